@@ -1,0 +1,66 @@
+"""Every error that the harness raises on purpose.
+
+    HarnessError                    exit code 3
+    ├── ConfigError                 exit code 2: the user's input is at fault
+    └── RunError                    exit code 3: a cell could not be finished
+        ├── ParityError             training and evaluation disagree; the score is blocked
+        └── EngineError             a model or server did not answer
+
+Authors of kinds raise plain Python errors; the runner turns them into a failed cell.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class HarnessError(Exception):
+    """Base of all deliberate errors; `exit_code` is what the command returns."""
+
+    exit_code = 3
+
+
+class ConfigError(HarnessError):
+    """Input that cannot be used: says what, where (file and line) and how to mend it."""
+
+    exit_code = 2
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        file: Path | str | None = None,
+        line: int | None = None,
+        remedy: str = "",
+    ) -> None:
+        self.message, self.file, self.line, self.remedy = message, file, line, remedy
+        super().__init__(str(self))
+
+    def __str__(self) -> str:
+        place = "" if self.file is None else f"{self.file}"
+        if place and self.line is not None:
+            place += f":{self.line}"
+        head = f"{place}: {self.message}" if place else self.message
+        return f"{head} — {self.remedy}" if self.remedy else head
+
+
+class RunError(HarnessError):
+    """A cell could not be finished; the other cells go on."""
+
+
+class ParityError(RunError):
+    """Training and evaluation do not agree, so a score would mean nothing."""
+
+
+class EngineError(RunError):
+    """A model or server did not answer."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """A remedy that names the closest known name and lists them all."""
+    known = sorted(known)
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"did you mean '{close[0]}'? " if close else ""
+    return f"{hint}known: {', '.join(known)}"

@@ -1,0 +1,126 @@
+"""Lazy lookup of kinds: the file's name is the kind's name, and no list is kept.
+
+A *room* is a package such as `harness.programs`; each public file in it holds exactly one
+class derived from `Kind`. Nothing is imported until it is asked for by name.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import importlib
+import pkgutil
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from harness.core.errors import ConfigError, nearest
+
+Spec = str | Mapping[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Kind:
+    """Something that a YAML file names by `kind:`.
+
+    Its dataclass fields are its configuration, its part of the cache key and its search
+    space at once. `version` is raised whenever the same configuration would give another
+    result. `paper` names where the method comes from. `aliases` maps names that users bring
+    from other tools to field names.
+    """
+
+    __pydantic_config__ = ConfigDict(extra="forbid")
+    version: ClassVar[int] = 1
+    paper: ClassVar[str] = ""
+    aliases: ClassVar[Mapping[str, str]] = {}
+
+    @classmethod
+    def name(cls) -> str:
+        return cls.__module__.rpartition(".")[2]
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration as plain JSON values, with its kind."""
+        return {"kind": self.name(), **dataclasses.asdict(self)}
+
+    def identity(self) -> dict[str, Any]:
+        """What of this kind decides a result: its configuration and its version."""
+        return {**self.config(), "version": self.version}
+
+    def replace(self, **changes: Any) -> Self:
+        """A validated copy with some fields changed."""
+        return _adapter(type(self)).validate_python({**dataclasses.asdict(self), **changes})
+
+
+def knob(
+    default: Any,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    log: bool = False,
+    choices: Sequence[Any] = (),
+    doc: str = "",
+) -> Any:
+    """A dataclass field that also says over which range a search may vary it."""
+    space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
+    searchable = low is not None or bool(choices)
+    metadata = {"doc": doc, "space": space if searchable else None}
+    if isinstance(default, list | dict):
+        return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
+    return dataclasses.field(default=default, metadata=metadata)
+
+
+def names(room: str) -> list[str]:
+    """Names of the kinds in a room, from its files; private files start with an underscore."""
+    package = importlib.import_module(f"harness.{room}")
+    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+
+
+@cache
+def lookup(room: str, name: str) -> type[Any]:
+    """The class of a kind.
+
+    Raises:
+        ConfigError: no file of that name in the room.
+    """
+    if name not in names(room):
+        raise ConfigError(f"unknown {room.removesuffix('s')} '{name}'", remedy=nearest(name, names(room)))
+    module = importlib.import_module(f"harness.{room}.{name}")
+    own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
+    found = [c for c in own if issubclass(c, Kind) and not c.__name__.startswith("_")]
+    if len(found) != 1:
+        raise TypeError(f"{module.__name__} must hold exactly one public Kind, found {len(found)}")
+    return found[0]
+
+
+def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
+    """The kind that `spec` describes: a bare name, or a mapping with `kind` and its fields.
+
+    Raises:
+        ConfigError: unknown kind, unknown field, or a value of the wrong type.
+    """
+    fields = {"kind": spec} if isinstance(spec, str) else dict(spec)
+    kind = fields.pop("kind", None)
+    if not isinstance(kind, str):
+        raise ConfigError(f"a {room.removesuffix('s')} needs 'kind'", file=file, remedy=f"known: {', '.join(names(room))}")
+    try:
+        cls = lookup(room, kind)
+    except ConfigError as error:
+        raise ConfigError(error.message, file=file, remedy=error.remedy) from None
+    fields = {cls.aliases.get(name, name): value for name, value in fields.items()}
+    known = [field.name for field in dataclasses.fields(cls)]
+    for name in fields:
+        if name not in known:
+            raise ConfigError(f"{kind}: unknown setting '{name}'", file=file, remedy=nearest(name, known))
+    try:
+        return _adapter(cls).validate_python(fields)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{kind}.{place}: {first['msg']} (got {first['input']!r})", file=file) from None
+
+
+@cache
+def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+    return TypeAdapter(cls)

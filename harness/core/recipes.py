@@ -1,0 +1,121 @@
+"""A recipe has four slots; an empty slot leaves that part alone.
+
+    data  →  base  →  weights  →  program
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import build
+from harness.core.protocols import Base, Data, Program, Weights
+
+SLOTS = ("data", "base", "weights", "program")
+FOLDER = Path(__file__).resolve().parents[2] / "baselines"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """A method: what it learns from, starts from, changes, and how it asks."""
+
+    name: str
+    data: Data
+    base: Base
+    weights: tuple[Weights, ...]
+    program: Program
+    about: str = ""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed could give another result."""
+        return bool(self.weights) or self.program.seeded
+
+    def config(self) -> dict[str, Any]:
+        """The resolved recipe, ready to be written as YAML."""
+        slots = {
+            "data": self.data.config(),
+            "base": self.base.config(),
+            "weights": [stage.config() for stage in self.weights],
+            "program": self.program.config(),
+        }
+        return {"name": self.name, "about": self.about, **slots}
+
+    def identity(self) -> dict[str, Any]:
+        """What of this recipe decides a result. Its name does not."""
+        return {
+            "data": self.data.identity() if self.weights or self.program.seeded else None,
+            "base": self.base.identity(),
+            "weights": [stage.identity() for stage in self.weights],
+            "program": self.program.identity(),
+        }
+
+
+def from_config(config: Mapping[str, Any], *, name: str, file: Path | str | None = None) -> Recipe:
+    """Build a recipe from its YAML mapping; empty slots get their defaults.
+
+    Raises:
+        ConfigError: unknown slot, kind or setting.
+    """
+    config = {key: value for key, value in config.items() if key not in ("name", "about")}
+    for key in config:
+        if key not in SLOTS:
+            raise ConfigError(f"unknown slot '{key}' in a recipe", file=file, remedy=nearest(key, SLOTS))
+    stages = config.get("weights") or []
+    stages = stages if isinstance(stages, Sequence) and not isinstance(stages, str) else [stages]
+    return Recipe(
+        name=name,
+        data=build("data", config.get("data") or "train", file=file),
+        base=build("base", config.get("base") or "plain", file=file),
+        weights=tuple(build("weights", stage, file=file) for stage in stages),
+        program=build("programs", config.get("program") or "zero_shot", file=file),
+    )
+
+
+def available(folder: Path | None = None) -> dict[str, Path]:
+    """Recipes by name: the shipped ones and those in ./baselines, the latter first."""
+    places = [FOLDER, Path("baselines")] if folder is None else [folder]
+    return {path.stem: path for place in places for path in sorted(place.glob("*.yaml"))}
+
+
+def load(name: str) -> Recipe:
+    """The recipe of that name, or of a YAML file.
+
+    Raises:
+        ConfigError: no such recipe (names the nearest), or a malformed file.
+    """
+    files = available()
+    path = Path(name) if name.endswith((".yaml", ".yml")) else files.get(name)
+    if path is None or not path.is_file():
+        raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, files))
+    config = read_yaml(path)
+    recipe = from_config(config, name=path.stem, file=path)
+    about = str(config.get("about", ""))
+    return Recipe(**{**vars(recipe), "about": about})
+
+
+def read_yaml(path: Path) -> dict[str, Any]:
+    """A YAML mapping, safely loaded.
+
+    Raises:
+        ConfigError: missing, not UTF-8, not YAML (with the line), or not a mapping.
+    """
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=path) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 (byte {error.start})", file=path, remedy="save it as UTF-8") from None
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        problem = getattr(error, "problem", None) or str(error)
+        raise ConfigError(f"not YAML: {problem}", file=path, line=line) from None
+    if not isinstance(value, dict):
+        raise ConfigError("must be a mapping of names to values", file=path)
+    return value

@@ -1,0 +1,148 @@
+"""The values that travel between rooms: frozen, plain, without behaviour of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One labelled row of a task. `target` is a string or a JSON value."""
+
+    id: str
+    input: Mapping[str, Any]
+    target: Any
+    context_ids: tuple[str, ...] = ()
+    """Ids of the corpus documents that hold the answer (gold context)."""
+    group: str | None = None
+    """Examples of one group are not independent: intervals are clustered by it."""
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """One document of a task's corpus."""
+
+    id: str
+    text: str
+    title: str = ""
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Passage:
+    """A retrieved piece of a document; `document` is the id of the document it came from."""
+
+    document: str
+    text: str
+    score: float
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prompt:
+    """What a program makes of one example: messages, and where they came from."""
+
+    messages: tuple[Message, ...]
+    passages: tuple[Passage, ...] = ()
+    shots: tuple[str, ...] = ()
+    """Ids of the train examples shown, in the order shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A language that decoding is held to: a JSON Schema, a regex, or a list of choices."""
+
+    kind: Literal["json_schema", "regex", "choice"]
+    value: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One question for an engine: messages (or ready token ids) and limits in tokens."""
+
+    id: str
+    messages: tuple[Message, ...] = ()
+    token_ids: tuple[int, ...] | None = None
+    max_new_tokens: int = 128
+    stop: tuple[str, ...] = ()
+    constraint: Constraint | None = None
+    temperature: float = 0.0
+    seed: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Completion:
+    """An engine's answer. `seconds` is this answer's share of its batch's wall time.
+
+    `finish_reason`: `stop` (an end-of-sequence token or stop string), `length` (the limit was
+    reached), `error` (no answer; `error` says why, and it is never scored as wrong).
+    """
+
+    text: str
+    tokens_in: int
+    tokens_out: int
+    finish_reason: Literal["stop", "length", "error"]
+    seconds: float
+    token_ids: tuple[int, ...] = ()
+    prompt: str = ""
+    """The exact text the model saw, chat template included."""
+    cached: bool = False
+    error: str | None = None
+
+
+Status = Literal["scored", "invalid", "error", "skipped"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """What one scorer said of one answer. `value` is in [0, 1] or None when not scored."""
+
+    scorer: str
+    status: Status
+    value: float | None = None
+    reason: str = ""
+    version: int = 1
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """An answer in the task's format, as a Python value."""
+
+    value: Any
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """An answer that is not in the task's format: why, and at which path of the value."""
+
+    reason: str
+    path: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reading:
+    """An answer read twice: exactly as written, and after extraction from chatter.
+
+    `extracted` equals `strict` where the answer parsed as it stood.
+    """
+
+    strict: Parsed | Invalid
+    extracted: Parsed | Invalid
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lesson:
+    """One thing to learn from: the exact prompt of the program, and the answer to give."""
+
+    id: str
+    messages: tuple[Message, ...]
+    answer: str
+    rejected: str | None = None
