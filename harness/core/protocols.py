@@ -106,6 +106,8 @@ class Program(Kind):
     constrain: bool = False
     seeded: ClassVar[bool] = False
     """Whether another seed can give another prompt."""
+    shows_examples: ClassVar[bool] = False
+    """Whether prompts contain train examples, so that the data slot decides them too."""
 
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:

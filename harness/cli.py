@@ -1,0 +1,52 @@
+"""The `harness` command: finds the commands in `harness/commands/`, one a file, and runs one."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import pkgutil
+import sys
+
+import typer
+
+from harness import commands
+from harness.core.errors import HarnessError
+
+app = typer.Typer(
+    name="harness",
+    help="Prompt, retrieve or finetune? The same task, the same split, every method, one verdict.",
+    epilog="Start with: harness validate support_tickets · then: harness run support_tickets --limit 20",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def register() -> None:
+    """Add every file of `harness/commands/` as a command; a Typer `app` in it is a group."""
+    for module in pkgutil.iter_modules(commands.__path__):
+        if module.name.startswith("_"):
+            continue
+        loaded = importlib.import_module(f"harness.commands.{module.name}")
+        name = module.name.rstrip("_").replace("_", "-")
+        if group := getattr(loaded, "app", None):
+            app.add_typer(group, name=name)
+        else:
+            app.command(name)(getattr(loaded, module.name))
+
+
+def main() -> None:
+    """Run the command line; deliberate errors become one line and their exit code."""
+    logging.basicConfig(level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr)
+    register()
+    try:
+        app()
+    except HarnessError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)

@@ -1,0 +1,80 @@
+"""What would be needed to repeat a run: code, packages, machine, command."""
+
+from __future__ import annotations
+
+import os
+import platform
+import shlex
+import subprocess
+import sys
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "finetune-or-prompt-harness torch transformers peft bitsandbytes lm-eval jsonschema rank-bm25 duckdb optuna "
+    "tokenizers safetensors llguidance numpy scipy"
+).split()
+
+
+def record() -> dict[str, Any]:
+    """Git state, package versions, machine and command, as JSON values."""
+    return {"git": git(), "versions": versions(), "machine": machine(), "command": command()}
+
+
+@cache
+def git() -> dict[str, Any]:
+    """The harness's own commit and whether its files differ from it; empty outside git."""
+    folder = Path(__file__).resolve().parents[2]
+
+    def ask(*words: str) -> str | None:
+        done = subprocess.run(["git", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    try:
+        sha, dirty = ask("rev-parse", "HEAD"), ask("status", "--porcelain", "--untracked-files=no")
+    except OSError:
+        return {}
+    return {} if sha is None else {"sha": sha, "dirty": bool(dirty)}
+
+
+@cache
+def versions() -> dict[str, str]:
+    """Versions of the packages that can change a result."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+@cache
+def machine() -> dict[str, Any]:
+    """Processor, cores, memory in bytes, GPU, Python and platform."""
+    import psutil
+    import torch
+
+    return {
+        "cpu": _cpu_name(),
+        "cores": os.cpu_count(),
+        "memory_bytes": psutil.virtual_memory().total,
+        "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
+        "python": platform.python_version(),
+        "platform": platform.platform(),
+    }
+
+
+def _cpu_name() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+
+
+def command() -> str:
+    """The command line as typed, with the program's path left out."""
+    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])

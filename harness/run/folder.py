@@ -1,0 +1,104 @@
+"""A run's folder: `cell.json` first, samples as they come, `run.json` last.
+
+The existence of `run.json` is what says that a run is finished, so it is written whole under
+another name and renamed.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+
+
+class RunFolder:
+    """Reads and writes one run below `results/runs/`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @property
+    def samples(self) -> Path:
+        return self.path / "samples.jsonl"
+
+    @property
+    def steps(self) -> Path:
+        return self.path / "train_steps.jsonl"
+
+    def stage(self, index: int) -> Path:
+        return self.path / "weights" / str(index)
+
+    def finished(self) -> dict[str, Any] | None:
+        """The record of a run that was completed without an error; None when there is none."""
+        record = self.record()
+        return record if record is not None and record["status"] == "done" else None
+
+    def record(self) -> dict[str, Any] | None:
+        try:
+            return json.loads((self.path / "run.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+        except (FileNotFoundError, json.JSONDecodeError):
+            return None
+
+    def begin(self, cell: dict[str, Any]) -> None:
+        """Make the folder and say what runs in it; an earlier failure's record is dropped.
+
+        Raises:
+            ConfigError: the folder cannot be written.
+        """
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            (self.path / "run.json").unlink(missing_ok=True)
+            write_json(self.path / "cell.json", cell)
+        except OSError as error:
+            remedy = "choose another folder with --results, or make this one writable"
+            raise ConfigError(f"cannot be written: {error.strerror}", file=self.path, remedy=remedy) from None
+
+    def finish(self, record: dict[str, Any]) -> None:
+        write_json(self.path / "run.json", record)
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Complete sample rows so far; a half-written last line is cut off, so that it is asked again."""
+        rows, end = [], 0
+        if not self.samples.exists():
+            return []
+        with self.samples.open("rb") as stream:
+            for line in stream:
+                try:
+                    if not line.endswith(b"\n"):
+                        break
+                    rows.append(json.loads(line))
+                except json.JSONDecodeError:
+                    break
+                end += len(line)
+        if end < self.samples.stat().st_size:
+            os.truncate(self.samples, end)
+        return rows
+
+
+def read_lines(path: Path) -> Iterator[dict[str, Any]]:
+    """The objects of a JSONL file; a half-written last line is left out."""
+    if path.exists():
+        with path.open(encoding="utf-8") as stream:
+            for line in stream:
+                if line.endswith("\n"):
+                    yield json.loads(line)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write a JSON file whole or not at all."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("w", encoding="utf-8") as stream:
+        json.dump(value, stream, ensure_ascii=False, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def append_line(path: Path, value: Any) -> None:
+    """Append one JSON line and hand it to the system at once."""
+    with path.open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(value, ensure_ascii=False) + "\n")

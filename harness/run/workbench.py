@@ -1,0 +1,66 @@
+"""Models and engines of one process: an untrained base is loaded once and shared by cells."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from harness.core.keys import digest
+from harness.core.protocols import Engine, LanguageModel
+from harness.core.recipes import Recipe
+from harness.run.memory import release
+
+
+class Workbench:
+    """Opens engines; `cache` is the folder of remembered answers, or None to ask every time."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self.cache = cache
+        self._held: tuple[str, LanguageModel] | None = None
+
+    def base(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
+        """The recipe's base model; `fresh` loads one that training may change."""
+        key = digest([spec, recipe.base.identity()])
+        if not fresh and self._held is not None and self._held[0] == key:
+            return self._held[1]
+        self.discard()
+        model: LanguageModel = recipe.base.load(spec)
+        if not fresh:
+            self._held = (key, model)
+        return model
+
+    def discard(self) -> None:
+        """Forget the held base, so that its memory is free for the next."""
+        self._held = None
+        release()
+
+    def engine(self, model: LanguageModel, identity: str) -> Engine:
+        """An engine over a loaded model; `identity` says which weights answer."""
+        from harness.engines.hf import HfEngine
+
+        return self.remembering(HfEngine(model), identity)
+
+    def server(self, spec: str) -> Engine:
+        """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""
+        if spec.startswith("openai:"):
+            from harness.engines.openai import OpenAIEngine
+
+            return self.remembering(OpenAIEngine(spec), spec)
+        from harness.engines.fake import FakeEngine
+
+        return FakeEngine(spec.partition(":")[2] or "fake")
+
+    def remembering(self, engine: Engine, identity: str) -> Engine:
+        if self.cache is None:
+            return engine
+        from harness.engines.cache import CachedEngine
+
+        return CachedEngine(engine, self.cache, identity)
+
+
+def is_server(spec: str) -> bool:
+    """Whether a model is asked over a wire (or faked) instead of loaded here."""
+    return spec.startswith("openai:") or spec == "fake" or spec.startswith("fake:")
+
+
+Ask = Callable[[LanguageModel], Engine]
