@@ -11,6 +11,8 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import (
@@ -29,6 +31,9 @@ from harness.run.folder import RunFolder, append_line, write_json
 from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
 from harness.run.workbench import Workbench, is_server
+
+LATENCY_EXAMPLES = 5
+"""How many test prompts are asked again one at a time, to measure latency."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -225,7 +230,10 @@ def _answer(attempt: Attempt, engine: Engine) -> dict[str, Any]:
         row = scoring.sample(cell.task, left[position], prompts[position], completion)
         append_line(folder.samples, row)
         attempt.progress.answered(cell)
-    return answer_cost(folder.rows()) | {"batch_size": getattr(engine, "batch_size", None)}
+    attempt.progress.state(cell, "latency")
+    asked = [_request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
+    batch = {"batch_size": getattr(engine, "batch_size", None)}
+    return answer_cost(folder.rows()) | latency(engine, asked) | batch
 
 
 def _check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
@@ -241,6 +249,18 @@ def _check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
                 f"exceed the model's context of {context}",
                 remedy="use fewer shots or passages (k), smaller chunks, or a model with a longer context",
             )
+
+
+def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
+    """Wall seconds per answer when asked one at a time, remembered answers not used."""
+    asked = getattr(engine, "inner", engine)
+    seconds = []
+    for request in requests:
+        clock = time.monotonic()
+        for _ in asked.generate([request]):
+            seconds.append(time.monotonic() - clock)
+    p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (None, None)
+    return {"latency_p50": p50, "latency_p95": p95, "latency_n": len(seconds)}
 
 
 def answer_cost(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:

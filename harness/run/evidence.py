@@ -1,0 +1,78 @@
+"""From finished run folders to what the verdict is decided on: per-example scores and costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.decide.verdict import Cost, RunScores, Verdict, decide
+from harness.run.folder import RunFolder, read_lines
+
+
+def verdicts(folders: Iterable[Path]) -> list[Verdict]:
+    """One verdict per task and model among the finished runs of `folders`."""
+    groups: dict[tuple[str, str], list[tuple[dict[str, Any], RunScores]]] = {}
+    for path in folders:
+        record = RunFolder(path).finished()
+        if record is not None:
+            place = (record["task"]["name"], record["model"]["spec"])
+            groups.setdefault(place, []).append((record, scores(record, path)))
+    return [_decide(task, model, group) for (task, model), group in groups.items()]
+
+
+def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], RunScores]]) -> Verdict:
+    about = group[0][0]["task"]
+    runs = [run for _, run in group]
+    return decide(task=task, model=model, primary=about["primary"], margin=about["margin"], runs=runs)
+
+
+def scores(record: dict[str, Any], folder: Path) -> RunScores:
+    """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
+    rows = list(read_lines(folder / "samples.jsonl"))
+    primary = record["task"]["primary"]
+    binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
+    values = tuple(
+        next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows
+    )
+    failures = Counter(row["failure"] for row in rows if row["failure"])
+    metrics = record["metrics"]
+    return RunScores(
+        recipe=label(record),
+        seed=record["seed"],
+        ids=tuple(row["sample_id"] for row in rows),
+        groups=tuple(row["group"] for row in rows),
+        values=values,
+        binary=binary,
+        cost=cost(record),
+        valid_strict=metrics.get("valid_strict", {}).get("mean", 0.0),
+        valid_extracted=metrics.get("valid_extracted", {}).get("mean", 0.0),
+        failures=dict(failures),
+    )
+
+
+def label(record: dict[str, Any]) -> str:
+    """A recipe's name in tables: with its number of labels where it is a point of a label curve."""
+    labels = record["labels"]
+    name: str = record["recipe"]["name"]
+    return name if labels is None else f"{name} (n={labels})"
+
+
+def cost(record: dict[str, Any]) -> Cost:
+    """What a run cost: seconds, tokens, bytes."""
+    train = record["train"] or {}
+    answer = record["answer"]
+    throughput = answer["throughput"]
+    return Cost(
+        train_seconds=train.get("seconds", 0.0),
+        answer_seconds=1 / throughput if throughput else 0.0,
+        prompt_tokens=answer["tokens_in_mean"],
+        output_tokens=answer["tokens_out_mean"],
+        trainable_parameters=train.get("trainable_parameters", 0),
+        peak_memory_bytes=record.get("peak_device_bytes") or record["peak_memory_bytes"],
+        bytes_to_ship=train.get("bytes", 0),
+        latency_p50=answer.get("latency_p50"),
+        latency_p95=answer.get("latency_p95"),
+        throughput=throughput,
+    )
