@@ -1,0 +1,69 @@
+"""The verdict on a terminal: the sentence first, then the table that supports it."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.decide.values import RecipeSummary, Verdict
+
+STYLES = {"winner": "bold green", "tie": "bold cyan", "no_difference": "bold cyan", "inconclusive": "bold yellow"}
+
+
+def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
+    """Print one verdict to stdout (or to `console`)."""
+    console = console or Console(soft_wrap=False)
+    console.print()
+    console.print(Text(f"{verdict.task} · {verdict.model}", style="dim"))
+    console.print(Text(verdict.sentence, style=STYLES.get(verdict.kind, "bold")))
+    console.print()
+    console.print(_table(verdict))
+    for reason in verdict.reasons:
+        console.print(Text(f"  · {reason}"))
+    if verdict.next_step:
+        console.print()
+        console.print(Text.assemble(("next: ", "bold"), verdict.next_step))
+        for line in verdict.evidence:
+            console.print(Text(f"  · {line}", style="dim"))
+    console.print()
+
+
+def _table(verdict: Verdict) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe")
+    for name in (verdict.primary, "95 % interval", "n", "seeds", "valid", "against best", "train", "answer", "memory"):
+        table.add_column(name, justify="right")
+    for row in verdict.summaries:
+        style = "bold" if row.recipe == verdict.recommended else ""
+        table.add_row(*_cells(verdict, row), style=style)
+    return table
+
+
+def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
+    cost = row.cost
+    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 2**30:.1f} GiB"
+    return [
+        row.recipe + (" ←" if row.recipe == verdict.recommended else ""),
+        f"{row.mean:.3f}",
+        f"{row.low:.3f} … {row.high:.3f}",
+        str(row.n),
+        str(row.seeds),
+        f"{row.valid_extracted:.0%}",
+        _difference(verdict, row.recipe),
+        f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
+        f"{cost.answer_seconds:.2f} s",
+        memory,
+    ]
+
+
+def _difference(verdict: Verdict, recipe: str) -> str:
+    """This recipe minus the best one, with its interval."""
+    if verdict.best is None or recipe == verdict.best:
+        return "best"
+    found = verdict.comparison(recipe, verdict.best)
+    if found is None:
+        return ""
+    sign = 1 if found.recipe == recipe else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    return f"{sign * found.difference:+.3f} ({low:+.3f} … {high:+.3f})"

@@ -1,0 +1,41 @@
+"""What every test may use: a tiny task on disk, and a cache that is the test's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def tiny_task(tmp_path: Path) -> Path:
+    """A task folder with 12 train, 6 dev and 8 test rows: say the colour of a thing."""
+    folder = tmp_path / "colours"
+    folder.mkdir()
+    colours = ["red", "green", "blue"]
+    for split, count in (("train", 12), ("dev", 6), ("test", 8)):
+        rows = [
+            {"id": f"{split}-{i}", "input": f"thing {split} {i}", "target": colours[i % 3], "context_ids": [f"d{i}"]}
+            for i in range(count)
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for i in range(12):
+        (corpus / f"d{i}.md").write_text(f"# Thing {i}\nThe colour of thing test {i} is {colours[i % 3]}.\n", "utf-8")
+    (folder / "task.yaml").write_text(
+        """\
+name: colours
+version: 1
+instructions: Say the colour.
+data: {train: train.jsonl, dev: dev.jsonl, test: test.jsonl}
+format: {kind: choice, choices: [red, green, blue]}
+scorers: [{kind: exact}]
+primary: exact
+corpus: corpus/
+max_new_tokens: 6
+""",
+        encoding="utf-8",
+    )
+    return folder
