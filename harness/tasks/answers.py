@@ -1,0 +1,109 @@
+"""What an answer is and how it is judged: a task's format, its scorers, and its targets in that format."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from jsonschema.exceptions import SchemaError
+from jsonschema.validators import validator_for
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import build
+from harness.core.protocols import Format, Scorer
+from harness.core.values import Example, Parsed
+from harness.tasks import file, sources
+from harness.tasks.file import TaskFile
+from harness.tasks.rows import Placed
+
+
+def build_format(source: TaskFile, path: Path) -> Format:
+    """The task's format; a `schema:` that is a path is read from the task's folder.
+
+    Raises:
+        ConfigError: unknown format or setting, or a schema that is missing or no schema.
+    """
+    spec = source.format if isinstance(source.format, str) else source.format.model_dump()
+    if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
+        spec["schema"] = _schema(path.parent / spec["schema"])
+    form: Format = build("formats", spec, file=path)
+    return form
+
+
+def _schema(path: Path) -> dict[str, Any]:
+    """A JSON Schema, itself checked."""
+    try:
+        schema = json.loads(sources.read_text(path))
+        validator_for(schema).check_schema(schema)
+    except json.JSONDecodeError as error:
+        raise ConfigError(f"broken JSON: {error.msg}", file=path, line=error.lineno) from None
+    except SchemaError as error:
+        raise ConfigError(f"not a JSON Schema: {error.message} at {error.json_path}", file=path) from None
+    if not isinstance(schema, dict):
+        raise ConfigError("a schema must be an object", file=path)
+    return schema
+
+
+def build_scorers(source: TaskFile, path: Path) -> tuple[tuple[Scorer, ...], str]:
+    """The task's scorers, and the name of the one that decides.
+
+    Raises:
+        ConfigError: unknown scorer or setting, one named twice, or a primary that is none of them.
+    """
+    specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
+    scorers: tuple[Scorer, ...] = tuple(build("scorers", spec, file=path) for spec in specs)
+    known = [scorer.name() for scorer in scorers]
+    if len(set(known)) < len(known):
+        line = file.line_of(path, ["scorers"])
+        raise ConfigError(f"a scorer is named twice: {', '.join(known)}", file=path, line=line)
+    primary = source.primary or known[0]
+    if primary not in known:
+        line = file.line_of(path, ["primary"])
+        message = f"primary '{primary}' is not among the scorers"
+        raise ConfigError(message, file=path, line=line, remedy=nearest(primary, known))
+    return scorers, primary
+
+
+def settle_all(
+    placed: Mapping[str, Sequence[Placed]], form: Format
+) -> tuple[dict[str, tuple[Example, ...]], list[ConfigError]]:
+    """Examples whose targets are values of the format, and what is wrong with those that are not."""
+    faults: list[ConfigError] = []
+    settled: dict[str, tuple[Example, ...]] = {}
+    for split, part in placed.items():
+        examples = []
+        for item in part:
+            target, fault = settle(item.example.target, form)
+            examples.append(replace(item.example, target=target))
+            if fault:
+                faults.append(item.source.error(f"target fails the task's format: {fault}"))
+        settled[split] = tuple(examples)
+    return settled, faults
+
+
+def settle(target: Any, form: Format) -> tuple[Any, str]:
+    """A target as the format reads it back, and why it does not (empty when it does).
+
+    A cell of a table holds objects as text: a text that the format reads as an object is that object.
+    """
+    if isinstance(target, str):
+        direct = form.parse(target)
+        if isinstance(direct, Parsed) and isinstance(direct.value, dict | list):
+            return direct.value, ""
+    try:
+        answer = form.render(target)
+        found = form.parse(answer)
+    except (TypeError, ValueError, LookupError, ArithmeticError) as error:
+        return target, f"{error} (got {_short(target)})"
+    if isinstance(found, Parsed):
+        return target, ""
+    at = f" at {found.path}" if found.path else ""
+    return target, f"{found.reason}{at} (got {_short(answer)})"
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}…"

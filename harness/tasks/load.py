@@ -1,0 +1,199 @@
+"""A task folder → a `Task`: found by name or path, read, split, checked against its own format."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.keys import digest
+from harness.core.protocols import Format, Task
+from harness.core.values import Document, Example
+from harness.tasks import answers, corpus, file, rows, sources, splits, templates
+from harness.tasks.file import DataFile, SplitFile, TaskFile
+from harness.tasks.rows import Placed
+
+FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+SPLITS = ("train", "dev", "test")
+
+
+def load(name_or_path: str | Path) -> Task:
+    """The task of that name, or in that folder or YAML file; every target of every split is checked.
+
+    Names are looked up in ./tasks, then among the shipped tasks. `splits` always has `train` and
+    `dev`, which may be empty, and `test`, which is not.
+
+    Raises:
+        ConfigError: no such task, or anything wrong with it, with file, line and remedy.
+    """
+    task, faults = examine(name_or_path)
+    if faults:
+        raise faults[0]
+    return task
+
+
+def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
+    """As `load`, but targets that fail the task's format are listed, not raised.
+
+    Raises:
+        ConfigError: anything else that `load` raises.
+    """
+    path = find(name_or_path)
+    source = file.read(path)
+    placed = _splits(source, path)
+    form = answers.build_format(source, path)
+    scorers, primary = answers.build_scorers(source, path)
+    settled, faults = answers.settle_all(placed, form)
+    documents = _corpus(source, path)
+    instructions, message = _templates(source, settled, path)
+    shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
+    task = Task(
+        name=source.name or path.parent.name,
+        version=source.version,
+        instructions=instructions,
+        input=message,
+        format=form,
+        scorers=scorers,
+        primary=primary,
+        splits=settled,
+        corpus=documents,
+        folder=path.parent,
+        data_hash=_hash(settled, documents, form, shown),
+        max_new_tokens=source.max_new_tokens,
+        margin=source.margin,
+        gate=source.gate,
+        licence=source.licence,
+    )
+    return task, faults
+
+
+def without_test(task: Task) -> Task:
+    """The task as a search may see it: no test split at all."""
+    return replace(task, splits={name: part for name, part in task.splits.items() if name != "test"})
+
+
+def limited(task: Task, n: int) -> Task:
+    """The task with its first `n` test examples.
+
+    Raises:
+        ConfigError: `n` is less than 1.
+    """
+    if n < 1:
+        raise ConfigError(f"a limit must be at least 1 (got {n})")
+    return replace(task, splits={**task.splits, "test": tuple(task.splits["test"][:n])})
+
+
+def available() -> dict[str, Path]:
+    """Task files by name: the shipped ones and those in ./tasks, the latter first."""
+    found = [path for place in (FOLDER, Path("tasks")) for path in sorted(place.glob("*/task.yaml"))]
+    return {path.parent.name: path for path in found}
+
+
+def find(name_or_path: str | Path) -> Path:
+    """The task file of a name, a folder or a path.
+
+    Raises:
+        ConfigError: no such task (with the nearest), or a folder without a task file.
+    """
+    known = available()
+    if str(name_or_path) in known:
+        return known[str(name_or_path)]
+    path = Path(name_or_path)
+    if path.suffix in (".yaml", ".yml"):
+        return path
+    if (path / "task.yaml").is_file():
+        return path / "task.yaml"
+    if path.is_dir():
+        raise ConfigError("no task.yaml in this folder", file=path, remedy="make one with: harness init DATA")
+    raise ConfigError(f"unknown task '{name_or_path}'", remedy=nearest(str(name_or_path), known))
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Rows of a `data:` section, whichever kind of source it names."""
+
+    data: DataFile
+    folder: Path
+
+    def read(self, name: str) -> list[sources.Located]:
+        if self.data.hf:
+            local = self.folder / self.data.hf
+            hub = str(local) if local.is_dir() else self.data.hf
+            return sources.read_hub(hub, name, self.data.config, self.data.revision)
+        return sources.read(self.folder / name, self.data.encoding)
+
+
+def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
+    data = source.data
+    reader = _Reader(data, path.parent)
+    named = {
+        "train": data.file or data.train or ("train" if data.hf else None),
+        "dev": data.dev,
+        "test": data.test,
+    }
+    found = {split: reader.read(name) for split, name in named.items() if name}
+    placed = {
+        split: rows.examples(part, "row" if data.file else split, data.map) for split, part in found.items()
+    }
+    rows.unique_ids([item for part in placed.values() for item in part])
+    for split, part in placed.items():
+        if not part:
+            raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
+    placed = _cut(placed, data, path)
+    if not placed.get("test"):
+        remedy = "give data: a test file, or split: {test: 0.2}"
+        raise ConfigError(
+            "the task has no test rows", file=path, line=file.line_of(path, ["data"]), remedy=remedy
+        )
+    return {split: placed.get(split, []) for split in SPLITS}
+
+
+def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[str, list[Placed]]:
+    """Cut the splits that `split:` names from train."""
+    wanted = data.split or (SplitFile(dev=0.1, test=0.2) if data.file else None)
+    if wanted is None:
+        return placed
+    pool = placed["train"]
+    shares = {"test": wanted.test, "dev": wanted.dev}
+    sizes = {name: splits.count(share, len(pool)) for name, share in shares.items() if share is not None}
+    for name in sizes:
+        if name in placed:
+            place = ["data", "split", name]
+            raise ConfigError(f"data has a {name} split already", file=path, line=file.line_of(path, place))
+    items = splits.items([item.example for item in pool])
+    parts = splits.cut(items, sizes, wanted.seed)
+    return {**placed, **{name: [pool[row] for row in part] for name, part in parts.items()}}
+
+
+def _corpus(source: TaskFile, path: Path) -> tuple[Document, ...]:
+    return corpus.read(path.parent / source.corpus) if source.corpus else ()
+
+
+def _templates(source: TaskFile, settled: Mapping[str, Sequence[Example]], path: Path) -> tuple[str, str]:
+    """The instructions and the user message, each tried on one example of every set of fields."""
+    kinds = {tuple(example.input): example for part in settled.values() for example in part}
+    templated = {
+        "instructions": source.instructions or templates.default_instructions(kinds),
+        "input": source.input or templates.default_input(kinds),
+    }
+    for key, text in templated.items():
+        for example in kinds.values():
+            templates.check(text, example.input, key=key, file=path, line=file.line_of(path, [key]))
+    return templated["instructions"], templated["input"]
+
+
+def _hash(
+    settled: Mapping[str, Sequence[Example]],
+    documents: Sequence[Document],
+    form: Format,
+    shown: Mapping[str, Any],
+) -> str:
+    """Digest of everything here that decides a result; scorers have their own part in a run's key."""
+    examples = {
+        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta] for e in part]
+        for split, part in settled.items()
+    }
+    texts = [[document.id, document.title, document.text] for document in documents]
+    return digest({"splits": examples, "corpus": texts, "format": form.identity(), **shown})

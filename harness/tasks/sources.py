@@ -1,0 +1,252 @@
+"""Rows from files: JSONL, JSON, CSV, TSV, Parquet, or a hub data set, each with the place it stood."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, nearest
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Located:
+    """One row of a source: `number` counts rows from 1; `line` is its line in a text file."""
+
+    row: Row
+    file: str
+    number: int
+    line: int | None = None
+
+    def error(self, message: str, remedy: str = "") -> ConfigError:
+        """A ConfigError at this row."""
+        where = "" if self.line is not None else f"row {self.number}: "
+        return ConfigError(f"{where}{message}", file=self.file, line=self.line, remedy=remedy)
+
+
+def read(path: Path, encoding: str = "utf-8") -> list[Located]:
+    """Every row of a data file.
+
+    Raises:
+        ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
+            (with its line).
+    """
+    reader = READERS.get(path.suffix.lower())
+    if reader is None:
+        raise ConfigError(
+            f"cannot read '{path.suffix}' files", file=path, remedy=f"known: {', '.join(READERS)}"
+        )
+    if not path.is_file():
+        beside = (
+            [p.name for p in path.parent.glob("*") if p.suffix in READERS] if path.parent.is_dir() else []
+        )
+        raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
+    return [
+        Located(row=row, file=str(path), number=number, line=line)
+        for number, (row, line) in enumerate(reader(path, encoding), start=1)
+    ]
+
+
+def read_text(path: Path, encoding: str = "utf-8") -> str:
+    """A text file without its byte order mark.
+
+    Raises:
+        ConfigError: missing, an unknown encoding, or not in that encoding: names the byte and its line.
+    """
+    try:
+        data = path.read_bytes()
+        return data.decode(encoding).removeprefix("\ufeff")
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=path) from None
+    except LookupError:
+        raise ConfigError(f"unknown encoding '{encoding}'", file=path, remedy="e.g. utf-8, latin-1") from None
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+        remedy = (
+            f"if it is Latin-1, convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}; "
+            f"for rows, 'encoding: latin-1' under data does too"
+        )
+        raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
+
+
+def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
+    """Every row of one split of a hub data set (or of a local folder that `datasets` can read).
+
+    Class labels come as their names.
+
+    Raises:
+        ConfigError: the data set cannot be loaded; the remedy is the library's own message.
+    """
+    import datasets
+
+    try:
+        rows = datasets.load_dataset(name, config, split=split, revision=revision)
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
+    names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
+    place = f"{name}[{split}]"
+    return [
+        Located(row=_plain(row | _labels(row, names)), file=place, number=number)
+        for number, row in enumerate(rows, start=1)
+    ]
+
+
+def hub_splits(name: str, config: str | None = None, revision: str | None = None) -> list[str]:
+    """Names of the splits of a hub data set.
+
+    Raises:
+        ConfigError: the data set cannot be reached; the remedy is the library's own message.
+    """
+    import datasets
+
+    try:
+        return list(datasets.get_dataset_split_names(name, config, revision=revision))
+    except Exception as error:
+        reason = " ".join(str(error).split())[:300]
+        raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
+
+
+def _labels(row: Row, names: dict[str, Any]) -> Row:
+    known = {key: row[key] for key in names if isinstance(row[key], int) and row[key] >= 0}
+    return {key: names[key].int2str(value) for key, value in known.items()}
+
+
+def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
+    # Not splitlines(): U+2028 and friends are ordinary characters inside a JSON string.
+    for number, text in enumerate(read_text(path, encoding).split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            row = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ConfigError(
+                f"broken JSON: {error.msg} at column {error.colno}", file=path, line=number
+            ) from None
+        yield _object(row, path, number), number
+
+
+def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
+    text = read_text(path, encoding)
+    try:
+        value = json.loads(text)
+    except json.JSONDecodeError as error:
+        remedy = "one object a line? name it .jsonl" if error.msg == "Extra data" else ""
+        message = f"broken JSON: {error.msg} at column {error.colno}"
+        raise ConfigError(message, file=path, line=error.lineno, remedy=remedy) from None
+    rows = _rows_within(value)
+    if rows is None:
+        raise ConfigError(
+            "holds no rows", file=path, remedy="a list of objects, or an object of objects by id"
+        )
+    lines = _lines(text) if isinstance(value, list) else [None] * len(rows)
+    for row, line in zip(rows, lines, strict=True):
+        yield _object(row, path, line), line
+
+
+def _rows_within(value: Any) -> Sequence[Any] | None:
+    """The rows of a JSON file: a list, the one list in an object, or an object of objects by id."""
+    if isinstance(value, list):
+        return value
+    if not isinstance(value, dict):
+        return None
+    lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
+    if len(lists) == 1:
+        return lists[0]
+    if value and all(isinstance(part, dict) for part in value.values()):
+        return [{"id": key, **part} for key, part in value.items()]
+    return None
+
+
+def _lines(text: str) -> list[int]:
+    """The line on which each element of a JSON list begins."""
+    decoder, line, seen = json.JSONDecoder(), 1, 0
+    lines: list[int] = []
+    position = text.index("[") + 1
+    while True:
+        while position < len(text) and text[position] in " \t\r\n,":
+            position += 1
+        if position >= len(text) or text[position] == "]":
+            return lines
+        line, seen = line + text.count("\n", seen, position), position
+        lines.append(line)
+        position = decoder.raw_decode(text, position)[1]
+
+
+def _csv(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
+    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
+    text = read_text(path, encoding)
+    header = text.partition("\n")[0]
+    delimiter = max(",;\t", key=header.count)
+    yield from _table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), path)
+
+
+def _table(reader: Any, path: Path) -> Iterator[tuple[Row, int]]:
+    names: list[str] = []
+    start = 1
+    try:
+        for cells in reader:
+            line, start = start, reader.line_num + 1
+            if not cells:
+                continue
+            if not names:
+                names = _header(cells, path, line)
+            elif len(cells) != len(names):
+                remedy = "quote cells that contain the delimiter"
+                message = f"{len(cells)} cells under {len(names)} columns"
+                raise ConfigError(message, file=path, line=line, remedy=remedy)
+            else:
+                yield dict(zip(names, cells, strict=True)), line
+    except csv.Error as error:
+        raise ConfigError(f"broken CSV: {error}", file=path, line=reader.line_num) from None
+
+
+def _header(names: list[str], path: Path, line: int) -> list[str]:
+    names = [name.strip() for name in names]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice or "" in names:
+        fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
+        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
+    return names
+
+
+def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: ARG001
+    import pyarrow
+    from pyarrow import parquet
+
+    try:
+        table = parquet.read_table(path)
+    except (pyarrow.ArrowInvalid, OSError) as error:
+        raise ConfigError(f"not Parquet: {error}", file=path) from None
+    for row in table.to_pylist():
+        yield _plain(row), None
+
+
+def _plain(row: Row) -> Row:
+    """A row of JSON values: dates, decimals and the like become text."""
+    plain: Row = json.loads(json.dumps(row, default=str))
+    return plain
+
+
+def _object(row: Any, path: Path, line: int | None) -> Row:
+    if not isinstance(row, dict):
+        raise ConfigError(f"a row must be an object, this is {type(row).__name__}", file=path, line=line)
+    return row
+
+
+READERS: dict[str, Callable[[Path, str], Iterator[tuple[Row, int | None]]]] = {
+    ".jsonl": _jsonl,
+    ".ndjson": _jsonl,
+    ".json": _json,
+    ".csv": _csv,
+    ".tsv": _csv,
+    ".parquet": _parquet,
+}

@@ -1,0 +1,100 @@
+"""Prompt templates: Jinja2, sandboxed, and strict about fields that an example does not have.
+
+Objects and lists are written as JSON, not as Python; an empty cell (null) is an empty string. Blank
+space around a rendered template is never part of a prompt.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2.sandbox import SandboxedEnvironment
+
+from harness.core.errors import ConfigError, nearest
+
+SYSTEM = "system"
+"""A field of this name is the system message: the default instructions, no part of the default input."""
+
+
+def render(source: str, fields: Mapping[str, Any]) -> str:
+    """The text of a template with `fields` in scope.
+
+    Raises:
+        ConfigError: bad syntax (with the template's line), an unknown field (with the nearest), or
+            something the sandbox forbids.
+    """
+    try:
+        return _compiled(source).render(**fields).strip()
+    except UndefinedError as error:
+        missing = sorted(variables(source) - set(fields))
+        remedy = nearest(missing[0], fields) if missing else ""
+        raise ConfigError(f"template: {error}", remedy=remedy) from None
+    except TemplateSyntaxError as error:
+        raise ConfigError(f"template line {error.lineno}: {error.message}") from None
+    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise ConfigError(f"template: {type(error).__name__}: {error}") from None
+
+
+def check(source: str, fields: Mapping[str, Any], *, key: str, file: Path, line: int | None = None) -> None:
+    """Render once, so that a bad template is reported as the fault of `key` in `file`.
+
+    Raises:
+        ConfigError: as `render`, with the place.
+    """
+    try:
+        render(source, fields)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error.message}", file=file, line=line, remedy=error.remedy) from None
+
+
+def variables(source: str) -> set[str]:
+    """Names that a template takes from its scope; empty where it does not parse."""
+    try:
+        return meta.find_undeclared_variables(_environment().parse(source))
+    except TemplateSyntaxError:
+        return set()
+
+
+def default_instructions(field_sets: Iterable[Iterable[str]]) -> str:
+    """The system message where a task names none: the field `system` of rows that have one."""
+    has = [SYSTEM in fields for fields in field_sets]
+    if all(has):
+        return "{{ system }}"
+    return "{% if system is defined %}{{ system }}{% endif %}" if any(has) else ""
+
+
+def default_input(field_sets: Iterable[Iterable[str]]) -> str:
+    """The user message where a task names none: the field `input` alone, or `name: value` lines.
+
+    `field_sets` are the names of each example's fields; a field that some lack is left out there.
+    """
+    sets = [[name for name in fields if name != SYSTEM] for fields in field_sets]
+    names = list(dict.fromkeys(name for fields in sets for name in fields))
+    if names == ["input"]:
+        return "{{ input }}"
+    lines = [f"{name}: {{{{ {name} }}}}\n" for name in names]
+    return "".join(
+        line if all(name in fields for fields in sets) else f"{{% if {name} is defined %}}{line}{{% endif %}}"
+        for name, line in zip(names, lines, strict=True)
+    )
+
+
+@cache
+def _environment() -> SandboxedEnvironment:
+    return SandboxedEnvironment(undefined=StrictUndefined, finalize=_plain, autoescape=False)
+
+
+@cache
+def _compiled(source: str) -> Template:
+    return _environment().from_string(source)
+
+
+def _plain(value: Any) -> Any:
+    if value is None:
+        return ""
+    return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value
