@@ -1,0 +1,55 @@
+"""The cache folder: things made once from a model file, and kept for later processes."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+
+def folder() -> Path:
+    """`$HARNESS_CACHE`, or `~/.cache/harness`."""
+    return Path(os.environ.get("HARNESS_CACHE") or Path.home() / ".cache" / "harness").expanduser()
+
+
+def make_once(name: str, make: Callable[[Path], None]) -> Path:
+    """The cache's folder `name`, filled by `make` the first time.
+
+    It is filled under another name and renamed when complete, so a killed process leaves no
+    half-made folder behind, and of two that race the first wins.
+    """
+    place = folder() / name
+    if place.is_dir():
+        return place
+    place.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    try:
+        make(draft)
+        draft.chmod(0o755)
+        try:
+            draft.rename(place)
+        except OSError:
+            if not place.is_dir():
+                raise
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return place
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """No progress bars of libraries: standard error belongs to our own progress."""
+    from transformers.utils import logging
+
+    shown = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        with contextlib.redirect_stderr(io.StringIO()):
+            yield
+    finally:
+        if shown:
+            logging.enable_progress_bar()

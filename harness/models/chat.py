@@ -1,0 +1,188 @@
+"""From messages to token ids and back, in exactly one way for training and for asking.
+
+A prompt and its answer are tokenized apart and joined as ids. So the prompt that a model was
+trained on and the prompt that it is asked with cannot differ by a merge across their border.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.values import Message
+
+PLAIN_TEMPLATE = (
+    "{% for message in messages %}"
+    "{% if message['role'] == 'system' %}{{ message['content'] }}\n\n"
+    "{% elif message['role'] == 'user' %}User:\n{{ message['content'] }}\n\n"
+    "{% else %}Assistant:\n{{ message['content'] }}\n\n{% endif %}"
+    "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
+)
+"""For base models, which have no template of their own. It uses no special token."""
+
+_PROBE = "harness-probe"
+
+
+class TemplateChat:
+    """`core.protocols.Chat` over a transformers tokenizer and its chat template.
+
+    `eos_ids` holds every id that ends a turn: those of the generation configuration, the
+    tokenizer's EOS and the template's own end-of-turn token. `bos_id` is set only where a prompt
+    starts with a BOS that means nothing else: ChatML models declare `<|im_start|>` as BOS and
+    use it to open every turn. `stop` holds strings that end a turn of a model without a template.
+    `template` is the chat template in use.
+    """
+
+    def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = ()) -> None:
+        self.tokenizer = tokenizer
+        own = _template(tokenizer)
+        self.template = PLAIN_TEMPLATE if own is None else own
+        self.stop: tuple[str, ...] = ("\nUser:",) if own is None else ()
+        self._takes_system = self._accepts_system()
+        self._prefix = [] if own is not None else _special_prefix(tokenizer)
+        self.bos_id = self._bos()
+        self._end, end_id = self._end_of_turn(frozenset(eos_ids))
+        known = {*eos_ids, end_id, tokenizer.eos_token_id}
+        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a prompt, up to the point where the model answers.
+
+        Raises:
+            ConfigError: the model's template refuses these messages.
+        """
+        return self._prefix + self._ids(self._render(messages))
+
+    def encode_answer(self, text: str) -> list[int]:
+        """Token ids of an answer, closed as the template closes a turn."""
+        return self._ids(text) + self._end
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of an answer, special tokens left out."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def show(self, ids: Sequence[int]) -> str:
+        """Text of a prompt, special tokens shown."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+        from jinja2.exceptions import TemplateError
+
+        if not self._takes_system:
+            messages = fold_system(messages)
+        rows = [{"role": message.role, "content": message.content} for message in messages]
+        try:
+            # Reasoning models are asked for the answer itself: templates that know no such
+            # switch ignore it.
+            return str(
+                self.tokenizer.apply_chat_template(
+                    rows,
+                    chat_template=self.template,
+                    tokenize=False,
+                    add_generation_prompt=generation_prompt,
+                    enable_thinking=False,
+                )
+            )
+        except TemplateError as error:
+            raise ConfigError(f"the model's chat template refuses this prompt: {error}") from None
+
+    def _ids(self, text: str) -> list[int]:
+        encoded = self.tokenizer(text, add_special_tokens=False, return_attention_mask=False, verbose=False)
+        return list(encoded["input_ids"])
+
+    def _accepts_system(self) -> bool:
+        """Templates refuse a system message with an error, or drop it in silence."""
+        self._takes_system = True
+        try:
+            text = self._render([Message("system", _PROBE), Message("user", "question")])
+        except ConfigError:
+            return False
+        return _PROBE in text
+
+    def _bos(self) -> int | None:
+        bos = self.tokenizer.bos_token_id
+        if bos is None:
+            return None
+        dialogue = [Message("user", "a"), Message("assistant", "b"), Message("user", "c")]
+        return bos if self.encode(dialogue).count(bos) == 1 else None
+
+    def _end_of_turn(self, eos_ids: frozenset[int]) -> tuple[list[int], int]:
+        """The ids that follow an answer, up to the one that ends the turn, and that one."""
+        tokenizer = self.tokenizer
+        dialogue = [Message("user", "question"), Message("assistant", _PROBE)]
+        tail = self._ids(self._render(dialogue, generation_prompt=False).rpartition(_PROBE)[2])
+        enders = eos_ids | set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
+        for position, token in enumerate(tail):
+            if token in enders:
+                return tail[: position + 1], token
+        fallback = (
+            tokenizer.eos_token_id if tokenizer.eos_token_id is not None else min(eos_ids, default=None)
+        )
+        if fallback is None:
+            raise ConfigError(
+                "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"
+            )
+        return [fallback], fallback
+
+
+def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
+    """A system message put in front of the first user message, for templates without one."""
+    if not messages or messages[0].role != "system":
+        return tuple(messages)
+    if len(messages) == 1:
+        return (Message("user", messages[0].content),)
+    first = Message("user", f"{messages[0].content}\n\n{messages[1].content}")
+    return (first, *messages[2:])
+
+
+def load_chat(spec: str) -> TemplateChat:
+    """The chat of a model: its tokenizer and template, without its weights.
+
+    Raises:
+        ConfigError: no such model, or a tokenizer that cannot be read.
+    """
+    from harness.models.source import resolve
+
+    return chat_from(resolve(spec))
+
+
+def chat_from(folder: Any) -> TemplateChat:
+    """The chat of a model folder.
+
+    Raises:
+        ConfigError: a tokenizer that cannot be read.
+    """
+    from transformers import AutoConfig, AutoTokenizer, GenerationConfig
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    except (OSError, ValueError, KeyError) as error:
+        raise ConfigError(f"cannot read the model's tokenizer: {error}", file=folder) from None
+    try:
+        generation = GenerationConfig.from_pretrained(folder)
+    except OSError:
+        generation = GenerationConfig.from_model_config(config)
+    return TemplateChat(tokenizer, _as_ids(generation.eos_token_id) or _as_ids(config.eos_token_id))
+
+
+def _as_ids(value: Any) -> tuple[int, ...]:
+    if value is None:
+        return ()
+    return (value,) if isinstance(value, int) else tuple(value)
+
+
+def _template(tokenizer: Any) -> str | None:
+    """The tokenizer's template; models with several (tools, RAG) call the main one `default`."""
+    template = tokenizer.chat_template
+    if isinstance(template, dict):
+        template = template.get("default") or next(iter(template.values()))
+    return template
+
+
+def _special_prefix(tokenizer: Any) -> list[int]:
+    """Ids that the tokenizer itself puts in front of a text (a BOS, or nothing)."""
+    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
+    whole = list(tokenizer("a")["input_ids"])
+    return whole[: whole.index(plain[0])] if plain and plain[0] in whole else []

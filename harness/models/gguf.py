@@ -1,0 +1,43 @@
+"""A GGUF file, dequantized once into a folder that transformers loads in under a second."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.models.cache import make_once, quiet
+from harness.models.fingerprint import remembered_digest
+
+
+def folder(file: Path) -> Path:
+    """The converted folder of a GGUF file; float32 where the file was quantized.
+
+    Raises:
+        ConfigError: not a GGUF file, or an architecture that transformers cannot read.
+    """
+    name = f"models/{file.stem.lower()}-{remembered_digest(file)[:12]}"
+    return make_once(name, lambda draft: _convert(file, draft))
+
+
+def _convert(file: Path, draft: Path) -> None:
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    print(f"converting {file.name} once for later runs (about half a minute) …", file=sys.stderr, flush=True)
+    try:
+        with quiet():
+            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
+            loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
+    except (ValueError, NotImplementedError, RuntimeError, KeyError) as error:
+        raise ConfigError(f"cannot read this GGUF file: {error}", file=file) from None
+    config = loaded.config
+    # A network marked as quantized refuses to be saved, although its weights are plain now.
+    if hasattr(config, "quantization_config"):
+        del config.quantization_config
+    network = type(loaded)(config)
+    network.load_state_dict(loaded.state_dict())
+    network.generation_config = loaded.generation_config
+    tokenizer.model_max_length = getattr(config, "max_position_embeddings", tokenizer.model_max_length)
+    with quiet():
+        network.save_pretrained(draft)
+    tokenizer.save_pretrained(draft)

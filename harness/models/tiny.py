@@ -1,0 +1,125 @@
+"""Tiny random models of several architectures, made offline in under a second, for tests.
+
+Each has a byte-level tokenizer (one token a byte). They differ where real models differ, so
+that tests meet the same traps: `llama` and `qwen2` speak ChatML with pad equal to EOS, `gemma`
+has a BOS of its own and refuses a system message, `gpt2` and `neox` have no chat template.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.keys import digest
+from harness.models.cache import make_once, quiet
+
+_SIZE = {
+    "vocab_size": 264,
+    "hidden_size": 64,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "max_position_embeddings": 2048,
+}
+_GATED = {
+    **_SIZE,
+    "intermediate_size": 128,
+    "num_key_value_heads": 2,
+    "head_dim": 16,
+    "tie_word_embeddings": True,
+}
+_SPECIALS = (
+    "<|endoftext|>",
+    "<|im_start|>",
+    "<|im_end|>",
+    "<bos>",
+    "<eos>",
+    "<start_of_turn>",
+    "<end_of_turn>",
+    "<pad>",
+)
+
+_CHATML = (
+    "{% for m in messages %}"
+    "{{ '<|im_start|>' + m['role'] + '\n' + m['content'] + '<|im_end|>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+)
+_TURNS = (
+    "{{ bos_token }}"
+    "{% if messages[0]['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    "{% for m in messages %}"
+    "{{ '<start_of_turn>' + ('model' if m['role'] == 'assistant' else 'user') + '\n' }}"
+    "{{ m['content'] | trim + '<end_of_turn>\n' }}"
+    "{% endfor %}"
+    "{% if add_generation_prompt %}{{ '<start_of_turn>model\n' }}{% endif %}"
+)
+_CHATML_TOKENS = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_token": "<|im_end|>"}
+_BASE_TOKENS = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
+_TURN_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
+
+_SHAPES: dict[str, dict[str, Any]] = {
+    "llama": {"type": "llama", "config": _GATED, "tokens": _CHATML_TOKENS, "template": _CHATML},
+    "qwen2": {"type": "qwen2", "config": _GATED, "tokens": _CHATML_TOKENS, "template": _CHATML},
+    "gpt2": {"type": "gpt2", "config": _SIZE, "tokens": _BASE_TOKENS, "template": None},
+    "neox": {
+        "type": "gpt_neox",
+        "config": {**_SIZE, "intermediate_size": 128},
+        "tokens": _BASE_TOKENS,
+        "template": None,
+    },
+    "gemma": {
+        "type": "gemma2",
+        "config": {**_GATED, "sliding_window": 64, "query_pre_attn_scalar": 16},
+        "tokens": _TURN_TOKENS,
+        "template": _TURNS,
+    },
+}
+_NAMES = {"qwen": "qwen2", "gpt_neox": "neox", "gemma2": "gemma"}
+
+
+def folder(shape: str = "llama", seed: int = 0) -> Path:
+    """The folder of a tiny model; the same shape and seed give the same weights.
+
+    Raises:
+        ConfigError: unknown shape.
+    """
+    shape = _NAMES.get(shape, shape)
+    if shape not in _SHAPES:
+        raise ConfigError(f"unknown tiny model '{shape}'", remedy=nearest(shape, _SHAPES))
+    recipe = {**_SHAPES[shape], "specials": _SPECIALS, "seed": seed}
+    return make_once(f"models/tiny-{shape}-{digest(recipe)[:12]}", lambda draft: _make(draft, shape, seed))
+
+
+def _make(draft: Path, shape: str, seed: int) -> None:
+    import torch
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    recipe = _SHAPES[shape]
+    tokenizer = _tokenizer(recipe)
+    ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
+    config = AutoConfig.for_model(
+        recipe["type"], **recipe["config"], **{f"{name}_token_id": value for name, value in ids.items()}
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+    with quiet():
+        network.save_pretrained(draft)
+    tokenizer.save_pretrained(draft)
+
+
+def _tokenizer(recipe: dict[str, Any]) -> Any:
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    inner = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[]))
+    inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    inner.decoder = decoders.ByteLevel()
+    inner.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _SPECIALS])
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=inner, model_max_length=_SIZE["max_position_embeddings"], **recipe["tokens"]
+    )
+    tokenizer.chat_template = recipe["template"]
+    return tokenizer
