@@ -71,6 +71,11 @@ def with_imaginary_pair(differences: Floats) -> tuple[float, float]:
     return float(padded.mean()), float(padded.std()) / math.sqrt(len(padded))
 
 
+def few(differences: Floats) -> bool:
+    """Whether fewer than ten examples differ."""
+    return int((np.abs(differences) > 1e-12).sum()) < FEW
+
+
 def wins_and_losses(differences: Floats) -> tuple[int, int]:
     """Examples on which the first method scored higher, and lower."""
     return int((differences > 1e-12).sum()), int((differences < -1e-12).sum())
@@ -89,12 +94,12 @@ def interval(
     columns = as_columns(differences)
     n, width = columns.shape
     low, high = np.empty(width), np.empty(width)
-    few = (np.abs(columns) > 1e-12).sum(axis=0) < FEW
-    padded = np.flatnonzero(few | binary)
+    scarce = np.array([few(column) for column in columns.T])
+    padded = np.flatnonzero(scarce | binary)
     for column in padded:
         centre, se = with_imaginary_pair(columns[:, column])
         low[column], high[column] = student(centre, se, max(n - 1, 1), level)
-    rest = np.flatnonzero(~(few | binary))
+    rest = np.flatnonzero(~(scarce | binary))
     if rest.size:
         kept = columns[:, rest]
         low[rest], high[rest] = bca(kept, level=level, rng=rng)

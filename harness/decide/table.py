@@ -1,0 +1,130 @@
+"""Runs gathered by recipe: scores as a matrix of seeds × examples, costs as medians."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from harness.decide.ordering import cheapest_first
+from harness.decide.values import Cost, RecipeSummary, RunScores
+from harness.stats import clusters as by_cluster
+from harness.stats import seeds
+from harness.stats.intervals import bca, student, wilson
+from harness.stats.resampling import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipeScores:
+    """Scores of one recipe: `values` is (seeds, n), without the examples that any seed lacks."""
+
+    recipe: str
+    ids: tuple[str, ...]
+    groups: Mapping[str, str | None]
+    values: Floats
+    binary: bool
+    left_out: int
+    """Examples without a score in some seed (execution errors, skipped)."""
+    runs: tuple[RunScores, ...]
+
+    @property
+    def seeds(self) -> int:
+        return len(self.values)
+
+    def on(self, ids: Sequence[str]) -> Floats:
+        """The columns of `ids`, in that order: (seeds, len(ids))."""
+        place = {id_: column for column, id_ in enumerate(self.ids)}
+        return self.values[:, [place[id_] for id_ in ids]]
+
+    def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
+        return by_cluster.codes([self.groups[id_] for id_ in ids])
+
+
+def gather(runs: Sequence[RunScores]) -> list[RecipeScores]:
+    """One entry per recipe that has a score at all, in order of first appearance."""
+    by_recipe: dict[str, list[RunScores]] = {}
+    for run in runs:
+        if any(value is not None for value in run.values):
+            by_recipe.setdefault(run.recipe, []).append(run)
+    tables = [_gathered(recipe, members) for recipe, members in by_recipe.items()]
+    return [table for table in tables if table.ids]
+
+
+def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
+    scores = [{i: v for i, v in zip(run.ids, run.values, strict=True) if v is not None} for run in runs]
+    asked = set().union(*(run.ids for run in runs))
+    shared = set.intersection(*(set(known) for known in scores))
+    ids = tuple(sorted(shared))
+    groups = {i: g for run in runs for i, g in zip(run.ids, run.groups, strict=True)}
+    return RecipeScores(
+        recipe=recipe,
+        ids=ids,
+        groups=groups,
+        values=np.array([[known[i] for i in ids] for known in scores], dtype=np.float64),
+        binary=all(run.binary for run in runs),
+        left_out=len(asked) - len(ids),
+        runs=tuple(runs),
+    )
+
+
+def summarise(tables: Sequence[RecipeScores]) -> list[RecipeSummary]:
+    """Summaries, the highest mean first; of equal means the cheaper first."""
+    costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
+    rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
+    found = [_summary(table, costs[table.recipe], rank[table.recipe]) for table in tables]
+    return sorted(found, key=lambda summary: (-summary.mean, summary.rank_by_cost))
+
+
+def _summary(table: RecipeScores, cost: Cost, rank: int) -> RecipeSummary:
+    low, high = mean_interval(table)
+    means = table.values.mean(axis=1)
+    return RecipeSummary(
+        recipe=table.recipe,
+        seeds=table.seeds,
+        n=len(table.ids),
+        mean=float(table.values.mean()),
+        low=low,
+        high=high,
+        seed_sd=float(means.std(ddof=1)) if table.seeds > 1 else None,
+        valid_strict=statistics.fmean(run.valid_strict for run in table.runs),
+        valid_extracted=statistics.fmean(run.valid_extracted for run in table.runs),
+        cost=cost,
+        failures=dict(sum((Counter(run.failures) for run in table.runs), Counter()).most_common()),
+        rank_by_cost=rank,
+    )
+
+
+def mean_interval(table: RecipeScores) -> tuple[float, float]:
+    """95 % interval of the mean score, within [0, 1], with clusters and seeds where there are any.
+
+    Wilson for 0/1 scores (with the effective sample size) and where nothing varies; BCa for
+    graded scores of one run; Student's t otherwise.
+    """
+    n = len(table.ids)
+    clusters = table.clusters(table.ids)
+    independent = by_cluster.count(clusters) == n
+    estimate = seeds.mean(table.values, clusters)
+    if table.binary or estimate.se == 0.0:
+        spread = estimate.mean * (1 - estimate.mean)
+        effective = min(float(n), spread / estimate.se**2) if estimate.se > 0 and spread > 0 else float(n)
+        return wilson(estimate.mean * effective, effective)
+    if independent and table.seeds == 1:
+        ends = bca(table.values[0])
+        return float(ends[0][0]), float(ends[1][0])
+    low, high = student(estimate.mean, estimate.se, estimate.df)
+    return max(0.0, low), min(1.0, high)
+
+
+def median_cost(costs: Sequence[Cost]) -> Cost:
+    """Field by field, over the runs that measured it."""
+    found: dict[str, Any] = {}
+    for column in fields(Cost):
+        known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
+        found[column.name] = statistics.median(known) if known else None
+    for name in ("trainable_parameters", "bytes_to_ship", "peak_memory_bytes"):
+        found[name] = None if found[name] is None else int(found[name])
+    return Cost(**found)
