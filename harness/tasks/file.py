@@ -12,7 +12,15 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.recipes import read_yaml
@@ -20,7 +28,19 @@ from harness.core.recipes import read_yaml
 SCHEMA = Path(__file__).with_name("task.schema.json")
 
 Columns = str | list[str] | dict[str, str]
-Share = Annotated[float, Field(gt=0, lt=1)] | Annotated[int, Field(ge=1)]
+
+
+def _share(value: int | float) -> int | float:
+    if value <= 0 or (isinstance(value, float) and value >= 1):
+        raise ValueError("must be a share between 0 and 1, or a whole number of rows")
+    return value
+
+
+Share = Annotated[
+    int | float,
+    AfterValidator(_share),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 0}),
+]
 
 
 class _Strict(BaseModel):
@@ -138,7 +158,8 @@ def write_schema() -> None:
 
 
 def _explained(error: ValidationError, path: Path) -> ConfigError:
-    first = min(error.errors(), key=lambda found: found["type"] != "extra_forbidden")
+    # An unknown key explains a missing one; in a union the branch that got furthest explains most.
+    first = min(error.errors(), key=lambda found: (found["type"] != "extra_forbidden", -len(found["loc"])))
     place = [part for part in first["loc"] if not _is_branch(part)]
     name, line = ".".join(str(part) for part in place), line_of(path, place)
     if first["type"] == "extra_forbidden":
@@ -155,7 +176,7 @@ def _explained(error: ValidationError, path: Path) -> ConfigError:
 
 def _is_branch(part: str | int) -> bool:
     """Whether a part of an error's place is pydantic's name of a union's branch, not a key."""
-    return isinstance(part, str) and (part in ("str", "int", "float", "Spec") or "[" in part)
+    return isinstance(part, str) and (part in ("str", "int", "float", "Spec") or "[" in part or "-" in part)
 
 
 def _keys_at(place: Sequence[str | int]) -> list[str]:

@@ -162,8 +162,11 @@ def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[st
         if name in placed:
             place = ["data", "split", name]
             raise ConfigError(f"data has a {name} split already", file=path, line=file.line_of(path, place))
-    items = splits.items([item.example for item in pool])
-    parts = splits.cut(items, sizes, wanted.seed)
+    try:
+        parts = splits.cut(splits.items([item.example for item in pool]), sizes, wanted.seed)
+    except ConfigError as error:
+        line = file.line_of(path, ["data", "split"])
+        raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
     return {**placed, **{name: [pool[row] for row in part] for name, part in parts.items()}}
 
 

@@ -51,9 +51,12 @@ def detect(located: Located) -> str:
     row = located.row
     if "input" in row and "target" in row:
         return "native"
-    for layout in ("messages", "prompt/completion", "chosen/rejected"):
-        if all(key in row for key in layout.split("/")):
-            return layout
+    if "messages" in row:
+        return "messages"
+    if "prompt" in row and "completion" in row:
+        return "prompt/completion"
+    if "chosen" in row and "rejected" in row and ("prompt" in row or isinstance(row["chosen"], list)):
+        return "chosen/rejected"
     missing = "target" if "input" in row else "input"
     remedy = f"{nearest(missing, row)}; say which is which under data: map: {{input: …, target: …}}"
     raise located.error(f"no column '{missing}'", remedy=remedy)

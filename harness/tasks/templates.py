@@ -81,7 +81,7 @@ def default_input(field_sets: Iterable[Iterable[str]]) -> str:
     return "".join(
         line if all(name in fields for fields in sets) else f"{{% if {name} is defined %}}{line}{{% endif %}}"
         for name, line in zip(names, lines, strict=True)
-    )
+    ).rstrip("\n")
 
 
 @cache

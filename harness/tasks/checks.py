@@ -1,0 +1,205 @@
+"""What is wrong with a task that loads: duplicates, leaks, labels, missing documents, lengths.
+
+An `error` makes a result meaningless, a `warning` flatters or blurs it, a `note` is worth knowing.
+"""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Task
+from harness.core.values import Example
+from harness.tasks import similar, templates
+from harness.tasks.splits import normalise
+
+NEAR_LIMIT = 3_000_000
+"""Characters up to which near-duplicates are looked for; more would take minutes and gigabytes."""
+
+FEW_TESTS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One finding; `ids` are some of the examples it is about."""
+
+    level: Literal["error", "warning", "note"]
+    check: str
+    message: str
+    ids: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lengths:
+    """Of one part of one split, in the unit of the measure."""
+
+    min: int
+    median: float
+    p95: int
+    max: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Labels:
+    """Labels of a choice task: counts per split, and the score of always saying train's commonest."""
+
+    counts: Mapping[str, Mapping[str, int]]
+    majority: str
+    baseline: float
+
+
+def problems(task: Task) -> list[Problem]:
+    """Every finding about a task's data, errors first."""
+    texts = {split: _texts(task, part) for split, part in task.splits.items()}
+    found = [
+        *(_duplicates(task, split, texts[split]) for split in task.splits),
+        *(_leak(texts, split) for split in ("test", "dev")),
+        *_near_leaks(texts),
+        *_missing_documents(task),
+        *_unseen_labels(task),
+        *_sizes(task),
+    ]
+    order = ("error", "warning", "note")
+    return sorted((p for p in found if p is not None), key=lambda p: order.index(p.level))
+
+
+def lengths(values: Sequence[int]) -> Lengths | None:
+    """Least, median, 95th percentile (nearest rank) and greatest; None for no values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    rank = max(0, -(-95 * len(ordered) // 100) - 1)
+    return Lengths(min=ordered[0], median=statistics.median(ordered), p95=ordered[rank], max=ordered[-1])
+
+
+def too_long(
+    task: Task,
+    prompt: Callable[[Example], int],
+    answer: Callable[[Example], int],
+    context: int | None,
+) -> list[Problem]:
+    """Answers that `max_new_tokens` cuts off and prompts that leave them no room in the context."""
+    found = []
+    for split, part in task.splits.items():
+        cut = [e.id for e in part if answer(e) > task.max_new_tokens]
+        if cut:
+            message = f"{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
+            found.append(_problem("error" if split == "test" else "warning", "max_new_tokens", message, cut))
+        over = [] if context is None else [e.id for e in part if prompt(e) + answer(e) > context]
+        if over:
+            message = f"{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
+            found.append(_problem("error" if split == "test" else "warning", "context", message, over))
+    return found
+
+
+def labels(task: Task) -> Labels | None:
+    """The distribution of labels, for formats that have a closed list of `choices`."""
+    if not getattr(task.format, "choices", None):
+        return None
+    counts = {split: Counter(str(e.target) for e in part) for split, part in task.splits.items()}
+    source = counts.get("train") or counts["test"]
+    majority = min(source, key=lambda label: (-source[label], label))
+    test = counts["test"]
+    ordered = {split: dict(sorted(c.items(), key=lambda kv: (-kv[1], kv[0]))) for split, c in counts.items()}
+    return Labels(counts=ordered, majority=majority, baseline=test[majority] / max(1, test.total()))
+
+
+def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
+    """What two examples must share to be duplicates: the normalised user message, by id."""
+    return {example.id: normalise(templates.render(task.input, example.input)) for example in part}
+
+
+def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
+    targets = {example.id: canonical_json(example.target) for example in task.splits[split]}
+    same: dict[str, list[str]] = defaultdict(list)
+    for key, text in texts.items():
+        same[text].append(key)
+    repeated = [keys for keys in same.values() if len(keys) > 1]
+    if not repeated:
+        return None
+    torn = sum(len({targets[key] for key in keys}) > 1 for keys in repeated)
+    message = f"{sum(len(keys) - 1 for keys in repeated)} {split} rows repeat the input of another"
+    if torn:
+        message += f"; {torn} inputs have more than one answer, so no method can score 100 %"
+    return _problem("warning", "duplicates", message, (key for keys in repeated for key in keys[1:]))
+
+
+def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
+    train = set(texts.get("train", {}).values())
+    found = [key for key, text in texts.get(split, {}).items() if text in train]
+    if not found:
+        return None
+    message = f"{len(found)} {split} inputs are also in train: trained methods have seen the answer"
+    return _problem("warning", f"leak train/{split}", message, found)
+
+
+def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
+    train = texts.get("train", {})
+    if sum(len(text) for part in texts.values() for text in part.values()) > NEAR_LIMIT:
+        message = f"near-duplicates were not looked for: more than {NEAR_LIMIT:,} characters"
+        yield _problem("note", "near leak", message, ())
+        return
+    exact = set(train.values())
+    for split in ("test", "dev"):
+        others = {key: text for key, text in texts.get(split, {}).items() if text not in exact}
+        pairs = similar.near(train, others)
+        if pairs:
+            message = (
+                f"{len(pairs)} {split} inputs are nearly a train input (8-gram Jaccard ≥ {similar.THRESHOLD})"
+            )
+            shown = (f"{pair.right}≈{pair.left}" for pair in pairs)
+            yield _problem("warning", f"near leak train/{split}", message, shown)
+
+
+def _missing_documents(task: Task) -> Iterable[Problem]:
+    known = {document.id for document in task.corpus}
+    for split, part in task.splits.items():
+        bad = [e.id for e in part if not known.issuperset(e.context_ids)]
+        if not bad:
+            continue
+        missing = sorted({name for e in part for name in e.context_ids} - known)
+        if not known:
+            message = f"{len(bad)} {split} rows have context_ids, but the task has no corpus"
+            yield _problem("warning", "context_ids", message, bad)
+        else:
+            names = ", ".join(missing[:5])
+            message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
+            yield _problem("error", "context_ids", message, bad)
+
+
+def _unseen_labels(task: Task) -> Iterable[Problem]:
+    found = labels(task)
+    if found is None or not task.splits.get("train"):
+        return
+    train = set(found.counts["train"])
+    for split in ("dev", "test"):
+        unseen = sorted(set(found.counts.get(split, {})) - train)
+        if unseen:
+            message = f"{len(unseen)} labels of {split} never occur in train: {', '.join(unseen[:5])}"
+            yield _problem("warning", "labels", message, ())
+    unused = sorted(set(task.format.choices) - set().union(*found.counts.values()))  # type: ignore[attr-defined]
+    if unused:
+        message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
+        yield _problem("note", "labels", message, ())
+
+
+def _sizes(task: Task) -> Iterable[Problem]:
+    n = len(task.splits["test"])
+    if n < FEW_TESTS:
+        half = 100 * 1.96 * (0.25 / n) ** 0.5
+        message = f"{n} test rows: a rate near 50 % is known to ±{half:.0f} points only"
+        yield _problem("warning", "size", message, ())
+    for split in ("train", "dev"):
+        if not task.splits.get(split):
+            use = "few-shot and finetuning need it" if split == "train" else "early stopping needs it"
+            yield _problem("note", "size", f"there is no {split} split: {use}", ())
+
+
+def _problem(
+    level: Literal["error", "warning", "note"], check: str, message: str, ids: Iterable[str]
+) -> Problem:
+    return Problem(level=level, check=check, message=message, ids=tuple(ids)[:10])
