@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.decide.triage import Triage
 from harness.decide.values import RecipeSummary, Verdict
 
 STYLES = {"winner": "bold green", "tie": "bold cyan", "no_difference": "bold cyan", "inconclusive": "bold yellow"}
@@ -67,3 +68,24 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     sign = 1 if found.recipe == recipe else -1
     low, high = sorted((sign * found.low, sign * found.high))
     return f"{sign * found.difference:+.3f} ({low:+.3f} … {high:+.3f})"
+
+
+def print_triage(task: str, model: str, triage: Triage, console: Console | None = None) -> None:
+    """Print a triage: the sentence, the shares as bars, and what each method is predicted to bring."""
+    console = console or Console(soft_wrap=False)
+    console.print()
+    console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(triage.sentence, style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("gap", "share of the lost score", "", "95 % interval"):
+        table.add_column(name)
+    for share in triage.shares:
+        bar = "█" * round(30 * share.share)
+        table.add_row(share.gap, f"{share.share:.0%}", bar, f"{share.low:.0%} … {share.high:.0%}")
+    console.print(table)
+    for prediction in triage.predictions:
+        mark, style = ("worth trying", "green") if prediction.worth else ("not worth it", "dim")
+        names = ", ".join(prediction.recipes)
+        console.print(Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}"))
+    console.print(Text.assemble(("next: ", "bold"), triage.step))
+    console.print()

@@ -1,0 +1,92 @@
+"""`harness diagnose`: the base model's probes as ordinary runs on dev, then the triage."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core import recipes
+from harness.core.errors import RunError
+from harness.core.protocols import Task
+from harness.core.recipes import Recipe
+from harness.decide.triage import Probe, Triage, diagnose
+from harness.run.cells import Cell
+from harness.run.folder import RunFolder
+from harness.run.progress import Progress
+from harness.run.runner import run
+
+PROBES = {
+    "closed_book": "zero_shot",
+    "constrained": "constrained",
+    "few_shot": "few_shot",
+    "bm25": "bm25_rag",
+    "gold": "gold_context",
+}
+"""Triage's probes, and the recipes that ask them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """The triage, and the run folders of the probes that it was made from."""
+
+    task: str
+    model: str
+    triage: Triage
+    folders: tuple[Path, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        runs = [folder.name for folder in self.folders]
+        return {"task": self.task, "model": self.model, "triage": self.triage.to_json(), "runs": runs}
+
+
+def probes(task: Task) -> dict[str, Recipe]:
+    """The probes that make sense for a task: no retrieval without a corpus, no gold without ids."""
+    found = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
+    if task.format.constraint() is None:
+        del found["constrained"]
+    if not task.corpus:
+        del found["bm25"], found["gold"]
+    elif not all(example.context_ids for example in task.splits["dev"]):
+        del found["gold"]
+    if not task.splits.get("train"):
+        del found["few_shot"]
+    return found
+
+
+def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: Progress) -> Diagnosis:
+    """Ask every probe on the first `limit` dev examples; test is not touched.
+
+    Raises:
+        RunError: a probe could not be run, with its error.
+    """
+    from harness.models.fingerprint import fingerprint
+    from harness.store.ingest import ingest_run
+
+    mark, chosen = fingerprint(model), probes(task)
+    cells = [
+        Cell(task=task, model=model, fingerprint=mark, recipe=recipe, seed=0, limit=limit, split="dev")
+        for recipe in chosen.values()
+    ]
+    done = run(cells, results, progress=progress, on_finished=lambda folder: ingest_run(results, folder))
+    for record in done.failures:
+        raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
+    rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
+    examples = task.splits["dev"][:limit]
+    triage = diagnose(
+        {
+            name: Probe.of([answers[example.id] for example in examples], task.primary)
+            for name, answers in zip(chosen, rows, strict=True)
+        },
+        targets=[example.target for example in examples],
+        train_targets=[example.target for example in task.splits.get("train", ())],
+        groups=[example.group for example in examples],
+    )
+    return Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
+
+
+def on_training_data(task: Task) -> Task:
+    """A copy of a task that has no dev split, probed on the end of train instead."""
+    train = task.splits["train"]
+    cut = max(len(train) * 4 // 5, 1)
+    return replace(task, splits={**task.splits, "train": train[:cut], "dev": train[cut:]})
