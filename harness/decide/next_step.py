@@ -41,24 +41,28 @@ class NextStep:
     evidence: tuple[str, ...]
 
 
-def recommend(summary: RecipeSummary, recipes: Sequence[str], triage: Triage | None = None) -> NextStep:
+def recommend(
+    summary: RecipeSummary, others: Sequence[RecipeSummary], triage: Triage | None = None
+) -> NextStep:
     """The next step for a recipe, led by its commonest failure mode.
 
-    A triage that found knowledge missing overrules "finetune": training does not add facts
-    that a passage can supply.
+    "Finetune" is not said where finetuning was tried and did not win; then training on the
+    prompt of this recipe is what is left. A triage that found facts missing overrules it too:
+    labels do not teach facts that a passage can supply.
     """
     wrong = sum(summary.failures.values())
     if wrong == 0:
         return NextStep(f"none: {summary.recipe} has no failure to mend", ())
     mode, count = max(summary.failures.items(), key=lambda item: item[1])
-    known = f"{count} of {wrong} failures of {summary.recipe} are {mode}: {ABOUT.get(mode, mode)}"
-    step = (_TRAINED if trained(summary.cost) else _ASKED).get(mode, "read the failures of the report")
-    evidence = [known]
-    if triage is not None:
+    evidence = [f"{count} of {wrong} failures of {summary.recipe} are {mode}: {ABOUT.get(mode, mode)}"]
+    step = (_TRAINED if trained(summary.cost) else _ASKED).get(mode, "read these answers in the report")
+    tuned = [other.recipe for other in others if trained(other.cost) and other.recipe != summary.recipe]
+    if step.startswith("finetune") and tuned:
+        step = f"finetune with the prompt of {summary.recipe}, so that training and asking agree"
+        evidence.append(f"finetuned already, with other prompts: {', '.join(tuned)}")
+    if triage is not None and triage.dominant is not None:
         evidence.append(triage.sentence)
-        if triage.dominant in ("knowledge", "retrieval") and mode in ("wrong_value", "refused"):
+        facts = triage.dominant in ("knowledge", "retrieval")
+        if facts and mode in ("wrong_value", "refused"):
             step = _RETRIEVAL if trained(summary.cost) else triage.step
-    tried = [recipe for recipe in recipes if recipe != summary.recipe]
-    if step.startswith("finetune") and tried:
-        evidence.append(f"compared with: {', '.join(tried)}")
     return NextStep(step, tuple(evidence))

@@ -32,6 +32,10 @@ class RecipeScores:
     runs: tuple[RunScores, ...]
 
     @property
+    def oracle(self) -> bool:
+        return any(run.oracle for run in self.runs)
+
+    @property
     def seeds(self) -> int:
         return len(self.values)
 
@@ -95,6 +99,7 @@ def _summary(table: RecipeScores, cost: Cost, rank: int) -> RecipeSummary:
         cost=cost,
         failures=dict(sum((Counter(run.failures) for run in table.runs), Counter()).most_common()),
         rank_by_cost=rank,
+        oracle=table.oracle,
     )
 
 

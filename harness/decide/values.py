@@ -70,6 +70,8 @@ class RunScores(Jsonable):
     valid_extracted: float = 1.0
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failure mode → number of answers, as `failures.label` names them."""
+    oracle: bool = False
+    """Whether the recipe sees what no user has (gold passages): an upper bound, never a winner."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +93,7 @@ class RecipeSummary(Jsonable):
     failures: Mapping[str, int]
     rank_by_cost: int
     """1 is the cheapest (`ordering.py` says how recipes are ordered)."""
+    oracle: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +137,7 @@ class Verdict(Jsonable):
     winner: str | None
     """Set for kind `winner` only."""
     best: str | None
-    """The highest mean; not necessarily measurably the best."""
+    """The highest mean; not necessarily measurably the best. Never an oracle."""
     recommended: str | None
     """What to use until more is known; equals `winner` where there is one."""
     leaders: tuple[str, ...]
@@ -142,7 +145,7 @@ class Verdict(Jsonable):
     sentence: str
     reasons: tuple[str, ...]
     summaries: tuple[RecipeSummary, ...]
-    """Highest mean first."""
+    """Highest mean first, oracles included."""
     comparisons: tuple[Comparison, ...]
     """The recommended recipe against every other, then the remaining pairs."""
     minimum_detectable_difference: float | None
