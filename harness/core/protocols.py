@@ -104,10 +104,13 @@ class Program(Kind):
     """How a model is asked. `constrain` holds decoding to the task's format."""
 
     constrain: bool = False
-    seeded: ClassVar[bool] = False
-    """Whether another seed can give another prompt."""
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
+
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed can give another prompt."""
+        return False
 
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
