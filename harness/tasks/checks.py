@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -23,11 +23,14 @@ NEAR_LIMIT = 3_000_000
 FEW_TESTS = 100
 
 
+Level = Literal["error", "warning", "note"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Problem:
     """One finding; `ids` are some of the examples it is about."""
 
-    level: Literal["error", "warning", "note"]
+    level: Level
     check: str
     message: str
     ids: tuple[str, ...] = ()
@@ -51,9 +54,14 @@ class Labels:
     majority: str
     baseline: float
 
+    @property
+    def totals(self) -> Counter[str]:
+        """How often each label is the answer, over all splits."""
+        return sum((Counter(counts) for counts in self.counts.values()), Counter())
+
 
 def problems(task: Task) -> list[Problem]:
-    """Every finding about a task's data, errors first."""
+    """Every finding about a task's rows and corpus."""
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
     found = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
@@ -63,8 +71,13 @@ def problems(task: Task) -> list[Problem]:
         *_unseen_labels(task),
         *_sizes(task),
     ]
+    return [problem for problem in found if problem is not None]
+
+
+def by_level(found: Iterable[Problem]) -> list[Problem]:
+    """Findings with the gravest first."""
     order = ("error", "warning", "note")
-    return sorted((p for p in found if p is not None), key=lambda p: order.index(p.level))
+    return sorted(found, key=lambda problem: order.index(problem.level))
 
 
 def lengths(values: Sequence[int]) -> Lengths | None:
@@ -77,22 +90,23 @@ def lengths(values: Sequence[int]) -> Lengths | None:
 
 
 def too_long(
-    task: Task,
-    prompt: Callable[[Example], int],
-    answer: Callable[[Example], int],
-    context: int | None,
+    task: Task, prompts: Mapping[str, int], answers: Mapping[str, int], context: int | None
 ) -> list[Problem]:
-    """Answers that `max_new_tokens` cuts off and prompts that leave them no room in the context."""
+    """Answers that `max_new_tokens` cuts off, and prompts that leave them no room in the context.
+
+    `prompts` and `answers` are lengths in tokens, by example id.
+    """
     found = []
     for split, part in task.splits.items():
-        cut = [e.id for e in part if answer(e) > task.max_new_tokens]
+        level: Level = "error" if split == "test" else "warning"
+        cut = [e.id for e in part if answers.get(e.id, 0) > task.max_new_tokens]
         if cut:
             message = f"{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
-            found.append(_problem("error" if split == "test" else "warning", "max_new_tokens", message, cut))
-        over = [] if context is None else [e.id for e in part if prompt(e) + answer(e) > context]
+            found.append(_problem(level, "max_new_tokens", message, cut))
+        over = [e.id for e in part if context is not None and prompts[e.id] + answers.get(e.id, 0) > context]
         if over:
             message = f"{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
-            found.append(_problem("error" if split == "test" else "warning", "context", message, over))
+            found.append(_problem(level, "context", message, over))
     return found
 
 
@@ -199,7 +213,5 @@ def _sizes(task: Task) -> Iterable[Problem]:
             yield _problem("note", "size", f"there is no {split} split: {use}", ())
 
 
-def _problem(
-    level: Literal["error", "warning", "note"], check: str, message: str, ids: Iterable[str]
-) -> Problem:
+def _problem(level: Level, check: str, message: str, ids: Iterable[str]) -> Problem:
     return Problem(level=level, check=check, message=message, ids=tuple(ids)[:10])

@@ -6,8 +6,9 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.values import Example
@@ -41,6 +42,15 @@ class Made:
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
 
+    @property
+    def handle(self) -> str:
+        """What other commands, started here, find the task by."""
+        return self.name if self.folder.parent == Path("tasks") else str(self.folder)
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return {**asdict(self), "folder": str(self.folder)}
+
 
 def init(data: str, into: Path, wish: Wish) -> Made:
     """Write a task folder `into`/<name> that loads; nothing is left behind where that fails.
@@ -50,6 +60,8 @@ def init(data: str, into: Path, wish: Wish) -> Made:
             exists (unless forced).
     """
     name = wish.name or _name(data)
+    if not re.fullmatch(r"[\w.-]+", name):
+        raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
@@ -85,18 +97,15 @@ def _name(data: str) -> str:
 def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
     """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
     found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data).items()}
-    pools: dict[str, list[Example]] = {}
-    said: list[str] = []
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    mapping = None
-    try:
-        if wish.target or wish.inputs:
-            raise everything[0].error("columns are named")
-        said.append(f"rows: layout '{rows.detect(everything[0])}'")
-    except ConfigError:
+    layout = None if wish.target or wish.inputs else rows.detect(everything[0].row)
+    if layout is None:
         mapping, said = guess.columns(everything, wish.target, wish.inputs)
+    else:
+        mapping, said = None, [f"rows: layout '{layout}'"]
+    pools: dict[str, list[Example]] = {}
     for split, part in found.items():
         labelled = [located for located in part if _labelled(located, mapping)]
         if len(labelled) < len(part):
@@ -154,9 +163,7 @@ def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Ex
 
 
 def _sample(part: list[Example], size: int, seed: int) -> list[Example]:
-    if len(part) <= size:
-        return part
-    return [part[row] for row in splits.cut(splits.items(part), {"kept": size}, seed)["kept"]][:size]
+    return [part[row] for row in splits.sample(splits.items(part), size, seed)]
 
 
 def _move(draft: Path, folder: Path) -> None:

@@ -35,20 +35,15 @@ def examples(rows: Sequence[Located], split: str, mapping: MapFile | None) -> li
     """
     if not rows:
         return []
-    layout = "map" if mapping else detect(rows[0])
+    layout = "map" if mapping else _unmapped(rows[0])
     if layout not in ("map", "native"):
         log.info("%s: detected rows of '%s'", rows[0].file, layout)
     read = (lambda located: _mapped(located, mapping)) if mapping else LAYOUTS[layout]
     return [_placed(read(located), located, split) for located in rows]
 
 
-def detect(located: Located) -> str:
-    """The layout of a row: native, messages, prompt/completion or prompt/chosen/rejected.
-
-    Raises:
-        ConfigError: none of these.
-    """
-    row = located.row
+def detect(row: Row) -> str | None:
+    """The layout of a row: native, messages, prompt/completion or chosen/rejected; None for none of these."""
     if "input" in row and "target" in row:
         return "native"
     if "messages" in row:
@@ -57,8 +52,15 @@ def detect(located: Located) -> str:
         return "prompt/completion"
     if "chosen" in row and "rejected" in row and ("prompt" in row or isinstance(row["chosen"], list)):
         return "chosen/rejected"
-    missing = "target" if "input" in row else "input"
-    remedy = f"{nearest(missing, row)}; say which is which under data: map: {{input: …, target: …}}"
+    return None
+
+
+def _unmapped(located: Located) -> str:
+    layout = detect(located.row)
+    if layout is not None:
+        return layout
+    missing = "target" if "input" in located.row else "input"
+    remedy = f"{nearest(missing, located.row)}; say which is which under data: map: {{input: …, target: …}}"
     raise located.error(f"no column '{missing}'", remedy=remedy)
 
 

@@ -49,7 +49,8 @@ def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[
     """Positions of the rows of each split in `sizes`; the rest is `train`.
 
     Splits are filled in the order given, each to its size or a little over where rows belong
-    together. Every split has each label in proportion, as far as whole rows allow.
+    together. Every split, and every first part of it, has the labels in proportion, as far as whole
+    rows allow.
 
     Raises:
         ConfigError: `sizes` leave no row to `train`.
@@ -59,15 +60,18 @@ def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[
         raise ConfigError(
             f"{len(items)} rows are too few for {wanted} and a train split", remedy="ask for less"
         )
-    units = _ordered(_units(items), items, seed)
-    splits: dict[str, list[int]] = {name: [] for name in sizes}
-    rest: list[int] = []
-    for unit in units:
-        name = next((name for name, size in sizes.items() if len(splits[name]) < size), None)
-        (rest if name is None else splits[name]).extend(unit)
-    if not rest:
+    splits: dict[str, list[int]] = {name: [] for name in (*sizes, "train")}
+    for unit in _ordered(_units(items), items, seed):
+        name = next((name for name, size in sizes.items() if len(splits[name]) < size), "train")
+        splits[name].extend(unit)
+    if not splits["train"]:
         raise ConfigError("too many rows belong together to leave any for train", remedy="ask for less")
-    return {"train": sorted(rest), **{name: sorted(rows) for name, rows in splits.items()}}
+    return splits
+
+
+def sample(items: Sequence[Item], size: int, seed: int = 0) -> list[int]:
+    """Positions of at most `size` rows with the labels in proportion, in an order without runs of one."""
+    return [row for unit in _ordered(_units(items), items, seed) for row in unit][:size]
 
 
 def count(share: float | int, total: int) -> int:

@@ -40,7 +40,8 @@ def task_yaml(
 # yaml-language-server: $schema={schema}
 # Guessed from the data; check each line, then run `harness validate {name}`:
 {guesses}
-{_dump({"name": name, "version": 1})}\
+name: {json.dumps(name)}
+version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}

@@ -1,0 +1,68 @@
+"""`harness init`: a task folder from a data file or a hub data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def init(
+    data: Annotated[
+        str,
+        typer.Argument(
+            help="CSV, TSV, JSON(L) or Parquet file, a folder with train and test files, or a hub data set."
+        ),
+    ],
+    name: Annotated[str | None, typer.Option(help="The task's name. Default: from the data.")] = None,
+    into: Annotated[Path, typer.Option(help="Where task folders are kept.")] = Path("tasks"),
+    target: Annotated[str | None, typer.Option(help="Column with the answer. Default: guessed.")] = None,
+    input_: Annotated[
+        list[str] | None, typer.Option("--input", help="Input column (repeatable). Default: guessed.")
+    ] = None,
+    limit_rows: Annotated[
+        int | None, typer.Option(min=1, help="Use only so many rows of each file, evenly spaced.")
+    ] = None,
+    train_size: Annotated[int, typer.Option(min=1, help="Most rows for train.")] = 2000,
+    dev_size: Annotated[int, typer.Option(min=1, help="Most rows for dev.")] = 200,
+    test_size: Annotated[int, typer.Option(min=1, help="Most rows for test.")] = 500,
+    seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help="Write into a folder that exists.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Make a task folder from data: guesses columns, format and scorers, and says what it guessed.
+
+    Splits are seeded and stratified by label; rows with the same input stay on one side. Files or hub
+    splits named train, dev (validation) and test are kept apart as they are.
+
+    Examples:
+
+      harness init tickets.csv --target category
+
+      harness init questions.jsonl --name faq --test-size 200
+    """
+    import json as jsonlib
+
+    from harness.tasks.init import Wish
+    from harness.tasks.init import init as make
+
+    wish = Wish(
+        name=name,
+        target=target,
+        inputs=tuple(input_ or ()),
+        limit_rows=limit_rows,
+        sizes={"train": train_size, "dev": dev_size, "test": test_size},
+        seed=seed,
+        force=force,
+    )
+    made = make(data, into, wish)
+    if json:
+        print(jsonlib.dumps(made.as_json(), ensure_ascii=False))
+        return
+    sizes = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
+    print(f"wrote {made.folder / 'task.yaml'}: {sizes}")
+    for line in made.guesses:
+        print(f"  {line}")
+    print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")
+    print(f"  harness run {made.handle} --limit 20")

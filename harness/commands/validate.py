@@ -1,0 +1,40 @@
+"""`harness validate`: is a task fit to be run, and what does a model see of it?"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+
+def validate(
+    task: Annotated[str, typer.Argument(help="A task's name, its folder or its YAML file.")],
+    model: Annotated[
+        str | None, typer.Option(help="Show and count with this model's tokenizer and chat template.")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Check a task: a rendered example, split sizes, lengths, duplicates, leaks, labels.
+
+    Exit code 0 where the task can be used (there may be warnings), 2 where it cannot.
+
+    Examples:
+
+      harness validate support_tickets
+
+      harness validate tasks/my_task --model smollm2-135m-instruct --json
+    """
+    import json as jsonlib
+
+    from rich.console import Console
+
+    from harness.tasks import show
+    from harness.tasks.inspect import inspect
+
+    found = inspect(task, model)
+    if json:
+        print(jsonlib.dumps(show.as_json(found), ensure_ascii=False))
+    else:
+        show.show(found, Console())
+    if not found.usable:
+        raise typer.Exit(2)
