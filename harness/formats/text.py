@@ -1,0 +1,28 @@
+"""Free text: anything that is not empty."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Format
+from harness.core.values import Invalid, Parsed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Format):
+    """White space around the answer is not part of it. `max_chars` bounds its length."""
+
+    max_chars: int | None = None
+
+    def parse(self, text: str) -> Parsed | Invalid:
+        answer = text.strip()
+        if not answer:
+            return Invalid("empty")
+        if self.max_chars is not None and len(answer) > self.max_chars:
+            return Invalid(f"{len(answer)} characters, at most {self.max_chars} allowed")
+        return Parsed(answer)
+
+    def render(self, target: Any) -> str:
+        """Of several accepted answers the first is the one to give."""
+        return str(target[0] if isinstance(target, list | tuple) else target)

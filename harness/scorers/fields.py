@@ -1,0 +1,40 @@
+"""Field-level F1 of structured answers."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Scorer
+from harness.core.values import Example
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields(Scorer):
+    """F1 over (path, value) pairs of the leaves: a missing, wrong or invented field each costs.
+
+    Texts are compared without regard to case and outer white space.
+    """
+
+    paper = "Chinchor & Sundheim 1993, MUC-5 Evaluation Metrics (slot F1)"
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        said, wanted = Counter(leaves(value)), Counter(leaves(target))
+        common = sum((said & wanted).values())
+        wrong = sorted({path for path, _ in (wanted - said)} | {path for path, _ in (said - wanted)})
+        return 2 * common / (said.total() + wanted.total()), f"differs at {', '.join(wrong[:8])}" if wrong else ""
+
+
+def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+    """Pairs of path and canonical value; an empty object or list is a leaf. Order in lists counts."""
+    if isinstance(value, Mapping) and value:
+        for name, part in value.items():
+            yield from leaves(part, f"{path}.{name}")
+    elif isinstance(value, list) and value:
+        for index, part in enumerate(value):
+            yield from leaves(part, f"{path}[{index}]")
+    else:
+        yield path, canonical_json(value.strip().casefold() if isinstance(value, str) else value)
