@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.decide.table import RecipeScores
+from harness.decide.table import RecipeScores, pooled_noise
 from harness.decide.values import Comparison, Outcome
 from harness.stats import clusters as by_cluster
 from harness.stats import paired, power, seeds
@@ -46,7 +46,7 @@ class _Pair:
 
     @property
     def seeded(self) -> bool:
-        return self.first.seeds > 1 or self.second.seeds > 1
+        return self.estimate.training_se is not None
 
     @property
     def grouped(self) -> bool:
@@ -63,7 +63,8 @@ class _Result:
 
 def compare(tables: Sequence[RecipeScores], margin: float) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second."""
-    pairs = [_pair(first, second) for first, second in itertools.combinations(tables, 2)]
+    noise = pooled_noise(tables)
+    pairs = [_pair(first, second, noise) for first, second in itertools.combinations(tables, 2)]
     known = [pair for pair in pairs if pair is not None]
     results = _results(known)
     adjusted = holm([result.p for result in results])
@@ -95,13 +96,14 @@ def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
     return dataclasses.replace(turned, outcome=outcome, examples_needed=needed)
 
 
-def _pair(first: RecipeScores, second: RecipeScores) -> _Pair | None:
+def _pair(first: RecipeScores, second: RecipeScores, noise: seeds.TrainingNoise | None) -> _Pair | None:
     ids = sorted(set(first.ids) & set(second.ids))
     if not ids:
         return None
     a, b = first.on(ids), second.on(ids)
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
-    estimate = seeds.difference(a, b, clusters)
+    granted = (noise if first.seeded else None, noise if second.seeded else None)
+    estimate = seeds.difference(a, b, clusters, granted)
     if (first.binary and second.binary) or paired.few(differences):
         floor = paired.with_imaginary_pair(differences)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.decide.ordering import cheapest_first
+from harness.decide.ordering import cheapest_first, trained
 from harness.decide.values import Cost, RecipeSummary, RunScores
 from harness.stats import clusters as by_cluster
 from harness.stats import seeds
@@ -38,6 +38,11 @@ class RecipeScores:
     @property
     def seeds(self) -> int:
         return len(self.values)
+
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed would give another score: several did, or something was trained."""
+        return self.seeds > 1 or any(trained(run.cost) for run in self.runs)
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
@@ -75,16 +80,22 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
     )
 
 
+def pooled_noise(tables: Sequence[RecipeScores]) -> seeds.TrainingNoise | None:
+    """Training noise over all recipes with several seeds; None when there is none."""
+    return seeds.pool([seeds.training_noise(table.values, table.clusters(table.ids)) for table in tables])
+
+
 def summarise(tables: Sequence[RecipeScores]) -> list[RecipeSummary]:
     """Summaries, the highest mean first; of equal means the cheaper first."""
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
-    found = [_summary(table, costs[table.recipe], rank[table.recipe]) for table in tables]
+    noise = pooled_noise(tables)
+    found = [_summary(table, noise, costs[table.recipe], rank[table.recipe]) for table in tables]
     return sorted(found, key=lambda summary: (-summary.mean, summary.rank_by_cost))
 
 
-def _summary(table: RecipeScores, cost: Cost, rank: int) -> RecipeSummary:
-    low, high = mean_interval(table)
+def _summary(table: RecipeScores, noise: seeds.TrainingNoise | None, cost: Cost, rank: int) -> RecipeSummary:
+    low, high = mean_interval(table, noise if table.seeded else None)
     means = table.values.mean(axis=1)
     return RecipeSummary(
         recipe=table.recipe,
@@ -103,7 +114,7 @@ def _summary(table: RecipeScores, cost: Cost, rank: int) -> RecipeSummary:
     )
 
 
-def mean_interval(table: RecipeScores) -> tuple[float, float]:
+def mean_interval(table: RecipeScores, noise: seeds.TrainingNoise | None = None) -> tuple[float, float]:
     """95 % interval of the mean score, within [0, 1], with clusters and seeds where there are any.
 
     Wilson for 0/1 scores (with the effective sample size) and where nothing varies; BCa for
@@ -112,12 +123,12 @@ def mean_interval(table: RecipeScores) -> tuple[float, float]:
     n = len(table.ids)
     clusters = table.clusters(table.ids)
     independent = by_cluster.count(clusters) == n
-    estimate = seeds.mean(table.values, clusters)
+    estimate = seeds.mean(table.values, clusters, noise)
     if table.binary or estimate.se == 0.0:
         spread = estimate.mean * (1 - estimate.mean)
         effective = min(float(n), spread / estimate.se**2) if estimate.se > 0 and spread > 0 else float(n)
         return wilson(estimate.mean * effective, effective)
-    if independent and table.seeds == 1:
+    if independent and estimate.training_se is None:
         ends = bca(table.values[0])
         return float(ends[0][0]), float(ends[1][0])
     low, high = student(estimate.mean, estimate.se, estimate.df)
