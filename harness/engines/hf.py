@@ -1,97 +1,153 @@
-"""Answers from a loaded transformers network, in batches sorted by length."""
+"""Answers from a loaded transformers network: shared prefixes computed once, large refilled batches."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
 
 import torch
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Completion, Request
+from harness.engines._hf.constrain import Constrainer
+from harness.engines._hf.likelihood import score
+from harness.engines._hf.memory import rows_that_fit
+from harness.engines._hf.network import NAME, base_of, serving
+from harness.engines._hf.padded import PaddedBackend
+from harness.engines._hf.rows import Row
+from harness.engines._hf.schedule import Backend, Schedule
+from harness.engines._hf.shared import SharedBackend
+from harness.engines._hf.support import supports
+from harness.engines._hf.tree import plan
+
+_MOST_ROWS = {"cpu": 128, "cuda": 256}
+_PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
+_WORTH_SHARING = {"cpu": 256, "cuda": 8192}
+"""Tokens that a shared stretch must save: each costs some small products at every step."""
 
 
 class HfEngine:
-    """Greedy decoding of left-padded batches with a key-value cache."""
+    """`core.protocols.Engine` over a loaded model.
+
+    `batch_size` bounds the rows computed at once (None: by the machine's memory) and afterwards
+    tells how many there were. Memory that runs out halves it and goes on.
+    """
 
     name = "hf"
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model
         self.context = model.context
-        self.batch_size = batch_size or 16
+        self.batch_size = batch_size
+        self._most = batch_size
 
     def count(self, request: Request) -> int:
         return len(self._ids(request))
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        prompts = [self._ids(request) for request in requests]
-        order = sorted(range(len(requests)), key=lambda i: -len(prompts[i]))
-        for start in range(0, len(order), self.batch_size):
-            batch = order[start : start + self.batch_size]
-            clock = time.monotonic()
-            answers = self._answer([prompts[i] for i in batch], [requests[i].max_new_tokens for i in batch])
-            seconds = (time.monotonic() - clock) / len(batch)
-            for i, ids in zip(batch, answers, strict=True):
-                stopped = bool(ids) and ids[-1] in self.model.chat.eos_ids
-                yield (
-                    i,
-                    Completion(
-                        text=self.model.chat.decode(ids[:-1] if stopped else ids),
-                        tokens_in=len(prompts[i]),
-                        tokens_out=len(ids),
-                        finish_reason="stop" if stopped else "length",
-                        seconds=seconds,
-                        token_ids=tuple(ids),
-                        prompt=self.model.chat.show(prompts[i]),
-                    ),
-                )
+        rows = [self._row(position, request) for position, request in enumerate(requests)]
+        for row in rows:
+            if row.reason is not None:
+                yield row.position, row.completion()
+        schedule = self._schedule([row for row in rows if row.reason is None])
+        while schedule.unfinished():
+            # Between answers the network is as it was: whoever takes them may use it.
+            with serving(self.model.network, NAME if self.shares else None):
+                done = schedule.advance()
+            self.batch_size = schedule.capacity
+            for row in done:
+                yield row.position, row.completion()
 
     def loglikelihoods(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
     ) -> list[tuple[float, bool]]:
-        found = []
-        for context, continuation in pairs:
-            ids = torch.tensor([[*context, *continuation]], device=self.model.network.device)
-            with torch.no_grad():
-                logits = self.model.network(ids).logits[0, len(context) - 1 : -1].float()
-            target = ids[0, len(context) :]
-            scores = logits.log_softmax(-1).gather(1, target[:, None]).sum().item()
-            found.append((scores, bool((logits.argmax(-1) == target).all())))
-        return found
+        """See the protocol. An empty context is taken as the model's first token.
+
+        Raises:
+            ValueError: an empty continuation, or a pair longer than the model's context.
+        """
+        first = self.model.chat.bos_id if self.model.chat.bos_id is not None else min(self.model.chat.eos_ids)
+        checked = [(list(context) or [first], list(continuation)) for context, continuation in pairs]
+        for context, continuation in checked:
+            if not continuation:
+                raise ValueError("a continuation needs at least one token")
+            if len(context) + len(continuation) > self.context + 1:
+                raise ValueError(
+                    f"context of {len(context)} tokens + continuation of {len(continuation)} exceed the "
+                    f"model's context of {self.context}"
+                )
+        budget = self._setting(_PASS_TOKENS)
+        with serving(self.model.network, NAME if self.shares else None):
+            return score(self.model.network, checked, budget=budget, shares=self.shares)
 
     def _ids(self, request: Request) -> list[int]:
         if request.token_ids is not None:
             return list(request.token_ids)
         return self.model.chat.encode(request.messages)
 
-    @torch.no_grad()
-    def _answer(self, prompts: list[list[int]], limits: list[int]) -> list[list[int]]:
-        network: Any = self.model.network
-        longest = max(map(len, prompts))
-        pads = [longest - len(prompt) for prompt in prompts]
-        ids = torch.tensor([[0] * pad + prompt for pad, prompt in zip(pads, prompts, strict=True)])
-        mask = torch.tensor([[0] * pad + [1] * (longest - pad) for pad in pads], device=network.device)
-        positions = (mask.cumsum(-1) - 1).clamp(min=0)
-        ids, cache = ids.to(network.device), None
-        answers: list[list[int]] = [[] for _ in prompts]
-        done = [False] * len(prompts)
-        while not all(done):
-            out = network(
-                input_ids=ids,
-                attention_mask=mask,
-                position_ids=positions,
-                past_key_values=cache,
-                use_cache=True,
-                logits_to_keep=1,
+    def _row(self, position: int, request: Request) -> Row:
+        prompt, chat = self._ids(request), self.model.chat
+        room = self.context - len(prompt)
+        row = Row(
+            position=position,
+            request=request,
+            prompt=prompt,
+            limit=min(request.max_new_tokens, room),
+            stop=(*request.stop, *getattr(chat, "stop", ())),
+            chat=chat,
+        )
+        if not prompt:
+            row.fail("the prompt is empty")
+        elif room < 1:
+            row.fail(
+                f"prompt of {len(prompt)} tokens leaves no room in the model's context of {self.context}"
             )
-            cache = out.past_key_values
-            ids = out.logits[:, -1].argmax(-1, keepdim=True)
-            for row, token in enumerate(ids[:, 0].tolist()):
-                if not done[row]:
-                    answers[row].append(token)
-                    done[row] = token in self.model.chat.eos_ids or len(answers[row]) >= limits[row]
-            mask = torch.cat([mask, mask.new_ones(len(prompts), 1)], 1)
-            positions = positions[:, -1:] + 1
-        return answers
+        elif request.max_new_tokens < 1:
+            row.reason = "length"
+        if request.temperature > 0:
+            row.sampler = torch.Generator().manual_seed(request.seed)
+        if request.constraint is not None and row.reason is None:
+            try:
+                row.matcher = self._constrainer.matcher(request.constraint)
+            except ValueError as error:
+                row.fail(str(error))
+        return row
+
+    def _schedule(self, rows: list[Row]) -> Schedule:
+        if not rows:
+            return Schedule([], 1, lambda *_: PaddedBackend(self.model.network))
+        if self.shares:
+            prompts = [row.prompt for row in rows]
+            tree = plan(prompts, [len(ids) - 1 for ids in prompts], self._setting(_WORTH_SHARING))
+            for rank, i in enumerate(tree.order):
+                rows[i].node, rows[i].rank = tree.leaf[i], rank
+            rows.sort(key=lambda row: row.rank)
+        else:
+            rows.sort(key=lambda row: -len(row.prompt))
+        longest = _room(rows)
+        most = self._most or self._setting(_MOST_ROWS)
+        return Schedule(rows, min(len(rows), rows_that_fit(self.model.network, longest, most)), self._backend)
+
+    @property
+    def _backend(self) -> Callable[[int, Sequence[Row]], Backend]:
+        network, budget = self.model.network, self._setting(_PASS_TOKENS)
+        if self.shares:
+            return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
+        return lambda capacity, waiting: PaddedBackend(network)
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether shared prefixes are computed once; False where the network does not allow it."""
+        return supports(self.model.network)
+
+    @cached_property
+    def _constrainer(self) -> Constrainer:
+        return Constrainer(self.model.chat, base_of(self.model.network).config.get_text_config().vocab_size)
+
+    def _setting(self, by_device: dict[str, int]) -> int:
+        return by_device.get(self.model.network.device.type, by_device["cpu"])
+
+
+def _room(rows: Sequence[Row]) -> int:
+    """The most own tokens that any of these rows can come to have."""
+    return max(len(row.prompt) - row.start + row.limit for row in rows)

@@ -1,0 +1,87 @@
+"""Decoding held to a language (JSON Schema, regex, choices) by llguidance's token masks.
+
+https://github.com/guidance-ai/llguidance
+"""
+
+from __future__ import annotations
+
+import json
+import weakref
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Chat
+from harness.core.values import Constraint
+
+
+class Constrainer:
+    """Makes a fresh matcher for each row; tokenizer and grammars are prepared once.
+
+    Raises:
+        ValueError: the language cannot be compiled; the message says why.
+    """
+
+    def __init__(self, chat: Chat, vocabulary: int) -> None:
+        tokenizer = getattr(chat, "tokenizer", None)
+        if tokenizer is None:
+            raise ValueError("constrained decoding needs a chat with a fast transformers tokenizer")
+        self._tokenizer = _tokenizer(tokenizer, vocabulary, tuple(sorted(chat.eos_ids)))
+        self._matchers: dict[str, Any] = {}
+
+    def matcher(self, constraint: Constraint) -> Any:
+        name = canonical_json([constraint.kind, constraint.value])
+        if name not in self._matchers:
+            self._matchers[name] = self._compile(constraint)
+        return self._matchers[name].deep_copy()
+
+    def _compile(self, constraint: Constraint) -> Any:
+        from llguidance import LLMatcher
+
+        matcher = LLMatcher(self._tokenizer, _grammar(constraint), log_level=0)
+        if matcher.is_error():
+            raise ValueError(f"cannot constrain decoding to this {constraint.kind}: {matcher.get_error()}")
+        return matcher
+
+
+_TOKENIZERS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+
+
+def _tokenizer(tokenizer: Any, vocabulary: int, eos_ids: tuple[int, ...]) -> Any:
+    """llguidance's view of a tokenizer, which takes about a second to make for a large vocabulary."""
+    from llguidance.hf import from_tokenizer
+
+    known = _TOKENIZERS.setdefault(tokenizer, {})
+    if (vocabulary, eos_ids) not in known:
+        known[vocabulary, eos_ids] = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=list(eos_ids))
+    return known[vocabulary, eos_ids]
+
+
+def _grammar(constraint: Constraint) -> str:
+    from llguidance import LLMatcher
+
+    if constraint.kind == "json_schema":
+        # One way of spacing, or a small model could go on with white space for ever.
+        schema = canonical_json(constraint.value)
+        return str(LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
+    if constraint.kind == "regex":
+        return str(LLMatcher.grammar_from_regex(str(constraint.value)))
+    choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in constraint.value)
+    return str(LLMatcher.grammar_from_lark(f"start: {choices}"))
+
+
+def forbid(logits: Tensor, matchers: Sequence[Any]) -> Tensor:
+    """`logits` [rows, vocabulary] with -inf at the tokens that each row's language forbids."""
+    from llguidance.numpy import fill_next_token_bitmask
+
+    width = logits.shape[1]
+    mask = np.full((len(matchers), (width + 31) // 32), -1, dtype=np.int32)
+    for i, matcher in enumerate(matchers):
+        fill_next_token_bitmask(matcher, mask, i)
+    bits = np.unpackbits(mask.view(np.uint8), axis=1, bitorder="little")[:, :width]
+    allowed = torch.from_numpy(bits).to(logits.device).bool()
+    return logits.masked_fill(~allowed, -torch.inf)

@@ -1,0 +1,34 @@
+"""How many rows fit: from the bytes that their keys and values take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import psutil
+import torch
+
+from harness.engines._hf.network import base_of
+
+_SHARE = 0.4
+"""Of the memory that is free, what keys and values may take; the rest is for activations."""
+
+
+def rows_that_fit(network: Any, length: int, most: int) -> int:
+    """How many rows of `length` tokens fit beside the network, between 1 and `most`."""
+    return max(1, min(most, int(_free(network.device) * _SHARE / (length * token_bytes(network)))))
+
+
+def token_bytes(network: Any) -> int:
+    """Bytes of one token's keys and values over all layers."""
+    config = base_of(network).config.get_text_config()
+    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
+    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    width = torch.finfo(base_of(network).dtype).bits // 8
+    return int(2 * config.num_hidden_layers * heads * size * width)
+
+
+def _free(device: torch.device) -> int:
+    if device.type == "cuda":
+        cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + cached
+    return int(psutil.virtual_memory().available)

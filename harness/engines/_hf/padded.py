@@ -1,0 +1,63 @@
+"""Rows computed the ordinary way, left-padded to one length: for networks of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.engines._hf.rows import Row
+
+
+class PaddedBackend:
+    """A batch that only shrinks, over transformers' own cache and attention."""
+
+    refills = False
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.device = network, network.device
+        self.active: list[Row] = []
+        self._cache: Any = None
+
+    def add(self, rows: Sequence[Row]) -> Tensor:
+        """Compute whole prompts; logits [rows, vocabulary] of what comes next."""
+        self.active, self._cache = list(rows), None
+        whole = [row.prompt + row.said for row in rows]
+        longest = max(map(len, whole))
+        pads = [longest - len(ids) for ids in whole]
+        # Any id serves as padding: the mask hides it, and position 0 is harmless.
+        ids = [[0] * pad + own for pad, own in zip(pads, whole, strict=True)]
+        seen = [[0] * pad + [1] * (longest - pad) for pad in pads]
+        self._mask = torch.tensor(seen, device=self.device)
+        self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)
+        return self._forward(torch.tensor(ids, device=self.device))
+
+    def step(self) -> Tensor:
+        """Compute the newest token of every active row; logits of what comes next."""
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.active), 1)], 1)
+        self._positions = self._positions[:, -1:] + 1
+        return self._forward(torch.tensor([[row.said[-1]] for row in self.active], device=self.device))
+
+    def remove(self, done: Sequence[Row]) -> None:
+        """Let rows go."""
+        stay = [i for i, row in enumerate(self.active) if row not in done]
+        self.active = [self.active[i] for i in stay]
+        if self.active:
+            kept = torch.tensor(stay, device=self.device)
+            self._mask, self._positions = self._mask[kept], self._positions[kept]
+            self._cache.batch_select_indices(kept)
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        found = self.network(
+            input_ids=ids,
+            attention_mask=self._mask,
+            position_ids=self._positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        self._cache = found.past_key_values
+        logits: Tensor = found.logits[:, -1]
+        return logits
