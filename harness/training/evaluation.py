@@ -1,0 +1,64 @@
+"""How a model in training does on dev."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.protocols import LanguageModel
+from harness.training.batches import Batch, collate
+from harness.training.rows import Row
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Dev loss (mean over response tokens, nats) and dev score of the weights after `step`."""
+
+    step: int
+    loss: float | None
+    score: float | None
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """Greater is better: by score, then by loss."""
+        loss = math.inf if self.loss is None or math.isnan(self.loss) else self.loss
+        return (self.score if self.score is not None else 0.0, -loss)
+
+
+def evaluate(
+    model: LanguageModel,
+    rows: Sequence[Row],
+    dev_score: Callable[[LanguageModel], float] | None,
+    loss: Callable[[Any, Batch], torch.Tensor],
+    batch_size: int,
+    step: int,
+) -> Evaluation:
+    """Evaluate the model as it stands; dropout is off."""
+    model.network.eval()
+    return Evaluation(
+        step=step,
+        loss=mean_loss(model.network, rows, loss, batch_size) if rows else None,
+        score=dev_score(model) if dev_score is not None else None,
+    )
+
+
+def mean_loss(
+    network: Any, rows: Sequence[Row], loss: Callable[[Any, Batch], torch.Tensor], batch_size: int
+) -> float:
+    """Mean loss over the weighted positions of `rows`, in nats."""
+    import torch
+
+    device = next(network.parameters()).device
+    ordered = sorted(rows, key=len)
+    total = weight = 0.0
+    with torch.no_grad():
+        for start in range(0, len(ordered), batch_size):
+            batch = collate(ordered[start : start + batch_size], device, share_prefix=False)
+            total += float(loss(network, batch))
+            weight += float(batch.weights.sum())
+    return total / weight

@@ -1,0 +1,110 @@
+"""The loss of the tokens to learn, without computing what has none.
+
+The network's body runs to its last hidden states; the output layer, a matrix as wide as the
+vocabulary, is applied to the positions that have a loss only.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import RunError
+from harness.training.batches import Batch
+
+if TYPE_CHECKING:
+    import torch
+
+_POSITIONS = 1024
+"""Positions whose logits are in memory at a time; more are computed again for the gradient."""
+
+
+def response_loss(network: Any, batch: Batch) -> torch.Tensor:
+    """The sum over positions of weight × negative log-likelihood, in nats; a float32 scalar."""
+    hidden = hidden_states(network, batch)
+    learnt = batch.weights > 0
+    return _weighted_loss(network, hidden[learnt], batch.targets[learnt], batch.weights[learnt])
+
+
+def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
+    """The last hidden states of `batch.ids`: [rows, length, width].
+
+    No attention mask is needed: padding is on the right, where causal attention never looks.
+    """
+    body = network.base_model
+    if batch.prefix is None:
+        return body(input_ids=batch.ids, use_cache=False).last_hidden_state
+    from transformers import DynamicCache
+
+    cache = DynamicCache(config=network.config)
+    body(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
+    cache.batch_repeat_interleave(len(batch.rows))
+    return body(input_ids=batch.ids, past_key_values=cache, use_cache=True).last_hidden_state
+
+
+def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
+    """Float32 logits of hidden states: [positions, width] → [positions, vocabulary].
+
+    Includes what architectures do behind their output layer: Gemma's soft cap, Cohere's and
+    Granite's scales. `check_network` finds an architecture that does something else.
+    """
+    import torch
+
+    config = network.config.get_text_config()
+    logits: torch.Tensor = network.get_output_embeddings()(hidden).float()
+    if scale := getattr(config, "logit_scale", None):
+        logits = logits * scale
+    if divisor := getattr(config, "logits_scaling", None):
+        logits = logits / divisor
+    if cap := getattr(config, "final_logit_softcapping", None):
+        logits = torch.tanh(logits / cap) * cap
+    return logits
+
+
+def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
+    """Whether a shared prefix gives this network the logits of its own forward pass.
+
+    `shared` and `whole` hold the same rows, with and without a shared prefix.
+
+    Raises:
+        RunError: even without a shared prefix the logits are not the network's own.
+    """
+    import torch
+
+    with torch.no_grad():
+        learnt = whole.weights > 0
+        own = network(input_ids=whole.ids, use_cache=False).logits[learnt].float()
+        tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
+        if not _close(head_logits(network, hidden_states(network, whole)[learnt]), own, tolerance):
+            raise RunError(
+                f"{type(network).__name__} changes its logits behind the output layer in a way that "
+                "training does not know, so its loss would be wrong"
+            )
+        if shared.prefix is None:
+            return True
+        try:
+            hidden = hidden_states(network, shared)[shared.weights > 0]
+        except (TypeError, ValueError, AttributeError, RuntimeError):
+            return False
+        return _close(head_logits(network, hidden), own, tolerance)
+
+
+def _close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
+    return bool((a - b).abs().mean() <= tolerance * b.std())
+
+
+def _weighted_loss(
+    network: Any, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+) -> torch.Tensor:
+    from torch.nn.functional import cross_entropy
+    from torch.utils.checkpoint import checkpoint
+
+    def part(h: torch.Tensor, t: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+        return (cross_entropy(head_logits(network, h), t, reduction="none") * w).sum()
+
+    pieces = list(
+        zip(hidden.split(_POSITIONS), targets.split(_POSITIONS), weights.split(_POSITIONS), strict=True)
+    )
+    if len(pieces) == 1:
+        return part(*pieces[0])
+    total: torch.Tensor = sum(checkpoint(part, *piece, use_reentrant=False) for piece in pieces)
+    return total

@@ -1,0 +1,178 @@
+"""Before a trained model is scored: is it asked as it was trained, and did training take hold?
+
+check                 what it catches
+prompt                the training prompt and the evaluation prompt differ in some token
+bos                   a model with a BOS gets none, or two
+eos                   the end of the answer has no loss, so the model never learns to stop
+trained               the trained weights are silently ignored
+merged                merging the adapter for export would change the answers
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ParityError
+from harness.core.protocols import LanguageModel
+from harness.core.values import Lesson, Request
+from harness.training import adapters
+from harness.training.rows import Row, to_row
+
+if TYPE_CHECKING:
+    import torch
+
+TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 1e-2}
+"""Largest mean difference of merged and unmerged logits, as a share of the logits' spread. Merged
+weights are rounded to the network's number format: bfloat16 keeps 8 bits."""
+_UNCHANGED = 1e-6
+_CANARY_TOKENS = 256
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check: its name, whether it passed, and what was seen, with a remedy when it failed."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+@dataclass(frozen=True)
+class Canary:
+    """A prompt's token ids and the logits, [vocabulary], that the untrained base answers it with."""
+
+    ids: tuple[int, ...]
+    logits: torch.Tensor
+
+
+def canary(model: LanguageModel, lessons: Sequence[Lesson]) -> Canary:
+    """Ask the base, before it is trained, what it would say first to the first lesson's prompt."""
+    ids = tuple(model.chat.encode(lessons[0].messages)[-_CANARY_TOKENS:]) if lessons else (0,)
+    return Canary(ids, _logits(model, ids))
+
+
+def check(
+    model: LanguageModel,
+    lessons: Sequence[Lesson],
+    before: Canary,
+    requests: Sequence[Request] = (),
+) -> list[Check]:
+    """All checks of a trained model.
+
+    `requests` are how the evaluation would ask for the lessons' own examples, made the way the
+    evaluation makes them and in the lessons' order; without them the lessons' messages are asked.
+    """
+    rows = [to_row(lesson, model.chat) for lesson in lessons]
+    asked = [_asked(model, request) for request in requests]
+    asked = asked or [tuple(model.chat.encode(lesson.messages)) for lesson in lessons]
+    return [
+        check_prompt(rows, asked),
+        check_bos(asked, model.chat.bos_id),
+        check_eos(rows, model.chat.eos_ids),
+        check_trained(before, _logits(model, before.ids)),
+        check_merged(model, before),
+    ]
+
+
+def require(checks: Sequence[Check]) -> None:
+    """Block the score when a check failed.
+
+    Raises:
+        ParityError: some check failed; `checks` on it holds all of them as dicts.
+    """
+    failed = [found for found in checks if not found.ok]
+    if failed:
+        error = ParityError(
+            "score blocked: " + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
+        )
+        error.checks = [vars(found) for found in checks]  # type: ignore[attr-defined]
+        raise error
+
+
+def check_prompt(rows: Sequence[Row], asked: Sequence[tuple[int, ...]]) -> Check:
+    """The token ids before the answer are those that the evaluation asks with."""
+    for row, ids in zip(rows, asked, strict=True):
+        start = next(i for i, weight in enumerate(row.weights) if weight)
+        if row.ids[:start] != ids:
+            at = next(
+                (i for i, (a, b) in enumerate(zip(row.ids, ids, strict=False)) if a != b),
+                min(start, len(ids)),
+            )
+            return Check(
+                check="prompt",
+                ok=False,
+                detail=f"example '{row.id}': trained on {start} prompt tokens, asked with {len(ids)}, first "
+                f"difference at token {at}; use one program and one chat template for both",
+            )
+    return Check(check="prompt", ok=True, detail=f"{len(rows)} training prompts equal the evaluation's")
+
+
+def check_bos(prompts: Sequence[tuple[int, ...]], bos_id: int | None) -> Check:
+    """Every prompt has exactly one BOS, at its start, where the model has one."""
+    if bos_id is None:
+        return Check(check="bos", ok=True, detail="the model's prompts begin without a BOS")
+    for i, ids in enumerate(prompts):
+        if ids.count(bos_id) != 1 or ids[0] != bos_id:
+            detail = f"prompt {i} has {ids.count(bos_id)} BOS tokens instead of one at its start"
+            return Check(
+                check="bos", ok=False, detail=f"{detail}; add it in the template or the tokenizer, not both"
+            )
+    return Check(check="bos", ok=True, detail=f"one BOS at the start of each of {len(prompts)} prompts")
+
+
+def check_eos(rows: Sequence[Row], eos_ids: frozenset[int]) -> Check:
+    """Every answer ends in a token that ends the turn, and that token has a loss."""
+    for row in rows:
+        if not any(token in eos_ids and weight for token, weight in zip(row.ids, row.weights, strict=True)):
+            detail = f"example '{row.id}' has no end-of-turn token in its labels, so the model would not stop"
+            return Check(check="eos", ok=False, detail=f"{detail}; do not mask labels by token id")
+    return Check(check="eos", ok=True, detail=f"an end-of-turn token is learnt in all {len(rows)} answers")
+
+
+def check_trained(before: Canary, logits: torch.Tensor) -> Check:
+    """The trained model answers the canary with other logits than its base."""
+    change = float((logits - before.logits).abs().max())
+    if not change > _UNCHANGED:
+        detail = f"logits of a canary prompt are the base's (largest change {change:.1e})"
+        return Check(
+            check="trained",
+            ok=False,
+            detail=f"{detail}: the adapter is not active, or learning_rate is far too low",
+        )
+    return Check(
+        check="trained", ok=True, detail=f"training moved a canary prompt's logits by up to {change:.3g}"
+    )
+
+
+def check_merged(model: LanguageModel, before: Canary) -> Check:
+    """The adapter merged into the weights gives the same logits as beside them."""
+    if not adapters.names(model.network):
+        return Check(check="merged", ok=True, detail="no adapter: there is nothing to merge")
+    beside = _logits(model, before.ids)
+    with adapters.merged(model.network):
+        inside = _logits(model, before.ids)
+    difference = float((beside - inside).abs().mean() / beside.std())
+    name = str(model.network.dtype).removeprefix("torch.")
+    limit = TOLERANCE.get(name, max(TOLERANCE.values()))
+    detail = (
+        f"merged and unmerged logits differ by {difference:.1e} of their spread (limit {limit:g} in {name})"
+    )
+    remedy = "" if difference <= limit else "; serve the adapter unmerged, or merge in float32"
+    return Check(check="merged", ok=difference <= limit, detail=detail + remedy)
+
+
+def _asked(model: LanguageModel, request: Request) -> tuple[int, ...]:
+    return tuple(request.token_ids if request.token_ids is not None else model.chat.encode(request.messages))
+
+
+def _logits(model: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
+    """Float32 logits of the token after `ids`, on the CPU."""
+    import torch
+
+    network = model.network
+    network.eval()
+    with torch.no_grad():
+        inputs = torch.tensor([list(ids)], device=next(network.parameters()).device)
+        return network(input_ids=inputs, use_cache=False).logits[0, -1].float().cpu()

@@ -1,0 +1,78 @@
+"""The knobs of training, with the field's names and the ranges a search may use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from harness.core.kinds import knob
+
+AXOLOTL = {
+    "micro_batch_size": "per_device_train_batch_size",
+    "sequence_len": "max_length",
+    "num_epochs": "num_train_epochs",
+    "lr_scheduler": "lr_scheduler_type",
+    "optimizer": "optim",
+    "evals_per_epoch": "eval_per_epoch",
+    "warmup_ratio": "warmup_steps",
+}
+LLAMA_FACTORY = {"cutoff_len": "max_length"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What every supervised kind of training can vary; a kind overrides the defaults it needs."""
+
+    aliases: ClassVar[Mapping[str, str]] = {**AXOLOTL, **LLAMA_FACTORY}
+
+    learning_rate: PositiveFloat = knob(
+        2e-4, low=1e-6, high=1e-2, log=True, doc="peak learning rate; LoRA wants about ten times that of full"
+    )
+    num_train_epochs: PositiveFloat = knob(
+        3.0,
+        low=1.0,
+        high=6.0,
+        doc="passes over the data; three in InstructGPT and Alpaca, fewer for much data",
+    )
+    per_device_train_batch_size: PositiveInt = knob(
+        8, doc="rows computed at once: decides memory, not the result"
+    )
+    gradient_accumulation_steps: PositiveInt = knob(
+        1,
+        choices=(1, 2, 4),
+        doc="batches in one optimiser step; small steps suit LoRA (Schulman et al. 2025)",
+    )
+    max_length: PositiveInt = knob(2048, doc="longer lessons are dropped and reported, never cut")
+    warmup_steps: NonNegativeFloat = knob(
+        0.1, low=0.0, high=0.2, doc="below 1: share of all steps; else steps. 0.03 in QLoRA, 0.06 in LoRA"
+    )
+    lr_scheduler_type: Literal["linear", "cosine", "constant"] = knob(
+        "linear",
+        choices=("linear", "cosine", "constant"),
+        doc="linear in LoRA and Alpaca's heirs, constant in QLoRA",
+    )
+    weight_decay: NonNegativeFloat = knob(
+        0.0, choices=(0.0, 0.01, 0.1), doc="on matrices only, not on norms and biases"
+    )
+    max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="0.3 in QLoRA, 1.0 elsewhere")
+    optim: Literal["adamw"] = knob(
+        "adamw", doc="Loshchilov and Hutter 2019; float32 states and master weights"
+    )
+    early_stopping_patience: NonNegativeInt = knob(
+        0, doc="evaluations without a better one before stopping; 0: never"
+    )
+    prompt_loss_weight: NonNegativeFloat = knob(
+        0.0, low=0.0, high=1.0, doc="loss on prompt tokens; helps short answers (Huerta-Enochian and Ko 2024)"
+    )
+    neftune_noise_alpha: NonNegativeFloat = knob(
+        0.0, choices=(0.0, 5.0, 10.0, 15.0), doc="noise on embeddings while training (Jain et al. 2023)"
+    )
+    eval_per_epoch: NonNegativeInt = knob(
+        1, doc="evaluations on dev in each epoch; 0: none, the last weights are kept"
+    )
+    dev_examples: NonNegativeInt = knob(
+        32, doc="dev examples whose loss and score choose the checkpoint; 0: none"
+    )

@@ -1,0 +1,70 @@
+"""Weights kinds that learn answers by next-token loss: each says only what of the network moves."""
+
+from __future__ import annotations
+
+import contextlib
+from abc import abstractmethod
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from harness.core.errors import ConfigError
+from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
+from harness.core.values import Lesson
+from harness.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Supervised(TrainingSettings, Weights):
+    """Trains on lessons with the one loop. `train` works on the network that it is handed."""
+
+    @property
+    def alters_base(self) -> bool:
+        """Whether the network's own weights change, so that the base must be loaded again to have
+        it untouched; otherwise `harness.training.adapters.detach` gives it back."""
+        return True
+
+    @abstractmethod
+    def prepare(self, model: LanguageModel) -> None:
+        """Give `requires_grad` to what shall move, and to nothing else."""
+
+    def train(
+        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
+    ) -> TrainingResult:
+        from harness.training import checkpoint
+        from harness.training.loop import fit
+        from harness.training.rows import to_rows
+
+        longest = min(self.max_length, model.context)
+        rows, dropped = to_rows(lessons, model.chat, longest, self.prompt_loss_weight)
+        if lessons and not rows:
+            raise ConfigError(
+                f"all {len(lessons)} lessons are longer than {longest} tokens", remedy="raise max_length"
+            )
+        dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)
+        with seeded(context.seed):
+            self.prepare(model)
+            learnt, total = checkpoint.count(model.network)
+            done = fit(model, rows, dev_rows, self, context)
+        lost = (f"{len(dropped)} of {len(lessons)} lessons are longer than {longest} tokens: dropped",)
+        return TrainingResult(
+            model=model,
+            trainable_parameters=learnt,
+            total_parameters=total,
+            steps=done.steps,
+            tokens=done.tokens,
+            seconds=done.seconds,
+            best_step=done.best.step if done.best else done.steps,
+            best_dev_score=done.best.score if done.best else None,
+            best_dev_loss=done.best.loss if done.best else None,
+            dropped=dropped,
+            notes=(*(lost if dropped else ()), *done.notes),
+        )
+
+
+@contextlib.contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Draw initial weights, dropout and noise from `seed`, and leave the process's state alone."""
+    import torch
+
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        yield
