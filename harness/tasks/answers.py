@@ -87,7 +87,7 @@ def settle_all(
 def settle(target: Any, form: Format) -> tuple[Any, str]:
     """A target as the format reads it back, and why it does not (empty when it does).
 
-    A cell of a table holds objects as text: a text that the format reads as an object is that object.
+    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads.
     """
     if isinstance(target, str):
         direct = form.parse(target)
@@ -99,7 +99,7 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         return target, f"{error} (got {_short(target)})"
     if isinstance(found, Parsed):
-        return target, ""
+        return (found.value if isinstance(target, str) else target), ""
     at = f" at {found.path}" if found.path else ""
     return target, f"{found.reason}{at} (got {_short(answer)})"
 

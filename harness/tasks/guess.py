@@ -25,14 +25,15 @@ TARGETS = (
 )
 INPUTS = (
     "input", "text", "question", "query", "sentence", "utterance", "instruction", "prompt",
-    "message", "content", "body", "title", "context", "passage", "document", "premise",
-    "hypothesis", "review",
+    "message", "content", "body", "title", "context", "passage", "document", "contexts", "choices", "options",
+    "premise", "hypothesis", "review",
 )
 # fmt: on
 IDS = ("id", "uid", "uuid", "guid", "idx", "index", "pmid", "example_id", "sample_id")
 MAX_CHOICES = 200
 MAX_CHOICE_LENGTH = 64
-NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")
+"""As JSON writes it: a code such as 007 is a label."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +79,8 @@ def answer(examples: Sequence[Example]) -> Answer:
         return _objects(targets)
     if all(_is_number(target) for target in targets):
         return _numbers(targets)
+    if any(isinstance(target, list) for target in targets):
+        return _texts([str(target) for target in targets])
     texts = [as_label(target) for target in targets]
     distinct = sorted(set(texts))
     short = all(len(text) <= MAX_CHOICE_LENGTH and "\n" not in text for text in distinct)
@@ -87,12 +90,16 @@ def answer(examples: Sequence[Example]) -> Answer:
 
 
 def convert(target: Any, spec: dict[str, Any]) -> Any:
-    """A target as the guessed format wants it: objects and numbers out of text, labels trimmed."""
+    """A target as the guessed format wants it: objects and numbers out of text, labels trimmed.
+
+    A list of texts stays one: several accepted answers.
+    """
     if spec["kind"] == "json_schema":
         return as_object(target)
-    if spec["kind"] == "number" and isinstance(target, str):
-        return float(target) if "." in target else int(target)
-    return as_label(target)
+    if spec["kind"] == "number":
+        return json.loads(target.strip().removeprefix("+")) if isinstance(target, str) else target
+    accepted = isinstance(target, list) and all(isinstance(item, str) for item in target)
+    return target if accepted else as_label(target)
 
 
 def as_object(target: Any) -> Any:
@@ -115,7 +122,8 @@ def _target(rows: Sequence[Located], known: Sequence[str]) -> str:
     for name in TARGETS:
         if name in named:
             return named[name]
-    if len(known) == 2 and len(rows) > 1:
+    plain = not any(isinstance(value, list) for located in rows[:100] for value in located.row.values())
+    if len(known) == 2 and plain:
         return min(known, key=lambda name: len({str(located.row.get(name)) for located in rows}))
     raise ConfigError(
         f"cannot tell which column is the answer (columns: {', '.join(known)})",
@@ -133,8 +141,9 @@ def _inputs(known: Sequence[str], target: str) -> list[str]:
 
 
 def _unique(rows: Sequence[Located], name: str) -> bool:
-    values = [str(located.row.get(name) or "") for located in rows]
-    return "" not in values and len(set(values)) == len(values)
+    values = [located.row.get(name) for located in rows]
+    whole = all(value not in (None, "") for value in values)
+    return whole and len({str(value) for value in values}) == len(values)
 
 
 def _is_number(target: Any) -> bool:
@@ -170,8 +179,9 @@ def _choices(distinct: list[str]) -> Answer:
     listed = "\n".join(f"- {label}" for label in distinct)
     if "{{" in listed or "{%" in listed or "{#" in listed:
         listed = f"{{% raw %}}{listed}{{% endraw %}}"
+    folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
-        spec={"kind": "choice", "choices": distinct},
+        spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
         instructions=f"Choose the label that fits. Answer with one label and nothing else. Labels:\n{listed}",
         why=f"{len(distinct)} distinct short targets",

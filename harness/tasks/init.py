@@ -28,6 +28,7 @@ class Wish:
     target: str | None = None
     inputs: tuple[str, ...] = ()
     limit_rows: int | None = None
+    encoding: str = "utf-8"
     sizes: Mapping[str, int]
     seed: int = 0
     force: bool = False
@@ -96,7 +97,7 @@ def _name(data: str) -> str:
 
 def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
     """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
-    found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data).items()}
+    found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data, wish.encoding).items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
@@ -115,16 +116,16 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
     return pools, said
 
 
-def _read(data: str) -> dict[str, list[Located]]:
+def _read(data: str, encoding: str) -> dict[str, list[Located]]:
     path = Path(data)
     if path.is_dir():
         files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
         found = {split: p for split, p in files.items() if split in SPLITS}
         if "train" not in found:
             raise ConfigError("no train file in this folder", file=path, remedy="name a data file instead")
-        return {split: sources.read(p) for split, p in found.items()}
+        return {split: sources.read(p, encoding) for split, p in found.items()}
     if path.exists() or path.suffix in sources.READERS or data.startswith((".", "/", "~")):
-        return {"train": sources.read(path.expanduser())}
+        return {"train": sources.read(path.expanduser(), encoding)}
     known = {_split(name): name for name in sources.hub_splits(data)}
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:

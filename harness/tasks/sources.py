@@ -71,8 +71,8 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
         remedy = (
-            f"if it is Latin-1, convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}; "
-            f"for rows, 'encoding: latin-1' under data does too"
+            f"convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}, "
+            f"or say so: data: {{encoding: latin-1}}"
         )
         raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
 

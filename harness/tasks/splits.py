@@ -11,6 +11,7 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.keys import canonical_json
@@ -37,12 +38,16 @@ def items(examples: Sequence[Example]) -> list[Item]:
     few = len(set(labels)) <= len(labels) / 5
     return [
         Item(
-            text=canonical_json(example.input),
+            text=canonical_json({name: _folded(value) for name, value in example.input.items()}),
             label=label if few else "",
             ties=() if example.group is None else (("group", example.group),),
         )
         for example, label in zip(examples, labels, strict=True)
     ]
+
+
+def _folded(value: Any) -> Any:
+    return normalise(value) if isinstance(value, str) else value
 
 
 def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[int]]:
