@@ -101,10 +101,10 @@ def run(
 ) -> Session:
     """Run every cell, keep DuckDB in step, decide, and write the report."""
     from harness.store.ingest import ingest_run
-    from harness.store.store import Store
+    from harness.store.store import check
 
     cells = plan(experiment)
-    Store.check(results)
+    check(results)
     outcome = run_cells(
         cells, results, progress=progress, cache=cache, on_finished=lambda folder: ingest_run(results, folder)
     )
@@ -130,7 +130,3 @@ def show(session: Session, *, as_json: bool) -> None:
         print_verdict(verdict)
     print(f"report: {session.report}")
 
-
-def ids(folders: Sequence[Path]) -> list[str]:
-    """Run ids of run folders."""
-    return [folder.name for folder in folders]
