@@ -24,9 +24,16 @@ def init(
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="Use only so many rows of each file, evenly spaced.")
     ] = None,
-    train_size: Annotated[int, typer.Option(min=1, help="Most rows for train.")] = 2000,
-    dev_size: Annotated[int, typer.Option(min=1, help="Most rows for dev.")] = 200,
-    test_size: Annotated[int, typer.Option(min=1, help="Most rows for test.")] = 500,
+    encoding: Annotated[str, typer.Option(help="Encoding of a text file, such as latin-1.")] = "utf-8",
+    train_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows for train. Default: all others, at most 2,000.")
+    ] = None,
+    dev_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows for dev. Default: a tenth, at most 200.")
+    ] = None,
+    test_size: Annotated[
+        int | None, typer.Option(min=1, help="Rows for test. Default: a fifth, at most 500.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Another seed, another split.")] = 0,
     force: Annotated[bool, typer.Option("--force", help="Write into a folder that exists.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
@@ -47,12 +54,14 @@ def init(
     from harness.tasks.init import Wish
     from harness.tasks.init import init as make
 
+    sizes = {"train": train_size, "dev": dev_size, "test": test_size}
     wish = Wish(
         name=name,
         target=target,
         inputs=tuple(input_ or ()),
         limit_rows=limit_rows,
-        sizes={"train": train_size, "dev": dev_size, "test": test_size},
+        encoding=encoding,
+        sizes={split: size for split, size in sizes.items() if size is not None},
         seed=seed,
         force=force,
     )
@@ -60,8 +69,8 @@ def init(
     if json:
         print(jsonlib.dumps(made.as_json(), ensure_ascii=False))
         return
-    sizes = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
-    print(f"wrote {made.folder / 'task.yaml'}: {sizes}")
+    counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
+    print(f"wrote {made.folder / 'task.yaml'}: {counts}")
     for line in made.guesses:
         print(f"  {line}")
     print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")

@@ -6,7 +6,7 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,18 +18,20 @@ from harness.tasks.sources import Located
 
 ALIASES = {"validation": "dev", "valid": "dev", "val": "dev", "training": "train", "testing": "test"}
 SHARES = {"test": 0.2, "dev": 0.1}
+MOST = {"train": 2000, "dev": 200, "test": 500}
+"""Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wish:
-    """What the user asked for; None and empty: guess. Sizes are the most rows of each split."""
+    """What the user asked for; None and empty: guess, and sizes by share (`SHARES`) up to `MOST`."""
 
     name: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] = ()
     limit_rows: int | None = None
     encoding: str = "utf-8"
-    sizes: Mapping[str, int]
+    sizes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     force: bool = False
 
@@ -154,13 +156,14 @@ def _labelled(located: Located, mapping: file.MapFile | None) -> bool:
 
 
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """Seeded, stratified splits of at most the wished sizes; splits that exist are kept apart."""
+    """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
     pool = pools["train"]
-    missing = [split for split in ("test", "dev") if split not in pools]
-    sizes = {s: min(wish.sizes[s], splits.count(SHARES[s], len(pool))) for s in missing}
-    parts = splits.cut(splits.items(pool), sizes, wish.seed)
+    most = {**MOST, **wish.sizes}
+    shares = {split: min(MOST[split], splits.count(share, len(pool))) for split, share in SHARES.items()}
+    missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
+    parts = splits.cut(splits.items(pool), missing, wish.seed)
     whole = {**pools, **{split: [pool[row] for row in part] for split, part in parts.items()}}
-    return {split: _sample(whole[split], wish.sizes[split], wish.seed) for split in SPLITS}
+    return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
 
 
 def _sample(part: list[Example], size: int, seed: int) -> list[Example]:

@@ -37,7 +37,7 @@ def examples(rows: Sequence[Located], split: str, mapping: MapFile | None) -> li
         return []
     layout = "map" if mapping else _unmapped(rows[0])
     if layout not in ("map", "native"):
-        log.info("%s: detected rows of '%s'", rows[0].file, layout)
+        log.warning("%s: detected rows of %s", rows[0].file, layout)
     read = (lambda located: _mapped(located, mapping)) if mapping else LAYOUTS[layout]
     return [_placed(read(located), located, split) for located in rows]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import csv
 import json
-import logging
 from pathlib import Path
 from typing import Any
 
@@ -152,9 +151,11 @@ def test_layouts_are_recognised(tmp_path: Path, row: dict[str, Any], fields: Any
 
 
 def test_what_was_recognised_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.INFO):
-        load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines([{"prompt": "a", "completion": "b"}])))
-    assert "prompt/completion" in caplog.text
+    load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines([{"prompt": "a", "completion": "b"}])))
+    assert "t.jsonl: detected rows of prompt/completion" in caplog.text
+    caplog.clear()
+    load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines([{"input": "a", "target": "b"}])))
+    assert not caplog.records
 
 
 def test_a_system_message_is_the_default_of_the_instructions(tmp_path: Path) -> None:

@@ -1,0 +1,153 @@
+"""`harness validate` and `harness init`, as a user runs them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.tasks import inspect as inspecting
+
+
+@pytest.fixture
+def harness(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> Any:
+    """Run the command line in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        import typer
+        from typer.main import get_command
+
+        from harness.commands.init import init
+        from harness.commands.validate import validate
+
+        app = typer.Typer()
+        app.command("init")(init)
+        app.command("validate")(validate)
+        try:
+            code = get_command(app).main(list(arguments), standalone_mode=False) or 0
+        except ConfigError as error:
+            code, text = error.exit_code, str(error)
+            capsys.readouterr()
+            return code, "", text
+        streams = capsys.readouterr()
+        return int(code), streams.out, streams.err
+
+    return run
+
+
+@pytest.fixture
+def no_bundled_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inspecting, "BUNDLED", "./no-such-model")
+
+
+def rows(task: Path, split: str) -> Sequence[dict[str, Any]]:
+    return [json.loads(line) for line in (task / f"{split}.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_validate_shows_an_example_and_the_sizes(harness: Any, tiny_task: Path) -> None:
+    code, out, _ = harness("validate", str(tiny_task))
+    assert code == 0
+    assert "Say the colour." in out
+    assert "thing test 0" in out
+    assert "lengths in characters" in out
+    assert "Always saying 'blue' scores 25.0% on test." in out
+    assert "8 test rows: a rate near 50 % is known to ±35 points only" in out
+    assert out.rstrip().endswith("usable")
+
+
+def test_validate_counts_and_shows_what_a_model_sees(harness: Any, tiny_task: Path) -> None:
+    code, out, _ = harness("validate", str(tiny_task), "--model", "tiny", "--json")
+    found = json.loads(out)
+    assert code == 0
+    assert (found["unit"], found["measured_with"]) == ("tokens", "tiny")
+    example = found["example"]
+    assert example["id"] == "test-0"
+    assert "Say the colour." in example["prompt"]
+    assert "thing test 0" in example["prompt"]
+    assert example["target"] == "red"
+    # The tiny model's tokens are bytes, so that the length of an answer is known without it.
+    lengths = sorted(len(row["target"]) for row in rows(tiny_task, "test"))
+    assert found["lengths"]["test"]["target"]["max"] == lengths[-1]
+    assert found["lengths"]["test"]["target"]["min"] == lengths[0]
+    assert found["lengths"]["test"]["prompt"]["max"] == len(example["token_ids"])
+    assert found["splits"] == {"train": 12, "dev": 6, "test": 8}
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_validate_without_a_tokenizer_says_why(harness: Any, tiny_task: Path) -> None:
+    found = json.loads(harness("validate", str(tiny_task), "--json")[1])
+    assert (found["unit"], found["measured_with"]) == ("characters", None)
+    assert found["lengths"]["train"]["target"] == {"min": 3, "median": 4, "p95": 5, "max": 5}
+    assert found["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len("thing test 0")
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_targets_that_fail_the_format_are_listed_and_make_the_task_unusable(
+    harness: Any, tiny_task: Path
+) -> None:
+    found = rows(tiny_task, "test")
+    changed = [{**row, "target": "mauve"} if i in (0, 5) else row for i, row in enumerate(found)]
+    (tiny_task / "test.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8"
+    )
+    code, out, _ = harness("validate", str(tiny_task), "--json")
+    problems = [p["message"] for p in json.loads(out)["problems"] if p["check"] == "format"]
+    assert code == 2
+    assert [f"test.jsonl:{line}: " in problem for line, problem in zip((1, 6), problems, strict=True)] == [
+        True,
+        True,
+    ]
+    assert json.loads(out)["usable"] is False
+    assert json.loads(out)["example"]["id"] == "test-1"
+    code, out, _ = harness("validate", str(tiny_task))
+    assert code == 2
+    assert "not usable" in out
+
+
+def test_answers_that_max_new_tokens_cuts_off_are_errors(harness: Any, tiny_task: Path) -> None:
+    text = (tiny_task / "task.yaml").read_text(encoding="utf-8")
+    (tiny_task / "task.yaml").write_text(
+        text.replace("max_new_tokens: 6", "max_new_tokens: 4"), encoding="utf-8"
+    )
+    code, out, _ = harness("validate", str(tiny_task), "--model", "tiny", "--json")
+    messages = [p["message"] for p in json.loads(out)["problems"] if p["level"] == "error"]
+    too_long = sum(len(row["target"]) > 4 for row in rows(tiny_task, "test"))
+    assert code == 2
+    assert messages == [f"{too_long} test targets are longer than max_new_tokens (4)"]
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_model_text_is_never_markup(harness: Any, tiny_task: Path) -> None:
+    found = [{**row, "input": "[bold]x[/nothing]"} for row in rows(tiny_task, "test")]
+    (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+    assert "[bold]x[/nothing]" in harness("validate", str(tiny_task))[1]
+
+
+def test_validate_of_nothing(harness: Any) -> None:
+    code, out, err = harness("validate", "nothing")
+    assert (code, out) == (2, "")
+    assert err.startswith("unknown task 'nothing'")
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_init_then_validate(harness: Any, tmp_path: Path) -> None:
+    lines = "".join(f"message {i},{('up', 'down')[i % 2]}\n" for i in range(600))
+    (tmp_path / "moves.csv").write_text(f"text,label\n{lines}", encoding="utf-8")
+    code, out, _ = harness("init", "moves.csv", "--test-size", "150")
+    assert code == 0
+    assert out.startswith("wrote tasks/moves/task.yaml: 390 train, 60 dev, 150 test")
+    assert "target: column 'label'" in out
+    assert "harness validate moves" in out
+    assert harness("validate", "moves")[0] == 0
+    code, _, err = harness("init", "moves.csv")
+    assert (code, "--force" in err) == (2, True)
+    made = json.loads(harness("init", "moves.csv", "--name", "other", "--json")[1])
+    assert made["folder"] == "tasks/other"
+    assert made["sizes"] == {"train": 420, "dev": 60, "test": 120}
