@@ -54,5 +54,5 @@ def examples_to_settle(
             continue
         room = (distance / errors) ** 2 - training_se**2
         if room > 0:
-            needed.append(math.ceil(sd**2 / room))
-    return min(needed) if needed else None
+            needed.append(sd**2 / room)
+    return math.ceil(min(needed)) if needed else None
