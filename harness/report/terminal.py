@@ -16,7 +16,8 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     """Print one verdict to stdout (or to `console`)."""
     console = console or Console(soft_wrap=False)
     console.print()
-    console.print(Text(f"{verdict.task} · {verdict.model}", style="dim"))
+    about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {verdict.seeds} seed(s)"
+    console.print(Text(about, style="dim"))
     console.print(Text(verdict.sentence, style=STYLES.get(verdict.kind, "bold")))
     console.print()
     console.print(_table(verdict))
@@ -33,8 +34,8 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
 def _table(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("recipe")
-    for name in (verdict.primary, "95 % interval", "n", "seeds", "valid", "against best", "train", "answer", "memory"):
-        table.add_column(name, justify="right")
+    for name in (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory"):
+        table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.summaries:
         style = "bold" if row.recipe == verdict.recommended else ""
         table.add_row(*_cells(verdict, row), style=style)
@@ -43,13 +44,10 @@ def _table(verdict: Verdict) -> Table:
 
 def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
     cost = row.cost
-    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 2**30:.1f} GiB"
+    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 1e9:.1f} GB"
     return [
         row.recipe + (" ←" if row.recipe == verdict.recommended else ""),
-        f"{row.mean:.3f}",
-        f"{row.low:.3f} … {row.high:.3f}",
-        str(row.n),
-        str(row.seeds),
+        f"{row.mean:.3f} [{row.low:.2f} {row.high:.2f}]",
         f"{row.valid_extracted:.0%}",
         _difference(verdict, row.recipe),
         f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
@@ -67,7 +65,7 @@ def _difference(verdict: Verdict, recipe: str) -> str:
         return ""
     sign = 1 if found.recipe == recipe else -1
     low, high = sorted((sign * found.low, sign * found.high))
-    return f"{sign * found.difference:+.3f} ({low:+.3f} … {high:+.3f})"
+    return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
 
 
 def print_triage(task: str, model: str, triage: Triage, console: Console | None = None) -> None:

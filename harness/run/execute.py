@@ -129,7 +129,8 @@ def _prepare(attempt: Attempt) -> tuple[Engine, dict[str, Any] | None, list[dict
     canary = parity.canary(model, lessons)
     model, train = _train(attempt, model, lessons)
     attempt.progress.state(cell, "checking")
-    checks = parity.check(model, lessons, canary)
+    asked = [_request(cell, example, attempt.prompter(example)) for example in attempt.pool]
+    checks = parity.check(model, lessons, canary, asked)
     parity.require(checks)
     return workbench.engine(model, cell.key), train, [dataclasses.asdict(check) for check in checks]
 
