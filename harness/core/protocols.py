@@ -112,6 +112,11 @@ class Program(Kind):
         """Whether another seed can give another prompt."""
         return False
 
+    @property
+    def oracle(self) -> bool:
+        """Whether prompts hold what only a labelled example has: an upper bound, no method."""
+        return False
+
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         """A function from an example to its prompt. `pool` is train only; an example that is
@@ -126,6 +131,9 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Retriever(Kind):
+    oracle: ClassVar[bool] = False
+    """Whether it reads what only a labelled example has (gold context): an upper bound."""
+
     @abstractmethod
     def index(self, corpus: Sequence[Document]) -> Searcher:
         """Build the index once; it is asked many times."""
@@ -135,7 +143,10 @@ class Retriever(Kind):
 class Data(Kind):
     """Which examples the weights learn from. Sees train only."""
 
-    seeded: ClassVar[bool] = True
+    @property
+    def seeded(self) -> bool:
+        """Whether another seed can give other examples; their order does not count."""
+        return True
 
     @abstractmethod
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]: ...

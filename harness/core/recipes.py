@@ -34,7 +34,13 @@ class Recipe:
     @property
     def seeded(self) -> bool:
         """Whether another seed could give another result."""
-        return bool(self.weights) or self.program.seeded
+        chosen = self.program.shows_examples and self.data.seeded
+        return bool(self.weights) or self.program.seeded or chosen
+
+    @property
+    def oracle(self) -> bool:
+        """Whether it sees what no user has: an upper bound, never a winner."""
+        return self.program.oracle
 
     @property
     def learns(self) -> bool:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
-
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
-from harness.retrieval._chunks import Chunk, chunks, words
+from harness.retrieval._chunks import Chunk, chunks
+from harness.retrieval._postings import Postings, best
+from harness.retrieval._words import words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +23,7 @@ class Bm25(Retriever):
     b: float = knob(0.75, low=0.0, high=1.0, doc="how much long chunks are held back")
     chunk_size: int = knob(200, choices=(50, 100, 200, 400), doc="words per chunk")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+    stop_words: bool = knob(True, choices=(True, False), doc="whether words such as 'the' count")
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(self, chunks(corpus, self.chunk_size, self.overlap))
@@ -30,23 +31,23 @@ class Bm25(Retriever):
 
 class _Index:
     def __init__(self, settings: Bm25, pieces: Sequence[Chunk]) -> None:
+        self._settings = settings
+        self._pieces = pieces
+        self._postings = self._count() if pieces else None
+
+    def _count(self) -> Postings:
         from rank_bm25 import BM25Okapi
 
-        self._pieces = pieces
-        # An empty chunk has no words; rank-bm25 divides by the corpus's mean length.
-        tokens = [words(f"{piece.title} {piece.text}") or [""] for piece in pieces]
-        self._bm25 = BM25Okapi(tokens, k1=settings.k1, b=settings.b)
+        # rank-bm25 divides by the number of distinct words: an empty chunk holds one, the empty word.
+        tokens = (self._words(piece.content) or [""] for piece in self._pieces)
+        return Postings(BM25Okapi(tokens, k1=self._settings.k1, b=self._settings.b))
+
+    def _words(self, text: str) -> list[str]:
+        return words(text, keep_stop_words=self._settings.stop_words)
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
         """The best `k` chunks; ties go to the earlier one, so that the order never varies."""
-        scores = self._bm25.get_scores(words(query))
-        best = np.argsort(-scores, kind="stable")[:k]
-        return tuple(
-            Passage(
-                document=self._pieces[i].document,
-                title=self._pieces[i].title,
-                text=self._pieces[i].text,
-                score=float(scores[i]),
-            )
-            for i in best
-        )
+        if self._postings is None:
+            return ()
+        scores = self._postings.scores(self._words(query))
+        return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.errors import ConfigError
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 
@@ -13,7 +14,7 @@ from harness.core.values import Document, Example, Passage
 class Gold(Retriever):
     """An upper bound for retrieval, never a method to ship: it needs the answer's document."""
 
-    paper = "Lewis et al. 2020, Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks"
+    oracle = True
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index({document.id: document for document in corpus})
@@ -24,5 +25,16 @@ class _Index:
         self._documents = documents
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
-        found = [self._documents[id] for id in example.context_ids[:k]]
+        """The first `k` gold documents, whole; none for an example that names none.
+
+        Raises:
+            ConfigError: the corpus lacks a document that the example names.
+        """
+        missing = [name for name in example.context_ids if name not in self._documents]
+        if missing:
+            raise ConfigError(
+                f"example '{example.id}': the corpus has no document '{missing[0]}'",
+                remedy="mend its context_ids, or add the document to the corpus",
+            )
+        found = [self._documents[name] for name in example.context_ids[:k]]
         return tuple(Passage(document=d.id, title=d.title, text=d.text, score=1.0) for d in found)

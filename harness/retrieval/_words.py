@@ -1,0 +1,23 @@
+"""Text → the words that BM25 counts."""
+
+from __future__ import annotations
+
+import re
+import sys
+
+# Scripts written without spaces would otherwise be one word a sentence.
+_WORD = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]|[^\W\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff]+")
+
+_STOP = (
+    "a an and are as at be been but by can did do does for from had has have he her his how i if in into is "
+    "it its me my no not of on or our she so that the their them then there these they this to was we were "
+    "what when where which who whom whose why will with would you your"
+)
+STOP_WORDS = frozenset(_STOP.split())
+"""English words that say how a question is put and not what it is about."""
+
+
+def words(text: str, *, keep_stop_words: bool = True) -> list[str]:
+    """Lower-cased words; interned, because a large corpus repeats each many times."""
+    found = map(sys.intern, _WORD.findall(text.lower()))
+    return list(found) if keep_stop_words else [word for word in found if word not in STOP_WORDS]

@@ -1,0 +1,65 @@
+"""Two retrievers, joined by reciprocal rank fusion."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from harness.core.kinds import build, knob
+from harness.core.protocols import Retriever, Searcher
+from harness.core.values import Document, Example, Passage
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hybrid(Retriever):
+    """A passage's score is the sum of 1 / (`rank_constant` + rank) over `retrievers`, ranks from 1.
+
+    Each retriever is asked for its best `depth` passages. Passages are the same where document and
+    text are: give both retrievers one chunk size.
+    """
+
+    paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
+
+    retrievers: tuple[str | Mapping[str, Any], ...] = field(default=("bm25", "dense"))
+    rank_constant: int = knob(60, choices=(10, 30, 60), doc="how little the very first ranks weigh")
+    depth: int = knob(50, choices=(20, 50, 100), doc="passages taken from each retriever")
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "retrievers": [part.config() for part in self._parts()]}
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "retrievers": [part.identity() for part in self._parts()]}
+
+    def index(self, corpus: Sequence[Document]) -> Searcher:
+        return _Index(self, [part.index(corpus) for part in self._parts()])
+
+    def _parts(self) -> list[Retriever]:
+        return [build("retrieval", spec) for spec in self.retrievers]
+
+
+class _Index:
+    def __init__(self, settings: Hybrid, parts: Sequence[Searcher]) -> None:
+        self._settings = settings
+        self._parts = parts
+
+    def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
+        rankings = [part.search(query, example, max(k, self._settings.depth)) for part in self._parts]
+        return fuse(rankings, self._settings.rank_constant)[:k]
+
+
+def fuse(rankings: Sequence[Sequence[Passage]], constant: int) -> tuple[Passage, ...]:
+    """Reciprocal rank fusion; ties go to the passage that an earlier ranking has further up."""
+    first: dict[tuple[str, str], Passage] = {}
+    scores: dict[tuple[str, str], float] = {}
+    for ranking in rankings:
+        for rank, passage in enumerate(ranking, start=1):
+            key = (passage.document, passage.text)
+            first.setdefault(key, passage)
+            scores[key] = scores.get(key, 0.0) + 1 / (constant + rank)
+    order = sorted(scores, key=lambda key: -scores[key])
+    return tuple(
+        Passage(document=p.document, title=p.title, text=p.text, score=scores[key])
+        for key in order
+        for p in (first[key],)
+    )
