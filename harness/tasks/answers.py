@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 
 from harness.core.errors import ConfigError, nearest
-from harness.core.kinds import build
+from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example, Parsed
 from harness.tasks import file, sources
@@ -29,8 +29,17 @@ def build_format(source: TaskFile, path: Path) -> Format:
     spec = source.format if isinstance(source.format, str) else source.format.model_dump()
     if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
         spec["schema"] = _schema(path.parent / spec["schema"])
-    form: Format = build("formats", spec, file=path)
+    form: Format = _built("formats", spec, path, ["format"])
     return form
+
+
+def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any:
+    """`core.kinds.build`, with the line of the task file where it fails."""
+    try:
+        return build(room, spec, file=path)
+    except ConfigError as error:
+        line = file.line_of(path, place)
+        raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
 
 
 def _schema(path: Path) -> dict[str, Any]:
@@ -54,7 +63,9 @@ def build_scorers(source: TaskFile, path: Path) -> tuple[tuple[Scorer, ...], str
         ConfigError: unknown scorer or setting, one named twice, or a primary that is none of them.
     """
     specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
-    scorers: tuple[Scorer, ...] = tuple(build("scorers", spec, file=path) for spec in specs)
+    scorers: tuple[Scorer, ...] = tuple(
+        _built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)
+    )
     known = [scorer.name() for scorer in scorers]
     if len(set(known)) < len(known):
         line = file.line_of(path, ["scorers"])

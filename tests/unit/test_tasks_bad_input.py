@@ -54,12 +54,12 @@ CASES = {
     "unknown format": (
         "data: {test: t.jsonl}\nformat: choise\n",
         GOOD,
-        "unknown format 'choise' — did you mean 'choice'",
+        "task.yaml:2: unknown format 'choise' — did you mean 'choice'",
     ),
     "unknown scorer": (
         "data: {test: t.jsonl}\nscorers: [exakt]\n",
         GOOD,
-        "unknown scorer 'exakt' — did you mean 'exact'",
+        "task.yaml:2: unknown scorer 'exakt' — did you mean 'exact'",
     ),
     "scorer twice": (
         "data: {test: t.jsonl}\nscorers: [f1, f1]\n",

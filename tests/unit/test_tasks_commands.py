@@ -123,6 +123,13 @@ def test_answers_that_max_new_tokens_cuts_off_are_errors(harness: Any, tiny_task
     assert messages == [f"{too_long} test targets are longer than max_new_tokens (4)"]
 
 
+def test_a_server_is_not_asked_for_its_tokenizer(harness: Any, tiny_task: Path) -> None:
+    found = json.loads(
+        harness("validate", str(tiny_task), "--model", "openai:x@http://localhost:1", "--json")[1]
+    )
+    assert (found["unit"], found["example"]["prompt"]) == ("characters", "")
+
+
 @pytest.mark.usefixtures("no_bundled_model")
 def test_model_text_is_never_markup(harness: Any, tiny_task: Path) -> None:
     found = [{**row, "input": "[bold]x[/nothing]"} for row in rows(tiny_task, "test")]
