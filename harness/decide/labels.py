@@ -147,8 +147,9 @@ def _overtaking(recipe: str, tables: Mapping[int, RecipeScores], reference: Reci
     elif labels <= counts[0]:
         sentence = f"{recipe} is ahead of {name} from the first point, {counts[0]:.0f} labels, on."
     else:
+        since = labels if low is None else low
         until = f"{high:.0f}" if high is not None else "more than the curve has"
-        sentence = f"{recipe} overtakes {name} at about {labels:.0f} labels [{labels if low is None else low:.0f}, {until}]."
+        sentence = f"{recipe} overtakes {name} at about {labels:.0f} labels [{since:.0f}, {until}]."
     return Overtaking(recipe=recipe, reference=name, labels=labels, low=low, high=high, sentence=sentence)
 
 

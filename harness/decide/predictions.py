@@ -13,6 +13,8 @@ Gains = Mapping[str, tuple[float, float, float]]
 
 ENOUGH = 0.15
 """A gap with a smaller part of the lost score is not worth a method of its own."""
+MEMORABLE = 0.8
+"""With this share of the answers in train, a task can be learnt by heart."""
 PLAIN = "zero_shot"
 
 
@@ -69,7 +71,7 @@ def _from_gain(recipe: str, probe: str, gains: Gains) -> Prediction:
 def _finetuning(form: float, skill: float, facts: float, overlap: float) -> Prediction:
     learnable = form + skill
     because = f"{_share(form)} is form and {_share(skill)} skill, which labels can teach"
-    if overlap >= 0.8:
+    if overlap >= MEMORABLE:
         because += f"; {_share(overlap)} of the answers stand in train"
     if facts > learnable:
         because = f"{_share(facts)} is knowledge, which labelled examples do not hold"

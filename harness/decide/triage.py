@@ -29,7 +29,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.core.keys import canonical_json
-from harness.decide.predictions import Gains, Prediction, predict
+from harness.decide.predictions import MEMORABLE, Gains, Prediction, predict
 from harness.decide.values import Jsonable
 from harness.stats import clusters as by_cluster
 from harness.stats import paired
@@ -141,17 +141,17 @@ def _parts(seen: Mapping[str, _Seen], in_train: NDArray[np.bool_]) -> Floats:
     closed = seen["closed_book"]
     form_probes = [closed, *(seen[name] for name in ("constrained", "few_shot") if name in seen)]
     formed = np.max([probe.content for probe in form_probes], axis=0)
-    gold = seen.get("gold", closed)
     found = seen.get("bm25", closed)
+    gold = seen.get("gold", closed)
+    informed = np.maximum(gold.content, found.content)
     form = formed - closed.score
-    facts = np.maximum(0.0, gold.content - formed)
-    undressed = np.minimum(facts, gold.content - gold.score) / 2
+    facts = np.maximum(0.0, informed - formed)
+    undressed = np.minimum(facts, informed - np.maximum(gold.score, found.score)) / 2
     form, facts = form + undressed, facts - undressed
     by_bm25 = np.minimum(facts, np.maximum(0.0, found.content - formed))
-    rest = 1.0 - closed.score - form - facts
-    missed = facts - by_bm25
+    missed, rest = facts - by_bm25, 1.0 - closed.score - form - facts
     shape = form_probes[-1].misshapen
-    if "bm25" in seen:
+    if "bm25" in seen and in_train.mean() >= MEMORABLE:
         memorable = in_train & (found.content <= formed)
         form, missed = form + np.where(memorable, missed, 0.0), np.where(memorable, 0.0, missed)
         shape = shape | memorable
