@@ -12,6 +12,7 @@ from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.run.experiment import Experiment
+from harness.run.workbench import fingerprint, is_server
 
 RUN_FORMAT = 1
 """Part of every key: raised when the runner itself would give another result."""
@@ -92,7 +93,6 @@ def plan(experiment: Experiment) -> list[Cell]:
 
 
 def _cells(experiment: Experiment) -> Iterator[Cell]:
-    from harness.models.fingerprint import fingerprint
     from harness.tasks.load import load
 
     tasks = [load(name) for name in experiment.tasks]
@@ -129,7 +129,7 @@ def _check_fits(task: Task, recipe: Recipe) -> None:
 
 def _refuse_training_a_server(model: str, recipes: tuple[Recipe, ...]) -> None:
     trained = [recipe.name for recipe in recipes if recipe.weights]
-    if model.startswith(("openai:", "fake")) and trained:
+    if is_server(model) and trained:
         raise ConfigError(
             f"model '{model}' is asked, never trained; recipes {', '.join(trained)} train",
             remedy="leave them out with --recipes, or name a model that can be loaded here",

@@ -15,6 +15,7 @@ from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.progress import Progress
 from harness.run.runner import run
+from harness.run.workbench import fingerprint
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -60,7 +61,6 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
     Raises:
         RunError: a probe could not be run, with its error.
     """
-    from harness.models.fingerprint import fingerprint
     from harness.store.ingest import ingest_run
 
     mark, chosen = fingerprint(model), probes(task)

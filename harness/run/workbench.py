@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 from harness.core.keys import digest
@@ -63,4 +62,14 @@ def is_server(spec: str) -> bool:
     return spec.startswith("openai:") or spec == "fake" or spec.startswith("fake:")
 
 
-Ask = Callable[[LanguageModel], Engine]
+def fingerprint(spec: str) -> str:
+    """What identifies a model: its files; for a server only its address is known.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    if is_server(spec):
+        return digest(["server", spec])
+    from harness.models.fingerprint import fingerprint as of_files
+
+    return of_files(spec)

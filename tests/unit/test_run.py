@@ -1,0 +1,202 @@
+"""The runner: keys, resume, failure, and what is on disk, with an engine that needs no model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.values import Completion, Request
+from harness.engines.fake import FakeEngine
+from harness.run import session
+from harness.run.cells import Cell, plan
+from harness.run.progress import Progress
+from harness.run.runner import run
+from harness.run.workbench import Workbench
+
+
+def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object) -> list[Cell]:
+    return plan(session.experiment(str(task), models=("fake",), recipes=recipes, **more))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Every cell is asked of one engine that always says red, and counts what it was asked."""
+    fake = FakeEngine("red")
+    monkeypatch.setattr(Workbench, "server", lambda self, spec: fake)
+    return fake
+
+
+def test_a_run_scores_every_test_example(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    outcome = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    (record,) = outcome.records
+    rows = [json.loads(line) for line in (outcome.folders[0] / "samples.jsonl").read_text().splitlines()]
+    assert record["status"] == "done"
+    # Test rows 0..7 have targets red, green, blue, red, …: three of eight are red.
+    assert record["metrics"]["exact"] == {"mean": 3 / 8, "n": 8}
+    assert [row["sample_id"] for row in rows] == [f"test-{i}" for i in range(8)]
+    assert rows[0]["strict"]["status"] == "valid"
+    assert "thing test 0" in rows[0]["prompt"]
+
+
+def test_the_same_command_repeats_nothing(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    asked = len(engine.asked)
+    again = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    assert (again.fresh, len(engine.asked)) == (0, asked)
+
+
+def test_a_killed_run_goes_on_where_it_stopped(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Interrupted after three answers and half a line of the fourth, it asks the other five."""
+    real = engine.generate
+
+    def cut(requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        for count, found in enumerate(real(requests)):
+            if count == 3:
+                raise KeyboardInterrupt
+            yield found
+
+    monkeypatch.setattr(engine, "generate", cut)
+    with pytest.raises(KeyboardInterrupt):
+        run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    (folder,) = [path for path in (tmp_path / "results" / "runs").iterdir() if path.is_dir()]
+    with (folder / "samples.jsonl").open("a") as stream:
+        stream.write('{"sample_id": "test-3", "outp')
+    monkeypatch.setattr(engine, "generate", real)
+    engine.asked.clear()
+    outcome = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    ids = [json.loads(line)["sample_id"] for line in (folder / "samples.jsonl").read_text().splitlines()]
+    assert outcome.records[0]["metrics"]["exact"]["n"] == 8
+    assert ids == [f"test-{i}" for i in range(8)]
+    asked = [request.id for request in engine.asked]
+    assert asked[:5] == [f"test-{i}" for i in range(3, 8)]
+
+
+def test_an_execution_error_is_not_a_wrong_answer(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.fail = frozenset({"test-1", "test-2"})
+    record = run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]
+    assert record["metrics"]["exact"] == {"mean": 3 / 6, "n": 6}
+    assert record["counts"]["error"] == 2
+
+
+def test_one_failing_cell_is_recorded_and_the_others_go_on(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Workbench, spec: str) -> FakeEngine:
+        broken.calls += 1  # type: ignore[attr-defined]
+        if broken.calls == 1:  # type: ignore[attr-defined]
+            raise OSError("the disk went away")
+        return FakeEngine("red")
+
+    broken.calls = 0  # type: ignore[attr-defined]
+    monkeypatch.setattr(Workbench, "server", broken)
+    outcome = run(_cells(tiny_task, ("zero_shot", "few_shot")), tmp_path / "results", progress=Progress())
+    assert [record["status"] for record in outcome.records] == ["failed", "done"]
+    assert "the disk went away" in outcome.records[0]["error"]
+
+
+def test_a_failed_cell_is_tried_again(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: Workbench, spec: str) -> FakeEngine:
+        raise OSError("no")
+
+    monkeypatch.setattr(Workbench, "server", broken)
+    run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    monkeypatch.setattr(Workbench, "server", lambda self, spec: FakeEngine("red"))
+    assert run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]["status"] == "done"
+
+
+def test_what_decides_a_result_decides_its_key(tiny_task: Path) -> None:
+    plain = _cells(tiny_task)[0].key
+    assert _cells(tiny_task)[0].key == plain
+    assert _cells(tiny_task, limit=3)[0].key != plain
+    assert _cells(tiny_task, ("few_shot",))[0].key != plain
+    shown = tiny_task / "test.jsonl"
+    shown.write_text(shown.read_text().replace("thing test 0", "thing test zero"))
+    assert _cells(tiny_task)[0].key != plain
+
+
+def test_seeds_multiply_only_what_is_random(tiny_task: Path) -> None:
+    cells = _cells(tiny_task, ("zero_shot", "few_shot"), seeds=3)
+    assert sorted((cell.recipe.name, cell.seed) for cell in cells) == [
+        ("few_shot", 0),
+        ("few_shot", 1),
+        ("few_shot", 2),
+        ("zero_shot", 0),
+    ]
+
+
+def test_a_label_curve_has_nested_subsets(tiny_task: Path) -> None:
+    cells = _cells(tiny_task, ("few_shot", "zero_shot"), labels=(4, 8))
+    assert sorted((cell.recipe.name, cell.labels or 0) for cell in cells) == [
+        ("few_shot", 4),
+        ("few_shot", 8),
+        ("zero_shot", 0),
+    ]
+
+
+def test_a_prompt_longer_than_the_context_is_refused_before_any_answer(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.context = 5
+    with pytest.raises(ConfigError, match=r"prompt of \d+ tokens .* context of 5"):
+        run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    assert engine.asked == []
+
+
+def test_a_server_cannot_be_trained(tiny_task: Path) -> None:
+    with pytest.raises(ConfigError, match="never trained"):
+        _cells(tiny_task, ("lora",))
+
+
+def test_retrieval_without_a_corpus_is_refused(tiny_task: Path) -> None:
+    file = tiny_task / "task.yaml"
+    file.write_text(file.read_text().replace("corpus: corpus/\n", ""))
+    with pytest.raises(ConfigError, match="no corpus"):
+        _cells(tiny_task, ("bm25_rag",))
+
+
+def test_settings_on_the_command_line_reach_the_recipe(tiny_task: Path) -> None:
+    found = session.experiment(str(tiny_task), recipes=("few_shot",), settings=("program.k=2",))
+    assert found.recipes[0].config()["program"]["k"] == 2
+    with pytest.raises(ConfigError, match="did you mean 'k'|unknown setting 'kk'"):
+        session.experiment(str(tiny_task), recipes=("few_shot",), settings=("program.kk=2",))
+
+
+def test_an_experiment_file_can_extend_a_recipe(tiny_task: Path, tmp_path: Path) -> None:
+    file = tmp_path / "demo.yaml"
+    file.write_text(
+        f"task: {tiny_task}\nmodel: fake\nrecipes: [zero_shot, {{extends: few_shot, name: two, program: {{k: 2}}}}]\n"
+    )
+    found = session.experiment(str(file))
+    assert [recipe.name for recipe in found.recipes] == ["zero_shot", "two"]
+    assert found.recipes[1].config()["program"]["k"] == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("task: x\nrecipies: [a]\n", "did you mean 'recipes'"),
+        ("task: x\nseeds: 0\n", "seeds"),
+        ("task: [x\n", "not YAML"),
+        ("task: x\nrecipes: [few_shots]\n", "did you mean 'few_shot'"),
+    ],
+)
+def test_a_bad_experiment_file_is_named(tmp_path: Path, text: str, message: str) -> None:
+    file = tmp_path / "bad.yaml"
+    file.write_text(text)
+    with pytest.raises(ConfigError, match=message):
+        session.experiment(str(file))
+
+
+def test_a_results_folder_that_cannot_be_written(tiny_task: Path, tmp_path: Path) -> None:
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file, not a folder")
+    with pytest.raises(ConfigError, match="cannot be written"):
+        run(_cells(tiny_task), blocked, progress=Progress())
