@@ -7,6 +7,8 @@ keeps methods that were asked the same examples paired.
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -46,16 +48,27 @@ def bootstrap_sums(
     Rows may be clusters: pass their sums and their sizes as columns, and divide.
     """
     columns = as_columns(columns)
-    rng = generator() if rng is None else rng
     n = len(columns)
+    if rng is None and resamples * n <= _CELLS:
+        return _usual_counts(resamples, n) @ columns
+    rng = generator() if rng is None else rng
     out = np.empty((resamples, columns.shape[1]))
     for start, stop in chunks(resamples, n):
-        size = stop - start
-        drawn = rng.integers(0, n, size=(size, n), dtype=np.int32)
-        drawn += (np.arange(size, dtype=np.int32) * n)[:, None]
-        counts = np.bincount(drawn.ravel(), minlength=size * n).reshape(size, n)
-        out[start:stop] = counts.astype(np.float64) @ columns
+        out[start:stop] = _counts(stop - start, n, rng) @ columns
     return out
+
+
+def _counts(resamples: int, n: int, rng: np.random.Generator) -> Floats:
+    """How often each of n rows is drawn in each resample: (resamples, n)."""
+    drawn = rng.integers(0, n, size=(resamples, n), dtype=np.int32)
+    drawn += (np.arange(resamples, dtype=np.int32) * n)[:, None]
+    return np.bincount(drawn.ravel(), minlength=resamples * n).reshape(resamples, n).astype(np.float64)
+
+
+@lru_cache(maxsize=2)
+def _usual_counts(resamples: int, n: int) -> Floats:
+    """Counts from the fixed seed, kept: one verdict needs the same ones many times."""
+    return _counts(resamples, n, generator())
 
 
 def sign_flipped_means(
