@@ -64,7 +64,7 @@ def _layer_type(module: Any) -> str:
 
 def base_of(network: Any) -> Any:
     """The transformers model inside a peft wrapper, or the network itself."""
-    return network.get_base_model() if hasattr(network, "peft_config") else network
+    return network.get_base_model() if hasattr(network, "get_base_model") else network
 
 
 def why_not(network: Any) -> str | None:
