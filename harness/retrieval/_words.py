@@ -18,6 +18,11 @@ STOP_WORDS = frozenset(_STOP.split())
 
 
 def words(text: str, *, keep_stop_words: bool = True) -> list[str]:
-    """Lower-cased words; interned, because a large corpus repeats each many times."""
-    found = map(sys.intern, _WORD.findall(text.lower()))
-    return list(found) if keep_stop_words else [word for word in found if word not in STOP_WORDS]
+    """Lower-cased words; a text of stop words only keeps them.
+
+    They are interned, because a large corpus repeats each many times.
+    """
+    found = [sys.intern(word) for word in _WORD.findall(text.lower())]
+    if keep_stop_words:
+        return found
+    return [word for word in found if word not in STOP_WORDS] or found

@@ -15,7 +15,11 @@ from harness.retrieval._words import words
 
 @dataclass(frozen=True, kw_only=True)
 class Bm25(Retriever):
-    """Okapi BM25. `chunk_size` and `overlap` are in words."""
+    """Okapi BM25. `chunk_size` and `overlap` are in words.
+
+    English stop words are left out: rank-bm25 floors the weight of words that stand in more than
+    half of the chunks well above zero, so that "what is the" outweighs rarer words.
+    """
 
     paper = "Robertson & Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond"
 
@@ -23,7 +27,7 @@ class Bm25(Retriever):
     b: float = knob(0.75, low=0.0, high=1.0, doc="how much long chunks are held back")
     chunk_size: int = knob(200, choices=(50, 100, 200, 400), doc="words per chunk")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
-    stop_words: bool = knob(True, choices=(True, False), doc="whether words such as 'the' count")
+    keep_stop_words: bool = knob(False, choices=(False, True), doc="whether words such as 'the' count")
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(self, chunks(corpus, self.chunk_size, self.overlap))
@@ -43,7 +47,7 @@ class _Index:
         return Postings(BM25Okapi(tokens, k1=self._settings.k1, b=self._settings.b))
 
     def _words(self, text: str) -> list[str]:
-        return words(text, keep_stop_words=self._settings.stop_words)
+        return words(text, keep_stop_words=self._settings.keep_stop_words)
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
         """The best `k` chunks; ties go to the earlier one, so that the order never varies."""

@@ -14,6 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
+from harness.models.cache import quiet
 from harness.retrieval._chunks import Chunk, chunks
 from harness.retrieval._postings import best
 
@@ -66,7 +67,8 @@ def _encoder(name: str) -> Any:
             remedy="pip install 'finetune-or-prompt-harness[dense]', or use bm25",
         ) from None
     try:
-        return SentenceTransformer(_folder(name), trust_remote_code=False)
+        with quiet():
+            return SentenceTransformer(_folder(name), trust_remote_code=False)
     except (OSError, ValueError) as error:
         raise ConfigError(f"cannot load the embedding model '{name}': {error}") from None
 

@@ -15,8 +15,8 @@ from harness.core.values import Document, Example, Passage
 class Hybrid(Retriever):
     """A passage's score is the sum of 1 / (`rank_constant` + rank) over `retrievers`, ranks from 1.
 
-    Each retriever is asked for its best `depth` passages. Passages are the same where document and
-    text are: give both retrievers one chunk size.
+    Each retriever is asked for its best `depth` passages. All of them cut the corpus by this kind's
+    `chunk_size` and `overlap`: passages that differ could not support one another.
     """
 
     paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
@@ -24,6 +24,12 @@ class Hybrid(Retriever):
     retrievers: tuple[str | Mapping[str, Any], ...] = field(default=("bm25", "dense"))
     rank_constant: int = knob(60, choices=(10, 30, 60), doc="how little the very first ranks weigh")
     depth: int = knob(50, choices=(20, 50, 100), doc="passages taken from each retriever")
+    chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk")
+    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+
+    def __post_init__(self) -> None:
+        """An unknown retriever is refused when the recipe is read, not when it runs."""
+        self._parts()
 
     def config(self) -> dict[str, Any]:
         return {**super().config(), "retrievers": [part.config() for part in self._parts()]}
@@ -35,7 +41,9 @@ class Hybrid(Retriever):
         return _Index(self, [part.index(corpus) for part in self._parts()])
 
     def _parts(self) -> list[Retriever]:
-        return [build("retrieval", spec) for spec in self.retrievers]
+        cut = {"chunk_size": self.chunk_size, "overlap": self.overlap}
+        parts: list[Retriever] = [build("retrieval", spec) for spec in self.retrievers]
+        return [part.replace(**cut) if cut.keys() <= vars(part).keys() else part for part in parts]
 
 
 class _Index:

@@ -1,0 +1,106 @@
+"""Fusion by hand, gold context, embeddings against plain transformers, and recall."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.kinds import build
+from harness.core.values import Document, Example, Passage
+from harness.retrieval._recall import recall_at_k
+from harness.retrieval.hybrid import fuse
+
+CORPUS = [Document(id=name, text=f"text of {name}") for name in ("a", "b", "c")]
+
+
+def passage(name: str, score: float = 1.0) -> Passage:
+    return Passage(document=name, text=name, score=score)
+
+
+def test_reciprocal_rank_fusion_by_hand() -> None:
+    """a: 1/61 + 1/63, b: 1/62 + 1/61, c: 1/63, d: 1/62."""
+    first = [passage("a"), passage("b"), passage("c")]
+    second = [passage("b"), passage("d"), passage("a")]
+    fused = fuse([first, second], 60)
+    assert [p.document for p in fused] == ["b", "a", "d", "c"]
+    expected = [1 / 62 + 1 / 61, 1 / 61 + 1 / 63, 1 / 62, 1 / 63]
+    assert [p.score for p in fused] == pytest.approx(expected, abs=1e-15)
+
+
+def test_fusion_breaks_ties_by_the_first_ranking() -> None:
+    assert [p.document for p in fuse([[passage("x")], [passage("a")]], 60)] == ["x", "a"]
+
+
+def test_all_parts_of_a_hybrid_cut_the_corpus_alike() -> None:
+    long = Document(id="d", text=" ".join(f"w{i}" for i in range(250)))
+    hybrid = build("retrieval", {"kind": "hybrid", "retrievers": ["bm25", {"kind": "bm25", "b": 0.1}]})
+    found = hybrid.index([long]).search("w3", Example(id="q", input={}, target=""), 10)
+    assert {len(p.text.split()) for p in found} <= {100, 90}
+    assert all(p.score > 1 / 61 for p in found), "every passage is supported by both"
+
+
+def test_an_unknown_part_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(ConfigError, match="did you mean 'dense'"):
+        build("retrieval", {"kind": "hybrid", "retrievers": ["bm25", "dens"]})
+
+
+def test_gold_gives_the_documents_that_the_example_names() -> None:
+    index = build("retrieval", "gold").index(CORPUS)
+    example = Example(id="q", input={}, target="", context_ids=("c", "a"))
+    assert [p.document for p in index.search("anything", example, 3)] == ["c", "a"]
+    assert [p.document for p in index.search("anything", example, 1)] == ["c"]
+    assert index.search("anything", Example(id="q", input={}, target=""), 3) == ()
+
+
+def test_gold_says_which_document_is_missing() -> None:
+    index = build("retrieval", "gold").index(CORPUS)
+    with pytest.raises(ConfigError, match=r"example 'q7'.*'nowhere'"):
+        index.search("", Example(id="q7", input={}, target="", context_ids=("nowhere",)), 3)
+
+
+def test_only_gold_is_an_oracle() -> None:
+    assert build("retrieval", "gold").oracle
+    assert not build("retrieval", "bm25").oracle
+
+
+def test_dense_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sentence_transformers", None)
+    with pytest.raises(ConfigError, match=r"pip install 'finetune-or-prompt-harness\[dense\]'"):
+        build("retrieval", "dense").index(CORPUS)
+
+
+@pytest.mark.real
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_dense_scores_equal_mean_pooled_transformers() -> None:
+    """The default model is a mean over token vectors, scaled to length one: done here by hand."""
+    pytest.importorskip("sentence_transformers")
+    import torch
+    from transformers import AutoModel, AutoTokenizer
+
+    from harness.retrieval.dense import BUNDLED, _folder
+
+    texts = ["Owls hunt at night.", "Bread needs yeast and time.", "Ink fades in sunlight."]
+    question = "Which bird is awake in the dark?"
+    tokenizer = AutoTokenizer.from_pretrained(_folder(BUNDLED))
+    batch = tokenizer([*texts, question], padding=True, return_tensors="pt")
+    with torch.inference_mode():
+        states = AutoModel.from_pretrained(_folder(BUNDLED))(**batch).last_hidden_state
+    mask = batch["attention_mask"][..., None]
+    vectors = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1).numpy()
+    corpus = [Document(id=str(i), text=text) for i, text in enumerate(texts)]
+    found = (
+        build("retrieval", "dense").index(corpus).search(question, Example(id="q", input={}, target=""), 3)
+    )
+    expected = vectors[:3] @ vectors[3]
+    assert [int(p.document) for p in found] == list(np.argsort(-expected))
+    assert [p.score for p in found] == pytest.approx(sorted(expected, reverse=True), abs=1e-5)
+    assert found[0].document == "0"
+
+
+def test_recall_counts_each_gold_document_once() -> None:
+    assert recall_at_k(["a", "a", "x"], ["a", "b"]) == 0.5
+    assert recall_at_k([], ["a"]) == 0.0
+    assert recall_at_k(["b", "a"], ["a"]) == 1.0
