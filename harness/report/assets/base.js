@@ -1,0 +1,70 @@
+"use strict";
+/* Sorting tables, choosing pictures, copying. Text only ever reaches the page through textContent. */
+
+const make = (tag, text, className) => {
+  const element = document.createElement(tag);
+  if (text !== undefined && text !== null) element.textContent = visible(text);
+  if (className) element.className = className;
+  return element;
+};
+
+/* The same rule as in page.py: characters that hide or that turn the direction of writing are shown. */
+const visible = (value) => String(value)
+  .replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f]/g, (c) => String.fromCharCode(0x2400 + c.charCodeAt(0)))
+  .replace(/[\u007f-\u009f]/g, "\ufffd")
+  .replace(/[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/g,
+    (c) => `⟦U+${c.charCodeAt(0).toString(16).toUpperCase().padStart(4, "0")}⟧`);
+
+function sortable(table) {
+  const heads = [...table.tHead.rows[0].cells];
+  const body = table.tBodies[0];
+  heads.forEach((head, column) => head.querySelector("button").addEventListener("click", () => {
+    const descending = head.getAttribute("aria-sort") ? head.getAttribute("aria-sort") === "ascending" : column > 0;
+    heads.forEach((other) => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", descending ? "descending" : "ascending");
+    const key = (row) => row.cells[column].dataset.sort;
+    const rows = [...body.rows].sort((one, other) => {
+      const [a, b] = [key(one), key(other)];
+      if (a === undefined || b === undefined) return (a === undefined) - (b === undefined);
+      const order = column === 0 ? a.localeCompare(b) : Number(a) - Number(b);
+      return descending ? -order : order;
+    });
+    body.append(...rows);
+  }));
+}
+
+function choosable(figure) {
+  const buttons = [...figure.querySelectorAll(".choices button")];
+  const views = [...figure.querySelectorAll(":scope > .choice")];
+  buttons.forEach((button, chosen) => button.addEventListener("click", () => {
+    buttons.forEach((other, place) => other.setAttribute("aria-pressed", String(place === chosen)));
+    views.forEach((view, place) => { view.hidden = place !== chosen; });
+  }));
+}
+
+function csv(table) {
+  const quoted = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
+  return [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cell.innerText.trim())).join(",")).join("\n");
+}
+
+async function copy(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    const area = document.body.appendChild(document.createElement("textarea"));
+    area.value = text;
+    area.select();
+    document.execCommand("copy");
+    area.remove();
+  }
+}
+
+document.querySelectorAll("table.sortable").forEach(sortable);
+document.querySelectorAll("figure").forEach(choosable);
+document.querySelectorAll("button.copy").forEach((button) => button.addEventListener("click", async () => {
+  const parent = button.parentElement;
+  await copy(button.dataset.copy === "csv" ? csv(parent.querySelector("table")) : parent.querySelector("pre").innerText);
+  const before = button.textContent;
+  button.textContent = "Copied";
+  setTimeout(() => { button.textContent = before; }, 1500);
+}));

@@ -1,0 +1,138 @@
+"""The report: every section that has something to say, in one HTML file that needs no network."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import importlib
+import pkgutil
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any, Protocol
+
+from markupsafe import Markup
+
+from harness.core.errors import ConfigError
+from harness.decide.values import Verdict
+from harness.report import sections
+from harness.report.data import ReportData, load, with_verdicts
+from harness.report.page import html
+
+PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>{{ title }} · harness report</title>
+<link rel="icon" href="data:,">
+<style>{{ css }}</style>
+</head>
+<body>
+<a class="skip" href="#verdict">Skip to the verdict</a>
+<header class="top"><div class="bar">
+<span class="brand"><b>harness</b> <span>{{ title }}</span></span>
+<nav aria-label="Sections">
+{% for key, name, _ in sections %}<a href="#{{ key }}">{{ name }}</a>
+{% endfor %}</nav>
+</div></header>
+<main>
+{% for key, name, body in sections %}
+<section id="{{ key }}" aria-labelledby="{{ key }}-title">
+<h2 id="{{ key }}-title">{{ name }}</h2>
+{{ body }}
+</section>
+{% endfor %}
+</main>
+<footer><p>{{ runs }} {{ "run" if runs == 1 else "runs" }}. Made by harness from the run folders; this file
+holds everything it shows and fetches nothing.</p></footer>
+<script>{{ js }}</script>
+</body>
+</html>
+"""
+
+
+class Section(Protocol):
+    """The contract of a file in `sections/`: what it says is collected first, then rendered."""
+
+    ORDER: int
+    TITLE: str
+
+    def collect(self, data: ReportData) -> Any | None: ...
+
+    def render(self, info: Any) -> Markup: ...
+
+
+def discover() -> list[tuple[str, Section]]:
+    """Every section with its name, in order; a file is found by being there."""
+    found: list[tuple[str, Any]] = [
+        (module.name, importlib.import_module(f"{sections.__name__}.{module.name}"))
+        for module in pkgutil.iter_modules(sections.__path__)
+        if not module.name.startswith("_")
+    ]
+    return sorted(found, key=lambda pair: (pair[1].ORDER, pair[0]))
+
+
+def build(
+    results: Path, out: Path, *, run_ids: Sequence[str], verdicts: Sequence[Verdict], title: str
+) -> Path:
+    """Write the report of `run_ids` below `results/runs/` to `out` and return `out`.
+
+    Raises:
+        ConfigError: `out` cannot be written.
+    """
+    text = render(with_verdicts(load(results, run_ids), title, verdicts))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = out.with_name(out.name + ".part")
+        part.write_text(text, encoding="utf-8")
+        part.replace(out)
+    except OSError as error:
+        raise ConfigError(
+            f"cannot be written: {error.strerror}", file=out, remedy="choose another file for the report"
+        ) from None
+    return out
+
+
+def render(data: ReportData) -> str:
+    """The whole page as text."""
+    css, js = asset("css"), asset("js")
+    bodies = []
+    for name, section in discover():
+        info = section.collect(data)
+        if info is not None:
+            bodies.append((name, section.TITLE, section.render(info)))
+    return str(
+        html(
+            PAGE,
+            policy=policy(css, js),
+            title=data.title,
+            css=Markup(css),  # noqa: S704
+            js=Markup(js),  # noqa: S704
+            sections=bodies,
+            runs=len(data.runs),
+        )
+    )
+
+
+def asset(kind: str) -> str:
+    """All files of `assets/` with this suffix, by name, as one text without a final newline."""
+    folder = resources.files("harness.report") / "assets"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{kind}"))
+    return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
+
+
+def policy(css: str, js: str) -> str:
+    """Content-Security-Policy: nothing is loaded, and only this style and this script count."""
+    return (
+        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

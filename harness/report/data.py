@@ -1,0 +1,137 @@
+"""What a report is made from: run folders as read from disk, grouped by task and model."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from harness.decide.values import Verdict
+from harness.run.evidence import label
+from harness.store.folders import Row, read_head, read_rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """One run folder, finished or not. `rows` are its answers, `steps` its training telemetry."""
+
+    id: str
+    folder: Path
+    record: dict[str, Any]
+    rows: list[Row]
+    steps: list[Row]
+    problems: tuple[str, ...] = ()
+    """What could not be read, in words."""
+
+    @property
+    def recipe(self) -> str:
+        return label(self.record)
+
+    @property
+    def seed(self) -> int:
+        return int(self.record["seed"])
+
+    @property
+    def primary(self) -> str:
+        return str(self.record["task"]["primary"])
+
+    @property
+    def done(self) -> bool:
+        return bool(self.record["status"] == "done")
+
+    def score(self, row: Row) -> float | None:
+        """The primary score of one answer; None is an execution error or a skipped example."""
+        return next((s["value"] for s in row["scores"] if s["scorer"] == self.primary), None)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Runs of one task under one model, in the order of the verdict: the highest mean first."""
+
+    task: str
+    model: str
+    runs: tuple[Run, ...]
+    verdict: Verdict | None = None
+
+    @property
+    def name(self) -> str:
+        return f"{self.task} · {self.model}"
+
+    @cached_property
+    def recipes(self) -> list[str]:
+        """Names of recipes, the highest mean first; those without a score last."""
+        ranked = [] if self.verdict is None else [summary.recipe for summary in self.verdict.summaries]
+        return list(dict.fromkeys([*ranked, *(run.recipe for run in self.runs)]))
+
+    def of(self, recipe: str) -> list[Run]:
+        """The finished runs of a recipe, by seed."""
+        return sorted((r for r in self.runs if r.recipe == recipe and r.done), key=lambda run: run.seed)
+
+    def colour(self, recipe: str) -> int:
+        """The recipe's place in the palette; the same in every picture of the report."""
+        return sorted(self.recipes).index(recipe)
+
+    def run_name(self, run: Run) -> str:
+        """The recipe, with the seed where there are several."""
+        alone = len([r for r in self.runs if r.recipe == run.recipe]) == 1
+        return run.recipe if alone else f"{run.recipe} · seed {run.seed}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReportData:
+    """Everything that the sections collect from."""
+
+    title: str
+    groups: tuple[Group, ...]
+    problems: tuple[str, ...] = field(default=())
+
+    @property
+    def runs(self) -> list[Run]:
+        return [run for group in self.groups for run in group.runs]
+
+
+def load(results: Path, run_ids: Sequence[str]) -> ReportData:
+    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised."""
+    runs, problems = [], []
+    for run_id in dict.fromkeys(run_ids):
+        head = read_head(results / "runs" / run_id)
+        if isinstance(head, str):
+            problems.append(head)
+            continue
+        found: list[str] = list(head.problems)
+        rows = list(read_rows(head.folder / "samples.jsonl", found))
+        steps = list(read_rows(head.folder / "train_steps.jsonl", found))
+        runs.append(
+            Run(
+                id=run_id,
+                folder=head.folder,
+                record=head.record,
+                rows=rows,
+                steps=steps,
+                problems=tuple(found),
+            )
+        )
+    return ReportData(title="", groups=_grouped(runs), problems=tuple(problems))
+
+
+def _grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
+    members: dict[tuple[str, str], list[Run]] = {}
+    for run in runs:
+        place = (run.record["task"]["name"], run.record["model"]["spec"])
+        members.setdefault(place, []).append(run)
+    return tuple(Group(task=task, model=model, runs=tuple(found)) for (task, model), found in members.items())
+
+
+def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:
+    """The same data, each group with its verdict and its runs in the verdict's order."""
+    known = {(verdict.task, verdict.model): verdict for verdict in verdicts}
+    groups = []
+    for group in data.groups:
+        decided = dataclasses.replace(group, verdict=known.get((group.task, group.model)))
+        order = {recipe: place for place, recipe in enumerate(decided.recipes)}
+        runs = sorted(group.runs, key=lambda run: (order[run.recipe], run.seed))
+        groups.append(dataclasses.replace(decided, runs=tuple(runs)))
+    return dataclasses.replace(data, title=title, groups=tuple(groups))

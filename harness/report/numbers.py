@@ -1,0 +1,72 @@
+"""Numbers as people read them; None is an en dash, and a unit is always said."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+NONE = "–"
+MINUS = "−"
+
+
+def score(value: float | None) -> str:
+    """A score of 0 to 1 in points: 81.3."""
+    return NONE if value is None else f"{100 * value:.1f}"
+
+
+def signed(value: float | None) -> str:
+    """A difference in points, with its sign: +3.1, −0.4."""
+    return NONE if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
+
+
+def percent(value: float | None) -> str:
+    return NONE if value is None else f"{100 * value:.0f} %"
+
+
+def seconds(value: float | None) -> str:
+    """From milliseconds to hours, two or three figures."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "0"
+    if value < 1:
+        return f"{1000 * value:.0f} ms"
+    if value < 120:
+        return f"{value:.1f} s" if value < 10 else f"{value:.0f} s"
+    return f"{value / 60:.1f} min" if value < 7200 else f"{value / 3600:.1f} h"
+
+
+def size(value: float | None) -> str:
+    """Bytes as MiB or GiB."""
+    if value is None:
+        return NONE
+    if value == 0:
+        return "0"
+    return f"{value / 2**30:.2f} GiB" if value >= 2**30 else f"{value / 2**20:.1f} MiB"
+
+
+def count(value: float | None) -> str:
+    """A number of things: 4.9 M, 512, 1,204."""
+    if value is None:
+        return NONE
+    if value >= 1e9:
+        return f"{value / 1e9:.2f} B"
+    if value >= 1e6:
+        return f"{value / 1e6:.1f} M"
+    return f"{value:,.0f}"
+
+
+def p_value(value: float | None) -> str:
+    if value is None:
+        return NONE
+    return "< 0.001" if value < 0.001 else f"{value:.3f}"
+
+
+FILTERS: Mapping[str, Callable[[float | None], str]] = {
+    "score": score,
+    "signed": signed,
+    "percent": percent,
+    "duration": seconds,
+    "bytes": size,
+    "count": count,
+    "p_value": p_value,
+}

@@ -1,0 +1,115 @@
+"""Label curves: the score by number of labels, against recipes that need none."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.decide.labels import LabelCurve, label_curve
+from harness.decide.values import RecipeSummary, RunScores
+from harness.report import numbers, parts, svg
+from harness.report.data import Group, ReportData
+from harness.report.page import html
+from harness.run.evidence import scores
+
+ORDER = 55
+TITLE = "Labels"
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 610.0, 34.0, 300.0
+
+_SENTENCES = """<ul class="notes">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>"""
+
+
+@dataclass(frozen=True)
+class Info:
+    groups: tuple[tuple[Group, tuple[LabelCurve, ...], tuple[RecipeSummary, ...]], ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    found = []
+    for group in data.groups:
+        curves = _curves(group)
+        if curves and group.verdict is not None:
+            flat = [r.recipe for r in group.runs if r.record["labels"] is None]
+            references = tuple(s for s in group.verdict.summaries if s.recipe in flat and not s.oracle)
+            found.append((group, curves, references))
+    return Info(tuple(found)) if found else None
+
+
+def render(info: Info) -> Markup:
+    bodies = []
+    for group, curves, references in info.groups:
+        picture = parts.Picture(name="", drawing=_drawing(group, curves, references), table=_numbers(curves))
+        caption = "Mean score with its 95 % interval by number of labels; level lines are recipes without a curve."
+        lines = [line for c in curves for line in (c.sentence, *(o.sentence for o in c.overtakes))]
+        bodies.append((group.name, parts.figure([picture], caption=caption) + html(_SENTENCES, lines=lines)))
+    return parts.groups(bodies)
+
+
+def _curves(group: Group) -> tuple[LabelCurve, ...]:
+    if group.verdict is None:
+        return ()
+    runs: dict[str, dict[int, list[RunScores]]] = {}
+    references: dict[str, list[RunScores]] = {}
+    for run in group.runs:
+        if run.done:
+            name, count, found = run.record["recipe"]["name"], run.record["labels"], scores(run.record, run.folder)
+            if count is None:
+                references.setdefault(name, []).append(found)
+            else:
+                runs.setdefault(name, {}).setdefault(count, []).append(found)
+    margin = group.verdict.margin
+    return tuple(label_curve(name, points, _others(references, name), margin) for name, points in runs.items())
+
+
+def _others(references: Mapping[str, list[RunScores]], name: str) -> dict[str, list[RunScores]]:
+    return {other: members for other, members in references.items() if other != name}
+
+
+def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[RecipeSummary]) -> Markup:
+    counts = sorted({point.labels for curve in curves for point in curve.points})
+    x = svg.Scale(counts[0] / 1.15, counts[-1] * 1.15, LEFT, RIGHT, log=True)
+    tops = [p.high for c in curves for p in c.points] + [s.mean for s in references]
+    y = svg.Scale(0.0, min(1.0, max(tops) * 1.08) or 1.0, BOTTOM, TOP)
+    drawn = [svg.text(x(count), BOTTOM + 16, str(count), "tick", "middle") for count in counts]
+    names: list[tuple[float, str]] = []
+    for summary in references:
+        colour = group.colour(summary.recipe) % svg.PALETTE
+        drawn.append(svg.line(LEFT, y(summary.mean), RIGHT, y(summary.mean), f"level s{colour}"))
+        names.append((y(summary.mean), summary.recipe))
+    for place, curve in enumerate(curves):
+        points = [(x(point.labels), y(point.mean)) for point in curve.points]
+        drawn.append(svg.path(points, f"curve s{place % svg.PALETTE}"))
+        for point in curve.points:
+            at = x(point.labels)
+            drawn.append(svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{place % svg.PALETTE}"))
+            drawn.append(svg.mark(at, y(point.mean), place, f"{point.labels} labels: {numbers.score(point.mean)}"))
+        names.append((points[-1][1], f"{curve.recipe}, by labels"))
+    below = TOP - 15
+    for height, name in sorted(names):
+        below = max(height, below + 15)
+        drawn.append(svg.text(RIGHT + 8, below + 4, name, "label"))
+    said = "; ".join(
+        f"{c.recipe}: " + ", ".join(f"{numbers.score(p.mean)} with {p.labels}" for p in c.points) for c in curves
+    )
+    primary = "" if group.verdict is None else group.verdict.primary
+    axis = svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:g}" for tick in y.ticks()], f"{primary}, points")
+    title = svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, "labels in train", "axis", "middle")
+    return svg.svg(WIDTH, BOTTOM + 46, f"Score by number of labels. {said}.", axis, title, *drawn)
+
+
+def _numbers(curves: Sequence[LabelCurve]) -> parts.Table:
+    columns = [(name, "") for name in ("recipe", "labels", "score", "low", "high", "n", "seeds")]
+    body = [
+        [
+            parts.Cell(text=curve.recipe),
+            parts.number(str(point.labels)),
+            *(parts.number(numbers.score(value)) for value in (point.mean, point.low, point.high)),
+            parts.number(str(point.n)),
+            parts.number(str(point.seeds)),
+        ]
+        for curve in curves
+        for point in curve.points
+    ]
+    return parts.Table(caption="Score by number of labels", columns=columns, rows=body)

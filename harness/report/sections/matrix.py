@@ -1,0 +1,136 @@
+"""Recipes × metrics with intervals, and what each recipe costs; sortable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.decide.values import RecipeSummary, Verdict
+from harness.report import estimates, numbers, parts
+from harness.report.data import Group, ReportData
+from harness.report.page import html
+
+ORDER = 10
+TITLE = "Recipes"
+
+MARKS = {
+    "better": ("▲", "measurably better"),
+    "worse": ("▼", "measurably worse"),
+    "equivalent": ("≈", "equivalent: the whole interval is within the margin"),
+    "not_worse": ("≥", "shown not to be worse by the margin"),
+    "inconclusive": ("?", "not settled by this many examples"),
+}
+FLIPPED = {"better": "worse", "worse": "better"}
+_COSTS = (
+    ("train", "Seconds of training, wall time"),
+    ("trained", "Trainable parameters"),
+    ("memory", "Peak memory; of the device where there is one"),
+    ("to ship", "Bytes of the trained part"),
+    ("tokens in", "Mean prompt tokens of an answer"),
+    ("s / answer", "Wall seconds per answer at the batch size used"),
+    ("p95", "95th percentile of latency, asked one at a time"),
+)
+_KEY = """\
+<p class="key">Scores and validity in points of 100; small print: 95 % interval. Against the best:
+{% for mark, words in marks %}<span><b>{{ mark }}</b> {{ words }}</span>{% if not loop.last %}, {% endif %}{% endfor %}.
+A cost of – was not measured.{% if oracle %} An oracle sees the gold passages, which no user has.{% endif %}</p>
+"""
+
+
+@dataclass(frozen=True)
+class Info:
+    """One table per group, with whether an oracle is in it."""
+
+    tables: tuple[tuple[str, parts.Table, bool], ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    found = [(g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None]
+    return Info(tuple(found)) if found else None
+
+
+def render(info: Info) -> Markup:
+    bodies = [
+        (name, parts.table(table) + html(_KEY, marks=MARKS.values(), oracle=oracle))
+        for name, table, oracle in info.tables
+    ]
+    return parts.groups(bodies)
+
+
+def _has_oracle(verdict: Verdict) -> bool:
+    return any(summary.oracle for summary in verdict.summaries)
+
+
+def _table(group: Group, verdict: Verdict) -> parts.Table:
+    metrics = estimates.by_metric(group)
+    primary, *others = metrics
+    columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
+    columns += [(name, "") for name in others]
+    columns += [("seeds", "Runs folded into the row; small print: spread of their means"), *_COSTS]
+    rows = []
+    for summary in verdict.summaries:
+        row = [_name(summary), _estimate(metrics[primary].get(summary.recipe)), _against(verdict, summary)]
+        row += [_estimate(metrics[name].get(summary.recipe)) for name in others]
+        rows.append([*row, _seeds(summary), *_costs(summary)])
+    return parts.Table(
+        caption=f"Recipes and metrics, {group.name}",
+        columns=columns,
+        rows=rows,
+        sortable=True,
+        highlighted=verdict.recommended,
+    )
+
+
+def _name(summary: RecipeSummary) -> parts.Cell:
+    note = "oracle" if summary.oracle else ""
+    return parts.Cell(text=summary.recipe, sort=summary.recipe, note=note)
+
+
+def _estimate(found: estimates.Estimate | None) -> parts.Cell:
+    if found is None:
+        return parts.number(numbers.NONE)
+    ends = parts.interval(numbers.score(found.low), numbers.score(found.high))
+    return parts.number(numbers.score(found.mean), found.mean, ends)
+
+
+def _against(verdict: Verdict, summary: RecipeSummary) -> parts.Cell:
+    if summary.recipe == verdict.best:
+        return parts.number("best", 0.0)
+    found = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
+    if found is None:
+        return parts.number(numbers.NONE)
+    mine = found.recipe == summary.recipe
+    sign = 1 if mine else -1
+    outcome = found.outcome if mine else FLIPPED.get(found.outcome, found.outcome)
+    if not mine and outcome == "not_worse":
+        outcome = "inconclusive"  # best not worse than this one says nothing about the converse
+    low, high = sorted((sign * found.low, sign * found.high))
+    if not mine and outcome == "inconclusive" and low > -verdict.margin:
+        outcome = "not_worse"
+    text = html(
+        '{{ d }} <span class="sign" title="{{ words }}">{{ mark }}</span>',
+        d=numbers.signed(sign * found.difference),
+        mark=MARKS[outcome][0],
+        words=MARKS[outcome][1],
+    )
+    ends = parts.interval(numbers.signed(low), numbers.signed(high))
+    return parts.number(text, sign * found.difference, ends)
+
+
+def _seeds(summary: RecipeSummary) -> parts.Cell:
+    spread = "" if summary.seed_sd is None else f"± {numbers.score(summary.seed_sd)}"
+    return parts.number(str(summary.seeds), summary.seeds, spread)
+
+
+def _costs(summary: RecipeSummary) -> list[parts.Cell]:
+    cost = summary.cost
+    return [
+        parts.number(numbers.seconds(cost.train_seconds), cost.train_seconds),
+        parts.number(numbers.count(cost.trainable_parameters), cost.trainable_parameters),
+        parts.number(numbers.size(cost.peak_memory_bytes), cost.peak_memory_bytes),
+        parts.number(numbers.size(cost.bytes_to_ship), cost.bytes_to_ship),
+        parts.number(numbers.count(cost.prompt_tokens), cost.prompt_tokens),
+        parts.number(numbers.seconds(cost.answer_seconds), cost.answer_seconds),
+        parts.number(numbers.seconds(cost.latency_p95), cost.latency_p95),
+    ]

@@ -1,0 +1,135 @@
+"""Retrieval: how often the gold passage is among the first k, and what finding it is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from markupsafe import Markup
+
+from harness.report import numbers, parts, svg
+from harness.report.data import Group, ReportData, Run
+from harness.retrieval._recall import recall_at_k
+
+ORDER = 50
+TITLE = "Retrieval"
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 600.0, 34.0, 250.0
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Recall after the first 1, 2, … k passages, and the mean score with and without all gold found."""
+
+    run: Run
+    name: str
+    n: int
+    recall: tuple[float, ...]
+    found: int
+    score_found: float | None
+    score_missed: float | None
+
+
+@dataclass(frozen=True)
+class Info:
+    groups: tuple[tuple[Group, tuple[Curve, ...]], ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    found = []
+    for group in data.groups:
+        curves = tuple(curve for run in group.runs if (curve := _curve(group, run)) is not None)
+        if curves:
+            found.append((group, curves))
+    return Info(tuple(found)) if found else None
+
+
+def render(info: Info) -> Markup:
+    bodies = []
+    for group, curves in info.groups:
+        picture = parts.Picture(name="", drawing=_drawing(group, curves), table=_numbers(curves))
+        caption = "Share of the gold documents among the first k passages, mean over examples that name gold."
+        bodies.append((group.name, parts.figure([picture], caption=caption) + parts.table(_worth(curves))))
+    return parts.groups(bodies)
+
+
+def _curve(group: Group, run: Run) -> Curve | None:
+    rows = [row for row in run.rows if row["passages"] and row["context_ids"]]
+    if not rows:
+        return None
+    depth = max(len(row["passages"]) for row in rows)
+    documents = [[passage["document"] for passage in row["passages"]] for row in rows]
+    pairs = list(zip(documents, rows, strict=True))
+    recall = [fmean(recall_at_k(names[:k], row["context_ids"]) for names, row in pairs) for k in range(1, depth + 1)]
+    scores: dict[bool, list[float]] = {True: [], False: []}
+    for names, row in pairs:
+        value = run.score(row)
+        if value is not None:
+            scores[recall_at_k(names, row["context_ids"]) == 1.0].append(value)
+    means = {hit: fmean(values) if values else None for hit, values in scores.items()}
+    return Curve(
+        run=run,
+        name=group.run_name(run),
+        n=len(rows),
+        recall=tuple(recall),
+        found=len(scores[True]),
+        score_found=means[True],
+        score_missed=means[False],
+    )
+
+
+def _drawing(group: Group, curves: Sequence[Curve]) -> Markup:
+    depth = max(len(curve.recall) for curve in curves)
+    x = svg.Scale(1.0, float(max(depth, 2)), LEFT + 20, RIGHT - 20)
+    y = svg.Scale(0.0, 1.0, BOTTOM, TOP)
+    drawn = []
+    for k in range(1, depth + 1):
+        drawn.append(svg.text(x(k), BOTTOM + 16, str(k), "tick", "middle"))
+    ends: list[float] = []
+    for curve in sorted(curves, key=lambda c: -c.recall[-1]):
+        colour = group.colour(curve.run.recipe)
+        places = [(x(k), y(value)) for k, value in enumerate(curve.recall, start=1)]
+        drawn.append(svg.path(places, f"curve s{colour % svg.PALETTE}"))
+        drawn += [
+            svg.mark(*place, colour, f"{curve.name}, k = {k}: {numbers.percent(value)}", 4.5)
+            for k, (place, value) in enumerate(zip(places, curve.recall, strict=True), start=1)
+        ]
+        height = max([places[-1][1], *(end + 15 for end in ends)]) if ends else places[-1][1]
+        ends.append(height)
+        drawn.append(svg.text(places[-1][0] + 12, height + 4, curve.name, "label halo"))
+    said = "; ".join(f"{c.name}: " + ", ".join(numbers.percent(value) for value in c.recall) for c in curves)
+    axis = svg.y_axis(y, LEFT, RIGHT, [numbers.percent(tick) for tick in y.ticks()], "recall")
+    title = svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, "k, passages in the prompt", "axis", "middle")
+    return svg.svg(WIDTH, BOTTOM + 46, f"Recall after 1 to {depth} passages. {said}.", axis, title, *drawn)
+
+
+def _numbers(curves: Sequence[Curve]) -> parts.Table:
+    depth = max(len(curve.recall) for curve in curves)
+    columns = [("run", ""), *((f"recall@{k}", "") for k in range(1, depth + 1)), ("n", "")]
+    body = []
+    for curve in curves:
+        values = [numbers.percent(value) for value in curve.recall]
+        values += [numbers.NONE] * (depth - len(values)) + [str(curve.n)]
+        body.append([parts.Cell(text=curve.name), *(parts.number(value) for value in values)])
+    return parts.Table(caption="Recall by number of passages", columns=columns, rows=body)
+
+
+def _worth(curves: Sequence[Curve]) -> parts.Table:
+    columns = [
+        ("run", ""),
+        ("score, gold found", "Mean primary score where all gold documents were retrieved"),
+        ("score, gold missed", "Mean primary score of the others"),
+        ("gold found", "Examples"),
+        ("asked", "Examples that name gold documents"),
+    ]
+    body = [
+        [
+            parts.Cell(text=curve.name),
+            parts.number(numbers.score(curve.score_found)),
+            parts.number(numbers.score(curve.score_missed)),
+            parts.number(str(curve.found)),
+            parts.number(str(curve.n)),
+        ]
+        for curve in curves
+    ]
+    return parts.Table(caption="What finding the gold documents is worth", columns=columns, rows=body)

@@ -1,0 +1,173 @@
+"""Training: loss per step, dev loss and dev score, one small picture per run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.report import numbers, parts, svg
+from harness.report.data import Group, ReportData, Run
+from harness.report.page import html
+from harness.store.folders import Row
+
+ORDER = 60
+TITLE = "Training"
+WIDTH, LEFT, RIGHT, TOP = 360.0, 40.0, 345.0, 44.0
+LOSS_BOTTOM, SCORE_TOP, SCORE_BOTTOM = 160.0, 210.0, 270.0
+MOST_POINTS = 300
+"""Steps drawn per curve; more are averaged in equal spans."""
+
+_GRID = """\
+<div class="multiples">{% for figure in figures %}{{ figure }}{% endfor %}</div>
+<p class="key"><span class="swatch train"></span> train loss
+<span class="swatch dev"></span> dev loss <span class="swatch score"></span> dev score, points.
+Nats per response token. The dashed line is the checkpoint that was kept.</p>
+"""
+
+
+@dataclass(frozen=True)
+class Info:
+    groups: tuple[tuple[Group, tuple[Run, ...]], ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    found = [(group, tuple(run for run in group.runs if len(run.steps) > 1)) for group in data.groups]
+    kept = tuple((group, runs) for group, runs in found if runs)
+    return Info(kept) if kept else None
+
+
+def render(info: Info) -> Markup:
+    bodies = []
+    for group, runs in info.groups:
+        figures = [parts.figure([_picture(group.run_name(run), run)], caption=_caption(run)) for run in runs]
+        bodies.append((group.name, html(_GRID, figures=figures)))
+    return parts.groups(bodies)
+
+
+def _caption(run: Run) -> str:
+    train = run.record.get("train")
+    if not train:
+        return "Not finished."
+    said = [
+        numbers.seconds(train["seconds"]),
+        f"{train['steps']} steps",
+        f"{numbers.count(train['trainable_parameters'])} of {numbers.count(train['total_parameters'])} parameters",
+    ]
+    if train["dropped"]:
+        said.append(f"{len(train['dropped'])} examples dropped, too long")
+    return " · ".join([*said, *train["notes"]])
+
+
+def _picture(name: str, run: Run) -> parts.Picture:
+    steps = _numbered(run.steps)
+    losses = _thinned([(place, step["loss"]) for place, step in steps if step["loss"] is not None])
+    dev = [(place, step["dev_loss"]) for place, step in steps if step.get("dev_loss") is not None]
+    scores = [(place, step["dev_score"]) for place, step in steps if step.get("dev_score") is not None]
+    x = svg.Scale(steps[0][0], max(steps[-1][0], steps[0][0] + 1), LEFT, RIGHT)
+    y = svg.Scale(0.0, max([value for _, value in losses + dev] or [1.0]) * 1.08 or 1.0, LOSS_BOTTOM, TOP)
+    drawn = [
+        svg.text(0, 16, name, "label strong"),
+        svg.y_axis(y, LEFT, RIGHT, [f"{tick:g}" for tick in y.ticks()], ""),
+        svg.path([(x(place), y(value)) for place, value in losses], "curve train"),
+        svg.path([(x(place), y(value)) for place, value in dev], "curve dev") if len(dev) > 1 else Markup(""),
+        *(svg.element("circle", cx=x(p), cy=y(v), r=3.5, class_="mark dev") for p, v in dev),
+        _best(run, x, bool(scores)),
+    ]
+    if scores:
+        drawn.append(_scores(scores, x))
+    bottom = SCORE_BOTTOM if scores else LOSS_BOTTOM
+    drawn.append(_steps_axis(x, bottom))
+    drawing = svg.svg(WIDTH, bottom + 38, _description(name, losses, dev, scores), *drawn, class_="small")
+    return parts.Picture(name=name, drawing=drawing, table=_table(name, run.steps))
+
+
+def _numbered(steps: Sequence[Row]) -> list[tuple[float, Row]]:
+    """Steps counted on through all stages, so that a second stage stands right of the first."""
+    found, offset, last, stage = [], 0, 0, steps[0].get("stage")
+    for step in steps:
+        if step.get("stage") != stage:
+            offset, stage = offset + last, step.get("stage")
+        last = step["step"]
+        found.append((float(offset + last), step))
+    return found
+
+
+def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    span = -(-len(points) // MOST_POINTS) or 1
+    spans = [points[start : start + span] for start in range(0, len(points), span)]
+    return [(sum(p for p, _ in s) / len(s), sum(v for _, v in s) / len(s)) for s in spans]
+
+
+def _scores(scores: Sequence[tuple[float, float]], x: svg.Scale) -> Markup:
+    y = svg.Scale(0.0, max(value for _, value in scores) * 1.15 or 1.0, SCORE_BOTTOM, SCORE_TOP)
+    return svg.group(
+        svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:g}" for tick in y.ticks(2)][: len(y.ticks())], "")
+        if len(y.ticks()) == len(y.ticks(2))
+        else _ends(y),
+        svg.path([(x(place), y(value)) for place, value in scores], "curve score"),
+        *(svg.element("circle", cx=x(p), cy=y(v), r=3.5, class_="mark score") for p, v in scores),
+    )
+
+
+def _ends(y: svg.Scale) -> Markup:
+    ticks = y.ticks(2)
+    return svg.group(
+        *(svg.line(LEFT, y(tick), RIGHT, y(tick), "grid") for tick in ticks),
+        *(svg.text(LEFT - 8, y(tick) + 4, f"{100 * tick:g}", "tick", "end") for tick in ticks),
+    )
+
+
+def _best(run: Run, x: svg.Scale, scored: bool) -> Markup:
+    best = (run.record.get("train") or {}).get("best_step")
+    if best is None or not x.low <= best <= x.high:
+        return Markup("")
+    return svg.line(x(best), TOP, x(best), SCORE_BOTTOM if scored else LOSS_BOTTOM, "kept")
+
+
+def _steps_axis(x: svg.Scale, bottom: float) -> Markup:
+    ticks = [tick for tick in x.ticks(4) if tick == int(tick)]
+    return svg.group(
+        *(svg.text(x(tick), bottom + 16, f"{tick:g}", "tick", "middle") for tick in ticks),
+        svg.text((LEFT + RIGHT) / 2, bottom + 32, "step", "axis", "middle"),
+    )
+
+
+def _description(
+    name: str,
+    losses: Sequence[tuple[float, float]],
+    dev: Sequence[tuple[float, float]],
+    scores: Sequence[tuple[float, float]],
+) -> str:
+    said = [f"Train loss of {name} from {losses[0][1]:.3g} to {losses[-1][1]:.3g}"]
+    if dev:
+        said.append(f"dev loss from {dev[0][1]:.3g} to {dev[-1][1]:.3g}")
+    if scores:
+        said.append(f"dev score from {numbers.score(scores[0][1])} to {numbers.score(scores[-1][1])}")
+    return "; ".join(said) + "."
+
+
+def _table(name: str, steps: Sequence[Row]) -> parts.Table:
+    """Steps with a dev loss or dev score, the first and the last, and an even choice of the others."""
+    every = -(-len(steps) // 40)
+    kept = [
+        step
+        for place, step in enumerate(steps)
+        if step.get("dev_loss") is not None or place in (0, len(steps) - 1) or place % every == 0
+    ]
+    columns = [(title, "") for title in ("step", "epoch", "loss", "learning rate", "gradient norm", "dev loss")]
+    body = [
+        [
+            parts.Cell(text=str(step["step"])),
+            parts.number(f"{step['epoch']:.2f}"),
+            *(parts.number(_number(step.get(k))) for k in ("loss", "learning_rate", "grad_norm", "dev_loss")),
+            parts.number(numbers.score(step.get("dev_score"))),
+        ]
+        for step in kept
+    ]
+    return parts.Table(caption=f"Training of {name}", columns=[*columns, ("dev score", "points")], rows=body)
+
+
+def _number(value: float | None) -> str:
+    return numbers.NONE if value is None else f"{value:.4g}"

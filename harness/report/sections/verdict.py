@@ -1,0 +1,168 @@
+"""First screen: the answer, why, how sure, what it costs, and what to do next."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.decide.values import Comparison, RecipeSummary, Verdict
+from harness.report import numbers, parts
+from harness.report.data import Group, ReportData
+from harness.report.page import html
+
+ORDER = 0
+TITLE = "Verdict"
+
+KINDS = {
+    "winner": "Winner",
+    "tie": "Tie",
+    "no_difference": "No measurable difference",
+    "inconclusive": "Inconclusive",
+    "nothing_to_compare": "Nothing to compare",
+}
+
+_BODY = """\
+<article class="verdict {{ kind }}">
+<p class="eyebrow"><span class="badge">{{ kind_name }}</span> {{ name }} · {{ primary }}</p>
+<p class="sentence">{{ sentence }}</p>
+{% if facts %}
+<div class="facts">
+{% for title, rows in facts %}
+<div class="fact"><h3>{{ title }}</h3><dl>
+{% for key, value, note in rows %}<div><dt>{{ key }}</dt><dd>{{ value }}{% if note %}<small>{{ note }}</small>{% endif %}</dd></div>
+{% endfor %}</dl></div>
+{% endfor %}
+</div>
+{% endif %}
+<div class="why">
+{% if reasons %}<div><h3>Why</h3><ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>{% endif %}
+{% if next_step %}<div class="next"><h3>Do next</h3><p>{{ next_step }}</p>
+{% if evidence %}<ul>{% for line in evidence %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}</div>{% endif %}
+</div>
+{% if trouble %}<p class="trouble">{{ trouble }} <a href="#provenance">See what happened</a>.</p>{% endif %}
+</article>
+"""  # noqa: E501
+
+
+@dataclass(frozen=True)
+class Info:
+    """The groups, each with its verdict where there is one."""
+
+    groups: tuple[Group, ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    return Info(data.groups)
+
+
+def render(info: Info) -> Markup:
+    if not info.groups:
+        return html(_BODY, **_plain("No run could be read, so there is nothing to decide."))
+    return Markup("").join(_one(group) for group in info.groups)
+
+
+def _one(group: Group) -> Markup:
+    verdict = group.verdict
+    if verdict is None:
+        words = "No run was finished, so there is nothing to decide."
+        return html(_BODY, **_plain(words) | {"name": group.name, "trouble": _trouble(group)})
+    values = {
+        "kind": verdict.kind,
+        "kind_name": KINDS[verdict.kind],
+        "name": group.name,
+        "primary": f"{verdict.primary}, in points",
+        "sentence": _capital(verdict.sentence),
+        "facts": _facts(verdict),
+        "reasons": [_capital(reason) for reason in verdict.reasons],
+        "next_step": _capital(verdict.next_step),
+        "evidence": verdict.evidence,
+        "trouble": _trouble(group),
+    }
+    return html(_BODY, **values)
+
+
+def _plain(sentence: str) -> dict[str, object]:
+    empty = dict.fromkeys(("name", "primary", "next_step", "trouble"), "")
+    return empty | {
+        "kind": "nothing_to_compare",
+        "kind_name": "Nothing to compare",
+        "sentence": sentence,
+        "facts": [],
+        "reasons": [],
+        "evidence": [],
+    }
+
+
+def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
+    chosen = next((s for s in verdict.summaries if s.recipe == verdict.recommended), None)
+    if chosen is None:
+        return []
+    facts = [("How good", _effect(verdict, chosen)), ("How sure", _certainty(verdict))]
+    return [*facts, (f"What {chosen.recipe} costs", _costs(chosen))]
+
+
+def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str]]:
+    ends = parts.interval(numbers.score(chosen.low), numbers.score(chosen.high))
+    rows = [(chosen.recipe, numbers.score(chosen.mean), f"95 % interval {ends}")]
+    for found in _telling(verdict):
+        ends = parts.interval(numbers.signed(found.low), numbers.signed(found.high))
+        rows.append((f"against {found.reference}", numbers.signed(found.difference), f"95 % interval {ends}"))
+    return rows
+
+
+def _telling(verdict: Verdict) -> list[Comparison]:
+    """The recommended against the best other, and against the closest that it beats."""
+    mine = [c for c in verdict.comparisons if c.recipe == verdict.recommended]
+    closest = sorted(mine, key=lambda c: c.difference)[:1]
+    beaten = sorted((c for c in mine if c.outcome == "better"), key=lambda c: c.difference)[:1]
+    return [*closest, *(c for c in beaten if c not in closest)]
+
+
+def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
+    least = verdict.minimum_detectable_difference
+    return [
+        ("test examples", f"{verdict.n:,}", "answered by every recipe that is compared"),
+        ("seeds", str(verdict.seeds), "" if verdict.seeds > 1 else "training noise is not measured"),
+        ("smallest difference that would show", numbers.score(least), "80 % power, every pair counted"),
+        ("margin", numbers.score(verdict.margin), "a difference below it does not matter"),
+    ]
+
+
+def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:
+    cost = chosen.cost
+    trained = (
+        f"{numbers.count(cost.trainable_parameters)} parameters" if cost.trainable_parameters else "no training"
+    )
+    return [
+        ("training", numbers.seconds(cost.train_seconds), trained),
+        ("an answer", numbers.seconds(cost.answer_seconds), "at the batch size used"),
+        ("tokens in", numbers.count(cost.prompt_tokens), "mean per answer"),
+        ("peak memory", numbers.size(cost.peak_memory_bytes), ""),
+    ]
+
+
+def _trouble(group: Group) -> str:
+    failed = sum(run.record["status"] == "failed" for run in group.runs)
+    partial = sum(run.record["status"] == "partial" for run in group.runs)
+    errors = sum(row["finish_reason"] == "error" for run in group.runs for row in run.rows)
+    said = [
+        f"{number} {one if number == 1 else many}"
+        for number, one, many in (
+            (failed, "run failed", "runs failed"),
+            (partial, "run is not finished", "runs are not finished"),
+            (errors, "answer is an execution error and left out", "answers are execution errors and left out"),
+        )
+        if number
+    ]
+    return _capital("; ".join(said) + ".") if said else ""
+
+
+def _capital(text: str) -> str:
+    """Recipes begin sentences as they are written; only ordinary words are capitalised."""
+    first = text.split(" ", 1)[0]
+    return text if "_" in first or not text[:1].islower() or _is_recipe(text) else text[0].upper() + text[1:]
+
+
+def _is_recipe(text: str) -> bool:
+    return any(text.split(" ", 1)[1:2] and text.split(" ", 1)[1].startswith(verb) for verb in ("wins", "beats"))
