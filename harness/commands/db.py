@@ -1,4 +1,4 @@
-"""`harness db`: the index over the run folders."""
+"""`harness db`: the database file as a whole: make it again, or export it."""
 
 from __future__ import annotations
 
@@ -8,34 +8,53 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(help="The DuckDB index: make it again, or export it.", no_args_is_help=True)
-Results = Annotated[Path, typer.Option(help="Where runs are kept.")]
+app = typer.Typer(help="Make the database again from the runs, or export it.", no_args_is_help=True)
 
 
 @app.command()
-def rebuild(results: Results = Path("results")) -> None:
-    """Make the index again from the run folders; the old file is kept beside it.
+def rebuild(
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Make harness.duckdb again from the run folders, exactly.
 
-    Example: harness db rebuild
+    Example:
+
+      harness db rebuild
     """
-    from harness.store.ingest import rebuild as make
+    from harness.report import tables
+    from harness.store import ingest
 
-    count, problems = make(results)
-    for problem in problems:
-        print(problem, file=sys.stderr)
-    print(f"{count} runs in {results / 'harness.duckdb'}")
+    done = ingest.rebuild(results)
+    for problem in done.problems:
+        print(f"note: {problem}", file=sys.stderr)
+    if json:
+        tables.print_json({"runs": done.runs, "problems": list(done.problems)})
+    else:
+        print(f"{done.runs} runs in {results / 'harness.duckdb'}")
 
 
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the Parquet files go.")],
-    results: Results = Path("results"),
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """Write every table as a Parquet file.
+    """Write every table and view as Parquet, which any version of DuckDB, pandas or polars reads.
 
-    Example: harness db export build/parquet
+    Example:
+
+      harness db export exported/
     """
-    from harness.store.export import parquet
+    from harness.report import tables
+    from harness.store import ingest
+    from harness.store.export import export_parquet
+    from harness.store.store import Store
 
-    for path, rows in parquet(results, folder):
-        print(f"{path}: {rows} rows")
+    ingest.sync(results)
+    with Store.open(results) as store:
+        files = export_parquet(store, folder)
+    if json:
+        tables.print_json({"files": [str(path) for path in files]})
+    else:
+        print("\n".join(str(path) for path in files))

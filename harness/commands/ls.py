@@ -1,7 +1,8 @@
-"""`harness ls`: the runs there are."""
+"""`harness ls`: every run, finished or not."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -9,19 +10,29 @@ import typer
 
 
 def ls(
-    task: Annotated[str | None, typer.Argument(help="Only runs of this task.")] = None,
+    task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
     results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """List runs, newest first, with their score on the task's primary scorer.
+    """List runs: status, score, validity and cost.
 
-    Example: harness ls support_tickets
+    Examples:
+
+      harness ls
+
+      harness ls --task support_tickets --json
     """
-    from harness.commands import _print
-    from harness.store import queries
+    from harness.report import tables
+    from harness.store import ingest, queries
+    from harness.store.store import Store
 
-    rows = queries.runs(results, task)
+    done = ingest.sync(results)
+    with Store.open(results) as store:
+        runs = queries.runs(store, task=task)
+        scores = queries.metrics(store, [run["id"] for run in runs])
+    for problem in done.problems:
+        print(f"note: {problem}", file=sys.stderr)
     if json:
-        _print.as_json({"runs": rows})
+        tables.print_json({"runs": [tables.run_json(run, scores[run["id"]]) for run in runs]})
     else:
-        _print.as_table(rows, ("id", "status", "score", "n", "valid", "seconds", "started_at", "error"))
+        tables.print_runs(runs, scores)

@@ -1,4 +1,4 @@
-"""`harness sql`: ask the index directly."""
+"""`harness sql`: a read-only query over all runs."""
 
 from __future__ import annotations
 
@@ -9,20 +9,28 @@ import typer
 
 
 def sql(
-    query: Annotated[str, typer.Argument(help="A query in DuckDB's SQL.")],
+    query: Annotated[str, typer.Argument(help="SQL, read-only; tables and views are in docs/store.md.")],
     results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+    csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
 ) -> None:
-    """Run a read-only query. Tables and views are described in docs/store.md.
+    """Ask DuckDB about runs, samples, scores and training steps.
 
-    Example: harness sql "SELECT recipe, mean, n FROM leaderboard"
+    Examples:
+
+      harness sql "SELECT recipe, seeds, n, mean FROM leaderboard"
+
+      harness sql "SELECT failure, count(*) AS n FROM samples GROUP BY failure" --csv
     """
-    from harness.commands import _print
-    from harness.store.store import select
+    from harness.report import tables
+    from harness.store import ingest
+    from harness.store import sql as queries
 
-    rows = select(results, query)
-    columns = list(rows[0]) if rows else []
+    ingest.sync(results)
+    answer = queries.run(results, query)
     if json:
-        _print.as_json({"columns": columns, "rows": rows})
+        tables.print_json(answer.to_json())
+    elif csv:
+        tables.print_csv(answer.columns, answer.rows)
     else:
-        _print.as_table(rows, columns)
+        tables.print_table(answer.columns, answer.rows)

@@ -1,30 +1,27 @@
-"""The index as Parquet files: for other tools, and for DuckDB versions that cannot read ours."""
+"""Tables and views as Parquet, which any version of DuckDB, pandas, polars or Spark reads."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.store.store import opened
+from harness.store.queries import tables, views
+from harness.store.store import Store
 
 
-def parquet(results: Path, folder: Path) -> Iterator[tuple[Path, int]]:
-    """Write each table to `folder`; yields each file and its number of rows.
+def export_parquet(store: Store, folder: Path) -> list[Path]:
+    """Write every table and view as `<name>.parquet` into `folder`; returns the files.
 
     Raises:
-        ConfigError: no index, or a folder that cannot be written.
+        ConfigError: the folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
+        (folder / ".writable").touch()
+        (folder / ".writable").unlink()
     except OSError as error:
-        raise ConfigError(f"cannot be made: {error.strerror}", file=folder) from None
-    with opened(results, write=True) as connection:
-        tables = connection.execute(
-            "SELECT table_name FROM information_schema.tables WHERE table_type = 'BASE TABLE' ORDER BY 1"
-        ).fetchall()
-        for (table,) in tables:
-            if table != "migrations":
-                path = folder / f"{table}.parquet"
-                connection.execute(f"COPY {table} TO '{str(path).replace(chr(39), chr(39) * 2)}' (FORMAT parquet)")
-                yield path, connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0]
+        raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
+    files = [folder / f"{name}.parquet" for name in (*tables(store), *views(store))]
+    for path in files:
+        store.connection.sql(f"FROM {path.stem}").write_parquet(str(path))
+    return files

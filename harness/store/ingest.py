@@ -1,167 +1,221 @@
-"""Run folders → DuckDB. A run is ingested whole, in one transaction, and again if it changed."""
+"""Run folders → DuckDB. The files are the truth; every table can be made again from them.
+
+runs/<id>/run.json or cell.json      runs, metrics
+runs/<id>/samples.jsonl              samples, scores, retrievals
+runs/<id>/train_steps.jsonl          train_steps
+runs/<id>/benchmarks.jsonl           benchmarks
+trials.jsonl, pins.jsonl             trials, pins (one object a line; the last of a name stands)
+"""
 
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import duckdb
 import pyarrow as pa
 
-from harness.store.store import opened, replace_file
+from harness.core.errors import ConfigError
+from harness.store import columns
+from harness.store.folders import Head, Row, read_head, read_rows, run_folders
+from harness.store.store import FILE, Store
 
-BATCH = 5000
-"""Sample rows held in memory at a time."""
-TABLES = ("samples", "scores", "retrievals", "train_steps")
-
-
-def ingest_run(results: Path, folder: Path) -> None:
-    """Bring one run folder into the index of `results`."""
-    with opened(results, write=True) as connection:
-        ingest(connection, folder)
-
-
-def rebuild(results: Path) -> tuple[int, list[str]]:
-    """Make the index again from the run folders.
-
-    Returns:
-        How many runs were ingested, and a line for each folder that could not be.
-    """
-    replace_file(results)
-    count, problems = 0, []
-    with opened(results, write=True) as connection:
-        for folder in sorted((results / "runs").glob("*/")):
-            try:
-                ingest(connection, folder)
-                count += 1
-            except (OSError, ValueError, KeyError) as error:
-                problems.append(f"{folder}: left out, {type(error).__name__}: {error}")
-    return count, problems
+OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", "benchmarks")
+BATCH = 2000
+"""Sample lines held in memory at a time."""
+JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
+"""Tables whose truth is a file of the results folder, with the columns that name a row."""
 
 
-def ingest(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Replace what the index holds of one run.
+@dataclass(frozen=True)
+class Ingested:
+    """How many runs were read anew, and everything that could not be read."""
+
+    runs: int
+    problems: tuple[str, ...]
+
+
+def ingest_run(results: Path, folder: Path) -> Ingested:
+    """Bring one run folder into the store; nothing happens when it is there as it stands on disk.
 
     Raises:
-        ValueError: `cell.json` or a line of the samples is not JSON.
+        ConfigError: the database is locked or damaged.
     """
-    record = _record(folder)
-    connection.begin()
+    with Store.open(results, write=True) as store:
+        return _ingest(store, [folder])
+
+
+def sync(results: Path) -> Ingested:
+    """Bring the store in step with the folder: new, changed and removed runs, trials and pins.
+
+    The file is opened for writing only when there is something to write.
+    """
+    if not results.is_dir():
+        return Ingested(0, ())
+    folders = run_folders(results)
+    with Store.open(results) as store:
+        known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
+    heads = [read_head(folder) for folder in folders]
+    stale = [head.folder for head in heads if isinstance(head, Head) and known.get(head.id) != head.source]
+    gone = set(known) - {head.id for head in heads if isinstance(head, Head)}
+    journals = any((results / f"{name}.jsonl").exists() for name in JOURNALS)
+    unreadable = tuple(head for head in heads if isinstance(head, str))
+    if not (stale or gone or journals):
+        return Ingested(0, unreadable)
+    with Store.open(results, write=True) as store:
+        with store.transaction():
+            for run_id in gone:
+                _forget(store, run_id)
+        done = _ingest(store, stale)
+        _journals(store, results)
+    return Ingested(done.runs, unreadable + done.problems)
+
+
+def rebuild(results: Path) -> Ingested:
+    """Make the database again from the files, beside the old one, and put it in its place.
+
+    Raises:
+        ConfigError: another process holds the old one, or there is no such folder.
+    """
+    if not results.is_dir():
+        raise ConfigError("no such results folder", file=results, remedy="name it with --results")
+    path, part = results / FILE, results / f".{FILE}.{os.getpid()}"
+    _refuse_locked(results)
+    part.unlink(missing_ok=True)
     try:
-        for table, column in (("runs", "id"), *((table, "run_id") for table in TABLES)):
-            connection.execute(f"DELETE FROM {table} WHERE {column} = ?", [record["id"]])
-        _insert(connection, "runs", [run_row(record)])
-        for part in _batches(_lines(folder / "samples.jsonl")):
-            _insert(connection, "samples", [_sample(record["id"], row) for row in part])
-            _insert(connection, "scores", [{"run_id": record["id"], **_score(row, s)} for row in part for s in row["scores"]])
-            _insert(connection, "retrievals", [found for row in part for found in _retrievals(record["id"], row)])
-        for part in _batches(_lines(folder / "train_steps.jsonl")):
-            _insert(connection, "train_steps", [{"run_id": record["id"], **row} for row in part])
-    except BaseException:
-        connection.rollback()
-        raise
-    connection.commit()
+        store = Store.writable(part)
+        with store:
+            done = _ingest(store, run_folders(results))
+            _journals(store, results)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
+    return done
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    finished = folder / "run.json"
-    if finished.exists():
-        return json.loads(finished.read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    cell = json.loads((folder / "cell.json").read_text(encoding="utf-8"))
-    return cell | {"status": "partial"}
+def _refuse_locked(results: Path) -> None:
+    """A file that is damaged may be replaced; one that somebody else is using may not."""
+    try:
+        Store.open(results, write=True).close()
+    except ConfigError as error:
+        if "locked" in error.message or "written" in error.message:
+            raise
 
 
-def _lines(path: Path) -> Iterator[dict[str, Any]]:
-    if path.exists():
-        with path.open(encoding="utf-8") as stream:
-            for line in stream:
-                if line.endswith("\n"):
-                    yield json.loads(line)
+def record(results: Path, table: Literal["trials", "pins"], row: Row) -> None:
+    """Append a row to `results/<table>.jsonl`, which is its truth, and bring it into the store."""
+    with (results / f"{table}.jsonl").open("a", encoding="utf-8") as stream:
+        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    with Store.open(results, write=True) as store:
+        _journals(store, results)
 
 
-def _batches(rows: Iterable[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    part: list[dict[str, Any]] = []
-    for row in rows:
-        part.append(row)
-        if len(part) == BATCH:
-            yield part
-            part = []
-    if part:
-        yield part
+def _ingest(store: Store, folders: Iterable[Path]) -> Ingested:
+    count, problems = 0, []
+    for folder in folders:
+        head = read_head(folder)
+        if isinstance(head, str):
+            problems.append(head)
+            continue
+        found = store.rows("SELECT source FROM runs WHERE id = ?", [head.id])
+        if found and found[0]["source"] == head.source:
+            continue
+        try:
+            with store.transaction():
+                _replace(store, head)
+        except (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError) as error:
+            problems.append(
+                f"{folder}: not in the layout of a run ({type(error).__name__}: {error}); left out"
+            )
+            continue
+        count += 1
+        problems += [f"{head.id}/{problem}" for problem in head.problems]
+    return Ingested(count, tuple(problems))
 
 
-def _insert(connection: duckdb.DuckDBPyConnection, table: str, rows: list[dict[str, Any]]) -> None:
-    """Insert rows by name; columns that a table does not have are left out."""
-    if not rows:
+def _replace(store: Store, head: Head) -> None:
+    _forget(store, head.id)
+    rows = read_rows(head.folder / "samples.jsonl", head.problems)
+    n_samples = _insert_samples(store, head, rows)
+    steps = read_rows(head.folder / "train_steps.jsonl", head.problems)
+    insert(store, "train_steps", ({**row, "run_id": head.id} for row in steps))
+    marks = read_rows(head.folder / "benchmarks.jsonl", head.problems)
+    insert(store, "benchmarks", ({**row, "run_id": head.id} for row in marks))
+    metrics = columns.metric_columns(head.record)
+    insert(store, "metrics", ({**row, "run_id": head.id} for row in metrics))
+    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
+    insert(store, "runs", [run])
+
+
+def _forget(store: Store, run_id: str) -> None:
+    for table in OF_A_RUN:
+        store.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
+    store.execute("DELETE FROM runs WHERE id = ?", [run_id])
+
+
+def _insert_samples(store: Store, head: Head, rows: Iterator[Row]) -> int:
+    """Samples with their scores and passages, a batch of lines at a time; returns how many."""
+    seen: set[str] = set()
+    while batch := list(islice(rows, BATCH)):
+        fresh = []
+        for row in batch:
+            if (name := str(row["sample_id"])) in seen:
+                head.problems.append(f"samples.jsonl: '{name}' is there twice; the first stands")
+            else:
+                seen.add(name)
+                fresh.append(row)
+        start = len(seen) - len(fresh)
+        samples = (columns.sample_columns(row, start + i) for i, row in enumerate(fresh))
+        insert(store, "samples", ({**row, "run_id": head.id} for row in samples))
+        for table, split in (("scores", columns.score_columns), ("retrievals", columns.retrieval_columns)):
+            insert(store, table, ({**part, "run_id": head.id} for row in fresh for part in split(row)))
+    return len(seen)
+
+
+def _journals(store: Store, results: Path) -> None:
+    for table, names in JOURNALS.items():
+        latest: dict[tuple[Any, ...], Row] = {}
+        for row in read_rows(results / f"{table}.jsonl", []):
+            latest[tuple(row.get(name) for name in names)] = row
+        with store.transaction():
+            store.execute(f"DELETE FROM {table}")
+            insert(store, table, latest.values())
+
+
+def insert(store: Store, table: str, rows: Iterable[Row]) -> None:
+    """Insert dicts through Arrow, in one go; keys that are no column are left out."""
+    listed = list(rows)
+    if not listed:
         return
-    known = [row[0] for row in connection.execute(f"DESCRIBE {table}").fetchall()]
-    names = [name for name in known if name in rows[0]]
-    batch = pa.table({name: [row.get(name) for row in rows] for name in names})
-    connection.register("batch", batch)
-    listed = ", ".join(names)
-    connection.execute(f"INSERT INTO {table} ({listed}) SELECT {listed} FROM batch")
-    connection.unregister("batch")
-
-
-def run_row(record: dict[str, Any]) -> dict[str, Any]:
-    """A run's record as one flat row of `runs`."""
-    task, train, answer = record["task"], record.get("train") or {}, record.get("answer") or {}
-    counts, git = record.get("counts") or {}, record.get("git") or {}
-    same = ("id", "key", "status", "seed", "split", "labels", "started_at", "finished_at", "seconds", "error", "command")
-    return {
-        **{name: record.get(name) for name in (*same, "peak_memory_bytes", "peak_device_bytes")},
-        "experiment": record.get("experiment"),
-        "task": task["name"],
-        "task_version": task["version"],
-        "data_hash": task["data_hash"],
-        "primary_scorer": task["primary"],
-        "margin": float(task["margin"]),
-        "recipe": record["recipe"]["name"],
-        "recipe_config": _json(record["recipe"]),
-        "model": record["model"]["spec"],
-        "model_fingerprint": record["model"]["fingerprint"],
-        "limit_n": record.get("limit"),
-        "train_seconds": train.get("seconds"),
-        "train_steps": train.get("steps"),
-        "train_tokens": train.get("tokens"),
-        "bytes_to_ship": train.get("bytes"),
-        **{name: train.get(name) for name in ("trainable_parameters", "total_parameters", "best_dev_score")},
-        "answer_seconds": answer.get("seconds"),
-        **{n: answer.get(n) for n in ("tokens_in_mean", "tokens_out_mean", "latency_p50", "latency_p95", "throughput")},
-        **{f"n_{name}": counts.get(name) for name in ("scored", "invalid", "error", "truncated")},
-        "git_sha": git.get("sha"),
-        "git_dirty": git.get("dirty"),
-        **{name: _json(record.get(name)) for name in ("versions", "machine", "metrics", "parity")},
+    types = {
+        row["column_name"]: row["column_type"] for row in store.rows(f"SELECT * FROM (DESCRIBE {table})")
     }
+    arrays = {name: _column(name, kind, listed) for name, kind in types.items()}
+    store.connection.register("_incoming", pa.table(arrays))
+    store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
+    store.connection.unregister("_incoming")
 
 
-def _sample(run: str, row: dict[str, Any]) -> dict[str, Any]:
-    same = ("sample_id", "prompt", "output", "tokens_in", "tokens_out", "seconds", "finish_reason", "cached", "error")
-    read = {
-        f"{how}_{part}": row[how].get(part) for how in ("strict", "extracted") for part in ("status", "reason", "path")
-    }
-    return {
-        "run_id": run,
-        **{name: row[name] for name in (*same, "shots", "failure")},
-        **{name: _json(row[name]) for name in ("input", "target", "meta")},
-        "example_group": row["group"],
-        **read,
-        "value": _json(row["extracted"].get("value")),
-    }
+def _column(name: str, kind: str, rows: list[Row]) -> pa.Array[Any]:
+    values = [row.get(name) for row in rows]
+    if kind == "JSON":
+        values = [v if v is None or isinstance(v, str) else columns.as_json(v) for v in values]
+    return pa.array(values, type=_ARROW[kind], from_pandas=False)
 
 
-def _score(row: dict[str, Any], score: dict[str, Any]) -> dict[str, Any]:
-    return {"sample_id": row["sample_id"], **score}
-
-
-def _retrievals(run: str, row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    for rank, passage in enumerate(row["passages"], start=1):
-        gold = passage["document"] in row["context_ids"] if row["context_ids"] else None
-        found = {name: passage[name] for name in ("document", "title", "score")}
-        yield {"run_id": run, "sample_id": row["sample_id"], "rank": rank, **found, "gold": gold}
-
-
-def _json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False)
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "JSON": pa.string(),
+    "DOUBLE": pa.float64(),
+    "INTEGER": pa.int64(),
+    "BIGINT": pa.int64(),
+    "BOOLEAN": pa.bool_(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "TIMESTAMP": pa.string(),
+}

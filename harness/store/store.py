@@ -1,16 +1,18 @@
-"""The one door to DuckDB: opens `results/harness.duckdb`, migrates it, and says who holds it.
+"""The DuckDB file: opening, locking, migrating. Nothing but this room imports duckdb.
 
-The database is an index over the run folders. It can be deleted at any time:
-`harness db rebuild` makes it again.
+Connections are short: one writing process locks every other process out, readers included, so
+a connection is opened for one piece of work and closed.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterator
+import re
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import duckdb
 
@@ -18,98 +20,150 @@ from harness.core.errors import ConfigError
 
 FILE = "harness.duckdb"
 MIGRATIONS = Path(__file__).parent / "migrations"
-REBUILD = "nothing is lost, runs are in files: `harness db rebuild` makes the index again"
+REBUILD = "nothing is lost: `harness db rebuild` makes this index again from the run folders"
+PATIENCE = 3.0
+"""Seconds to wait for a file that another process is writing; ingesting one run takes less."""
 
 
-@contextmanager
-def opened(results: Path, *, write: bool = False) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A connection to the index of `results`, closed at the end.
+class Store:
+    """An open DuckDB of one results folder; a context manager."""
 
-    A reader cannot reach the file system from SQL and cannot change the index.
+    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
+        self.connection, self.path = connection, path
 
-    Raises:
-        ConfigError: no index yet, locked by another process, or not a DuckDB file.
-    """
-    path = results / FILE
-    if not write and not path.exists():
-        raise ConfigError("no results yet", file=path, remedy="run something, or `harness db rebuild`")
-    connection = _connect(path, write)
-    try:
-        if write:
-            migrate(connection)
-        else:
-            connection.execute("SET enable_external_access = false")
-        yield connection
-    finally:
-        connection.close()
+    @classmethod
+    def open(cls, results: Path, write: bool = False, patience: float = PATIENCE) -> Self:
+        """Open `results/harness.duckdb`; made, or brought to the newest schema, where it is not yet.
 
+        Raises:
+            ConfigError: no results folder, a file that is locked by another process, damaged, or
+                written by a newer DuckDB, or a folder that cannot be written.
+        """
+        path = results / FILE
+        if not write and not results.is_dir():
+            remedy = "name the folder with --results, or make it with: harness run TASK"
+            raise ConfigError("no such results folder", file=results, remedy=remedy)
+        if write or not path.exists():
+            return cls.writable(path, patience)
+        store = cls(_connect(path, read_only=True, patience=patience), path)
+        if store.seen() == {file.stem for file in migrations()}:
+            return store
+        store.close()
+        cls.writable(path, patience).close()
+        return cls(_connect(path, read_only=True, patience=patience), path)
 
-def _connect(path: Path, write: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        return duckdb.connect(str(path), read_only=not write)
-    except OSError as error:
-        raise ConfigError(f"cannot be made: {error.strerror}", file=path.parent) from None
-    except duckdb.IOException as error:
-        if "lock" in str(error).lower():
-            held = f"held by another process ({_holder(str(error))})"
-            remedy = f"close it and run the same command again; {REBUILD}"
-            raise ConfigError(held, file=path, remedy=remedy) from None
-        raise ConfigError(f"cannot be opened: {_first_line(error)}", file=path, remedy=REBUILD) from None
-    except duckdb.Error as error:
-        raise ConfigError(f"not a usable index: {_first_line(error)}", file=path, remedy=REBUILD) from None
+    @classmethod
+    def writable(cls, path: Path, patience: float = PATIENCE) -> Self:
+        """Open (or make) this file for writing, with the newest schema."""
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _unwritable(path.parent, error.strerror or str(error)) from None
+        store = cls(_connect(path, read_only=False, patience=patience), path)
+        store._migrate()
+        return store
 
+    def seen(self) -> set[str]:
+        """Names of the migrations that this file has had."""
+        if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migrations'"):
+            return set()
+        return {row["name"] for row in self.rows("SELECT name FROM migrations")}
 
-def _holder(message: str) -> str:
-    found = message.partition("PID ")[2].partition(")")[0].split(".")[0].strip()
-    return f"PID {found}" if found else "a database browser or another harness command"
+    def _migrate(self) -> None:
+        """Run the migrations that are missing; an index made by another version is emptied first."""
+        known = {file.stem: file for file in migrations()}
+        with self.transaction():
+            if not self.seen() <= set(known):
+                self._empty()
+            self.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY)")
+            for name in sorted(set(known) - self.seen()):
+                self.execute(known[name].read_text(encoding="utf-8"))
+                self.execute("INSERT INTO migrations VALUES (?)", [name])
 
+    def _empty(self) -> None:
+        for view in self.rows("SELECT view_name AS name FROM duckdb_views() WHERE NOT internal"):
+            self.execute(f'DROP VIEW "{view["name"]}"')
+        for table in self.rows("SELECT table_name AS name FROM duckdb_tables()"):
+            self.execute(f'DROP TABLE "{table["name"]}"')
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0][:200]
+    def execute(self, query: str, parameters: Sequence[Any] | None = None) -> None:
+        self.connection.execute(query, parameters)
+
+    def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+        """All rows of a query, as dicts by column name."""
+        found = self.connection.execute(query, parameters)
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All of it or nothing."""
+        self.connection.execute("BEGIN")
+        try:
+            yield
+        except BaseException:
+            self.connection.execute("ROLLBACK")
+            raise
+        self.connection.execute("COMMIT")
+
+    def close(self) -> None:
+        self.connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
 
 
 def check(results: Path) -> None:
-    """Fail before any work when the index cannot be written.
+    """Fail now, before hours of work, when what is finished could not be ingested.
 
     Raises:
-        ConfigError: as `opened`.
+        ConfigError: as `Store.open`.
     """
-    with opened(results, write=True):
-        return
+    Store.open(results, write=True).close()
 
 
-def migrate(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring the index to the newest schema. Migrations are files, run once each, in order."""
-    connection.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY)")
-    done = {row[0] for row in connection.execute("SELECT name FROM migrations").fetchall()}
-    for file in sorted(MIGRATIONS.glob("*.sql")):
-        if file.name not in done:
-            connection.begin()
-            connection.execute(file.read_text(encoding="utf-8"))
-            connection.execute("INSERT INTO migrations VALUES (?)", [file.name])
-            connection.commit()
+def migrations() -> list[Path]:
+    """The numbered SQL files, in order; one that has been released is never edited."""
+    return sorted(MIGRATIONS.glob("[0-9]*.sql"))
 
 
-def select(results: Path, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
-    """Rows of a read-only query as dictionaries.
-
-    Raises:
-        ConfigError: no index, or SQL that does not run (with DuckDB's message).
-    """
-    with opened(results) as connection:
+def _connect(path: Path, *, read_only: bool, patience: float) -> duckdb.DuckDBPyConnection:
+    until = time.monotonic() + patience
+    while True:
         try:
-            done = connection.execute(query, parameters or [])
-            names = [column[0] for column in done.description or []]
-            return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
-        except duckdb.Error as error:
-            raise ConfigError(f"SQL: {str(error).strip()}") from None
+            return duckdb.connect(str(path), read_only=read_only)
+        except (duckdb.Error, OSError) as error:
+            text = str(error)
+            locked = "lock" in text.lower() or "different configuration" in text
+            if not locked:
+                raise _unreadable(path, text) from None
+            if time.monotonic() > until:
+                raise _locked(path, text) from None
+            time.sleep(0.1)
 
 
-def replace_file(results: Path) -> Path:
-    """Move a broken or old index out of the way; returns where it was."""
-    path = results / FILE
-    for old in (path, path.with_name(FILE + ".wal")):
-        if old.exists():
-            os.replace(old, old.with_name(old.name + ".old"))
-    return path
+def _locked(path: Path, text: str) -> ConfigError:
+    number = re.search(r"PID (\d+)", text)
+    who = f"process {number[1]}" if number else "another process"
+    return ConfigError(
+        f"locked by {who}: a `harness run` that is writing, or a DuckDB shell or notebook",
+        file=path,
+        remedy=f"close it and try again; {REBUILD}",
+    )
+
+
+def _unreadable(path: Path, text: str) -> ConfigError:
+    first = text.splitlines()[0] if text else "unknown error"
+    if "permission" in text.lower() or "read-only" in text.lower():
+        return _unwritable(path, first)
+    return ConfigError(f"cannot be opened as a database: {first}", file=path, remedy=REBUILD)
+
+
+def _unwritable(path: Path, text: str) -> ConfigError:
+    remedy = "choose another folder with --results, or make this one writable"
+    return ConfigError(f"cannot be written: {text}", file=path, remedy=remedy)

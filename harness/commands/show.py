@@ -1,0 +1,39 @@
+"""`harness show`: one run, or one example of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def show(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    example: Annotated[str | None, typer.Option(help="Show this example: prompt, passages, answer.")] = None,
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Show what a run was, what it scored and what it cost.
+
+    Examples:
+
+      harness show support_tickets-lora
+
+      harness show support_tickets-lora --example t0001
+    """
+    from harness.report import tables
+    from harness.store import ingest, queries
+    from harness.store.store import Store
+
+    ingest.sync(results)
+    with Store.open(results) as store:
+        found = queries.find(store, run)
+        scores = queries.metrics(store, [found["id"]])[found["id"]]
+        answer = None if example is None else queries.sample(store, found["id"], example)
+    if json:
+        tables.print_json(answer or tables.run_json(found, scores) | {"record": found["record"]})
+    elif answer is not None:
+        tables.print_example(answer)
+    else:
+        tables.print_run(found, scores)
