@@ -21,7 +21,7 @@ from harness.engines._hf.support import supports
 from harness.engines._hf.tree import plan
 
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
-_PASS_TOKENS = {"cpu": 1024, "cuda": 16384}
+_PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 _WORTH_SHARING = {"cpu": 256, "cuda": 8192}
 """Tokens that a shared stretch must save: each costs some small products at every step."""
 
@@ -133,7 +133,7 @@ class HfEngine:
         network, budget = self.model.network, self._setting(_PASS_TOKENS)
         if self.shares:
             return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
-        return lambda capacity, waiting: PaddedBackend(network)
+        return lambda *_: PaddedBackend(network)
 
     @cached_property
     def shares(self) -> bool:

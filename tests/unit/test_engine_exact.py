@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Iterator
 
 import pytest
 import torch
@@ -18,7 +19,27 @@ TIE = 1e-4
 
 @pytest.fixture(scope="module", params=SHAPES)
 def model(request: pytest.FixtureRequest) -> LanguageModel:
-    return load(request.param, dtype="float32", device="cpu")
+    loaded = load(request.param, dtype="float32", device="cpu")
+    sharpen(loaded.network)
+    return loaded
+
+
+@pytest.fixture(autouse=True)
+def one_thread() -> Iterator[None]:
+    """Products this small are slower on many threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def sharpen(network: torch.nn.Module) -> None:
+    """Make what a model says depend on what it attends to: with the small weights of a fresh model
+    and tied embeddings, most say their last token again, whatever came before."""
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if parameter.ndim == 2 and not any(part in name for part in ("emb", "wte", "wpe")):
+                parameter.mul_(6)
 
 
 def prompts(kind: str, count: int) -> list[list[int]]:
@@ -57,7 +78,9 @@ def is_tie(model: LanguageModel, prompt: list[int], one: list[int], other: list[
 @pytest.mark.parametrize("kind", ["few_shot", "zero_shot", "rag"])
 def test_answers_equal_generate(model: LanguageModel, kind: str) -> None:
     asked = prompts(kind, 20)
-    requests = [Request(id=str(i), token_ids=tuple(ids), max_new_tokens=4 + i % 5) for i, ids in enumerate(asked)]
+    requests = [
+        Request(id=str(i), token_ids=tuple(ids), max_new_tokens=4 + i % 5) for i, ids in enumerate(asked)
+    ]
     engine = HfEngine(model, batch_size=8)
     answers = dict(engine.generate(requests))
     assert engine.shares, "this shape must be served with shared prefixes"

@@ -75,7 +75,7 @@ def _scattered(
         whole = len(members) == len(positions)
         yield Segment(
             node=node,
-            queries=slice(None) if whole else torch.tensor(members, device=device),
+            queries=None if whole else torch.tensor(members, device=device),
             first=min(positions[i] for i in members),
             last=max(positions[i] for i in members),
         )

@@ -64,7 +64,8 @@ def _shared(
         Piece(sequences[i][start:], start, tree.leaf[i]) for i, start in zip(members, starts, strict=True)
     ]
     run = Prefill(pieces, network.device)
-    keep, sizes = [], []
+    keep: list[int] = []
+    sizes: list[int] = []
     for i, start, end, length in zip(members, starts, run.ends, run.lengths, strict=True):
         keep.extend(range(end - length + limits[i] - start, end))
         sizes.append(len(sequences[i]) - limits[i])

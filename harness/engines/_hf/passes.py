@@ -7,9 +7,11 @@ attention function asks the pass which token sees which keys. To transformers a 
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
@@ -31,10 +33,10 @@ class Piece:
 
 @dataclass(frozen=True)
 class Segment:
-    """A shared node, and which of the pass's tokens come after it."""
+    """A shared node, and which of the pass's tokens come after it (None: all)."""
 
     node: Node
-    queries: slice | Tensor
+    queries: slice | Tensor | None
     first: int
     last: int
     """Lowest and highest position among these tokens."""
@@ -52,21 +54,24 @@ class Pass(Cache):
         self._new: tuple[Tensor, Tensor] | None = None
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *args: Any, **kwargs: Any
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
     ) -> tuple[Tensor, Tensor]:
         self._new = key_states[0], value_states[0]
         self.store(layer_idx, *self._new)
         return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
+        """Nothing a network may derive positions from: a pass hands them over."""
+        del layer_idx
         return 0
 
+    @abstractmethod
     def store(self, layer: int, key: Tensor, value: Tensor) -> None:
         """Keep what later passes will read."""
 
+    @abstractmethod
     def own(self, layer: int, query: Tensor, rule: Rule) -> Part:
         """Attention of each token to its own sequence."""
-        raise TypeError("a pass says how its tokens see their own sequence")
 
     def read(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule, mask: Tensor | None) -> Part:
         """Attention of many tokens to one shared stretch."""
@@ -79,21 +84,11 @@ class Pass(Cache):
             if rule.window is not None and segment.first - segment.node.end + 1 >= rule.window:
                 continue
             key, value = segment.node.keys[layer], segment.node.values[layer]
-            chosen = query[:, segment.queries]
-            groups = query.shape[0] // key.shape[0]
-            mask = self._mask(
-                (number, rule.window, groups), lambda s=segment, g=groups: _window(s, rule, self, g)
-            )
+            chosen = query if segment.queries is None else query[:, segment.queries]
+            name = (number, rule.window, query.shape[0] // key.shape[0])
+            mask = self._mask(name, partial(_window, segment, rule.window, self.positions, name[2]))
             part = self.read(fold(chosen, key.shape[0]), key[None], value[None], rule, mask)
-            part = unfold(part, query.shape[0])
-            if segment.queries == slice(None):
-                seen = merge(seen, part)
-                continue
-            at = segment.queries
-            both = merge(Part(seen.out[:, at], seen.lse[:, at]), part)
-            if seen.out.dtype != both.out.dtype:
-                seen = Part(seen.out.to(both.out.dtype), seen.lse)
-            seen.out[:, at], seen.lse[:, at] = both
+            seen = _joined(seen, unfold(part, query.shape[0]), segment.queries)
         return seen.out.to(query.dtype)
 
     def _mask(self, name: Any, make: Callable[[], Tensor | None]) -> Tensor | None:
@@ -123,11 +118,21 @@ def forward(network: Any, run: Pass, keep: Tensor) -> Tensor:
     return logits
 
 
-def _window(segment: Segment, rule: Rule, run: Pass, groups: int) -> Tensor | None:
+def _joined(seen: Part, part: Part, at: slice | Tensor | None) -> Part:
+    """`seen` with the tokens `at` (None: all) having also seen `part`."""
+    if at is None:
+        return merge(seen, part)
+    both = merge(Part(seen.out[:, at], seen.lse[:, at]), part)
+    seen = Part(seen.out.to(both.out.dtype), seen.lse)
+    seen.out[:, at], seen.lse[:, at] = both
+    return seen
+
+
+def _window(segment: Segment, window: int | None, positions: Tensor, groups: int) -> Tensor | None:
     """Which tokens of a node the (folded) queries see through a sliding window; None: all."""
     node = segment.node
-    if rule.window is None or segment.last - node.start < rule.window:
+    if window is None or segment.last - node.start < window:
         return None
-    place = torch.arange(node.start, node.end, device=run.ids.device)
-    seen = run.positions[segment.queries][:, None] - place[None, :] < rule.window
-    return seen.repeat(groups, 1)
+    place = torch.arange(node.start, node.end, device=positions.device)
+    queries = positions if segment.queries is None else positions[segment.queries]
+    return (queries[:, None] - place[None, :] < window).repeat(groups, 1)

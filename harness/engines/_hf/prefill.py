@@ -35,6 +35,7 @@ class Prefill(Pass):
             self.sink(layer, key, value)
 
     def own(self, layer: int, query: Tensor, rule: Rule) -> Part:
+        del layer
         assert self._new is not None
         query, key, value = (self._padded(states) for states in (query, *self._new))
         mask = None
@@ -78,7 +79,7 @@ def _contiguous(pieces: Sequence[Piece], ends: Sequence[int]) -> Iterator[Segmen
         whole = len(members) == len(pieces)
         yield Segment(
             node=node,
-            queries=slice(None) if whole else slice(start, ends[last]),
+            queries=None if whole else slice(start, ends[last]),
             first=min(pieces[i].start for i in members),
             last=max(pieces[i].start + len(pieces[i].tokens) - 1 for i in members),
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 
@@ -65,8 +66,7 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
     """
     names = sorted(range(len(sequences)), key=lambda i: list(sequences[i]))
     common = [0] + [
-        min(_common(sequences[a], sequences[b]), limits[a], limits[b])
-        for a, b in zip(names, names[1:], strict=False)
+        min(_common(sequences[a], sequences[b]), limits[a], limits[b]) for a, b in pairwise(names)
     ]
     leaf: list[Node | None] = [None] * len(sequences)
     # Ranges of neighbours still to be split, with the node above them. An explicit stack, because
@@ -83,7 +83,7 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
             tokens = tuple(sequences[names[low]][start:shared])
             node = Node(tokens=tokens, start=start, parent=node, rows=high - low, waiting=high - low)
         cuts = [low, *(i for i in range(low + 1, high) if common[i] == shared), high]
-        stack.extend((a, b, node) for a, b in zip(cuts, cuts[1:], strict=False))
+        stack.extend((a, b, node) for a, b in pairwise(cuts))
     return Plan(leaf=tuple(leaf), order=_order(sequences, names, leaf))
 
 
