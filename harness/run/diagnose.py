@@ -15,6 +15,7 @@ from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.progress import Progress
 from harness.run.runner import run
+from harness.run.session import index
 from harness.run.workbench import fingerprint
 
 PROBES = {
@@ -61,14 +62,12 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
     Raises:
         RunError: a probe could not be run, with its error.
     """
-    from harness.store.ingest import ingest_run
-
     mark, chosen = fingerprint(model), probes(task)
     cells = [
         Cell(task=task, model=model, fingerprint=mark, recipe=recipe, seed=0, limit=limit, split="dev")
         for recipe in chosen.values()
     ]
-    done = run(cells, results, progress=progress, on_finished=lambda folder: ingest_run(results, folder))
+    done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
     for record in done.failures:
         raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
     rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]

@@ -100,21 +100,41 @@ def run(
     prices: Path | None = None,
 ) -> Session:
     """Run every cell, keep DuckDB in step, decide, and write the report."""
-    from harness.store.ingest import ingest_run
-    from harness.store.store import check
-
     cells = plan(experiment)
-    check(results)
+    open_index(results)
     outcome = run_cells(
-        cells, results, progress=progress, cache=cache, on_finished=lambda folder: ingest_run(results, folder)
+        cells, results, progress=progress, cache=cache, on_finished=lambda folder: index(results, folder)
     )
     verdicts = tuple(evidence.verdicts(outcome.folders))
+    out = report or Path("reports") / f"{experiment.name}.html"
     from harness.report.build import build
 
-    out = report or Path("reports") / f"{experiment.name}.html"
     ids = [folder.name for folder in outcome.folders]
     build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name)
     return Session(outcome=outcome, verdicts=verdicts, report=out)
+
+
+def open_index(results: Path) -> None:
+    """Fail before any work when the index cannot be written.
+
+    Raises:
+        ConfigError: the folder cannot be written, or another process holds the database.
+    """
+    from harness.run.runner import check_writable
+    from harness.store.store import Store
+
+    check_writable(results)
+    Store.open(results, write=True).close()
+
+
+def index(results: Path, folder: Path) -> None:
+    """Bring a finished run into DuckDB; a locked index is no reason to stop the other runs."""
+    from harness.store.ingest import ingest_run
+
+    try:
+        ingest_run(results, folder)
+    except ConfigError as error:
+        print(f"warning: {folder.name} is not indexed yet: {error}", file=sys.stderr)
 
 
 def show(session: Session, *, as_json: bool) -> None:
