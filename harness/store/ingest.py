@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from harness.store.store import FILE, Store
 
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", "benchmarks")
 BATCH = 2000
-"""Sample lines held in memory at a time."""
+"""Rows of one table held in memory at a time."""
 JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
 """Tables whose truth is a file of the results folder, with the columns that name a row."""
 
@@ -116,41 +116,61 @@ def record(results: Path, table: Literal["trials", "pins"], row: Row) -> None:
         _journals(store, results)
 
 
-def _ingest(store: Store, folders: Iterable[Path]) -> Ingested:
-    count, problems = 0, []
+def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
+    """All folders in one transaction; where one of them will not go in, each in its own."""
+    try:
+        with store.transaction():
+            return _load(store, folders)
+    except _NOT_A_RUN as error:
+        if len(folders) == 1:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Ingested(0, (f"{folders[0]}: not in the layout of a run ({reason}); left out",))
+    done = [_ingest(store, [folder]) for folder in folders]
+    return Ingested(sum(one.runs for one in done), tuple(text for one in done for text in one.problems))
+
+
+_NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError, OverflowError)
+
+
+def _load(store: Store, folders: Sequence[Path]) -> Ingested:
+    known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
+    loader, count, problems = Loader(store), 0, []
     for folder in folders:
         head = read_head(folder)
         if isinstance(head, str):
             problems.append(head)
-            continue
-        found = store.rows("SELECT source FROM runs WHERE id = ?", [head.id])
-        if found and found[0]["source"] == head.source:
-            continue
-        try:
-            with store.transaction():
-                _replace(store, head)
-        except (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError) as error:
-            problems.append(
-                f"{folder}: not in the layout of a run ({type(error).__name__}: {error}); left out"
-            )
-            continue
-        count += 1
-        problems += [f"{head.id}/{problem}" for problem in head.problems]
+        elif known.get(head.id) != head.source:
+            if head.id in known:
+                _forget(store, head.id)
+            _load_run(loader, head)
+            count += 1
+            problems += [f"{head.id}/{problem}" for problem in head.problems]
+    loader.flush()
     return Ingested(count, tuple(problems))
 
 
-def _replace(store: Store, head: Head) -> None:
-    _forget(store, head.id)
-    rows = read_rows(head.folder / "samples.jsonl", head.problems)
-    n_samples = _insert_samples(store, head, rows)
-    steps = read_rows(head.folder / "train_steps.jsonl", head.problems)
-    insert(store, "train_steps", ({**row, "run_id": head.id} for row in steps))
-    marks = read_rows(head.folder / "benchmarks.jsonl", head.problems)
-    insert(store, "benchmarks", ({**row, "run_id": head.id} for row in marks))
-    metrics = columns.metric_columns(head.record)
-    insert(store, "metrics", ({**row, "run_id": head.id} for row in metrics))
+def _load_run(loader: Loader, head: Head) -> None:
+    n_samples = 0
+    for row in _once(read_rows(head.folder / "samples.jsonl", head.problems), head.problems):
+        loader.add("samples", head.id, [columns.sample_columns(row, n_samples)])
+        loader.add("scores", head.id, columns.score_columns(row))
+        loader.add("retrievals", head.id, columns.retrieval_columns(row))
+        n_samples += 1
+    loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
+    loader.add("benchmarks", head.id, read_rows(head.folder / "benchmarks.jsonl", head.problems))
+    loader.add("metrics", head.id, columns.metric_columns(head.record))
     run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
-    insert(store, "runs", [run])
+    loader.add("runs", head.id, [run])
+
+
+def _once(rows: Iterable[Row], problems: list[str]) -> Iterator[Row]:
+    seen: set[str] = set()
+    for row in rows:
+        if (name := str(row["sample_id"])) in seen:
+            problems.append(f"samples.jsonl: '{name}' is there twice; the first stands")
+        else:
+            seen.add(name)
+            yield row
 
 
 def _forget(store: Store, run_id: str) -> None:
@@ -159,23 +179,34 @@ def _forget(store: Store, run_id: str) -> None:
     store.execute("DELETE FROM runs WHERE id = ?", [run_id])
 
 
-def _insert_samples(store: Store, head: Head, rows: Iterator[Row]) -> int:
-    """Samples with their scores and passages, a batch of lines at a time; returns how many."""
-    seen: set[str] = set()
-    while batch := list(islice(rows, BATCH)):
-        fresh = []
-        for row in batch:
-            if (name := str(row["sample_id"])) in seen:
-                head.problems.append(f"samples.jsonl: '{name}' is there twice; the first stands")
-            else:
-                seen.add(name)
-                fresh.append(row)
-        start = len(seen) - len(fresh)
-        samples = (columns.sample_columns(row, start + i) for i, row in enumerate(fresh))
-        insert(store, "samples", ({**row, "run_id": head.id} for row in samples))
-        for table, split in (("scores", columns.score_columns), ("retrievals", columns.retrieval_columns)):
-            insert(store, table, ({**part, "run_id": head.id} for row in fresh for part in split(row)))
-    return len(seen)
+class Loader:
+    """Rows gathered by table and inserted through Arrow, many at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._pending: dict[str, list[Row]] = defaultdict(list)
+        self._types: dict[str, dict[str, str]] = {}
+
+    def add(self, table: str, run_id: str | None, rows: Iterable[Row]) -> None:
+        """Rows of a run; keys that are no column of the table are left out."""
+        self._pending[table] += [{**row, "run_id": run_id} for row in rows]
+        if len(self._pending[table]) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        for table, rows in self._pending.items():
+            if rows:
+                self._insert(table, rows)
+        self._pending.clear()
+
+    def _insert(self, table: str, rows: list[Row]) -> None:
+        if table not in self._types:
+            described = self._store.rows(f"SELECT * FROM (DESCRIBE {table})")
+            self._types[table] = {row["column_name"]: row["column_type"] for row in described}
+        arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
+        self._store.connection.register("_incoming", pa.table(arrays))
+        self._store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
+        self._store.connection.unregister("_incoming")
 
 
 def _journals(store: Store, results: Path) -> None:
@@ -185,21 +216,10 @@ def _journals(store: Store, results: Path) -> None:
             latest[tuple(row.get(name) for name in names)] = row
         with store.transaction():
             store.execute(f"DELETE FROM {table}")
-            insert(store, table, latest.values())
-
-
-def insert(store: Store, table: str, rows: Iterable[Row]) -> None:
-    """Insert dicts through Arrow, in one go; keys that are no column are left out."""
-    listed = list(rows)
-    if not listed:
-        return
-    types = {
-        row["column_name"]: row["column_type"] for row in store.rows(f"SELECT * FROM (DESCRIBE {table})")
-    }
-    arrays = {name: _column(name, kind, listed) for name, kind in types.items()}
-    store.connection.register("_incoming", pa.table(arrays))
-    store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
-    store.connection.unregister("_incoming")
+            loader = Loader(store)
+            for row in latest.values():
+                loader.add(table, row.get("run_id"), [row])
+            loader.flush()
 
 
 def _column(name: str, kind: str, rows: list[Row]) -> pa.Array[Any]:
