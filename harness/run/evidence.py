@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.keys import digest
+from harness.core.recipes import SLOTS
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
 from harness.run.folder import RunFolder, read_lines
 
@@ -24,8 +27,27 @@ def verdicts(folders: Iterable[Path]) -> list[Verdict]:
 
 def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], RunScores]]) -> Verdict:
     about = group[0][0]["task"]
-    runs = [run for _, run in group]
+    runs = _distinguished(group)
     return decide(task=task, model=model, primary=about["primary"], margin=about["margin"], runs=runs)
+
+
+def _distinguished(group: Sequence[tuple[dict[str, Any], RunScores]]) -> list[RunScores]:
+    """The runs, with a mark on recipes that share a name but not their settings or test rows.
+
+    They are different methods; folded into one row their seeds would be taken for noise.
+    """
+    kinds: dict[str, list[str]] = {}
+    marks = []
+    for record, run in group:
+        slots = {slot: record["recipe"][slot] for slot in SLOTS}
+        mark = digest([slots, record["limit"], record["split"]])
+        marks.append(mark)
+        if mark not in kinds.setdefault(run.recipe, []):
+            kinds[run.recipe].append(mark)
+    return [
+        run if len(kinds[run.recipe]) == 1 else replace(run, recipe=f"{run.recipe} ·{mark[:4]}")
+        for (_, run), mark in zip(group, marks, strict=True)
+    ]
 
 
 def scores(record: dict[str, Any], folder: Path) -> RunScores:

@@ -11,7 +11,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.values import Completion, Request
 from harness.engines.fake import FakeEngine
-from harness.run import session
+from harness.run import evidence, session
 from harness.run.cells import Cell, plan
 from harness.run.progress import Progress
 from harness.run.runner import run
@@ -200,3 +200,14 @@ def test_a_results_folder_that_cannot_be_written(tiny_task: Path, tmp_path: Path
     blocked.write_text("a file, not a folder")
     with pytest.raises(ConfigError, match="cannot be written"):
         run(_cells(tiny_task), blocked, progress=Progress())
+
+
+def test_recipes_of_one_name_and_other_settings_stay_apart(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    """Folded into one row, two settings would pass for two seeds of one method."""
+    both = _cells(tiny_task, ("few_shot",)) + _cells(tiny_task, ("few_shot",), settings=("program.k=2",))
+    outcome = run(both, tmp_path / "results", progress=Progress())
+    (verdict,) = evidence.verdicts(outcome.folders)
+    assert len({row.recipe for row in verdict.summaries}) == 2
+    assert all(row.recipe.startswith("few_shot ·") and row.seeds == 1 for row in verdict.summaries)

@@ -1,0 +1,162 @@
+"""The command as a user calls it: one process per call, the tiny model, real training."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+SIX = "zero_shot,few_shot,bm25_rag,lora,qlora,full"
+SHORT = ("--set", "weights.num_train_epochs=1", "--set", "weights.dev_examples=4")
+
+
+def harness(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.CompletedProcess[str]:
+    """Call the command; its exit code must be `code`."""
+    command = [sys.executable, "-W", "ignore", "-c", "from harness.cli import main; main()", *map(str, words)]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1", "COLUMNS": "120"}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stdout + done.stderr
+    return done
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("place")
+
+
+@pytest.fixture
+def six(tiny_task: Path, tmp_path: Path) -> tuple[Path, dict[str, object]]:
+    """All six methods on the little task, once."""
+    done = harness(
+        "run", tiny_task, "--model", "tiny", "--recipes", SIX, *SHORT, "--report", "r.html", "--json", cwd=tmp_path
+    )
+    return tmp_path, json.loads(done.stdout)
+
+
+def test_help_does_not_import_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.argv = ['harness', '--help']\n"
+        "from harness.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert not {'torch', 'transformers', 'duckdb', 'datasets'} & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "run" in done.stdout
+
+
+def test_six_methods_from_one_command(six: tuple[Path, dict[str, object]], tiny_task: Path) -> None:
+    folder, printed = six
+    runs = printed["runs"]
+    assert isinstance(runs, list)
+    assert {run["recipe"]["name"] for run in runs} == set(SIX.split(","))
+    assert {run["status"] for run in runs} == {"done"}
+    assert all(run["metrics"]["exact"]["n"] == 8 for run in runs)
+    trained = {run["recipe"]["name"]: run["train"] for run in runs if run["train"]}
+    assert set(trained) == {"lora", "qlora", "full"}
+    assert trained["full"]["trainable_parameters"] > trained["lora"]["trainable_parameters"] > 0
+    assert all(check["ok"] for run in runs for check in run["parity"])
+    verdict = printed["verdict"]
+    assert isinstance(verdict, dict)
+    assert verdict["sentence"]
+    page = (folder / "r.html").read_text(encoding="utf-8")
+    assert "zero_shot" in page
+    assert "http://" not in page.replace("http://www.w3.org", "")
+    rows = json.loads(harness("ls", "--json", cwd=folder).stdout)["runs"]
+    assert len(rows) == 6
+    found = json.loads(harness("sql", "SELECT count(*) AS n FROM samples", "--json", cwd=folder).stdout)
+    assert found["rows"] == [{"n": 48}]
+
+    clock = time.monotonic()
+    again = harness(
+        "run", tiny_task, "--model", "tiny", "--recipes", SIX, *SHORT, "--report", "r.html", "--json", cwd=folder
+    )
+    repeated = json.loads(again.stdout)
+    assert [run["started_at"] for run in repeated["runs"]] == [run["started_at"] for run in runs]
+    assert repeated["verdict"] == verdict
+    assert time.monotonic() - clock < 120
+
+    before = harness("sql", "SELECT * FROM leaderboard ORDER BY ALL", "--json", cwd=folder).stdout
+    harness("db", "rebuild", cwd=folder)
+    assert harness("sql", "SELECT * FROM leaderboard ORDER BY ALL", "--json", cwd=folder).stdout == before
+
+
+def test_a_kill_at_any_moment_loses_nothing(tiny_task: Path, tmp_path: Path) -> None:
+    """Killed with SIGKILL at several moments, the same command finishes with the undisturbed result."""
+    words = ["run", str(tiny_task), "--model", "tiny", "--recipes", "few_shot,lora", *SHORT, "--json"]
+    calm = json.loads(harness(*words, "--results", "calm", cwd=tmp_path).stdout)
+    command = [sys.executable, "-W", "ignore", "-c", "from harness.cli import main; main()", *words]
+    env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    for seconds in (3.0, 6.0, 9.0):
+        process = subprocess.Popen(
+            [*command, "--results", "stormy"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        )
+        try:
+            process.wait(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+    stormy = json.loads(harness(*words, "--results", "stormy", cwd=tmp_path).stdout)
+    assert [run["key"] for run in stormy["runs"]] == [run["key"] for run in calm["runs"]]
+    assert [run["metrics"] for run in stormy["runs"]] == [run["metrics"] for run in calm["runs"]]
+
+
+def test_diagnose_probes_dev_only(tiny_task: Path, tmp_path: Path) -> None:
+    found = json.loads(harness("diagnose", tiny_task, "--model", "tiny", "--json", cwd=tmp_path).stdout)
+    assert found["triage"]["n"] == 6
+    asked = json.loads(harness("sql", "SELECT DISTINCT split FROM runs", "--json", cwd=tmp_path).stdout)
+    assert asked["rows"] == [{"split": "dev"}]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("run", "no_such_task", "--model", "tiny"), "no_such_task"),
+        (("run", "TASK", "--recipes", "few_shots", "--model", "tiny"), "did you mean 'few_shot'"),
+        (("run", "TASK", "--model", "no/such-model", "--recipes", "zero_shot"), "no/such-model"),
+        (("run", "TASK", "--model", "tiny", "--labels", "ten"), "whole numbers"),
+        (("run", "TASK", "--model", "tiny", "--limit", "0"), "--limit 0"),
+        (("run", "TASK", "--model", "tiny", "--recipes", "lora", "--set", "weights.lora_rr=4"), "did you mean 'lora_r'"),
+        (("run", "TASK", "--model", "fake", "--recipes", "lora"), "never trained"),
+        (("run", "nowhere.yaml"), "nowhere.yaml"),
+        (("sql", "SELEC 1"), "SELEC"),
+        (("show", "nothing"), "nothing"),
+    ],
+)
+def test_bad_input_is_one_clear_line(
+    tiny_task: Path, tmp_path: Path, words: tuple[str, ...], said: str
+) -> None:
+    named = [str(tiny_task) if word == "TASK" else word for word in words]
+    if words[0] in ("sql", "show"):
+        harness("run", tiny_task, "--model", "fake", "--recipes", "zero_shot", "--report", "r.html", cwd=tmp_path)
+    done = harness(*named, cwd=tmp_path, code=2)
+    lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
+    assert len(lines) == 1, done.stderr
+    assert said in lines[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_database_held_by_another_process(tiny_task: Path, tmp_path: Path) -> None:
+    harness("run", tiny_task, "--model", "fake", "--recipes", "zero_shot", cwd=tmp_path)
+    hold = (
+        "import duckdb, sys, time\n"
+        "held = duckdb.connect('results/harness.duckdb')\n"
+        "print('held', flush=True); time.sleep(60)\n"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
+    try:
+        assert holder.stdout is not None
+        assert holder.stdout.readline() == "held\n"
+        words = ("run", tiny_task, "--model", "fake", "--recipes", "few_shot")
+        done = harness(*words, cwd=tmp_path, code=2)
+        assert "nothing is lost" in done.stderr
+    finally:
+        holder.kill()
+        holder.wait()
+    assert harness("ls", "--json", cwd=tmp_path).returncode == 0
