@@ -15,11 +15,11 @@ from harness.run.folder import RunFolder, read_lines
 
 
 def verdicts(folders: Iterable[Path]) -> list[Verdict]:
-    """One verdict per task and model among the finished runs of `folders`."""
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], RunScores]]] = {}
     for path in folders:
         record = RunFolder(path).finished()
-        if record is not None:
+        if record is not None and record["split"] == "test":
             place = (record["task"]["name"], record["model"]["spec"])
             groups.setdefault(place, []).append((record, scores(record, path)))
     return [_decide(task, model, group) for (task, model), group in groups.items()]
