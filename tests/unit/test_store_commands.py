@@ -1,0 +1,135 @@
+"""ls, show, sql, db, compare: what they print, and how they refuse."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from harness import cli
+from tests.report_data import make, read_samples, rewrite_samples
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    make(folder, examples=20, seeds=2)
+    return folder
+
+
+class Command:
+    """Runs `harness …` in this process; returns the exit code, stdout and stderr."""
+
+    def __init__(
+        self, results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        self.results, self.monkeypatch, self.capsys = results, monkeypatch, capsys
+
+    def __call__(self, *words: str) -> tuple[int, str, str]:
+        self.monkeypatch.setattr(sys, "argv", ["harness", *words, "--results", str(self.results)])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = self.capsys.readouterr()
+        return int(left.value.code or 0), printed.out, printed.err
+
+
+@pytest.fixture
+def harness(results: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(results, monkeypatch, capsys)
+
+
+def test_ls_lists_every_run_of_a_task(harness: Command) -> None:
+    code, out, err = harness("ls", "--task", "handbook_qa", "--json")
+    runs = json.loads(out)["runs"]
+    assert (code, err) == (0, "")
+    assert {run["recipe"] for run in runs} == {"zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full"}
+    assert {run["status"] for run in runs} == {"done"}
+    assert all(run["metrics"]["token_f1"]["n"] in (19, 20) for run in runs)
+    _, plain, _ = harness("ls", "--task", "handbook_qa")
+    assert [line.split()[0] for line in plain.splitlines()[1:]] == [run["id"] for run in runs]
+
+
+def test_show_run_and_example(harness: Command, results: Path) -> None:
+    folder = next((results / "runs").glob("handbook_qa-bm25_rag*"))
+    row = read_samples(folder)[3]
+    _, out, _ = harness("show", "handbook_qa-bm25", "--json")
+    assert json.loads(out)["record"] == json.loads((folder / "run.json").read_text())
+    _, out, _ = harness("show", "handbook_qa-bm25", "--example", row["sample_id"])
+    for text in (row["prompt"], row["output"], *(passage["text"] for passage in row["passages"])):
+        assert text in out
+
+
+def test_terminal_obeys_no_model(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = make(tmp_path, examples=2, seeds=1)[0]
+    rows = read_samples(folder)
+    rows[0]["output"] = "\x1b[2Jgone \u202e\x07[bold]markup[/bold] \ud800"
+    rewrite_samples(folder, rows)
+    _, out, _ = Command(tmp_path, monkeypatch, capsys)("show", folder.name, "--example", rows[0]["sample_id"])
+    assert "\\x1b[2Jgone \\u202e\\x07[bold]markup[/bold] \ufffd" in out
+    assert not {"\x1b", "\x07", "\u202e"} & set(out)
+
+
+def test_sql_prints_json_csv_and_tables(harness: Command) -> None:
+    query = "SELECT recipe, count(*) AS n FROM runs GROUP BY recipe ORDER BY recipe LIMIT 2"
+    _, out, _ = harness("sql", query, "--json")
+    rows = json.loads(out)["rows"]
+    assert rows == [{"recipe": "bm25_rag", "n": 2}, {"recipe": "few_shot", "n": 2}]
+    _, out, _ = harness("sql", query, "--csv")
+    assert list(csv.DictReader(io.StringIO(out))) == [
+        {"recipe": row["recipe"], "n": str(row["n"])} for row in rows
+    ]
+    _, out, _ = harness("sql", query)
+    assert [line.split() for line in out.splitlines()] == [
+        ["recipe", "n"],
+        ["bm25_rag", "2"],
+        ["few_shot", "2"],
+    ]
+
+
+def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
+    names = ["support_tickets-lora-smollm2-135m-instruct-s0", "support_tickets-few_shot"]
+    _, out, _ = harness("compare", *names, "--json")
+    found = json.loads(out)
+    values = [
+        {row["sample_id"]: row["scores"][0]["value"] for row in read_samples(results / "runs" / found[side])}
+        for side in ("first", "second")
+    ]
+    differences = {name: values[0][name] - values[1][name] for name in values[0]}
+    assert found["comparison"]["n"] == 20
+    assert found["comparison"]["difference"] == pytest.approx(sum(differences.values()) / 20)
+    assert {flip["sample_id"] for flip in found["flips"]} == {name for name, d in differences.items() if d}
+    assert found["comparison"]["low"] < found["comparison"]["difference"] < found["comparison"]["high"]
+    _, plain, _ = harness("compare", *names)
+    assert f"n {found['comparison']['n']}" in " ".join(plain.split())
+
+
+def test_db_rebuild_and_export(harness: Command, results: Path, tmp_path: Path) -> None:
+    (results / "harness.duckdb").unlink(missing_ok=True)
+    _, out, _ = harness("db", "rebuild", "--json")
+    assert json.loads(out) == {"runs": 18, "problems": []}
+    _, out, _ = harness("db", "export", str(tmp_path / "out"), "--json")
+    assert all(Path(file).stat().st_size for file in json.loads(out)["files"])
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (("show", "support_tickets-lara"), "no run 'support_tickets-lara'"),
+        (("show", "support_tickets"), "fits 9 runs"),
+        (("show", "support_tickets-few", "--example", "nope"), "no example 'nope'"),
+        (("compare", "support_tickets-few", "handbook_qa-few"), "the runs differ in task"),
+        (("compare", "support_tickets-few", "support_tickets-few"), "cannot be compared with itself"),
+        (("sql", "DROP TABLE runs"), "query refused"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(harness: Command, words: tuple[str, ...], says: str) -> None:
+    code, out, err = harness(*words)
+    assert (code, out) == (2, "")
+    assert says in err
+    assert err.count("\n") == 1
