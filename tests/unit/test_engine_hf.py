@@ -185,7 +185,7 @@ SCHEMA = {
 def test_constrained_answers_are_in_the_language(model: LanguageModel) -> None:
     held = {
         "json_schema": Constraint(kind="json_schema", value=SCHEMA),
-        "regex": Constraint(kind="regex", value=r"[A-C]{2}-\d{3}"),
+        "regex": Constraint(kind="regex", value=r"[A-C]{2}-[0-9]{3}"),
         "choice": Constraint(kind="choice", value=["yes", "no", 'it "depends" é']),
     }
     kinds = [kind for kind in held for _ in range(4)]
@@ -200,7 +200,7 @@ def test_constrained_answers_are_in_the_language(model: LanguageModel) -> None:
         if kind == "json_schema":
             jsonschema.validate(json.loads(found.text), SCHEMA)
         elif kind == "regex":
-            assert re.fullmatch(r"[A-C]{2}-\d{3}", found.text)
+            assert re.fullmatch(r"[A-C]{2}-[0-9]{3}", found.text)
         else:
             assert found.text in held["choice"].value
 
@@ -248,6 +248,7 @@ def test_loglikelihoods_equal_a_plain_forward(spec: str) -> None:
     assert found[-1][1]
 
 
+@pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # asked by peft
 def test_adapter_takes_part_and_training_is_left_as_it_was(model: LanguageModel) -> None:
     from peft import LoraConfig, get_peft_model
 
@@ -324,3 +325,38 @@ def test_network_that_would_answer_differently_is_refused(
     monkeypatch.setattr(Pass, "attend", forgetful)
     assert not HfEngine(model).shares
     assert "logits would differ" in caplog.text
+
+
+def test_network_with_recurrent_layers_is_answered_too(model: LanguageModel) -> None:
+    from transformers import Lfm2Config, Lfm2ForCausalLM
+
+    torch.manual_seed(0)
+    config = Lfm2Config(
+        vocab_size=264,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=3,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        layer_types=["conv", "full_attention", "conv"],
+        max_position_embeddings=512,
+    )
+    network = Lfm2ForCausalLM(config).eval()
+    sharpen(network)
+    hybrid = LanguageModel(network=network, chat=model.chat, spec="", fingerprint="", context=512)
+    asked = [_with(request, max_new_tokens=2 + i) for i, request in enumerate(requests(5))]
+    for request, found in zip(asked, ask(hybrid, asked), strict=True):
+        ids, said = list(request.token_ids or ()), list(found.token_ids)
+        expected = reference(hybrid, ids, request.max_new_tokens)
+        assert said == expected or is_tie(hybrid, ids, said, expected)
+
+
+def test_base_in_four_bits_answers_as_generate_does() -> None:
+    from harness.base.nf4 import Nf4
+
+    quantized = Nf4(compute_dtype="float32").load("tiny")
+    asked = requests(6, max_new_tokens=4)
+    for request, found in zip(asked, ask(quantized, asked), strict=True):
+        ids, said = list(request.token_ids or ()), list(found.token_ids)
+        expected = reference(quantized, ids, 4)
+        assert said == expected or is_tie(quantized, ids, said, expected)

@@ -19,11 +19,12 @@ class PaddedBackend:
     def __init__(self, network: Any) -> None:
         self.network, self.device = network, network.device
         self.active: list[Row] = []
+        self._places: list[int] = []
         self._cache: Any = None
 
     def add(self, rows: Sequence[Row]) -> Tensor:
         """Compute whole prompts; logits [rows, vocabulary] of what comes next."""
-        self.active, self._cache = list(rows), None
+        self.active, self._places, self._cache = list(rows), list(range(len(rows))), None
         whole = [row.prompt + row.said for row in rows]
         longest = max(map(len, whole))
         pads = [longest - len(ids) for ids in whole]
@@ -36,18 +37,23 @@ class PaddedBackend:
 
     def step(self) -> Tensor:
         """Compute the newest token of every active row; logits of what comes next."""
-        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self.active), 1)], 1)
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
         self._positions = self._positions[:, -1:] + 1
-        return self._forward(torch.tensor([[row.said[-1]] for row in self.active], device=self.device))
+        newest = torch.zeros(len(self._mask), 1, dtype=torch.long)
+        newest[self._places, 0] = torch.tensor([row.said[-1] for row in self.active])
+        return self._forward(newest.to(self.device))
 
     def remove(self, done: Sequence[Row]) -> None:
         """Let rows go."""
         stay = [i for i, row in enumerate(self.active) if row not in done]
         self.active = [self.active[i] for i in stay]
-        if self.active:
-            kept = torch.tensor(stay, device=self.device)
+        self._places = [self._places[i] for i in stay]
+        # Caches of recurrent layers cannot drop rows: those that are done are computed along.
+        if self.active and all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers):
+            kept = torch.tensor(self._places, device=self.device)
             self._mask, self._positions = self._mask[kept], self._positions[kept]
             self._cache.batch_select_indices(kept)
+            self._places = list(range(len(self.active)))
 
     def _forward(self, ids: Tensor) -> Tensor:
         found = self.network(
@@ -59,5 +65,5 @@ class PaddedBackend:
             logits_to_keep=1,
         )
         self._cache = found.past_key_values
-        logits: Tensor = found.logits[:, -1]
+        logits: Tensor = found.logits[self._places, -1]
         return logits
