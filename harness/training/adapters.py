@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,10 @@ def attach(network: Any, config: Any) -> str:
     known = names(network)
     name = f"stage{len(known)}" if known else "default"
     try:
-        network.add_adapter(config, name)
+        with warnings.catch_warnings():
+            # A second adapter beside the first is what stages are.
+            warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+            network.add_adapter(config, name)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"peft cannot adapt this model: {error}") from None
     network.set_adapter([*known, name])

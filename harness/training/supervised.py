@@ -6,6 +6,7 @@ import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import Lesson

@@ -1,0 +1,148 @@
+"""What every kind of weights must do: train, save as safetensors, load, and change the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from harness.core.errors import ConfigError, HarnessError
+from harness.core.kinds import build, names
+from harness.core.protocols import StepRecord
+from harness.training import adapters
+from tests.unit.training_kit import SHAPES, context, lessons, logits, model
+
+VARIANTS: list[dict[str, Any]] = [
+    {"kind": "lora", "use_dora": True},
+    {"kind": "lora", "use_rslora": True, "lora_dropout": 0.1},
+    {"kind": "lora", "init_lora_weights": "pissa"},
+    {"kind": "lora", "init_lora_weights": "olora"},
+    {"kind": "lora", "init_lora_weights": "orthogonal"},
+    {"kind": "lora", "init_lora_weights": "gaussian"},
+    {"kind": "lora", "target_modules": "q_proj, v_proj"},
+]
+FAST = {"learning_rate": 1e-2, "num_train_epochs": 2}
+PROMPT = lessons(1)[0].messages
+
+
+@pytest.mark.parametrize("spec", [*({"kind": name} for name in names("weights")), *VARIANTS], ids=str)
+def test_it_trains_saves_loads_and_changes_the_model(tmp_path: Path, spec: dict[str, Any]) -> None:
+    kind = build("weights", {**spec, **FAST})
+    of, steps = model(), list[StepRecord]()
+    ids = of.chat.encode(PROMPT)
+    before = logits(of, ids)
+    result = kind.train(of, lessons(32), context(tmp_path / "train", steps))
+    after = logits(result.model, ids)
+    assert steps[-1].loss < steps[0].loss
+    assert (result.steps, result.tokens) == (8, sum(step.tokens for step in steps))
+    assert 0 < result.trainable_parameters <= result.total_parameters
+    assert not torch.allclose(before, after, atol=1e-4)
+
+    kind.save(result.model, tmp_path / "saved")
+    files = [path.suffix for path in (tmp_path / "saved").iterdir()]
+    assert ".safetensors" in files
+    assert not {".bin", ".pt", ".pth"} & set(files)
+    loaded = kind.load(model(), tmp_path / "saved")
+    torch.testing.assert_close(logits(loaded, ids), after, atol=1e-6, rtol=1e-5)
+    assert not loaded.network.training
+
+
+@pytest.mark.parametrize("name", names("weights"))
+def test_it_says_where_it_comes_from_and_what_each_knob_is(name: str) -> None:
+    import dataclasses
+
+    kind = build("weights", name)
+    assert "http" in kind.paper
+    assert all(field.metadata.get("doc") for field in dataclasses.fields(kind))
+
+
+@pytest.mark.parametrize("name", names("weights"))
+def test_weights_that_are_missing_or_of_another_model_are_refused(tmp_path: Path, name: str) -> None:
+    kind = build("weights", {"kind": name, **FAST})
+    with pytest.raises(HarnessError, match="no "):
+        kind.load(model(), tmp_path / "nowhere")
+    result = kind.train(model("neox"), lessons(8), context(tmp_path / "train"))
+    kind.save(result.model, tmp_path / "saved")
+    with pytest.raises(HarnessError):
+        kind.load(model(), tmp_path / "saved")
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_an_adapter_leaves_the_base_untouched(tmp_path: Path, shape: str) -> None:
+    of = model(shape)
+    ids = of.chat.encode(PROMPT)
+    before, kind = logits(of, ids), build("weights", {"kind": "lora", **FAST})
+    kind.train(of, lessons(8), context(tmp_path))
+    assert not kind.alters_base
+    assert not torch.equal(logits(of, ids), before)
+    adapters.detach(of.network)
+    assert torch.equal(logits(of, ids), before)
+    assert adapters.names(of.network) == []
+    kind.train(of, lessons(8), context(tmp_path))
+
+
+def test_which_kinds_alter_the_base() -> None:
+    assert build("weights", "full").alters_base
+    assert build("weights", {"kind": "lora", "init_lora_weights": "pissa"}).alters_base
+
+
+@pytest.mark.parametrize("order", [("lora", "lora"), ("lora", "full"), ("full", "lora")], ids=str)
+def test_stages_build_on_one_another_and_load_in_order(tmp_path: Path, order: tuple[str, str]) -> None:
+    of, stages = model(), [build("weights", {"kind": kind, **FAST}) for kind in order]
+    ids, seen = of.chat.encode(PROMPT), []
+    for i, stage in enumerate(stages):
+        of = stage.train(of, lessons(16), context(tmp_path / "train", seed=i)).model
+        stage.save(of, tmp_path / str(i))
+        seen.append(logits(of, ids))
+    assert not torch.allclose(seen[0], seen[1], atol=1e-4)
+    fresh = model()
+    for i, stage in enumerate(stages):
+        fresh = stage.load(fresh, tmp_path / str(i))
+        torch.testing.assert_close(logits(fresh, ids), seen[i], atol=1e-5, rtol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+def test_an_adapter_reads_in_peft_itself(tmp_path: Path) -> None:
+    from peft import PeftModel
+
+    kind, of = build("weights", {"kind": "lora", **FAST}), model()
+    ids = of.chat.encode(PROMPT)
+    kind.train(of, lessons(8), context(tmp_path / "train"))
+    kind.save(of, tmp_path / "saved")
+    theirs = PeftModel.from_pretrained(model().network, tmp_path / "saved").eval()
+    with torch.no_grad():
+        torch.testing.assert_close(theirs(torch.tensor([ids])).logits, logits(of, ids))
+
+
+def test_qlora_needs_no_kind_of_its_own(tmp_path: Path) -> None:
+    kind, of = build("weights", {"kind": "lora", **FAST}), model(base="nf4")
+    result = kind.train(of, lessons(32), context(tmp_path / "train"))
+    plain = kind.train(model(), lessons(32), context(tmp_path / "train"))
+    assert result.trainable_parameters == plain.trainable_parameters
+    assert result.total_parameters == plain.total_parameters
+    kind.save(of, tmp_path / "saved")
+    ids = of.chat.encode(PROMPT)
+    torch.testing.assert_close(logits(kind.load(model(base="nf4"), tmp_path / "saved"), ids), logits(of, ids))
+    assert all(p.dtype == torch.float32 for name, p in of.network.named_parameters() if "lora_" in name)
+
+
+def test_adapters_are_float32_over_a_bfloat16_base(tmp_path: Path) -> None:
+    of = build("base", {"kind": "plain", "dtype": "bfloat16"}).load("tiny")
+    build("weights", {"kind": "lora", **FAST}).train(of, lessons(8), context(tmp_path))
+    found = {p.dtype for name, p in of.network.named_parameters() if "lora_" in name}
+    assert found == {torch.float32}
+    assert of.network.dtype == torch.bfloat16
+
+
+def test_full_finetuning_of_a_quantized_base_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="needs unquantized weights — use base: plain"):
+        build("weights", "full").train(model(base="nf4"), lessons(4), context(tmp_path))
+
+
+def test_a_module_that_the_network_lacks_is_an_error_of_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="peft cannot adapt this model"):
+        build("weights", {"kind": "lora", "target_modules": "no_such"}).train(
+            model(), lessons(4), context(tmp_path)
+        )

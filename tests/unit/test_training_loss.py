@@ -1,0 +1,194 @@
+"""The loss and its gradients, against transformers, peft and themselves computed another way."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+
+from harness.core.errors import RunError
+from harness.core.kinds import build
+from harness.training import loss as loss_module
+from harness.training.batches import Batch, collate, plan, step_count
+from harness.training.loss import check_network, response_loss
+from harness.training.rows import Row, to_row, to_rows
+from tests.unit.training_kit import SHAPES, gradients, hf_loss, lessons, model, rows
+
+
+def mean_loss(network: object, batch: Batch) -> torch.Tensor:
+    return response_loss(network, batch) / batch.weights.sum()
+
+
+@pytest.mark.parametrize("share", [False, True])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_loss_and_gradients_are_those_of_transformers(shape: str, share: bool) -> None:
+    of = model(shape)
+    some = rows(6, of)
+    hf_loss(of.network, some).backward()
+    expected, theirs = gradients(of.network), hf_loss(of.network, some).item()
+    of.network.zero_grad()
+    batch = collate(some, share_prefix=share)
+    assert (batch.prefix is not None) is share
+    ours = mean_loss(of.network, batch)
+    ours.backward()
+    assert ours.item() == pytest.approx(theirs, rel=1e-5)
+    found = gradients(of.network)
+    assert found.keys() == expected.keys()
+    for name, gradient in expected.items():
+        torch.testing.assert_close(found[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
+
+
+@pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
+@pytest.mark.parametrize("shape", ["llama", "gpt2"])
+def test_a_lora_step_is_that_of_peft_with_a_plain_loop(shape: str) -> None:
+    from peft import LoraConfig, get_peft_model, set_peft_model_state_dict
+    from peft.utils import get_peft_model_state_dict
+
+    ours, theirs = model(shape), model(shape)
+    torch.manual_seed(3)
+    build("weights", {"kind": "lora", "lora_r": 4, "lora_alpha": 8}).prepare(ours)
+    with torch.no_grad():
+        for name, parameter in ours.network.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_(std=0.05)
+    config = LoraConfig(r=4, lora_alpha=8, target_modules="all-linear", fan_in_fan_out=shape == "gpt2")
+    peft_model = get_peft_model(theirs.network, config)
+    state = get_peft_model_state_dict(ours.network)
+    set_peft_model_state_dict(peft_model, {f"base_model.model.{name}": t for name, t in state.items()})
+
+    some = rows(5, ours)
+    expected = hf_loss(peft_model, some)
+    expected.backward()
+    found = mean_loss(ours.network, collate(some))
+    found.backward()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    wanted = {name.removeprefix("base_model.model."): g for name, g in gradients(peft_model).items()}
+    got = gradients(ours.network)
+    assert got.keys() == wanted.keys()
+    assert all("lora_" in name for name in got)
+    for name, gradient in wanted.items():
+        torch.testing.assert_close(got[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
+
+
+def test_logits_in_pieces_give_the_same_loss_and_gradients(monkeypatch: pytest.MonkeyPatch) -> None:
+    of = model("gemma")
+    batch = collate(rows(6, of))
+    whole = response_loss(of.network, batch)
+    whole.backward()
+    expected = gradients(of.network)
+    of.network.zero_grad()
+    monkeypatch.setattr(loss_module, "_POSITIONS", 3)
+    pieces = response_loss(of.network, batch)
+    pieces.backward()
+    assert pieces.item() == pytest.approx(whole.item(), rel=1e-6)
+    for name, gradient in gradients(of.network).items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-4, msg=name)
+
+
+def test_the_output_layer_sees_only_positions_with_a_loss() -> None:
+    of = model()
+    seen = []
+    of.network.get_output_embeddings().register_forward_pre_hook(
+        lambda _m, args: seen.append(args[0].shape[0])
+    )
+    some = rows(4, of)
+    response_loss(of.network, collate(some))
+    assert seen == [sum(sum(1 for w in row.weights if w) for row in some)]
+
+
+def test_eos_is_learnt_although_it_is_the_pad_token() -> None:
+    of = model()
+    assert of.chat.tokenizer.pad_token_id == of.chat.tokenizer.eos_token_id
+    batch = collate(rows(4, of), share_prefix=False)
+    eos = of.chat.tokenizer.eos_token_id
+    for i in range(4):
+        learnt = batch.targets[i][batch.weights[i] > 0]
+        assert learnt[-1] == eos
+
+
+def test_weights_go_by_position() -> None:
+    of = model()
+    lesson = lessons(1)[0]
+    prompt = len(of.chat.encode(lesson.messages))
+    plain, weighted = to_row(lesson, of.chat), to_row(lesson, of.chat, prompt_loss_weight=0.25)
+    assert plain.weights == (0.0,) * prompt + (1.0,) * (len(plain) - prompt)
+    assert weighted.weights == (0.25,) * prompt + (1.0,) * (len(plain) - prompt)
+    assert collate([weighted, weighted]).prefix is None
+
+
+def test_prompt_loss_weight_mixes_the_two_losses() -> None:
+    of = model()
+    lesson = lessons(1)
+    answer = response_loss(of.network, collate([to_row(lesson[0], of.chat)]))
+    everything = response_loss(of.network, collate([to_row(lesson[0], of.chat, 1.0)]))
+    mixed = response_loss(of.network, collate([to_row(lesson[0], of.chat, 0.3)]))
+    assert mixed.item() == pytest.approx((answer + 0.3 * (everything - answer)).item(), rel=1e-5)
+
+
+def test_long_lessons_are_dropped_by_name_and_never_cut() -> None:
+    of = model()
+    kept, dropped = to_rows(lessons(10), of.chat, max_length=len(to_row(lessons(1)[0], of.chat)))
+    assert [row.id for row in kept] == ["l0", "l5"]
+    assert dropped == ("l1", "l2", "l3", "l4", "l6", "l7", "l8", "l9")
+
+
+def test_a_shared_prefix_ends_before_the_first_loss_and_the_first_difference() -> None:
+    def row(ids: str, prompt: int) -> Row:
+        return Row(ids, tuple(map(ord, ids)), (0.0,) * prompt + (1.0,) * (len(ids) - prompt))
+
+    batch = collate([row("the same beginning, A", 20), row("the same beginning, BC", 20)])
+    assert batch.prefix is not None
+    assert bytes(batch.prefix[0].tolist()) == b"the same beginning,"
+    assert batch.ids.tolist() == [[32, 0], [32, 66]]
+    assert batch.targets.tolist() == [[65, 0], [66, 67]]
+    assert batch.weights.tolist() == [[1, 0], [1, 1]]
+    assert batch.tokens == 43
+    early = collate([row("the same beginning, A", 12), row("the same beginning, BC", 20)])
+    assert early.prefix is not None
+    assert early.prefix.shape == (1, 11)
+    assert collate([row("the same A", 8), row("other", 3)]).prefix is None
+
+
+def test_an_epoch_has_every_row_once_grouped_by_length() -> None:
+    lengths = [(7 * i) % 50 + 3 for i in range(101)]
+    steps = plan(lengths, batch_size=2, accumulation=4, seed=5)
+    assert sorted(i for step in steps for batch in step for i in batch) == list(range(101))
+    assert len(steps) == step_count(101, 8, 1) == 13
+    assert all(len(step) <= 4 and all(len(batch) <= 2 for batch in step) for step in steps)
+    padding = sum(max(lengths[i] for i in batch) * len(batch) for step in steps for batch in step) / sum(
+        lengths
+    )
+    assert padding < 1.05
+    assert steps == plan(lengths, 2, 4, seed=5)
+    assert steps != plan(lengths, 2, 4, seed=6)
+    one = [sorted(i for batch in step for i in batch) for step in plan(lengths, 8, 1, seed=5)]
+    assert one == [sorted(i for batch in step for i in batch) for step in steps]
+
+
+def test_a_network_that_changes_its_logits_behind_our_back_is_refused() -> None:
+    of = model()
+    shared, whole = collate(rows(2, of)), collate(rows(2, of), share_prefix=False)
+    assert check_network(of.network, shared, whole)
+    forward = of.network.forward
+
+    def doubled(*args: object, **kwargs: object) -> object:
+        output = forward(*args, **kwargs)
+        output.logits = output.logits * 2
+        return output
+
+    of.network.forward = doubled
+    with pytest.raises(RunError, match="LlamaForCausalLM changes its logits"):
+        check_network(of.network, shared, whole)
+
+
+def test_a_network_that_cannot_continue_a_prefix_is_found_out() -> None:
+    of = model()
+    shared, whole = collate(rows(2, of)), collate(rows(2, of), share_prefix=False)
+    body = of.network.base_model.forward
+
+    def forgetful(*args: object, past_key_values: object = None, **kwargs: object) -> object:
+        return body(*args, past_key_values=copy.deepcopy(past_key_values), **kwargs)
+
+    of.network.base_model.forward = forgetful
+    assert not check_network(of.network, shared, whole)

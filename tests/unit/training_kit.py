@@ -1,0 +1,84 @@
+"""What the tests of training share: lessons, a context that records steps, and plain oracles."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.core.kinds import build
+from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
+from harness.core.values import Lesson, Message
+from harness.training.rows import Row, to_row
+
+SHAPES = ("llama", "qwen2", "gpt2", "neox", "gemma")
+
+
+def lessons(count: int) -> list[Lesson]:
+    """The letter after a letter, with prompts of several lengths that begin alike."""
+    return [
+        Lesson(
+            id=f"l{i}",
+            messages=(
+                Message("system", "Say the next letter."),
+                Message("user", chr(97 + i % 25) + "!" * (i % 5)),
+            ),
+            answer=chr(98 + i % 25),
+        )
+        for i in range(count)
+    ]
+
+
+def model(shape: str = "llama", base: str = "plain") -> LanguageModel:
+    loaded: LanguageModel = build("base", base).load(f"tiny:{shape}")
+    return loaded
+
+
+def rows(count: int, of: LanguageModel) -> list[Row]:
+    return [to_row(lesson, of.chat) for lesson in lessons(count)]
+
+
+def context(
+    folder: Path,
+    steps: list[StepRecord] | None = None,
+    dev: Sequence[Lesson] = (),
+    dev_score: Callable[[LanguageModel], float] | None = None,
+    seed: int = 0,
+) -> TrainingContext:
+    return TrainingContext(
+        task=None,  # type: ignore[arg-type]  # the loop never looks at the task
+        seed=seed,
+        folder=folder,
+        dev=dev,
+        dev_score=dev_score,
+        on_step=[].append if steps is None else steps.append,
+    )
+
+
+def hf_loss(network: Any, some: Sequence[Row]) -> torch.Tensor:
+    """transformers' own loss: padded on the right, attention mask, labels of -100 elsewhere."""
+    length = max(map(len, some))
+    ids = torch.tensor([[*row.ids, *[0] * (length - len(row))] for row in some])
+    mask = torch.tensor([[1] * len(row) + [0] * (length - len(row)) for row in some])
+    labels = torch.tensor(
+        [
+            [t if w else -100 for t, w in zip(row.ids, row.weights, strict=True)]
+            + [-100] * (length - len(row))
+            for row in some
+        ]
+    )
+    loss: torch.Tensor = network(input_ids=ids, attention_mask=mask, labels=labels, use_cache=False).loss
+    return loss
+
+
+def gradients(network: Any) -> dict[str, torch.Tensor]:
+    return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def logits(of: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
+    of.network.eval()
+    with torch.no_grad():
+        found: torch.Tensor = of.network(input_ids=torch.tensor([list(ids)])).logits
+    return found
