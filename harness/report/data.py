@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -10,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.decide.values import Verdict
-from harness.run.evidence import label
+from harness.run.diagnose import triage_file
+from harness.run.evidence import labels
 from harness.store.folders import Row, read_head, read_rows
 
 
@@ -19,16 +21,14 @@ class Run:
     """One run folder, finished or not. `rows` are its answers, `steps` its training telemetry."""
 
     id: str
+    recipe: str
+    """What the recipe is called in tables."""
     folder: Path
     record: dict[str, Any]
     rows: list[Row]
     steps: list[Row]
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
-
-    @property
-    def recipe(self) -> str:
-        return label(self.record)
 
     @property
     def seed(self) -> int:
@@ -55,6 +55,8 @@ class Group:
     model: str
     runs: tuple[Run, ...]
     verdict: Verdict | None = None
+    triage: Row | None = None
+    """What `harness diagnose` found before; None where it was not asked."""
 
     @property
     def name(self) -> str:
@@ -95,18 +97,19 @@ class ReportData:
 
 def load(results: Path, run_ids: Sequence[str]) -> ReportData:
     """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised."""
-    runs, problems = [], []
-    for run_id in dict.fromkeys(run_ids):
-        head = read_head(results / "runs" / run_id)
-        if isinstance(head, str):
-            problems.append(head)
-            continue
+    heads = [read_head(results / "runs" / run_id) for run_id in dict.fromkeys(run_ids)]
+    problems = [head for head in heads if isinstance(head, str)]
+    readable = [head for head in heads if not isinstance(head, str)]
+    names = labels(head.record for head in readable)
+    runs = []
+    for head in readable:
         found: list[str] = list(head.problems)
         rows = list(read_rows(head.folder / "samples.jsonl", found))
         steps = list(read_rows(head.folder / "train_steps.jsonl", found))
         runs.append(
             Run(
-                id=run_id,
+                id=head.id,
+                recipe=names[head.record["id"]],
                 folder=head.folder,
                 record=head.record,
                 rows=rows,
@@ -114,15 +117,26 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
                 problems=tuple(found),
             )
         )
-    return ReportData(title="", groups=_grouped(runs), problems=tuple(problems))
+    return ReportData(title="", groups=_grouped(results, runs), problems=tuple(problems))
 
 
-def _grouped(runs: Sequence[Run]) -> tuple[Group, ...]:
+def _grouped(results: Path, runs: Sequence[Run]) -> tuple[Group, ...]:
     members: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         place = (run.record["task"]["name"], run.record["model"]["spec"])
         members.setdefault(place, []).append(run)
-    return tuple(Group(task=task, model=model, runs=tuple(found)) for (task, model), found in members.items())
+    return tuple(
+        Group(task=task, model=model, runs=tuple(found), triage=_triage(results, task, model))
+        for (task, model), found in members.items()
+    )
+
+
+def _triage(results: Path, task: str, model: str) -> Row | None:
+    try:
+        found: Row = json.loads(triage_file(results, task, model).read_text(encoding="utf-8"))["triage"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

@@ -8,11 +8,12 @@ from typing import Any
 
 from harness.core import recipes
 from harness.core.errors import RunError
+from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.decide.triage import Probe, Triage, diagnose
 from harness.run.cells import Cell
-from harness.run.folder import RunFolder
+from harness.run.folder import RunFolder, write_json
 from harness.run.progress import Progress
 from harness.run.runner import run
 from harness.run.session import index
@@ -81,7 +82,16 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         train_targets=[example.target for example in task.splits.get("train", ())],
         groups=[example.group for example in examples],
     )
-    return Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
+    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
+    place = triage_file(results, task.name, model)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_json(place, found.to_json())
+    return found
+
+
+def triage_file(results: Path, task: str, model: str) -> Path:
+    """Where a triage is kept, so that a later report can set it beside the outcome."""
+    return results / "triage" / f"{task}-{digest([task, model])[:8]}.json"
 
 
 def on_training_data(task: Task) -> Task:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,52 +15,51 @@ from harness.run.folder import RunFolder, read_lines
 
 def verdicts(folders: Iterable[Path]) -> list[Verdict]:
     """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
-    groups: dict[tuple[str, str], list[tuple[dict[str, Any], RunScores]]] = {}
+    groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
         record = RunFolder(path).finished()
         if record is not None and record["split"] == "test":
-            place = (record["task"]["name"], record["model"]["spec"])
-            groups.setdefault(place, []).append((record, scores(record, path)))
+            groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
     return [_decide(task, model, group) for (task, model), group in groups.items()]
 
 
-def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], RunScores]]) -> Verdict:
+def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
     about = group[0][0]["task"]
-    runs = _distinguished(group)
+    names = labels([record for record, _ in group])
+    runs = [scores(record, path, names[record["id"]]) for record, path in group]
     return decide(task=task, model=model, primary=about["primary"], margin=about["margin"], runs=runs)
 
 
-def _distinguished(group: Sequence[tuple[dict[str, Any], RunScores]]) -> list[RunScores]:
-    """The runs, with a mark on recipes that share a name but not their settings or test rows.
+def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Run id → what the run's recipe is called in tables.
 
-    They are different methods; folded into one row their seeds would be taken for noise.
+    A point of a label curve has its number of labels. Recipes that share a name but not their
+    settings or test rows get a mark: they are different methods, and folded into one row their
+    seeds would be taken for noise.
     """
-    kinds: dict[str, list[str]] = {}
-    marks = []
-    for record, run in group:
-        slots = {slot: record["recipe"][slot] for slot in SLOTS}
-        mark = digest([slots, record["limit"], record["split"]])
-        marks.append(mark)
-        if mark not in kinds.setdefault(run.recipe, []):
-            kinds[run.recipe].append(mark)
-    return [
-        run if len(kinds[run.recipe]) == 1 else replace(run, recipe=f"{run.recipe} ·{mark[:4]}")
-        for (_, run), mark in zip(group, marks, strict=True)
-    ]
+    plain: dict[str, str] = {}
+    marks: dict[str, str] = {}
+    kinds: dict[tuple[str, str, str], set[str]] = {}
+    for record in records:
+        id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
+        plain[id] = name if count is None else f"{name} (n={count})"
+        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], record["limit"], record["split"]])
+        place = (record["task"]["name"], record["model"]["spec"], plain[id])
+        kinds.setdefault(place, set()).add(marks[id])
+    shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
+    return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
 
 
-def scores(record: dict[str, Any], folder: Path) -> RunScores:
+def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> RunScores:
     """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
     rows = list(read_lines(folder / "samples.jsonl"))
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
-    values = tuple(
-        next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows
-    )
+    values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
     failures = Counter(row["failure"] for row in rows if row["failure"])
     metrics = record["metrics"]
     return RunScores(
-        recipe=label(record),
+        recipe=name or labels([record])[record["id"]],
         seed=record["seed"],
         ids=tuple(row["sample_id"] for row in rows),
         groups=tuple(row["group"] for row in rows),
@@ -71,14 +69,14 @@ def scores(record: dict[str, Any], folder: Path) -> RunScores:
         valid_strict=metrics.get("valid_strict", {}).get("mean", 0.0),
         valid_extracted=metrics.get("valid_extracted", {}).get("mean", 0.0),
         failures=dict(failures),
+        oracle=_is_oracle(record),
     )
 
 
-def label(record: dict[str, Any]) -> str:
-    """A recipe's name in tables: with its number of labels where it is a point of a label curve."""
-    labels = record["labels"]
-    name: str = record["recipe"]["name"]
-    return name if labels is None else f"{name} (n={labels})"
+def _is_oracle(record: dict[str, Any]) -> bool:
+    """Whether the recipe reads the document that holds the answer: a bound, not a method."""
+    retriever = record["recipe"]["program"].get("retriever")
+    return isinstance(retriever, dict) and retriever.get("kind") == "gold"
 
 
 def cost(record: dict[str, Any]) -> Cost:
