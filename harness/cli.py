@@ -40,7 +40,9 @@ def register() -> None:
 
 def main() -> None:
     """Run the command line; deliberate errors become one line and their exit code."""
-    logging.basicConfig(level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr)
+    logging.basicConfig(
+        level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr
+    )
     register()
     try:
         app()

@@ -16,14 +16,23 @@ def tiny_task(tmp_path: Path) -> Path:
     colours = ["red", "green", "blue"]
     for split, count in (("train", 12), ("dev", 6), ("test", 8)):
         rows = [
-            {"id": f"{split}-{i}", "input": f"thing {split} {i}", "target": colours[i % 3], "context_ids": [f"d{i}"]}
+            {
+                "id": f"{split}-{i}",
+                "input": f"thing {split} {i}",
+                "target": colours[i % 3],
+                "context_ids": [f"d{i}"],
+            }
             for i in range(count)
         ]
-        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+        (folder / f"{split}.jsonl").write_text(
+            "".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8"
+        )
     corpus = folder / "corpus"
     corpus.mkdir()
     for i in range(12):
-        (corpus / f"d{i}.md").write_text(f"# Thing {i}\nThe colour of thing test {i} is {colours[i % 3]}.\n", "utf-8")
+        (corpus / f"d{i}.md").write_text(
+            f"# Thing {i}\nThe colour of thing test {i} is {colours[i % 3]}.\n", "utf-8"
+        )
     (folder / "task.yaml").write_text(
         """\
 name: colours

@@ -17,7 +17,9 @@ def run(
     labels: Annotated[str | None, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
     results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
-    report: Annotated[Path | None, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report file.", show_default="reports/<name>.html")
+    ] = None,
     prices: Annotated[Path | None, typer.Option(help="YAML with prices, for the break-even.")] = None,
     cache: Annotated[bool, typer.Option(help="Reuse answers that were given before.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -51,8 +53,6 @@ def run(
         settings=tuple(set_ or ()),
     )
     with choose(quiet=quiet or json) as progress:
-        done = session.run(
-            experiment, results, progress=progress, cache=cache, report=report, prices=prices
-        )
+        done = session.run(experiment, results, progress=progress, cache=cache, report=report, prices=prices)
     session.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

@@ -103,7 +103,9 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
     fields = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = fields.pop("kind", None)
     if not isinstance(kind, str):
-        raise ConfigError(f"a {room.removesuffix('s')} needs 'kind'", file=file, remedy=f"known: {', '.join(names(room))}")
+        raise ConfigError(
+            f"a {room.removesuffix('s')} needs 'kind'", file=file, remedy=f"known: {', '.join(names(room))}"
+        )
     try:
         cls = lookup(room, kind)
     except ConfigError as error:
@@ -121,6 +123,11 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
         raise ConfigError(f"{kind}.{place}: {first['msg']} (got {first['input']!r})", file=file) from None
 
 
-@cache
 def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
-    return TypeAdapter(cls)
+    """Validates the fields of a kind; built once for each."""
+    if cls not in _ADAPTERS:
+        _ADAPTERS[cls] = TypeAdapter(cls)
+    return _ADAPTERS[cls]
+
+
+_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}

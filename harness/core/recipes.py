@@ -1,6 +1,6 @@
 """A recipe has four slots; an empty slot leaves that part alone.
 
-    data  →  base  →  weights  →  program
+data  →  base  →  weights  →  program
 """
 
 from __future__ import annotations

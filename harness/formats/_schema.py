@@ -37,7 +37,7 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
             raise ValueError(f"remote $ref '{reference}' is refused: a schema must be self-contained")
     cls = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     try:
-        cls.check_schema(schema)
+        cls.check_schema(dict(schema))
     except jsonschema.SchemaError as error:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
 

@@ -62,7 +62,7 @@ class Rag(Program):
 def _fit(passages: Sequence[Passage], room: int | None) -> tuple[Passage, ...]:
     if room is None:
         return tuple(passages)
-    kept = []
+    kept: list[Passage] = []
     for passage in passages:
         size = len(_show(passage))
         if size > room:

@@ -7,6 +7,7 @@ import hashlib
 import importlib
 import pkgutil
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
@@ -18,6 +19,7 @@ from harness.decide.values import Verdict
 from harness.report import sections
 from harness.report.data import ReportData, load, with_verdicts
 from harness.report.page import html
+from harness.run.money import Bill
 
 PAGE = """\
 <!doctype html>
@@ -78,14 +80,21 @@ def discover() -> list[tuple[str, Section]]:
 
 
 def build(
-    results: Path, out: Path, *, run_ids: Sequence[str], verdicts: Sequence[Verdict], title: str
+    results: Path,
+    out: Path,
+    *,
+    run_ids: Sequence[str],
+    verdicts: Sequence[Verdict],
+    title: str,
+    bills: Sequence[Bill] = (),
 ) -> Path:
     """Write the report of `run_ids` below `results/runs/` to `out` and return `out`.
 
     Raises:
         ConfigError: `out` cannot be written.
     """
-    text = render(with_verdicts(load(results, run_ids), title, verdicts))
+    data = with_verdicts(load(results, run_ids), title, verdicts)
+    text = render(replace(data, bills=tuple(bills)))
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         part = out.with_name(out.name + ".part")
@@ -111,8 +120,8 @@ def render(data: ReportData) -> str:
             PAGE,
             policy=policy(css, js),
             title=data.title,
-            css=Markup(css),  # noqa: S704
-            js=Markup(js),  # noqa: S704
+            css=Markup(css),
+            js=Markup(js),
             sections=bodies,
             runs=len(data.runs),
         )

@@ -13,6 +13,7 @@ from typing import Any
 from harness.decide.values import Verdict
 from harness.run.diagnose import triage_file
 from harness.run.evidence import labels
+from harness.run.money import Bill
 from harness.store.folders import Row, read_head, read_rows
 
 
@@ -89,6 +90,8 @@ class ReportData:
     title: str
     groups: tuple[Group, ...]
     problems: tuple[str, ...] = field(default=())
+    bills: tuple[Bill, ...] = field(default=())
+    """Costs in money; empty where no prices were given."""
 
     @property
     def runs(self) -> list[Run]:

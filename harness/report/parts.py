@@ -103,7 +103,9 @@ def table(content: Table) -> Markup:
     return html(_TABLE, table=content)
 
 
-def figure(pictures: Sequence[Picture], *, caption: str = "", question: str = "", wide: bool = False) -> Markup:
+def figure(
+    pictures: Sequence[Picture], *, caption: str = "", question: str = "", wide: bool = False
+) -> Markup:
     """One picture, or several of which the reader chooses one; each with its table."""
     tables = [table(picture.table) for picture in pictures]
     return html(_FIGURE, pictures=pictures, tables=tables, caption=caption, question=question, wide=wide)

@@ -82,7 +82,7 @@ def element(tag: str, inner: str | Markup = "", **attributes: object) -> Markup:
             shown = number(value) if isinstance(value, float) else visible(str(value))
             parts.append(f' {name.rstrip("_").replace("_", "-")}="{escape(shown)}"')
     body = inner if isinstance(inner, Markup) else escape(visible(inner))
-    return Markup(f"<{tag}{''.join(parts)}>{body}</{tag}>")  # noqa: S704
+    return Markup(f"<{tag}{''.join(parts)}>{body}</{tag}>")
 
 
 def group(*parts: Markup, **attributes: object) -> Markup:

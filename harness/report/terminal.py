@@ -9,7 +9,12 @@ from rich.text import Text
 from harness.decide.triage import Triage
 from harness.decide.values import RecipeSummary, Verdict
 
-STYLES = {"winner": "bold green", "tie": "bold cyan", "no_difference": "bold cyan", "inconclusive": "bold yellow"}
+STYLES = {
+    "winner": "bold green",
+    "tie": "bold cyan",
+    "no_difference": "bold cyan",
+    "inconclusive": "bold yellow",
+}
 
 
 def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
@@ -84,6 +89,8 @@ def print_triage(task: str, model: str, triage: Triage, console: Console | None 
     for prediction in triage.predictions:
         mark, style = ("worth trying", "green") if prediction.worth else ("not worth it", "dim")
         names = ", ".join(prediction.recipes)
-        console.print(Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}"))
+        console.print(
+            Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
+        )
     console.print(Text.assemble(("next: ", "bold"), triage.step))
     console.print()

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = (
-    "finetune-or-prompt-harness torch transformers peft bitsandbytes lm-eval jsonschema rank-bm25 duckdb optuna "
-    "tokenizers safetensors llguidance numpy scipy"
+    "finetune-or-prompt-harness torch transformers peft bitsandbytes lm-eval jsonschema rank-bm25 duckdb "
+    "optuna tokenizers safetensors llguidance numpy scipy"
 ).split()
 
 
@@ -72,7 +72,9 @@ def _cpu_name() -> str:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
         return platform.processor()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
+    return next(
+        (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
+    )
 
 
 def command() -> str:

@@ -27,7 +27,7 @@ from harness.core.protocols import (
 from harness.core.values import Example, Lesson, Prompt, Request
 from harness.run import environment, scoring
 from harness.run.cells import Cell
-from harness.run.folder import RunFolder, append_line, write_json
+from harness.run.folder import RunFolder, append_line, read_json, write_json
 from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
 from harness.run.workbench import Workbench, is_server
@@ -82,18 +82,22 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
 
 def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any]:
     """Record that a cell could not be finished; what it had answered stays on disk."""
-    record = cell.describe() | environment.record() | {
-        "started_at": _now(),
-        "finished_at": _now(),
-        "seconds": 0.0,
-        "status": "failed",
-        "error": f"{type(error).__name__}: {error}",
-        "train": None,
-        "answer": None,
-        "metrics": {},
-        "parity": getattr(error, "checks", []),
-        "counts": {},
-    }
+    record = (
+        cell.describe()
+        | environment.record()
+        | {
+            "started_at": _now(),
+            "finished_at": _now(),
+            "seconds": 0.0,
+            "status": "failed",
+            "error": f"{type(error).__name__}: {error}",
+            "train": None,
+            "answer": None,
+            "metrics": {},
+            "parity": getattr(error, "checks", []),
+            "counts": {},
+        }
+    )
     folder.finish(record)
     return record
 
@@ -128,6 +132,7 @@ def _prepare(attempt: Attempt) -> tuple[Engine, dict[str, Any] | None, list[dict
     lessons = [_lesson(attempt, example) for example in attempt.pool]
     canary = parity.canary(model, lessons)
     model, train = _train(attempt, model, lessons)
+    train["lessons"] = len(lessons)
     attempt.progress.state(cell, "checking")
     asked = [_request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     checks = parity.check(model, lessons, canary, asked)
@@ -159,11 +164,9 @@ def _train(
 
 
 def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
-    import json
-
     try:
-        return json.loads((folder.path / "trained.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
-    except (FileNotFoundError, json.JSONDecodeError):
+        return read_json(folder.path / "trained.json")
+    except (FileNotFoundError, ValueError):
         return None
 
 

@@ -25,7 +25,7 @@ class ExperimentFile(BaseModel):
     name: str | None = None
     task: str | list[str]
     model: str | list[str] = DEFAULT_MODEL
-    recipes: list[str | dict[str, Any]] = Field(default_factory=lambda: list(DEFAULT_RECIPES))
+    recipes: list[str | dict[str, Any]] = Field(default=[*DEFAULT_RECIPES])
     seeds: int = Field(default=1, ge=1)
     limit: int | None = Field(default=None, ge=1)
     labels: list[int] = Field(default_factory=list)

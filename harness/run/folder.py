@@ -39,7 +39,7 @@ class RunFolder:
 
     def record(self) -> dict[str, Any] | None:
         try:
-            return json.loads((self.path / "run.json").read_text(encoding="utf-8"))  # type: ignore[no-any-return]
+            return read_json(self.path / "run.json")
         except (FileNotFoundError, json.JSONDecodeError):
             return None
 
@@ -77,6 +77,16 @@ class RunFolder:
         if end < self.samples.stat().st_size:
             os.truncate(self.samples, end)
         return rows
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file.
+
+    Raises:
+        FileNotFoundError, json.JSONDecodeError: there is none.
+    """
+    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return value
 
 
 def read_lines(path: Path) -> Iterator[dict[str, Any]]:

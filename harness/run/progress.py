@@ -47,7 +47,9 @@ def outcome(record: dict[str, Any]) -> str:
     valid = record["metrics"].get("valid_extracted")
     if score is None:
         return "no answer could be scored"
-    return f"{primary} {score['mean']:.3f} (n={score['n']})" + (f" · valid {valid['mean']:.0%}" if valid else "")
+    return f"{primary} {score['mean']:.3f} (n={score['n']})" + (
+        f" · valid {valid['mean']:.0%}" if valid else ""
+    )
 
 
 class PlainProgress(Progress):
@@ -123,7 +125,13 @@ class LiveProgress(Progress):
             style = {"done": "green", "failed": "red", "waiting": "dim"}.get(row["state"], "")
             dev = "" if row["dev"] is None else f"{row['dev']:.3f}"
             table.add_row(
-                cell.recipe.name + labels, str(cell.seed), row["state"], row["text"], dev, row["result"], style=style
+                cell.recipe.name + labels,
+                str(cell.seed),
+                row["state"],
+                row["text"],
+                dev,
+                row["result"],
+                style=style,
             )
         return table
 
@@ -137,7 +145,9 @@ class LiveProgress(Progress):
 
     def step(self, cell: Cell, step: StepRecord) -> None:
         row = self._rows[cell.key]
-        row["text"] = f"epoch {step.epoch:.2f} · loss {step.loss:.3f} · {step.tokens / step.seconds:.0f} tok/s"
+        row["text"] = (
+            f"epoch {step.epoch:.2f} · loss {step.loss:.3f} · {step.tokens / step.seconds:.0f} tok/s"
+        )
         row["state"] = "training"
         row["dev"] = step.dev_score if step.dev_score is not None else row["dev"]
 

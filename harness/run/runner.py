@@ -38,7 +38,7 @@ def run(
     *,
     progress: Progress,
     cache: bool = True,
-    on_finished: Callable[[Path], None] = lambda folder: None,
+    on_finished: Callable[[Path], None] = lambda _: None,
 ) -> Outcome:
     """Bring every cell to completion; a failing one is recorded and the others go on.
 

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError
+from harness.decide.cost import load as load_prices
 from harness.decide.verdict import Verdict
 from harness.run import evidence
 from harness.run.cells import plan
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
+from harness.run.money import Bill, bills
 from harness.run.progress import Progress, outcome
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
@@ -26,6 +27,7 @@ class Session:
 
     outcome: Outcome
     verdicts: tuple[Verdict, ...]
+    bills: tuple[Bill, ...]
     report: Path
 
     @property
@@ -39,6 +41,7 @@ class Session:
             "runs": list(self.outcome.records),
             "verdict": verdicts[0] if verdicts else None,
             "verdicts": verdicts,
+            "costs": [bill.to_json() for bill in self.bills],
             "report": str(self.report),
             "exit_code": self.exit_code,
         }
@@ -81,7 +84,9 @@ def numbers(text: str | None, option: str) -> tuple[int, ...]:
     try:
         return tuple(_positive(int(part), option) or 0 for part in text.split(",")) if text else ()
     except ValueError:
-        raise ConfigError(f"{option} {text!r} is not a list of whole numbers", remedy="e.g. 25,50,100") from None
+        raise ConfigError(
+            f"{option} {text!r} is not a list of whole numbers", remedy="e.g. 25,50,100"
+        ) from None
 
 
 def _positive(value: int | None, option: str) -> int | None:
@@ -100,6 +105,7 @@ def run(
     prices: Path | None = None,
 ) -> Session:
     """Run every cell, keep DuckDB in step, decide, and write the report."""
+    priced = None if prices is None else load_prices(prices)
     cells = plan(experiment)
     open_index(results)
     outcome = run_cells(
@@ -107,11 +113,12 @@ def run(
     )
     verdicts = tuple(evidence.verdicts(outcome.folders))
     out = report or Path("reports") / f"{experiment.name}.html"
+    costs = () if priced is None else tuple(bills(outcome.folders, priced))
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name)
-    return Session(outcome=outcome, verdicts=verdicts, report=out)
+    build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
+    return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
 
 
 def open_index(results: Path) -> None:
@@ -148,5 +155,7 @@ def show(session: Session, *, as_json: bool) -> None:
         print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
     for verdict in session.verdicts:
         print_verdict(verdict)
+    for bill in session.bills:
+        for found in bill.break_evens:
+            print(f"  {found.sentence}")
     print(f"report: {session.report}")
-

@@ -25,7 +25,9 @@ class Fields(Scorer):
         said, wanted = Counter(leaves(value)), Counter(leaves(target))
         common = sum((said & wanted).values())
         wrong = sorted({path for path, _ in (wanted - said)} | {path for path, _ in (said - wanted)})
-        return 2 * common / (said.total() + wanted.total()), f"differs at {', '.join(wrong[:8])}" if wrong else ""
+        return 2 * common / (
+            said.total() + wanted.total()
+        ), f"differs at {', '.join(wrong[:8])}" if wrong else ""
 
 
 def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:

@@ -21,12 +21,45 @@ SEED = 20261122
 SIZES = {"train": 400, "dev": 100, "test": 200}
 COMPANY = "Halmar Tideworks"
 
-SITES = ["Brandholm", "Kessel Quay", "Ostervik", "Pinmoor", "Saltash Yard", "Tolvane", "Wexley", "Drumlin Point"]
+SITES = [
+    "Brandholm",
+    "Kessel Quay",
+    "Ostervik",
+    "Pinmoor",
+    "Saltash Yard",
+    "Tolvane",
+    "Wexley",
+    "Drumlin Point",
+]
 FACILITIES = ["canteen", "bicycle shed", "archive", "paint hall", "first aid room", "guest house", "tool store",
               "training room", "car park", "laundry", "sail loft", "weighbridge"]  # fmt: skip
 
-FIRST = ["Adair", "Berit", "Cosmo", "Delphine", "Edda", "Falk", "Gitta", "Hollis", "Ilka", "Jory", "Kelda", "Lorne",
-         "Maren", "Nils", "Odile", "Piers", "Quentin", "Runa", "Sorcha", "Tamsin", "Ulf", "Vesna", "Wilma", "Yorick"]
+FIRST = [
+    "Adair",
+    "Berit",
+    "Cosmo",
+    "Delphine",
+    "Edda",
+    "Falk",
+    "Gitta",
+    "Hollis",
+    "Ilka",
+    "Jory",
+    "Kelda",
+    "Lorne",
+    "Maren",
+    "Nils",
+    "Odile",
+    "Piers",
+    "Quentin",
+    "Runa",
+    "Sorcha",
+    "Tamsin",
+    "Ulf",
+    "Vesna",
+    "Wilma",
+    "Yorick",
+]
 LAST = ["Abernon", "Brockway", "Cardew", "Dunmore", "Eskdale", "Farrant", "Gullick", "Hathern", "Isbister", "Jarrold",
         "Kettley", "Lanyon", "Marwood", "Nettleship", "Orchard", "Penhale", "Quayle", "Rusland", "Skelwith", "Tregenza",
         "Uskmoor", "Vosper", "Whitlock", "Yelland"]  # fmt: skip
@@ -147,7 +180,10 @@ def main(folder: Path) -> None:
     ]
     splits = {"train": (once + again)[: SIZES["train"]], "dev": dev, "test": test}
     for split, rows in splits.items():
-        lines = [json.dumps({"id": f"{split}-{i:03d}", **row}, ensure_ascii=False) + "\n" for i, row in enumerate(rows)]
+        lines = [
+            json.dumps({"id": f"{split}-{i:03d}", **row}, ensure_ascii=False) + "\n"
+            for i, row in enumerate(rows)
+        ]
         (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
 
 

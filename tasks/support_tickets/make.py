@@ -23,41 +23,85 @@ KNOWN = {"train": 6, "dev": 8, "test": 8}
 
 PRODUCTS = {
     "KX": ["router", "modem", "antenna", "set-top box", "repeater", "switch", "docking station", "headset"],
-    "VD": ["mobile app", "customer portal", "mail client", "firmware", "backup tool", "login page", "chat window"],
+    "VD": [
+        "mobile app",
+        "customer portal",
+        "mail client",
+        "firmware",
+        "backup tool",
+        "login page",
+        "chat window",
+    ],
     "TQ": ["invoice", "monthly plan", "direct debit", "voucher", "student discount", "annual contract"],
     "WR": ["parcel", "courier delivery", "return label", "pickup order", "replacement shipment", "gift box"],
 }
 """House code of a product line → what customers call its products."""
 
-BRANDS = ["Orvia", "Lumet", "Casko", "Pellin", "Tavro", "Nimbex", "Dorsa", "Quill", "Hexby", "Sorrel", "Arkon", "Mivo"]
+BRANDS = [
+    "Orvia",
+    "Lumet",
+    "Casko",
+    "Pellin",
+    "Tavro",
+    "Nimbex",
+    "Dorsa",
+    "Quill",
+    "Hexby",
+    "Sorrel",
+    "Arkon",
+    "Mivo",
+]
 
 TROUBLES = {
     "broken": [
-        "the {p} is dead since {when}", "my {p} gave up the ghost {when}", "{p} stopped working {when}",
-        "nothing happens any more with the {p}, {when} it just died", "the {p} crashes all the time since {when}",
-        "{when} the {p} broke", "cannot get the {p} to do anything", "the {p} is out of order again",
+        "the {p} is dead since {when}",
+        "my {p} gave up the ghost {when}",
+        "{p} stopped working {when}",
+        "nothing happens any more with the {p}, {when} it just died",
+        "the {p} crashes all the time since {when}",
+        "{when} the {p} broke",
+        "cannot get the {p} to do anything",
+        "the {p} is out of order again",
     ],
     "missing": [
-        "I never got the {p}", "the {p} has not turned up, it was promised for {when}", "where is my {p}??",
-        "still waiting for the {p} since {when}", "no sign of the {p} so far", "the {p} seems to be lost",
-        "you promised the {p} for {when} and there is nothing", "the {p} did not arrive",
+        "I never got the {p}",
+        "the {p} has not turned up, it was promised for {when}",
+        "where is my {p}??",
+        "still waiting for the {p} since {when}",
+        "no sign of the {p} so far",
+        "the {p} seems to be lost",
+        "you promised the {p} for {when} and there is nothing",
+        "the {p} did not arrive",
     ],
     "slow": [
-        "the {p} is painfully slow", "since {when} the {p} crawls", "the {p} takes ages every single time",
-        "{p} lagging like mad since {when}", "the {p} needs minutes for what took seconds", "the {p} drags on and on",
-        "everything about the {p} is sluggish since {when}", "the {p} got slower and slower",
+        "the {p} is painfully slow",
+        "since {when} the {p} crawls",
+        "the {p} takes ages every single time",
+        "{p} lagging like mad since {when}",
+        "the {p} needs minutes for what took seconds",
+        "the {p} drags on and on",
+        "everything about the {p} is sluggish since {when}",
+        "the {p} got slower and slower",
     ],
     "charged": [
-        "you took {amount} too much for the {p}", "I was billed {amount} twice for the {p}",
-        "there is a charge of {amount} for the {p} that I never agreed to", "why was {amount} taken for the {p}?",
-        "my card shows {amount} for the {p}, that is wrong", "{amount} gone for a {p} I cancelled {when}",
-        "overcharged by {amount} on the {p}", "the {p} should be free, yet {amount} left my account",
+        "you took {amount} too much for the {p}",
+        "I was billed {amount} twice for the {p}",
+        "there is a charge of {amount} for the {p} that I never agreed to",
+        "why was {amount} taken for the {p}?",
+        "my card shows {amount} for the {p}, that is wrong",
+        "{amount} gone for a {p} I cancelled {when}",
+        "overcharged by {amount} on the {p}",
+        "the {p} should be free, yet {amount} left my account",
     ],
     "question": [
-        "how do I change the name on the {p}?", "quick question, can I move the {p} to my new flat?",
-        "is there a manual for the {p}?", "just wondering whether the {p} works abroad",
-        "could you tell me how long the {p} is valid?", "what are the options for the {p}?",
-        "can two people share the {p}?", "I would like to know more about the {p}",
+        "how do I change the name on the {p}?",
+        "quick question, can I move the {p} to my new flat?",
+        "is there a manual for the {p}?",
+        "just wondering whether the {p} works abroad",
+        "could you tell me how long the {p} is valid?",
+        "what are the options for the {p}?",
+        "can two people share the {p}?",
+        "I would like to know more about the {p}",
     ],
 }
 
@@ -88,7 +132,18 @@ REFERENCES = ["order {r}", "ref {r}", "my number is {r}", "case {r}", "it says {
               "reference: {r}", "under {r}"]  # fmt: skip
 NAMES = ["Ines", "Tomasz", "Priya", "Old Ben", "Mrs Lund", "J. Okafor", "Mei", "Ruben", "Aunt Sal", "Kofi", "Dr Weiss",
          "Yara", "Liam P.", "Noor", "Greta", "Hamid", "Sven", "Paola", "Chidi", "Anouk", "Bram", "Tess"]  # fmt: skip
-CLOSINGS = ["Thanks", "cheers", "Kind regards", "bye", "Best", "thx", "Yours", "Please help", "over to you", "Regards"]
+CLOSINGS = [
+    "Thanks",
+    "cheers",
+    "Kind regards",
+    "bye",
+    "Best",
+    "thx",
+    "Yours",
+    "Please help",
+    "over to you",
+    "Regards",
+]
 
 
 @dataclass(frozen=True)
@@ -158,7 +213,11 @@ def message(ticket: Ticket, rng: random.Random, *, known: int) -> str:
         rng.shuffle(parts)
     body = rng.choice([", ", ". ", " - "]).join(_typos(part, rng) for part in parts)
     greeting = f"{rng.choice(GREETINGS)}{rng.choice([',', '!', '', '...'])} " if rng.random() < 0.7 else ""
-    closing = f"{rng.choice(['. ', '! ', ' / '])}{rng.choice(CLOSINGS)} {rng.choice(NAMES)}" if rng.random() < 0.6 else ""
+    closing = (
+        f"{rng.choice(['. ', '! ', ' / '])}{rng.choice(CLOSINGS)} {rng.choice(NAMES)}"
+        if rng.random() < 0.6
+        else ""
+    )
     return greeting + body + closing
 
 
@@ -205,7 +264,9 @@ def schema() -> dict[str, Any]:
         {
             "queue": {"enum": queues},
             "priority": {"enum": ["P1", "P2", "P3", "P4"]},
-            "customer": closed({"tier": {"enum": list(TIERS)}, "ref": {"type": "string", "pattern": "^[A-Z][0-9]{4}$"}}),
+            "customer": closed(
+                {"tier": {"enum": list(TIERS)}, "ref": {"type": "string", "pattern": "^[A-Z][0-9]{4}$"}}
+            ),
             "refund": closed({"due": {"type": "boolean"}, "cents": {"type": "integer", "minimum": 0}}),
             "action": {"enum": list(ACTION.values())},
         }
@@ -227,13 +288,21 @@ def corpus() -> dict[str, str]:
         "question": "only asks how something works",
     }  # fmt: skip
     for trouble, words in about.items():
-        refund = "refund due true with the amount in cents" if trouble == "charged" else "refund due false, 0 cents"
+        refund = (
+            "refund due true with the amount in cents"
+            if trouble == "charged"
+            else "refund due false, 0 cents"
+        )
         ranks = ", ".join(f"tier {t} {priority(Ticket('', '', trouble, t, '', 0))}" for t in TIERS)
         pages[f"trouble-{trouble}"] = (
             f"# Trouble: {trouble}\n\nThe product {words}: the queue ends with {DIGIT[trouble]}, action "
             f"{ACTION[trouble]}, {refund}. Priority: {ranks}.\n"
         )
-    kinds = {"S": "private homes and single persons", "M": "shops, practices and small firms", "L": "large companies"}
+    kinds = {
+        "S": "private homes and single persons",
+        "M": "shops, practices and small firms",
+        "L": "large companies",
+    }
     for tier, kind in kinds.items():
         pages[f"tier-{tier.lower()}"] = (
             f"# Customer tier {tier}\n\nTier {tier} is for {kind}: {', '.join(TIERS[tier])}.\n"

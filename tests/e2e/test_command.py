@@ -33,7 +33,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def six(tiny_task: Path, tmp_path: Path) -> tuple[Path, dict[str, object]]:
     """All six methods on the little task, once."""
     done = harness(
-        "run", tiny_task, "--model", "tiny", "--recipes", SIX, *SHORT, "--report", "r.html", "--json", cwd=tmp_path
+        "run",
+        tiny_task,
+        "--model",
+        "tiny",
+        "--recipes",
+        SIX,
+        *SHORT,
+        "--report",
+        "r.html",
+        "--json",
+        cwd=tmp_path,
     )
     return tmp_path, json.loads(done.stdout)
 
@@ -46,7 +56,9 @@ def test_help_does_not_import_torch(tmp_path: Path) -> None:
         "except SystemExit: pass\n"
         "assert not {'torch', 'transformers', 'duckdb', 'datasets'} & set(sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert done.returncode == 0, done.stderr
     assert "run" in done.stdout
 
@@ -75,7 +87,17 @@ def test_six_methods_from_one_command(six: tuple[Path, dict[str, object]], tiny_
 
     clock = time.monotonic()
     again = harness(
-        "run", tiny_task, "--model", "tiny", "--recipes", SIX, *SHORT, "--report", "r.html", "--json", cwd=folder
+        "run",
+        tiny_task,
+        "--model",
+        "tiny",
+        "--recipes",
+        SIX,
+        *SHORT,
+        "--report",
+        "r.html",
+        "--json",
+        cwd=folder,
     )
     repeated = json.loads(again.stdout)
     assert [run["started_at"] for run in repeated["runs"]] == [run["started_at"] for run in runs]
@@ -95,7 +117,11 @@ def test_a_kill_at_any_moment_loses_nothing(tiny_task: Path, tmp_path: Path) -> 
     env = {**os.environ, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
     for seconds in (3.0, 6.0, 9.0):
         process = subprocess.Popen(
-            [*command, "--results", "stormy"], cwd=tmp_path, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            [*command, "--results", "stormy"],
+            cwd=tmp_path,
+            env=env,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
         )
         try:
             process.wait(timeout=seconds)
@@ -122,7 +148,10 @@ def test_diagnose_probes_dev_only(tiny_task: Path, tmp_path: Path) -> None:
         (("run", "TASK", "--model", "no/such-model", "--recipes", "zero_shot"), "no/such-model"),
         (("run", "TASK", "--model", "tiny", "--labels", "ten"), "whole numbers"),
         (("run", "TASK", "--model", "tiny", "--limit", "0"), "--limit 0"),
-        (("run", "TASK", "--model", "tiny", "--recipes", "lora", "--set", "weights.lora_rr=4"), "did you mean 'lora_r'"),
+        (
+            ("run", "TASK", "--model", "tiny", "--recipes", "lora", "--set", "weights.lora_rr=4"),
+            "did you mean 'lora_r'",
+        ),
         (("run", "TASK", "--model", "fake", "--recipes", "lora"), "never trained"),
         (("run", "nowhere.yaml"), "nowhere.yaml"),
         (("sql", "SELEC 1"), "SELEC"),
@@ -134,7 +163,9 @@ def test_bad_input_is_one_clear_line(
 ) -> None:
     named = [str(tiny_task) if word == "TASK" else word for word in words]
     if words[0] in ("sql", "show"):
-        harness("run", tiny_task, "--model", "fake", "--recipes", "zero_shot", "--report", "r.html", cwd=tmp_path)
+        harness(
+            "run", tiny_task, "--model", "fake", "--recipes", "zero_shot", "--report", "r.html", cwd=tmp_path
+        )
     done = harness(*named, cwd=tmp_path, code=2)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1, done.stderr

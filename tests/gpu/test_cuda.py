@@ -17,7 +17,9 @@ pytestmark = [
 
 def _requests() -> list[Request]:
     shared = "one two three four five six seven eight nine ten eleven twelve "
-    return [Request(id=str(i), messages=(Message("user", shared + str(i)),), max_new_tokens=16) for i in range(8)]
+    return [
+        Request(id=str(i), messages=(Message("user", shared + str(i)),), max_new_tokens=16) for i in range(8)
+    ]
 
 
 def test_the_engine_answers_on_the_gpu_as_on_the_cpu() -> None:
@@ -31,7 +33,9 @@ def test_the_engine_answers_on_the_gpu_as_on_the_cpu() -> None:
 
 
 @pytest.mark.parametrize("recipe", ["lora", "qlora", "full"])
-def test_training_runs_on_the_gpu_and_records_device_memory(recipe: str, tiny_task: Path, tmp_path: Path) -> None:
+def test_training_runs_on_the_gpu_and_records_device_memory(
+    recipe: str, tiny_task: Path, tmp_path: Path
+) -> None:
     from harness.run import session
     from harness.run.cells import plan
     from harness.run.progress import Progress

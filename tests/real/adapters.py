@@ -1,7 +1,7 @@
 """From public data sets to task folders: work that nobody here wrote.
 
-    python -m tests.real.adapters ../shared/data build/real      # writes build/real/{snips,xquad}
-    harness run build/real/snips --recipes zero_shot,few_shot,bm25_rag,lora,qlora,full,rag_lora
+python -m tests.real.adapters ../shared/data build/real      # writes build/real/{snips,xquad}
+harness run build/real/snips --recipes zero_shot,few_shot,bm25_rag,lora,qlora,full,rag_lora
 """
 
 from __future__ import annotations
@@ -77,7 +77,9 @@ def _utterances(path: Path, intent: str) -> list[Row]:
         utterance = "".join(part["text"] for part in item["data"]).strip()
         slots = {part["entity"]: part["text"].strip() for part in item["data"] if "entity" in part}
         target = {"intent": intent, "slots": slots}
-        rows.append({"id": f"{path.stem}-{number}", "input": utterance, "target": target, "context_ids": [intent]})
+        rows.append(
+            {"id": f"{path.stem}-{number}", "input": utterance, "target": target, "context_ids": [intent]}
+        )
     return rows
 
 
@@ -96,7 +98,10 @@ def _snips_schema(slots: dict[str, set[str]]) -> dict[str, Any]:
     texts = {"type": "object", "additionalProperties": {"type": "string"}}
     return {
         "type": "object",
-        "properties": {"intent": {"enum": sorted(slots)}, "slots": texts | {"propertyNames": {"enum": names}}},
+        "properties": {
+            "intent": {"enum": sorted(slots)},
+            "slots": texts | {"propertyNames": {"enum": names}},
+        },
         "required": ["intent", "slots"],
         "additionalProperties": False,
     }
@@ -108,7 +113,9 @@ def _guide(intent: str, train: Sequence[Row]) -> str:
     for row in rows:
         for slot, value in row["target"]["slots"].items():
             values[slot].append(value)
-    lines = [f"- {slot}: such as {', '.join(dict.fromkeys(found[:4]))}" for slot, found in sorted(values.items())]
+    lines = [
+        f"- {slot}: such as {', '.join(dict.fromkeys(found[:4]))}" for slot, found in sorted(values.items())
+    ]
     asked = "; ".join(row["input"] for row in rows[:2])
     return f"# {intent}\n\nSlots of the intent {intent}:\n" + "\n".join(lines) + f"\n\nAsked like: {asked}\n"
 
@@ -170,7 +177,10 @@ max_new_tokens: 32
 licence: XQuAD (English), CC BY-SA 4.0
 """
 
-ADAPTERS: dict[str, tuple[str, Callable[..., Path]]] = {"snips": ("snips", snips), "xquad": ("xquad_en", xquad)}
+ADAPTERS: dict[str, tuple[str, Callable[..., Path]]] = {
+    "snips": ("snips", snips),
+    "xquad": ("xquad_en", xquad),
+}
 
 
 def main(data: Path, out: Path) -> None:

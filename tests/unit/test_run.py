@@ -102,7 +102,9 @@ def test_one_failing_cell_is_recorded_and_the_others_go_on(
     assert "the disk went away" in outcome.records[0]["error"]
 
 
-def test_a_failed_cell_is_tried_again(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failed_cell_is_tried_again(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def broken(self: Workbench, spec: str) -> FakeEngine:
         raise OSError("no")
 
@@ -211,3 +213,44 @@ def test_recipes_of_one_name_and_other_settings_stay_apart(
     (verdict,) = evidence.verdicts(outcome.folders)
     assert len({row.recipe for row in verdict.summaries}) == 2
     assert all(row.recipe.startswith("few_shot ·") and row.seeds == 1 for row in verdict.summaries)
+
+
+def test_prices_give_a_break_even_that_can_be_checked_by_hand(tmp_path: Path) -> None:
+    """36 s of training at 100 an hour is 1; 90 tokens saved an answer at 1 a million: 11,111 answers."""
+    from harness.decide.cost import Prices
+    from harness.run.money import bills
+
+    for name, tokens, train in (
+        ("few_shot", 100, None),
+        ("lora", 10, {"seconds": 36.0, "trainable_parameters": 5}),
+    ):
+        folder = tmp_path / name
+        folder.mkdir()
+        task = {
+            "name": "t",
+            "primary": "exact",
+            "margin": 0.0,
+            "scorers": [{"name": "exact", "binary": True}],
+        }
+        answer = {"throughput": 1.0, "tokens_in_mean": tokens, "tokens_out_mean": 0}
+        record = {
+            "id": name,
+            "status": "done",
+            "split": "test",
+            "task": task,
+            "model": {"spec": "m"},
+            "recipe": {"name": name, "program": {"kind": "zero_shot"}},
+            "seed": 0,
+            "labels": None,
+            "limit": None,
+            "train": train and {**train, "bytes": 1, "lessons": 0},
+            "answer": answer,
+            "peak_memory_bytes": 1,
+            "metrics": {},
+        }
+        (folder / "run.json").write_text(json.dumps(record))
+        row = {"sample_id": "a", "tokens_in": tokens, "tokens_out": 0, "shots": []}
+        (folder / "samples.jsonl").write_text(json.dumps(row) + "\n")
+    (bill,) = bills([tmp_path / "few_shot", tmp_path / "lora"], Prices(gpu_hour=100, million_tokens_in=1))
+    (found,) = bill.break_evens
+    assert found.volume == pytest.approx(1e6 / 90)

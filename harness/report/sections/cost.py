@@ -139,7 +139,14 @@ def _description(axis: Axis, points: Sequence[Point]) -> str:
 
 def _numbers(axis: Axis, points: Sequence[Point]) -> parts.Table:
     best = {summary.recipe for summary, _ in frontier(points)}
-    columns = [("recipe", ""), ("score", "points"), ("low", ""), ("high", ""), (axis.title, ""), ("frontier", "")]
+    columns = [
+        ("recipe", ""),
+        ("score", "points"),
+        ("low", ""),
+        ("high", ""),
+        (axis.title, ""),
+        ("frontier", ""),
+    ]
     body = [
         [
             parts.Cell(text=s.recipe),

@@ -82,8 +82,8 @@ def collect(data: ReportData) -> Info | None:
         else ""
     )
     index = {
-        "groups": [_group(data, place, group) for place, group in enumerate(data.groups)],
-        "failures": {mode: text for mode, text in ABOUT.items()},
+        "groups": [_group(data, group) for group in data.groups],
+        "failures": dict(ABOUT),
     }
     return Info(index, tuple(blocks), words)
 
@@ -92,11 +92,16 @@ def render(info: Info) -> Markup:
     return html(_BODY, index=embedded_json(info.index), blocks=info.blocks, left_out=info.left_out)
 
 
-def _group(data: ReportData, place: int, group: Group) -> dict[str, Any]:
+def _group(data: ReportData, group: Group) -> dict[str, Any]:
     places = {run.id: place for place, run in enumerate(data.runs)}
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [
-        {"block": f"answers-{places[r.id]}", "id": r.id, "name": group.run_name(r), "chosen": r.recipe == chosen}
+        {
+            "block": f"answers-{places[r.id]}",
+            "id": r.id,
+            "name": group.run_name(r),
+            "chosen": r.recipe == chosen,
+        }
         for r in group.runs
         if r.rows
     ]
@@ -116,7 +121,9 @@ def _block(run: Run, share: int) -> tuple[Markup, int]:
         used += size
         answers.append(content)
     texts = embedded_json(list(passages))
-    return Markup('{"answers":[') + Markup(",").join(answers) + Markup('],"passages":') + texts + Markup("}"), missing
+    return Markup('{"answers":[') + Markup(",").join(answers) + Markup('],"passages":') + texts + Markup(
+        "}"
+    ), missing
 
 
 def _answer(run: Run, row: Row, passages: dict[str, int]) -> dict[str, Any]:

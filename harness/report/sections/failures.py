@@ -83,7 +83,8 @@ def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
     x = svg.Scale(0.0, float(max(bar.total for bar in bars)), LEFT, RIGHT)
     labels = [f"{tick:g}" for tick in x.ticks()]
     said = "; ".join(
-        f"{bar.name}: " + ", ".join(f"{bar.counts[m]} {m}" for m in (*modes, RIGHT_ANSWER) if bar.counts.get(m))
+        f"{bar.name}: "
+        + ", ".join(f"{bar.counts[m]} {m}" for m in (*modes, RIGHT_ANSWER) if bar.counts.get(m))
         for bar in bars
     )
     return svg.svg(
@@ -107,18 +108,22 @@ def _bar(bar: Bar, modes: Sequence[str], x: svg.Scale, y: float) -> Markup:
     return svg.group(*drawn)
 
 
-def _part(
-    bar: Bar, mode: str, count: int, class_: str, box: tuple[float, float, float, float]
-) -> Markup:
+def _part(bar: Bar, mode: str, count: int, class_: str, box: tuple[float, float, float, float]) -> Markup:
     left, top, width, height = box
     inside = [
         svg.element("title", f"{bar.name}: {count} {mode}"),
-        svg.element("rect", x=left, y=top, width=max(width - 1.5, 1.0), height=height, rx=2, class_=f"fill {class_}"),
+        svg.element(
+            "rect", x=left, y=top, width=max(width - 1.5, 1.0), height=height, rx=2, class_=f"fill {class_}"
+        ),
     ]
     if width > 9 * len(str(count)) + 6:
-        inside.append(svg.text(left + (width - 1.5) / 2, top + height / 2 + 4, str(count), f"on {class_}", "middle"))
+        inside.append(
+            svg.text(left + (width - 1.5) / 2, top + height / 2 + 4, str(count), f"on {class_}", "middle")
+        )
     href = "#examples?" + urlencode({"b": bar.run.id, "failure": mode})
-    return svg.element("a", Markup("").join(inside), href=href, aria_label=f"{count} {mode} answers of {bar.name}")
+    return svg.element(
+        "a", Markup("").join(inside), href=href, aria_label=f"{count} {mode} answers of {bar.name}"
+    )
 
 
 def _numbers(group: Group, bars: Sequence[Bar], modes: Sequence[str]) -> parts.Table:

@@ -41,7 +41,9 @@ def render(info: Info) -> Markup:
     bodies = []
     for group, curves, references in info.groups:
         picture = parts.Picture(name="", drawing=_drawing(group, curves, references), table=_numbers(curves))
-        caption = "Mean score with its 95 % interval by number of labels; level lines are recipes without a curve."
+        caption = (
+            "Mean score with its 95 % interval by number of labels; level lines are recipes without a curve."
+        )
         lines = [line for c in curves for line in (c.sentence, *(o.sentence for o in c.overtakes))]
         bodies.append((group.name, parts.figure([picture], caption=caption) + html(_SENTENCES, lines=lines)))
     return parts.groups(bodies)
@@ -54,13 +56,19 @@ def _curves(group: Group) -> tuple[LabelCurve, ...]:
     references: dict[str, list[RunScores]] = {}
     for run in group.runs:
         if run.done:
-            name, count, found = run.record["recipe"]["name"], run.record["labels"], scores(run.record, run.folder)
+            name, count, found = (
+                run.record["recipe"]["name"],
+                run.record["labels"],
+                scores(run.record, run.folder),
+            )
             if count is None:
                 references.setdefault(name, []).append(found)
             else:
                 runs.setdefault(name, {}).setdefault(count, []).append(found)
     margin = group.verdict.margin
-    return tuple(label_curve(name, points, _others(references, name), margin) for name, points in runs.items())
+    return tuple(
+        label_curve(name, points, _others(references, name), margin) for name, points in runs.items()
+    )
 
 
 def _others(references: Mapping[str, list[RunScores]], name: str) -> dict[str, list[RunScores]]:
@@ -83,15 +91,20 @@ def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[Re
         drawn.append(svg.path(points, f"curve s{place % svg.PALETTE}"))
         for point in curve.points:
             at = x(point.labels)
-            drawn.append(svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{place % svg.PALETTE}"))
-            drawn.append(svg.mark(at, y(point.mean), place, f"{point.labels} labels: {numbers.score(point.mean)}"))
+            drawn.append(
+                svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{place % svg.PALETTE}")
+            )
+            drawn.append(
+                svg.mark(at, y(point.mean), place, f"{point.labels} labels: {numbers.score(point.mean)}")
+            )
         names.append((points[-1][1], f"{curve.recipe}, by labels"))
     below = TOP - 15
     for height, name in sorted(names):
         below = max(height, below + 15)
         drawn.append(svg.text(RIGHT + 8, below + 4, name, "label"))
     said = "; ".join(
-        f"{c.recipe}: " + ", ".join(f"{numbers.score(p.mean)} with {p.labels}" for p in c.points) for c in curves
+        f"{c.recipe}: " + ", ".join(f"{numbers.score(p.mean)} with {p.labels}" for p in c.points)
+        for c in curves
     )
     primary = "" if group.verdict is None else group.verdict.primary
     axis = svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:g}" for tick in y.ticks()], f"{primary}, points")

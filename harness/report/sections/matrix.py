@@ -46,7 +46,9 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = [(g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None]
+    found = [
+        (g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None
+    ]
     return Info(tuple(found)) if found else None
 
 

@@ -110,7 +110,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 def _said(run: Run) -> list[str]:
     record, train = run.record, run.record.get("train") or {}
     said = [record["error"]] if record.get("error") else []
-    said += [f"parity {c['check']}: {'ok' if c['ok'] else 'NOT ok'} {c['detail']}" for c in record.get("parity") or ()]
+    said += [
+        f"parity {c['check']}: {'ok' if c['ok'] else 'NOT ok'} {c['detail']}"
+        for c in record.get("parity") or ()
+    ]
     said += list(train.get("notes", ()))
     if train.get("dropped"):
         said.append("dropped from train: " + ", ".join(map(str, train["dropped"])))

@@ -60,7 +60,9 @@ def _curve(group: Group, run: Run) -> Curve | None:
     depth = max(len(row["passages"]) for row in rows)
     documents = [[passage["document"] for passage in row["passages"]] for row in rows]
     pairs = list(zip(documents, rows, strict=True))
-    recall = [fmean(recall_at_k(names[:k], row["context_ids"]) for names, row in pairs) for k in range(1, depth + 1)]
+    recall = [
+        fmean(recall_at_k(names[:k], row["context_ids"]) for names, row in pairs) for k in range(1, depth + 1)
+    ]
     scores: dict[bool, list[float]] = {True: [], False: []}
     for names, row in pairs:
         value = run.score(row)

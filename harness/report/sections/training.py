@@ -156,7 +156,9 @@ def _table(name: str, steps: Sequence[Row]) -> parts.Table:
         for place, step in enumerate(steps)
         if step.get("dev_loss") is not None or place in (0, len(steps) - 1) or place % every == 0
     ]
-    columns = [(title, "") for title in ("step", "epoch", "loss", "learning rate", "gradient norm", "dev loss")]
+    columns = [
+        (title, "") for title in ("step", "epoch", "loss", "learning rate", "gradient norm", "dev loss")
+    ]
     body = [
         [
             parts.Cell(text=str(step["step"])),

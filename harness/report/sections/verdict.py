@@ -132,7 +132,9 @@ def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
 def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:
     cost = chosen.cost
     trained = (
-        f"{numbers.count(cost.trainable_parameters)} parameters" if cost.trainable_parameters else "no training"
+        f"{numbers.count(cost.trainable_parameters)} parameters"
+        if cost.trainable_parameters
+        else "no training"
     )
     return [
         ("training", numbers.seconds(cost.train_seconds), trained),
@@ -151,7 +153,11 @@ def _trouble(group: Group) -> str:
         for number, one, many in (
             (failed, "run failed", "runs failed"),
             (partial, "run is not finished", "runs are not finished"),
-            (errors, "answer is an execution error and left out", "answers are execution errors and left out"),
+            (
+                errors,
+                "answer is an execution error and left out",
+                "answers are execution errors and left out",
+            ),
         )
         if number
     ]
@@ -165,4 +171,6 @@ def _capital(text: str) -> str:
 
 
 def _is_recipe(text: str) -> bool:
-    return any(text.split(" ", 1)[1:2] and text.split(" ", 1)[1].startswith(verb) for verb in ("wins", "beats"))
+    return any(
+        text.split(" ", 1)[1:2] and text.split(" ", 1)[1].startswith(verb) for verb in ("wins", "beats")
+    )
