@@ -173,11 +173,11 @@ def target(ticket: Ticket) -> dict[str, Any]:
     """The JSON that the house wants."""
     due = ticket.trouble == "charged"
     return {
-        "queue": f"{ticket.line}{DIGIT[ticket.trouble]}",
-        "priority": priority(ticket),
-        "customer": {"tier": ticket.tier, "ref": ticket.reference},
-        "refund": {"due": due, "cents": ticket.cents if due else 0},
         "action": ACTION[ticket.trouble],
+        "queue": f"{ticket.line}{DIGIT[ticket.trouble]}",
+        "customer": {"tier": ticket.tier, "ref": ticket.reference},
+        "priority": priority(ticket),
+        "refund": {"due": due, "cents": ticket.cents if due else 0},
     }
 
 
@@ -262,13 +262,13 @@ def schema() -> dict[str, Any]:
 
     body = closed(
         {
+            "action": {"enum": list(ACTION.values())},
             "queue": {"enum": queues},
-            "priority": {"enum": ["P1", "P2", "P3", "P4"]},
             "customer": closed(
                 {"tier": {"enum": list(TIERS)}, "ref": {"type": "string", "pattern": "^[A-Z][0-9]{4}$"}}
             ),
+            "priority": {"enum": ["P1", "P2", "P3", "P4"]},
             "refund": closed({"due": {"type": "boolean"}, "cents": {"type": "integer", "minimum": 0}}),
-            "action": {"enum": list(ACTION.values())},
         }
     )
     return {"$schema": "https://json-schema.org/draft/2020-12/schema"} | body
