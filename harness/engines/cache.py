@@ -1,0 +1,91 @@
+"""Answers that were given before are not asked again: across runs, for deterministic requests only."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.protocols import Engine
+from harness.core.values import Completion, Request
+
+
+class CachedEngine:
+    """Remembers the answers of `inner` in an append-only JSONL file, one file per `identity`.
+
+    `identity` says which weights answer. A line is written whole with one call, so that two
+    processes may append to one file; a line cut off by a kill is skipped and asked again.
+    """
+
+    def __init__(self, inner: Engine, folder: Path, identity: str) -> None:
+        self.inner, self.name = inner, inner.name
+        self.identity = identity
+        self._file = folder / f"{digest(identity)[:32]}.jsonl"
+        self._known: dict[str, dict[str, Any]] | None = None
+
+    @property
+    def context(self) -> int | None:
+        return getattr(self.inner, "context", None)
+
+    @property
+    def batch_size(self) -> int | None:
+        return getattr(self.inner, "batch_size", None)
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        known = self._load()
+        keys = [_key(request) for request in requests]
+        left = []
+        for position, key in enumerate(keys):
+            if key is not None and key in known:
+                yield position, Completion(**{**known[key], "cached": True})
+            else:
+                left.append(position)
+        for place, completion in self.inner.generate([requests[position] for position in left]):
+            position = left[place]
+            self._remember(keys[position], completion)
+            yield position, completion
+
+    def loglikelihoods(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[tuple[float, bool]]:
+        return self.inner.loglikelihoods(pairs)
+
+    def count(self, request: Request) -> int:
+        return self.inner.count(request)
+
+    def _load(self) -> dict[str, dict[str, Any]]:
+        if self._known is None:
+            self._known = {}
+            if self._file.exists():
+                for line in self._file.read_text(encoding="utf-8").splitlines():
+                    try:
+                        entry = json.loads(line)
+                        self._known[entry["key"]] = entry["completion"] | {
+                            "token_ids": tuple(entry["completion"]["token_ids"])
+                        }
+                    except (ValueError, KeyError, TypeError):
+                        continue
+        return self._known
+
+    def _remember(self, key: str | None, completion: Completion) -> None:
+        if key is None or completion.finish_reason == "error":
+            return
+        record = dataclasses.asdict(completion)
+        self._load()[key] = record
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        line = json.dumps({"key": key, "completion": record}, ensure_ascii=False) + "\n"
+        with self._file.open("ab", buffering=0) as stream:
+            # A line of its own, even after one that a kill cut off.
+            stream.write(line.encode() if stream.tell() == 0 else b"\n" + line.encode())
+
+
+def _key(request: Request) -> str | None:
+    """What decides the answer; None for a request that is sampled."""
+    if request.temperature > 0:
+        return None
+    content = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
+    del content["id"], content["seed"]
+    content["messages"] = [[message.role, message.content] for message in request.messages]
+    content["constraint"] = None if request.constraint is None else dataclasses.asdict(request.constraint)
+    return digest(content)
