@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -27,8 +28,18 @@ def token_bytes(network: Any) -> int:
     return int(2 * config.num_hidden_layers * heads * size * width)
 
 
-def _free(device: torch.device) -> int:
+def _free(device: torch.device) -> float:
     if device.type == "cuda":
         cached = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + cached
-    return int(psutil.virtual_memory().available)
+    return min(int(psutil.virtual_memory().available), _container_free())
+
+
+def _container_free() -> float:
+    """What a container's own limit leaves (cgroup v2), where there is one."""
+    group = Path("/sys/fs/cgroup")
+    try:
+        limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))
+    except OSError:
+        return float("inf")
+    return float("inf") if limit == "max" else max(0, int(limit) - int(used))
