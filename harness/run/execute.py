@@ -32,7 +32,7 @@ from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
 from harness.run.workbench import Workbench, is_server
 
-LATENCY_EXAMPLES = 5
+LATENCY_EXAMPLES = 3
 """How many test prompts are asked again one at a time, to measure latency."""
 
 
