@@ -1,0 +1,69 @@
+"""`harness report`: the page again, or another form of it, from runs that are there."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def report(
+    runs: Annotated[
+        list[str] | None, typer.Argument(help="Runs, by id or how it begins.", show_default=False)
+    ] = None,
+    task: Annotated[
+        str | None, typer.Option(help="Only runs of this task.", show_default="all tasks")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="File to write.", show_default="reports/<task>.html")
+    ] = None,
+    format_: Annotated[
+        str, typer.Option("--format", help="html, md, json, csv; several with commas.")
+    ] = "html",
+    title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="the task")] = None,
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write the report of runs: one HTML file that needs no network, or Markdown, JSON, CSV.
+
+    Without names, for each task and model: every run on the same examples as the latest one.
+
+    Examples:
+
+      harness report
+
+      harness report --task support_tickets --format html,md
+
+      harness report support_tickets-lora support_tickets-few -o reports/pair.html
+    """
+    from harness.report import formats, select, tables
+    from harness.report.build import build
+    from harness.run import evidence
+    from harness.store import ingest
+
+    kinds = formats.parse(format_)
+    for problem in ingest.sync(results).problems:
+        print(f"note: {problem}", file=sys.stderr)
+    ids, left_out = select.choose(results, runs or (), task)
+    if left_out:
+        print(
+            f"note: {len(left_out)} runs on other examples are left out; name runs to compare them",
+            file=sys.stderr,
+        )
+    verdicts = evidence.verdicts([results / "runs" / run_id for run_id in ids])
+    name = task or "report"
+    base = out or Path("reports") / f"{name}.html"
+    files = []
+    for kind in kinds:
+        path = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
+        if kind == "html":
+            files.append(build(results, path, run_ids=ids, verdicts=verdicts, title=title or name))
+        else:
+            files.append(formats.write(verdicts, kind, path))
+    if json:
+        found = [verdict.to_json() for verdict in verdicts]
+        tables.print_json({"files": [str(file) for file in files], "runs": ids, "verdicts": found})
+    else:
+        print("\n".join(str(file) for file in files))

@@ -1,0 +1,157 @@
+"""The verdict and its table outside a page: Markdown for a pull request, JSON, CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.decide.values import RecipeSummary, Verdict
+from harness.report import numbers
+from harness.report.page import visible
+
+FORMATS = ("html", "md", "json", "csv")
+_COLUMNS = (
+    *("task", "model", "primary", "recipe", "seeds", "n", "mean", "low", "high", "seed_sd"),
+    *(
+        "valid_strict",
+        "valid_extracted",
+        "difference_from_best",
+        "difference_low",
+        "difference_high",
+        "p_holm",
+    ),
+    *("train_seconds", "answer_seconds", "prompt_tokens", "output_tokens", "trainable_parameters"),
+    *("peak_memory_bytes", "bytes_to_ship", "latency_p50", "latency_p95"),
+)
+
+
+_AGAINST = ("difference_from_best", "difference_low", "difference_high", "p_holm")
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """Comma-separated formats.
+
+    Raises:
+        ConfigError: one that is not known.
+    """
+    found = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in found:
+        if name not in FORMATS:
+            raise ConfigError(f"unknown format '{name}'", remedy=f"known: {', '.join(FORMATS)}")
+    return found or ("html",)
+
+
+def write(verdicts: Sequence[Verdict], kind: str, out: Path) -> Path:
+    """Write `md`, `json` or `csv` to `out`.
+
+    Raises:
+        ConfigError: `out` cannot be written.
+    """
+    text = {"md": markdown, "json": as_json, "csv": as_csv}[kind](verdicts)
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        out.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        remedy = "choose another file for the report"
+        raise ConfigError(f"cannot be written: {error.strerror}", file=out, remedy=remedy) from None
+    return out
+
+
+def as_json(verdicts: Sequence[Verdict]) -> str:
+    """`{verdicts: [...]}`, each as `harness run --json` prints it."""
+    return (
+        json.dumps({"verdicts": [verdict.to_json() for verdict in verdicts]}, ensure_ascii=False, indent=1)
+        + "\n"
+    )
+
+
+def as_csv(verdicts: Sequence[Verdict]) -> str:
+    """One line per task, model and recipe; scores in [0, 1], seconds, bytes; empty: not measured."""
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, _COLUMNS, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for verdict in verdicts:
+        shared = {"task": verdict.task, "model": verdict.model, "primary": verdict.primary}
+        for summary in verdict.summaries:
+            plain = summary.to_json()
+            against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
+            writer.writerow(shared | plain | plain["cost"] | against)
+    return stream.getvalue()
+
+
+def _against(verdict: Verdict, summary: RecipeSummary) -> tuple[float | None, ...]:
+    """This recipe minus the best, its interval and p after Holm; nothing for the best itself."""
+    found = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
+    if found is None:
+        return None, None, None, None
+    sign = 1 if found.recipe == summary.recipe else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    return sign * found.difference, low, high, found.p_holm
+
+
+def markdown(verdicts: Sequence[Verdict]) -> str:
+    """A heading, the sentence, the table and the reasons of each verdict."""
+    return "\n".join(_one(verdict) for verdict in verdicts)
+
+
+def _one(verdict: Verdict) -> str:
+    lines = [
+        f"## {_plain(verdict.task)} · {_plain(verdict.model)}",
+        "",
+        f"**{_plain(verdict.sentence)}**",
+        "",
+    ]
+    if verdict.summaries:
+        heads = (
+            "recipe",
+            _plain(verdict.primary),
+            "95 % interval",
+            "n",
+            "seeds",
+            "valid",
+            "minus best",
+            "train",
+            "answer",
+        )
+        lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
+        lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in verdict.summaries]
+        lines.append("")
+    lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
+    if verdict.next_step:
+        lines += ["", f"Next: {_plain(verdict.next_step)}"]
+    return "\n".join(lines) + "\n"
+
+
+def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
+    name = _plain(summary.recipe)
+    difference, low, high, _ = _against(verdict, summary)
+    against = "best" if summary.recipe == verdict.best else ""
+    if difference is not None:
+        against = f"{numbers.signed(difference)} [{numbers.signed(low)}, {numbers.signed(high)}]"
+    return [
+        f"**{name}**" if summary.recipe == verdict.recommended else name,
+        numbers.score(summary.mean),
+        f"{numbers.score(summary.low)} – {numbers.score(summary.high)}",
+        str(summary.n),
+        str(summary.seeds),
+        numbers.percent(summary.valid_extracted),
+        "best"
+        if difference is None and summary.recipe == verdict.best
+        else against
+        if difference is not None
+        else "",
+        numbers.seconds(summary.cost.train_seconds),
+        numbers.seconds(summary.cost.answer_seconds),
+    ]
+
+
+def _plain(text: str) -> str:
+    """Names come from users' files: nothing in them may become markup."""
+    shown = visible(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
+    for mark in "\\|`*_[]":
+        shown = shown.replace(mark, f"\\{mark}")
+    return shown
