@@ -15,7 +15,7 @@ def score(value: float | None) -> str:
 
 def signed(value: float | None) -> str:
     """A difference in points, with its sign: +3.1, −0.4."""
-    return NONE if value is None else f"{100 * value:+.1f}".replace("-", MINUS)
+    return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", MINUS)
 
 
 def percent(value: float | None) -> str:
