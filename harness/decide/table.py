@@ -90,20 +90,20 @@ def summarise(tables: Sequence[RecipeScores]) -> list[RecipeSummary]:
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
     noise = pooled_noise(tables)
-    found = [_summary(table, noise, costs[table.recipe], rank[table.recipe]) for table in tables]
+    rows = zip(tables, mean_intervals(tables, noise), strict=True)
+    found = [_summary(table, ends, costs[table.recipe], rank[table.recipe]) for table, ends in rows]
     return sorted(found, key=lambda summary: (-summary.mean, summary.rank_by_cost))
 
 
-def _summary(table: RecipeScores, noise: seeds.TrainingNoise | None, cost: Cost, rank: int) -> RecipeSummary:
-    low, high = mean_interval(table, noise if table.seeded else None)
+def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int) -> RecipeSummary:
     means = table.values.mean(axis=1)
     return RecipeSummary(
         recipe=table.recipe,
         seeds=table.seeds,
         n=len(table.ids),
         mean=float(table.values.mean()),
-        low=low,
-        high=high,
+        low=interval[0],
+        high=interval[1],
         seed_sd=float(means.std(ddof=1)) if table.seeds > 1 else None,
         valid_strict=statistics.fmean(run.valid_strict for run in table.runs),
         valid_extracted=statistics.fmean(run.valid_extracted for run in table.runs),
@@ -115,22 +115,41 @@ def _summary(table: RecipeScores, noise: seeds.TrainingNoise | None, cost: Cost,
 
 
 def mean_interval(table: RecipeScores, noise: seeds.TrainingNoise | None = None) -> tuple[float, float]:
-    """95 % interval of the mean score, within [0, 1], with clusters and seeds where there are any.
+    """95 % interval of one recipe's mean score; see `mean_intervals`."""
+    return mean_intervals([table], noise)[0]
+
+
+def mean_intervals(
+    tables: Sequence[RecipeScores], noise: seeds.TrainingNoise | None
+) -> list[tuple[float, float]]:
+    """95 % intervals of mean scores, within [0, 1], with clusters and seeds where there are any.
 
     Wilson for 0/1 scores (with the effective sample size) and where nothing varies; BCa for
-    graded scores of one run; Student's t otherwise.
+    graded scores of one run, all recipes on shared resamples; Student's t otherwise. `noise` is
+    the training noise granted to each recipe that another seed would change.
     """
-    n = len(table.ids)
-    clusters = table.clusters(table.ids)
-    independent = by_cluster.count(clusters) == n
+    found = [_analytic_interval(table, noise if table.seeded else None) for table in tables]
+    alike: dict[int, list[int]] = {}
+    for place, ends in enumerate(found):
+        if ends is None:
+            alike.setdefault(len(tables[place].ids), []).append(place)
+    for places in alike.values():
+        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1))
+        for column, place in enumerate(places):
+            found[place] = float(low[column]), float(high[column])
+    return [ends for ends in found if ends is not None]
+
+
+def _analytic_interval(table: RecipeScores, noise: seeds.TrainingNoise | None) -> tuple[float, float] | None:
+    """Wilson's or Student's interval; None where the bootstrap is called for."""
+    n, clusters = len(table.ids), table.clusters(table.ids)
     estimate = seeds.mean(table.values, clusters, noise)
     if table.binary or estimate.se == 0.0:
         spread = estimate.mean * (1 - estimate.mean)
         effective = min(float(n), spread / estimate.se**2) if estimate.se > 0 and spread > 0 else float(n)
         return wilson(estimate.mean * effective, effective)
-    if independent and estimate.training_se is None:
-        ends = bca(table.values[0])
-        return float(ends[0][0]), float(ends[1][0])
+    if by_cluster.count(clusters) == n and estimate.training_se is None:
+        return None
     low, high = student(estimate.mean, estimate.se, estimate.df)
     return max(0.0, low), min(1.0, high)
 
