@@ -1,0 +1,47 @@
+"""A number, alone or as the last number of a worked answer."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Format
+from harness.core.values import Constraint, Invalid, Parsed
+
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+_NUMBER = rf"[-+]?(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{{1,3}})?"
+_WHOLE = re.compile(_NUMBER)
+_MARKED = re.compile(rf"####\s*({_NUMBER})")
+_INSIDE = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Format):
+    """Thousands may be set off by commas. Extraction takes what follows `####`, else the last number."""
+
+    paper = "Cobbe et al. 2021, GSM8K (the #### convention)"
+
+    def parse(self, text: str) -> Parsed | Invalid:
+        answer = text.strip()
+        if not _WHOLE.fullmatch(answer):
+            return Invalid(f"'{answer[:60]}' is not a number")
+        plain = answer.replace(",", "")
+        value = float(plain)
+        if not math.isfinite(value):
+            return Invalid("too large for a number")
+        return Parsed(int(plain) if re.fullmatch(r"[-+]?[0-9]{1,300}", plain) else value)
+
+    def extract(self, text: str) -> str | None:
+        marked = _MARKED.findall(text)
+        found = marked or _INSIDE.findall(text)
+        return found[-1] if found else None
+
+    def render(self, target: Any) -> str:
+        if isinstance(target, float) and target.is_integer() and abs(target) < 1e15:
+            return str(int(target))
+        return str(target)
+
+    def constraint(self) -> Constraint:
+        return Constraint(kind="regex", value=r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
