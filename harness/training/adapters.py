@@ -135,7 +135,7 @@ def _layers(network: Any) -> Iterator[tuple[str, Any]]:
 
 def _merged_forward(layer: Any) -> Any:
     def forward(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if getattr(layer.get_base_layer().weight, "quant_state", None) is not None:
+        if quantization(layer.get_base_layer()):
             return _dequantized(layer, x)
         # The copy's own forward must not be the one set on the original.
         held, layer.forward = layer.__dict__.pop("forward"), None
@@ -151,14 +151,29 @@ def _merged_forward(layer: Any) -> Any:
 
 
 def _dequantized(layer: Any, x: Any) -> Any:
-    from bitsandbytes.functional import dequantize_4bit
     from torch.nn.functional import linear
 
     base = layer.get_base_layer()
-    weight = dequantize_4bit(base.weight.data, base.weight.quant_state).float()
+    weight = _dequantize(base)
     for name in layer.active_adapters:
         weight = weight + layer.get_delta_weight(name).float()
         if (magnitude := getattr(layer, "lora_magnitude_vector", {})) and name in magnitude:
             weight = weight * (magnitude[name].weight.float() / weight.norm(dim=1)).unsqueeze(1)
     bias = None if base.bias is None else base.bias.float()
     return linear(x.float(), weight, bias).to(x.dtype)
+
+
+def quantization(module: Any) -> str:
+    """How bitsandbytes holds a module's weights: `4bit`, `8bit`, or empty when it does not."""
+    held = type(getattr(module, "weight", None)).__name__
+    return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
+
+
+def _dequantize(base: Any) -> Any:
+    """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
+    if quantization(base) == "4bit":
+        from bitsandbytes.functional import dequantize_4bit
+
+        return dequantize_4bit(base.weight.data, base.weight.quant_state).float()
+    scale = base.state.SCB if base.state.SCB is not None else base.weight.SCB
+    return base.weight.data.float() * (scale.float() / 127).unsqueeze(1)

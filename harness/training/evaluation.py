@@ -37,18 +37,23 @@ def evaluate(
     loss: Callable[[Any, Batch], torch.Tensor],
     batch_size: int,
     step: int,
+    share_prefix: bool = False,
 ) -> Evaluation:
     """Evaluate the model as it stands; dropout is off."""
     model.network.eval()
     return Evaluation(
         step=step,
-        loss=mean_loss(model.network, rows, loss, batch_size) if rows else None,
+        loss=mean_loss(model.network, rows, loss, batch_size, share_prefix) if rows else None,
         score=dev_score(model) if dev_score is not None else None,
     )
 
 
 def mean_loss(
-    network: Any, rows: Sequence[Row], loss: Callable[[Any, Batch], torch.Tensor], batch_size: int
+    network: Any,
+    rows: Sequence[Row],
+    loss: Callable[[Any, Batch], torch.Tensor],
+    batch_size: int,
+    share_prefix: bool = False,
 ) -> float:
     """Mean loss over the weighted positions of `rows`, in nats."""
     import torch
@@ -58,7 +63,7 @@ def mean_loss(
     total = weight = 0.0
     with torch.no_grad():
         for start in range(0, len(ordered), batch_size):
-            batch = collate(ordered[start : start + batch_size], device, share_prefix=False)
+            batch = collate(ordered[start : start + batch_size], device, share_prefix)
             total += float(loss(network, batch))
             weight += float(batch.weights.sum())
     return total / weight

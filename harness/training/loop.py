@@ -186,7 +186,15 @@ class _Loop:
     def _evaluate(self) -> Evaluation:
         state = self.state
         batch_size = 2 * self.settings.per_device_train_batch_size
-        found = evaluate(self.model, self.dev_rows, self.context.dev_score, self.loss, batch_size, state.step)
+        found = evaluate(
+            self.model,
+            self.dev_rows,
+            self.context.dev_score,
+            self.loss,
+            batch_size,
+            state.step,
+            self.share_prefix,
+        )
         if state.best is None or found.rank > state.best.rank:
             state.best, state.worse_in_a_row = found, 0
             checkpoint.save(checkpoint.trainable(self.network), self.best_file)

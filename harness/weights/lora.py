@@ -9,6 +9,7 @@ from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 
+from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
 from harness.training.settings import TrainingSettings
@@ -64,8 +65,12 @@ class Lora(Supervised):
         from peft import LoraConfig
         from transformers.pytorch_utils import Conv1D
 
-        from harness.training.adapters import attach
+        from harness.training.adapters import attach, quantization
 
+        modules = list(model.network.modules())
+        on_cpu = model.network.device.type == "cpu"
+        if self.use_dora and on_cpu and any(quantization(module) == "8bit" for module in modules):
+            raise ConfigError("peft has no DoRA over an 8-bit base on a CPU", remedy="use base: nf4 or plain")
         targets = self.target_modules
         if isinstance(targets, str) and targets != "all-linear":
             targets = tuple(name.strip() for name in targets.split(","))
@@ -75,7 +80,7 @@ class Lora(Supervised):
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
-            fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.network.modules()),
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
             init_lora_weights=True if self.init_lora_weights == "default" else self.init_lora_weights,

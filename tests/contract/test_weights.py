@@ -146,3 +146,10 @@ def test_a_module_that_the_network_lacks_is_an_error_of_configuration(tmp_path: 
         build("weights", {"kind": "lora", "target_modules": "no_such"}).train(
             model(), lessons(4), context(tmp_path)
         )
+
+
+def test_dora_over_8_bits_on_a_cpu_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="peft has no DoRA over an 8-bit base on a CPU — use base: nf4"):
+        build("weights", {"kind": "lora", "use_dora": True}).train(
+            model(base="int8"), lessons(4), context(tmp_path)
+        )

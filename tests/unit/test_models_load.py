@@ -157,14 +157,15 @@ def test_auto_is_bfloat16_only_where_the_cpu_multiplies_it(monkeypatch: pytest.M
         choose_dtype("fp8", "cpu")
 
 
-def test_a_quantized_base_is_smaller_and_close() -> None:
+@pytest.mark.parametrize(("kind", "share"), [("nf4", 0.5), ("int8", 0.6)])
+def test_a_quantized_base_is_smaller_and_close(kind: str, share: float) -> None:
     from harness.core.kinds import build
 
-    plain, nf4 = build("base", "plain").load("tiny"), build("base", "nf4").load("tiny")
-    assert nf4.network.get_memory_footprint() < plain.network.get_memory_footprint() / 2
-    assert nf4.fingerprint == plain.fingerprint
+    plain, small = build("base", "plain").load("tiny"), build("base", kind).load("tiny")
+    assert small.network.get_memory_footprint() < plain.network.get_memory_footprint() * share
+    assert small.fingerprint == plain.fingerprint
     ids = torch.tensor([list(range(60, 90))])
     with torch.no_grad():
-        a, b = plain.network(ids).logits, nf4.network(ids).logits
+        a, b = plain.network(ids).logits, small.network(ids).logits
     assert not torch.equal(a, b)
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.95

@@ -41,9 +41,14 @@ def test_a_sound_model_passes_every_check(tmp_path: Path, kind: str, shape: str)
     parity.require(checks)
 
 
-@pytest.mark.parametrize("fields", [{}, {"use_dora": True}, {"use_rslora": True}])
-def test_a_quantized_base_is_merged_as_it_would_be_exported(tmp_path: Path, fields: dict[str, bool]) -> None:
-    of, before = trained(tmp_path, base="nf4", **fields)
+@pytest.mark.parametrize(
+    ("base", "fields"),
+    [("nf4", {}), ("nf4", {"use_dora": True}), ("nf4", {"use_rslora": True}), ("int8", {})],
+)
+def test_a_quantized_base_is_merged_as_it_would_be_exported(
+    tmp_path: Path, base: str, fields: dict[str, bool]
+) -> None:
+    of, before = trained(tmp_path, base=base, **fields)
     assert failed(parity.check(of, lessons(8), before)) == []
 
 

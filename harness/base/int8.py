@@ -1,0 +1,32 @@
+"""The base model in 8-bit integers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from harness.core.kinds import knob
+from harness.core.protocols import Base, LanguageModel
+
+
+@dataclass(frozen=True, kw_only=True)
+class Int8(Base):
+    """LLM.int8() weights of the linear layers (bitsandbytes); outlier features stay unquantized."""
+
+    paper: ClassVar[str] = "Dettmers et al. 2022, LLM.int8(), https://arxiv.org/abs/2208.07339"
+    aliases: ClassVar[dict[str, str]] = {"llm_int8_threshold": "threshold"}
+
+    threshold: float = knob(6.0, doc="features with a larger activation are outliers and stay unquantized")
+
+    def load(self, spec: str) -> LanguageModel:
+        import logging
+
+        from transformers import BitsAndBytesConfig
+
+        from harness.models.load import load
+
+        # It says at every call of every layer that it rounds its inputs, which is the method itself.
+        logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
+        return load(
+            spec, quantization=BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=self.threshold)
+        )
