@@ -12,8 +12,9 @@ The score that the plain prompt loses on an example is shared out in this order:
 
 1. *form*: what the constraint or the examples win back, and right answers in the wrong dress.
    Examples mend more than syntax: house codes and house rules, which no constraint knows.
-2. *knowledge*: what gold passages win beyond that and BM25 wins too; *retrieval*: what gold
-   wins and BM25 does not. Where gold finds the content but not the form, half goes to form.
+2. *knowledge*: what gold passages win beyond that, where BM25 wins it too or has at least found
+   the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but
+   not the form, half goes to form.
 3. The rest is *form* if the answer is still not in the shape asked for, or if retrieval does
    not help and the very answer stands in train (a facts task that is really form); else
    *skill*: nothing mends it.
@@ -49,16 +50,29 @@ _WORDS: Mapping[Gap, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """One probe's answers, one entry per example: primary score (None: not scored) and failure label."""
+    """One probe's answers, one entry per example: primary score (None: not scored) and failure label.
+
+    `found` says whether the passages shown hold the gold document; empty when not known.
+    """
 
     scores: tuple[float | None, ...]
     failures: tuple[str | None, ...]
+    found: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Mapping[str, Any]], primary: str) -> Probe:
         """From rows of `samples.jsonl`."""
-        found = [next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows]
-        return cls(scores=tuple(found), failures=tuple(row["failure"] for row in rows))
+        scores = [next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows]
+        known = all(row["context_ids"] and row["passages"] for row in rows)
+        return cls(
+            scores=tuple(scores),
+            failures=tuple(row["failure"] for row in rows),
+            found=tuple(_holds_gold(row) for row in rows) if known else (),
+        )
+
+
+def _holds_gold(row: Mapping[str, Any]) -> bool:
+    return bool({passage["document"] for passage in row["passages"]} & set(row["context_ids"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +140,7 @@ class _Seen:
     content: Floats
     """The score, or 1 where the right answer is there in the wrong dress."""
     misshapen: NDArray[np.bool_]
+    found: NDArray[np.bool_]
 
     @classmethod
     def of(cls, probe: Probe, kept: Sequence[int]) -> _Seen:
@@ -133,7 +148,8 @@ class _Seen:
         labels = [probe.failures[i] for i in kept]
         dressed = np.array([label == "dressed_up" for label in labels])
         misshapen = np.array([label in _OUT_OF_SHAPE for label in labels])
-        return cls(score, np.where(dressed, 1.0, score), misshapen)
+        found = np.array([bool(probe.found and probe.found[i]) for i in kept])
+        return cls(score, np.where(dressed, 1.0, score), misshapen, found)
 
 
 def _parts(seen: Mapping[str, _Seen], in_train: NDArray[np.bool_]) -> Floats:
@@ -148,7 +164,8 @@ def _parts(seen: Mapping[str, _Seen], in_train: NDArray[np.bool_]) -> Floats:
     facts = np.maximum(0.0, informed - formed)
     undressed = np.minimum(facts, informed - np.maximum(gold.score, found.score)) / 2
     form, facts = form + undressed, facts - undressed
-    by_bm25 = np.minimum(facts, np.maximum(0.0, found.content - formed))
+    won = np.minimum(facts, np.maximum(0.0, found.content - formed))
+    by_bm25 = np.where(found.found, facts, won)
     missed, rest = facts - by_bm25, 1.0 - closed.score - form - facts
     shape = form_probes[-1].misshapen
     if "bm25" in seen and in_train.mean() >= MEMORABLE:

@@ -62,6 +62,28 @@ def test_facts_that_bm25_misses_are_retrieval() -> None:
     assert not predicted(found)["lora"]
 
 
+def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
+    """The model was shown the answer among distracting passages and did not use it."""
+    wrong = (0.0,) * N
+    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, found=(True,) * 40 + (False,) * 20)
+    found = triage({"closed_book": probe(0), "bm25": bm25, "gold": probe(N)})
+    assert shares(found)["knowledge"] == pytest.approx(40 / 60, abs=1e-3)
+    assert shares(found)["retrieval"] == pytest.approx(20 / 60, abs=1e-3)
+
+
+def test_probes_are_read_from_sample_rows() -> None:
+    row = {
+        "scores": [{"scorer": "f1", "value": 0.2}, {"scorer": "exact", "value": 1.0}],
+        "failure": None,
+        "context_ids": ["a"],
+        "passages": [{"document": "a"}],
+    }
+    missed = {**row, "scores": [{"scorer": "exact", "value": None}], "passages": [{"document": "b"}]}
+    found = Probe.of([row, missed], "exact")
+    assert found == Probe(scores=(1.0, None), failures=(None, None), found=(True, False))
+    assert Probe.of([{**row, "passages": []}, missed], "exact").found == ()
+
+
 def test_what_the_constraint_mends_is_form() -> None:
     found = triage({"closed_book": probe(5, "malformed"), "constrained": probe(50)})
     assert found.dominant == "form"
