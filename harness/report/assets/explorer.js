@@ -52,8 +52,9 @@ if (explorer) {
   function defaults() {
     const group = (runOf(state.b) ?? runOf(state.a) ?? runs[0]).group;
     const chosen = group.runs.find((run) => run.chosen) ?? group.runs[0];
-    const other = group.runs.find((run) => run.id !== (state.b || chosen.id)) ?? chosen;
     if (!runOf(state.b)) state.b = chosen.id;
+    const others = group.runs.filter((run) => run.recipe !== runOf(state.b).recipe);
+    const other = others.find((run) => run.recipe === "zero_shot") ?? others[0] ?? group.runs.find((run) => run.id !== state.b) ?? chosen;
     if (!runOf(state.a) || runOf(state.a).group !== runOf(state.b).group) state.a = other.id;
   }
 
@@ -194,7 +195,10 @@ if (explorer) {
     });
     drawer.querySelector('[data-step="-1"]').disabled = place <= 0;
     drawer.querySelector('[data-step="1"]').disabled = place < 0 || place === found.length - 1;
-    if (!drawer.open) drawer.showModal();
+    if (!drawer.open) {
+      drawer.showModal();
+      drawer.focus();
+    }
     drawer.scrollTop = 0;
   }
 
@@ -231,6 +235,7 @@ if (explorer) {
       event.preventDefault();
       step(event.key === "j" ? 1 : -1);
     } else if (event.key === "Enter" && !drawer.open && event.target === document.body && found[current]) {
+      event.preventDefault(); // or the key would go on to press the drawer's first button
       go({ id: found[current][1].id });
     }
   });

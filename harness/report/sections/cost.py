@@ -116,14 +116,17 @@ def _mark(group: Group, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale) ->
 
 
 def _labels(places: Sequence[tuple[str, float, float]]) -> list[Markup]:
-    """Names right of their marks, moved down or up until none covers another."""
+    """Names right of their marks, moved up or down until none covers another, then with a leader."""
     taken: list[tuple[float, float, float]] = []
     found = []
     for name, x, y in sorted(places, key=lambda place: place[2]):
-        left, width = x + 11, 7.0 * len(name)
-        offsets = (0, 14, -14, 28, -28, 42, -42, 56)
-        shift = next((o for o in offsets if not _covered(left, y + o, width, taken)), 0)
+        left, width = x + 14, 7.0 * len(name)
+        offsets = sorted(range(-210, 211, 7), key=abs)
+        fits = (o for o in offsets if TOP <= y + o <= BOTTOM - 6 and not _covered(left, y + o, width, taken))
+        shift = next(fits, 0)
         taken.append((left, y + shift, width))
+        if abs(shift) > 7:
+            found.append(svg.line(x + 5, y, left - 2, y + shift, "leader"))
         found.append(svg.text(left, y + shift + 4, name, "label halo"))
     return found
 

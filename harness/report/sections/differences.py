@@ -65,7 +65,7 @@ def _picture(group: Group, verdict: Verdict, reference: str, rows: Sequence[Comp
     bottom = TOP + ROW * len(rows)
     ends = [0.0, -verdict.margin, verdict.margin, *(c.low for c in rows), *(c.high for c in rows)]
     x = svg.linear(ends, LEFT, RIGHT)
-    labels = [numbers.signed(tick).removesuffix(".0") for tick in x.ticks()]
+    labels = [numbers.signed(tick).removesuffix(".0") if tick else "0" for tick in x.ticks()]
     band = svg.element(
         "rect", x=x(-verdict.margin), y=TOP, width=x(verdict.margin) - x(-verdict.margin),
         height=bottom - TOP, class_="margin",

@@ -6,8 +6,9 @@ Everything is shown as text by the script in `assets/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from typing import Any
 
 from markupsafe import Markup
@@ -20,7 +21,7 @@ from harness.store.folders import Row
 ORDER = 80
 TITLE = "Examples"
 CAP = 20 * 2**20
-"""Bytes of answers that one report may hold, shared out evenly over its runs."""
+"""Bytes of answers that one report may hold."""
 
 _BODY = """\
 {% if left_out %}<p class="trouble">{{ left_out }}</p>{% endif %}
@@ -48,7 +49,7 @@ _BODY = """\
 <p class="key">Keys: <kbd>j</kbd> <kbd>k</kbd> next and previous example, <kbd>Enter</kbd> open, <kbd>Esc</kbd> close.
 The address of this page keeps the choice, so a link leads back to it.</p>
 </div>
-<dialog id="drawer" aria-labelledby="drawer-title"><header><h3 id="drawer-title"></h3>
+<dialog id="drawer" tabindex="-1" autofocus aria-labelledby="drawer-title"><header><h3 id="drawer-title"></h3>
 <div><button type="button" data-step="-1">Previous</button><button type="button" data-step="1">Next</button>
 <button type="button" data-close>Close</button></div></header><div class="sides"></div></dialog>
 <script type="application/json" id="data-index">{{ index }}</script>
@@ -70,22 +71,22 @@ def collect(data: ReportData) -> Info | None:
     runs = [(place, run) for place, run in enumerate(data.runs) if run.rows]
     if not runs:
         return None
-    share = CAP // len(runs)
-    blocks, left = [], 0
-    for place, run in runs:
-        content, missing = _block(run, share)
-        blocks.append((f"answers-{place}", content))
-        left += missing
-    words = (
-        f"{left:,} answers are not in this file, to keep it small; they are in samples.jsonl of their run's folder."
-        if left
-        else ""
-    )
+    blocks = {place: _Block(run) for place, run in runs}
+    left = _fill(list(blocks.values()), CAP)
     index = {
         "groups": [_group(data, group) for group in data.groups],
         "failures": dict(ABOUT),
     }
-    return Info(index, tuple(blocks), words)
+    return Info(
+        index, tuple((f"answers-{place}", block.json()) for place, block in blocks.items()), _missing(left)
+    )
+
+
+def _missing(count: int) -> str:
+    if count == 0:
+        return ""
+    said = "1 answer is" if count == 1 else f"{count:,} answers are"
+    return f"{said} not in this file, to keep it small; samples.jsonl in the run's folder has everything."
 
 
 def render(info: Info) -> Markup:
@@ -97,44 +98,60 @@ def _group(data: ReportData, group: Group) -> dict[str, Any]:
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [
         {
-            "block": f"answers-{places[r.id]}",
-            "id": r.id,
-            "name": group.run_name(r),
-            "chosen": r.recipe == chosen,
+            "block": f"answers-{places[run.id]}",
+            "id": run.id,
+            "name": group.run_name(run),
+            "recipe": run.recipe,
+            "chosen": run.recipe == chosen,
         }
-        for r in group.runs
-        if r.rows
+        for run in group.runs
+        if run.rows
     ]
     return {"name": group.name, "runs": runs}
 
 
-def _block(run: Run, share: int) -> tuple[Markup, int]:
-    """The run's answers as JSON, as many as fit into `share` bytes, and how many did not."""
-    passages: dict[str, int] = {}
-    answers, used, missing = [], 0, 0
-    for row in run.rows:
-        content = embedded_json(_answer(run, row, passages))
-        size = len(content.encode())
-        if used + size > share:
-            missing += 1
-            continue
-        used += size
-        answers.append(content)
-    texts = embedded_json(list(passages))
-    return Markup('{"answers":[') + Markup(",").join(answers) + Markup('],"passages":') + texts + Markup(
-        "}"
-    ), missing
+class _Block:
+    """The answers of one run that are in the page; texts of passages are kept once."""
+
+    def __init__(self, run: Run) -> None:
+        self.run = run
+        self.answers: list[Markup] = []
+        self.passages: dict[str, int] = {}
+
+    def add(self, row: Row, room: int) -> int:
+        """Take one answer in and return its bytes; 0 where it needs more than `room`."""
+        texts = dict.fromkeys(p["text"] for p in row["passages"] if p["text"] not in self.passages)
+        places = self.passages | {text: len(self.passages) + i for i, text in enumerate(texts)}
+        content = embedded_json(_answer(self.run, row, places))
+        size = len(content.encode()) + sum(len(embedded_json(text).encode()) for text in texts)
+        if size > room:
+            return 0
+        self.passages = places
+        self.answers.append(content)
+        return size
+
+    def json(self) -> Markup:
+        answers = Markup(",").join(self.answers)
+        texts = embedded_json(list(self.passages))
+        return Markup('{"answers":[') + answers + Markup('],"passages":') + texts + Markup("}")
 
 
-def _answer(run: Run, row: Row, passages: dict[str, int]) -> dict[str, Any]:
-    """What the explorer shows of one answer; the texts of passages are kept once per run."""
+def _fill(blocks: Sequence[_Block], cap: int) -> int:
+    """Take answers in example by example over all runs, so that sides stay together; count those left out."""
+    left, used = 0, 0
+    for rows in zip_longest(*(block.run.rows for block in blocks)):
+        for block, row in zip(blocks, rows, strict=True):
+            if row is not None:
+                size = block.add(row, cap - used)
+                used += size
+                left += size == 0
+    return left
+
+
+def _answer(run: Run, row: Row, places: Mapping[str, int]) -> dict[str, Any]:
+    """What the explorer shows of one answer; `places` says where each passage's text is kept."""
     found = [
-        {
-            "document": passage["document"],
-            "title": passage["title"],
-            "score": passage["score"],
-            "text": passages.setdefault(passage["text"], len(passages)),
-        }
+        {name: passage[name] for name in ("document", "title", "score")} | {"text": places[passage["text"]]}
         for passage in row["passages"]
     ]
     kept = (

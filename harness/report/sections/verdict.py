@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from markupsafe import Markup
@@ -21,9 +22,15 @@ KINDS = {
     "inconclusive": "Inconclusive",
     "nothing_to_compare": "Nothing to compare",
 }
+NOTHING = "No run was finished, so there is nothing to decide."
 
+_OVERVIEW = """\
+<ul class="overview">{% for anchor, kind, kind_name, name, sentence in entries %}
+<li class="{{ kind }}"><a href="#{{ anchor }}">{{ name }}</a> <span class="badge">{{ kind_name }}</span>
+<p>{{ sentence }}</p></li>{% endfor %}</ul>
+"""
 _BODY = """\
-<article class="verdict {{ kind }}">
+<article class="verdict {{ kind }}"{% if anchor %} id="{{ anchor }}"{% endif %}>
 <p class="eyebrow"><span class="badge">{{ kind_name }}</span> {{ name }} · {{ primary }}</p>
 <p class="sentence">{{ sentence }}</p>
 {% if facts %}
@@ -42,7 +49,7 @@ _BODY = """\
 </div>
 {% if trouble %}<p class="trouble">{{ trouble }} <a href="#provenance">See what happened</a>.</p>{% endif %}
 </article>
-"""  # noqa: E501
+"""
 
 
 @dataclass(frozen=True)
@@ -59,23 +66,34 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     if not info.groups:
         return html(_BODY, **_plain("No run could be read, so there is nothing to decide."))
-    return Markup("").join(_one(group) for group in info.groups)
+    if len(info.groups) == 1:
+        return _one(info.groups[0], "")
+    places = [(f"verdict-{place}", group) for place, group in enumerate(info.groups, start=1)]
+    entries = [(anchor, *_headline(group)) for anchor, group in places]
+    return html(_OVERVIEW, entries=entries) + Markup("").join(_one(group, anchor) for anchor, group in places)
 
 
-def _one(group: Group) -> Markup:
+def _headline(group: Group) -> tuple[str, str, str, str]:
+    kind = "nothing_to_compare" if group.verdict is None else group.verdict.kind
+    sentence = NOTHING if group.verdict is None else _capital(group.verdict.sentence, group.recipes)
+    return kind, KINDS[kind], group.name, sentence
+
+
+def _one(group: Group, anchor: str) -> Markup:
     verdict = group.verdict
     if verdict is None:
-        words = "No run was finished, so there is nothing to decide."
-        return html(_BODY, **_plain(words) | {"name": group.name, "trouble": _trouble(group)})
+        said = {"name": group.name, "anchor": anchor, "trouble": _trouble(group)}
+        return html(_BODY, **_plain(NOTHING) | said)
     values = {
+        "anchor": anchor,
         "kind": verdict.kind,
         "kind_name": KINDS[verdict.kind],
         "name": group.name,
         "primary": f"{verdict.primary}, in points",
-        "sentence": _capital(verdict.sentence),
+        "sentence": _capital(verdict.sentence, group.recipes),
         "facts": _facts(verdict),
-        "reasons": [_capital(reason) for reason in verdict.reasons],
-        "next_step": _capital(verdict.next_step),
+        "reasons": [_capital(reason, group.recipes) for reason in verdict.reasons],
+        "next_step": _capital(verdict.next_step, group.recipes),
         "evidence": verdict.evidence,
         "trouble": _trouble(group),
     }
@@ -83,7 +101,7 @@ def _one(group: Group) -> Markup:
 
 
 def _plain(sentence: str) -> dict[str, object]:
-    empty = dict.fromkeys(("name", "primary", "next_step", "trouble"), "")
+    empty = dict.fromkeys(("anchor", "name", "primary", "next_step", "trouble"), "")
     return empty | {
         "kind": "nothing_to_compare",
         "kind_name": "Nothing to compare",
@@ -122,10 +140,10 @@ def _telling(verdict: Verdict) -> list[Comparison]:
 def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
     least = verdict.minimum_detectable_difference
     return [
-        ("test examples", f"{verdict.n:,}", "answered by every recipe that is compared"),
+        ("test examples", f"{verdict.n:,}", "answered by every recipe"),
         ("seeds", str(verdict.seeds), "" if verdict.seeds > 1 else "training noise is not measured"),
-        ("smallest difference that would show", numbers.score(least), "80 % power, every pair counted"),
-        ("margin", numbers.score(verdict.margin), "a difference below it does not matter"),
+        ("least difference that would show", numbers.score(least), "with 80 % power"),
+        ("margin", numbers.score(verdict.margin), "less does not matter"),
     ]
 
 
@@ -164,13 +182,7 @@ def _trouble(group: Group) -> str:
     return _capital("; ".join(said) + ".") if said else ""
 
 
-def _capital(text: str) -> str:
-    """Recipes begin sentences as they are written; only ordinary words are capitalised."""
-    first = text.split(" ", 1)[0]
-    return text if "_" in first or not text[:1].islower() or _is_recipe(text) else text[0].upper() + text[1:]
-
-
-def _is_recipe(text: str) -> bool:
-    return any(
-        text.split(" ", 1)[1:2] and text.split(" ", 1)[1].startswith(verb) for verb in ("wins", "beats")
-    )
+def _capital(text: str, names: Collection[str] = ()) -> str:
+    """A sentence begins with a capital, but for a recipe's name, which is written as it is."""
+    first = text.split(" ", 1)[0].strip(",:;")
+    return text if first in names else text[:1].upper() + text[1:]

@@ -1,0 +1,179 @@
+"""The report's parts: the contract of sections, the first screen, scales, the cap on answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from harness.decide.values import Cost, RecipeSummary
+from harness.report import build, numbers, page, svg
+from harness.report.data import ReportData, load, with_verdicts
+from harness.report.sections import cost, examples, failures, matrix, verdict
+from harness.run.evidence import verdicts
+from tests.report_data import make, read_samples, rewrite_samples
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> ReportData:
+    results = tmp_path_factory.mktemp("results")
+    return loaded(results, make(results, examples=30, seeds=2, labels=(25, 100)))
+
+
+def loaded(results: Path, folders: list[Path]) -> ReportData:
+    return with_verdicts(load(results, [folder.name for folder in folders]), "a title", verdicts(folders))
+
+
+def test_every_file_in_sections_is_a_section(data: ReportData) -> None:
+    found = build.discover()
+    files = {path.stem for path in Path(build.sections.__path__[0]).glob("*.py")} - {"__init__"}
+    assert {name for name, _ in found} == files
+    orders = [section.ORDER for _, section in found]
+    assert orders == sorted(set(orders))
+    for name, section in found:
+        assert section.TITLE, name
+        info = section.collect(data)
+        if info is not None:
+            assert section.render(info).strip(), name
+
+
+def test_sections_with_nothing_to_say_are_left_out() -> None:
+    empty = ReportData(title="", groups=())
+    said = [name for name, section in build.discover() if section.collect(empty) is not None]
+    assert said == ["verdict", "provenance"]
+    assert "nothing to decide" in build.render(empty)
+
+
+def test_verdict_comes_first_with_its_sentence_certainty_cost_and_next_step(data: ReportData) -> None:
+    text = build.render(data)
+    first = text[: text.index('<section id="matrix"')]
+    for group in data.groups:
+        assert group.verdict is not None
+        for words in (group.verdict.sentence, *group.verdict.reasons, group.verdict.next_step):
+            assert str(page.html("{{ words }}", words=words[1:])) in first
+        least = numbers.score(group.verdict.minimum_detectable_difference)
+        assert re.search(rf"least difference that would show</dt><dd>{re.escape(least)}", first)
+        assert f"What {group.verdict.recommended} costs" in first
+
+
+@pytest.mark.parametrize("kind", ["winner", "tie", "no_difference", "inconclusive", "nothing_to_compare"])
+def test_every_kind_of_verdict_has_its_badge(data: ReportData, kind: str) -> None:
+    group = data.groups[0]
+    assert group.verdict is not None
+    changed = dataclasses.replace(group, verdict=dataclasses.replace(group.verdict, kind=kind))
+    text = verdict.render(verdict.Info((changed,)))
+    assert f'class="verdict {kind}"' in text
+    assert f'<span class="badge">{verdict.KINDS[kind]}</span>' in text
+
+
+def test_matrix_shows_the_verdicts_own_numbers(data: ReportData) -> None:
+    info = matrix.collect(data)
+    assert info is not None
+    for (_, table, _), group in zip(info.tables, data.groups, strict=True):
+        assert group.verdict is not None
+        shown = {str(row[0].text): (row[1].sort, row[1].note) for row in table.rows}
+        for summary in group.verdict.summaries:
+            low, high = numbers.score(summary.low), numbers.score(summary.high)
+            assert shown[summary.recipe] == (summary.mean, f"{low} – {high}")
+        assert all(len(row) == len(table.columns) for row in table.rows)
+
+
+def test_difference_in_the_matrix_is_mean_minus_best_mean(data: ReportData) -> None:
+    """With no example left out, the paired difference is the difference of the means."""
+    group = next(g for g in data.groups if g.task == "support_tickets")
+    assert group.verdict is not None
+    info = matrix.collect(dataclasses.replace(data, groups=(group,)))
+    assert info is not None
+    means = {s.recipe: s.mean for s in group.verdict.summaries}
+    for row in info.tables[0][1].rows:
+        recipe, difference = str(row[0].text), row[2].sort
+        if recipe != "zero_shot" and row[2].text != "best":
+            assert difference == pytest.approx(means[recipe] - means[str(group.verdict.best)], abs=1e-9)
+
+
+def test_failure_bars_count_every_answer_once(data: ReportData) -> None:
+    info = failures.collect(data)
+    assert info is not None
+    for _, bars, modes in info.groups:
+        for bar in bars:
+            assert bar.total == len(bar.run.rows) == 30
+            assert set(bar.counts) <= {*modes, failures.RIGHT_ANSWER}
+
+
+def point(name: str, mean: float, price: float, *, oracle: bool = False) -> tuple[RecipeSummary, float]:
+    return RecipeSummary(
+        recipe=name, seeds=1, n=10, mean=mean, low=mean, high=mean, seed_sd=None, valid_strict=1.0,
+        valid_extracted=1.0, cost=Cost(), failures={}, rank_by_cost=1, oracle=oracle,
+    ), price  # fmt: skip
+
+
+def test_frontier_has_what_nothing_cheaper_matches() -> None:
+    points = [
+        point("cheap", 0.2, 1),
+        point("dominated", 0.1, 5),
+        point("level", 0.2, 3),
+        point("dear", 0.9, 9),
+        point("gold", 1.0, 2, oracle=True),
+    ]
+    assert [summary.recipe for summary, _ in cost.frontier(points)] == ["cheap", "dear"]
+
+
+@pytest.mark.parametrize(
+    "scale", [svg.Scale(0, 1, 0, 100), svg.Scale(-0.37, 0.12, 10, 500), svg.Scale(0.2, 900, 0, 9, log=True)]
+)
+def test_scales_map_their_ends_and_tick_inside(scale: svg.Scale) -> None:
+    assert scale(scale.low) == pytest.approx(scale.start)
+    assert scale(scale.high) == pytest.approx(scale.end)
+    assert len(scale.ticks()) >= 2
+    assert all(scale.low - 1e-9 <= tick <= scale.high + 1e-9 for tick in scale.ticks())
+
+
+def test_pictures_have_a_text_alternative_and_their_numbers(data: ReportData) -> None:
+    text = build.render(data)
+    plots = re.findall(r'<svg [^>]*role="img"[^>]*>', text)
+    assert len(plots) > 10
+    assert all(re.search(r'aria-label="[^"]{20,}"', plot) for plot in plots)
+    assert text.count('<div class="draw">') == text.count('data-copy="csv"') == len(plots)
+
+
+def test_answers_past_the_cap_are_left_out_in_the_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = make(tmp_path, examples=8, seeds=1)[:2]
+    rows = read_samples(folders[0])
+    rows[3]["output"] = "y" * 50_000
+    rewrite_samples(folders[0], rows)
+    monkeypatch.setattr(examples, "CAP", 40_000)
+    info = examples.collect(loaded(tmp_path, folders))
+    assert info is not None
+    assert info.left_out.startswith("1 answer is not in this file")
+    kept = [len(json.loads(content)["answers"]) for _, content in info.blocks]
+    assert sorted(kept) == [7, 8]
+    assert "1 answer is not in this file" in examples.render(info)
+
+
+def test_what_cannot_be_seen_is_made_visible() -> None:
+    assert page.visible("a\x00\x1b\ud800\u202eb\tc\n") == "a␀␛\ufffd⟦U+202E⟧b\tc\n"
+
+
+@pytest.mark.parametrize("text", ["</script>", "<!--", "a & b", "\u2028\u2029", "\ud800", "NUL \x00", '"\\'])
+def test_embedded_json_is_read_back_and_has_no_markup(text: str) -> None:
+    found = str(page.embedded_json({"k": text, "n": float("nan")}))
+    assert not set("<>&\u2028\u2029") & set(found)
+    assert found.encode()
+    assert json.loads(found) == {"k": text.replace("\ud800", "\ufffd"), "n": None}
+
+
+@pytest.mark.parametrize(
+    ("shown", "expected"),
+    [
+        (numbers.score(0.8134), "81.3"), (numbers.signed(-0.004), "−0.4"), (numbers.signed(None), "–"),
+        (numbers.seconds(0.0314), "31 ms"), (numbers.seconds(90), "90 s"), (numbers.seconds(400), "6.7 min"),
+        (numbers.size(3 * 2**29), "1.50 GiB"), (numbers.count(4_884_480), "4.9 M"), (numbers.count(1204), "1,204"),
+    ],
+)  # fmt: skip
+def test_numbers_read_as_people_write_them(shown: str, expected: str) -> None:
+    assert shown == expected
