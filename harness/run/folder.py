@@ -101,7 +101,7 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8") as stream:
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as stream:
         json.dump(value, stream, ensure_ascii=False, indent=1)
         stream.flush()
         os.fsync(stream.fileno())
@@ -109,6 +109,6 @@ def write_json(path: Path, value: Any) -> None:
 
 
 def append_line(path: Path, value: Any) -> None:
-    """Append one JSON line and hand it to the system at once."""
-    with path.open("a", encoding="utf-8") as stream:
+    """Append one JSON line and hand it to the system at once; a lone surrogate is written as JSON escapes it."""
+    with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
         stream.write(json.dumps(value, ensure_ascii=False) + "\n")

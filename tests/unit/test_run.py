@@ -254,3 +254,11 @@ def test_prices_give_a_break_even_that_can_be_checked_by_hand(tmp_path: Path) ->
     (bill,) = bills([tmp_path / "few_shot", tmp_path / "lora"], Prices(gpu_hour=100, million_tokens_in=1))
     (found,) = bill.break_evens
     assert found.volume == pytest.approx(1e6 / 90)
+
+
+def test_a_lone_surrogate_in_an_answer_is_kept(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    """UTF-8 cannot hold it; JSON's own escape can."""
+    engine.answer = "red \ud800"
+    outcome = run(_cells(tiny_task, limit=1), tmp_path / "results", progress=Progress())
+    (line,) = (outcome.folders[0] / "samples.jsonl").read_text(encoding="utf-8").splitlines()
+    assert json.loads(line)["output"] == "red \ud800"
