@@ -140,6 +140,30 @@ def test_a_fact_found_but_dressed_up_is_half_knowledge_and_half_form() -> None:
     assert predicted(found)["rag_lora"]
 
 
+def test_shape_from_examples_and_facts_from_passages_but_never_both() -> None:
+    """Of 60, passages bring 30 answers and are drowned in rambling on 24; 6 in good shape fail."""
+    gold = Probe(
+        scores=(1.0,) * 30 + (0.0,) * 30,
+        failures=(None,) * 30 + ("truncated",) * 24 + ("wrong_value",) * 6,
+        found=(True,) * N,
+    )
+    found = triage({"closed_book": probe(0, "truncated"), "few_shot": probe(0), "bm25": gold, "gold": gold})
+    helped = 30 / 36
+    assert shares(found) == {
+        "knowledge": pytest.approx((30 + 12 * helped) / 60, abs=1e-3),
+        "form": pytest.approx(12 / 60, abs=1e-3),
+        "skill": pytest.approx((6 + 12 * (1 - helped)) / 60, abs=1e-3),
+        "retrieval": 0.0,
+    }
+
+
+def test_passages_that_never_help_prove_no_lack_of_facts() -> None:
+    """A form task with a corpus: the rambling hides the rest, and examples mend half of it."""
+    rambling = probe(0, "truncated")
+    found = triage({"closed_book": rambling, "few_shot": probe(30), "bm25": rambling, "gold": rambling})
+    assert shares(found) == {"form": 0.75, "skill": 0.25, "knowledge": 0.0, "retrieval": 0.0}
+
+
 def test_what_nothing_mends_is_skill() -> None:
     found = triage({"closed_book": probe(6), "few_shot": probe(6), "bm25": probe(6), "gold": probe(6)})
     assert found.dominant == "skill"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -115,7 +117,7 @@ def test_chunks_cover_the_document_and_overlap(count: int, size: int, overlap: i
     pieces = [piece.text.split() for piece in chunks([Document(id="d", text=text)], size, overlap)]
     assert all(len(piece) <= size for piece in pieces)
     whole = pieces[0]
-    for before, piece in zip(pieces, pieces[1:], strict=False):
+    for before, piece in itertools.pairwise(pieces):
         assert before[len(before) - overlap :] == piece[:overlap]
         assert len(piece) > overlap
         whole = whole + piece[overlap:]
