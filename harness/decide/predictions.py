@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.decide.gaps import MEMORABLE
 from harness.decide.values import Jsonable, Verdict
 
 Gains = Mapping[str, tuple[float, float, float]]
@@ -13,8 +14,6 @@ Gains = Mapping[str, tuple[float, float, float]]
 
 ENOUGH = 0.15
 """A gap with a smaller part of the lost score is not worth a method of its own."""
-MEMORABLE = 0.8
-"""With this share of the answers in train, a task can be learnt by heart."""
 PLAIN = "zero_shot"
 
 

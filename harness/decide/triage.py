@@ -8,71 +8,34 @@ Each probe asks the base model the same examples under another condition:
     bm25          passages that BM25 finds            (bm25_rag)
     gold          the passages that hold the answer   (gold_context)
 
-The score that the plain prompt loses on an example is shared out in this order:
-
-1. *form*: what the constraint or the examples win back, and right answers in the wrong dress.
-   Examples mend more than syntax: house codes and house rules, which no constraint knows.
-2. *knowledge*: what gold passages win beyond that, where BM25 wins it too or has at least found
-   the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but
-   not the form, half goes to form.
-3. The rest is *form* if the answer is still not in the shape asked for, or if retrieval does
-   not help and the very answer stands in train (a facts task that is really form); else
-   *skill*: nothing mends it.
+What the plain prompt loses is shared out among the gaps by `gaps.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from harness.core.keys import canonical_json
-from harness.decide.predictions import MEMORABLE, Gains, Prediction, predict
+from harness.decide.gaps import GAPS, Gap, Probe, share_out
+from harness.decide.predictions import Gains, Prediction, predict
 from harness.decide.values import Jsonable
 from harness.stats import clusters as by_cluster
 from harness.stats import paired
 from harness.stats.resampling import Floats
 
-Gap = Literal["form", "knowledge", "retrieval", "skill"]
-GAPS: tuple[Gap, ...] = ("form", "knowledge", "retrieval", "skill")
+__all__ = ["GAPS", "PROBES", "Gap", "Probe", "Share", "Triage", "diagnose"]
+
 PROBES = ("closed_book", "constrained", "few_shot", "bm25", "gold")
-_OUT_OF_SHAPE = frozenset({"malformed", "wrong_fields", "no_stop", "truncated", "dressed_up"})
 _WORDS: Mapping[Gap, tuple[str, str]] = {
     "form": ("the model does not answer in the form asked for", "finetune, or show examples"),
     "knowledge": ("the model lacks facts that retrieval finds", "retrieve"),
     "retrieval": ("the model lacks facts that BM25 does not find", "improve retrieval"),
     "skill": ("nothing in the prompt mends it", "finetune, or take a stronger base model"),
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Probe:
-    """One probe's answers, one entry per example: primary score (None: not scored) and failure label.
-
-    `found` says whether the passages shown hold the gold document; empty when not known.
-    """
-
-    scores: tuple[float | None, ...]
-    failures: tuple[str | None, ...]
-    found: tuple[bool, ...] = ()
-
-    @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]], primary: str) -> Probe:
-        """From rows of `samples.jsonl`."""
-        scores = [next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows]
-        known = all(row["context_ids"] and row["passages"] for row in rows)
-        return cls(
-            scores=tuple(scores),
-            failures=tuple(row["failure"] for row in rows),
-            found=tuple(_holds_gold(row) for row in rows) if known else (),
-        )
-
-
-def _holds_gold(row: Mapping[str, Any]) -> bool:
-    return bool({passage["document"] for passage in row["passages"]} & set(row["context_ids"]))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,57 +89,14 @@ def diagnose(
     kept = [i for i in range(len(targets)) if all(probe.scores[i] is not None for probe in probes.values())]
     if not kept:
         raise ValueError("no example was scored by every probe")
-    seen = {name: _Seen.of(probe, kept) for name, probe in probes.items()}
     known = {_canonical(target) for target in train_targets}
     in_train = np.array([_canonical(targets[i]) in known for i in kept])
-    parts = _parts(seen, in_train)
+    parts = share_out(probes, kept, in_train)
     clusters = by_cluster.codes([groups[i] for i in kept])
-    return _triage(parts, seen, clusters, float(in_train.mean()))
+    return _triage(parts, _gains(probes, kept), clusters, float(in_train.mean()))
 
 
-@dataclass(frozen=True)
-class _Seen:
-    score: Floats
-    content: Floats
-    """The score, or 1 where the right answer is there in the wrong dress."""
-    misshapen: NDArray[np.bool_]
-    found: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, probe: Probe, kept: Sequence[int]) -> _Seen:
-        score = np.array([probe.scores[i] for i in kept], dtype=np.float64)
-        labels = [probe.failures[i] for i in kept]
-        dressed = np.array([label == "dressed_up" for label in labels])
-        misshapen = np.array([label in _OUT_OF_SHAPE for label in labels])
-        found = np.array([bool(probe.found and probe.found[i]) for i in kept])
-        return cls(score, np.where(dressed, 1.0, score), misshapen, found)
-
-
-def _parts(seen: Mapping[str, _Seen], in_train: NDArray[np.bool_]) -> Floats:
-    """Lost score per example and gap: (n, 4) in the order of GAPS; rows add up to 1 - closed book."""
-    closed = seen["closed_book"]
-    form_probes = [closed, *(seen[name] for name in ("constrained", "few_shot") if name in seen)]
-    formed = np.max([probe.content for probe in form_probes], axis=0)
-    found = seen.get("bm25", closed)
-    gold = seen.get("gold", closed)
-    informed = np.maximum(gold.content, found.content)
-    form = formed - closed.score
-    facts = np.maximum(0.0, informed - formed)
-    undressed = np.minimum(facts, informed - np.maximum(gold.score, found.score)) / 2
-    form, facts = form + undressed, facts - undressed
-    won = np.minimum(facts, np.maximum(0.0, found.content - formed))
-    by_bm25 = np.where(found.found, facts, won)
-    missed, rest = facts - by_bm25, 1.0 - closed.score - form - facts
-    shape = form_probes[-1].misshapen
-    if "bm25" in seen and in_train.mean() >= MEMORABLE:
-        memorable = in_train & (found.content <= formed)
-        form, missed = form + np.where(memorable, missed, 0.0), np.where(memorable, 0.0, missed)
-        shape = shape | memorable
-    form = form + np.where(shape, rest, 0.0)
-    return np.stack([form, by_bm25, missed, np.where(shape, 0.0, rest)], axis=1)
-
-
-def _triage(parts: Floats, seen: Mapping[str, _Seen], clusters: by_cluster.Codes, overlap: float) -> Triage:
+def _triage(parts: Floats, gains: Gains, clusters: by_cluster.Codes, overlap: float) -> Triage:
     n, lost = len(parts), float(parts.sum(axis=1).mean())
     if lost <= 1e-12:
         return Triage(
@@ -193,7 +113,6 @@ def _triage(parts: Floats, seen: Mapping[str, _Seen], clusters: by_cluster.Codes
         low, high = np.quantile(drawn[:, place], [0.025, 0.975])
         found.append(Share(gap=GAPS[place], share=float(shares[place]), low=float(low), high=float(high)))
     certain = bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
-    gains = _gains(seen)
     first, second = found[0], found[1]
     meaning, step = _WORDS[first.gap]
     sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
@@ -212,14 +131,13 @@ def _triage(parts: Floats, seen: Mapping[str, _Seen], clusters: by_cluster.Codes
     )
 
 
-def _gains(seen: Mapping[str, _Seen]) -> Gains:
+def _gains(probes: Mapping[str, Probe], kept: Sequence[int]) -> Gains:
     """Mean gain of each probe over the plain prompt, with its 95 % interval."""
-    gains = {}
-    for name, probe in seen.items():
-        if name != "closed_book":
-            differences = probe.score - seen["closed_book"].score
-            low, high = paired.interval(differences, binary=False)
-            gains[name] = (float(differences.mean()), float(low[0]), float(high[0]))
+    scores = {name: np.array([p.scores[i] for i in kept], dtype=np.float64) for name, p in probes.items()}
+    plain, gains = scores.pop("closed_book"), {}
+    for name, score in scores.items():
+        low, high = paired.interval(score - plain, binary=False)
+        gains[name] = (float((score - plain).mean()), float(low[0]), float(high[0]))
     return gains
 
 
