@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """A believable results folder, in the layout of the runner, without running a model.
 
 from tests.report_data import make

@@ -48,7 +48,9 @@ class CachedEngine:
             self._remember(keys[position], completion)
             yield position, completion
 
-    def loglikelihoods(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[tuple[float, bool]]:
+    def loglikelihoods(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[tuple[float, bool]]:
         return self.inner.loglikelihoods(pairs)
 
     def count(self, request: Request) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
-from harness.formats import _extract, _schema
+from harness.formats import _extract, _plain, _schema
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class JsonSchema(Format):
             return Invalid("not JSON: nested too deeply")
         except ValueError as error:
             return Invalid(f"not JSON: {error}")
-        return _schema.check(value, self.schema)
+        return _plain.fault(value) or _schema.check(value, self.schema)
 
     def extract(self, text: str) -> str | None:
         return _extract.json_part(_extract.fenced(text) or text) or _extract.json_part(text)

@@ -10,16 +10,18 @@ from typing import Any
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+)"
+# At most a hundred groups: without a bound, a long list of groups would take time that grows with its square.
+_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,100}|[0-9]+)"
 _NUMBER = rf"[-+]?(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{{1,3}})?"
 _WHOLE = re.compile(_NUMBER)
-_MARKED = re.compile(rf"####\s*({_NUMBER})")
+_MARKED = re.compile(rf"####[ \t]*[$€£]?({_NUMBER})(?!,*\w)")
 _INSIDE = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Format):
-    """Thousands may be set off by commas. Extraction takes what follows `####`, else the last number."""
+    """Thousands may be set off by commas; the value is an int where the answer has neither a point nor an
+    exponent. Extraction takes what follows the last `####`, else the last number."""
 
     paper = "Cobbe et al. 2021, GSM8K (the #### convention)"
 
@@ -44,4 +46,4 @@ class Number(Format):
         return str(target)
 
     def constraint(self) -> Constraint:
-        return Constraint(kind="regex", value=r"-?[0-9]{1,18}(\.[0-9]{1,18})?")
+        return Constraint(kind="regex", value=r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[-+]?[0-9]{1,3})?")

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import string
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import regex as engine
 
@@ -15,17 +18,26 @@ TIMEOUT = 0.5
 
 @dataclass(frozen=True, kw_only=True)
 class Regex(Format):
-    """The value is the matched text, or the named groups where the pattern has some."""
+    """The value is the matched text, or the named groups where the pattern has some.
+
+    A pattern with named groups needs a `template` that says how they are written as an answer:
+    `{h}:{m}` for `(?P<h>[0-9]+):(?P<m>[0-9]+)`.
+    """
 
     paper = "the package regex (https://github.com/mrabarnett/mrab-regex)"
 
     pattern: str
+    template: str = ""
 
     def __post_init__(self) -> None:
         try:
-            engine.compile(self.pattern)
+            groups = set(engine.compile(self.pattern).groupindex)
         except engine.error as error:
             raise ValueError(f"not a regular expression: {error}") from None
+        named = {name for _, name, _, _ in string.Formatter().parse(self.template) if name is not None}
+        if named != groups:
+            wanted = "".join(f"{{{name}}}" for name in sorted(groups)) or "none"
+            raise ValueError(f"template must use every named group of the pattern and nothing else: {wanted}")
 
     def parse(self, text: str) -> Parsed | Invalid:
         try:
@@ -34,14 +46,19 @@ class Regex(Format):
             return Invalid(f"matching took longer than {TIMEOUT} s")
         if found is None:
             return Invalid(f"'{text.strip()[:60]}' does not match {self.pattern}")
-        return Parsed(found.groupdict() or found.group())
+        groups = {name: part or "" for name, part in found.groupdict().items()}
+        return Parsed(groups or found.group())
 
     def extract(self, text: str) -> str | None:
+        """The first place where the pattern matches."""
         try:
             found = engine.search(self.pattern, text, timeout=TIMEOUT)
         except TimeoutError:
             return None
         return None if found is None else found.group()
+
+    def render(self, target: Any) -> str:
+        return self.template.format_map(target) if isinstance(target, Mapping) else str(target)
 
     def constraint(self) -> Constraint:
         return Constraint(kind="regex", value=self.pattern)

@@ -10,15 +10,24 @@ import yaml
 
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
-from harness.formats import _extract, _schema
+from harness.formats import _extract, _plain, _schema
 
-MAX_CHARS = 100_000
-"""Longer answers are refused unread: aliases can make a short text an exponentially large value."""
+MAX_CHARS = 20_000
+"""Longer answers are refused unread: PyYAML needs time that grows with the square of some texts."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, except that a date stays the text it is: JSON has no dates."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class reads it from the class
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
 class Yaml(Format):
-    """Safely loaded; a mapping or a list, so that a plain sentence is not taken for an answer."""
+    """A mapping or a list of JSON values, so that a plain sentence is not taken for an answer."""
 
     paper = "YAML 1.1 as PyYAML reads it, https://yaml.org/spec/1.1/"
 
@@ -32,18 +41,35 @@ class Yaml(Format):
         if len(text) > MAX_CHARS:
             return Invalid(f"{len(text)} characters, at most {MAX_CHARS} are read")
         try:
-            for event in yaml.parse(text, Loader=yaml.SafeLoader):
-                if isinstance(event, yaml.AliasEvent):
-                    return Invalid("aliases are not allowed")
-            value = yaml.safe_load(text)
-        except (yaml.YAMLError, ValueError, RecursionError) as error:
-            return Invalid(f"not YAML: {str(error).splitlines()[0][:200]}")
+            refused = _refused(text)
+            if refused:
+                return Invalid(refused)
+            value = yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
+        except (yaml.YAMLError, ValueError) as error:
+            return Invalid(f"not YAML: {(str(error).splitlines() or [''])[0][:200]}")
         if not isinstance(value, dict | list):
             return Invalid(f"a mapping or a list is wanted, not {type(value).__name__}")
-        return Parsed(value) if self.schema is None else _schema.check(value, self.schema)
+        found = _plain.fault(value)
+        if found is not None or self.schema is None:
+            return found or Parsed(value)
+        return _schema.check(value, self.schema)
 
     def extract(self, text: str) -> str | None:
         return _extract.fenced(text)
 
     def render(self, target: Any) -> str:
         return yaml.safe_dump(target, sort_keys=False, allow_unicode=True).strip()
+
+
+def _refused(text: str) -> str:
+    """What of YAML is more than plain data: aliases (a bomb), tags, and bottomless nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            return "aliases are not allowed"
+        if getattr(event, "tag", None) is not None:
+            return f"the tag {event.tag} is not allowed"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _plain.MAX_DEPTH:
+            return f"nested more than {_plain.MAX_DEPTH} deep"
+    return ""

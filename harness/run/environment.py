@@ -12,10 +12,23 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "finetune-or-prompt-harness torch transformers peft bitsandbytes lm-eval jsonschema rank-bm25 duckdb "
-    "optuna tokenizers safetensors llguidance numpy scipy"
-).split()
+PACKAGES = [
+    "finetune-or-prompt-harness",
+    "torch",
+    "transformers",
+    "peft",
+    "bitsandbytes",
+    "lm-eval",
+    "jsonschema",
+    "rank-bm25",
+    "duckdb",
+    "optuna",
+    "tokenizers",
+    "safetensors",
+    "llguidance",
+    "numpy",
+    "scipy",
+]
 
 
 def record() -> dict[str, Any]:

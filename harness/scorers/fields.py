@@ -34,9 +34,16 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
     """Pairs of path and canonical value; an empty object or list is a leaf. Order in lists counts."""
     if isinstance(value, Mapping) and value:
         for name, part in value.items():
-            yield from leaves(part, f"{path}.{name}")
+            # A name with a dot in it must not look like a path.
+            yield from leaves(part, f"{path}.{name}" if name.isidentifier() else f"{path}[{name!r}]")
     elif isinstance(value, list) and value:
         for index, part in enumerate(value):
             yield from leaves(part, f"{path}[{index}]")
     else:
-        yield path, canonical_json(value.strip().casefold() if isinstance(value, str) else value)
+        yield path, canonical_json(_fold(value))
+
+
+def _fold(value: Any) -> Any:
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value.strip().casefold() if isinstance(value, str) else value
