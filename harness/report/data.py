@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.decide.triage import Triage
 from harness.decide.values import Verdict
-from harness.run.diagnose import triage_file
+from harness.run.diagnose import read_triage
 from harness.run.evidence import labels
 from harness.run.money import Bill
 from harness.store.folders import Row, read_head, read_rows
@@ -56,7 +56,7 @@ class Group:
     model: str
     runs: tuple[Run, ...]
     verdict: Verdict | None = None
-    triage: Row | None = None
+    triage: Triage | None = None
     """What `harness diagnose` found before; None where it was not asked."""
 
     @property
@@ -129,17 +129,9 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[Group, ...]:
         place = (run.record["task"]["name"], run.record["model"]["spec"])
         members.setdefault(place, []).append(run)
     return tuple(
-        Group(task=task, model=model, runs=tuple(found), triage=_triage(results, task, model))
+        Group(task=task, model=model, runs=tuple(found), triage=read_triage(results, task, model))
         for (task, model), found in members.items()
     )
-
-
-def _triage(results: Path, task: str, model: str) -> Row | None:
-    try:
-        found: Row = json.loads(triage_file(results, task, model).read_text(encoding="utf-8"))["triage"]
-    except (OSError, ValueError, KeyError):
-        return None
-    return found
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import TypeAdapter
+
 from harness.core import recipes
 from harness.core.errors import RunError
 from harness.core.keys import digest
@@ -13,10 +15,10 @@ from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.decide.triage import Probe, Triage, diagnose
 from harness.run.cells import Cell
-from harness.run.folder import RunFolder, write_json
+from harness.run.folder import RunFolder, read_json, write_json
+from harness.run.index import index
 from harness.run.progress import Progress
 from harness.run.runner import run
-from harness.run.session import index
 from harness.run.workbench import fingerprint
 
 PROBES = {
@@ -92,6 +94,15 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
 def triage_file(results: Path, task: str, model: str) -> Path:
     """Where a triage is kept, so that a later report can set it beside the outcome."""
     return results / "triage" / f"{task}-{digest([task, model])[:8]}.json"
+
+
+def read_triage(results: Path, task: str, model: str) -> Triage | None:
+    """The triage that an earlier `harness diagnose` left; None when there is none that can be read."""
+    try:
+        found = TypeAdapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
 
 
 def on_training_data(task: Task) -> Task:

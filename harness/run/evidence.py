@@ -10,6 +10,7 @@ from typing import Any
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
+from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
 
 
@@ -26,8 +27,20 @@ def verdicts(folders: Iterable[Path]) -> list[Verdict]:
 def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
     about = group[0][0]["task"]
     names = labels([record for record, _ in group])
-    runs = [scores(record, path, names[record["id"]]) for record, path in group]
-    return decide(task=task, model=model, primary=about["primary"], margin=about["margin"], runs=runs)
+    runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
+    triage = read_triage(group[0][1].parent.parent, task, model)
+    margin = about["margin"]
+    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+
+
+def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
+    """Of a label curve only the point with most labels: the others answer another question, and
+    each recipe more costs every comparison some power."""
+    most: dict[str, int] = {}
+    for record, _ in group:
+        name = record["recipe"]["name"]
+        most[name] = max(most.get(name, 0), record["labels"] or 0)
+    return [(r, path) for r, path in group if r["labels"] in (None, most[r["recipe"]["name"]])]
 
 
 def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:

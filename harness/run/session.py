@@ -15,6 +15,7 @@ from harness.decide.verdict import Verdict
 from harness.run import evidence
 from harness.run.cells import plan
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
+from harness.run.index import index, open_index
 from harness.run.money import Bill, bills
 from harness.run.progress import Progress, outcome
 from harness.run.runner import Outcome
@@ -119,29 +120,6 @@ def run(
     ids = [folder.name for folder in outcome.folders]
     build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
     return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
-
-
-def open_index(results: Path) -> None:
-    """Fail before any work when the index cannot be written.
-
-    Raises:
-        ConfigError: the folder cannot be written, or another process holds the database.
-    """
-    from harness.run.runner import check_writable
-    from harness.store.store import Store
-
-    check_writable(results)
-    Store.open(results, write=True).close()
-
-
-def index(results: Path, folder: Path) -> None:
-    """Bring a finished run into DuckDB; a locked index is no reason to stop the other runs."""
-    from harness.store.ingest import ingest_run
-
-    try:
-        ingest_run(results, folder)
-    except ConfigError as error:
-        print(f"warning: {folder.name} is not indexed yet: {error}", file=sys.stderr)
 
 
 def show(session: Session, *, as_json: bool) -> None:

@@ -262,3 +262,28 @@ def test_a_lone_surrogate_in_an_answer_is_kept(tiny_task: Path, tmp_path: Path, 
     outcome = run(_cells(tiny_task, limit=1), tmp_path / "results", progress=Progress())
     (line,) = (outcome.folders[0] / "samples.jsonl").read_text(encoding="utf-8").splitlines()
     assert json.loads(line)["output"] == "red \ud800"
+
+
+def test_a_diagnosis_is_read_back_as_it_was(tmp_path: Path) -> None:
+    from harness.decide.triage import Probe, diagnose
+    from harness.run.diagnose import read_triage, triage_file
+    from harness.run.folder import write_json
+
+    right = Probe(scores=(1.0, 0.0, 0.0), failures=(None, "wrong_value", "malformed"))
+    gold = Probe(scores=(1.0, 1.0, 0.0), failures=(None, None, "malformed"))
+    probes = {"closed_book": right, "gold": gold}
+    found = diagnose(probes, targets=["a", "b", "c"], train_targets=["x"], groups=[None, None, None])
+    file = triage_file(tmp_path, "t", "m")
+    file.parent.mkdir()
+    write_json(file, {"triage": found.to_json()})
+    assert read_triage(tmp_path, "t", "m") == found
+    assert read_triage(tmp_path, "other", "m") is None
+
+
+def test_only_the_largest_point_of_a_label_curve_is_in_the_verdict(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    cells = _cells(tiny_task, ("zero_shot", "few_shot"), labels=(4, 9))
+    outcome = run(cells, tmp_path / "results", progress=Progress())
+    (verdict,) = evidence.verdicts(outcome.folders)
+    assert {row.recipe for row in verdict.summaries} == {"zero_shot", "few_shot (n=9)"}

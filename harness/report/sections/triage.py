@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.decide.predictions import Foresight, Prediction, compare
+from harness.decide.triage import Triage
 from harness.report import numbers, parts
-from harness.report.data import Group, ReportData, Row
+from harness.report.data import Group, ReportData
 from harness.report.page import html
 
 ORDER = 8
@@ -38,17 +39,13 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    return parts.groups([(group.name, _one(group, group.triage or {})) for group in info.groups])
+    return parts.groups([(group.name, _one(group, group.triage)) for group in info.groups if group.triage])
 
 
-def _one(group: Group, triage: Row) -> Markup:
-    shares = html(_SHARES, sentence=triage["sentence"], shares=triage["shares"])
-    predictions = tuple(
-        Prediction(recipes=tuple(p["recipes"]), worth=p["worth"], because=p["because"])
-        for p in triage["predictions"]
-    )
-    outcomes = compare(predictions, group.verdict) if group.verdict is not None else ()
-    return shares + parts.table(_table(predictions, {found.recipe: found for found in outcomes}))
+def _one(group: Group, triage: Triage) -> Markup:
+    shares = html(_SHARES, sentence=triage.sentence, shares=triage.shares)
+    outcomes = compare(triage.predictions, group.verdict) if group.verdict is not None else ()
+    return shares + parts.table(_table(triage.predictions, {found.recipe: found for found in outcomes}))
 
 
 def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, Foresight]) -> parts.Table:
