@@ -180,14 +180,13 @@ def test_a_database_held_by_another_process(tiny_task: Path, tmp_path: Path) -> 
         "held = duckdb.connect('results/harness.duckdb')\n"
         "print('held', flush=True); time.sleep(60)\n"
     )
-    holder = subprocess.Popen([sys.executable, "-c", hold], cwd=tmp_path, stdout=subprocess.PIPE, text=True)
-    try:
-        assert holder.stdout is not None
-        assert holder.stdout.readline() == "held\n"
-        words = ("run", tiny_task, "--model", "fake", "--recipes", "few_shot")
-        done = harness(*words, cwd=tmp_path, code=2)
-        assert "nothing is lost" in done.stderr
-    finally:
-        holder.kill()
-        holder.wait()
+    command = [sys.executable, "-c", hold]
+    with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as holder:
+        try:
+            assert holder.stdout is not None
+            assert holder.stdout.readline() == "held\n"
+            words = ("run", tiny_task, "--model", "fake", "--recipes", "few_shot")
+            assert "nothing is lost" in harness(*words, cwd=tmp_path, code=2).stderr
+        finally:
+            holder.kill()
     assert harness("ls", "--json", cwd=tmp_path).returncode == 0
