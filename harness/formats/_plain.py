@@ -1,0 +1,43 @@
+"""What a parsed answer may be made of: JSON values that can be written down again."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from harness.core.values import Invalid
+
+MAX_DEPTH = 64
+"""Lists and mappings within one another; the check and everything after it recurse."""
+
+
+def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
+    """Why `value` is no plain JSON value, with the path of the offending part; None when it is one.
+
+    NaN, infinities and lone surrogates have no place in UTF-8 JSON, and would stop a run when its
+    answers are written.
+    """
+    if depth > MAX_DEPTH:
+        return Invalid(f"nested more than {MAX_DEPTH} deep", path)
+    if isinstance(value, dict):
+        parts = [fault(name, path, depth) or _key(name, path) for name in value]
+        parts += [fault(part, f"{path}.{name}", depth + 1) for name, part in value.items()]
+        return next((found for found in parts if found), None)
+    if isinstance(value, list):
+        parts = [fault(part, f"{path}[{index}]", depth + 1) for index, part in enumerate(value)]
+        return next((found for found in parts if found), None)
+    return _leaf(value, path)
+
+
+def _key(name: Any, path: str) -> Invalid | None:
+    return None if isinstance(name, str) else Invalid(f"the key {name!r} is not a text", path)
+
+
+def _leaf(value: Any, path: str) -> Invalid | None:
+    if isinstance(value, float) and not math.isfinite(value):
+        return Invalid(f"{value} is not a number", path)
+    if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
+        return Invalid("half a character (a lone surrogate)", path)
+    if value is None or isinstance(value, str | bool | int | float):
+        return None
+    return Invalid(f"a {type(value).__name__} is no JSON value", path)
