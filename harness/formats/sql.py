@@ -65,7 +65,7 @@ class Sql(Format):
         )
 
 
-def _bare(tree: exp.Expression) -> bool:
+def _bare(tree: object) -> bool:
     """Whether it is the word SELECT alone, which sqlglot lets pass."""
     return isinstance(tree, exp.Select) and not tree.expressions
 

@@ -67,8 +67,8 @@ def _refused(text: str) -> str:
     for event in yaml.parse(text, Loader=_Loader):
         if isinstance(event, yaml.AliasEvent):
             return "aliases are not allowed"
-        if getattr(event, "tag", None) is not None:
-            return f"the tag {event.tag} is not allowed"
+        if (tag := getattr(event, "tag", None)) is not None:
+            return f"the tag {tag} is not allowed"
         depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
         if depth > _plain.MAX_DEPTH:
             return f"nested more than {_plain.MAX_DEPTH} deep"
