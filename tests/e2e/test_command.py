@@ -190,3 +190,25 @@ def test_a_database_held_by_another_process(tiny_task: Path, tmp_path: Path) -> 
         finally:
             holder.kill()
     assert harness("ls", "--json", cwd=tmp_path).returncode == 0
+
+
+def test_a_label_curve_and_prices_reach_the_report(tiny_task: Path, tmp_path: Path) -> None:
+    (tmp_path / "prices.yaml").write_text("{gpu_hour: 2, million_tokens_in: 1, million_tokens_out: 3}")
+    words = ("--labels", "4,9", "--prices", "prices.yaml", *SHORT, "--report", "r.html", "--json")
+    done = harness(
+        "run", tiny_task, "--model", "tiny", "--recipes", "zero_shot,few_shot,lora", *words, cwd=tmp_path
+    )
+    printed = json.loads(done.stdout)
+    assert len(printed["runs"]) == 5
+    (bill,) = printed["costs"]
+    assert {method["recipe"] for method in bill["methods"]} >= {"zero_shot", "lora (n=4)", "lora (n=9)"}
+    assert any("lora (n=9)" in found["sentence"] for found in bill["break_evens"])
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert 'id="labels"' in page
+    assert 'id="money"' in page
+    bad = tmp_path / "bad.yaml"
+    bad.write_text("gpu_our: 2")
+    named = harness(
+        "run", tiny_task, "--model", "fake", "--recipes", "zero_shot", "--prices", bad, cwd=tmp_path, code=2
+    )
+    assert "gpu_hour" in named.stderr
