@@ -13,6 +13,9 @@ import typer
 from harness import commands
 from harness.core.errors import HarnessError
 
+INTERRUPTED = 130
+"""The exit code that Typer gives a command that Ctrl-C stopped."""
+
 app = typer.Typer(
     name="harness",
     help="Prompt, retrieve or finetune? The same task, the same split, every method, one verdict.",
@@ -49,6 +52,12 @@ def main() -> None:
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(error.exit_code)
+    except SystemExit as stopped:
+        if stopped.code == INTERRUPTED:
+            print(
+                "stopped; nothing is lost: the same command goes on where this one stopped", file=sys.stderr
+            )
+        raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)

@@ -212,3 +212,19 @@ def test_a_label_curve_and_prices_reach_the_report(tiny_task: Path, tmp_path: Pa
         "run", tiny_task, "--model", "fake", "--recipes", "zero_shot", "--prices", bad, cwd=tmp_path, code=2
     )
     assert "gpu_hour" in named.stderr
+
+
+def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tiny_task: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from harness.run.workbench import Workbench\n"
+        "def stop(self, spec): raise KeyboardInterrupt\n"
+        "Workbench.server = stop\n"
+        f"sys.argv = ['harness', 'run', {str(tiny_task)!r}, '--model', 'fake', '--recipes', 'zero_shot']\n"
+        "from harness.cli import main; main()\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 130
+    assert "the same command goes on" in done.stderr
+    assert "Traceback" not in done.stderr
