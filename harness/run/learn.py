@@ -1,0 +1,93 @@
+"""The training step of a cell: every stage in order, a finished one loaded instead."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
+from harness.core.values import Lesson
+from harness.run import scoring
+from harness.run.attempt import Attempt, lesson, request
+from harness.run.folder import RunFolder, append_line, read_json, write_json
+
+
+def train(
+    attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]
+) -> tuple[LanguageModel, dict[str, Any]]:
+    """Train every stage in order; a stage that an earlier attempt finished is loaded instead."""
+    cell, folder = attempt.cell, attempt.folder
+    totals: list[dict[str, Any]] = []
+    for index, stage in enumerate(cell.recipe.weights):
+        done = RunFolder(folder.stage(index))
+        if (record := _stage_record(done)) is not None:
+            model = stage.load(model, done.path)
+        else:
+            if index == 0:
+                folder.steps.unlink(missing_ok=True)
+            context = _training_context(attempt, index)
+            result = stage.train(model, lessons, context)
+            model = result.model
+            stage.save(model, done.path)
+            record = _summary(result, done)
+            write_json(done.path / "trained.json", record)
+        totals.append(record)
+    return model, _sum(totals)
+
+
+def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
+    try:
+        return read_json(folder.path / "trained.json")
+    except (FileNotFoundError, ValueError):
+        return None
+
+
+def _training_context(attempt: Attempt, index: int) -> TrainingContext:
+    cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
+    stage = cell.recipe.weights[index]
+    asked = getattr(stage, "dev_examples", 0)
+    dev = cell.task.splits.get("dev", ())
+    prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
+
+    def dev_score(model: LanguageModel) -> float:
+        from harness.engines.hf import HfEngine
+
+        progress.state(cell, "dev score")
+        engine = HfEngine(model)
+        requests = [request(cell, example, prompt) for example, prompt in prompts]
+        answers = dict(engine.generate(requests))
+        rows = [scoring.sample(cell.task, *prompts[i], answers[i]) for i in sorted(answers)]
+        return scoring.mean_score(rows, cell.task.primary)
+
+    def on_step(step: StepRecord) -> None:
+        step = dataclasses.replace(step, stage=str(index))
+        append_line(folder.steps, dataclasses.asdict(step))
+        progress.step(cell, step)
+
+    progress.state(cell, "training")
+    return TrainingContext(
+        task=cell.task,
+        seed=cell.seed,
+        folder=folder.stage(index),
+        dev=[lesson(attempt, example) for example in dev],
+        dev_score=dev_score if prompts else None,
+        on_step=on_step,
+    )
+
+
+def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:
+    record = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    del record["model"]
+    size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+    return record | {"bytes": size}
+
+
+def _sum(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """One training record for all stages: costs add up, the last stage's scores stand."""
+    total = dict(stages[-1])
+    for name in ("seconds", "steps", "tokens", "bytes"):
+        total[name] = sum(stage[name] for stage in stages)
+    for name in ("dropped", "notes"):
+        total[name] = [item for stage in stages for item in stage[name]]
+    return total
