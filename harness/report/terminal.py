@@ -38,7 +38,7 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
 
 def _table(verdict: Verdict) -> Table:
     table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("recipe")
+    table.add_column("recipe", no_wrap=True)
     for name in (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory"):
         table.add_column(name, justify="right", no_wrap=True)
     for row in verdict.summaries:
