@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -22,8 +22,8 @@ class _Handler(BaseHTTPRequestHandler):
     """Speaks the chat completions wire format; `faults` are tried first, one for each request."""
 
     protocol_version = "HTTP/1.1"
-    faults: list[Fault] = []
-    bodies: list[dict[str, Any]] = []
+    faults: ClassVar[list[Fault]] = []
+    bodies: ClassVar[list[dict[str, Any]]] = []
     lock = threading.Lock()
 
     def do_POST(self) -> None:
