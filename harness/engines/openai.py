@@ -9,13 +9,15 @@ import re
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
-from harness.core.errors import ConfigError, EngineError
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+
+from harness.core.errors import ConfigError, EngineError, nearest
 from harness.core.values import Completion, Request
 
-_SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://\S+)")
+_SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
 KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key; it is written nowhere."""
 
@@ -24,16 +26,18 @@ KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
 class Limits:
     """How hard a server may be asked. `budget_tokens` counts prompt and answer tokens of this engine."""
 
-    concurrency: int = 8
-    max_retries: int = 5
-    timeout: float = 120.0
+    concurrency: PositiveInt = 8
+    max_retries: NonNegativeInt = 5
+    timeout: PositiveFloat = 120.0
     """Seconds for one attempt."""
-    requests_per_minute: float | None = None
-    budget_tokens: int | None = None
+    requests_per_minute: PositiveFloat | None = None
+    budget_tokens: PositiveInt | None = None
 
 
 class OpenAIEngine:
     """`openai:NAME@URL`: concurrent requests with retries, back-off, a rate limit and a budget.
+
+    Limits may follow the address: `openai:NAME@URL#concurrency=4,budget_tokens=100000`.
 
     The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409,
     429, 5xx, timeouts and cut connections. A request that still fails becomes a completion with
@@ -52,7 +56,7 @@ class OpenAIEngine:
             )
         import openai
 
-        self.limits = limits or Limits()
+        self.limits = limits or _limits(found["limits"] or "")
         self.batch_size = self.limits.concurrency
         self.spent = 0
         self._model, self._url = found["name"], found["url"]
@@ -160,6 +164,32 @@ class OpenAIEngine:
             seconds=seconds,
             prompt=_show(request),
         )
+
+
+def without_limits(spec: str) -> str:
+    """The part of a spec that says who answers, not how hard they may be asked."""
+    return spec.partition("#")[0]
+
+
+def _limits(text: str) -> Limits:
+    """`name=value,name=value` → Limits.
+
+    Raises:
+        ConfigError: an unknown limit (names the nearest), or a value out of range.
+    """
+    given = dict(part.partition("=")[::2] for part in text.split(",") if part)
+    known = [field.name for field in fields(Limits)]
+    for name in given:
+        if name not in known:
+            raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, known))
+    try:
+        return TypeAdapter(Limits).validate_python(given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise ConfigError(
+            f"limit {first['loc'][0]}: {first['msg']} (got {first['input']!r})",
+            remedy="e.g. #concurrency=4,requests_per_minute=60,budget_tokens=100000",
+        ) from None
 
 
 class _Pace:

@@ -42,9 +42,9 @@ class Workbench:
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""
         if spec.startswith("openai:"):
-            from harness.engines.openai import OpenAIEngine
+            from harness.engines.openai import OpenAIEngine, without_limits
 
-            return self.remembering(OpenAIEngine(spec), spec)
+            return self.remembering(OpenAIEngine(spec), without_limits(spec))
         from harness.engines.fake import FakeEngine
 
         return FakeEngine(spec.partition(":")[2] or "fake")
@@ -69,7 +69,9 @@ def fingerprint(spec: str) -> str:
         ConfigError: no such model.
     """
     if is_server(spec):
-        return digest(["server", spec])
+        from harness.engines.openai import without_limits
+
+        return digest(["server", without_limits(spec)])
     from harness.models.fingerprint import fingerprint as of_files
 
     return of_files(spec)

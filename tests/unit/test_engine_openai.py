@@ -174,3 +174,22 @@ def test_the_key_comes_from_the_environment(url: str, monkeypatch: pytest.Monkey
 def test_a_malformed_spec_is_named(spec: str) -> None:
     with pytest.raises(ConfigError, match="openai:NAME@URL"):
         OpenAIEngine(spec)
+
+
+def test_limits_follow_the_address_and_are_no_part_of_who_answers() -> None:
+    from harness.run.workbench import fingerprint
+
+    plain = "openai:m@http://127.0.0.1:1/v1"
+    engine = OpenAIEngine(f"{plain}#concurrency=3,requests_per_minute=60,budget_tokens=1000")
+    assert engine.limits == Limits(concurrency=3, requests_per_minute=60.0, budget_tokens=1000)
+    assert engine.batch_size == 3
+    assert fingerprint(f"{plain}#concurrency=3") == fingerprint(plain)
+
+
+@pytest.mark.parametrize(
+    ("limits", "said"),
+    [("concurency=3", "concurrency"), ("concurrency=0", "greater than 0"), ("timeout=soon", "number")],
+)
+def test_a_bad_limit_is_named(limits: str, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        OpenAIEngine(f"openai:m@http://127.0.0.1:1/v1#{limits}")
