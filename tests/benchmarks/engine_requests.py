@@ -40,16 +40,17 @@ _WHEN = (
     "again",
 )
 _TASK = (
-    "Read the customer's message and answer with one JSON object: item, problem, urgency and a short summary."
+    "Read the customer's message and answer with one JSON object: item, problem, urgency and a short summary. "
+    "Urgency is high where somebody cannot work, low elsewhere. Write nothing before or after the object."
 )
 
 
 def ticket(rng: random.Random) -> tuple[str, str]:
     item, woe, when = rng.choice(_ITEMS), rng.choice(_WOES), rng.choice(_WHEN)
-    said = f"The {item} {woe} {when}, order {rng.randrange(10, 99)}."
+    said = f"The {item} {woe} {when}, order {rng.randrange(10, 99)}, can you please help us?"
     answer = {"item": item, "problem": woe, "urgency": rng.choice(["low", "high"]), "when": when}
     answer["summary"] = (
-        f"The customer's {item} {woe} {when}; they have written before and would like a reply today."
+        f"The customer's {item} {woe} {when}; they have written before and would like a reply today, by phone."
     )
     return said, json.dumps(answer)
 
@@ -80,9 +81,13 @@ def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
 
 def requests(model: LanguageModel, kind: str, count: int, limit: int) -> list[Request]:
     """The same prompts as token ids, so that every peer starts from the same tokens."""
+    return to_requests(model, prompts(kind, count), limit)
+
+
+def to_requests(model: LanguageModel, asked: Sequence[Sequence[Message]], limit: int) -> list[Request]:
     return [
         Request(id=str(i), token_ids=tuple(model.chat.encode(messages)), max_new_tokens=limit)
-        for i, messages in enumerate(prompts(kind, count))
+        for i, messages in enumerate(asked)
     ]
 
 
