@@ -50,7 +50,7 @@ def ticket(rng: random.Random) -> tuple[str, str]:
     said = f"The {item} {woe} {when}, order {rng.randrange(10, 99)}, can you please help us?"
     answer = {"item": item, "problem": woe, "urgency": rng.choice(["low", "high"]), "when": when}
     answer["summary"] = (
-        f"The customer's {item} {woe} {when}; they have written before and would like a reply today, by phone."
+        f"The customer's {item} {woe} {when}; they have written before and would like a reply today."
     )
     return said, json.dumps(answer)
 
