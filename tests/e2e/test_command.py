@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import subprocess
 import sys
 import time
@@ -228,3 +229,31 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tiny_task: Path, tmp_path: P
     assert done.returncode == 130
     assert "the same command goes on" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_nothing_wins_on_labels_dealt_out_at_random(tmp_path: Path) -> None:
+    """The control of every comparison: prompting, examples and training on labels that mean nothing."""
+    rng = random.Random(0)
+    folder = tmp_path / "dealt"
+    folder.mkdir()
+    for split, count in (("train", 24), ("dev", 6), ("test", 90)):
+        labels = ["red", "green", "blue"] * (count // 3)
+        rng.shuffle(labels)
+        rows = [
+            {"id": f"{split}-{i}", "input": f"{split} {rng.random()}", "target": labels[i]}
+            for i in range(count)
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    (folder / "task.yaml").write_text(
+        "name: dealt\nversion: 1\ninstructions: Say the colour.\n"
+        "data: {train: train.jsonl, dev: dev.jsonl, test: test.jsonl}\n"
+        "format: {kind: choice, choices: [red, green, blue]}\n"
+        "scorers: [{kind: exact}]\nprimary: exact\nmax_new_tokens: 6\n",
+        "utf-8",
+    )
+    words = ["run", folder, "--model", "tiny", "--recipes", "zero_shot,few_shot,lora"]
+    done = harness(*words, "--set", "program.constrain=true", *SHORT, "--json", cwd=tmp_path)
+    verdict = json.loads(done.stdout)["verdict"]
+    assert verdict["kind"] in ("no_difference", "tie")
+    assert verdict["winner"] is None
+    assert all(pair["p_holm"] > 0.025 for pair in verdict["comparisons"])

@@ -1,6 +1,6 @@
 """From public data sets to task folders: work that nobody here wrote.
 
-python -m tests.real.adapters ../shared/data build/real      # writes build/real/{snips,xquad}
+python -m tests.real.adapters ../shared/data build/real      # writes build/real/{snips,xquad,shuffled}
 harness run build/real/snips --recipes zero_shot,few_shot,bm25_rag,lora,qlora,full,rag_lora
 """
 
@@ -63,6 +63,28 @@ def xquad(data: Path, out: Path, *, sizes: tuple[int, int, int] = (300, 50, 160)
         if split is not None:
             splits[split] += _questions(paragraphs[index], f"p{index:03d}")
     return _write(out, {name: rows[: wanted[name]] for name, rows in splits.items()}, corpus, task=XQUAD_TASK)
+
+
+def shuffled(data: Path, out: Path, *, per_intent: tuple[int, int, int] = (24, 8, 24)) -> Path:
+    """The control: SNIPS utterances whose intents were dealt out at random, as often as before.
+
+    There is nothing to learn in it but how often each intent occurs, and they occur equally often.
+    """
+    rng = random.Random(1)
+    splits: dict[str, list[Row]] = {"train": [], "dev": [], "test": []}
+    seen: set[str] = set()
+    for intent in sorted(path.stem.split("_")[1] for path in data.glob("validate_*.json")):
+        rows = _unseen(_utterances(data / f"train_{intent}_full.json", intent), seen)
+        for name, count in zip(splits, per_intent, strict=True):
+            splits[name] += [rows.pop(rng.randrange(len(rows))) for _ in range(count)]
+    for rows in splits.values():
+        intents = [row["target"]["intent"] for row in rows]
+        rng.shuffle(intents)
+        rng.shuffle(rows)
+        for row, intent in zip(rows, intents, strict=True):
+            row["target"] = intent
+            del row["context_ids"]
+    return _write(out, splits, {}, task=SHUFFLED_TASK.format(choices=sorted(set(intents))))
 
 
 def _utterances(path: Path, intent: str) -> list[Row]:
@@ -177,9 +199,22 @@ max_new_tokens: 32
 licence: XQuAD (English), CC BY-SA 4.0
 """
 
+SHUFFLED_TASK = """\
+name: shuffled
+version: 1
+instructions: Give the request's intent.
+data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
+format: {{kind: choice, choices: {choices}}}
+scorers: [{{kind: exact}}]
+primary: exact
+max_new_tokens: 12
+licence: SNIPS NLU benchmark, CC0-1.0
+"""
+
 ADAPTERS: dict[str, tuple[str, Callable[..., Path]]] = {
     "snips": ("snips", snips),
     "xquad": ("xquad_en", xquad),
+    "shuffled": ("snips", shuffled),
 }
 
 
