@@ -226,6 +226,9 @@ class TrainingContext:
     dev_score: Callable[[LanguageModel], float] | None
     """Scores the model as it stands on (a part of) dev; never on test."""
     on_step: Callable[[StepRecord], None]
+    reward: Callable[[str, str], float | None] | None = None
+    """(lesson id, answer) → the task's primary score of that answer, 0 when it is invalid; None
+    when the scorer itself failed, which never counts as wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,7 @@ class HfEngine:
             ValueError: an empty continuation, or a pair longer than the model's context.
         """
         first = self.model.chat.bos_id if self.model.chat.bos_id is not None else min(self.model.chat.eos_ids)
-        checked = [(list(context) or [first], list(continuation)) for context, continuation in pairs]
+        checked = [(self._led(context) or [first], list(continuation)) for context, continuation in pairs]
         for context, continuation in checked:
             if not continuation:
                 raise ValueError("a continuation needs at least one token")
@@ -82,8 +82,13 @@ class HfEngine:
 
     def _ids(self, request: Request) -> list[int]:
         if request.token_ids is not None:
-            return list(request.token_ids)
+            return self._led(request.token_ids)
         return self.model.chat.encode(request.messages)
+
+    def _led(self, ids: Sequence[int]) -> list[int]:
+        """Ready token ids behind the model's learnt prompt, where it has one."""
+        lead = list(getattr(self.model.chat, "lead", ()))
+        return list(ids) if list(ids[: len(lead)]) == lead else [*lead, *ids]
 
     def _row(self, position: int, request: Request) -> Row:
         prompt, chat = self._ids(request), self.model.chat

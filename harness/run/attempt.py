@@ -25,9 +25,17 @@ class Attempt:
 
 
 def lesson(attempt: Attempt, example: Example) -> Lesson:
-    """What is learnt from an example: the prompt its program asks with, and its target."""
-    answer = attempt.cell.task.format.render(example.target)
-    return Lesson(id=example.id, messages=attempt.prompter(example).messages, answer=answer)
+    """What is learnt from an example: the prompt its program asks with, and its target.
+
+    `rejected` in its meta data is an answer that is worse than the target; preferences learn from it.
+    """
+    render, worse = attempt.cell.task.format.render, example.meta.get("rejected")
+    return Lesson(
+        id=example.id,
+        messages=attempt.prompter(example).messages,
+        answer=render(example.target),
+        rejected=None if worse is None else worse if isinstance(worse, str) else render(worse),
+    )
 
 
 def request(cell: Cell, example: Example, prompt: Prompt) -> Request:

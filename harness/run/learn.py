@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
@@ -73,7 +73,18 @@ def _training_context(attempt: Attempt, index: int) -> TrainingContext:
         dev=[lesson(attempt, example) for example in dev],
         dev_score=dev_score if prompts else None,
         on_step=on_step,
+        reward=_reward(attempt),
     )
+
+
+def _reward(attempt: Attempt) -> Callable[[str, str], float | None]:
+    """Scores an answer to a lesson as the task scores answers; train only."""
+    task, examples = attempt.cell.task, {example.id: example for example in attempt.pool}
+
+    def reward(lesson_id: str, answer: str) -> float | None:
+        return scoring.primary(task, examples[lesson_id], answer)
+
+    return reward
 
 
 def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:

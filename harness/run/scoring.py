@@ -65,6 +65,13 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     return Score(scorer=name, status="scored", value=float(value), reason=reason, version=version)
 
 
+def primary(task: Task, example: Example, answer: str) -> float | None:
+    """The primary scorer's value of an answer after extraction: 0 when invalid, None when the scorer
+    failed."""
+    scorer = next(scorer for scorer in task.scorers if scorer.name() == task.primary)
+    return _score(scorer, task.format.read(answer).extracted, example).value
+
+
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
     """Mean and n of every scorer (after extraction and strict), validity, and recall@k."""
     columns: dict[str, list[float]] = {}

@@ -19,13 +19,15 @@ from harness.core.errors import ConfigError, RunError
 def attach(network: Any, config: Any) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
-    Its parameters are float32, whatever the network's are.
+    Its parameters are float32, whatever the network's are. Adapters of one method stand side by
+    side; those of another method are folded into the weights first.
 
     Raises:
         ConfigError: peft cannot put this adapter into this network.
     """
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
+    _fold_other_methods(network, config.peft_type)
     known = names(network)
     name = f"stage{len(known)}" if known else "default"
     try:
@@ -90,13 +92,25 @@ def load(network: Any, folder: Path) -> None:
 
 def detach(network: Any) -> None:
     """Take every adapter out: the network is the base again, bit for bit, unless the adapter's
-    initialisation changed it (PiSSA, OLoRA)."""
+    initialisation changed it (PiSSA, OLoRA, LoftQ)."""
+    from harness.training import bottleneck, prefix, soft_prompt
+
     _unwrap(network, merge=False)
+    for learnt in (bottleneck, prefix, soft_prompt):
+        learnt.detach(network)
 
 
 def fold(network: Any) -> None:
     """Add every adapter into the weights that it adapts, for good."""
     _unwrap(network, merge=True)
+
+
+def _fold_other_methods(network: Any, method: Any) -> None:
+    from harness.training.blocks import refuse_quantized
+
+    if any(config.peft_type != method for config in getattr(network, "peft_config", {}).values()):
+        refuse_quantized(network, "an adapter over one of another method")
+        fold(network)
 
 
 def _unwrap(network: Any, merge: bool) -> None:
@@ -156,10 +170,25 @@ def _dequantized(layer: Any, x: Any) -> Any:
     base = layer.get_base_layer()
     weight = _dequantize(base)
     for name in layer.active_adapters:
+        if hasattr(layer, "ia3_l"):
+            return _scaled(layer, weight, x)
         weight = weight + layer.get_delta_weight(name).float()
         if (magnitude := getattr(layer, "lora_magnitude_vector", {})) and name in magnitude:
             weight = weight * (magnitude[name].weight.float() / weight.norm(dim=1)).unsqueeze(1)
     bias = None if base.bias is None else base.bias.float()
+    return linear(x.float(), weight, bias).to(x.dtype)
+
+
+def _scaled(layer: Any, weight: Any, x: Any) -> Any:
+    """(IA)³ over a dequantized weight: rows are scaled, or columns of a feed-forward layer."""
+    from torch.nn.functional import linear
+
+    bias = layer.get_base_layer().bias
+    bias = None if bias is None else bias.float()
+    for name in layer.active_adapters:
+        scale = layer.ia3_l[name].float()
+        weight = weight * scale
+        bias = bias if bias is None or layer.is_feedforward else bias * scale.flatten()
     return linear(x.float(), weight, bias).to(x.dtype)
 
 

@@ -220,6 +220,9 @@ class _Loop:
 
     def _check_network(self) -> None:
         """Find out on two short rows whether this network's loss can be computed the fast way."""
+        if self.loss is not response_loss:
+            self.share_prefix = False
+            return
         few = sorted(self.rows, key=len)[:2]
         self.network.eval()
         shared, whole = self._collate(few), collate(few, self.device, share_prefix=False)

@@ -68,9 +68,12 @@ def check(
     rows = [to_row(lesson, model.chat) for lesson in lessons]
     asked = [_asked(model, request) for request in requests]
     asked = asked or [tuple(model.chat.encode(lesson.messages)) for lesson in lessons]
+    # A learnt prompt stands in front of everything, a BOS included, and the base knew none.
+    lead = getattr(model.chat, "lead", ())
+    before = Canary((*lead, *before.ids), before.logits)
     return [
         check_prompt(rows, asked),
-        check_bos(asked, model.chat.bos_id),
+        check_bos([ids[len(lead) :] for ids in asked], model.chat.bos_id),
         check_eos(rows, model.chat.eos_ids),
         check_trained(before, _logits(model, before.ids)),
         check_merged(model, before),

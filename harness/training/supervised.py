@@ -5,12 +5,17 @@ from __future__ import annotations
 import contextlib
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import Lesson
 from harness.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    from harness.training.loop import Loss
+    from harness.training.rows import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,11 +32,14 @@ class Supervised(TrainingSettings, Weights):
     def prepare(self, model: LanguageModel) -> None:
         """Give `requires_grad` to what shall move, and to nothing else."""
 
-    def train(
+    def rows(
         self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
-    ) -> TrainingResult:
-        from harness.training import checkpoint
-        from harness.training.loop import fit
+    ) -> tuple[list[Row], tuple[str, ...]]:
+        """What is learnt, as token ids, and the ids of what was too long to learn.
+
+        Raises:
+            ConfigError: nothing is short enough.
+        """
         from harness.training.rows import to_rows
 
         longest = min(self.max_length, model.context)
@@ -40,12 +48,37 @@ class Supervised(TrainingSettings, Weights):
             raise ConfigError(
                 f"all {len(lessons)} lessons are longer than {longest} tokens", remedy="raise max_length"
             )
+        return rows, dropped
+
+    def train(
+        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
+    ) -> TrainingResult:
+        from harness.training.loss import response_loss
+        from harness.training.rows import to_rows
+
+        rows, dropped = self.rows(model, lessons, context)
+        longest = min(self.max_length, model.context)
         dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)
+        lost = (f"{len(dropped)} of {len(lessons)} lessons are longer than {longest} tokens: dropped",)
+        result = self.learn(model, rows, dev_rows, context, response_loss)
+        return replace(result, dropped=dropped, notes=(*(lost if dropped else ()), *result.notes))
+
+    def learn(
+        self,
+        model: LanguageModel,
+        rows: Sequence[Row],
+        dev_rows: Sequence[Row],
+        context: TrainingContext,
+        loss: Loss,
+    ) -> TrainingResult:
+        """Prepare the network and run the loop over `rows` with `loss`."""
+        from harness.training import checkpoint
+        from harness.training.loop import fit
+
         with seeded(context.seed):
             self.prepare(model)
             learnt, total = checkpoint.count(model.network)
-            done = fit(model, rows, dev_rows, self, context)
-        lost = (f"{len(dropped)} of {len(lessons)} lessons are longer than {longest} tokens: dropped",)
+            done = fit(model, rows, dev_rows, self, context, loss)
         return TrainingResult(
             model=model,
             trainable_parameters=learnt,
@@ -56,8 +89,7 @@ class Supervised(TrainingSettings, Weights):
             best_step=done.best.step if done.best else done.steps,
             best_dev_score=done.best.score if done.best else None,
             best_dev_loss=done.best.loss if done.best else None,
-            dropped=dropped,
-            notes=(*(lost if dropped else ()), *done.notes),
+            notes=done.notes,
         )
 
 

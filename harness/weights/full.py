@@ -8,7 +8,6 @@ from typing import ClassVar
 
 from pydantic import PositiveFloat
 
-from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
 from harness.training.supervised import Supervised
@@ -26,12 +25,10 @@ class Full(Supervised):
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.training.adapters import fold
+        from harness.training.blocks import refuse_quantized
 
         network = model.network
-        if getattr(network, "is_quantized", False):
-            raise ConfigError(
-                "full finetuning needs unquantized weights", remedy="use base: plain, or weights: lora"
-            )
+        refuse_quantized(network, "full finetuning")
         fold(network)
         network.requires_grad_(True)
 

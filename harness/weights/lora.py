@@ -53,24 +53,31 @@ class Lora(Supervised):
     use_rslora: bool = knob(
         False, doc="scale by lora_alpha / sqrt(lora_r) (Kalajdzievski 2023, arXiv:2312.03732)"
     )
-    init_lora_weights: Literal["default", "gaussian", "orthogonal", "pissa", "olora"] = knob(
-        "default", doc="pissa: arXiv:2404.02948, olora: arXiv:2406.01775; both change the frozen weights"
+    init_lora_weights: Literal["default", "gaussian", "orthogonal", "pissa", "olora", "loftq"] = knob(
+        "default",
+        doc="pissa: arXiv:2404.02948, olora: arXiv:2406.01775, loftq (to what nf4 can hold; needs a GPU): "
+        "arXiv:2310.08659; these three change the frozen weights",
     )
 
     @property
     def alters_base(self) -> bool:
-        return self.init_lora_weights in ("pissa", "olora")
+        return self.init_lora_weights in ("pissa", "olora", "loftq")
 
     def prepare(self, model: LanguageModel) -> None:
         from peft import LoraConfig
         from transformers.pytorch_utils import Conv1D
 
         from harness.training.adapters import attach, quantization
+        from harness.training.blocks import refuse_quantized
 
         modules = list(model.network.modules())
         on_cpu = model.network.device.type == "cpu"
         if self.use_dora and on_cpu and any(quantization(module) == "8bit" for module in modules):
             raise ConfigError("peft has no DoRA over an 8-bit base on a CPU", remedy="use base: nf4 or plain")
+        if self.init_lora_weights == "loftq":
+            refuse_quantized(model.network, "LoftQ's initialisation")
+            if on_cpu:
+                raise ConfigError("peft computes LoftQ on a GPU only", remedy="init_lora_weights: pissa")
         targets = self.target_modules
         if isinstance(targets, str) and targets != "all-linear":
             targets = tuple(name.strip() for name in targets.split(","))

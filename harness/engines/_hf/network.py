@@ -80,6 +80,8 @@ def why_not(network: Any) -> str | None:
         return "it attends in chunks"
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
+    if hasattr(model, "learnt_prefix"):
+        return "a prefix is learnt in every layer"
     return None
 
 

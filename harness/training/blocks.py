@@ -1,0 +1,78 @@
+"""Where the parts of a transformers network are, whatever its architecture calls them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import torch
+
+OUTPUTS = (
+    "o_proj",
+    "out_proj",
+    "c_proj",
+    "dense",
+    "down_proj",
+    "dense_4h_to_h",
+    "fc2",
+    "fc_out",
+    "wo",
+)
+"""Names that architectures give to the last linear layer of attention and of the feed-forward part."""
+
+
+def blocks(network: Any) -> Any:
+    """The network's transformer blocks, first to last.
+
+    Raises:
+        ConfigError: the network does not keep them in one list.
+    """
+    from torch.nn import ModuleList
+
+    count = network.config.get_text_config().num_hidden_layers
+    for module in network.base_model.modules():
+        if isinstance(module, ModuleList) and len(module) == count:
+            return module
+    raise ConfigError(f"{type(network).__name__} does not keep its {count} blocks in one list")
+
+
+def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+    """Parameters of the network's body behind its blocks: the last norm."""
+    found, reached = blocks(network), False
+    for module in network.base_model.children():
+        if reached:
+            yield from module.parameters()
+        reached = reached or module is found
+
+
+def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[str, Any]]:
+    """Path and module of every layer inside the blocks that has one of these names.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    inside = {id(module) for block in blocks(network) for module in block.modules()}
+    found = [
+        (path, module)
+        for path, module in network.named_modules()
+        if id(module) in inside and path.rpartition(".")[2] in names
+    ]
+    if not found:
+        raise ConfigError(
+            f"{type(network).__name__} has no layer named {', '.join(names)}",
+            remedy="name the last linear layers of its blocks in target_modules",
+        )
+    return found
+
+
+def refuse_quantized(network: Any, method: str) -> None:
+    """Weights held in 4 or 8 bits cannot be trained.
+
+    Raises:
+        ConfigError: the network is quantized.
+    """
+    if getattr(network, "is_quantized", False):
+        raise ConfigError(f"{method} needs unquantized weights", remedy="use base: plain, or weights: lora")
