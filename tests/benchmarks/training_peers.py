@@ -61,7 +61,8 @@ def ours(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
     return seconds
 
 
-def trl(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
+def trl(kind: str, model: LanguageModel, some: Sequence[Lesson], **changes: Any) -> float:
+    """SFTTrainer with our settings; `changes` may undo some."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
 
@@ -75,7 +76,7 @@ def trl(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
         ]
     )
     with tempfile.TemporaryDirectory() as folder:
-        arguments = SFTConfig(**_arguments(kind, folder), max_length=2048)
+        arguments = SFTConfig(**(_arguments(kind, folder) | changes), max_length=2048)
         trainer = SFTTrainer(
             model=model.network,
             args=arguments,
@@ -84,6 +85,11 @@ def trl(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
             peft_config=_lora() if kind == "lora" else None,
         )
         return _timed(trainer)
+
+
+def trl_defaults(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
+    """SFTTrainer as it comes: it computes activations again to save memory."""
+    return trl(kind, model, some, activation_checkpointing=True)
 
 
 def transformers(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
@@ -110,7 +116,8 @@ def transformers(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> flo
 
 
 PEERS: dict[str, Callable[[str, LanguageModel, Sequence[Lesson]], float]] = {
-    "trl SFTTrainer": trl,
+    "trl SFTTrainer": trl_defaults,
+    "trl SFTTrainer without checkpointing": trl,
     "transformers Trainer": transformers,
 }
 
