@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import importlib
 import pkgutil
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -16,9 +14,11 @@ from markupsafe import Markup
 
 from harness.core.errors import ConfigError
 from harness.decide.values import Verdict
-from harness.report import sections
+from harness.report import index, sections
 from harness.report.data import ReportData, load, with_verdicts
-from harness.report.page import html
+from harness.report.index import summary
+from harness.report.page import embedded_json, html, policy
+from harness.report.sections import examples
 from harness.run.money import Bill
 
 PAGE = """\
@@ -32,6 +32,7 @@ PAGE = """\
 <meta name="referrer" content="no-referrer">
 <title>{{ title }} · harness report</title>
 <link rel="icon" href="data:,">
+<script type="application/json" id="data-summary">{{ summary }}</script>
 <style>{{ css }}</style>
 </head>
 <body>
@@ -51,7 +52,7 @@ PAGE = """\
 {% endfor %}
 </main>
 <footer><p>{{ runs }} {{ "run" if runs == 1 else "runs" }}. Made by harness from the run folders; this file
-holds everything it shows and fetches nothing.</p></footer>
+fetches nothing.{% if index %} <a href="{{ index }}">All reports</a>.{% endif %}</p></footer>
 <script>{{ js }}</script>
 </body>
 </html>
@@ -94,12 +95,17 @@ def build(
         ConfigError: `out` cannot be written.
     """
     data = with_verdicts(load(results, run_ids), title, verdicts)
-    text = render(replace(data, bills=tuple(bills)))
+    data = replace(data, bills=tuple(bills), file=out.name)
+    indexed = index.belongs(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        part = out.with_name(out.name + ".part")
-        part.write_text(text, encoding="utf-8")
-        part.replace(out)
+        _replace(out, [render(data, index=index.NAME if indexed else "")])
+        beside = out.with_name(data.beside)
+        beside.unlink(missing_ok=True)
+        if lines := examples.beside(data):
+            _replace(beside, lines)
+        if indexed:
+            index.write(out.parent)
     except OSError as error:
         raise ConfigError(
             f"cannot be written: {error.strerror}", file=out, remedy="choose another file for the report"
@@ -107,8 +113,16 @@ def build(
     return out
 
 
-def render(data: ReportData) -> str:
-    """The whole page as text."""
+def _replace(file: Path, texts: Iterable[str]) -> None:
+    """Write `file` whole or not at all."""
+    part = file.with_name(file.name + ".part")
+    with part.open("w", encoding="utf-8") as stream:
+        stream.writelines(texts)
+    part.replace(file)
+
+
+def render(data: ReportData, *, index: str = "") -> str:
+    """The whole page as text; `index` is the address of the page that lists all reports."""
     css, js = asset("css"), asset("js")
     bodies = []
     for name, section in discover():
@@ -124,6 +138,8 @@ def render(data: ReportData) -> str:
             js=Markup(js),
             sections=bodies,
             runs=len(data.runs),
+            summary=embedded_json(summary(data)),
+            index=index,
         )
     )
 
@@ -133,15 +149,3 @@ def asset(kind: str) -> str:
     folder = resources.files("harness.report") / "assets"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{kind}"))
     return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)
-
-
-def policy(css: str, js: str) -> str:
-    """Content-Security-Policy: nothing is loaded, and only this style and this script count."""
-    return (
-        f"default-src 'none'; script-src {_hash(js)}; style-src {_hash(css)}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
-
-
-def _hash(text: str) -> str:
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

@@ -92,10 +92,17 @@ class ReportData:
     problems: tuple[str, ...] = field(default=())
     bills: tuple[Bill, ...] = field(default=())
     """Costs in money; empty where no prices were given."""
+    file: str = ""
+    """Name of the file that the report is written to; empty where there is none."""
 
     @property
     def runs(self) -> list[Run]:
         return [run for group in self.groups for run in group.runs]
+
+    @property
+    def beside(self) -> str:
+        """Name of the file beside the report that holds the answers past its size cap."""
+        return f"{Path(self.file).stem}.samples.jsonl"
 
 
 def load(results: Path, run_ids: Sequence[str]) -> ReportData:

@@ -7,6 +7,8 @@ writing are spelt out, because they can make a line read other than it is.
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import json
 import math
 import re
@@ -43,6 +45,19 @@ def embedded_json(value: Any) -> Markup:
     text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     text = _SURROGATE.sub("\ufffd", text)
     return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
+
+
+def policy(css: str, js: str = "") -> str:
+    """Content-Security-Policy: nothing is loaded, and only this style and this script count."""
+    script = _hash(js) if js else "'none'"
+    return (
+        f"default-src 'none'; script-src {script}; style-src {_hash(css)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
 def _finite(value: Any) -> Any:

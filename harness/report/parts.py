@@ -78,7 +78,8 @@ _FIGURE = """\
 <div class="choice"{% if not loop.first %} hidden{% endif %}>
 <div class="draw">{{ picture.drawing }}</div>
 <details><summary>The numbers</summary>{{ tables[loop.index0] }}
-<button type="button" class="copy" data-copy="csv">Copy as CSV</button></details>
+<button type="button" class="copy" data-copy="csv">Copy as CSV</button>
+<button type="button" class="copy" data-copy="json">Copy as JSON</button></details>
 </div>
 {% endfor %}
 {% if caption %}<figcaption>{{ caption }}</figcaption>{% endif %}

@@ -149,10 +149,10 @@ def test_answers_past_the_cap_are_left_out_in_the_open(
     monkeypatch.setattr(examples, "CAP", 40_000)
     info = examples.collect(loaded(tmp_path, folders))
     assert info is not None
-    assert info.left_out.startswith("1 answer is not in this file")
+    assert info.left_out.startswith("1 of 16 answers is not in this file")
     kept = [len(json.loads(content)["answers"]) for _, content in info.blocks]
     assert sorted(kept) == [7, 8]
-    assert "1 answer is not in this file" in examples.render(info)
+    assert "1 of 16 answers is not in this file" in examples.render(info)
 
 
 def test_what_cannot_be_seen_is_made_visible() -> None:

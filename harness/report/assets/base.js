@@ -47,6 +47,12 @@ function csv(table) {
   return [...table.rows].map((row) => [...row.cells].map((cell) => quoted(cell.innerText.trim())).join(",")).join("\n");
 }
 
+/* One object a row; the headings are the keys, and what is shown is the value. */
+function records(table) {
+  const [heads, ...rows] = [...table.rows].map((row) => [...row.cells].map((cell) => cell.innerText.trim()));
+  return JSON.stringify(rows.map((row) => Object.fromEntries(row.map((text, place) => [heads[place], text]))), null, 1);
+}
+
 async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -63,7 +69,11 @@ document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("figure").forEach(choosable);
 document.querySelectorAll("button.copy").forEach((button) => button.addEventListener("click", async () => {
   const parent = button.parentElement;
-  await copy(button.dataset.copy === "csv" ? csv(parent.querySelector("table")) : parent.querySelector("pre").innerText);
+  const forms = {
+    csv: () => csv(parent.querySelector("table")), json: () => records(parent.querySelector("table")),
+    command: () => parent.querySelector("pre").innerText,
+  };
+  await copy(forms[button.dataset.copy]());
   const before = button.textContent;
   button.textContent = "Copied";
   setTimeout(() => { button.textContent = before; }, 1500);

@@ -98,7 +98,7 @@ function passages(answer, texts) {
   for (const passage of answer.passages) {
     const score = typeof passage.score === "number" ? `, score ${passage.score.toFixed(2)}` : "";
     const mark = gold.has(passage.document) ? ", gold" : "";
-    box.append(make("h4", `${passage.document}${passage.title ? ` · ${passage.title}` : ""}${score}${mark}`), block(texts[passage.text]));
+    box.append(make("h4", `${passage.document}${passage.title ? ` · ${passage.title}` : ""}${score}${mark}`), block(typeof passage.text === "string" ? passage.text : texts[passage.text]));
   }
   return box;
 }

@@ -9,7 +9,7 @@ if (explorer) {
   const drawer = document.getElementById("drawer");
   const runs = index.groups.flatMap((group) => group.runs.map((run) => ({ ...run, group })));
   const blocks = new Map();
-  const state = { a: "", b: "", outcome: "", failure: "", meta: "", q: "", order: "", id: "" };
+  const state = { a: "", b: "", outcome: "", failure: "", meta: "", over: "", q: "", order: "", id: "" };
   let found = [];
   let page = 0;
   let current = 0;
@@ -74,7 +74,7 @@ if (explorer) {
     const common = [...pairs].filter(([, count]) => count > 1).sort().slice(0, 60);
     form.meta.closest("label").hidden = common.length === 0;
     options(form.meta, [["", "all"], ...common.map(([pair, count]) => [pair, `${pair} (${count})`])], state.meta);
-    for (const name of ["outcome", "order", "q"]) form[name].value = state[name];
+    for (const name of ["outcome", "order", "q", "over"]) form[name].value = state[name];
   }
 
   function matches(a, b) {
@@ -84,6 +84,7 @@ if (explorer) {
       if (failed !== state.failure) return false;
     }
     if (state.meta && !Object.entries(b.meta ?? {}).some(([key, value]) => `${key}=${value}` === state.meta)) return false;
+    if (state.over && !(b.seconds > Number(state.over))) return false;
     if (!state.q) return true;
     const wanted = state.q.toLowerCase();
     return [given(b.input), b.output, a?.output ?? "", b.id].some((text) => text.toLowerCase().includes(wanted));
@@ -213,7 +214,7 @@ if (explorer) {
   }
 
   form.addEventListener("input", () => {
-    const values = Object.fromEntries(["outcome", "failure", "meta", "q", "order", "a", "b"].map((n) => [n, form[n].value]));
+    const values = Object.fromEntries(["outcome", "failure", "meta", "over", "q", "order", "a", "b"].map((n) => [n, form[n].value]));
     go({ ...values, id: "" }, true);
   });
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -241,6 +242,28 @@ if (explorer) {
   });
   window.addEventListener("hashchange", () => fromAddress(true));
   window.addEventListener("popstate", () => fromAddress());
+
+  /* Answers past the size cap lie in a file beside the page; a page from disk may not read it unasked. */
+  const beside = document.querySelector(".beside");
+  beside?.querySelector("input").addEventListener("change", async (event) => {
+    const said = beside.querySelector("span");
+    try {
+      const added = (await event.target.files[0].text()).split("\n").filter(Boolean).map((line) => JSON.parse(line));
+      let count = 0;
+      for (const { run, ...answer } of added) {
+        const block = runOf(run) && answers(runOf(run));
+        if (!block || block.byId.has(answer.id)) continue;
+        block.answers.push(answer);
+        block.byId.set(answer.id, answer);
+        count++;
+      }
+      said.textContent = `${count} answers added.`;
+      update();
+    } catch (error) {
+      said.textContent = `This file cannot be read: ${error.message}`;
+    }
+  });
+  if (beside) beside.hidden = false;
 
   explorer.hidden = false;
   defaults();

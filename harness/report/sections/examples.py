@@ -6,7 +6,7 @@ Everything is shown as text by the script in `assets/`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any
@@ -24,7 +24,8 @@ CAP = 20 * 2**20
 """Bytes of answers that one report may hold."""
 
 _BODY = """\
-{% if left_out %}<p class="trouble">{{ left_out }}</p>{% endif %}
+{% if left_out %}<p class="trouble">{{ left_out }}</p>
+<p class="beside" hidden><label>Add them to this page: <input type="file" accept=".jsonl"></label> <span role="status"></span></p>{% endif %}
 <noscript><p class="trouble">The explorer needs JavaScript; the answers are in each run's samples.jsonl.</p></noscript>
 <div id="explorer" class="explorer" hidden>
 <form class="filters" aria-label="Which examples">
@@ -35,6 +36,7 @@ _BODY = """\
 <option value="broken">broken: B worse</option><option value="same">same score</option></select></label>
 <label>Failure of B <select name="failure"></select></label>
 <label class="meta" hidden>Metadata <select name="meta"></select></label>
+<label>B slower than, s <input name="over" type="number" min="0" step="any" placeholder="any"></label>
 <label class="grow">Text <input name="q" type="search" placeholder="in input and output" autocomplete="off"></label>
 <label>Order <select name="order"><option value="">as asked</option><option value="gain">B gains most</option>
 <option value="loss">B loses most</option><option value="slow">B slowest</option></select></label>
@@ -72,21 +74,37 @@ def collect(data: ReportData) -> Info | None:
     if not runs:
         return None
     blocks = {place: _Block(run) for place, run in runs}
-    left = _fill(list(blocks.values()), CAP)
+    _fill(list(blocks.values()), CAP)
     index = {
         "groups": [_group(data, group) for group in data.groups],
         "failures": dict(ABOUT),
     }
     return Info(
-        index, tuple((f"answers-{place}", block.json()) for place, block in blocks.items()), _missing(left)
+        index,
+        tuple((f"answers-{place}", block.json()) for place, block in blocks.items()),
+        _missing(data, sum(len(block.left) for block in blocks.values())),
     )
 
 
-def _missing(count: int) -> str:
+def beside(data: ReportData) -> Iterable[str]:
+    """The answers past the cap as lines of JSON, `{run, id, …}` as the page holds them; empty where all fit."""
+    blocks = [_Block(run) for run in data.runs if run.rows]
+    _fill(blocks, CAP)
+    return [_line(block.run, row) for block in blocks for row in block.left]
+
+
+def _line(run: Run, row: Row) -> str:
+    answer = {"run": run.id} | _answer(run, row, {p["text"]: p["text"] for p in row["passages"]})
+    return f"{embedded_json(answer)}\n"
+
+
+def _missing(data: ReportData, count: int) -> str:
     if count == 0:
         return ""
-    said = "1 answer is" if count == 1 else f"{count:,} answers are"
-    return f"{said} not in this file, to keep it small; samples.jsonl in the run's folder has everything."
+    total = sum(len(run.rows) for run in data.runs)
+    place = f"{data.beside}, beside this file" if data.file else "samples.jsonl in the run's folder"
+    said, found = ("is", "it is") if count == 1 else ("are", "they are")
+    return f"{count:,} of {total:,} answers {said} not in this file, to keep it small; {found} in {place}."
 
 
 def render(info: Info) -> Markup:
@@ -117,6 +135,7 @@ class _Block:
         self.run = run
         self.answers: list[Markup] = []
         self.passages: dict[str, int] = {}
+        self.left: list[Row] = []
 
     def add(self, row: Row, room: int) -> int:
         """Take one answer in and return its bytes; 0 where it needs more than `room`."""
@@ -136,20 +155,20 @@ class _Block:
         return Markup('{"answers":[') + answers + Markup('],"passages":') + texts + Markup("}")
 
 
-def _fill(blocks: Sequence[_Block], cap: int) -> int:
-    """Take answers in example by example over all runs, so that sides stay together; count those left out."""
-    left, used = 0, 0
+def _fill(blocks: Sequence[_Block], cap: int) -> None:
+    """Take answers in example by example over all runs, so that sides stay together; the rest is `left`."""
+    used = 0
     for rows in zip_longest(*(block.run.rows for block in blocks)):
         for block, row in zip(blocks, rows, strict=True):
             if row is not None:
                 size = block.add(row, cap - used)
                 used += size
-                left += size == 0
-    return left
+                if size == 0:
+                    block.left.append(row)
 
 
-def _answer(run: Run, row: Row, places: Mapping[str, int]) -> dict[str, Any]:
-    """What the explorer shows of one answer; `places` says where each passage's text is kept."""
+def _answer(run: Run, row: Row, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, Any]:
+    """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     found = [
         {name: passage[name] for name in ("document", "title", "score")} | {"text": places[passage["text"]]}
         for passage in row["passages"]

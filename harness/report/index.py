@@ -1,0 +1,146 @@
+"""The page over all reports of a folder: `reports/index.html`, made again with every report.
+
+It keeps no list of its own. Every report holds a summary of itself in its head, and the index is
+made from those, so that a report that was deleted, renamed or copied in is right at once.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from harness.report.data import ReportData
+from harness.report.page import html, policy
+
+NAME = "index.html"
+FOLDER = "reports"
+HISTORY = "history.html"
+_MARK = '<meta name="generator" content="harness index">'
+_HEAD = 2**18
+"""Characters from the start of a report in which its summary is looked for."""
+_SUMMARY = re.compile(r'<script type="application/json" id="data-summary">(.*?)</script>', re.S)
+
+_PAGE = """\
+<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+{{ mark }}
+<meta http-equiv="Content-Security-Policy" content="{{ policy }}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<meta name="referrer" content="no-referrer">
+<title>All reports · harness</title>
+<link rel="icon" href="data:,">
+<style>{{ css }}</style>
+</head>
+<body>
+<header class="top"><div class="bar"><span class="brand"><b>harness</b> <span>all reports</span></span>
+{% if history %}<nav aria-label="Pages"><a href="{{ history }}">History</a></nav>{% endif %}</div></header>
+<main><section aria-labelledby="reports-title">
+<h1 id="reports-title">{{ reports|length }} {{ "report" if reports|length == 1 else "reports" }}</h1>
+{% for report in reports %}
+<article class="entry"><h2><a href="{{ report.file|urlencode }}">{{ report.title }}</a></h2>
+<p class="when">{{ report.finished or "no finished run" }} · {{ report.runs }} {{ "run" if report.runs == 1 else "runs" }}</p>
+<ul class="overview">{% for found in report.verdicts %}
+<li class="{{ found.kind }}"><span class="eyebrow">{{ found.task }} · {{ found.model }}
+<span class="badge">{{ found.name }}</span></span><p>{{ found.sentence }}</p></li>{% endfor %}</ul></article>
+{% else %}<p>No report yet; <code>harness run TASK</code> writes one.</p>
+{% endfor %}
+</section></main>
+</body>
+</html>
+"""
+
+
+def summary(data: ReportData) -> dict[str, Any]:
+    """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
+    times = [str(run.record["finished_at"]) for run in data.runs if run.record.get("finished_at")]
+    verdicts = [
+        {"task": v.task, "model": v.model, "kind": v.kind, "sentence": v.sentence}
+        for v in (group.verdict for group in data.groups)
+        if v is not None
+    ]
+    finished = max(times, default="")[:16].replace("T", " ")
+    return {
+        "title": data.title,
+        "runs": len(data.runs),
+        "finished": f"{finished} UTC" if finished else "",
+        "verdicts": verdicts,
+    }
+
+
+def belongs(report: Path) -> bool:
+    """Whether the report's folder has an index: one named `reports`, or one whose index we wrote.
+
+    Elsewhere nothing is written but what was asked for, and a stranger's index.html stays.
+    """
+    present = report.parent / NAME
+    if report.name in (NAME, HISTORY):
+        return False
+    if not present.exists():
+        return report.resolve().parent.name == FOLDER
+    return _MARK in _head(present)
+
+
+def write(folder: Path) -> Path:
+    """Make `folder/index.html` from the reports that are there, the latest first."""
+    found = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
+    reports = [{"file": name, **content} for name, content in found if content is not None]
+    out = folder / NAME
+    part = out.with_name(out.name + ".part")
+    part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
+    part.replace(out)
+    return out
+
+
+def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
+    """The page as text."""
+    from harness.report.build import asset
+    from harness.report.sections.verdict import KINDS
+
+    css = asset("css")
+    named = [
+        report | {"verdicts": [v | {"name": KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]]}
+        for report in sorted(reports, key=lambda r: (r["finished"], r["file"]), reverse=True)
+    ]
+    return str(
+        html(
+            _PAGE,
+            mark=Markup(_MARK),
+            policy=policy(css),
+            css=Markup(css),
+            reports=named,
+            history=HISTORY if history else "",
+        )
+    )
+
+
+def _read(file: Path) -> dict[str, Any] | None:
+    """A report's summary; None for a page that is none of ours."""
+    found = _SUMMARY.search(_head(file))
+    if found is None:
+        return None
+    try:
+        content = json.loads(found[1])
+        verdicts = [
+            {name: str(v[name]) for name in ("task", "model", "kind", "sentence")}
+            for v in content["verdicts"]
+        ]
+        return {
+            "title": str(content["title"]) or file.stem,
+            "runs": int(content["runs"]),
+            "finished": str(content["finished"]),
+            "verdicts": verdicts,
+        }
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _head(file: Path) -> str:
+    with file.open(encoding="utf-8", errors="replace") as stream:
+        return stream.read(_HEAD)
