@@ -80,16 +80,16 @@ def _winner(story: Story) -> str:
     if closest and len(beaten) > 1:
         tail += f" and {_count(len(beaten) - 1, 'other')} by more"
     if story.recommended == story.best:
-        return f"{story.recommended} wins: no cheaper recipe is as good{tail}."
+        return f"Use {story.recommended}: no cheaper recipe is as good{tail}."
     gap = next(c for c in story.mine if c.reference == story.best)
     within = f"{by(gap)} from the best, {story.best}; margin {points(story.margin)}"
-    return f"{story.recommended} wins: the cheapest recipe that is not worse ({within}){tail}."
+    return f"Use {story.recommended}: the cheapest recipe that is not worse than the best ({within}){tail}."
 
 
 def _tie(story: Story) -> str:
     margin = f"{points(story.margin)} points"
     return (
-        f"No measurable difference: {story.recommended}, the cheapest, is shown not to be worse "
+        f"No measurable difference: use the cheapest, {story.recommended}; it is shown not to be worse "
         f"than any other by {margin} on {_count(story.n, 'example')}."
     )
 
@@ -98,7 +98,7 @@ def _no_difference(story: Story) -> str:
     return (
         f"No measurable difference between {_listed(story.leaders)} on {_count(story.n, 'example')}; "
         f"one under {points(story.minimum)} points would not show. "
-        f"Take the cheapest, {story.recommended}, or ask more examples."
+        f"Use the cheapest, {story.recommended}, or ask more examples."
     )
 
 
@@ -111,14 +111,26 @@ def open_step(story: Story) -> str:
 
 def _inconclusive(story: Story) -> str:
     text = (
-        f"Inconclusive: {_count(story.n, 'example')} cannot tell which of {_listed(story.leaders)} is the "
-        f"cheapest that is not worse by {points(story.margin)} points"
+        f"Inconclusive; use {story.recommended} for now: {_count(story.n, 'example')} cannot tell whether "
+        f"{_open_question(story)}"
     )
     more = _more_examples(story)
-    text += f"; about {more} more test examples would settle it" if more else "; more seeds are needed"
+    text += f"; about {more} more test examples would settle it." if more else "; more seeds are needed."
     beaten = [c.reference for c in story.mine if c.outcome == "better"]
-    tail = f", which beats {_listed(beaten)}" if beaten else ""
-    return f"{text}. Until then: {story.recommended}{tail}."
+    return f"{text} It beats {_listed(beaten)}." if beaten else text
+
+
+def _open_question(story: Story) -> str:
+    """What a decision waits for: cheaper recipes that may be as good, or dearer ones that may be better."""
+    cheaper = story.leaders[: story.leaders.index(story.recommended)]
+    margin = f"{points(story.margin)} points"
+    if cheaper:
+        verb = "is" if len(cheaper) == 1 else "are"
+        return f"the cheaper {_listed(cheaper)} {verb} as good, to within {margin}"
+    dearer = [c.reference for c in story.mine if c.reference in story.leaders and c.outcome == "inconclusive"]
+    others = dearer or [name for name in story.leaders if name != story.recommended]
+    verb = "is" if len(others) == 1 else "are"
+    return f"{_listed(others)} {verb} better by more than {margin}"
 
 
 def _more_examples(story: Story) -> int | None:

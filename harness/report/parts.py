@@ -30,6 +30,8 @@ class Table:
     columns: Sequence[tuple[str, str]]
     rows: Sequence[Sequence[Cell]]
     sortable: bool = False
+    words: Sequence[str] = ()
+    """Columns of words: left-aligned, and broken into lines."""
     highlighted: str | None = None
     """The text of the first cell of the row that stands out."""
 
@@ -39,6 +41,8 @@ class Picture:
     """A drawing, what it is called where there are several to choose from, and its numbers."""
 
     name: str
+    other: str = ""
+    """The answer to a second question, where pictures differ in two ways."""
     drawing: Markup
     table: Table
 
@@ -49,7 +53,7 @@ _TABLE = """\
 <caption>{{ table.caption }}</caption>
 <thead><tr>
 {% for name, about in table.columns %}
-<th scope="col"{% if about %} title="{{ about }}"{% endif %}{% if not loop.first %} class="num"{% endif %}>
+<th scope="col"{% if about %} title="{{ about }}"{% endif %}{% if not loop.first %} class="num{{ " words" if name in table.words }}"{% endif %}>
 {%- if table.sortable %}<button type="button">{{ name }}</button>{% else %}{{ name }}{% endif %}</th>
 {% endfor %}
 </tr></thead>
@@ -58,7 +62,7 @@ _TABLE = """\
 <tr{% if table.highlighted is not none and row[0].text == table.highlighted %} class="chosen"{% endif %}>
 {% for cell in row %}
 {% set tag = "th" if loop.first else "td" %}
-<{{ tag }}{% if loop.first %} scope="row"{% else %} class="num {{ cell.kind }}"{% endif %}
+<{{ tag }}{% if loop.first %} scope="row"{% else %} class="num {{ cell.kind }}{{ " words" if table.columns[loop.index0][0] in table.words }}"{% endif %}
 {%- if cell.sort is not none %} data-sort="{{ cell.sort }}"{% endif %}>{{ cell.text }}
 {%- if cell.note %}<small>{{ cell.note }}</small>{% endif %}</{{ tag }}>
 {% endfor %}
@@ -68,14 +72,16 @@ _TABLE = """\
 """
 
 _FIGURE = """\
-<figure class="figure{% if wide %} wide{% endif %}">
-{% if pictures|length > 1 %}
+<figure class="figure">
+{% for question, names in questions %}
+{% if names|length > 1 %}
 <div class="choices" role="group" aria-label="{{ question }}"><span>{{ question }}</span>
-{% for picture in pictures %}<button type="button" aria-pressed="{{ "true" if loop.first else "false" }}">
-{{- picture.name }}</button>{% endfor %}</div>
+{% for name in names %}<button type="button" aria-pressed="{{ "true" if loop.first else "false" }}">
+{{- name }}</button>{% endfor %}</div>
 {% endif %}
+{% endfor %}
 {% for picture in pictures %}
-<div class="choice"{% if not loop.first %} hidden{% endif %}>
+<div class="choice" data-choice="{{ [picture.name, picture.other]|tojson }}"{% if not loop.first %} hidden{% endif %}>
 <div class="draw">{{ picture.drawing }}</div>
 <details><summary>The numbers</summary>{{ tables[loop.index0] }}
 <button type="button" class="copy" data-copy="csv">Copy as CSV</button>
@@ -105,11 +111,21 @@ def table(content: Table) -> Markup:
 
 
 def figure(
-    pictures: Sequence[Picture], *, caption: str = "", question: str = "", wide: bool = False
+    pictures: Sequence[Picture],
+    *,
+    caption: str = "",
+    question: str = "",
+    other: str = "",
 ) -> Markup:
-    """One picture, or several of which the reader chooses one; each with its table."""
+    """One picture, or several of which the reader chooses one; each with its table.
+
+    `question` is what the pictures' names answer, `other` what their `other` answers.
+    """
     tables = [table(picture.table) for picture in pictures]
-    return html(_FIGURE, pictures=pictures, tables=tables, caption=caption, question=question, wide=wide)
+    names = list(dict.fromkeys(picture.name for picture in pictures))
+    others = list(dict.fromkeys(picture.other for picture in pictures))
+    questions = [(question, names), (other, others)]
+    return html(_FIGURE, pictures=pictures, tables=tables, caption=caption, questions=questions)
 
 
 def groups(bodies: Sequence[tuple[str, Markup]]) -> Markup:

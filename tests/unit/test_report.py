@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from harness.decide.values import Cost, RecipeSummary
 from harness.report import build, numbers, page, svg
 from harness.report.data import ReportData, load, with_verdicts
 from harness.report.sections import cost, examples, failures, matrix, verdict
@@ -103,11 +102,8 @@ def test_failure_bars_count_every_answer_once(data: ReportData) -> None:
             assert set(bar.counts) <= {*modes, failures.RIGHT_ANSWER}
 
 
-def point(name: str, mean: float, price: float, *, oracle: bool = False) -> tuple[RecipeSummary, float]:
-    return RecipeSummary(
-        recipe=name, seeds=1, n=10, mean=mean, low=mean, high=mean, seed_sd=None, valid_strict=1.0,
-        valid_extracted=1.0, cost=Cost(), failures={}, rank_by_cost=1, oracle=oracle,
-    ), price  # fmt: skip
+def point(name: str, mean: float, price: float, *, oracle: bool = False) -> cost.Point:
+    return cost.Point(recipe=name, oracle=oracle, mean=mean, low=mean, high=mean, cost=price)
 
 
 def test_frontier_has_what_nothing_cheaper_matches() -> None:
@@ -118,7 +114,7 @@ def test_frontier_has_what_nothing_cheaper_matches() -> None:
         point("dear", 0.9, 9),
         point("gold", 1.0, 2, oracle=True),
     ]
-    assert [summary.recipe for summary, _ in cost.frontier(points)] == ["cheap", "dear"]
+    assert [point.recipe for point in cost.frontier(points)] == ["cheap", "dear"]
 
 
 @pytest.mark.parametrize(

@@ -34,12 +34,16 @@ function sortable(table) {
 }
 
 function choosable(figure) {
-  const buttons = [...figure.querySelectorAll(".choices button")];
   const views = [...figure.querySelectorAll(":scope > .choice")];
-  buttons.forEach((button, chosen) => button.addEventListener("click", () => {
-    buttons.forEach((other, place) => other.setAttribute("aria-pressed", String(place === chosen)));
-    views.forEach((view, place) => { view.hidden = place !== chosen; });
-  }));
+  const groups = [...figure.querySelectorAll(".choices")].map((group) => [...group.querySelectorAll("button")]);
+  const pressed = (button) => button.getAttribute("aria-pressed") === "true";
+  groups.forEach((buttons) => buttons.forEach((button) => button.addEventListener("click", () => {
+    buttons.forEach((other) => other.setAttribute("aria-pressed", String(other === button)));
+    const wanted = groups.map((group) => group.find(pressed).textContent);
+    const fits = (view) => wanted.every((name) => JSON.parse(view.dataset.choice).includes(name));
+    const shown = views.find(fits) ?? views[0];
+    views.forEach((view) => { view.hidden = view !== shown; });
+  })));
 }
 
 function csv(table) {

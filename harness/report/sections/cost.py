@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup
 
 from harness.decide.values import Cost, RecipeSummary
-from harness.report import numbers, parts, svg
+from harness.report import estimates, numbers, parts, svg
 from harness.report.data import Group, ReportData
 
 ORDER = 30
@@ -34,21 +34,31 @@ AXES = (
     Axis("latency", "median latency, asked one at a time", lambda cost: cost.latency_p50, numbers.seconds),
     Axis("to ship", "size of the trained part", lambda cost: cost.bytes_to_ship, numbers.size),
 )
-Point = tuple[RecipeSummary, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """One recipe: a quality with its 95 % interval, and a cost."""
+
+    recipe: str
+    oracle: bool
+    mean: float
+    low: float
+    high: float
+    cost: float
 
 
 @dataclass(frozen=True)
 class Info:
-    """Per group: the axes on which at least two recipes were measured and differ."""
+    """Per group: quality, cost and the recipes, where at least two were measured and differ in cost."""
 
-    groups: tuple[tuple[Group, tuple[tuple[Axis, tuple[Point, ...]], ...]], ...]
+    groups: tuple[tuple[Group, tuple[tuple[str, Axis, tuple[Point, ...]], ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
     found = []
     for group in data.groups:
-        axes = [(axis, _points(group, axis)) for axis in AXES]
-        telling = tuple((axis, points) for axis, points in axes if len({cost for _, cost in points}) > 1)
+        telling = tuple(plot for plot in _plots(group) if len({point.cost for point in plot[2]}) > 1)
         if telling:
             found.append((group, telling))
     return Info(tuple(found)) if found else None
@@ -58,60 +68,79 @@ def render(info: Info) -> Markup:
     caption = "Up is better, left is cheaper. The line joins the recipes that no other beats on both."
     bodies = []
     for group, axes in info.groups:
-        pictures = [_picture(group, axis, points) for axis, points in axes]
-        bodies.append((group.name, parts.figure(pictures, caption=caption, question="Cost")))
+        pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
+        figure = parts.figure(pictures, caption=caption, question="Cost", other="Quality")
+        bodies.append((group.name, figure))
     return parts.groups(bodies)
 
 
-def _points(group: Group, axis: Axis) -> tuple[Point, ...]:
-    summaries = () if group.verdict is None else group.verdict.summaries
-    found = ((summary, axis.read(summary.cost)) for summary in summaries)
-    return tuple((summary, cost) for summary, cost in found if cost is not None)
+def _plots(group: Group) -> list[tuple[str, Axis, tuple[Point, ...]]]:
+    """Every quality (the primary score, other scorers, what was valid) against every cost."""
+    if group.verdict is None:
+        return []
+    measured = estimates.by_metric(group)
+    # Recall is no quality of answers, and strict scores hardly differ from the others.
+    names = [name for name in measured if name != "recall@k" and not name.endswith(", strict")]
+    summaries = group.verdict.summaries
+    return [(name, axis, _points(summaries, measured[name], axis)) for name in names for axis in AXES]
+
+
+def _points(
+    summaries: Sequence[RecipeSummary], measured: Mapping[str, estimates.Estimate], axis: Axis
+) -> tuple[Point, ...]:
+    found = []
+    for summary in summaries:
+        price, value = axis.read(summary.cost), measured.get(summary.recipe)
+        if price is not None and value is not None:
+            low, mean, high = value.low, value.mean, value.high
+            recipe, oracle = summary.recipe, summary.oracle
+            found.append(Point(recipe=recipe, oracle=oracle, mean=mean, low=low, high=high, cost=price))
+    return tuple(found)
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
     """Recipes that no cheaper or equally cheap one matches, the cheapest first; oracles take no part."""
     best, found = float("-inf"), []
-    usable = [point for point in points if not point[0].oracle]
-    for summary, cost in sorted(usable, key=lambda point: (point[1], -point[0].mean)):
-        if summary.mean > best:
-            found.append((summary, cost))
-            best = summary.mean
+    usable = [point for point in points if not point.oracle]
+    for point in sorted(usable, key=lambda point: (point.cost, -point.mean)):
+        if point.mean > best:
+            found.append(point)
+            best = point.mean
     return found
 
 
-def _picture(group: Group, axis: Axis, points: Sequence[Point]) -> parts.Picture:
-    x = svg.fitting([cost for _, cost in points], LEFT, RIGHT - 90)
-    y = svg.Scale(0.0, min(1.0, max(s.high for s, _ in points) * 1.08) or 1.0, BOTTOM, TOP)
-    best = frontier(points)
+def _picture(group: Group, quality: str, axis: Axis, points: Sequence[Point]) -> parts.Picture:
+    x = svg.fitting([point.cost for point in points], LEFT, RIGHT - 90)
+    y = svg.Scale(0.0, min(1.0, max(point.high for point in points) * 1.08) or 1.0, BOTTOM, TOP)
     steps: list[tuple[float, float]] = []
-    for summary, cost in best:
+    for point in frontier(points):
         if steps:
-            steps.append((x(cost), steps[-1][1]))
-        steps.append((x(cost), y(summary.mean)))
-    steps.append((RIGHT, steps[-1][1]))
-    labels = _labels([(s.recipe, x(cost), y(s.mean)) for s, cost in points])
-    primary = "" if group.verdict is None else group.verdict.primary
+            steps.append((x(point.cost), steps[-1][1]))
+        steps.append((x(point.cost), y(point.mean)))
+    if steps:
+        steps.append((RIGHT, steps[-1][1]))
+    labels = _labels([(point.recipe, x(point.cost), y(point.mean)) for point in points])
     drawing = svg.svg(
         WIDTH,
         BOTTOM + 46,
-        _description(axis, points),
+        _description(quality, axis, points),
         svg.x_axis(x, TOP, BOTTOM, [axis.write(tick) for tick in x.ticks()], axis.title),
-        svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:.0f}" for tick in y.ticks()], f"{primary}, points"),
+        svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:.0f}" for tick in y.ticks()], f"{quality}, points"),
         svg.path(steps, "frontier"),
         *(_mark(group, axis, point, x, y) for point in points),
         *labels,
     )
-    return parts.Picture(name=axis.name, drawing=drawing, table=_numbers(axis, points))
+    return parts.Picture(
+        name=axis.name, other=quality, drawing=drawing, table=_numbers(quality, axis, points)
+    )
 
 
 def _mark(group: Group, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale) -> Markup:
-    summary, cost = point
-    colour = group.colour(summary.recipe)
-    tip = f"{summary.recipe}: {numbers.score(summary.mean)} points, {axis.write(cost)}"
+    colour, place = group.colour(point.recipe), x(point.cost)
+    tip = f"{point.recipe}: {numbers.score(point.mean)} points, {axis.write(point.cost)}"
     return svg.group(
-        svg.line(x(cost), y(summary.low), x(cost), y(summary.high), f"whisker thin s{colour % svg.PALETTE}"),
-        svg.mark(x(cost), y(summary.mean), colour, tip),
+        svg.line(place, y(point.low), place, y(point.high), f"whisker thin s{colour % svg.PALETTE}"),
+        svg.mark(place, y(point.mean), colour, tip),
     )
 
 
@@ -135,16 +164,16 @@ def _covered(left: float, y: float, width: float, taken: Sequence[tuple[float, f
     return any(abs(y - oy) < 14 and left < ox + ow and ox < left + width for ox, oy, ow in taken)
 
 
-def _description(axis: Axis, points: Sequence[Point]) -> str:
-    said = "; ".join(f"{s.recipe} {numbers.score(s.mean)} at {axis.write(cost)}" for s, cost in points)
-    return f"Scatter plot of the score in points against {axis.title}: {said}."
+def _description(quality: str, axis: Axis, points: Sequence[Point]) -> str:
+    said = "; ".join(f"{p.recipe} {numbers.score(p.mean)} at {axis.write(p.cost)}" for p in points)
+    return f"Scatter plot of {quality} in points against {axis.title}: {said}."
 
 
-def _numbers(axis: Axis, points: Sequence[Point]) -> parts.Table:
-    best = {summary.recipe for summary, _ in frontier(points)}
+def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> parts.Table:
+    best = {point.recipe for point in frontier(points)}
     columns = [
         ("recipe", ""),
-        ("score", "points"),
+        (quality, "points"),
         ("low", ""),
         ("high", ""),
         (axis.title, ""),
@@ -152,11 +181,11 @@ def _numbers(axis: Axis, points: Sequence[Point]) -> parts.Table:
     ]
     body = [
         [
-            parts.Cell(text=s.recipe),
-            *(parts.number(numbers.score(value)) for value in (s.mean, s.low, s.high)),
-            parts.number(axis.write(cost)),
-            parts.number("yes" if s.recipe in best else "no"),
+            parts.Cell(text=p.recipe),
+            *(parts.number(numbers.score(value)) for value in (p.mean, p.low, p.high)),
+            parts.number(axis.write(p.cost)),
+            parts.number("yes" if p.recipe in best else "no"),
         ]
-        for s, cost in points
+        for p in points
     ]
-    return parts.Table(caption=f"Score and {axis.title}", columns=columns, rows=body)
+    return parts.Table(caption=f"{quality} and {axis.title}", columns=columns, rows=body)

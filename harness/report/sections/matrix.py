@@ -69,12 +69,13 @@ def _table(group: Group, verdict: Verdict) -> parts.Table:
     primary, *others = metrics
     columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
     columns += [(name, "") for name in others]
+    columns += [("main failure", "The commonest failure mode; small print: answers over all seeds")]
     columns += [("seeds", "Runs folded into the row; small print: spread of their means"), *_COSTS]
     rows = []
     for summary in verdict.summaries:
         row = [_name(summary), _estimate(metrics[primary].get(summary.recipe)), _against(verdict, summary)]
         row += [_estimate(metrics[name].get(summary.recipe)) for name in others]
-        rows.append([*row, _seeds(summary), *_costs(summary)])
+        rows.append([*row, _failure(summary), _seeds(summary), *_costs(summary)])
     return parts.Table(
         caption=f"Recipes and metrics, {group.name}",
         columns=columns,
@@ -118,6 +119,14 @@ def _against(verdict: Verdict, summary: RecipeSummary) -> parts.Cell:
     )
     ends = parts.interval(numbers.signed(low), numbers.signed(high))
     return parts.number(text, sign * found.difference, ends)
+
+
+def _failure(summary: RecipeSummary) -> parts.Cell:
+    if not summary.failures:
+        return parts.number("none", 0)
+    mode, count = max(summary.failures.items(), key=lambda found: (found[1], found[0]))
+    total = sum(summary.failures.values())
+    return parts.number(mode, total, f"{count} of {total} failures")
 
 
 def _seeds(summary: RecipeSummary) -> parts.Cell:

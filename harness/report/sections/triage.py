@@ -60,7 +60,9 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, Foresight]) 
         ("gain over zero_shot", "on test, in points"),
         ("came true", "'open' where the data cannot tell"),
     )
-    return parts.Table(caption="Predictions beside outcomes", columns=columns, rows=rows)
+    return parts.Table(
+        caption="Predictions beside outcomes", columns=columns, rows=rows, words=("predicted",)
+    )
 
 
 def _cells(prediction: Prediction, outcome: Foresight | None) -> list[parts.Cell]:
