@@ -110,14 +110,13 @@ def open_step(story: Story) -> str:
 
 
 def _inconclusive(story: Story) -> str:
-    text = (
-        f"Inconclusive; use {story.recommended} for now: {_count(story.n, 'example')} cannot tell whether "
-        f"{_open_question(story)}"
-    )
-    more = _more_examples(story)
-    text += f"; about {more} more test examples would settle it." if more else "; more seeds are needed."
     beaten = [c.reference for c in story.mine if c.outcome == "better"]
-    return f"{text} It beats {_listed(beaten)}." if beaten else text
+    if len(beaten) > 4:
+        beaten = [*beaten[:3], _count(len(beaten) - 3, "other")]
+    first = f"Use {story.recommended} for now{f': it beats {_listed(beaten)}' if beaten else ''}."
+    more = _more_examples(story)
+    need = f"about {more} more test examples would settle it" if more else "more seeds are needed"
+    return f"{first} Inconclusive: {_count(story.n, 'example')} cannot tell whether {_open_question(story)}; {need}."
 
 
 def _open_question(story: Story) -> str:
