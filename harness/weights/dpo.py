@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
@@ -12,11 +12,13 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import Lesson
-from harness.weights.lora import Lora
+from harness.training import low_rank
+from harness.training.settings import TrainingSettings
+from harness.training.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
-class Dpo(Lora):
+class Dpo(low_rank.LowRank, Supervised):
     """Direct preference optimisation of a LoRA adapter; the reference is the model before this stage.
 
     Pairs are the task's own where its rows have a rejected answer (`chosen`/`rejected`, or
@@ -26,6 +28,7 @@ class Dpo(Lora):
     """
 
     paper: ClassVar[str] = "Rafailov et al. 2023, DPO, https://arxiv.org/abs/2305.18290"
+    aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **low_rank.ALIASES}
 
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-6, high=1e-3, log=True, doc="a tenth of LoRA's; 1e-6 in the paper for all weights"
@@ -52,6 +55,8 @@ class Dpo(Lora):
     ) -> TrainingResult:
         from harness.training import preference
 
+        if self.prompt_loss_weight:
+            raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         drawn = self._with_rejected(model, lessons, context)
         longest = min(self.max_length, model.context)
         found, long, same = preference.pairs(drawn, model.chat, longest)

@@ -58,6 +58,13 @@ def task(corpus: int = 32) -> Task:
     )
 
 
+def reward(lesson_id: str, answer: str) -> float:
+    """1 for the letter that a lesson asks for, and up to a half for how many letters an answer has."""
+    if answer == chr(98 + int(lesson_id[1:]) % 25):
+        return 1.0
+    return 0.5 * sum(map(str.isalpha, answer)) / max(1, len(answer))
+
+
 def context(
     folder: Path,
     steps: list[StepRecord] | None = None,
@@ -72,7 +79,7 @@ def context(
         dev=dev,
         dev_score=dev_score,
         on_step=[].append if steps is None else steps.append,
-        reward=lambda lesson, answer: float(answer == chr(98 + int(lesson[1:]) % 25)),
+        reward=reward,
     )
 
 
