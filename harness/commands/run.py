@@ -22,6 +22,9 @@ def run(
     ] = None,
     prices: Annotated[Path | None, typer.Option(help="YAML with prices, for the break-even.")] = None,
     cache: Annotated[bool, typer.Option(help="Reuse answers that were given before.")] = True,
+    executor: Annotated[
+        str, typer.Option(help="Where cells run: local, processes:K, ray or ray:ADDRESS.")
+    ] = "local",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -38,8 +41,9 @@ def run(
 
       harness run support_tickets --recipes lora --set weights.lora_r=32 --labels 25,50,100
 
-      harness run demo.yaml
+      harness run demo.yaml --executor processes:2
     """
+    from harness.executors._spec import executor as choose_executor
     from harness.run import session
     from harness.run.progress import choose
 
@@ -53,6 +57,14 @@ def run(
         settings=tuple(set_ or ()),
     )
     with choose(quiet=quiet or json) as progress:
-        done = session.run(experiment, results, progress=progress, cache=cache, report=report, prices=prices)
+        done = session.run(
+            experiment,
+            results,
+            progress=progress,
+            cache=cache,
+            report=report,
+            prices=prices,
+            executor=choose_executor(executor),
+        )
     session.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

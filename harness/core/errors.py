@@ -4,7 +4,8 @@
     ├── ConfigError                 exit code 2: the user's input is at fault
     └── RunError                    exit code 3: a cell could not be finished
         ├── ParityError             training and evaluation disagree; the score is blocked
-        └── EngineError             a model or server did not answer
+        ├── EngineError             a model or server did not answer
+        └── WorkerLostError         the process or machine that worked on it died
 
 Authors of kinds raise plain Python errors; the runner turns them into a failed cell.
 """
@@ -56,6 +57,10 @@ class ParityError(RunError):
 
 class EngineError(RunError):
     """A model or server did not answer."""
+
+
+class WorkerLostError(RunError):
+    """The worker died (killed, out of memory, machine gone) each time that a job was tried."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

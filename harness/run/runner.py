@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, WorkerLostError
+from harness.core.execution import Executor
+from harness.core.kinds import build
 from harness.run.cells import Cell
-from harness.run.execute import execute, failed
+from harness.run.execute import failed
 from harness.run.folder import RunFolder
-from harness.run.locks import Lock
 from harness.run.progress import Progress
-from harness.run.workbench import Workbench
-
-log = logging.getLogger(__name__)
+from harness.run.work import CellWork, Done, job, replay, unpack
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,42 +37,61 @@ def run(
     progress: Progress,
     cache: bool = True,
     on_finished: Callable[[Path], None] = lambda _: None,
+    executor: Executor | None = None,
 ) -> Outcome:
     """Bring every cell to completion; a failing one is recorded and the others go on.
 
     Args:
         results: the results folder; runs are below `runs/`.
-        on_finished: called with each run's folder once it is complete (to ingest it).
+        on_finished: called in this process with each run's folder once it is complete (to ingest it).
+        executor: where cells run; None is this process.
     """
     check_writable(results)
-    workbench = Workbench(results / "answers" if cache else None)
-    records, folders, fresh = [], [], 0
+    folders = [RunFolder(results / "runs" / cell.id) for cell in cells]
     progress.plan(cells)
-    for cell in cells:
-        folder = RunFolder(results / "runs" / cell.id)
-        with Lock(folder.path):
-            record = folder.finished()
-            known = record is not None
-            if record is None:
-                record = _attempt(cell, folder, workbench, progress)
-        fresh += not known
-        progress.finished(cell, record, fresh=not known)
-        on_finished(folder.path)
-        records.append(record)
-        folders.append(folder.path)
-    return Outcome(records=tuple(records), folders=tuple(folders), fresh=fresh)
+    records: dict[int, dict[str, Any]] = {}
+    fresh = 0
+    for position, done in _results(
+        cells, folders, CellWork(results=results, cache=cache), progress, executor
+    ):
+        records[position] = done.record
+        fresh += done.fresh
+        progress.finished(cells[position], done.record, fresh=done.fresh)
+        on_finished(folders[position].path)
+    return Outcome(
+        records=tuple(records[position] for position in range(len(cells))),
+        folders=tuple(folder.path for folder in folders),
+        fresh=fresh,
+    )
 
 
-def _attempt(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progress) -> dict[str, Any]:
-    progress.state(cell, "starting")
-    try:
-        return execute(cell, folder, workbench, progress)
-    except (KeyboardInterrupt, ConfigError):
-        raise
-    except Exception as error:
-        log.debug("cell %s failed", cell.id, exc_info=True)
-        workbench.discard()
-        return failed(cell, folder, error)
+def _results(
+    cells: Sequence[Cell],
+    folders: Sequence[RunFolder],
+    work: CellWork,
+    progress: Progress,
+    executor: Executor | None,
+) -> Iterator[tuple[int, Done]]:
+    """Every cell's position and result: what is complete first, the rest as it finishes."""
+    known = [folder.finished() for folder in folders]
+    left = [position for position, record in enumerate(known) if record is None]
+    for position, record in enumerate(known):
+        if record is not None:
+            yield position, Done(record=record, fresh=False)
+    if not left:
+        return
+
+    def notify(place: int, event: Any) -> None:
+        replay(progress, cells[left[place]], event)
+
+    jobs = [job(cells[position]) for position in left]
+    with work.marked() as open_worker:
+        for place, found in (executor or build("executors", "local")).run(jobs, open_worker, notify):
+            cell, folder = cells[left[place]], folders[left[place]]
+            if isinstance(found, WorkerLostError):
+                found = Done(record=failed(cell, folder, found), fresh=True)
+            unpack(found.files, folder.path)
+            yield left[place], found
 
 
 def check_writable(results: Path) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError
+from harness.core.execution import Executor
 from harness.decide.cost import load as load_prices
 from harness.decide.verdict import Verdict
 from harness.run import evidence
@@ -104,13 +105,19 @@ def run(
     cache: bool = True,
     report: Path | None = None,
     prices: Path | None = None,
+    executor: Executor | None = None,
 ) -> Session:
     """Run every cell, keep DuckDB in step, decide, and write the report."""
     priced = None if prices is None else load_prices(prices)
     cells = plan(experiment)
     open_index(results)
     outcome = run_cells(
-        cells, results, progress=progress, cache=cache, on_finished=lambda folder: index(results, folder)
+        cells,
+        results,
+        progress=progress,
+        cache=cache,
+        on_finished=lambda folder: index(results, folder),
+        executor=executor,
     )
     verdicts = tuple(evidence.verdicts(outcome.folders))
     out = report or Path("reports") / f"{experiment.name}.html"

@@ -1,0 +1,79 @@
+"""Where work is done: jobs go to workers, results come back to the one process that asked.
+
+An executor knows nothing of cells: it opens one worker per place (process, machine), hands each
+one job after another, and gives a job whose worker was lost to another worker.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.core.errors import WorkerLostError
+from harness.core.kinds import Kind
+
+Notify = Callable[[Any], None]
+Worker = Callable[[Any, Notify], Any]
+"""(what to do, where to report progress) → result. Held by its place, so that it may keep a model."""
+
+MAX_LOST = 3
+"""How many workers one job may take down before it counts as the job's fault."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """Something picklable to do; jobs of one `group` share what a worker keeps (a loaded model)."""
+
+    what: Any
+    group: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Executor(Kind):
+    """`argument` names the field that `--executor KIND:VALUE` fills."""
+
+    argument: ClassVar[str] = ""
+
+    @abstractmethod
+    def run(
+        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
+    ) -> Iterator[tuple[int, Any]]:
+        """Position and result of every job, each once, in the order they finish.
+
+        The result is a `WorkerLostError` where a job was lost with `MAX_LOST` workers. What a worker
+        raises is raised here and stops the others.
+        """
+
+
+class Line:
+    """Jobs that wait. A worker is handed one of the group that it has just worked on, if any is left."""
+
+    def __init__(self, jobs: Sequence[Job]) -> None:
+        self.jobs = jobs
+        self._waiting = list(range(len(jobs)))
+        self._lost = [0] * len(jobs)
+
+    def __bool__(self) -> bool:
+        return bool(self._waiting)
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def take(self, last: str | None) -> int | None:
+        """The next job's position: of group `last`, else the first; None when none waits."""
+        if not self._waiting:
+            return None
+        same = (position for position in self._waiting if self.jobs[position].group == last)
+        position = next(same, self._waiting[0])
+        self._waiting.remove(position)
+        return position
+
+    def lost(self, position: int, reason: str) -> WorkerLostError | None:
+        """The worker of a job died: the job waits again, first in line; an error when it did too often."""
+        self._lost[position] += 1
+        if self._lost[position] >= MAX_LOST:
+            return WorkerLostError(f"{MAX_LOST} workers died on it, the last one: {reason}")
+        self._waiting.insert(0, position)
+        return None

@@ -1,0 +1,40 @@
+"""From `--executor` to an executor: `local`, `processes:4`, `ray:ADDRESS`, or a YAML mapping."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import yaml
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Executor
+from harness.core.kinds import build, lookup
+
+
+def executor(text: str) -> Executor:
+    """The executor that a user names; every setting can be given as `{kind: ray, gpus: 1}`.
+
+    Raises:
+        ConfigError: unknown kind or setting, or a value that does not fit.
+    """
+    found: Executor = build("executors", _fields(text), file="--executor")
+    return found
+
+
+def _fields(text: str) -> dict[str, Any]:
+    if text.lstrip().startswith("{"):
+        try:
+            value = yaml.safe_load(text)
+        except yaml.YAMLError as error:
+            first = str(error).splitlines()[0]
+            raise ConfigError(
+                f"not YAML: {first}", file="--executor", remedy="{kind: ray, gpus: 1}"
+            ) from None
+        return dict(value)
+    kind, colon, value = text.partition(":")
+    if not colon:
+        return {"kind": kind}
+    argument = lookup("executors", kind).argument
+    if not argument:
+        raise ConfigError(f"'{kind}' takes no '{value}'", file="--executor", remedy=f"write: {kind}")
+    return {"kind": kind, argument: value}
