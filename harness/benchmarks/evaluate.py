@@ -1,0 +1,208 @@
+"""One evaluation: tasks asked of a loaded model through our engine, in lm-eval's own words."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import io
+import json
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks import records, tasks
+from harness.benchmarks.records import Row, Settings
+from harness.benchmarks.target import Target
+from harness.core.errors import ConfigError
+from harness.core.keys import digest
+from harness.core.protocols import LanguageModel
+
+SEED = 1234
+"""lm-eval's default for few-shot examples, so that both show the same ones."""
+
+Progress = Callable[[str, int, int], None]
+
+
+def key_of(target: Target, name: str, settings: Settings) -> str:
+    """What decides the results of a task: equal keys need no second evaluation."""
+    asked = [settings.limit, settings.num_fewshot, settings.chat_template]
+    return digest([target.identity, tasks.identity(name), asked])
+
+
+def evaluate(
+    target: Target,
+    model: LanguageModel,
+    name: str,
+    settings: Settings,
+    *,
+    answers: Path | None = None,
+    batch: int | None = None,
+    progress: Progress | None = None,
+) -> list[Row]:
+    """Measure one task (or group of tasks), keep everything, and return its rows.
+
+    `answers` is the folder of remembered answers; None asks every time. `batch` bounds the rows
+    that generate at once.
+
+    Raises:
+        ConfigError: an unknown task, data that cannot be read, or a model without a chat template
+            where one is wanted.
+    """
+    clock = time.monotonic()
+    lm = language_model(target, model, answers=answers, batch=batch, progress=progress)
+    if settings.chat_template and not lm.tokenizer.chat_template:
+        raise ConfigError(f"'{target.model}' has no chat template", remedy="leave --chat-template away")
+    with _quiet():
+        results = _run(lm, name, settings)
+    samples = {task: [_as_file(row) for row in rows] for task, rows in results.pop("samples").items()}
+    key = key_of(target, name, settings)
+    about = _about(target, settings, lm) | {"total_evaluation_time_seconds": str(time.monotonic() - clock)}
+    results = _plain(results | about | {"task_hashes": _hashes(samples)})
+    place = records.save(target.folder, key, tasks.label(name), results, samples)
+    rows = records.rows_of(results, _common(target, settings, key, place))
+    if target.run is None:
+        head = json.dumps(target.head(), indent=1, ensure_ascii=False)
+        (target.folder / "model.json").write_text(head, encoding="utf-8")
+    records.append(target.folder, rows)
+    return rows
+
+
+def language_model(
+    target: Target,
+    model: LanguageModel,
+    *,
+    answers: Path | None = None,
+    batch: int | None = None,
+    progress: Progress | None = None,
+) -> Any:
+    """The loaded model as an `lm_eval.api.model.LM`. Imports lm-eval."""
+    from harness.benchmarks.lm import EngineLM
+    from harness.benchmarks.memory import RememberingEngine
+    from harness.benchmarks.raw import raw
+    from harness.engines.cache import CachedEngine
+    from harness.engines.hf import HfEngine
+
+    plain, chat = raw(model)
+    engine: Any = HfEngine(plain, batch)
+    if answers is not None:
+        identity = digest([target.identity, "benchmarks"])
+        engine = RememberingEngine(CachedEngine(engine, answers, identity), answers, identity)
+    return EngineLM(engine, chat, model.context - len(chat.lead), progress)
+
+
+def _run(lm: Any, name: str, settings: Settings) -> dict[str, Any]:
+    import numpy
+    import torch
+    from lm_eval.evaluator import evaluate as lm_evaluate
+
+    random.seed(0)
+    numpy.random.seed(SEED)
+    torch.manual_seed(SEED)
+    loaded = tasks.load([name])
+    for task in loaded["tasks"].values():
+        fixed = task.get_config("num_fewshot")
+        if fixed is None or (settings.num_fewshot is not None and fixed != 0):
+            task.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
+        task.set_fewshot_seed(seed=SEED)
+    found = lm_evaluate(
+        lm=lm,
+        task_dict=loaded,
+        limit=settings.limit,
+        apply_chat_template=settings.chat_template,
+        fewshot_as_multiturn=settings.chat_template,
+    )
+    return dict(found or {})
+
+
+def _common(target: Target, settings: Settings, key: str, place: Path) -> Row:
+    return {
+        "key": key,
+        "folder": place.name,
+        "model": target.model,
+        "fingerprint": target.fingerprint,
+        "base": target.recipe.base.config(),
+        "example_limit": settings.limit,
+        "chat_template": settings.chat_template,
+        "source": "harness",
+        "measured_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _about(target: Target, settings: Settings, lm: Any) -> dict[str, Any]:
+    import importlib.metadata
+
+    return {
+        "config": {
+            "model": "harness",
+            "model_args": {"pretrained": target.name, "fingerprint": target.fingerprint},
+            "limit": settings.limit,
+            "bootstrap_iters": 100000,
+            "random_seed": 0,
+            "numpy_seed": SEED,
+            "torch_seed": SEED,
+            "fewshot_seed": SEED,
+        },
+        "date": time.time(),
+        "transformers_version": importlib.metadata.version("transformers"),
+        "lm_eval_version": importlib.metadata.version("lm_eval"),
+        "max_length": lm.max_length,
+        "eot_token_id": lm.eot_token_id,
+        "model_source": "harness",
+        "model_name": target.name,
+        "chat_template": lm.tokenizer.chat_template if settings.chat_template else None,
+    }
+
+
+def _as_file(sample: Mapping[str, Any]) -> Row:
+    """A sample as lm-eval writes it to a file: flat arguments, and responses as texts."""
+    from lm_eval.utils import sanitize_list
+
+    arguments = {
+        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(asked)}
+        for i, asked in enumerate(sample["arguments"])
+    }
+    return dict(
+        _plain(
+            dict(sample)
+            | {
+                "arguments": arguments,
+                "resps": sanitize_list(sample["resps"]),
+                "filtered_resps": sanitize_list(sample["filtered_resps"]),
+                "target": str(sample["target"]),
+            }
+        )
+    )
+
+
+def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
+    """By task, one hash of all documents, prompts and targets, as lm-eval makes it."""
+    from lm_eval.utils import hash_string
+
+    parts = ("doc_hash", "prompt_hash", "target_hash")
+    return {
+        task: hash_string("".join(row[part] for row in rows for part in parts))
+        for task, rows in samples.items()
+    }
+
+
+def _plain(value: Any) -> Any:
+    """JSON values only, by lm-eval's own rule for what JSON cannot say."""
+    from lm_eval.utils import handle_non_serializable
+
+    return json.loads(json.dumps(value, default=handle_non_serializable))
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """No bars and no notes of libraries; what they print belongs on no stdout."""
+    from datasets.utils import logging as bars
+
+    bars.disable_progress_bar()
+    hidden = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(hidden), contextlib.redirect_stderr(hidden):
+            yield
+    finally:
+        bars.enable_progress_bar()

@@ -1,0 +1,140 @@
+"""What training made a model forget: each document's score against that of the untuned base.
+
+The difference is paired: both models answered the same documents, asked in the same way. Only
+results of one key apart from the weights are compared, so neither another number of shots nor
+another `--limit` can pass for forgetting.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.benchmarks import records
+from harness.benchmarks.records import Row
+from harness.benchmarks.target import Target, base_of, find
+from harness.core.errors import ConfigError
+from harness.stats import paired
+from harness.stats.resampling import Floats
+
+_SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forgetting:
+    """`change` is run − base, turned round for metrics where lower is better: below 0 is forgotten.
+
+    `low` and `high` are its 95 % interval; `p` is two-sided. `lost` and `gained` count documents
+    that became worse and better. All in the metric's own unit.
+    """
+
+    run: str
+    base: str
+    task: str
+    metric: str
+    n: int
+    before: float
+    after: float
+    change: float
+    low: float
+    high: float
+    p: float
+    lost: int
+    gained: int
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    @property
+    def sentence(self) -> str:
+        points = [f"{100 * value:+.1f}" for value in (self.change, self.low, self.high)]
+        verb = "forgot" if self.high < 0 else "gained" if self.low > 0 else "may have kept"
+        return (
+            f"{self.run} {verb} {self.task}: {points[0]} points of {self.metric} [{points[1]}, {points[2]}]"
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overall:
+    """The mean change over tasks, each weighing the same, in one metric per task.
+
+    The interval adds the tasks' half widths in quadrature: tasks are independent samples.
+    """
+
+    run: str
+    tasks: tuple[str, ...]
+    change: float
+    low: float
+    high: float
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def of_run(results: Path, run: str) -> tuple[Forgetting, ...]:
+    """What a run forgot, from what was measured before; empty where run or base was not measured.
+
+    Reads files only: no model is loaded.
+
+    Raises:
+        ConfigError: no such run.
+    """
+    target = find(results, run)
+    if target.run is None:
+        raise ConfigError(f"'{run}' is a model, not a run", remedy="only training forgets")
+    return between(target, base_of(results, target)) if target.trained else ()
+
+
+def between(target: Target, base: Target) -> tuple[Forgetting, ...]:
+    """The change of every task and metric that both have been measured on in the same way."""
+    return tuple(_pairs(target, base))
+
+
+def overall(found: Sequence[Forgetting]) -> Overall | None:
+    """The mean over tasks, in the metric that each task names first; None without any."""
+    first: dict[str, Forgetting] = {}
+    for item in found:
+        first.setdefault(item.task, item)
+    if not first:
+        return None
+    items = list(first.values())
+    change = sum(item.change for item in items) / len(items)
+    below = math.sqrt(sum((item.change - item.low) ** 2 for item in items)) / len(items)
+    above = math.sqrt(sum((item.high - item.change) ** 2 for item in items)) / len(items)
+    return Overall(
+        run=items[0].run,
+        tasks=tuple(first),
+        change=change,
+        low=change - below,
+        high=change + above,
+    )
+
+
+def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
+    known: dict[tuple[Any, ...], Row] = {_name(row): row for row in records.read(base.folder)}
+    stand = {_name(row): row for row in records.read(target.folder)}
+    latest = {(row["task"], row["metric"]): row for row in stand.values() if _name(row) in known}
+    for row in latest.values():
+        other = known[_name(row)]
+        after, before = records.values(target.folder, row), records.values(base.folder, other)
+        shared = [name for name in after if name in before]
+        if shared:
+            yield _compared(
+                target.name,
+                base.name,
+                row,
+                np.array([before[name] for name in shared]),
+                np.array([after[name] for name in shared]),
+            )
+
+
+def _name(row: Row) -> tuple[Any, ...]:
+    return (row["task"], row["metric"], *(row.get(name) for name in _SAME))
+
+
+def _compared(run: str, base: str, row: Row, before: Floats, after: Floats) -> Forgetting:

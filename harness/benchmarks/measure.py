@@ -1,0 +1,94 @@
+"""Several targets on several tasks: what is known is not measured again, and each model is loaded once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.benchmarks import forgetting, records
+from harness.benchmarks.evaluate import evaluate, key_of
+from harness.benchmarks.forgetting import Forgetting
+from harness.benchmarks.records import Row, Settings
+from harness.benchmarks.target import Target, base_of, load
+
+ANSWERS = "answers"
+"""Folder below the results folder where answers are remembered, as `harness run` does."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """One target's rows of every task asked for; `fresh` counts the tasks that were measured now."""
+
+    target: Target
+    rows: tuple[Row, ...]
+    fresh: int
+    forgetting: tuple[Forgetting, ...] = ()
+
+
+def with_bases(results: Path, targets: Sequence[Target]) -> list[Target]:
+    """The targets, and before them the untuned base of every run that was trained; each once."""
+    bases = [base_of(results, target) for target in targets if target.trained]
+    return list({target.folder: target for target in (*bases, *targets)}.values())
+
+
+def measure(
+    results: Path,
+    targets: Sequence[Target],
+    names: Sequence[str],
+    settings: Settings,
+    *,
+    cache: bool = True,
+    batch: int | None = None,
+    say: Callable[[str], None] = lambda _: None,
+) -> list[Measured]:
+    """Measure every target on every task; `say` is told what is being done.
+
+    Raises:
+        ConfigError: a task or model that cannot be used; what was measured before it is kept.
+    """
+    found = []
+    for target in targets:
+        rows, fresh = _one(results, target, names, settings, cache, batch, say)
+        forgot: tuple[Forgetting, ...] = ()
+        if target.trained:
+            asked = {row["task"] for row in rows}
+            compared = forgetting.between(target, base_of(results, target))
+            forgot = tuple(item for item in compared if item.task in asked)
+        found.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
+    return found
+
+
+def _one(
+    results: Path,
+    target: Target,
+    names: Sequence[str],
+    settings: Settings,
+    cache: bool,
+    batch: int | None,
+    say: Callable[[str], None],
+) -> tuple[list[Row], int]:
+    known = {
+        name: records.known(target.folder, key_of(target, name, settings)) if cache else [] for name in names
+    }
+    missing = [name for name in names if not known[name]]
+    model = None
+    for name in missing:
+        if model is None:
+            say(f"{target.name}: loading")
+            model = load(target)
+        say(f"{target.name}: {name}")
+        known[name] = evaluate(
+            target,
+            model,
+            name,
+            settings,
+            answers=results / ANSWERS if cache else None,
+            batch=batch,
+            progress=_progress(f"{target.name}: {name}", say),
+        )
+    return [row for name in names for row in known[name]], len(missing)
+
+
+def _progress(what: str, say: Callable[[str], None]) -> Callable[[str, int, int], None]:
+    return lambda kind, done, total: say(f"{what}: {done} of {total} {kind}")

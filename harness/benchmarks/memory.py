@@ -1,0 +1,67 @@
+"""Log-likelihoods that were computed before are not computed again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.core.keys import digest
+from harness.core.protocols import Engine
+from harness.core.values import Completion, Request
+
+Answer = tuple[float, bool]
+
+
+class RememberingEngine:
+    """Keeps the log-likelihoods of `inner` in an append-only JSONL file, one file per `identity`.
+
+    Beside `engines.cache.CachedEngine`, which remembers generated answers in the same folder. A
+    line that a kill cut off is skipped and its pair computed again.
+    """
+
+    def __init__(self, inner: Engine, folder: Path, identity: str) -> None:
+        self.inner, self.name = inner, inner.name
+        self._file = folder / f"{digest(identity)[:32]}.likelihoods.jsonl"
+        self._known: dict[str, Answer] | None = None
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        return self.inner.generate(requests)
+
+    def count(self, request: Request) -> int:
+        return self.inner.count(request)
+
+    def loglikelihoods(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Answer]:
+        known = self._load()
+        keys = [_key(*pair) for pair in pairs]
+        wanted = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+        if wanted:
+            found = dict(zip(wanted, self.inner.loglikelihoods(list(wanted.values())), strict=True))
+            known.update(found)
+            self._write(found)
+        return [known[key] for key in keys]
+
+    def _load(self) -> dict[str, Answer]:
+        if self._known is None:
+            self._known = {}
+            if self._file.exists():
+                for line in self._file.read_text(encoding="utf-8").splitlines():
+                    try:
+                        key, value, greedy = json.loads(line)
+                        self._known[key] = float(value), bool(greedy)
+                    except (ValueError, TypeError):
+                        continue
+        return self._known
+
+    def _write(self, found: dict[str, Answer]) -> None:
+        self._file.parent.mkdir(parents=True, exist_ok=True)
+        lines = "".join(json.dumps([key, *answer]) + "\n" for key, answer in found.items())
+        with self._file.open("ab", buffering=0) as stream:
+            # Lines of their own, even after one that a kill cut off.
+            stream.write(lines.encode() if stream.tell() == 0 else b"\n" + lines.encode())
+
+
+def _key(context: Sequence[int], continuation: Sequence[int]) -> str:
+    text = f"{' '.join(map(str, context))}|{' '.join(map(str, continuation))}"
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

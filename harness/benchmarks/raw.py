@@ -1,0 +1,54 @@
+"""A model spoken to without a dialogue: it stops at its end-of-sequence tokens and nowhere else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.core.protocols import Chat, LanguageModel
+from harness.core.values import Message
+
+
+class RawChat:
+    """`core.protocols.Chat` of a benchmark: no string ends a turn, because there are no turns.
+
+    `lead` is the model's learnt prompt, where it has one; `tokenizer` the model's own.
+    """
+
+    def __init__(self, inner: Chat, eos_ids: frozenset[int]) -> None:
+        self.inner = inner
+        self.eos_ids = eos_ids
+        self.bos_id = inner.bos_id
+        self.lead: tuple[int, ...] = getattr(inner, "lead", ())
+        self.tokenizer: Any = _tokenizer(inner)
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        return self.inner.encode(messages)
+
+    def encode_answer(self, text: str) -> list[int]:
+        return self.inner.encode_answer(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.inner.decode(ids)
+
+    def show(self, ids: Sequence[int]) -> str:
+        return self.inner.show(ids)
+
+
+def raw(model: LanguageModel) -> tuple[LanguageModel, RawChat]:
+    """The same model, ending its answers where `transformers.generate` would."""
+    from harness.engines._hf.network import base_of
+
+    generation = getattr(base_of(model.network), "generation_config", None)
+    ends = getattr(generation, "eos_token_id", None)
+    ids = {ends} if isinstance(ends, int) else set(ends or ())
+    ids.add(_tokenizer(model.chat).eos_token_id)
+    chat = RawChat(model.chat, frozenset(i for i in ids if i is not None))
+    return replace(model, chat=chat), chat
+
+
+def _tokenizer(chat: Any) -> Any:
+    while not hasattr(chat, "tokenizer"):
+        chat = chat.inner
+    return chat.tokenizer

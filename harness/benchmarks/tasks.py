@@ -1,0 +1,185 @@
+"""From a name of `--tasks` to lm-eval's tasks, and to what decides their results.
+
+lm-eval reads some thirteen thousand YAML files before it knows a task by name; a task's own file
+is found here by its text, and only names of groups and tags need the whole index.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import importlib.util
+import re
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.keys import digest, file_digest
+
+SUFFIXES = (".yaml", ".yml")
+
+
+def parse(text: str) -> tuple[str, ...]:
+    """The names and files of a comma-separated list, each once.
+
+    Raises:
+        ConfigError: none, or a file that does not exist.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
+    if not names:
+        raise ConfigError("no benchmark named", remedy="--tasks arc_easy,my_task.yaml")
+    for name in names:
+        if is_file(name) and not Path(name).expanduser().is_file():
+            raise ConfigError("no such task file", file=name)
+    return names
+
+
+def is_file(name: str) -> bool:
+    return name.endswith(SUFFIXES)
+
+
+def label(name: str) -> str:
+    """What a task is called in folders: its name, or that of its file."""
+    return re.sub(r"[^\w.-]+", "_", Path(name).stem if is_file(name) else name)
+
+
+def identity(name: str) -> str:
+    """What decides a task: lm-eval's version and, for a file, its text, the files that it includes,
+    the Python beside it and its local data. Needs no import of lm-eval.
+
+    Raises:
+        ConfigError: a file that is not YAML.
+    """
+    version = importlib.metadata.version("lm_eval")
+    if not is_file(name):
+        return digest(["lm-eval", version, name])
+    path = Path(name).expanduser().resolve()
+    files = {path, *path.parent.glob("*.py"), *_included(path)}
+    data = [file for source in (path, *_included(path)) for file in _local(read(source), source.parent)]
+    return digest(["lm-eval", version, *sorted(file_digest(file) for file in {*files, *data})])
+
+
+def load(names: Sequence[str]) -> dict[str, Any]:
+    """lm-eval's loaded tasks: `{"tasks", "groups", "group_map"}`. Imports lm-eval.
+
+    Raises:
+        ConfigError: an unknown task, a malformed file, or data that cannot be read.
+    """
+    from lm_eval.tasks import TaskManager
+
+    specs = [_spec(name) for name in names]
+    whole = any(isinstance(spec, str) and not is_file(spec) for spec in specs)
+    manager = TaskManager(include_defaults=whole)
+    try:
+        return dict(manager.load(specs))
+    except KeyError:
+        unknown = [name for name in names if not is_file(name) and name not in manager.all_tasks]
+        remedy = nearest_few(unknown[0], manager.all_tasks) if unknown else "name a task or a YAML file"
+        raise ConfigError(f"unknown benchmark '{(unknown or list(names))[0]}'", remedy=remedy) from None
+    except (ValueError, OSError, AttributeError, ImportError, TypeError, yaml.YAMLError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        file = next((name for name in names if is_file(name)), None)
+        raise ConfigError(f"the benchmark cannot be loaded: {reason}", file=file) from None
+
+
+def nearest_few(name: str, known: Sequence[str]) -> str:
+    """The closest of very many names."""
+    import difflib
+
+    close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
+    return nearest(name, close) if close else "lm-eval's list: lm-eval ls tasks"
+
+
+def _spec(name: str) -> str | dict[str, Any]:
+    if not is_file(name):
+        found = own_file(name)
+        return name if found is None else str(found)
+    from lm_eval.tasks._yaml_loader import load_yaml
+
+    path = Path(name).expanduser().resolve()
+    config: dict[str, Any] = load_yaml(path, resolve_func=True)
+    if not isinstance(config.get("task"), str):
+        return str(path)
+    return _with_absolute_data(config, path.parent)
+
+
+def own_file(name: str) -> Path | None:
+    """The file of lm-eval that defines the single task `name`; None for groups, tags, unknown names."""
+    line = re.compile(rb"^task:[ \t]*[\"']?" + re.escape(name.encode()) + rb"[\"']?[ \t]*(#.*)?\r?$", re.M)
+    found = [path for path in _shipped() if line.search(path.read_bytes())]
+    return found[0] if len(found) == 1 else None
+
+
+@cache
+def _shipped() -> tuple[Path, ...]:
+    package = importlib.util.find_spec("lm_eval")
+    if package is None or not package.submodule_search_locations:
+        return ()
+    return tuple(sorted((Path(package.submodule_search_locations[0]) / "tasks").rglob("*.yaml")))
+
+
+def read(path: Path) -> dict[str, Any]:
+    """A task file's mapping; functions and other tags are left as their text.
+
+    Raises:
+        ConfigError: not YAML, or not a mapping.
+    """
+    try:
+        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Plain)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = None if mark is None else mark.line + 1
+        raise ConfigError(
+            f"not YAML: {getattr(error, 'problem', None) or error}", file=path, line=line
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 (byte {error.start})", file=path) from None
+    if not isinstance(value, dict):
+        raise ConfigError("must be a mapping of names to values", file=path)
+    return value
+
+
+class _Plain(yaml.SafeLoader):
+    """Knows lm-eval's `!function` as a string."""
+
+
+_Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")
+
+
+def _included(path: Path) -> list[Path]:
+    found = read(path).get("include") or []
+    files = [path.parent / name for name in ([found] if isinstance(found, str) else found)]
+    there = [file for file in files if file.is_file()]
+    return [*there, *(deeper for file in there for deeper in _included(file))]
+
+
+def _local(config: dict[str, Any], folder: Path) -> list[Path]:
+    """Data files of a task that lie on this machine, by the names in its `dataset_kwargs`."""
+    files = (config.get("dataset_kwargs") or {}).get("data_files") or []
+    files = list(files.values()) if isinstance(files, dict) else files
+    names = [n for part in ([files] if isinstance(files, str) else files) for n in _names(part)]
+    return [(folder / name).resolve() for name in names if (folder / name).is_file()]
+
+
+def _names(part: Any) -> list[str]:
+    return [part] if isinstance(part, str) else [str(name) for name in part]
+
+
+def _with_absolute_data(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Data files named relative to their task's file, which lm-eval would look for in the current folder."""
+
+    def absolute(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: absolute(item) for name, item in value.items()}
+        if isinstance(value, list):
+            return [absolute(item) for item in value]
+        near = folder / str(value)
+        return str(near.resolve()) if near.is_file() else value
+
+    kwargs = config.get("dataset_kwargs") or {}
+    if "data_files" not in kwargs:
+        return config
+    return config | {"dataset_kwargs": kwargs | {"data_files": absolute(kwargs["data_files"])}}
