@@ -138,3 +138,25 @@ def _name(row: Row) -> tuple[Any, ...]:
 
 
 def _compared(run: str, base: str, row: Row, before: Floats, after: Floats) -> Forgetting:
+    sign = -1.0 if row.get("higher_is_better") is False else 1.0
+    differences = sign * (after - before)
+    binary = bool(np.isin(np.concatenate([before, after]), (0.0, 1.0)).all())
+    gained, lost = paired.wins_and_losses(differences)
+    low, high = paired.interval(differences, binary=binary)
+    p = paired.mcnemar(gained, lost) if binary else float(paired.sign_flip(differences)[0])
+    change = float(differences.mean())
+    return Forgetting(
+        run=run,
+        base=base,
+        task=row["task"],
+        metric=row["metric"],
+        n=len(differences),
+        before=float(before.mean()),
+        after=float(after.mean()),
+        change=change,
+        low=min(float(low[0]), change),
+        high=max(float(high[0]), change),
+        p=p,
+        lost=lost,
+        gained=gained,
+    )
