@@ -25,6 +25,10 @@ def run(
     executor: Annotated[
         str, typer.Option(help="Where cells run: local, processes:K, ray or ray:ADDRESS.")
     ] = "local",
+    log_to: Annotated[
+        list[str] | None,
+        typer.Option(help="Tracker: mlflow, tensorboard, trackio, wandb (repeatable).", show_default="none"),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
@@ -44,6 +48,7 @@ def run(
       harness run demo.yaml --executor processes:2
     """
     from harness.executors._spec import executor as choose_executor
+    from harness.loggers._feed import watched
     from harness.run import session
     from harness.run.progress import choose
 
@@ -56,7 +61,7 @@ def run(
         labels=session.numbers(labels, "--labels"),
         settings=tuple(set_ or ()),
     )
-    with choose(quiet=quiet or json) as progress:
+    with watched(choose(quiet=quiet or json), log_to or (), results) as progress:
         done = session.run(
             experiment,
             results,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -50,6 +51,48 @@ def outcome(record: dict[str, Any]) -> str:
     return f"{primary} {score['mean']:.3f} (n={score['n']})" + (
         f" · valid {valid['mean']:.0%}" if valid else ""
     )
+
+
+class Several(Progress):
+    """Tells each of its members everything, in their order."""
+
+    def __init__(self, members: Sequence[Progress]) -> None:
+        self._members = members
+        self._entered = ExitStack()
+
+    def __enter__(self) -> Self:
+        for member in self._members:
+            self._entered.enter_context(member)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.__exit__(kind, error, trace)
+
+    def plan(self, cells: Sequence[Cell]) -> None:
+        for member in self._members:
+            member.plan(cells)
+
+    def state(self, cell: Cell, state: str) -> None:
+        for member in self._members:
+            member.state(cell, state)
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        for member in self._members:
+            member.step(cell, step)
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        for member in self._members:
+            member.answering(cell, done=done, total=total)
+
+    def answered(self, cell: Cell) -> None:
+        for member in self._members:
+            member.answered(cell)
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+        for member in self._members:
+            member.finished(cell, record, fresh=fresh)
 
 
 class PlainProgress(Progress):
