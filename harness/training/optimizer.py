@@ -1,15 +1,23 @@
-"""AdamW with float32 master weights, and the learning rate of each step."""
+"""AdamW with float32 master weights."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
 
+from harness.core.errors import ConfigError
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
+
+PAGED = ("paged_adamw_32bit", "paged_adamw_8bit")
+_BITSANDBYTES = {
+    "adamw_8bit": "AdamW8bit",
+    "paged_adamw_32bit": "PagedAdamW32bit",
+    "paged_adamw_8bit": "PagedAdamW8bit",
+}
 
 
 class Optimizer:
@@ -31,14 +39,16 @@ class Optimizer:
             for p, master in self._pairs
             if master is not p
         ]
-        masters = [master for _, master in self._pairs]
         groups = [
-            {"params": [m for m in masters if m.ndim >= 2], "weight_decay": settings.weight_decay},
-            {"params": [m for m in masters if m.ndim < 2], "weight_decay": 0.0},
+            {"params": [m for m in self.masters if m.ndim >= 2], "weight_decay": settings.weight_decay},
+            {"params": [m for m in self.masters if m.ndim < 2], "weight_decay": 0.0},
         ]
-        self._adam = torch.optim.AdamW(
-            [g for g in groups if g["params"]], lr=settings.learning_rate, fused=True
-        )
+        self._adam = _adam([g for g in groups if g["params"]], settings, self.masters)
+
+    @property
+    def masters(self) -> list[torch.nn.Parameter]:
+        """The float32 weights that are updated, in the order of the parameters."""
+        return [master for _, master in self._pairs]
 
     def step(self, learning_rate: float) -> float:
         """Clip, update, clear the gradients; returns the gradient's norm before clipping.
@@ -47,42 +57,72 @@ class Optimizer:
         """
         import torch
 
-        masters = [master for _, master in self._pairs]
-        norm = float(torch.nn.utils.clip_grad_norm_(masters, self._limit))
+        norm = float(torch.nn.utils.clip_grad_norm_(self.masters, self._limit))
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
             self._adam.step()
-            with torch.no_grad():
-                for parameter, master in self._pairs:
-                    if master is not parameter:
-                        parameter.copy_(master)
-        self._adam.zero_grad(set_to_none=True)
+            self.write(self.masters)
+        self.clear()
         return norm
+
+    def write(self, values: Sequence[torch.Tensor]) -> None:
+        """Copy float32 values, one for each parameter, into the network."""
+        import torch
+
+        with torch.no_grad():
+            for (parameter, _), value in zip(self._pairs, values, strict=True):
+                if value is not parameter:
+                    parameter.copy_(value)
+
+    def clear(self) -> None:
+        """Drop what has been added up of the gradients."""
+        for parameter, master in self._pairs:
+            parameter.grad = master.grad = None
+
+    def state(self) -> dict[str, Any]:
+        """Everything that decides the next steps: weights in full precision, and Adam's moments."""
+        return {"masters": [master.detach() for master in self.masters], "adam": self._adam.state_dict()}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Go on from what `state` returned."""
+        import torch
+
+        with torch.no_grad():
+            for master, value in zip(self.masters, state["masters"], strict=True):
+                master.copy_(value)
+        self._adam.load_state_dict(state["adam"])
+        self.write(self.masters)
 
     def close(self) -> None:
         """Let go of the parameters' hooks and gradients."""
         for hook in self._hooks:
             hook.remove()
-        self._adam.zero_grad(set_to_none=True)
+        self.clear()
 
 
-def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
-    """The learning rate of optimiser step `step` (from 0) of `total`.
+def _adam(groups: list[dict[str, Any]], settings: TrainingSettings, masters: Sequence[Any]) -> Any:
+    """The update rule that `optim` names.
 
-    Warm-up reaches the peak at its last step and does not begin with a step of rate 0; decay
-    ends just above 0 at the last step.
+    Raises:
+        ConfigError: bitsandbytes is missing, or pages are asked for where there is no GPU.
     """
-    given = settings.warmup_steps
-    warmup = min(total, math.ceil(given * total) if given < 1 else int(given))
-    if step < warmup:
-        return settings.learning_rate * (step + 1) / warmup
-    done = (step - warmup) / max(1, total - warmup)
-    if settings.lr_scheduler_type == "linear":
-        return settings.learning_rate * (1 - done)
-    if settings.lr_scheduler_type == "cosine":
-        return settings.learning_rate * (1 + math.cos(math.pi * done)) / 2
-    return settings.learning_rate
+    import torch
+
+    if settings.optim == "adamw":
+        return torch.optim.AdamW(groups, lr=settings.learning_rate, fused=True)
+    if settings.optim in PAGED and masters[0].device.type != "cuda":
+        raise ConfigError(
+            f"optim {settings.optim} moves its states between GPU and CPU, and this model is not on a GPU",
+            remedy="use adamw or adamw_8bit",
+        )
+    try:
+        import bitsandbytes
+    except ImportError:
+        raise ConfigError(
+            f"optim {settings.optim} needs the package bitsandbytes", remedy="pip install bitsandbytes"
+        ) from None
+    return getattr(bitsandbytes.optim, _BITSANDBYTES[settings.optim])(groups, lr=settings.learning_rate)
 
 
 def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:

@@ -61,8 +61,7 @@ def attach(network: Any, states: Tensor) -> None:
     Raises:
         ConfigError: the network has a prefix already, or its layers keep no keys and values.
     """
-    if hasattr(network, "learnt_prefix"):
-        raise ConfigError("this model has a learnt prefix already", remedy="use one stage of prefix_tuning")
+    _refuse_second(network)
     config = network.config.get_text_config()
     network.requires_grad_(False)
     heads, layers = _heads(config), config.num_hidden_layers
@@ -86,6 +85,7 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
     Raises:
         ConfigError: the network's layers keep no keys and values, or not of the whole prefix.
     """
+    _refuse_second(network)
     cache = DynamicCache(config=network.config)
     with torch.no_grad():
         network.base_model(
@@ -99,6 +99,11 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
             remedy="use prompt_tuning, or fewer virtual tokens",
         )
     return torch.stack(known).permute(2, 0, 1, 3).flatten(1)
+
+
+def _refuse_second(network: Any) -> None:
+    if hasattr(network, "learnt_prefix"):
+        raise ConfigError("this model has a learnt prefix already", remedy="use one stage of prefix_tuning")
 
 
 def _heads(config: Any) -> int:

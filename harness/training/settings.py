@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from harness.core.kinds import knob
 
@@ -18,8 +18,11 @@ AXOLOTL = {
     "optimizer": "optim",
     "evals_per_epoch": "eval_per_epoch",
     "warmup_ratio": "warmup_steps",
+    "gradient_checkpointing": "activation_checkpointing",
+    "sample_packing": "packing",
 }
 LLAMA_FACTORY = {"cutoff_len": "max_length"}
+Schedule = Literal["linear", "cosine", "cosine_with_min_lr", "constant", "inverse_sqrt", "warmup_stable_decay"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,17 +52,35 @@ class TrainingSettings:
     warmup_steps: NonNegativeFloat = knob(
         0.1, low=0.0, high=0.2, doc="below 1: share of all steps; else steps. 0.03 in QLoRA, 0.06 in LoRA"
     )
-    lr_scheduler_type: Literal["linear", "cosine", "constant"] = knob(
+    lr_scheduler_type: Schedule = knob(
         "linear",
         choices=("linear", "cosine", "constant"),
-        doc="linear in LoRA and Alpaca's heirs, constant in QLoRA",
+        doc="linear in LoRA, cosine in Alpaca, constant in QLoRA; each is described in training/schedule.py",
     )
     weight_decay: NonNegativeFloat = knob(
         0.0, choices=(0.0, 0.01, 0.1), doc="on matrices only, not on norms and biases"
     )
     max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="0.3 in QLoRA, 1.0 elsewhere")
-    optim: Literal["adamw"] = knob(
-        "adamw", doc="Loshchilov and Hutter 2019; float32 states and master weights"
+    optim: Literal["adamw", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit"] = knob(
+        "adamw",
+        doc="Loshchilov and Hutter 2019, float32 master weights; 8-bit states: Dettmers et al. 2022; "
+        "paged: Dettmers et al. 2023 (QLoRA), on a GPU only",
+    )
+    ema_decay: Annotated[float, Field(ge=0, lt=1)] = knob(
+        0.0,
+        neutral=0.0,
+        doc="answer with the moving average of the weights (Polyak and Juditsky 1992); 0: the last ones",
+    )
+    packing: bool = knob(
+        False,
+        neutral=False,
+        doc="rows of a batch end to end instead of padded; none attends to another (Krell et al. 2021)",
+    )
+    activation_checkpointing: bool = knob(
+        False, decides=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
+    )
+    save_steps: NonNegativeInt = knob(
+        100, decides=False, doc="optimiser steps between checkpoints to resume from; 0: none"
     )
     early_stopping_patience: NonNegativeInt = knob(
         0, doc="evaluations without a better one before stopping; 0: never"

@@ -48,7 +48,7 @@ def test_answers_with_a_higher_reward_become_more_likely_and_the_process_is_left
         seen.append((lesson, answer))
         return None if lesson == "l3" else float(answer == wanted)
 
-    kind = build("weights", {"kind": "grpo", "learning_rate": 1e-2, "num_train_epochs": 6})
+    kind = build("weights", {"kind": "grpo", "learning_rate": 2e-3, "num_train_epochs": 6})
     some = [Lesson(id=f"l{i}", messages=ASKED, answer="a") for i in range(16)]
     random.seed(7)
     states = random.getstate(), torch.random.get_rng_state()
