@@ -8,6 +8,7 @@ import queue
 import re
 import threading
 import time
+import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal
@@ -63,6 +64,7 @@ class OpenAIEngine:
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
         retries, timeout = self.limits.max_retries, self.limits.timeout
         self._client = openai.OpenAI(base_url=self._url, api_key=key, max_retries=retries, timeout=timeout)
+        weakref.finalize(self, self._client.close)
         self._pace = _Pace(self.limits.requests_per_minute)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
