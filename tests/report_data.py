@@ -49,15 +49,26 @@ PLACES = ("billing", "login", "shipping", "refund", "api", "mobile app")
 MOODS = ("calm", "annoyed", "furious")
 
 
-def make(results: Path, *, examples: int = 40, seeds: int = 2, labels: tuple[int, ...] = ()) -> list[Path]:
+def make(
+    results: Path,
+    *,
+    examples: int = 40,
+    seeds: int = 2,
+    labels: tuple[int, ...] = (),
+    models: tuple[str, ...] = (MODEL,),
+) -> list[Path]:
     """Write the runs and return their folders; `labels` adds points of a label curve for lora."""
+    return [folder for model in models for folder in _make(results, examples, seeds, labels, model)]
+
+
+def _make(results: Path, examples: int, seeds: int, labels: tuple[int, ...], model: str) -> list[Path]:
     folders = []
     for task, recipes in QUALITY.items():
         for recipe in recipes:
             for seed in range(seeds if recipe in WEIGHTS else 1):
-                folders.append(_run(results, task, recipe, seed, examples))
+                folders.append(_run(results, task, recipe, seed, examples, model=model))
         for count in labels:
-            folders.append(_run(results, task, "lora", 0, examples, labels=count))
+            folders.append(_run(results, task, "lora", 0, examples, labels=count, model=model))
     return folders
 
 
@@ -71,15 +82,25 @@ def read_samples(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "samples.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
-def _run(results: Path, task: str, recipe: str, seed: int, examples: int, labels: int | None = None) -> Path:
-    rng = random.Random(f"{task}{recipe}{seed}{labels}")
-    key = hashlib.sha256(f"{task}{recipe}{seed}{labels}".encode()).hexdigest()
+def _run(
+    results: Path,
+    task: str,
+    recipe: str,
+    seed: int,
+    examples: int,
+    labels: int | None = None,
+    model: str = MODEL,
+) -> Path:
+    other = "" if model == MODEL else model
+    rng = random.Random(f"{task}{recipe}{seed}{labels}{other}")
+    key = hashlib.sha256(f"{task}{recipe}{seed}{labels}{other}".encode()).hexdigest()
     mark = "" if labels is None else f"-n{labels}"
-    folder = results / "runs" / f"{task}-{recipe}{mark}-{MODEL}-s{seed}-{key[:8]}"
+    folder = results / "runs" / f"{task}-{recipe}{mark}-{model}-s{seed}-{key[:8]}"
     folder.mkdir(parents=True, exist_ok=True)
     quality = QUALITY[task][recipe] * (1 if labels is None else 1 - math.exp(-labels / 80))
     rows = [_sample(rng, task, recipe, quality, number) for number in range(examples)]
     cell = _cell(folder.name, key, task, recipe, seed, labels)
+    cell["model"]["spec"] = model
     _write(folder / "cell.json", cell)
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     (folder / "samples.jsonl").write_text(lines, encoding="utf-8")

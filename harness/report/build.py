@@ -38,7 +38,7 @@ PAGE = """\
 <body>
 <a class="skip" href="#verdict">Skip to the verdict</a>
 <header class="top"><div class="bar">
-<span class="brand"><b>harness</b> <span>{{ title }}</span></span>
+<h1 class="brand"><b>harness</b> <span>{{ title }}</span></h1>
 <nav aria-label="Sections">
 {% for key, name, _ in sections %}<a href="#{{ key }}">{{ name }}</a>
 {% endfor %}</nav>

@@ -118,13 +118,18 @@ def mark(x: float, y: float, place: int, title: str, radius: float = 5.5) -> Mar
     return element("polygon", tip, points=points, class_=class_)
 
 
-def svg(width: float, height: float, description: str, *parts: Markup, class_: str = "") -> Markup:
-    """A picture that scales with its column; `description` is what a screen reader says."""
+def svg(
+    width: float, height: float, description: str, *parts: Markup, class_: str = "", role: str = "img"
+) -> Markup:
+    """A picture that scales with its column; `description` is what a screen reader says.
+
+    `role` is `group` for a picture with links in it, which a screen reader must be able to enter.
+    """
     return element(
         "svg",
         Markup("").join(parts),
         viewBox=f"0 0 {number(width)} {number(height)}",
-        role="img",
+        role=role,
         aria_label=description,
         class_=f"plot {class_}".strip(),
     )

@@ -11,7 +11,7 @@ import pytest
 
 from harness.report import build, numbers, page, svg
 from harness.report.data import ReportData, load, with_verdicts
-from harness.report.sections import cost, examples, failures, matrix, verdict
+from harness.report.sections import cost, examples, failures, matrix, trend, verdict
 from harness.run.evidence import verdicts
 from tests.report_data import make, read_samples, rewrite_samples
 
@@ -129,7 +129,7 @@ def test_scales_map_their_ends_and_tick_inside(scale: svg.Scale) -> None:
 
 def test_pictures_have_a_text_alternative_and_their_numbers(data: ReportData) -> None:
     text = build.render(data)
-    plots = re.findall(r'<svg [^>]*role="img"[^>]*>', text)
+    plots = re.findall(r'<svg [^>]*role="(?:img|group)"[^>]*>', text)
     assert len(plots) > 10
     assert all(re.search(r'aria-label="[^"]{20,}"', plot) for plot in plots)
     assert text.count('<div class="draw">') == text.count('data-copy="csv"') == len(plots)
@@ -173,3 +173,54 @@ def test_embedded_json_is_read_back_and_has_no_markup(text: str) -> None:
 )  # fmt: skip
 def test_numbers_read_as_people_write_them(shown: str, expected: str) -> None:
     assert shown == expected
+
+
+def test_trend_shows_each_recipe_under_each_model(tmp_path: Path) -> None:
+    data = loaded(tmp_path, make(tmp_path, examples=12, seeds=1, models=("small", "large")))
+    info = trend.collect(data)
+    assert info is not None
+    assert [found.task for found in info.trends] == ["support_tickets", "handbook_qa"]
+    for found in info.trends:
+        assert set(found.models) == {"small", "large"}
+        assert set(found.recipes) == {"zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full"}
+        for group in data.groups:
+            if group.task == found.task and group.verdict is not None:
+                means = {s.recipe: s.mean for s in group.verdict.summaries}
+                assert {name: row[group.model].mean for name, row in found.recipes.items()} == means
+    text = str(trend.render(info))
+    assert text.count('class="mark') == 2 * 2 * 6
+    assert (
+        trend.collect(loaded(tmp_path, [p for p in (tmp_path / "runs").iterdir() if "small" in p.name]))
+        is None
+    )
+
+
+def test_answers_past_the_cap_are_in_the_file_beside_and_nowhere_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = make(tmp_path, examples=20, seeds=1)[:2]
+    out = tmp_path / "page.html"
+    beside = tmp_path / "page.samples.jsonl"
+
+    def written(cap: int) -> str:
+        monkeypatch.setattr(examples, "CAP", cap)
+        ids = [folder.name for folder in folders]
+        build.build(tmp_path, out, run_ids=ids, verdicts=verdicts(folders), title="a title")
+        return out.read_text(encoding="utf-8")
+
+    text = written(20_000)
+    left = [json.loads(line) for line in beside.read_text(encoding="utf-8").splitlines()]
+    blocks = re.findall(r'id="answers-\d+">(.*?)</script>', text)
+    inside = [answer["id"] for block in blocks for answer in json.loads(block)["answers"]]
+    assert 0 < len(left) < 40
+    assert len(inside) + len(left) == 40
+    assert f"{len(left)} of 40 answers are not in this file" in text
+    assert "page.samples.jsonl, beside this file" in text
+    rows = {(folder.name, row["sample_id"]): row for folder in folders for row in read_samples(folder)}
+    for answer in left:
+        row = rows[answer["run"], answer["id"]]
+        assert (answer["output"], answer["prompt"]) == (row["output"], row["prompt"])
+        assert [p["text"] for p in answer["passages"]] == [p["text"] for p in row["passages"]]
+    assert len(out.read_bytes()) < 20_000 + len(written(0).encode()) + 5_000
+    assert "answers are not in this file" not in written(10**9)
+    assert not beside.exists()

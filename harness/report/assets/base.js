@@ -71,6 +71,12 @@ async function copy(text) {
 
 document.querySelectorAll("table.sortable").forEach(sortable);
 document.querySelectorAll("figure").forEach(choosable);
+/* What can be scrolled sideways can be reached by keyboard, and nothing else is a stop on the way. */
+const wide = new ResizeObserver((seen) => seen.forEach(({ target }) => {
+  if (target.scrollWidth > target.clientWidth) target.tabIndex = 0;
+  else target.removeAttribute("tabindex");
+}));
+document.querySelectorAll(".draw").forEach((picture) => wide.observe(picture));
 document.querySelectorAll("button.copy").forEach((button) => button.addEventListener("click", async () => {
   const parent = button.parentElement;
   const forms = {

@@ -42,7 +42,7 @@ _BODY = """\
 <option value="loss">B loses most</option><option value="slow">B slowest</option></select></label>
 </form>
 <p class="tally" role="status"></p>
-<div class="scroll" tabindex="0" role="region" aria-label="Examples"><table class="list">
+<div class="scroll" tabindex="0" role="region" aria-label="List of examples"><table class="list">
 <thead><tr><th scope="col">example</th><th scope="col">input</th><th scope="col" class="num">A</th>
 <th scope="col" class="num">B</th><th scope="col">outcome</th><th scope="col">failure of B</th></tr></thead>
 <tbody></tbody></table></div>

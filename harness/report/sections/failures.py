@@ -93,6 +93,7 @@ def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
         f"Stacked bars of answers by failure mode. {said}.",
         svg.x_axis(x, TOP, bottom, labels, "answers"),
         *(_bar(bar, modes, x, TOP + ROW * place) for place, bar in enumerate(bars)),
+        role="group",
     )
 
 

@@ -20,15 +20,15 @@ _RUN = """\
 <span class="status {{ run.record.status }}">{{ run.record.status }}</span>
 <code>{{ run.id }}</code></summary>
 <div class="columns">
-<div><h4>Recipe, resolved</h4><pre>{{ recipe }}</pre></div>
-<div><h4>What it was</h4><dl class="pairs">
+<div><h3 class="minor">Recipe, resolved</h3><pre>{{ recipe }}</pre></div>
+<div><h3 class="minor">What it was</h3><dl class="pairs">
 {% for key, value in facts %}<dt>{{ key }}</dt><dd>{{ value }}</dd>
 {% endfor %}</dl></div>
 </div>
-{% if run.record.command %}<h4>Repeat it</h4>
+{% if run.record.command %}<h3 class="minor">Repeat it</h3>
 <div class="command"><pre>{{ run.record.command }}</pre><button type="button" class="copy" data-copy="command">
 Copy</button></div>{% endif %}
-{% if said %}<h4>Said by the run</h4><ul class="notes">{% for line in said %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if said %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in said %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 </details>
 """
 _PROBLEMS = """<ul class="notes problems">{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>"""

@@ -1,0 +1,76 @@
+"""The page over all reports: made from the reports themselves, and never over a stranger's page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from harness.report import index
+from harness.report.build import build
+from harness.run.evidence import verdicts
+from tests.report_data import make
+
+TITLES = ("first <b>bold</b>", "second")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("place")
+    folders = make(folder / "results", examples=6, seeds=1)
+    for number, title in enumerate(TITLES):
+        chosen = folders[6 * number : 6 * number + 6]
+        ids = [found.name for found in chosen]
+        out = folder / "reports" / f"{number} report.html"
+        build(folder / "results", out, run_ids=ids, verdicts=verdicts(chosen), title=title)
+    return folder
+
+
+def test_lists_every_report_with_its_verdicts(place: Path) -> None:
+    text = (place / "reports" / "index.html").read_text(encoding="utf-8")
+    assert "2 reports" in text
+    assert 'href="0%20report.html"' in text
+    assert "first &lt;b&gt;bold&lt;/b&gt;" in text
+    assert "<b>bold" not in text
+    for task in ("support_tickets", "handbook_qa"):
+        assert f"{task} · smollm2-135m-instruct" in text
+    for folder in ("0", "1"):
+        page = (place / "reports" / f"{folder} report.html").read_text(encoding="utf-8")
+        assert '<a href="index.html">All reports</a>' in page
+
+
+def test_is_made_again_from_what_is_there(place: Path, tmp_path: Path) -> None:
+    reports = tmp_path / "reports"
+    reports.mkdir()
+    (reports / "kept.html").write_bytes((place / "reports" / "1 report.html").read_bytes())
+    (reports / "notes.html").write_text("<p>not ours</p>")
+    broken = '<script type="application/json" id="data-summary">{"title": 1, "runs": "x"</script>'
+    (reports / "broken.html").write_text(broken)
+    text = index.write(reports).read_text(encoding="utf-8")
+    assert "1 report<" in text
+    assert "kept.html" in text
+    assert "notes.html" not in text
+    assert "History" not in text
+    (reports / "history.html").write_text("<p>history</p>")
+    assert '<a href="history.html">History</a>' in index.write(reports).read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("folder", "file", "present", "expected"),
+    [
+        ("reports", "a.html", None, True),
+        ("elsewhere", "a.html", None, False),
+        ("reports", "a.html", "<p>a stranger's page</p>", False),
+        ("elsewhere", "a.html", "ours", True),
+        ("reports", "index.html", None, False),
+        ("reports", "history.html", None, False),
+    ],
+)
+def test_stands_only_where_it_belongs(
+    tmp_path: Path, folder: str, file: str, present: str | None, expected: bool
+) -> None:
+    (tmp_path / folder).mkdir()
+    if present is not None:
+        text = index.render([]) if present == "ours" else present
+        (tmp_path / folder / "index.html").write_text(text, encoding="utf-8")
+    assert index.belongs(tmp_path / folder / file) is expected
