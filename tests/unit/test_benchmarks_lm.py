@@ -1,0 +1,207 @@
+"""Our lm-eval model beside lm-eval's own `hf` model: the same requests, the same answers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.benchmarks import records, tasks
+from harness.benchmarks.evaluate import evaluate, language_model
+from harness.benchmarks.records import Settings
+from harness.benchmarks.target import Target, load, of_model
+from harness.core.errors import ConfigError
+from harness.core.protocols import LanguageModel
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
+    pytest.mark.filterwarnings("ignore::ResourceWarning"),
+]
+
+COLOURS = ["red", "green", "blue", "violet grey"]
+CHOICE = """\
+task: colours
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl, train: rows.jsonl}}
+test_split: test
+training_split: train
+fewshot_split: train
+output_type: multiple_choice
+doc_to_text: "{{question}}\\nAnswer: "
+doc_to_choice: choices
+doc_to_target: gold
+metric_list:
+  - {metric: acc, aggregation: mean, higher_is_better: true}
+  - {metric: acc_norm, aggregation: mean, higher_is_better: true}
+metadata: {version: 3}
+"""
+SAY = """\
+task: saying
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: generate_until
+doc_to_text: question
+doc_to_target: "{{choices[gold]}}"
+generation_kwargs: {until: ["e", "\\n"], max_gen_toks: 12, do_sample: false}
+metric_list:
+  - {metric: exact_match, aggregation: mean, higher_is_better: true}
+"""
+READ = """\
+task: reading
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: loglikelihood_rolling
+doc_to_text: ""
+doc_to_target: question
+metric_list:
+  - {metric: bits_per_byte}
+"""
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Path:
+    rows = [
+        {
+            "question": f"{'Look well. ' * (i % 5)}Which colour has thing {i * 7 % 13}?",
+            "choices": COLOURS,
+            "gold": i % 4,
+        }
+        for i in range(12)
+    ]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    for name, text in (("colours", CHOICE), ("saying", SAY), ("reading", READ)):
+        (tmp_path / f"{name}.yaml").write_text(text, "utf-8")
+    return tmp_path
+
+
+def loaded(results: Path, spec: str, context: int | None = None) -> tuple[Target, LanguageModel]:
+    """A tiny model, with a short context where a test wants texts to be too long for it."""
+    target = of_model(results, spec)
+    model = load(target)
+    return target, model if context is None else dataclasses.replace(model, context=context)
+
+
+def theirs(model: LanguageModel) -> Any:
+    from lm_eval.models.huggingface import HFLM
+
+    tokenizer = model.chat.tokenizer  # type: ignore[attr-defined]
+    return HFLM(pretrained=model.network, tokenizer=tokenizer, batch_size=4, max_length=model.context)
+
+
+def asked(kind: str, *arguments: tuple[Any, ...]) -> list[Any]:
+    from lm_eval.api.instance import Instance
+
+    return [Instance(request_type=kind, doc={}, arguments=a, idx=i) for i, a in enumerate(arguments)]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("spec", ["tiny", "tiny:gpt2", "tiny:gemma"])
+def test_loglikelihoods_are_those_of_hf(tmp_path: Path, spec: str) -> None:
+    target, model = loaded(tmp_path, spec, context=400)
+    mine, other = language_model(target, model), theirs(model)
+    bos = model.chat.tokenizer.bos_token  # type: ignore[attr-defined]
+    shared = "A long beginning that many of the questions have in common. " * 4
+    requests = asked(
+        "loglikelihood",
+        ("", "no context at all"),
+        ("", f"{bos}a text that begins with the BOS"),
+        (f"{bos}A context that begins with it", " yes"),
+        ("Spaces at the end   ", "move over"),
+        ("Spaces\n\t ", " twice"),
+        ("Zwölf Boxkämpfer 🥊", " jagen"),
+        *((f"{shared}Question {i}?", f" {word}") for i in range(3) for word in COLOURS),
+        ("x" * 450, " too long by far"),
+        ("short", " y" * 199),
+    )
+    for ours, hf in zip(mine.loglikelihood(requests), other.loglikelihood(requests), strict=True):
+        assert ours[0] == pytest.approx(hf[0], rel=1e-5, abs=1e-4)
+        assert ours[1] == hf[1]
+
+
+@pytest.mark.parametrize("spec", ["tiny", "tiny:gemma"])
+def test_rolling_windows_are_those_of_hf(tmp_path: Path, spec: str) -> None:
+    target, model = loaded(tmp_path, spec, context=100)
+    requests = asked("loglikelihood_rolling", ("short",), ("many words " * 40,), ("a",))
+    ours = language_model(target, model).loglikelihood_rolling(requests)
+    hf = theirs(model).loglikelihood_rolling(requests)
+    assert ours == pytest.approx(hf, rel=1e-5)
+
+
+@pytest.mark.parametrize("spec", ["tiny", "tiny:gpt2", "tiny:gemma"])
+def test_generations_are_those_of_hf(tmp_path: Path, spec: str) -> None:
+    target, model = loaded(tmp_path, spec, context=100)
+    prompts = ["One", "A question that is longer than the others", "x" * 130, "Three\n"]
+    said = theirs(model).generate_until(asked("generate_until", *((p, _until([], 16)) for p in prompts)))
+    letters = [text[len(text) // 2] for text in said if text]
+    kwargs = [_until([], 16), _until(letters[:1], 16), _until([letters[-1], said[0][2:4]], 9)]
+    requests = asked("generate_until", *((prompt, kw) for prompt in prompts for kw in kwargs))
+    assert language_model(target, model).generate_until(requests) == theirs(model).generate_until(requests)
+
+
+def _until(stop: list[str], most: int) -> dict[str, Any]:
+    return {"until": stop, "max_gen_toks": most, "do_sample": False}
+
+
+@pytest.mark.parametrize(("name", "shots"), [("colours", 0), ("colours", 2), ("saying", 0), ("reading", 0)])
+def test_scores_and_samples_are_those_of_hf(files: Path, name: str, shots: int) -> None:
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    file = str(files / f"{name}.yaml")
+    target, model = loaded(files / "results", "tiny")
+    rows = evaluate(target, model, file, Settings(num_fewshot=shots, limit=10))
+    hf = simple_evaluate(
+        theirs(model),
+        tasks=[next(iter(tasks.load([file])["tasks"].values()))],
+        num_fewshot=shots,
+        limit=10,
+        task_manager=TaskManager(include_defaults=False),
+    )
+    assert hf is not None
+    wanted = {row["metric"]: row for row in records.rows_of(hf, {})}
+    assert rows
+    assert {row["metric"] for row in rows} == set(wanted)
+    for row in rows:
+        assert [row["n"], row["num_fewshot"]] == [10, shots]
+        assert row["value"] == pytest.approx(wanted[row["metric"]]["value"], rel=1e-5)
+        error = wanted[row["metric"]]["stderr"]
+        assert row["stderr"] == (None if error is None else pytest.approx(error, rel=1e-4))
+    place = records.place_of(target.folder, rows[0])
+    ours = [json.loads(line) for line in records.samples_file(place, name).read_text("utf-8").splitlines()]
+    for mine, his in zip(ours, hf["samples"][name], strict=True):
+        assert [mine["doc_hash"], mine["prompt_hash"]] == [his["doc_hash"], his["prompt_hash"]]
+
+
+@pytest.mark.parametrize("name", ["colours", "saying"])
+def test_the_chat_template_is_used_as_hf_uses_it(files: Path, name: str) -> None:
+    from lm_eval.evaluator import evaluate as lm_evaluate
+
+    file = str(files / f"{name}.yaml")
+    target, model = loaded(files / "results", "tiny")
+    rows = evaluate(target, model, file, Settings(chat_template=True, limit=4))
+    task = tasks.load([file])
+    next(iter(task["tasks"].values())).set_config(key="num_fewshot", value=0)
+    hf: Any = lm_evaluate(theirs(model), task, limit=4, apply_chat_template=True, fewshot_as_multiturn=True)
+    wanted = {row["metric"]: row["value"] for row in records.rows_of(hf, {})}
+    assert {row["metric"]: row["value"] for row in rows} == pytest.approx(wanted)
+    saved = records.place_of(target.folder, rows[0])
+    first = json.loads(records.samples_file(saved, name).read_text("utf-8").splitlines()[0])
+    assert first["prompt_hash"] == hf["samples"][name][0]["prompt_hash"]
+    assert "<|im_start|>user" in first["arguments"]["gen_args_0"]["arg_0"]
+
+
+def test_a_model_without_a_template_is_not_asked_through_one(files: Path) -> None:
+    target, model = loaded(files / "results", "tiny:gpt2")
+    with pytest.raises(ConfigError, match="no chat template"):
+        evaluate(target, model, str(files / "colours.yaml"), Settings(chat_template=True))
+
+
+def test_a_way_of_decoding_that_the_engine_lacks_is_refused(tmp_path: Path) -> None:
+    target, model = loaded(tmp_path, "tiny")
+    lm = language_model(target, model)
+    with pytest.raises(ConfigError, match="num_beams=4"):
+        lm.generate_until(asked("generate_until", ("a", {"until": [], "num_beams": 4})))
