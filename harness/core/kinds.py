@@ -45,8 +45,14 @@ class Kind:
         return {"kind": self.name(), **dataclasses.asdict(self)}
 
     def identity(self) -> dict[str, Any]:
-        """What of this kind decides a result: its configuration and its version."""
-        return {**self.config(), "version": self.version}
+        """What of this kind decides a result: its configuration and its version, without the fields
+        that cannot change one, and those that stand at their neutral value."""
+        config = self.config()
+        for field in dataclasses.fields(self):
+            neutral = field.metadata.get("neutral", dataclasses.MISSING)
+            if not field.metadata.get("decides", True) or getattr(self, field.name) == neutral:
+                del config[field.name]
+        return {**config, "version": self.version}
 
     def replace(self, **changes: Any) -> Self:
         """A validated copy with some fields changed."""
@@ -61,11 +67,21 @@ def knob(
     log: bool = False,
     choices: Sequence[Any] = (),
     doc: str = "",
+    decides: bool = True,
+    neutral: Any = dataclasses.MISSING,
 ) -> Any:
-    """A dataclass field that also says over which range a search may vary it."""
+    """A dataclass field that also says over which range a search may vary it.
+
+    Args:
+        decides: False where no value of it changes a result: it is then no part of the key.
+        neutral: the value at which results are those of the time before the field existed, so that
+            a knob that is added later leaves the keys of finished runs as they are.
+    """
     space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
     searchable = low is not None or bool(choices)
-    metadata = {"doc": doc, "space": space if searchable else None}
+    metadata = {"doc": doc, "space": space if searchable else None, "decides": decides}
+    if neutral is not dataclasses.MISSING:
+        metadata["neutral"] = neutral
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

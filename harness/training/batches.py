@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -40,6 +40,9 @@ class Batch:
     weights: torch.Tensor
     prefix: torch.Tensor | None
     tokens: int
+    positions: torch.Tensor | None = None
+    """Of packed rows only: [1, length], each token's place in its own row. Rows stand end to end, and
+    a place that does not follow on the one before is where another row begins."""
 
 
 def step_count(rows: int, step_size: int, epochs: float) -> int:
@@ -88,6 +91,27 @@ def collate(rows: Sequence[Row], device: str | torch.device = "cpu", share_prefi
         weights=weights.to(device),
         prefix=prefix,
         tokens=sum(len(row) for row in rows),
+    )
+
+
+def pack(rows: Sequence[Row], device: str | torch.device = "cpu") -> Batch:
+    """Some rows end to end in one sequence without padding."""
+    import torch
+
+    def joined(parts: Iterable[Iterable[float]]) -> list[float]:
+        return [item for part in parts for item in part]
+
+    def tensor(values: list[float], dtype: torch.dtype) -> torch.Tensor:
+        return torch.tensor([values], dtype=dtype, device=device)
+
+    return Batch(
+        rows=tuple(row.id for row in rows),
+        ids=tensor(joined(row.ids[:-1] for row in rows), torch.long),
+        targets=tensor(joined(row.ids[1:] for row in rows), torch.long),
+        weights=tensor(joined(row.weights[1:] for row in rows), torch.float32),
+        prefix=None,
+        tokens=sum(len(row) for row in rows),
+        positions=tensor(joined(range(len(row) - 1) for row in rows), torch.long),
     )
 
 

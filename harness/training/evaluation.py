@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.protocols import LanguageModel
 from harness.training.batches import Batch, collate
+from harness.training.out_of_memory import is_out_of_memory, release
 from harness.training.rows import Row
 
 if TYPE_CHECKING:
@@ -55,7 +56,25 @@ def mean_loss(
     batch_size: int,
     share_prefix: bool = False,
 ) -> float:
-    """Mean loss over the weighted positions of `rows`, in nats."""
+    """Mean loss over the weighted positions of `rows`, in nats; in smaller batches where memory is
+    too short for `batch_size` rows."""
+    while True:
+        try:
+            return _mean_loss(network, rows, loss, batch_size, share_prefix)
+        except (RuntimeError, MemoryError) as error:
+            if batch_size == 1 or not is_out_of_memory(error):
+                raise
+        release()
+        batch_size = -(-batch_size // 2)
+
+
+def _mean_loss(
+    network: Any,
+    rows: Sequence[Row],
+    loss: Callable[[Any, Batch], torch.Tensor],
+    batch_size: int,
+    share_prefix: bool,
+) -> float:
     import torch
 
     device = next(network.parameters()).device

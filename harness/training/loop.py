@@ -4,38 +4,25 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
-from harness.training import checkpoint
-from harness.training.batches import Batch, collate, plan, step_count
+from harness.training import checkpoint, processes
+from harness.training.average import Average
+from harness.training.batches import plan, step_count
 from harness.training.evaluation import Evaluation, evaluate
-from harness.training.loss import check_network, response_loss
+from harness.training.gradient import Gradient, Loss
+from harness.training.layout import Layout
+from harness.training.loss import response_loss
 from harness.training.noise import noisy_embeddings
-from harness.training.optimizer import Optimizer, learning_rate
+from harness.training.optimizer import Optimizer
+from harness.training.recompute import recomputed_activations
+from harness.training.resume import Checkpoint, LoopState, signature
 from harness.training.rows import Row
+from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
-
-if TYPE_CHECKING:
-    import torch
-
-Loss = Callable[[Any, Batch], "torch.Tensor"]
-"""(network, batch) → the weighted sum of losses over its positions, in nats."""
-
-
-@dataclass
-class LoopState:
-    """All that changes while training goes on, besides the weights and the optimiser."""
-
-    step: int = 0
-    tokens: int = 0
-    best: Evaluation | None = None
-    worse_in_a_row: int = 0
-    notes: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,15 +47,24 @@ def fit(
     """Train `model.network` in place and leave it with the weights that did best on dev.
 
     Every step is reported through `context.on_step`, and nothing is printed. The loss of a step
-    is normalised over all its tokens, so that accumulation equals a large batch.
+    is normalised over all its tokens, so that accumulation equals a large batch. A checkpoint that
+    an interrupted call left in `context.folder` is resumed; steps before it are not reported again.
+    Under torchrun every process calls this; they share the rows of each step, and only the first
+    evaluates, reports and writes.
 
     Raises:
-        ConfigError: nothing to learn from.
-        RunError: a loss or gradient that is not finite, with the step and the lessons in it.
+        ConfigError: nothing to learn from, or a setting that this model or machine cannot have.
+        RunError: a loss or gradient that is not finite, with the step and the lessons in it; memory
+            that is too short for a single row.
     """
     if not rows:
         raise ConfigError(
             "nothing to learn from", remedy="every lesson was dropped or filtered; see max_length"
+        )
+    if settings.packing and settings.neftune_noise_alpha:
+        raise ConfigError(
+            "packing and neftune_noise_alpha do not go together: the noise is scaled by a row's length",
+            remedy="leave one of them out",
         )
     return _Loop(model, rows, dev_rows, settings, context, loss).run()
 
@@ -86,90 +82,108 @@ class _Loop:
         self.model, self.network = model, model.network
         self.rows, self.dev_rows = rows, dev_rows
         self.settings, self.context, self.loss = settings, context, loss
-        self.device = next(self.network.parameters()).device
         self.step_size = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
         self.steps_per_epoch = math.ceil(len(rows) / self.step_size)
         self.total = step_count(len(rows), self.step_size, settings.num_train_epochs)
-        self.best_file: Path = context.folder / "best.safetensors"
-        self.state = LoopState()
-        # Noise is drawn for every row: a prefix computed once would have one noise for all.
-        self.share_prefix = settings.neftune_noise_alpha == 0
+        self.group = processes.group()
+        self.state = LoopState(micro=settings.per_device_train_batch_size)
 
     def run(self) -> Fit:
-        began = time.monotonic()
-        self._check_network()
-        parameters = checkpoint.trainable(self.network)
-        optimizer = Optimizer(parameters.values(), self.settings)
+        self.began = time.monotonic()
+        self.layout = Layout(self.network, self.rows, self.settings, self.loss)
+        self.state.notes += self.layout.notes
+        parameters = list(checkpoint.trainable(self.network).values())
+        self.optimizer = Optimizer(parameters, self.settings)
+        self.average = Average(self.optimizer, self.settings.ema_decay)
+        self.group.start_alike(self.optimizer, self.context.seed)
+        marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
+        self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
+        self._resume()
+        self.gradient = Gradient(
+            self.network, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
+        )
         try:
-            with noisy_embeddings(self.network, self.settings.neftune_noise_alpha):
-                for step in self._steps():
-                    self._step(step, optimizer)
+            with (
+                noisy_embeddings(self.network, self.settings.neftune_noise_alpha),
+                recomputed_activations(self.network, self.settings.activation_checkpointing),
+            ):
+                for rows in self._steps():
+                    self._step(rows)
                     if self._patience_is_over():
                         break
+                    self._save()
+            self._settle()
         finally:
-            optimizer.close()
+            self.optimizer.close()
             self.network.eval()
-        self._restore_best()
         state = self.state
-        seconds = time.monotonic() - began
         return Fit(
-            steps=state.step, tokens=state.tokens, seconds=seconds, best=state.best, notes=tuple(state.notes)
+            steps=state.step,
+            tokens=state.tokens,
+            seconds=self._seconds(),
+            best=state.best,
+            notes=tuple(state.notes),
         )
 
-    def _steps(self):  # type: ignore[no-untyped-def]
-        """The batches of each optimiser step, epoch after epoch."""
+    def _resume(self) -> None:
+        if (saved := self.checkpoint.load(self.optimizer, self.average)) is not None:
+            self.state = saved
+            self.state.notes.append(f"resumed from the checkpoint of step {saved.step} of {self.total}")
+            self.began -= saved.seconds
+
+    def _seconds(self) -> float:
+        return time.monotonic() - self.began
+
+    def _steps(self) -> Iterator[list[Row]]:
+        """The rows of each optimiser step that is left, epoch after epoch."""
         lengths = [len(row) for row in self.rows]
-        micro, accumulation = (
-            self.settings.per_device_train_batch_size,
-            self.settings.gradient_accumulation_steps,
-        )
-        epoch = 0
+        epoch, skipped = divmod(self.state.step, self.steps_per_epoch)
         while self.state.step < self.total:
-            for step in plan(lengths, micro, accumulation, seed=self.context.seed * 1_000_003 + epoch):
+            steps = plan(lengths, self.step_size, 1, seed=self.context.seed * 1_000_003 + epoch)
+            for step in steps[skipped:]:
                 if self.state.step == self.total:
                     return
-                yield [self._collate([self.rows[i] for i in batch]) for batch in step]
-            epoch += 1
+                yield [self.rows[i] for batch in step for i in batch]
+            epoch, skipped = epoch + 1, 0
 
-    def _collate(self, rows: Sequence[Row]) -> Batch:
-        return collate(rows, self.device, self.share_prefix)
-
-    def _step(self, batches: Sequence[Batch], optimizer: Optimizer) -> None:
+    def _step(self, rows: Sequence[Row]) -> None:
         state, began = self.state, time.monotonic()
         self.network.train()
-        weight = sum(float(batch.weights.sum()) for batch in batches)
-        total = 0.0
-        for batch in batches:
-            loss = self.loss(self.network, batch) / weight
-            total += self._finite(float(loss.detach()), "loss", batches)
-            loss.backward()
+        loss = self._finite(self.gradient.of(rows, state.step + 1), "loss", rows)
+        state.micro = self.gradient.micro
+        state.notes += self.gradient.notes
+        self.gradient.notes = []
         rate = learning_rate(self.settings, state.step, self.total)
-        norm = self._finite(optimizer.step(rate), "gradient norm", batches)
-        tokens = sum(batch.tokens for batch in batches)
+        norm = self._finite(self.optimizer.step(rate), "gradient norm", rows)
+        self.average.update()
+        tokens = sum(len(row) for row in rows)
         state.step += 1
         state.tokens += tokens
         seconds = time.monotonic() - began
         found = self._evaluate() if self._is_evaluated() else None
-        self.context.on_step(
-            StepRecord(
-                step=state.step,
-                epoch=state.step / self.steps_per_epoch,
-                loss=total,
-                learning_rate=rate,
-                grad_norm=norm,
-                tokens=tokens,
-                seconds=seconds,
-                dev_loss=found.loss if found else None,
-                dev_score=found.score if found else None,
+        if self.group.leads:
+            self.context.on_step(
+                StepRecord(
+                    step=state.step,
+                    epoch=state.step / self.steps_per_epoch,
+                    loss=loss,
+                    learning_rate=rate,
+                    grad_norm=norm,
+                    tokens=tokens,
+                    seconds=seconds,
+                    dev_loss=found.loss if found else None,
+                    dev_score=found.score if found else None,
+                )
             )
-        )
 
-    def _finite(self, value: float, what: str, batches: Sequence[Batch]) -> float:
+    def _finite(self, value: float, what: str, rows: Sequence[Row]) -> float:
         if math.isfinite(value):
             return value
-        ids = ", ".join(row for batch in batches for row in batch.rows)
-        kept = (
-            f"; the weights of step {self.state.best.step} are in {self.best_file}" if self.state.best else ""
+        ids = ", ".join(row.id for row in rows)
+        best, saved = self.state.best, self.checkpoint.saved
+        kept = f"; the weights of step {best.step} are in {self.checkpoint.best(best.step)}" if best else ""
+        kept += (
+            f"; the last good checkpoint, of step {saved.step}, is {self.checkpoint.file}" if saved else ""
         )
         raise RunError(
             f"{what} is {value} at step {self.state.step + 1} of {self.total} (lessons {ids}){kept}"
@@ -185,22 +199,27 @@ class _Loop:
 
     def _evaluate(self) -> Evaluation:
         state = self.state
-        batch_size = 2 * self.settings.per_device_train_batch_size
-        found = evaluate(
+        with self.average.in_place():
+            found: Evaluation = self.group.told(self._measure)
+            if state.best is not None and found.rank <= state.best.rank:
+                state.worse_in_a_row += 1
+                return found
+            state.best, state.worse_in_a_row = found, 0
+            if self.group.leads:
+                checkpoint.save(checkpoint.trainable(self.network), self.checkpoint.best(found.step))
+        self.checkpoint.tidy(state.best)
+        return found
+
+    def _measure(self) -> Evaluation:
+        return evaluate(
             self.model,
             self.dev_rows,
             self.context.dev_score,
             self.loss,
-            batch_size,
-            state.step,
-            self.share_prefix,
+            2 * self.gradient.micro,
+            self.state.step,
+            self.layout.share_prefix,
         )
-        if state.best is None or found.rank > state.best.rank:
-            state.best, state.worse_in_a_row = found, 0
-            checkpoint.save(checkpoint.trainable(self.network), self.best_file)
-        else:
-            state.worse_in_a_row += 1
-        return found
 
     def _patience_is_over(self) -> bool:
         patience, state = self.settings.early_stopping_patience, self.state
@@ -211,23 +230,19 @@ class _Loop:
         )
         return True
 
-    def _restore_best(self) -> None:
-        state = self.state
-        if state.best is not None and state.best.step != state.step:
-            checkpoint.restore(self.network, self.best_file)
-            state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
-        self.best_file.unlink(missing_ok=True)
+    def _save(self) -> None:
+        state, every = self.state, self.settings.save_steps
+        if every and state.step % every == 0 and state.step < self.total:
+            state.seconds = self._seconds()
+            self.checkpoint.save(state, self.optimizer, self.average)
 
-    def _check_network(self) -> None:
-        """Find out on two short rows whether this network's loss can be computed the fast way."""
-        if self.loss is not response_loss:
-            self.share_prefix = False
-            return
-        few = sorted(self.rows, key=len)[:2]
-        self.network.eval()
-        shared, whole = self._collate(few), collate(few, self.device, share_prefix=False)
-        if not check_network(self.network, shared, whole):
-            self.share_prefix = False
-            self.state.notes.append(
-                "this network cannot continue a shared prefix: each row is computed whole"
-            )
+    def _settle(self) -> None:
+        """Leave the network with the weights that did best, or the averaged ones, or the last."""
+        state = self.state
+        self.average.settle()
+        if state.best is not None and state.best.step != state.step:
+            if self.group.leads:
+                checkpoint.restore(self.network, self.checkpoint.best(state.best.step))
+            state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
+        self.group.copy_from_lead(list(checkpoint.trainable(self.network).values()))
+        self.checkpoint.finished()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import RunError
 from harness.training.batches import Batch
+from harness.training.recompute import recomputes
 
 if TYPE_CHECKING:
     import torch
@@ -28,13 +29,22 @@ def response_loss(network: Any, batch: Batch) -> torch.Tensor:
 def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
     """The last hidden states of `batch.ids`: [rows, length, width].
 
-    No attention mask is needed: padding is on the right, where causal attention never looks.
+    No attention mask is needed: padding is on the right, where causal attention never looks, and
+    transformers keeps packed rows apart by their positions.
     """
-    body = network.base_model
-    if batch.prefix is None:
-        return body(input_ids=batch.ids, use_cache=False).last_hidden_state
+    import torch
     from transformers import DynamicCache
 
+    body = network.base_model
+    if batch.positions is not None:
+        packed = body(input_ids=batch.ids, position_ids=batch.positions, use_cache=False)
+        return packed.last_hidden_state
+    if batch.prefix is None:
+        return body(input_ids=batch.ids, use_cache=False).last_hidden_state
+    if recomputes(network):
+        # A block that is computed twice would put its keys into the cache twice.
+        whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
+        return body(input_ids=whole, use_cache=False).last_hidden_state[:, batch.prefix.shape[1] :]
     cache = DynamicCache(config=network.config)
     body(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
     cache.batch_repeat_interleave(len(batch.rows))
@@ -86,6 +96,20 @@ def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
         except (TypeError, ValueError, AttributeError, RuntimeError):
             return False
         return _close(head_logits(network, hidden), own, tolerance)
+
+
+def check_packing(network: Any, packed: Batch, whole: Batch) -> bool:
+    """Whether packed rows give this network the logits that the same rows have one by one."""
+    import torch
+
+    with torch.no_grad():
+        expected = hidden_states(network, whole)[whole.weights > 0]
+        try:
+            found = hidden_states(network, packed)[packed.weights > 0]
+        except (TypeError, ValueError, AttributeError, RuntimeError):
+            return False
+        tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
+        return _close(head_logits(network, found), head_logits(network, expected), tolerance)
 
 
 def _close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:

@@ -14,7 +14,8 @@ from harness.core.protocols import LanguageModel, StepRecord
 from harness.core.values import Lesson, Message
 from harness.training.loop import fit
 from harness.training.noise import noisy_embeddings
-from harness.training.optimizer import Optimizer, learning_rate
+from harness.training.optimizer import Optimizer
+from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
 from tests.unit.training_kit import context, hf_loss, lessons, logits, model, rows
 
