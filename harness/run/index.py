@@ -9,16 +9,24 @@ from harness.core.errors import ConfigError
 
 
 def open_index(results: Path) -> None:
-    """Fail before any work when the index cannot be written.
+    """Fail before any work when the index cannot be written; a damaged one is made again.
 
     Raises:
         ConfigError: the folder cannot be written, or another process holds the database.
     """
     from harness.run.runner import check_writable
-    from harness.store.store import Store
+    from harness.store.ingest import rebuild
+    from harness.store.store import DamagedError, check
 
     check_writable(results)
-    Store.open(results, write=True).close()
+    try:
+        check(results)
+    except DamagedError as error:
+        done = rebuild(results)
+        print(
+            f"warning: {error.file}: {error.message}; made again from the run folders ({done.runs} runs)",
+            file=sys.stderr,
+        )
 
 
 def index(results: Path, folder: Path) -> None:

@@ -6,6 +6,7 @@ there; one on a machine without it writes to a folder of its own, whose files tr
 
 from __future__ import annotations
 
+import errno
 import logging
 import sys
 import tempfile
@@ -26,6 +27,9 @@ from harness.run.folder import RunFolder
 from harness.run.locks import Lock
 from harness.run.progress import Progress
 from harness.run.workbench import Workbench
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What a system says when nothing can be written any more: no other cell could finish either."""
 
 log = logging.getLogger(__name__)
 
@@ -137,6 +141,11 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Prog
     except (KeyboardInterrupt, ConfigError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            remedy = "what is answered is kept: make room and give the same command again"
+            raise ConfigError(
+                f"cannot be written: {error.strerror}", file=folder.path, remedy=remedy
+            ) from None
         log.debug("cell %s failed", cell.id, exc_info=True)
         workbench.discard()
         return failed(cell, folder, error)

@@ -118,13 +118,21 @@ class Store:
         self.close()
 
 
+class DamagedError(ConfigError):
+    """The index is no DuckDB file, or not all of one. Its run folders make it again."""
+
+
 def check(results: Path) -> None:
     """Fail now, before hours of work, when what is finished could not be ingested.
 
     Raises:
+        DamagedError: not a database, or one that was cut off.
         ConfigError: as `Store.open`.
     """
-    Store.open(results, write=True).close()
+    with Store.open(results, write=True) as store:
+        (size,) = store.rows("PRAGMA database_size")
+        if store.path.stat().st_size < size["block_size"] * size["total_blocks"]:
+            raise DamagedError("the database is cut off", file=store.path, remedy=REBUILD)
 
 
 def migrations() -> list[Path]:
@@ -161,7 +169,7 @@ def _unreadable(path: Path, text: str) -> ConfigError:
     first = text.splitlines()[0] if text else "unknown error"
     if "permission" in text.lower() or "read-only" in text.lower():
         return _unwritable(path, first)
-    return ConfigError(f"cannot be opened as a database: {first}", file=path, remedy=REBUILD)
+    return DamagedError(f"cannot be opened as a database: {first}", file=path, remedy=REBUILD)
 
 
 def _unwritable(path: Path, text: str) -> ConfigError:
