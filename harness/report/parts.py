@@ -81,7 +81,7 @@ _FIGURE = """\
 {% endif %}
 {% endfor %}
 {% for picture in pictures %}
-<div class="choice" data-choice="{{ [picture.name, picture.other]|tojson }}"{% if not loop.first %} hidden{% endif %}>
+<div class="choice" data-choice="{{ [picture.name, picture.other]|tojson|forceescape }}"{% if not loop.first %} hidden{% endif %}>
 <div class="draw">{{ picture.drawing }}</div>
 <details><summary>The numbers</summary>{{ tables[loop.index0] }}
 <button type="button" class="copy" data-copy="csv">Copy as CSV</button>

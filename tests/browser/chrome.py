@@ -22,11 +22,16 @@ from pathlib import Path
 from typing import Any
 
 NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+DOWNLOADED = ("chromium-*/chrome-linux*/chrome", "chromium_headless_shell-*/chrome-*/*headless*shell")
+"""Below the folder where `make browser` (Playwright's installer) puts a browser."""
 
 
 def find() -> str | None:
-    """Path of an installed Chromium; None where there is none."""
-    return os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
+    """Path of an installed Chromium: `$CHROMIUM`, on the path, or by `make browser`; None where there is none."""
+    known = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
+    folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
+    found = [str(path) for pattern in DOWNLOADED for path in sorted(folder.glob(pattern))]
+    return known or (found[-1] if found else None)
 
 
 class Chrome:
