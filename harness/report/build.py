@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from importlib import resources
 from pathlib import Path
@@ -121,11 +121,16 @@ def _replace(file: Path, texts: Iterable[str]) -> None:
     part.replace(file)
 
 
-def render(data: ReportData, *, index: str = "") -> str:
-    """The whole page as text; `index` is the address of the page that lists all reports."""
+def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> str:
+    """The page as text: every section, or `only` some.
+
+    `index` is the address of the page that lists all reports.
+    """
     css, js = asset("css"), asset("js")
     bodies = []
     for name, section in discover():
+        if only and name not in only:
+            continue
         info = section.collect(data)
         if info is not None:
             bodies.append((name, section.TITLE, section.render(info)))

@@ -48,6 +48,27 @@ def run(results: Path, query: str) -> Answer:
     return Answer(names, rows)
 
 
+def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
+    """A query's answer as a relation of a database in memory: the index itself is closed again, so that
+    a notebook that keeps the answer locks nobody out.
+
+    Raises:
+        ConfigError: a query that DuckDB refuses, or one that answers nothing.
+    """
+    with Store.open(results) as store:
+        store.execute("SET enable_external_access = false")
+        store.execute("SET lock_configuration = true")
+        try:
+            found = store.connection.sql(query)
+            table = None if found is None else found.to_arrow_table()
+        except duckdb.Error as error:
+            remedy = "tables and views: docs/store.md"
+            raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
+    if table is None:
+        raise ConfigError("the query answers nothing", remedy="ask a SELECT")
+    return duckdb.connect().from_arrow(table)
+
+
 def _first_line(error: duckdb.Error) -> str:
     """DuckDB's message without its drawing of the query; its own suggestion is kept."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]

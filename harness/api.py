@@ -1,0 +1,190 @@
+"""The harness from Python: run an experiment, read the results, show the verdict in a notebook.
+
+What a command prints or writes is here a value: `run` gives back what `harness run` reports, and
+`load` reads a results folder. Nothing heavy is imported before it is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+from harness.decide.values import Verdict
+from harness.report.notebook import Shown, shown
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The verdict over some runs of one task and model, and the sections of its report."""
+
+    verdict: Verdict
+    results: Path
+    run_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.verdict.sentence
+
+    __repr__ = __str__
+
+    def section(self, *names: str) -> Shown:
+        """Sections of the report for a notebook, e.g. `section("differences", "cost")`.
+
+        Raises:
+            ConfigError: no section of that name.
+        """
+        return shown(self.results, self.run_ids, (self.verdict,), names)
+
+    def _repr_html_(self) -> str:
+        return self.section("verdict", "matrix", "differences", "cost")._repr_html_()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """What one `run` did: the records of its runs, its decisions and the report's file."""
+
+    records: tuple[Mapping[str, Any], ...]
+    decisions: tuple[Decision, ...]
+    report: Path
+
+    @property
+    def decision(self) -> Decision:
+        """The only decision.
+
+        Raises:
+            ConfigError: there are several tasks or models.
+        """
+        return _only(self.decisions)
+
+    def __repr__(self) -> str:
+        said = "\n".join(str(decision) for decision in self.decisions)
+        return f"{said or 'no run was finished'}\nreport: {self.report}"
+
+    def _repr_html_(self) -> str:
+        return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder. Tables and views are described in docs/store.md."""
+
+    path: Path
+
+    def sql(self, query: str) -> DuckDBPyRelation:
+        """A query's answer as a DuckDB relation in memory: `.df()` is pandas, `.arrow()` Arrow, `.pl()` polars.
+
+        Raises:
+            ConfigError: no such folder, or a query that DuckDB refuses.
+        """
+        from harness.store.ingest import sync
+        from harness.store.sql import relation
+
+        sync(self.path)
+        return relation(self.path, query)
+
+    def table(self, name: str) -> DuckDBPyRelation:
+        """A whole table or view, e.g. `runs`, `samples`, `scores`, `leaderboard`."""
+        return self.sql(f'FROM "{name}"')
+
+    def decisions(self, *runs: str, task: str | None = None) -> tuple[Decision, ...]:
+        """A decision per task and model, over the runs named or over the latest comparable ones."""
+        from harness.report.select import choose
+        from harness.run.evidence import verdicts
+        from harness.store.ingest import sync
+
+        sync(self.path)
+        ids, _ = choose(self.path, runs, task)
+        return _decisions(self.path, ids, verdicts([self.path / "runs" / run_id for run_id in ids]))
+
+    def decision(self, *runs: str, task: str | None = None) -> Decision:
+        """The only decision there is over these runs."""
+        return _only(self.decisions(*runs, task=task))
+
+
+def run(
+    target: str | Path,
+    *,
+    model: str | Sequence[str] = (),
+    recipes: Sequence[str] = (),
+    seeds: int | None = None,
+    limit: int | None = None,
+    labels: Sequence[int] = (),
+    settings: Sequence[str] = (),
+    results: str | Path = "results",
+    report: str | Path | None = None,
+    log_to: Sequence[str | Mapping[str, Any]] = (),
+    quiet: bool = False,
+) -> Done:
+    """`harness run` as a function: a task's name or folder, or an experiment's YAML file.
+
+    Args:
+        settings: overrides as the command takes them, e.g. `"weights.lora_r=8"`.
+        log_to: trackers, by name or with settings, e.g. `{"kind": "wandb", "project": "mine"}`.
+        quiet: no progress on stderr.
+
+    Raises:
+        ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
+            it is recorded, in `records`, with status `failed`.
+    """
+    from harness.loggers._feed import watched
+    from harness.run import progress, session
+
+    experiment = session.experiment(
+        str(target),
+        models=(model,) if isinstance(model, str) else tuple(model),
+        recipes=tuple(recipes),
+        seeds=seeds,
+        limit=limit,
+        labels=tuple(labels),
+        settings=tuple(settings),
+    )
+    folder = Path(results)
+    with watched(progress.choose(quiet=quiet), log_to, folder) as seen:
+        done = session.run(experiment, folder, progress=seen, report=None if report is None else Path(report))
+    ids = [path.name for path in done.outcome.folders]
+    decisions = _decisions(folder, ids, done.verdicts)
+    return Done(records=done.outcome.records, decisions=decisions, report=done.report)
+
+
+def load(results: str | Path = "results") -> Results:
+    """A results folder.
+
+    Raises:
+        ConfigError: there is none.
+    """
+    if not Path(results).is_dir():
+        raise ConfigError("no such results folder", file=Path(results), remedy="start with: harness run TASK")
+    return Results(Path(results))
+
+
+def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
+    places = {run_id: _place(results, run_id) for run_id in ids}
+    return tuple(
+        Decision(
+            verdict=verdict,
+            results=results,
+            run_ids=tuple(i for i, place in places.items() if place == (verdict.task, verdict.model)),
+        )
+        for verdict in verdicts
+    )
+
+
+def _place(results: Path, run_id: str) -> tuple[str, str] | None:
+    from harness.store.folders import read_head
+
+    head = read_head(results / "runs" / run_id)
+    return None if isinstance(head, str) else (head.record["task"]["name"], head.record["model"]["spec"])
+
+
+def _only(decisions: Sequence[Decision]) -> Decision:
+    if len(decisions) == 1:
+        return decisions[0]
+    if not decisions:
+        raise ConfigError("there is no decision", remedy="no run was finished")
+    names = ", ".join(f"{d.verdict.task} · {d.verdict.model}" for d in decisions)
+    raise ConfigError(f"there are {len(decisions)} decisions", remedy=f"choose among `decisions`: {names}")
