@@ -22,7 +22,9 @@ AXOLOTL = {
     "sample_packing": "packing",
 }
 LLAMA_FACTORY = {"cutoff_len": "max_length"}
-Schedule = Literal["linear", "cosine", "cosine_with_min_lr", "constant", "inverse_sqrt", "warmup_stable_decay"]
+Schedule = Literal[
+    "linear", "cosine", "cosine_with_min_lr", "constant", "inverse_sqrt", "warmup_stable_decay"
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,13 +73,18 @@ class TrainingSettings:
         neutral=0.0,
         doc="answer with the moving average of the weights (Polyak and Juditsky 1992); 0: the last ones",
     )
+    lesson_order: Literal["shuffled", "given"] = knob(
+        "shuffled",
+        neutral="shuffled",
+        doc="given: every epoch in the order of the data slot, for a curriculum (Bengio et al. 2009)",
+    )
     packing: bool = knob(
         False,
         neutral=False,
         doc="rows of a batch end to end instead of padded; none attends to another (Krell et al. 2021)",
     )
     activation_checkpointing: bool = knob(
-        False, decides=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
+        False, neutral=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
     )
     save_steps: NonNegativeInt = knob(
         100, decides=False, doc="optimiser steps between checkpoints to resume from; 0: none"

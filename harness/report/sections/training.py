@@ -57,7 +57,8 @@ def _caption(run: Run) -> str:
     ]
     if train["dropped"]:
         said.append(f"{len(train['dropped'])} examples dropped, too long")
-    return " · ".join([*said, *train["notes"]])
+    diagnosis = [f"Diagnosis: {sentence}" for sentence in train.get("diagnosis") or ()]
+    return " · ".join([*diagnosis, *said, *train["notes"]])
 
 
 def _picture(name: str, run: Run) -> parts.Picture:
