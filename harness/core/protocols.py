@@ -159,6 +159,8 @@ class DataContext:
     engine: Callable[[str], Engine]
     cache: Path
     model: str
+    note: Callable[[Mapping[str, Any]], None] = lambda provenance: None
+    """Told where a generated set came from, so that the run's record says it."""
 
 
 class Chat(Protocol):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass, field
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge
 
+from harness.core.keys import canonical_json
 from harness.core.protocols import Data, DataContext, Task
 from harness.core.values import Example
 
@@ -15,19 +16,31 @@ from harness.core.values import Example
 @dataclass(frozen=True, kw_only=True)
 class Train(Data):
     """`limit` takes the first examples. `shuffled` is one permutation a seed, so that the subsets of
-    a label curve are nested; `given` keeps the file's order.
+    a label curve are nested; `given` keeps the file's order. `short_first` and `long_first` draw the
+    same examples as `shuffled` and then sort them: a curriculum, for a loop that keeps the order
+    (`lesson_order: given` in the weights slot).
     """
 
+    paper: ClassVar[str] = "curriculum: Bengio et al. 2009, Curriculum learning (ICML)"
+
     limit: Annotated[int, Ge(1)] | None = field(default=None)
-    order: Literal["shuffled", "given"] = "shuffled"
+    order: Literal["shuffled", "given", "short_first", "long_first"] = "shuffled"
 
     @property
     def seeded(self) -> bool:
         """All of the split is the same set under every seed."""
-        return self.order == "shuffled" and self.limit is not None
+        return self.order != "given" and self.limit is not None
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:
         pool = list(task.splits["train"])
-        if self.order == "shuffled":
+        if self.order != "given":
             random.Random(seed).shuffle(pool)
-        return tuple(pool[: self.limit])
+        chosen = pool[: self.limit]
+        if self.order in ("short_first", "long_first"):
+            chosen.sort(key=_length, reverse=self.order == "long_first")
+        return tuple(chosen)
+
+
+def _length(example: Example) -> int:
+    """Characters of what is read and what is said."""
+    return len(canonical_json(dict(example.input))) + len(canonical_json(example.target))

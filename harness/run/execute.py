@@ -8,9 +8,11 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from harness.core.keys import digest
+from harness.core.kinds import build
 from harness.core.protocols import (
     DataContext,
     Engine,
@@ -24,7 +26,7 @@ from harness.run.folder import RunFolder
 from harness.run.learn import train
 from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
-from harness.run.workbench import Workbench, is_server
+from harness.run.workbench import Workbench, fingerprint, is_server
 
 
 def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progress) -> dict[str, Any]:
@@ -33,7 +35,8 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
     head = cell.describe() | environment.record() | {"started_at": _now()}
     folder.begin(head)
     with PeakMemory() as peak:
-        pool = _pool(cell, workbench, folder)
+        made: list[Mapping[str, Any]] = []
+        pool = _pool(cell, workbench, folder, made.append)
         prompter = cell.recipe.program.prepare(cell.task, pool, cell.seed)
         attempt = Attempt(
             cell=cell, folder=folder, workbench=workbench, progress=progress, pool=pool, prompter=prompter
@@ -46,6 +49,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         "error": None,
         "seconds": time.monotonic() - clock,
         "finished_at": _now(),
+        "generated": made,
         "train": learnt,
         "answer": answered,
         "peak_memory_bytes": peak.process,
@@ -81,7 +85,9 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any
     return record
 
 
-def _pool(cell: Cell, workbench: Workbench, folder: RunFolder) -> tuple[Example, ...]:
+def _pool(
+    cell: Cell, workbench: Workbench, folder: RunFolder, note: Callable[[Mapping[str, Any]], None]
+) -> tuple[Example, ...]:
     """The labelled examples that this recipe may learn from or show: train only."""
     if not cell.recipe.learns:
         return ()
@@ -89,11 +95,12 @@ def _pool(cell: Cell, workbench: Workbench, folder: RunFolder) -> tuple[Example,
     def engine(spec: str) -> Engine:
         if is_server(spec):
             return workbench.server(spec)
-        from harness.core.kinds import build
+        plain = dataclasses.replace(cell.recipe, base=build("base", "plain"))
+        identity = digest([fingerprint(spec), plain.base.identity()])
+        return workbench.engine(workbench.base(spec, plain), identity)
 
-        return workbench.engine(build("base", "plain").load(spec), spec)
-
-    context = DataContext(engine=engine, cache=folder.path.parent.parent / "generated", model=cell.model)
+    cache = folder.path.parent.parent / "generated"
+    context = DataContext(engine=engine, cache=cache, model=cell.model, note=note)
     return tuple(cell.recipe.data.examples(cell.task, cell.seed, context))
 
 

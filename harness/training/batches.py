@@ -69,6 +69,11 @@ def plan(lengths: Sequence[int], batch_size: int, accumulation: int, seed: int) 
     return [_cut(step, batch_size) for step in steps]
 
 
+def in_order(rows: int, step_size: int) -> list[list[list[int]]]:
+    """The steps of one epoch in the order that the rows came in: what a curriculum needs."""
+    return [[chunk] for chunk in _cut(list(range(rows)), step_size)]
+
+
 def collate(rows: Sequence[Row], device: str | torch.device = "cpu", share_prefix: bool = True) -> Batch:
     """The tensors of some rows. The last token of a row predicts nothing and is not computed."""
     import torch

@@ -11,7 +11,7 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
 from harness.training import checkpoint, processes
 from harness.training.average import Average
-from harness.training.batches import plan, step_count
+from harness.training.batches import in_order, plan, step_count
 from harness.training.evaluation import Evaluation, evaluate
 from harness.training.gradient import Gradient, Loss
 from harness.training.layout import Layout
@@ -139,7 +139,10 @@ class _Loop:
         lengths = [len(row) for row in self.rows]
         epoch, skipped = divmod(self.state.step, self.steps_per_epoch)
         while self.state.step < self.total:
-            steps = plan(lengths, self.step_size, 1, seed=self.context.seed * 1_000_003 + epoch)
+            if self.settings.lesson_order == "given":
+                steps = in_order(len(lengths), self.step_size)
+            else:
+                steps = plan(lengths, self.step_size, 1, seed=self.context.seed * 1_000_003 + epoch)
             for step in steps[skipped:]:
                 if self.state.step == self.total:
                     return

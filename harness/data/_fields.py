@@ -1,0 +1,83 @@
+"""What a target repeats word for word from its input, and how that is exchanged in both."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from harness.core.values import Example
+
+SHORTEST = 3
+"""Shorter strings stand in a text by chance."""
+
+Donors = Mapping[str, Sequence[str]]
+
+
+def shared(example: Example) -> list[str]:
+    """The strings of the target that stand in the input word for word."""
+    return [text for _, text in _repeated(example)]
+
+
+def donors(pool: Sequence[Example]) -> Donors:
+    """By path in the target: every value there that its example repeats from its input."""
+    found: dict[str, set[str]] = {}
+    for example in pool:
+        for path, text in _repeated(example):
+            found.setdefault(path, set()).add(text)
+    return {path: sorted(texts) for path, texts in found.items()}
+
+
+def exchange(example: Example, donors: Donors, draw: random.Random) -> Example | None:
+    """The example with every exchangeable string replaced by another example's, in the input and in
+    the target alike; None where there is nothing to exchange."""
+    changes: dict[str, str] = {}
+    taken = set(shared(example))
+    for path, text in _repeated(example):
+        others = [other for other in donors[path] if other not in taken]
+        if others and text not in changes:
+            changes[text] = draw.choice(others)
+            taken.add(changes[text])
+    if not changes:
+        return None
+    pattern = re.compile("|".join(_bounded(text) for text in sorted(changes, key=len, reverse=True)))
+
+    def changed(value: Any) -> Any:
+        if isinstance(value, str):
+            return pattern.sub(lambda match: changes[match.group()], value)
+        if isinstance(value, Mapping):
+            return {name: changed(item) for name, item in value.items()}
+        return [changed(item) for item in value] if isinstance(value, list) else value
+
+    return replace(example, input=changed(example.input), target=changed(example.target))
+
+
+def stands_in(text: str, where: str) -> bool:
+    """Whether `text` stands in `where` as whole words, in the same letters."""
+    return re.search(_bounded(text), where) is not None
+
+
+def _repeated(example: Example) -> list[tuple[str, str]]:
+    inputs = " \n ".join(value for value in example.input.values() if isinstance(value, str))
+    return [
+        (path, text)
+        for path, text in _strings(example.target, "")
+        if len(text) >= SHORTEST and stands_in(text, inputs)
+    ]
+
+
+def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, Mapping):
+        for name, item in value.items():
+            yield from _strings(item, f"{path}.{name}")
+    elif isinstance(value, list):
+        for item in value:
+            yield from _strings(item, f"{path}[]")
+
+
+def _bounded(text: str) -> str:
+    return rf"(?<!\w){re.escape(text)}(?!\w)"

@@ -1,0 +1,193 @@
+"""Generated examples: asked for once, kept with where they came from, and used again.
+
+A set is two files in the cache folder: the examples (JSONL) and, written last, their provenance
+(JSON): who made them from what, what was asked, kept and thrown away and why, and the cost.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, RunError
+from harness.core.keys import canonical_json, digest
+from harness.core.protocols import Data, DataContext, Engine, Program, Task
+from harness.core.values import Completion, Example, Invalid, Request
+
+VERSION = 1
+"""Part of every set's key: raised when the same request would be read in another way."""
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What happened while a set was made."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    tokens_in: int = 0
+    tokens_out: int = 0
+
+    def ask(self, engine: Engine, requests: Sequence[Request]) -> list[Completion]:
+        """Every answer, in the order of the requests."""
+        answers = dict(engine.generate(requests))
+        self.counts["asked"] += len(requests)
+        self.tokens_in += sum(answer.tokens_in for answer in answers.values())
+        self.tokens_out += sum(answer.tokens_out for answer in answers.values())
+        return [answers[place] for place in range(len(requests))]
+
+
+def remembered(
+    kind: Data,
+    task: Task,
+    seed: int,
+    context: DataContext,
+    make: Callable[[Tally], Iterable[Example]],
+    *,
+    teacher: str = "",
+) -> tuple[Example, ...]:
+    """The set that `kind` describes: read from the cache, or made now and kept.
+
+    Args:
+        teacher: spec of the model that writes; empty where none does.
+
+    Raises:
+        RunError: nothing that was generated could be kept.
+    """
+    origin = {
+        "data": kind.identity(),
+        "task": task.data_hash,
+        "prompt": [task.instructions, task.input, task.format.identity()],
+        "teacher": identity(teacher),
+        "seed": seed,
+        "version": VERSION,
+    }
+    base = context.cache / f"{task.name}-{kind.name()}-{digest(origin)[:16]}"
+    lines, about = base.with_suffix(".jsonl"), base.with_suffix(".json")
+    if not about.is_file():
+        tally, began = Tally(), time.monotonic()
+        made = _admitted(task, make(tally), tally)
+        if not made:
+            said = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
+            raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({said})")
+        text = "".join(canonical_json(dataclasses.asdict(example)) + "\n" for example in made)
+        provenance = {
+            "kind": kind.name(),
+            "config": kind.config(),
+            "paper": kind.paper,
+            "task": {"name": task.name, "version": task.version, "data_hash": task.data_hash},
+            "licence": task.licence,
+            "teacher": {"spec": teacher, "identity": origin["teacher"]} if teacher else None,
+            "seed": seed,
+            "counts": dict(tally.counts),
+            "tokens_in": tally.tokens_in,
+            "tokens_out": tally.tokens_out,
+            "seconds": time.monotonic() - began,
+            "sha256": digest(text),
+        }
+        _write(lines, text)
+        _write(about, json.dumps(provenance, ensure_ascii=False, indent=1))
+    context.note(json.loads(about.read_text(encoding="utf-8")) | {"file": lines.name})
+    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
+    return tuple(Example(**(row | {"context_ids": tuple(row["context_ids"])})) for row in rows)
+
+
+def identity(spec: str) -> str:
+    """What identifies a model that writes: its files, or the address of a server; empty for none."""
+    if not spec or spec.startswith("openai:") or spec.partition(":")[0] == "fake":
+        return spec
+    from harness.models.fingerprint import fingerprint
+
+    return fingerprint(spec)
+
+
+def program(spec: Any) -> Program:
+    """The program that a teacher is asked with."""
+    from harness.core.kinds import build
+
+    built: Program = build("programs", spec)
+    if built.oracle:
+        raise ConfigError("a teacher's program must not see gold context", remedy="use bm25 or few_shot")
+    return built
+
+
+def requests(
+    task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
+) -> list[Request]:
+    """What a teacher is asked about each source, greedily."""
+    prompter = asked.prepare(task, pool, seed)
+    constraint = task.format.constraint() if asked.constrain else None
+    return [
+        Request(
+            id=source.id,
+            messages=prompter(source).messages,
+            max_new_tokens=task.max_new_tokens,
+            constraint=constraint,
+            seed=seed,
+        )
+        for source in sources
+    ]
+
+
+def value(task: Task, answer: Completion, tally: Tally) -> Any:
+    """The answer as a target, or None where it is none: an error, cut off, not in the task's format,
+    or changed by being written down again."""
+    if answer.finish_reason == "error":
+        tally.counts["error"] += 1
+        return None
+    if answer.finish_reason == "length":
+        tally.counts["truncated"] += 1
+        return None
+    found = task.format.read(answer.text).extracted
+    if isinstance(found, Invalid) or found.value is None:
+        tally.counts["invalid"] += 1
+        return None
+    if not teachable(task, found.value):
+        tally.counts["invalid"] += 1
+        return None
+    return found.value
+
+
+def teachable(task: Task, target: Any) -> bool:
+    """Whether a target can be said in the task's format."""
+    try:
+        said = task.format.render(target)
+        json.dumps(target)
+    except (TypeError, ValueError):
+        return False
+    return bool(said.strip()) and not isinstance(task.format.parse(said), Invalid)
+
+
+def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:
+    """Without repetitions, and without what dev or test asks: a generated question may be one of theirs."""
+    held_out = {
+        canonical_json(dict(example.input))
+        for split in ("dev", "test")
+        for example in task.splits.get(split, ())
+    }
+    known: set[str] = set()
+    kept = []
+    for example in made:
+        mark = canonical_json([dict(example.input), example.target])
+        if canonical_json(dict(example.input)) in held_out:
+            tally.counts["held_out"] += 1
+        elif mark in known:
+            tally.counts["repeated"] += 1
+        else:
+            known.add(mark)
+            kept.append(example)
+    tally.counts["kept"] = len(kept)
+    return kept
+
+
+def _write(file: Path, text: str) -> None:
+    import os
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(f".{os.getpid()}.part")
+    draft.write_text(text, encoding="utf-8")
+    draft.replace(file)
