@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -10,13 +11,17 @@ from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, T
 from harness.core.values import Lesson
 from harness.run import scoring
 from harness.run.attempt import Attempt, lesson, request
-from harness.run.folder import RunFolder, append_line, read_json, write_json
+from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
 
 
 def train(
     attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]
 ) -> tuple[LanguageModel, dict[str, Any]]:
-    """Train every stage in order; a stage that an earlier attempt finished is loaded instead."""
+    """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
+    one that was interrupted goes on from its checkpoint, where its kind keeps one."""
+    from harness.training import resume
+    from harness.training.diagnosis import diagnose
+
     cell, folder = attempt.cell, attempt.folder
     totals: list[dict[str, Any]] = []
     for index, stage in enumerate(cell.recipe.weights):
@@ -24,14 +29,13 @@ def train(
         if (record := _stage_record(done)) is not None:
             model = stage.load(model, done.path)
         else:
-            if index == 0:
-                folder.steps.unlink(missing_ok=True)
             context = _training_context(attempt, index)
             result = stage.train(model, lessons, context)
             model = result.model
             stage.save(model, done.path)
-            record = _summary(result, done)
+            record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
             write_json(done.path / "trained.json", record)
+            resume.forget(done.path)
         totals.append(record)
     return model, _sum(totals)
 
@@ -60,8 +64,14 @@ def _training_context(attempt: Attempt, index: int) -> TrainingContext:
         rows = [scoring.sample(cell.task, *prompts[i], answers[i]) for i in sorted(answers)]
         return scoring.mean_score(rows, cell.task.primary)
 
+    begun = False
+
     def on_step(step: StepRecord) -> None:
+        nonlocal begun
         step = dataclasses.replace(step, stage=str(index))
+        if not begun:
+            _cut_back(folder, step)
+            begun = True
         append_line(folder.steps, dataclasses.asdict(step))
         progress.step(cell, step)
 
@@ -77,6 +87,19 @@ def _training_context(attempt: Attempt, index: int) -> TrainingContext:
     )
 
 
+def _cut_back(folder: RunFolder, step: StepRecord) -> None:
+    """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
+    here = (int(step.stage), step.step)
+    kept = [line for line in read_lines(folder.steps) if (int(line["stage"]), line["step"]) < here]
+    draft = folder.steps.with_suffix(".partial")
+    draft.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
+    draft.replace(folder.steps)
+
+
+def _steps(folder: RunFolder, index: int) -> list[StepRecord]:
+    return [StepRecord(**line) for line in read_lines(folder.steps) if line["stage"] == str(index)]
+
+
 def _reward(attempt: Attempt) -> Callable[[str, str], float | None]:
     """Scores an answer to a lesson as the task scores answers; train only."""
     task, examples = attempt.cell.task, {example.id: example for example in attempt.pool}
@@ -90,7 +113,8 @@ def _reward(attempt: Attempt) -> Callable[[str, str], float | None]:
 def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:
     record = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     del record["model"]
-    size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+    files = [path for path in folder.path.rglob("*") if path.is_file() and path.parent.name != "checkpoint"]
+    size = sum(path.stat().st_size for path in files)
     return record | {"bytes": size}
 
 
@@ -99,6 +123,6 @@ def _sum(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
     total = dict(stages[-1])
     for name in ("seconds", "steps", "tokens", "bytes"):
         total[name] = sum(stage[name] for stage in stages)
-    for name in ("dropped", "notes"):
-        total[name] = [item for stage in stages for item in stage[name]]
+    for name in ("dropped", "notes", "diagnosis"):
+        total[name] = [item for stage in stages for item in stage.get(name, ())]
     return total
