@@ -116,6 +116,10 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
     Raises:
         ConfigError: unknown kind, unknown field, or a value of the wrong type.
     """
+    if not isinstance(spec, str | Mapping) or not all(isinstance(name, str) for name in spec):
+        raise ConfigError(
+            f"a {room.removesuffix('s')} is a name or a mapping with 'kind', not {spec!r}", file=file
+        )
     fields = {"kind": spec} if isinstance(spec, str) else dict(spec)
     kind = fields.pop("kind", None)
     if not isinstance(kind, str):

@@ -24,7 +24,7 @@ class CachedEngine:
         self.inner, self.name = inner, inner.name
         self.identity = identity
         self._file = folder / f"{digest(identity)[:32]}.jsonl"
-        self._known: dict[str, dict[str, Any]] | None = None
+        self._known: dict[str, Completion] | None = None
 
     @property
     def context(self) -> int | None:
@@ -40,7 +40,7 @@ class CachedEngine:
         left = []
         for position, key in enumerate(keys):
             if key is not None and key in known:
-                yield position, Completion(**{**known[key], "cached": True})
+                yield position, known[key]
             else:
                 left.append(position)
         for place, completion in self.inner.generate([requests[position] for position in left]):
@@ -56,16 +56,14 @@ class CachedEngine:
     def count(self, request: Request) -> int:
         return self.inner.count(request)
 
-    def _load(self) -> dict[str, dict[str, Any]]:
+    def _load(self) -> dict[str, Completion]:
         if self._known is None:
             self._known = {}
             if self._file.exists():
-                for line in self._file.read_text(encoding="utf-8").splitlines():
+                for line in self._file.read_bytes().split(b"\n"):
                     try:
                         entry = json.loads(line)
-                        self._known[entry["key"]] = entry["completion"] | {
-                            "token_ids": tuple(entry["completion"]["token_ids"])
-                        }
+                        self._known[entry["key"]] = _completion(entry["completion"])
                     except (ValueError, KeyError, TypeError):
                         continue
         return self._known
@@ -74,12 +72,16 @@ class CachedEngine:
         if key is None or completion.finish_reason == "error":
             return
         record = dataclasses.asdict(completion)
-        self._load()[key] = record
+        self._load()[key] = dataclasses.replace(completion, cached=True)
         self._file.parent.mkdir(parents=True, exist_ok=True)
         line = json.dumps({"key": key, "completion": record}, ensure_ascii=False) + "\n"
         with self._file.open("ab", buffering=0) as stream:
             # A line of its own, even after one that a kill cut off.
             stream.write(line.encode() if stream.tell() == 0 else b"\n" + line.encode())
+
+
+def _completion(record: dict[str, Any]) -> Completion:
+    return Completion(**record | {"token_ids": tuple(record["token_ids"]), "cached": True})
 
 
 def _key(request: Request) -> str | None:

@@ -42,7 +42,12 @@ def git() -> dict[str, Any]:
     folder = Path(__file__).resolve().parents[2]
 
     def ask(*words: str) -> str | None:
-        done = subprocess.run(["git", "--no-optional-locks", "-C", str(folder), *words], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "--no-optional-locks", "-C", str(folder), *words],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         return done.stdout.strip() if done.returncode == 0 else None
 
     try:

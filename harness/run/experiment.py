@@ -95,6 +95,9 @@ def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:
         return recipes.load(spec)
     spec = dict(spec)
     parent, name = spec.pop("extends", None), spec.pop("name", None)
+    for key, value in (("extends", parent), ("name", name)):
+        if not isinstance(value, str | None):
+            raise ConfigError(f"'{key}' of a recipe is a name, not {value!r}", file=file)
     if parent is None:
         if name is None:
             raise ConfigError("a recipe needs 'name' or 'extends'", file=file)

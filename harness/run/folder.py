@@ -35,12 +35,13 @@ class RunFolder:
     def finished(self) -> dict[str, Any] | None:
         """The record of a run that was completed without an error; None when there is none."""
         record = self.record()
-        return record if record is not None and record["status"] == "done" else None
+        done = isinstance(record, dict) and record.get("status") == "done"
+        return record if done else None
 
     def record(self) -> dict[str, Any] | None:
         try:
             return read_json(self.path / "run.json")
-        except (FileNotFoundError, json.JSONDecodeError):
+        except (FileNotFoundError, ValueError):
             return None
 
     def begin(self, cell: dict[str, Any]) -> None:
@@ -68,11 +69,12 @@ class RunFolder:
         with self.samples.open("rb") as stream:
             for line in stream:
                 try:
-                    if not line.endswith(b"\n"):
-                        break
-                    rows.append(json.loads(line))
-                except json.JSONDecodeError:
+                    row = json.loads(line)
+                except ValueError:
                     break
+                if not (line.endswith(b"\n") and isinstance(row, dict) and "sample_id" in row):
+                    break
+                rows.append(row)
                 end += len(line)
         if end < self.samples.stat().st_size:
             os.truncate(self.samples, end)

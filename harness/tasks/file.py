@@ -160,7 +160,7 @@ def write_schema() -> None:
 def _explained(error: ValidationError, path: Path) -> ConfigError:
     # An unknown key explains a missing one; in a union the branch that got furthest explains most.
     first = min(error.errors(), key=lambda found: (found["type"] != "extra_forbidden", -len(found["loc"])))
-    place = [part for part in first["loc"] if not _is_branch(part)]
+    place = [part for part in first["loc"] if not _is_branch(part)] or list(first["loc"])
     name, line = ".".join(str(part) for part in place), line_of(path, place)
     if first["type"] == "extra_forbidden":
         known = _keys_at(place[:-1])

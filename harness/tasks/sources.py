@@ -65,8 +65,6 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
         return data.decode(encoding).removeprefix("\ufeff")
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
-    except LookupError:
-        raise ConfigError(f"unknown encoding '{encoding}'", file=path, remedy="e.g. utf-8, latin-1") from None
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
@@ -75,6 +73,8 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
             f"or say so: data: {{encoding: latin-1}}"
         )
         raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
+    except (LookupError, ValueError):
+        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
 
 
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
