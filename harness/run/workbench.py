@@ -35,9 +35,9 @@ class Workbench:
 
     def engine(self, model: LanguageModel, identity: str) -> Engine:
         """An engine over a loaded model; `identity` says which weights answer."""
-        from harness.engines.hf import HfEngine
+        from harness.engines.local import local
 
-        return self.remembering(HfEngine(model), identity)
+        return self.remembering(local(model), identity)
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""

@@ -48,6 +48,15 @@ def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
         reached = reached or module is found
 
 
+def thaw_last(network: Any, count: int) -> None:
+    """Let the last `count` blocks and the norm behind them move, and nothing else."""
+    network.requires_grad_(False)
+    for block in list(blocks(network))[-count:] if count else ():
+        block.requires_grad_(True)
+    for parameter in after_blocks(network):
+        parameter.requires_grad_(True)
+
+
 def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[str, Any]]:
     """Path and module of every layer inside the blocks that has one of these names.
 

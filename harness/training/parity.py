@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ParityError
 from harness.core.protocols import LanguageModel
@@ -75,7 +75,7 @@ def check(
         check_prompt(rows, asked),
         check_bos([ids[len(lead) :] for ids in asked], model.chat.bos_id),
         check_eos(rows, model.chat.eos_ids),
-        check_trained(before, _logits(model, before.ids)),
+        check_head(model.network) or check_trained(before, _logits(model, before.ids)),
         check_merged(model, before),
     ]
 
@@ -148,6 +148,15 @@ def check_trained(before: Canary, logits: torch.Tensor) -> Check:
     return Check(
         check="trained", ok=True, detail=f"training moved a canary prompt's logits by up to {change:.3g}"
     )
+
+
+def check_head(network: Any) -> Check | None:
+    """Whether a classification head has moved from the zeros that it begins with; None without one."""
+    if not hasattr(network, "answer_head"):
+        return None
+    size = float(network.answer_head.weight.detach().abs().max())
+    detail = f"the classification head's largest weight is {size:.3g}; it began at 0"
+    return Check(check="trained", ok=size > 0, detail=detail)
 
 
 def check_merged(model: LanguageModel, before: Canary) -> Check:

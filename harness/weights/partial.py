@@ -34,16 +34,12 @@ class Partial(Supervised):
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.training.adapters import fold
-        from harness.training.blocks import after_blocks, blocks, refuse_quantized
+        from harness.training.blocks import refuse_quantized, thaw_last
 
         network = model.network
         refuse_quantized(network, "partial finetuning")
         fold(network)
-        network.requires_grad_(False)
-        for block in list(blocks(network))[-self.layers :] if self.layers else ():
-            block.requires_grad_(True)
-        for parameter in after_blocks(network):
-            parameter.requires_grad_(True)
+        thaw_last(network, self.layers)
         inward, outward = network.get_input_embeddings(), network.get_output_embeddings()
         if self.head != self.embeddings and inward.weight is outward.weight:
             raise ConfigError(

@@ -1,0 +1,87 @@
+"""Labels from a network with a classification head: one pass a request, nothing is generated."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+
+from harness.core.errors import ConfigError
+from harness.core.protocols import LanguageModel
+from harness.core.values import Completion, Request
+
+_ROWS = 32
+
+
+class ClassifierEngine:
+    """`core.protocols.Engine` over a network with `answer_head`; what it says is always a label.
+
+    Limits, constraints and temperature do not apply: the likeliest label is given.
+    """
+
+    name = "classifier"
+
+    def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
+        self.model = model
+        self.context = model.context
+        self.batch_size = batch_size or _ROWS
+
+    def count(self, request: Request) -> int:
+        return len(self._ids(request))
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        prompts = [self._ids(request) for request in requests]
+        order = sorted(range(len(prompts)), key=lambda i: -len(prompts[i]))
+        for position in order:
+            if not 0 < len(prompts[position]) <= self.context:
+                yield position, self._error(prompts[position])
+        fitting = [i for i in order if 0 < len(prompts[i]) <= self.context]
+        for start in range(0, len(fitting), self.batch_size):
+            some = fitting[start : start + self.batch_size]
+            clock = time.monotonic()
+            labels = self._label([prompts[i] for i in some])
+            seconds = (time.monotonic() - clock) / len(some)
+            for position, label in zip(some, labels, strict=True):
+                yield position, self._answer(prompts[position], label, seconds)
+
+    def loglikelihoods(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[tuple[float, bool]]:
+        """
+        Raises:
+            ConfigError: always; a classifier knows its labels and no other text.
+        """
+        raise ConfigError("a classifier gives labels, not likelihoods of text", remedy="benchmark its base")
+
+    def _label(self, prompts: Sequence[Sequence[int]]) -> list[str]:
+        import torch
+
+        from harness.training.labels import label_scores
+
+        network = self.model.network
+        training = network.training
+        network.eval()
+        with torch.no_grad():
+            best = label_scores(network, prompts).argmax(-1)
+        network.train(training)
+        return [network.answer_head.labels[i] for i in best.tolist()]
+
+    def _ids(self, request: Request) -> list[int]:
+        if request.token_ids is not None:
+            return list(request.token_ids)
+        return self.model.chat.encode(request.messages)
+
+    def _answer(self, prompt: Sequence[int], label: str, seconds: float) -> Completion:
+        return Completion(
+            text=label,
+            tokens_in=len(prompt),
+            tokens_out=1,
+            finish_reason="stop",
+            seconds=seconds,
+            prompt=self.model.chat.show(prompt),
+        )
+
+    def _error(self, prompt: Sequence[int]) -> Completion:
+        reason = f"prompt of {len(prompt)} tokens, the model's context is {self.context}"
+        return Completion(
+            text="", tokens_in=len(prompt), tokens_out=0, finish_reason="error", seconds=0.0, error=reason
+        )

@@ -1,0 +1,73 @@
+"""A classification head on the network's last hidden state: an answer is a label, in one pass."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import NonNegativeInt, PositiveFloat
+
+from harness.core.errors import ConfigError
+from harness.core.kinds import knob
+from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
+from harness.core.values import Lesson
+from harness.training.supervised import Supervised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Classification(Supervised):
+    """For tasks whose format is `choice`, on decoders. The head moves, and the last blocks with it.
+
+    The model no longer writes: it gives one of the labels, so no answer is ever invalid. Adapters
+    of earlier stages are folded into the weights first.
+    """
+
+    paper: ClassVar[str] = "Radford et al. 2018, GPT, https://openai.com/index/language-unsupervised/"
+
+    learning_rate: PositiveFloat = knob(
+        1e-4, low=1e-5, high=1e-3, log=True, doc="6.25e-5 in the paper, for all weights"
+    )
+    layers: NonNegativeInt = knob(
+        8, choices=(0, 1, 2, 4, 8, 16), doc="blocks that move, counted from the last; 0: the head alone"
+    )
+
+    def train(
+        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
+    ) -> TrainingResult:
+        from harness.training import labels
+
+        form = context.task.format
+        known = labels.labels_of(form)
+        if self.prompt_loss_weight:
+            raise ConfigError("a classifier has no loss on prompts", remedy="leave prompt_loss_weight at 0")
+        longest = min(self.max_length, model.context)
+        rows = [labels.to_row(lesson, model.chat, form, known) for lesson in lessons]
+        dev = [labels.to_row(x, model.chat, form, known) for x in context.dev[: self.dev_examples]]
+        kept = [row for row in rows if len(row) - 1 <= longest]
+        labels.attach(model.network, known)
+        fitting = [row for row in dev if len(row) - 1 <= longest]
+        result = self.learn(model, kept, fitting, context, labels.label_loss)
+        return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))
+
+    def prepare(self, model: LanguageModel) -> None:
+        from harness.training import adapters, blocks
+
+        network = model.network
+        blocks.refuse_quantized(network, "classification")
+        adapters.fold(network)
+        blocks.thaw_last(network, self.layers)
+        network.answer_head.requires_grad_(True)
+
+    def save(self, model: LanguageModel, folder: Path) -> None:
+        from harness.training import checkpoint, labels
+
+        labels.save(model.network, checkpoint.trainable(model.network).items(), folder)
+
+    def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
+        from harness.training import adapters, labels
+
+        adapters.fold(model.network)
+        labels.load(model.network, folder)
+        return model
