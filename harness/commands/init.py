@@ -74,4 +74,4 @@ def init(
     for line in made.guesses:
         print(f"  {line}")
     print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")
-    print(f"  harness run {made.handle} --limit 20")
+    print(f"  harness diagnose {made.handle} --limit 20\n  harness run {made.handle} --limit 20")

@@ -33,7 +33,7 @@ def answer(attempt: Attempt, engine: Engine) -> dict[str, Any]:
         row = scoring.sample(cell.task, left[position], prompts[position], completion)
         append_line(folder.samples, row)
         attempt.progress.answered(cell)
-    attempt.progress.state(cell, "latency")
+    attempt.progress.state(cell, "timing")
     asked = [request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
     batch = {"batch_size": getattr(engine, "batch_size", None)}
     return answer_cost(folder.rows()) | latency(engine, asked) | batch

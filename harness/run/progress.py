@@ -110,7 +110,8 @@ class PlainProgress(Progress):
         return time.monotonic() - self._last >= self._every
 
     def plan(self, cells: Sequence[Cell]) -> None:
-        print(f"{len(cells)} runs to do or to find done", file=sys.stderr, flush=True)
+        count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
+        print(f"{count}; what is complete is not repeated", file=sys.stderr, flush=True)
 
     def state(self, cell: Cell, state: str) -> None:
         self._say(cell, state)

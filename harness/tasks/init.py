@@ -75,6 +75,10 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
         for split, part in _divide(pools, wish).items()
     }
+    given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
+    if taken < given:
+        options = "--train-size, --dev-size and --test-size"
+        said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
     into.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
     try:
