@@ -55,10 +55,10 @@ def _training_context(attempt: Attempt, index: int) -> TrainingContext:
     prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
 
     def dev_score(model: LanguageModel) -> float:
-        from harness.engines.hf import HfEngine
+        from harness.engines.local import local
 
         progress.state(cell, "dev score")
-        engine = HfEngine(model)
+        engine = local(model)
         requests = [request(cell, example, prompt) for example, prompt in prompts]
         answers = dict(engine.generate(requests))
         rows = [scoring.sample(cell.task, *prompts[i], answers[i]) for i in sorted(answers)]
