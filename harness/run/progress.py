@@ -53,6 +53,13 @@ def outcome(record: dict[str, Any]) -> str:
     )
 
 
+def left(seconds: float) -> str:
+    """A rest of time in the unit that people would say it in."""
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left" if seconds < 6000 else f"{seconds / 3600:.1f} h left"
+
+
 class Several(Progress):
     """Tells each of its members everything, in their order."""
 
@@ -191,9 +198,22 @@ class LiveProgress(Progress):
         row = self._rows[cell.key]
         row["text"] = (
             f"epoch {step.epoch:.2f} · loss {step.loss:.3f} · {step.tokens / step.seconds:.0f} tok/s"
+            + self._training_left(cell, step)
         )
         row["state"] = "training"
         row["dev"] = step.dev_score if step.dev_score is not None else row["dev"]
+
+    def _training_left(self, cell: Cell, step: StepRecord) -> str:
+        """By the share of the stage's epochs that is done since its first step that was seen."""
+        row, stage = self._rows[cell.key], int(step.stage or 0)
+        if row.get("stage") != stage:
+            row |= {"stage": stage, "from": step.epoch, "at": time.monotonic()}
+            return ""
+        epochs = getattr(cell.recipe.weights[stage], "num_train_epochs", None)
+        done = step.epoch - row["from"]
+        if epochs is None or done <= 0:
+            return ""
+        return " · " + left((time.monotonic() - row["at"]) * max(epochs - step.epoch, 0.0) / done)
 
     def answering(self, cell: Cell, *, done: int, total: int) -> None:
         self._rows[cell.key] |= {"state": "answering", "done": done, "first": done, "total": total}
@@ -203,8 +223,8 @@ class LiveProgress(Progress):
         row = self._rows[cell.key]
         row["done"] += 1
         rate = (row["done"] - row["first"]) / max(time.monotonic() - row["since"], 1e-9)
-        left = (row["total"] - row["done"]) / rate
-        row["text"] = f"{row['done']}/{row['total']} · {rate:.1f}/s · {left:.0f} s left"
+        rest = left((row["total"] - row["done"]) / rate)
+        row["text"] = f"{row['done']}/{row['total']} · {rate:.1f}/s · {rest}"
 
     def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
         text = f"{record['seconds']:.0f} s" if fresh else "already done"

@@ -1,0 +1,128 @@
+"""What is seen while it runs: a live table, plain lines for logs, silence."""
+
+from __future__ import annotations
+
+import io
+import sys
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from harness.core.protocols import StepRecord
+from harness.run import progress
+from harness.run.progress import LiveProgress, PlainProgress, Progress, Several
+
+RECORD = {
+    "status": "done", "seconds": 12.0, "task": {"primary": "exact"},
+    "metrics": {"exact": {"mean": 0.75, "n": 8}, "valid_extracted": {"mean": 1.0, "n": 8}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
+    now = SimpleNamespace(at=100.0)
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now.at)
+    return now
+
+
+def cell(name: str = "lora") -> Any:
+    recipe = SimpleNamespace(name=name, weights=(SimpleNamespace(num_train_epochs=3.0),))
+    return SimpleNamespace(id=f"task-{name}", key=name, recipe=recipe, seed=0, labels=None)
+
+
+def step(number: int, epoch: float, **values: Any) -> StepRecord:
+    return StepRecord(
+        step=number, epoch=epoch, loss=1.5, learning_rate=1e-3, grad_norm=1.0, tokens=100, seconds=0.5,
+        stage="0", **values,
+    )  # fmt: skip
+
+
+def drawn(live: LiveProgress) -> str:
+    console = Console(file=io.StringIO(), width=160)
+    console.print(live._table())
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+def test_live_table_says_state_progress_rate_time_left_and_dev_score(clock: SimpleNamespace) -> None:
+    live, one, other = LiveProgress(), cell(), cell("zero_shot")
+    live.plan([one, other])
+    assert drawn(live).count("waiting") == 2
+    live.state(one, "training")
+    live.step(one, step(1, 0.5))
+    clock.at += 10
+    live.step(one, step(2, 1.0, dev_score=0.625))
+    text = drawn(live)
+    # Half an epoch took 10 s and two epochs are left.
+    for words in ("training", "epoch 1.00", "200 tok/s", "40 s left", "0.625"):
+        assert words in text
+    live.answering(one, done=2, total=8)
+    clock.at += 2
+    live.answered(one)
+    live.answered(one)
+    for words in ("answering", "4/8", "1.0/s", "4 s left", "0.625"):
+        assert words in drawn(live)
+    live.finished(one, RECORD, fresh=True)
+    assert "exact 0.750 (n=8) · valid 100%" in drawn(live)
+    live.finished(other, {**RECORD, "status": "failed", "error": "ValueError: no"}, fresh=True)
+    assert "failed: ValueError: no" in drawn(live)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [(0.4, "0 s left"), (99, "99 s left"), (180, "3 min left"), (7200, "2.0 h left")],
+)
+def test_rest_of_time(seconds: float, said: str) -> None:
+    assert progress.left(seconds) == said
+
+
+def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
+    plain, one = PlainProgress(), cell()
+    plain.plan([one])
+    plain.state(one, "training")
+    plain.step(one, step(1, 0.5))
+    clock.at += 11
+    plain.step(one, step(2, 1.0, dev_score=0.5))
+    plain.answering(one, done=0, total=8)
+    plain.answered(one)
+    clock.at += 11
+    plain.answered(one)
+    plain.finished(one, RECORD, fresh=False)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert "\x1b" not in said.err
+    assert [line.removeprefix("task-lora: ") for line in said.err.splitlines()] == [
+        "1 run; what is complete is not repeated",
+        "training",
+        "epoch 1.00 step 2 loss 1.500 · dev score 0.500",
+        "answering 8 examples",
+        "answered 2/8",
+        "exact 0.750 (n=8) · valid 100% · already done",
+    ]
+
+
+def test_what_is_chosen_fits_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert type(progress.choose(quiet=True)) is Progress
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False))
+    assert type(progress.choose(quiet=False)) is PlainProgress
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
+    assert type(progress.choose(quiet=False)) is LiveProgress
+
+
+def test_several_are_all_told_and_all_left(clock: SimpleNamespace) -> None:
+    told: list[str] = []
+
+    class Listener(Progress):
+        def __init__(self, name: str) -> None:
+            self.name = name
+
+        def __exit__(self, *_: object) -> None:
+            told.append(f"{self.name} left")
+
+        def state(self, cell: Any, state: str) -> None:
+            told.append(f"{self.name} {state}")
+
+    with Several([Listener("a"), Listener("b")]) as both:
+        both.state(cell(), "training")
+    assert told == ["a training", "b training", "b left", "a left"]
