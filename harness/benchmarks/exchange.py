@@ -15,9 +15,10 @@ from typing import Any
 
 from harness.benchmarks import records
 from harness.benchmarks.records import Row
-from harness.benchmarks.target import MODELS, Target
+from harness.benchmarks.target import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.store import benchmarks
 from harness.store.folders import read_rows
 
 
@@ -35,11 +36,10 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
     key = digest([found["results"], found.get("date"), found.get("n-samples")])
     if records.known(folder, key):
         return []
-    samples = dict(_samples(file, found))
-    place = records.save(folder, key, "lm-eval", found, samples)
-    rows = records.rows_of(found, _common(found, head, key, place))
-    if not rows:
+    if not records.rows_of(found, {}):
         raise ConfigError("holds no metric", file=file, remedy="name a results_*.json of lm-eval 0.4")
+    place = records.save(folder, key, "lm-eval", found, dict(_samples(file, found)))
+    rows = records.rows_of(found, _common(found, head, key, place))
     if target is None or target.run is None:
         text = json.dumps(head, indent=1, ensure_ascii=False)
         (folder / "model.json").write_text(text, encoding="utf-8")
@@ -51,7 +51,7 @@ def export(target: Target, out: Path) -> list[Path]:
     """Write every evaluation that stands as lm-eval would below `out`; the files written."""
     standing = records.latest(records.read(target.folder)).values()
     files: list[Path] = []
-    for place in dict.fromkeys(records.place_of(target.folder, row) for row in standing):
+    for place in dict.fromkeys(benchmarks.place_of(target.folder, row) for row in standing):
         whole = place / "results.json"
         if whole.is_file():
             files += _export(json.loads(whole.read_text(encoding="utf-8")), place, out, target.name)
@@ -63,7 +63,7 @@ def _export(found: dict[str, Any], place: Path, out: Path, name: str) -> Iterato
     folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", found.get("model_name") or name)
     folder.mkdir(parents=True, exist_ok=True)
     for task in found["results"]:
-        source = records.samples_file(place, task)
+        source = benchmarks.samples_file(place, task)
         if source.is_file():
             file = folder / f"samples_{task}_{stamp}.jsonl"
             file.write_bytes(source.read_bytes())
@@ -93,7 +93,7 @@ def _place(results: Path, found: dict[str, Any], target: Target | None) -> tuple
     name = str(found.get("model_name") or (found.get("config") or {}).get("model") or "unknown")
     slug = re.sub(r"[^\w.-]+", "_", name)[:60]
     head = {"model": name, "fingerprint": None, "base": None}
-    return results / MODELS / f"{slug}-imported", head
+    return results / benchmarks.FOLDER / f"{slug}-imported", head
 
 
 def _common(found: dict[str, Any], head: Row, key: str, place: Path) -> Row:

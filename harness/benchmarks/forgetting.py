@@ -21,6 +21,7 @@ from harness.benchmarks.target import Target, base_of, find
 from harness.core.errors import ConfigError
 from harness.stats import paired
 from harness.stats.resampling import Floats
+from harness.store import benchmarks
 
 _SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
 
@@ -121,7 +122,7 @@ def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
     latest = {(row["task"], row["metric"]): row for row in stand.values() if _name(row) in known}
     for row in latest.values():
         other = known[_name(row)]
-        after, before = records.values(target.folder, row), records.values(base.folder, other)
+        after, before = benchmarks.values(target.folder, row), benchmarks.values(base.folder, other)
         shared = [name for name in after if name in before]
         if shared:
             yield _compared(

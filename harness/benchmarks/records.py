@@ -10,16 +10,15 @@ Lines are only ever appended; of the same task and metric the last one stands.
 from __future__ import annotations
 
 import json
-import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.store.folders import read_rows
+from harness.store import benchmarks
+from harness.store.benchmarks import is_number, samples_file
 
 Row = dict[str, Any]
-FILE = "benchmarks.jsonl"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +38,7 @@ def rows_of(results: Mapping[str, Any], common: Row) -> list[Row]:
         better = (results.get("higher_is_better") or {}).get(task) or {}
         for name, value in metrics.items():
             metric, comma, kept = name.partition(",")
-            if not comma or metric.endswith("_stderr") or not _number(value):
+            if not comma or metric.endswith("_stderr") or not is_number(value):
                 continue
             error = metrics.get(f"{metric}_stderr,{kept}")
             rows.append(
@@ -48,7 +47,7 @@ def rows_of(results: Mapping[str, Any], common: Row) -> list[Row]:
                     "task": task,
                     "metric": metric_name(metric, kept),
                     "value": float(value),
-                    "stderr": float(error) if _number(error) else None,
+                    "stderr": float(error) if is_number(error) else None,
                     "n": metrics.get("sample_len") or sizes.get("effective"),
                     "num_fewshot": (results.get("n-shot") or {}).get(task),
                     "higher_is_better": better.get(metric, True),
@@ -67,7 +66,7 @@ def save(
     folder: Path, key: str, name: str, results: Mapping[str, Any], samples: Mapping[str, Iterable[Row]]
 ) -> Path:
     """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
-    place = folder / "benchmarks" / f"{name}-{key[:12]}"
+    place = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
     place.mkdir(parents=True, exist_ok=True)
     for task, rows in samples.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
@@ -77,20 +76,16 @@ def save(
     return place
 
 
-def samples_file(place: Path, task: str) -> Path:
-    return place / f"samples_{task.replace('/', '__')}.jsonl"
-
-
 def append(folder: Path, rows: Iterable[Row]) -> None:
     """Say what was measured, after everything else of it is on disk."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    with (folder / FILE).open("a", encoding="utf-8") as stream:
+    with (folder / benchmarks.FILE).open("a", encoding="utf-8") as stream:
         stream.write(text)
 
 
 def read(folder: Path) -> list[Row]:
     """All rows of a folder, oldest first; none where nothing was measured."""
-    return [row for row in read_rows(folder / FILE, []) if "task" in row and "metric" in row]
+    return benchmarks.rows(folder, [])
 
 
 def known(folder: Path, key: str) -> list[Row]:
@@ -101,33 +96,6 @@ def known(folder: Path, key: str) -> list[Row]:
 def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
     """By task and metric, the row that stands."""
     return {(row["task"], row["metric"]): row for row in rows}
-
-
-def values(folder: Path, row: Row) -> dict[str, float]:
-    """Per document, the value of a row's metric; documents are named by number and content.
-
-    Empty where there are no samples, and for metrics that are no number per document.
-    """
-    metric, _, kept = row["metric"].partition(",")
-    return {
-        name: value
-        for name, value in _values(place_of(folder, row), row["task"], metric, kept or "none")
-        if _number(value)
-    }
-
-
-def place_of(folder: Path, row: Row) -> Path:
-    return folder / "benchmarks" / str(row.get("folder", ""))
-
-
-def _values(place: Path, task: str, metric: str, kept: str) -> Iterator[tuple[str, Any]]:
-    for sample in read_rows(samples_file(place, task), []):
-        if sample.get("filter", "none") == kept and metric in sample:
-            yield f"{sample['doc_id']}:{sample.get('doc_hash', '')[:12]}", sample[metric]
-
-
-def _number(value: Any) -> bool:
-    return isinstance(value, int | float) and math.isfinite(value)
 
 
 def _text(value: Any) -> str | None:

@@ -12,10 +12,8 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
+from harness.store.benchmarks import FOLDER
 from harness.store.folders import Head, read_head, run_folders
-
-MODELS = "benchmarks"
-"""Folder below the results folder where benchmarks of untrained models are kept."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,7 +78,7 @@ def of_model(results: Path, spec: str, recipe: Recipe | None = None) -> Target:
     slug = re.sub(r"[^\w.-]+", "_", spec.rstrip("/").rpartition("/")[2])[:60]
     return Target(
         name=spec,
-        folder=results / MODELS / f"{slug}-{identity[:8]}",
+        folder=results / FOLDER / f"{slug}-{identity[:8]}",
         model=spec,
         fingerprint=print_,
         recipe=untrained,

@@ -6,6 +6,7 @@ is found here by its text, and only names of groups and tags need the whole inde
 
 from __future__ import annotations
 
+import difflib
 import importlib.metadata
 import importlib.util
 import re
@@ -70,27 +71,40 @@ def load(names: Sequence[str]) -> dict[str, Any]:
     """
     from lm_eval.tasks import TaskManager
 
+    for name in names:
+        if not is_file(name):
+            _refuse_unknown(name)
     specs = [_spec(name) for name in names]
     whole = any(isinstance(spec, str) and not is_file(spec) for spec in specs)
     manager = TaskManager(include_defaults=whole)
     try:
         return dict(manager.load(specs))
     except KeyError:
-        unknown = [name for name in names if not is_file(name) and name not in manager.all_tasks]
-        remedy = nearest_few(unknown[0], manager.all_tasks) if unknown else "name a task or a YAML file"
-        raise ConfigError(f"unknown benchmark '{(unknown or list(names))[0]}'", remedy=remedy) from None
+        unknown = [name for name in names if not is_file(name) and name not in manager.all_tasks] or list(
+            names
+        )
+        raise ConfigError(
+            f"unknown benchmark '{unknown[0]}'", remedy=_nearest(unknown[0], manager.all_tasks)
+        ) from None
     except (ValueError, OSError, AttributeError, ImportError, TypeError, yaml.YAMLError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         file = next((name for name in names if is_file(name)), None)
         raise ConfigError(f"the benchmark cannot be loaded: {reason}", file=file) from None
 
 
-def nearest_few(name: str, known: Sequence[str]) -> str:
-    """The closest of very many names."""
-    import difflib
+def _refuse_unknown(name: str) -> None:
+    """A name that no file of lm-eval holds is no task; found out in seconds, without the index."""
+    texts = [path.read_bytes() for path in _shipped()]
+    if not any(name.encode() in text for text in texts):
+        line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
+        known = {found.decode() for text in texts for found in line.findall(text)}
+        raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(known)))
 
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    """The closest of very many names."""
     close = difflib.get_close_matches(name, known, n=4, cutoff=0.5)
-    return nearest(name, close) if close else "lm-eval's list: lm-eval ls tasks"
+    return nearest(name, close) if close else "lm-eval lists its tasks with: lm-eval ls tasks"
 
 
 def _spec(name: str) -> str | dict[str, Any]:

@@ -3,7 +3,8 @@
 runs/<id>/run.json or cell.json      runs, metrics
 runs/<id>/samples.jsonl              samples, scores, retrievals
 runs/<id>/train_steps.jsonl          train_steps
-runs/<id>/benchmarks.jsonl           benchmarks
+runs/<id>/benchmarks.jsonl           benchmarks, benchmark_samples
+benchmarks/<model>/benchmarks.jsonl  the same, of models that belong to no run
 trials.jsonl, pins.jsonl             trials, pins (one object a line; the last of a name stands)
 """
 
@@ -21,11 +22,11 @@ import duckdb
 import pyarrow as pa
 
 from harness.core.errors import ConfigError
-from harness.store import columns
+from harness.store import benchmarks, columns
 from harness.store.folders import Head, Row, read_head, read_rows, run_folders
 from harness.store.store import FILE, Store
 
-OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", "benchmarks")
+OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 BATCH = 2000
 """Rows of one table held in memory at a time."""
 JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
@@ -60,12 +61,13 @@ def sync(results: Path) -> Ingested:
     folders = run_folders(results)
     with Store.open(results) as store:
         known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
+        models = benchmarks.stale(store, results)
     heads = [read_head(folder) for folder in folders]
     stale = [head.folder for head in heads if isinstance(head, Head) and known.get(head.id) != head.source]
     gone = set(known) - {head.id for head in heads if isinstance(head, Head)}
     journals = any((results / f"{name}.jsonl").exists() for name in JOURNALS)
     unreadable = tuple(head for head in heads if isinstance(head, str))
-    if not (stale or gone or journals):
+    if not (stale or gone or journals or models):
         return Ingested(0, unreadable)
     with Store.open(results, write=True) as store:
         with store.transaction():
@@ -73,6 +75,7 @@ def sync(results: Path) -> Ingested:
                 _forget(store, run_id)
         done = _ingest(store, stale)
         _journals(store, results)
+        _models(store, models)
     return Ingested(done.runs, unreadable + done.problems)
 
 
@@ -92,6 +95,7 @@ def rebuild(results: Path) -> Ingested:
         with store:
             done = _ingest(store, run_folders(results))
             _journals(store, results)
+            _models(store, benchmarks.model_folders(results))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
@@ -157,10 +161,31 @@ def _load_run(loader: Loader, head: Head) -> None:
         loader.add("retrievals", head.id, columns.retrieval_columns(row))
         n_samples += 1
     loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
-    loader.add("benchmarks", head.id, read_rows(head.folder / "benchmarks.jsonl", head.problems))
+    _add_benchmarks(loader, head.id, head.folder, head.problems)
     loader.add("metrics", head.id, columns.metric_columns(head.record))
     run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
     loader.add("runs", head.id, [run])
+
+
+def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: list[str]) -> None:
+    measured = benchmarks.rows(folder, problems)
+    loader.add("benchmarks", run_id, measured)
+    loader.add("benchmark_samples", run_id, benchmarks.sample_rows(folder, measured))
+
+
+def _models(store: Store, folders: Sequence[Path]) -> None:
+    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders."""
+    if not folders:
+        return
+    with store.transaction():
+        benchmarks.forget(store)
+        loader = Loader(store)
+        for folder in folders:
+            _add_benchmarks(loader, None, folder, [])
+            loader.add(
+                "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
+            )
+        loader.flush()
 
 
 def _once(rows: Iterable[Row], problems: list[str]) -> Iterator[Row]:

@@ -15,6 +15,7 @@ from harness.benchmarks.records import Settings
 from harness.benchmarks.target import Target, load, of_model
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.store import benchmarks
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -170,8 +171,8 @@ def test_scores_and_samples_are_those_of_hf(files: Path, name: str, shots: int) 
         assert row["value"] == pytest.approx(wanted[row["metric"]]["value"], rel=1e-5)
         error = wanted[row["metric"]]["stderr"]
         assert row["stderr"] == (None if error is None else pytest.approx(error, rel=1e-4))
-    place = records.place_of(target.folder, rows[0])
-    ours = [json.loads(line) for line in records.samples_file(place, name).read_text("utf-8").splitlines()]
+    place = benchmarks.place_of(target.folder, rows[0])
+    ours = [json.loads(line) for line in benchmarks.samples_file(place, name).read_text("utf-8").splitlines()]
     for mine, his in zip(ours, hf["samples"][name], strict=True):
         assert [mine["doc_hash"], mine["prompt_hash"]] == [his["doc_hash"], his["prompt_hash"]]
 
@@ -188,8 +189,8 @@ def test_the_chat_template_is_used_as_hf_uses_it(files: Path, name: str) -> None
     hf: Any = lm_evaluate(theirs(model), task, limit=4, apply_chat_template=True, fewshot_as_multiturn=True)
     wanted = {row["metric"]: row["value"] for row in records.rows_of(hf, {})}
     assert {row["metric"]: row["value"] for row in rows} == pytest.approx(wanted)
-    saved = records.place_of(target.folder, rows[0])
-    first = json.loads(records.samples_file(saved, name).read_text("utf-8").splitlines()[0])
+    saved = benchmarks.place_of(target.folder, rows[0])
+    first = json.loads(benchmarks.samples_file(saved, name).read_text("utf-8").splitlines()[0])
     assert first["prompt_hash"] == hf["samples"][name][0]["prompt_hash"]
     assert "<|im_start|>user" in first["arguments"]["gen_args_0"]["arg_0"]
 

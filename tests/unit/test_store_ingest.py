@@ -98,9 +98,14 @@ def test_rebuild_makes_the_same_tables_again(results: Path) -> None:
     ingest.record(results, "trials", {"study": "s", "number": 0, "value": 0.5, "params": {"lora_r": 8}})
     ingest.record(results, "pins", {"name": "p", "run_id": "r", "mean": 0.1, "n": 8})
     folder = one_run(results, "lora")
-    (folder / "benchmarks.jsonl").write_text(
-        '{"task": "arc", "metric": "acc", "value": 0.3, "stderr": 0.1, "n": 9}\n'
-    )
+    for place in (folder, results / "benchmarks" / "a-model"):
+        (place / "benchmarks" / "arc-1").mkdir(parents=True)
+        (place / "benchmarks.jsonl").write_text(
+            '{"task": "arc", "metric": "acc", "value": 0.3, "stderr": 0.1, "n": 9, "folder": "arc-1"}\n'
+        )
+        (place / "benchmarks" / "arc-1" / "samples_arc.jsonl").write_text(
+            '{"doc_id": 0, "doc_hash": "ab", "filter": "none", "acc": 1.0}\n'
+        )
     ingest.sync(results)
     before = contents(results)
     assert all(before.values()), "every table has a row, so that every table is compared"

@@ -1,0 +1,110 @@
+"""Forgetting: what training cost on public benchmarks, paired with the untuned base."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from markupsafe import Markup
+
+from harness.benchmarks import forgetting
+from harness.benchmarks.forgetting import Forgetting, Overall
+from harness.core.errors import ConfigError
+from harness.report import numbers, parts
+from harness.report.data import Group, ReportData, Run
+from harness.report.page import html
+from harness.store.benchmarks import FILE
+
+ORDER = 58
+TITLE = "Forgetting"
+
+_LINES = """<ul class="notes">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>"""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One run's changes on every benchmark that its base was measured on too."""
+
+    name: str
+    found: tuple[Forgetting, ...]
+    overall: Overall
+
+
+@dataclass(frozen=True)
+class Info:
+    groups: tuple[tuple[str, tuple[Measured, ...]], ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    groups = [(group.name, tuple(_measured(group))) for group in data.groups]
+    found = tuple((name, runs) for name, runs in groups if runs)
+    return Info(found) if found else None
+
+
+def render(info: Info) -> Markup:
+    return parts.groups([(name, _one(runs)) for name, runs in info.groups])
+
+
+def _measured(group: Group) -> list[Measured]:
+    found = []
+    for run in group.runs:
+        changes = _changes(run)
+        total = forgetting.overall(changes)
+        if total is not None:
+            found.append(Measured(name=group.run_name(run), found=changes, overall=total))
+    return found
+
+
+def _changes(run: Run) -> tuple[Forgetting, ...]:
+    """Empty where nothing was measured, or where the base's files are not on this machine."""
+    if not run.done or not (run.folder / FILE).is_file():
+        return ()
+    try:
+        return forgetting.of_run(_results(run), run.id)
+    except ConfigError:
+        return ()
+
+
+def _results(run: Run) -> Path:
+    return run.folder.parent.parent
+
+
+def _one(runs: tuple[Measured, ...]) -> Markup:
+    rows = [_row(run.name, item) for run in runs for item in run.found]
+    columns = (
+        ("run", ""),
+        ("benchmark", "and its metric"),
+        ("base", "the untuned model, in points"),
+        ("trained", "in points"),
+        ("change", "paired, on the same documents, in points; below 0 is forgotten"),
+        ("p", "two-sided: no change"),
+        ("worse · better", "documents"),
+        ("n", "documents"),
+    )
+    table = parts.Table(
+        caption="Benchmarks before and after training", columns=columns, rows=rows, sortable=True
+    )
+    return html(_LINES, lines=[_sentence(run) for run in runs]) + parts.table(table)
+
+
+def _sentence(run: Measured) -> str:
+    total = run.overall
+    verb = "forgot" if total.high < 0 else "gained" if total.low > 0 else "shows no clear loss"
+    ends = parts.interval(numbers.signed(total.low), numbers.signed(total.high))
+    count = len(total.tasks)
+    where = "1 benchmark" if count == 1 else f"{count} benchmarks, each weighing the same"
+    return f"{run.name} {verb}: {numbers.signed(total.change)} points ({ends}) over {where}."
+
+
+def _row(name: str, item: Forgetting) -> list[parts.Cell]:
+    ends = parts.interval(numbers.signed(item.low), numbers.signed(item.high))
+    return [
+        parts.Cell(text=name),
+        parts.Cell(text=item.task, note=item.metric),
+        parts.number(numbers.score(item.before), item.before),
+        parts.number(numbers.score(item.after), item.after),
+        parts.number(numbers.signed(item.change), item.change, note=ends),
+        parts.number(numbers.p_value(item.p), item.p),
+        parts.number(f"{item.lost} · {item.gained}", item.lost - item.gained),
+        parts.number(str(item.n), item.n),
+    ]
