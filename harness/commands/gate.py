@@ -1,0 +1,62 @@
+"""`harness gate`: is this run worse than the pin? Red for the right reason only."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def gate(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    against: Annotated[str, typer.Option(help="A pin's name, or its file.")],
+    task: Annotated[
+        str | None, typer.Option(help="Task whose gate applies.", show_default="the run's")
+    ] = None,
+    margin: Annotated[
+        float | None, typer.Option(help="Margin of the primary score.", show_default="task file")
+    ] = None,
+    aa: Annotated[
+        int | None, typer.Option("--aa", help="First measure the noise floor with N reruns.")
+    ] = None,
+    allow_inconclusive: Annotated[
+        bool, typer.Option(help="Exit 0 when it cannot be told; it is still said.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Write Markdown for a pull request here.")] = None,
+    pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Hold a run against a pin: paired, non-inferiority, with the margins of the task file.
+
+    Exit codes: 0 passed, 1 regression, 2 usage, 3 execution error, 4 inconclusive.
+
+    Example:
+
+      harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
+    """
+    import json as encoder
+
+    from harness.regress import junit as xml
+    from harness.regress import wording
+    from harness.regress.session import gate_run
+
+    found = gate_run(
+        results,
+        run,
+        against,
+        folder=pins,
+        task=task,
+        margin=margin,
+        reruns=aa,
+        allow_inconclusive=allow_inconclusive,
+    )
+    if junit is not None:
+        xml.write(found, junit)
+    if markdown is not None:
+        markdown.parent.mkdir(parents=True, exist_ok=True)
+        markdown.write_text(wording.markdown(found), encoding="utf-8")
+    print(encoder.dumps(found.to_json(), ensure_ascii=False) if json else wording.text(found))
+    raise typer.Exit(found.exit_code)

@@ -1,0 +1,37 @@
+"""`harness pin`: a run becomes the committed reference that later runs are held against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def pin(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    as_: Annotated[str, typer.Option("--as", help="The pin's name.")],
+    allow_dirty: Annotated[bool, typer.Option(help="Pin code that is not committed.")] = False,
+    pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write a run's per-example scores, hashes, versions and environment to baselines/pins/NAME.json.
+
+    Example:
+
+      harness pin support_tickets-lora-smollm2-135m-instruct-s0 --as tickets
+    """
+    import json as encoder
+
+    from harness.regress import pins as kept
+
+    snapshot = kept.of_run(results, run)
+    if not allow_dirty:
+        kept.refuse_dirty(snapshot)
+    path = kept.write(snapshot, as_, pins)
+    size, count = path.stat().st_size, len(snapshot.samples)
+    if json:
+        print(encoder.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
+    else:
+        print(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")

@@ -1,0 +1,53 @@
+"""`harness upgrade`: should the base model be upgraded, and must the finetune be redone?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def upgrade(
+    task: Annotated[str, typer.Argument(help="A task's name or folder.")],
+    from_: Annotated[str, typer.Option("--from", help="The model in use.")],
+    to: Annotated[str | None, typer.Option("--to", help="The new model.", show_default="the same")] = None,
+    recipes: Annotated[str, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora",
+    from_base: Annotated[
+        str | None, typer.Option(help="Kind of base: plain, int8, nf4.", show_default="the recipe's")
+    ] = None,
+    to_base: Annotated[str | None, typer.Option(help="The new one's.", show_default="the recipe's")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
+    set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """The same recipes on both bases, the old adapter moved where it fits, and what to do.
+
+    Examples:
+
+      harness upgrade support_tickets --from smollm2-135m-instruct --to ./new-model --recipes lora
+
+      harness upgrade support_tickets --from smollm2-135m-instruct --to-base int8 --recipes zero_shot,lora
+    """
+    import json as encoder
+
+    from harness.regress import wording_upgrade
+    from harness.regress.replay import Side
+    from harness.regress.replay import upgrade as replay_all
+    from harness.run import session
+    from harness.run.progress import choose
+
+    names = tuple(name.strip() for name in recipes.split(","))
+    experiment = session.experiment(
+        task, models=(from_,), recipes=names, limit=limit, settings=tuple(set_ or ())
+    )
+    old, new = Side(model=from_, base=from_base), Side(model=to or from_, base=to_base)
+    with choose(quiet=quiet or json) as progress:
+        found = replay_all(experiment, old, new, results, progress)
+    if json:
+        print(encoder.dumps({"replays": [item.to_json() for item in found]}, ensure_ascii=False))
+    else:
+        for item in found:
+            print(wording_upgrade.text(item))
