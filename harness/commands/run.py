@@ -49,7 +49,7 @@ def run(
     """
     from harness.executors._spec import executor as choose_executor
     from harness.loggers._feed import watched
-    from harness.run import session
+    from harness.run import session, team
     from harness.run.progress import choose
 
     experiment = session.experiment(
@@ -61,15 +61,19 @@ def run(
         labels=session.numbers(labels, "--labels"),
         settings=tuple(set_ or ()),
     )
-    with watched(choose(quiet=quiet or json), log_to or (), results) as progress:
-        done = session.run(
-            experiment,
-            results,
-            progress=progress,
-            cache=cache,
-            report=report,
-            prices=prices,
-            executor=choose_executor(executor),
-        )
+    chosen = choose_executor(executor)
+    with team.leading(chosen) as leads:
+        if not leads:
+            raise typer.Exit(0)
+        with watched(choose(quiet=quiet or json), log_to or (), results) as progress:
+            done = session.run(
+                experiment,
+                results,
+                progress=progress,
+                cache=cache,
+                report=report,
+                prices=prices,
+                executor=chosen,
+            )
     session.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

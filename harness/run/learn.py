@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
 from harness.core.values import Lesson
-from harness.run import scoring
+from harness.run import scoring, team
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
 
@@ -29,8 +29,8 @@ def train(
         if (record := _stage_record(done)) is not None:
             model = stage.load(model, done.path)
         else:
-            context = _training_context(attempt, index)
-            result = stage.train(model, lessons, context)
+            with team.together(attempt, index):
+                result = stage.train(model, lessons, training_context(attempt, index))
             model = result.model
             stage.save(model, done.path)
             record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
@@ -47,7 +47,8 @@ def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
         return None
 
 
-def _training_context(attempt: Attempt, index: int) -> TrainingContext:
+def training_context(attempt: Attempt, index: int) -> TrainingContext:
+    """What a stage is handed besides the model and its lessons."""
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
     asked = getattr(stage, "dev_examples", 0)

@@ -97,6 +97,7 @@ class _Loop:
         self.average = Average(self.optimizer, self.settings.ema_decay)
         self.group.start_alike(self.optimizer, self.context.seed)
         marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
+        self.group.agree(marks)
         self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
         self._resume()
         self.gradient = Gradient(
@@ -120,7 +121,7 @@ class _Loop:
         return Fit(
             steps=state.step,
             tokens=state.tokens,
-            seconds=self._seconds(),
+            seconds=time.monotonic() - self.began,
             best=state.best,
             notes=tuple(state.notes),
         )
@@ -130,9 +131,6 @@ class _Loop:
             self.state = saved
             self.state.notes.append(f"resumed from the checkpoint of step {saved.step} of {self.total}")
             self.began -= saved.seconds
-
-    def _seconds(self) -> float:
-        return time.monotonic() - self.began
 
     def _steps(self) -> Iterator[list[Row]]:
         """The rows of each optimiser step that is left, epoch after epoch."""
@@ -236,7 +234,7 @@ class _Loop:
     def _save(self) -> None:
         state, every = self.state, self.settings.save_steps
         if every and state.step % every == 0 and state.step < self.total:
-            state.seconds = self._seconds()
+            state.seconds = time.monotonic() - self.began
             self.checkpoint.save(state, self.optimizer, self.average)
 
     def _settle(self) -> None:

@@ -10,13 +10,18 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import RunError
 
 if TYPE_CHECKING:
     import torch
 
     from harness.training.optimizer import Optimizer
 
+_PATIENCE = timedelta(days=1)
+"""How long a process waits for the leading one, which answers test examples between trainings."""
 _FLAT = 2**24
 """Elements sent at a time: 64 MB of float32."""
 
@@ -81,6 +86,15 @@ class Group:
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
+    def agree(self, value: Any) -> None:
+        """Make sure that every process would train the same.
+
+        Raises:
+            RunError: this one's value is not the leading one's.
+        """
+        if self.told(lambda: value) != value:
+            raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
+
     def gathered(self, value: Any) -> list[Any]:
         """One value of every process, by rank."""
         import torch
@@ -109,18 +123,23 @@ class Group:
                 torch.distributed.broadcast(tensor.detach(), src=0)
 
 
+def started() -> int:
+    """How many processes torchrun or `accelerate launch` started together with this one."""
+    named = {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"}
+    return int(os.environ["WORLD_SIZE"]) if named <= os.environ.keys() else 1
+
+
 def group() -> Group:
-    """The processes that this one was started with: those of torchrun or `accelerate launch`, or
-    this one alone."""
-    size = int(os.environ.get("WORLD_SIZE", "1"))
-    if size == 1:
+    """The processes that this one was started with, or this one alone."""
+    if started() == 1:
         return Group()
     import torch
 
     if not torch.distributed.is_initialized():
         if torch.cuda.is_available():
             torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
-        torch.distributed.init_process_group("nccl" if torch.cuda.is_available() else "gloo")
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(backend, timeout=_PATIENCE)
     return Group(rank=torch.distributed.get_rank(), size=torch.distributed.get_world_size())
 
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+from harness.cli import main
 from harness.training.processes import Group
-from tests.unit.training_processes import together, train
+from tests.unit.training_processes import start, together, train
 
 FAST = {"learning_rate": 3e-3, "num_train_epochs": 3}
 
@@ -65,3 +67,33 @@ def test_a_group_of_one_does_nothing() -> None:
     group.copy_from_lead([tensor])
     assert tensor.tolist() == [1.0, 1.0, 1.0]
     assert (group.total(2.5, "cpu"), group.told(lambda: 7), group.gathered(3)) == (2.5, 7, [3])
+
+
+def _command(task: Path, results: Path) -> None:
+    settings = [f"--set=weights.{knob}" for knob in ("per_device_train_batch_size=4", "save_steps=2")]
+    named = ["run", str(task), "--model=tiny", "--recipes=zero_shot,lora", "--seeds=1", "--quiet", *settings]
+    sys.argv = ["harness", *named, f"--results={results}", f"--report={results / 'report.html'}"]
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+
+
+def test_the_command_under_torchrun_gives_the_run_of_one_process(tiny_task: Path, tmp_path: Path) -> None:
+    start(_command, tiny_task, tmp_path / "one").join(240)
+    together(_command, (tiny_task, tmp_path / "two"), 2)
+    one, two = (
+        {p.name: p for p in (tmp_path / name / "runs").iterdir() if p.is_dir()} for name in ("one", "two")
+    )
+    assert one.keys() == two.keys()
+    for name in one:
+        records = [json.loads((folder / "run.json").read_text()) for folder in (one[name], two[name])]
+        assert [record["status"] for record in records] == ["done", "done"]
+        assert len((two[name] / "samples.jsonl").read_text().splitlines()) == 8
+        if "lora" in name:
+            curves = [_losses(folder / "train_steps.jsonl") for folder in (one[name], two[name])]
+            assert curves[1] == pytest.approx(curves[0], rel=1e-3)
+            assert len(curves[1]) == records[1]["train"]["steps"]
+
+
+def _losses(path: Path) -> list[float]:
+    return [json.loads(line)["loss"] for line in path.read_text().splitlines()]
