@@ -17,6 +17,8 @@ from harness.core.kinds import build
 from harness.core.protocols import Base, Data, Program, Weights
 
 SLOTS = ("data", "base", "weights", "program")
+MAX_ALIASES = 8
+"""Doubling eight times is harmless, thirty times is not."""
 FOLDER = Path(__file__).resolve().parents[2] / "baselines"
 
 
@@ -116,7 +118,9 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: missing, not UTF-8, not YAML (with the line), or not a mapping.
     """
     try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        _refuse_aliases(text, path)
+        value = yaml.safe_load(text)
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
     except UnicodeDecodeError as error:
@@ -126,6 +130,17 @@ def read_yaml(path: Path) -> dict[str, Any]:
         line = None if mark is None else mark.line + 1
         problem = getattr(error, "problem", None) or str(error)
         raise ConfigError(f"not YAML: {problem}", file=path, line=line) from None
+    except (RecursionError, ValueError) as error:
+        reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
+        raise ConfigError(f"not YAML: {reason}", file=path) from None
     if not isinstance(value, dict):
         raise ConfigError("must be a mapping of names to values", file=path)
     return value
+
+
+def _refuse_aliases(text: str, path: Path) -> None:
+    """Few are a convenience; many, one within another, are a bomb that fills the memory."""
+    found = [event for event in yaml.parse(text, yaml.SafeLoader) if isinstance(event, yaml.AliasEvent)]
+    if len(found) > MAX_ALIASES:
+        line = found[MAX_ALIASES].start_mark.line + 1
+        raise ConfigError(f"more than {MAX_ALIASES} aliases (*name)", file=path, line=line)

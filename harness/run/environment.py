@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import shlex
 import subprocess
 import sys
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+HIDDEN = "***"
+_SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
+_NAMED = re.compile(r"(?i)((?:^|[-_?&#,])[\w.-]*(?:key|token|secret|password|passwd)=)[^&#,\s]+")
+_IN_ADDRESS = re.compile(r"(\w+://)[^/@\s]+@")
 
 PACKAGES = [
     "finetune-or-prompt-harness",
@@ -96,5 +103,14 @@ def _cpu_name() -> str:
 
 
 def command() -> str:
-    """The command line as typed, with the program's path left out."""
-    return shlex.join([Path(sys.argv[0]).name, *sys.argv[1:]])
+    """The command line as typed, with the program's path and every secret left out."""
+    return shlex.join([Path(sys.argv[0]).name, *safe(sys.argv[1:])])
+
+
+def safe(words: Sequence[str]) -> list[str]:
+    """Words of a command line with passwords in addresses and values of secret names replaced by ***."""
+    cleaned, hide = [], False
+    for word in words:
+        cleaned.append(HIDDEN if hide else _NAMED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", word)))
+        hide = not hide and word.startswith("-") and "=" not in word and bool(_SECRET.search(word))
+    return cleaned

@@ -28,7 +28,7 @@ def build_format(source: TaskFile, path: Path) -> Format:
     """
     spec = source.format if isinstance(source.format, str) else source.format.model_dump()
     if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
-        spec["schema"] = _schema(path.parent / spec["schema"])
+        spec["schema"] = _schema(sources.within(path.parent, spec["schema"]))
     form: Format = _built("formats", spec, path, ["format"])
     return form
 

@@ -122,7 +122,7 @@ class _Reader:
             local = self.folder / self.data.hf
             hub = str(local) if local.is_dir() else self.data.hf
             return sources.read_hub(hub, name, self.data.config, self.data.revision)
-        return sources.read(self.folder / name, self.data.encoding)
+        return sources.read(sources.within(self.folder, name), self.data.encoding)
 
 
 def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
@@ -171,7 +171,7 @@ def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[st
 
 
 def _corpus(source: TaskFile, path: Path) -> tuple[Document, ...]:
-    return corpus.read(path.parent / source.corpus) if source.corpus else ()
+    return corpus.read(sources.within(path.parent, source.corpus)) if source.corpus else ()
 
 
 def _templates(source: TaskFile, settled: Mapping[str, Sequence[Example]], path: Path) -> tuple[str, str]:

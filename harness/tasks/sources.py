@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 
+ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
+"""Set to 1 by a user who trusts task files to name any file of the machine."""
 Row = dict[str, Any]
 
 
@@ -29,6 +32,23 @@ class Located:
         """A ConfigError at this row."""
         where = "" if self.line is not None else f"row {self.number}: "
         return ConfigError(f"{where}{message}", file=self.file, line=self.line, remedy=remedy)
+
+
+def within(folder: Path, name: str) -> Path:
+    """The file that a task file names, which must lie in the task's folder: it may come from a stranger.
+
+    Raises:
+        ConfigError: an absolute path, `..` or a link leads out of the folder.
+    """
+    path = folder / name
+    try:
+        inside = path.resolve().is_relative_to(folder.resolve())
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{name!r} is no path: {error}", file=folder) from None
+    if not inside and os.environ.get(ALLOW_OUTSIDE) != "1":
+        remedy = f"copy it there, or trust the task file: {ALLOW_OUTSIDE}=1"
+        raise ConfigError(f"'{name}' is outside the task's folder", file=folder, remedy=remedy)
+    return path
 
 
 def read(path: Path, encoding: str = "utf-8") -> list[Located]:

@@ -17,6 +17,10 @@ from jinja2.sandbox import SandboxedEnvironment
 
 from harness.core.errors import ConfigError, nearest
 
+MAX_CHARS = 10_000_000
+"""Characters of one rendered prompt; far more than any model's context."""
+MAX_PIECES = 1_000_000
+"""Pieces that a template is rendered in; a loop makes one or more a round."""
 SYSTEM = "system"
 """A field of this name is the system message: the default instructions, no part of the default input."""
 
@@ -29,14 +33,22 @@ def render(source: str, fields: Mapping[str, Any]) -> str:
             something the sandbox forbids.
     """
     try:
-        return _compiled(source).render(**fields).strip()
+        return _bounded(_compiled(source).generate(**fields)).strip()
     except UndefinedError as error:
         missing = sorted(variables(source) - set(fields))
         remedy = nearest(missing[0], fields) if missing else ""
         raise ConfigError(f"template: {error}", remedy=remedy) from None
     except TemplateSyntaxError as error:
         raise ConfigError(f"template line {error.lineno}: {error.message}") from None
-    except (TemplateError, ArithmeticError, LookupError, TypeError, ValueError) as error:
+    except (
+        TemplateError,
+        ArithmeticError,
+        MemoryError,
+        RecursionError,
+        LookupError,
+        TypeError,
+        ValueError,
+    ) as error:
         raise ConfigError(f"template: {type(error).__name__}: {error}") from None
 
 
@@ -84,9 +96,37 @@ def default_input(field_sets: Iterable[Iterable[str]]) -> str:
     ).rstrip("\n")
 
 
+def _bounded(pieces: Iterable[str]) -> str:
+    """The pieces as one text, as long as they are few and short: a loop in a template may be endless."""
+    text, size = [], 0
+    for count, piece in enumerate(pieces):
+        size += len(piece)
+        if count > MAX_PIECES or size > MAX_CHARS:
+            raise ValueError(
+                f"makes a prompt of more than {min(size, MAX_CHARS)} characters or too many pieces"
+            )
+        text.append(piece)
+    return "".join(text)
+
+
+class _Sandbox(SandboxedEnvironment):
+    """Jinja2's sandbox, which bounds range(), with bounds for products and powers too."""
+
+    intercepted_binops = frozenset(["*", "**"])
+
+    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+        if operator == "**" and not (abs(left) < 1e6 and abs(right) < 100):
+            raise ValueError("a power too large for a prompt")
+        sizes = [len(side) for side in (left, right) if hasattr(side, "__len__")]
+        times = [side for side in (left, right) if isinstance(side, int)]
+        if sizes and times and sizes[0] * times[0] > MAX_CHARS:
+            raise ValueError(f"a repetition of more than {MAX_CHARS} characters")
+        return super().call_binop(context, operator, left, right)
+
+
 @cache
 def _environment() -> SandboxedEnvironment:
-    return SandboxedEnvironment(undefined=StrictUndefined, finalize=_plain, autoescape=False)
+    return _Sandbox(undefined=StrictUndefined, finalize=_plain, autoescape=False)
 
 
 @cache
