@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench browser gpu clean
+.PHONY: setup demo test check bench browser gpu faults fuzz audit sbom clean
 
 setup: $(READY)  ## virtual environment, dependencies and the bundled model
 
@@ -33,6 +33,24 @@ browser: setup  ## a Chromium for the report's tests, where none is installed (P
 
 gpu: setup  ## what needs a GPU; skipped with a reason elsewhere
 	$(BIN)/python -m pytest -m gpu -rs tests/gpu
+
+faults: setup  ## kill -9 fifty times each of a run and an ingest (20 minutes on 2 busy cores)
+	HARNESS_KILLS=50 $(BIN)/python -m pytest --timeout 3600 tests/faults
+
+fuzz: setup  ## every fuzz test for HARNESS_FUZZ_SECONDS (default 75 s each, 20 minutes in all)
+	HARNESS_FUZZ_SECONDS=$${HARNESS_FUZZ_SECONDS:-75} $(BIN)/python -m pytest --timeout 1200 tests/fuzz
+
+# Tools of their own: cyclonedx pulls in format checkers that slow `import jsonschema` down to seconds.
+.venv-audit/bin/pip-audit:
+	$(PYTHON) -m venv .venv-audit
+	.venv-audit/bin/pip install --quiet pip-audit cyclonedx-bom
+
+audit: .venv-audit/bin/pip-audit  ## known vulnerabilities of the tested versions
+	.venv-audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
+
+sbom: setup .venv-audit/bin/pip-audit  ## build/sbom.json: every installed package with its licence
+	mkdir -p build
+	.venv-audit/bin/cyclonedx-py environment $(BIN)/python -o build/sbom.json
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
