@@ -48,9 +48,9 @@ def _harness(clone: Path, *words: str, code: int = 0, without_duckdb: bool = Fal
 
 def _run(clone: Path, task: str, model: str) -> str:
     results = clone / "results" / "runs"
-    before = {path.name for path in results.glob("*-*")}
+    before = {file.parent.name for file in results.glob("*/run.json")}
     _harness(clone, "run", task, "--model", model, "--recipes", "zero_shot", "-q", "--report", "r.html")
-    (made,) = {path.name for path in results.glob("*-*")} - before
+    (made,) = {file.parent.name for file in results.glob("*/run.json")} - before
     return made
 
 
