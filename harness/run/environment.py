@@ -14,6 +14,9 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.core.keys import digest
+from harness.core.protocols import Engine, LanguageModel
+
 HIDDEN = "***"
 _SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
 _NAMED = re.compile(r"(?i)((?:^|[-_?&#,])[\w.-]*(?:key|token|secret|password|passwd)=)[^&#,\s]+")
@@ -100,6 +103,21 @@ def _cpu_name() -> str:
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
     )
+
+
+def runtime(engine: Engine) -> dict[str, Any]:
+    """What answered: engine, number format, device, and a hash of the chat template; of a server only
+    its engine is known."""
+    model = getattr(getattr(engine, "inner", engine), "model", None)
+    if not isinstance(model, LanguageModel):
+        return {"engine": engine.name}
+    template = getattr(model.chat, "template", None)
+    return {
+        "engine": engine.name,
+        "dtype": str(getattr(model.network, "dtype", None)).removeprefix("torch."),
+        "device": str(getattr(model.network, "device", None)),
+        "chat_template": None if template is None else digest(template)[:12],
+    }
 
 
 def command() -> str:

@@ -52,6 +52,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         "generated": made,
         "train": learnt,
         "answer": answered,
+        "runtime": environment.runtime(engine),
         "peak_memory_bytes": peak.process,
         "peak_device_bytes": peak.device,
         "prompt_tokens_mean": answered["tokens_in_mean"],
