@@ -335,6 +335,30 @@ def test_the_report_says_what_was_forgotten_and_nothing_without_data(tmp_path: P
     assert "20 · 0" in text
 
 
+def test_what_a_run_trained_is_what_is_asked(tmp_path: Path) -> None:
+    import torch
+
+    from harness.engines.hf import HfEngine
+
+    run = a_run(tmp_path)
+    target = find(tmp_path, "colours-lora")
+    (stage,) = target.recipe.weights
+    trained = target.recipe.base.load("tiny")
+    stage.prepare(trained)  # type: ignore[attr-defined]
+    with torch.no_grad():
+        for weight in trained.network.parameters():
+            if weight.requires_grad:
+                weight.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
+    stage.save(trained, run / "weights" / "0")
+    pairs = [([5, 6, 7], [8, 9]), ([10], [11])]
+    found, wanted, base = (
+        [value for value, _ in HfEngine(model).loglikelihoods(pairs)]
+        for model in (load(target), trained, load(base_of(tmp_path, target)))
+    )
+    assert found == pytest.approx(wanted, abs=1e-4)
+    assert all(abs(a - b) > 0.01 for a, b in zip(found, base, strict=True))
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
 def test_the_command_measures_base_and_run_once_and_exports(tmp_path: Path) -> None:
     run = a_run(tmp_path / "results")
