@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
+import sys
+
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from harness.decide.triage import Triage
 from harness.decide.values import RecipeSummary, Verdict
+from harness.report import numbers
 
 STYLES = {
     "winner": "bold green",
@@ -19,7 +25,8 @@ STYLES = {
 
 def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     """Print one verdict to stdout (or to `console`)."""
-    console = console or Console(soft_wrap=False)
+    # A log is as wide as its longest line; only a terminal has an edge.
+    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     console.print()
     about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {verdict.seeds} seed(s)"
     console.print(Text(about, style="dim"))
@@ -94,3 +101,21 @@ def print_triage(task: str, model: str, triage: Triage, console: Console | None 
         )
     console.print(Text.assemble(("next: ", "bold"), triage.step))
     console.print()
+
+
+def print_estimate(found: Mapping[str, Any]) -> None:
+    """The textbook's figures, and each method's terms where a model was named."""
+    console, rule = Console(), found["textbook"]
+    console.print(f"{numbers.count(found['parameters'])} parameters", highlight=False)
+    said = ", ".join(
+        f"{name[:-3].replace('_', ' ')} {rule[name]:g} GB" for name in rule if name.endswith("_gb")
+    )
+    console.print(f"textbook: {said} (training without activations)", highlight=False)
+    if "methods" not in found:
+        return
+    names = ("weights", "gradients", "masters", "optimizer", "activations", "cache", "total")
+    table = Table("method", "trainable", *(f"{name} GB" for name in names))
+    for method, terms in found["methods"].items():
+        cells = [f"{terms[f'{name}_gb']:.3f}" for name in names]
+        table.add_row(method, numbers.count(terms["trainable_parameters"]), *cells)
+    console.print(table)

@@ -97,6 +97,11 @@ def test_prints_everything_but_the_controls_on_white(chrome: Chrome, file: Path)
     assert page.run(shown.format("#verdict .sentence")) == 2
     assert page.run(shown.format("main figure .choice:not([hidden]) svg.plot")) >= 6
     assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    landscape = 1031  # A4 less its margins, at 96 dots an inch
+    page.send(
+        "Emulation.setDeviceMetricsOverride", width=landscape, height=730, deviceScaleFactor=1, mobile=False
+    )
+    assert page.run("document.documentElement.scrollWidth") <= landscape
     pdf = base64.b64decode(page.send("Page.printToPDF", printBackground=True)["data"])
     assert pdf.startswith(b"%PDF-")
     assert pdf.count(b"/Type /Page\n") >= 3

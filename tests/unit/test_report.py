@@ -188,7 +188,7 @@ def test_trend_shows_each_recipe_under_each_model(tmp_path: Path) -> None:
                 means = {s.recipe: s.mean for s in group.verdict.summaries}
                 assert {name: row[group.model].mean for name, row in found.recipes.items()} == means
     text = str(trend.render(info))
-    assert text.count('class="mark') == 2 * 2 * 6
+    assert text.count('class="mark') == 2 * (2 + 1) * 6  # under two models, and beside its name
     assert (
         trend.collect(loaded(tmp_path, [p for p in (tmp_path / "runs").iterdir() if "small" in p.name]))
         is None

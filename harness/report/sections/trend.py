@@ -76,6 +76,7 @@ def _drawing(trend: Trend) -> Markup:
     x = {m: LEFT + (RIGHT - LEFT) * (place + 0.5) / len(trend.models) for place, m in enumerate(trend.models)}
     lines = [_line(place, name, row, x, y) for place, (name, row) in enumerate(trend.recipes.items())]
     ends = [(name, row[max(row, key=lambda m: x[m])]) for name, row in trend.recipes.items()]
+    places = [(name, place, y(summary.mean)) for place, (name, summary) in enumerate(ends)]
     return svg.svg(
         WIDTH,
         BOTTOM + 46,
@@ -85,7 +86,7 @@ def _drawing(trend: Trend) -> Markup:
         ),
         *(svg.text(place, BOTTOM + 18, model, "tick", "middle") for model, place in x.items()),
         *lines,
-        *_names([(name, y(summary.mean)) for name, summary in ends]),
+        *_names(places),
     )
 
 
@@ -105,12 +106,15 @@ def _line(
     )
 
 
-def _names(places: Sequence[tuple[str, float]]) -> list[Markup]:
-    """Names right of the lines, moved down until none covers another."""
+def _names(places: Sequence[tuple[str, int, float]]) -> list[Markup]:
+    """Names with their marks right of the lines, moved down until none covers another."""
     found, last = [], TOP - 20.0
-    for name, y in sorted(places, key=lambda place: place[1]):
-        last = max(y + 4, last + 15)
-        found.append(svg.text(RIGHT + 12, last, name, "label halo"))
+    for name, place, y in sorted(places, key=lambda found: found[2]):
+        last = max(y + 4, last + 16)
+        found += [
+            svg.mark(RIGHT + 18, last - 4, place, name, radius=4.5),
+            svg.text(RIGHT + 30, last, name, "label halo"),
+        ]
     return found
 
 
