@@ -25,7 +25,8 @@ from tests.fuzz.kit import damaged, fuzz, mutated, rubbish, written
 pytestmark = pytest.mark.filterwarnings("ignore::SyntaxWarning")
 
 ROWS = [
-    {"id": str(i), "input": f"thing {i}", "target": ["red", "blue"][i % 2], "group": f"g{i}"} for i in range(8)
+    {"id": str(i), "input": f"thing {i}", "target": ["red", "blue"][i % 2], "group": f"g{i}"}
+    for i in range(8)
 ]
 TASK = {
     "name": "colours",
