@@ -22,6 +22,7 @@ import duckdb
 import pyarrow as pa
 
 from harness.core.errors import ConfigError
+from harness.core.keys import canonical_json
 from harness.store import benchmarks, columns
 from harness.store.folders import Head, Row, read_head, read_rows, run_folders
 from harness.store.store import FILE, Store
@@ -114,8 +115,12 @@ def _refuse_locked(results: Path) -> None:
 
 def record(results: Path, table: Literal["trials", "pins"], row: Row) -> None:
     """Append a row to `results/<table>.jsonl`, which is its truth, and bring it into the store."""
-    with (results / f"{table}.jsonl").open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+    line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+    with (results / f"{table}.jsonl").open("a+b") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(end - 1, 0))
+        # A line of its own, even after one that a kill or a full disk cut off.
+        stream.write(line if stream.read(1) in (b"", b"\n") else b"\n" + line)
     with Store.open(results, write=True) as store:
         _journals(store, results)
 
@@ -236,15 +241,25 @@ class Loader:
 
 def _journals(store: Store, results: Path) -> None:
     for table, names in JOURNALS.items():
-        latest: dict[tuple[Any, ...], Row] = {}
+        latest: dict[str, Row] = {}
         for row in read_rows(results / f"{table}.jsonl", []):
-            latest[tuple(row.get(name) for name in names)] = row
+            latest[canonical_json([row.get(name) for name in names])] = row
         with store.transaction():
             store.execute(f"DELETE FROM {table}")
+        _append(store, table, list(latest.values()))
+
+
+def _append(store: Store, table: str, rows: Sequence[Row]) -> None:
+    """All rows at once; where one of them will not go in, the others do."""
+    try:
+        with store.transaction():
             loader = Loader(store)
-            for row in latest.values():
+            for row in rows:
                 loader.add(table, row.get("run_id"), [row])
             loader.flush()
+    except _NOT_A_RUN:
+        for row in rows if len(rows) > 1 else ():
+            _append(store, table, [row])
 
 
 def _column(name: str, kind: str, rows: list[Row]) -> pa.Array[Any]:
