@@ -32,7 +32,7 @@ class Comparison:
     """Seconds of asking the model: on the clock, and of this process's processors.
 
     `difference` is the largest of two log-likelihoods in nats. lm-eval sums softmaxes in float32 over
-    the whole vocabulary, which is off by up to 1e-3 on long continuations; `difference_exact` is that
+    the whole vocabulary, which is off by more than 1e-3 on the longest continuations; `difference_exact` is that
     of the worst of them against the same model with its softmax in float64.
     """
 
