@@ -24,12 +24,13 @@ def load(
     dtype: str = "auto",
     quantization: Any = None,
     device: str | None = None,
+    config: Any = None,
 ) -> LanguageModel:
     """Load a model by its spec (see `harness.models.source`).
 
     `dtype` is one of `DTYPES`; `auto` is bfloat16 where the device computes in it natively and
     float32 elsewhere. `quantization` is a transformers quantization configuration. `device`
-    defaults to CUDA where there is one.
+    defaults to CUDA where there is one. `config` replaces the model's own configuration.
 
     Raises:
         ConfigError: no such model, a model that is not a causal language model, or a bad dtype.
@@ -41,6 +42,8 @@ def load(
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     number = choose_dtype("float32" if dtype == "auto" and is_tiny(spec) else dtype, place)
     extra: dict[str, Any] = {} if quantization is None else {"quantization_config": quantization}
+    if config is not None:
+        extra["config"] = config
     chat = chat_from(folder)
     try:
         with quiet():

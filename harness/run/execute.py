@@ -18,7 +18,7 @@ from harness.core.protocols import (
     Engine,
 )
 from harness.core.values import Example
-from harness.run import environment, scoring
+from harness.run import environment, predict, scoring
 from harness.run.ask import answer
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.cells import Cell
@@ -41,7 +41,8 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         attempt = Attempt(
             cell=cell, folder=folder, workbench=workbench, progress=progress, pool=pool, prompter=prompter
         )
-        engine, learnt, parity = _prepare(attempt)
+        predicted: list[int | None] = []
+        engine, learnt, parity = _prepare(attempt, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
     record = head | {
@@ -55,6 +56,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         "runtime": environment.runtime(engine),
         "peak_memory_bytes": peak.process,
         "peak_device_bytes": peak.device,
+        "predicted_peak_bytes": predicted[0] if predicted else None,
         "prompt_tokens_mean": answered["tokens_in_mean"],
         "metrics": scoring.metrics(rows),
         "parity": parity,
@@ -105,18 +107,23 @@ def _pool(
     return tuple(cell.recipe.data.examples(cell.task, cell.seed, context))
 
 
-def _prepare(attempt: Attempt) -> tuple[Engine, dict[str, Any] | None, list[dict[str, Any]]]:
-    """The engine that will answer, with what training cost and which parity checks it passed."""
+def _prepare(
+    attempt: Attempt, predicted: Callable[[int | None], None]
+) -> tuple[Engine, dict[str, Any] | None, list[dict[str, Any]]]:
+    """The engine that will answer, with what training cost and which parity checks it passed;
+    `predicted` is told the peak memory to expect."""
     cell, workbench = attempt.cell, attempt.workbench
     if is_server(cell.model):
         return workbench.server(cell.model), None, []
     if not cell.recipe.weights:
         model = workbench.base(cell.model, cell.recipe)
+        predicted(predict.peak(attempt, model, ()))
         return workbench.engine(model, digest([cell.fingerprint, cell.recipe.base.identity()])), None, []
     from harness.training import parity
 
     model = workbench.base(cell.model, cell.recipe, fresh=True)
     lessons = [lesson(attempt, example) for example in attempt.pool]
+    predicted(predict.peak(attempt, model, lessons))
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
     learnt["lessons"] = len(lessons)

@@ -1,0 +1,97 @@
+"""The sizes of a network, from its configuration alone: no weight is read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shape:
+    """Counts of parameters (`linear`: those in linear layers, which quantization shrinks; `outputs`:
+    rows of these layers) and widths in numbers per token and block."""
+
+    parameters: int
+    linear: int
+    outputs: int
+    layers: int
+    hidden: int
+    query: int
+    key_value: int
+    intermediate: int
+    vocabulary: int
+    context: int
+
+
+def config(spec: str) -> Any:
+    """The transformers configuration of a model; of a hub id only `config.json` is fetched.
+
+    Raises:
+        ConfigError: no such model, or a hub that cannot be reached.
+    """
+    from transformers import AutoConfig
+
+    here = is_tiny(spec) or gguf_file(spec) is not None or Path(spec).expanduser().is_dir()
+    if not here and spec.startswith(("/", ".", "~", "openai:", "fake")):
+        raise ConfigError(f"'{spec}' has no configuration here", remedy=f"bundled: {', '.join(BUNDLED)}")
+    try:
+        return AutoConfig.from_pretrained(str(resolve(spec)) if here else spec, trust_remote_code=False)
+    except (OSError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        remedy = (
+            f"is there a network? bundled: {', '.join(BUNDLED)}; or a folder, gguf:FILE, --parameters 13B"
+        )
+        raise ConfigError(f"cannot read the configuration of '{spec}' ({reason})", remedy=remedy) from None
+
+
+def network(spec: str) -> Any:
+    """The model's network on torch's meta device, where tensors have a shape and no memory.
+
+    Raises:
+        ConfigError: as `config`, or an architecture that is no causal language model.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM
+
+    found = config(spec)
+    try:
+        with torch.device("meta"):
+            return AutoModelForCausalLM.from_config(found, trust_remote_code=False)
+    except (ValueError, KeyError) as error:
+        raise ConfigError(f"cannot build model '{spec}': {str(error).splitlines()[0]}") from None
+
+
+@cache
+def shape(spec: str) -> Shape:
+    """The sizes of a model.
+
+    Raises:
+        ConfigError: see `network`.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    net = network(spec)
+    text = net.config.get_text_config()
+    head = net.get_output_embeddings()
+    layers = [m for m in net.modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * text.hidden_size
+    return Shape(
+        parameters=sum(p.numel() for p in net.parameters()),
+        linear=sum(m.weight.numel() for m in layers),
+        outputs=sum(m.nf if isinstance(m, Conv1D) else m.out_features for m in layers),
+        layers=text.num_hidden_layers,
+        hidden=text.hidden_size,
+        query=text.num_attention_heads * size,
+        key_value=heads * size,
+        intermediate=inner,
+        vocabulary=text.vocab_size,
+        context=int(getattr(text, "max_position_embeddings", None) or 2048),
+    )
