@@ -1,0 +1,72 @@
+"""`results/trials.jsonl`: every trial's last state, from which the report and DuckDB are made."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import optuna
+
+FILE = "trials.jsonl"
+
+
+def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial as JSON; `about` says which search it belongs to."""
+    from optuna.distributions import distribution_to_json
+
+    trial = study.get_trials(deepcopy=False)[number]
+    attributes = trial.user_attrs
+    values = trial.values
+    return {
+        "study": study.study_name,
+        "number": number,
+        "state": trial.state.name.lower(),
+        "value": values[0] if values else None,
+        "objectives": dict(zip(about["objectives"], values, strict=True)) if values else None,
+        "params": dict(trial.params),
+        "values": attributes.get("values", dict(trial.params)),
+        "distributions": {name: distribution_to_json(d) for name, d in trial.distributions.items()},
+        "intermediate": {str(step): value for step, value in sorted(trial.intermediate_values.items())},
+        "constraints": attributes.get("constraints"),
+        "run_id": attributes.get("run_id"),
+        "started_at": trial.datetime_start.isoformat() if trial.datetime_start else None,
+        "seconds": trial.duration.total_seconds() if trial.duration else None,
+        "train_seconds": attributes.get("train_seconds"),
+        "train_steps": attributes.get("train_steps"),
+        "tokens": attributes.get("tokens"),
+        "duplicate_of": attributes.get("duplicate_of"),
+        "error": attributes.get("error"),
+        **{name: about[name] for name in ("task", "model", "recipe", "directions")},
+    }
+
+
+def append(results: Path, row: Mapping[str, Any]) -> None:
+    """One line of its own, whoever else writes."""
+    results.mkdir(parents=True, exist_ok=True)
+    line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+    with (results / FILE).open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(end - 1, 0))
+        stream.write(line if stream.read(1) in (b"", b"\n") else b"\n" + line)
+
+
+def read(results: Path) -> list[dict[str, Any]]:
+    """The last line of every trial, by study and number; lines that a kill cut off are left out."""
+    latest: dict[tuple[str, int], dict[str, Any]] = {}
+    try:
+        lines = (results / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            found = json.loads(line)
+            latest[(str(found["study"]), int(found["number"]))] = found
+        except (ValueError, KeyError, TypeError):
+            continue
+    return [latest[key] for key in sorted(latest)]

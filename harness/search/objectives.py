@@ -1,0 +1,83 @@
+"""What a trial is judged by, and what it must not exceed: read off a finished run's record."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.core.errors import ConfigError, nearest
+
+Record = Mapping[str, Any]
+
+
+def _score(record: Record) -> float:
+    return float(record["metrics"][record["task"]["primary"]]["mean"])
+
+
+READ: Mapping[str, Callable[[Record], float]] = {
+    "score": _score,
+    "seconds": lambda record: float(record["seconds"]),
+    "memory": lambda record: float(record["peak_device_bytes"] or record["peak_memory_bytes"]),
+    "prompt_tokens": lambda record: float(record["prompt_tokens_mean"]),
+    "latency": lambda record: float(record["answer"]["latency_p95"]),
+    "train_tokens": lambda record: float((record["train"] or {}).get("tokens", 0)),
+}
+"""`score`: mean primary score on dev; seconds of the whole trial; bytes at the peak; mean tokens of a
+prompt; 95th percentile of the seconds of one answer; tokens trained on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constraint:
+    """A trial is feasible when `name` is at most `limit`."""
+
+    name: str
+    limit: float
+
+    def excess(self, record: Record) -> float:
+        """Above 0 where the limit is broken."""
+        return READ[self.name](record) - self.limit
+
+
+def objectives(text: str) -> tuple[str, ...]:
+    """Comma-separated names; the first is what `best` goes by.
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+    for name in names:
+        if name not in READ:
+            raise ConfigError(f"unknown objective '{name}'", remedy=nearest(name, READ))
+    return names
+
+
+def direction(name: str) -> Literal["maximize", "minimize"]:
+    return "maximize" if name == "score" else "minimize"
+
+
+def constraint(text: str) -> Constraint:
+    """`memory<=4e9`.
+
+    Raises:
+        ConfigError: not of that form, or an unknown name.
+    """
+    found = re.fullmatch(r"\s*(\w+)\s*<=?\s*([\d.eE+-]+)\s*", text)
+    if found is None or not _is_number(found[2]):
+        raise ConfigError(f"--constraint {text!r} is not name<=number", remedy="e.g. memory<=4e9")
+    if found[1] not in READ:
+        raise ConfigError(f"--constraint: unknown name '{found[1]}'", remedy=nearest(found[1], READ))
+    return Constraint(name=found[1], limit=float(found[2]))
+
+
+def values(names: Sequence[str], record: Record) -> list[float]:
+    return [READ[name](record) for name in names]
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,94 @@
+"""A space in Optuna's words, its sampler and its pruner."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.keys import digest
+from harness.search.space import Dimension, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+PRUNERS = ("none", "median", "hyperband", "wilcoxon")
+STARTUP = 5
+"""Finished trials before the first is compared with them."""
+
+
+def distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if dimension.choices:
+        return CategoricalDistribution(dimension.choices)
+    low, high = dimension.low or 0.0, dimension.high or 0.0
+    if dimension.whole:
+        return IntDistribution(round(low), round(high), log=dimension.log)
+    return FloatDistribution(low, high, log=dimension.log)
+
+
+def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
+    return {dimension.name: distribution(dimension) for dimension in space.free}
+
+
+def sampler(seed: int, worker: int = 0) -> optuna.samplers.BaseSampler:
+    """TPE (Bergstra et al. 2011), multivariate; workers draw apart, and a trial that is still running
+    counts as a bad one (constant liar), so that they do not crowd one place."""
+    from optuna.samplers import TPESampler
+
+    return TPESampler(seed=seed * 1009 + worker, n_startup_trials=8)
+
+
+def pruner(name: str) -> optuna.pruners.BasePruner:
+    """`median`: worse than half of the trials at the same rung; `hyperband`: Li et al. 2018; `wilcoxon`:
+    worse than the best, example by example (signed ranks).
+
+    Raises:
+        ConfigError: an unknown name.
+    """
+    from optuna import pruners
+
+    if name not in PRUNERS:
+        raise ConfigError(f"unknown pruner '{name}'", remedy=nearest(name, PRUNERS))
+    if name == "median":
+        return pruners.MedianPruner(n_startup_trials=STARTUP)
+    if name == "hyperband":
+        return pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3)
+    if name == "wilcoxon":
+        return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=8)
+    return pruners.NopPruner()
+
+
+def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """The defaults first, then points drawn evenly (in the logarithm where a range is logarithmic)."""
+    rng = random.Random(seed)
+    yield _filled(space, space.defaults(), rng)
+    for _ in range(count):
+        yield _filled(space, {}, rng)
+
+
+def unseen(space: Space, seen: set[str], seed: int) -> dict[str, Any] | None:
+    """A configuration that no trial has had; None when 2,000 draws found none."""
+    for params in random_points(space, 2000, seed):
+        if mark(space, params) not in seen:
+            return params
+    return None
+
+
+def mark(space: Space, params: dict[str, Any]) -> str:
+    """What tells two configurations apart."""
+    return digest(space.complete(params))
+
+
+def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    return {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
+
+
+def _draw(dimension: Dimension, rng: random.Random) -> Any:
+    if dimension.choices:
+        return rng.choice(dimension.choices)
+    low, high = dimension.low or 0.0, dimension.high or 0.0
+    value: float = low * (high / low) ** rng.random() if dimension.log else rng.uniform(low, high)
+    return min(max(round(value), round(low)), round(high)) if dimension.whole else value

@@ -1,0 +1,245 @@
+"""The space of a search: the knobs that a recipe's kinds declare, and what a user changes of them.
+
+A dimension is named `slot.field` (`weights.learning_rate`, `program.k`, `program.retriever.k1`); with
+several stages of training, `weights.0.learning_rate`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from harness.core import recipes
+from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import Kind, build
+from harness.core.recipes import Recipe
+
+TRIES = 200
+"""Random points that are tried before a space is said to hold none that a recipe can have."""
+HELP = (
+    "e.g. weights.learning_rate=1e-5..1e-3:log, weights.lora_r=4,8,16 or weights.lora_alpha=2*weights.lora_r"
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dimension:
+    """One knob: a range (`low`, `high`), `choices`, or tied to another (`factor` times `tied_to`)."""
+
+    name: str
+    default: Any
+    low: float | None = None
+    high: float | None = None
+    log: bool = False
+    choices: tuple[Any, ...] = ()
+    tied_to: str | None = None
+    factor: float = 1.0
+
+    @property
+    def whole(self) -> bool:
+        """Whether the knob takes whole numbers only."""
+        return isinstance(self.default, int) and not isinstance(self.default, bool)
+
+    @property
+    def free(self) -> bool:
+        """Whether a search has anything to choose."""
+        return self.tied_to is None and len(self.choices) != 1
+
+    def holds(self, value: Any) -> bool:
+        if self.choices:
+            return value in self.choices
+        if self.low is None or self.high is None:
+            return False
+        return isinstance(value, int | float) and self.low <= value <= self.high
+
+    def to_json(self) -> dict[str, Any]:
+        return {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, (), False)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Space:
+    """What varies, and the recipe that it varies."""
+
+    recipe: Recipe
+    dimensions: tuple[Dimension, ...]
+
+    @property
+    def free(self) -> tuple[Dimension, ...]:
+        return tuple(dimension for dimension in self.dimensions if dimension.free)
+
+    @property
+    def size(self) -> int | None:
+        """How many configurations there are; None where a range makes them uncountable."""
+        size = 1
+        for dimension in self.free:
+            if not dimension.choices:
+                return None
+            size *= len(dimension.choices)
+        return size
+
+    def defaults(self) -> dict[str, Any]:
+        """The recipe as it stands, as far as the space holds it; a knob whose default it does not
+        hold is left to the sampler."""
+        return {d.name: d.default for d in self.free if d.holds(d.default)}
+
+    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+        """The chosen values with the fixed and the tied ones."""
+        values = dict(params)
+        for dimension in self.dimensions:
+            if len(dimension.choices) == 1:
+                values[dimension.name] = dimension.choices[0]
+        current: dict[str, Any] = {name: value for name, _, _, value in _fields(self.recipe)}
+        for dimension in self.dimensions:
+            if dimension.tied_to is not None:
+                base = values.get(dimension.tied_to, current[dimension.tied_to])
+                product = dimension.factor * base
+                values[dimension.name] = round(product) if dimension.whole else product
+        return values
+
+    def apply(self, params: Mapping[str, Any], name: str | None = None) -> Recipe:
+        """The recipe with these values.
+
+        Raises:
+            ConfigError: values that a kind refuses.
+        """
+        config = self.recipe.config()
+        for path, value in self.complete(params).items():
+            *places, field = path.split(".")
+            place: Any = config
+            if places[0] == "weights":
+                index = int(places[1]) if len(places) > 1 else 0
+                place = config["weights"][index]
+            else:
+                for part in places:
+                    place = place[part]
+            place[field] = value
+        found = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
+        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in found.weights):
+            raise ConfigError("packing and neftune_noise_alpha do not go together")
+        return found
+
+
+def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Space:
+    """The space of a recipe: its kinds' knobs, changed by `settings`, of which `only` some vary.
+
+    Raises:
+        ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
+    """
+    known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
+    found = {
+        name: Dimension(name=name, default=value, **declared)
+        for name, (value, declared) in known.items()
+        if declared and (not only or name in only)
+    }
+    for name in only:
+        if name not in known:
+            raise ConfigError(f"unknown knob '{name}'", remedy=nearest(name, known))
+        if name not in found and not any(s.startswith(f"{name}=") for s in settings):
+            raise ConfigError(
+                f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
+            )
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not text:
+            raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
+        if name not in known:
+            raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
+        found[name] = _parsed(name, known[name][0], text, known)
+    made = Space(recipe=recipe, dimensions=tuple(found.values()))
+    if not made.free:
+        raise ConfigError(
+            f"recipe '{recipe.name}' leaves a search nothing to choose",
+            remedy=f"give a range with --space, {HELP}",
+        )
+    _check_satisfiable(made)
+    return made
+
+
+def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
+    """Every field of every kind in the recipe: its name, its kind, its declared range, its value."""
+    for index, stage in enumerate(recipe.weights):
+        prefix = "weights" if len(recipe.weights) == 1 else f"weights.{index}"
+        yield from _of(stage, prefix)
+    yield from _of(recipe.program, "program")
+    if (retriever := getattr(recipe.program, "retriever", None)) is not None:
+        yield from _of(build("retrieval", retriever), "program.retriever")
+    yield from _of(recipe.base, "base")
+    yield from _of(recipe.data, "data")
+
+
+def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
+    for field in dataclasses.fields(kind):
+        declared = field.metadata.get("space") if field.metadata.get("decides", True) else None
+        yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
+
+
+def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dimension:
+    if tied := re.fullmatch(r"(?:([\d.eE+-]+)\*)?([a-z_]+(?:\.\w+)+)", text):
+        factor, other = tied.groups()
+        if other not in known:
+            raise ConfigError(
+                f"--space {name}: tied to an unknown knob '{other}'", remedy=nearest(other, known)
+            )
+        if other == name or not isinstance(known[other][0], int | float):
+            raise ConfigError(
+                f"--space {name}: cannot be tied to '{other}'", remedy="tie it to another number"
+            )
+        return Dimension(name=name, default=default, tied_to=other, factor=_number(name, factor or "1"))
+    if ".." in text:
+        span, _, scale = text.partition(":")
+        low, high = (_number(name, part) for part in span.split("..", 1))
+        if scale not in ("", "log"):
+            raise ConfigError(f"--space {name}: unknown scale '{scale}'", remedy="write :log, or nothing")
+        if not low < high:
+            raise ConfigError(
+                f"--space {name}={text} is an empty range",
+                remedy=f"the lower end comes first: {high:g}..{low:g}",
+            )
+        if scale == "log" and low <= 0:
+            raise ConfigError(
+                f"--space {name}={text}: a log range begins above 0", remedy="raise its lower end"
+            )
+        return Dimension(name=name, default=default, low=low, high=high, log=scale == "log")
+    return Dimension(
+        name=name,
+        default=default,
+        choices=tuple(dict.fromkeys(_value(part, default) for part in text.split(","))),
+    )
+
+
+def _value(text: str, default: Any) -> Any:
+    """As YAML reads it, and numbers such as 1e-4, which YAML 1.1 takes for words. A knob of fractions
+    gets fractions: 3 and 3.0 would be two configurations."""
+    if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
+        return float(text)
+    try:
+        return (
+            yaml.safe_load(text) if not re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else float(text)
+        )
+    except yaml.YAMLError:
+        return text
+
+
+def _number(name: str, text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ConfigError(f"--space {name}: {text!r} is no number", remedy=HELP) from None
+
+
+def _check_satisfiable(made: Space) -> None:
+    """Refuse a space in which nothing can be built; the first refusal says why."""
+    from harness.search.sampling import random_points
+
+    first: ConfigError | None = None
+    for params in random_points(made, TRIES):
+        try:
+            made.apply(params)
+            return
+        except ConfigError as error:
+            first = first or error
+    raise ConfigError(f"no trial can satisfy this space: {first}", remedy="change the ranges with --space")

@@ -1,0 +1,125 @@
+"""Where a study is kept, and which of its trials a dead worker has left behind.
+
+Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial says
+who works on it (host, process) and when it was last alive, as attributes that any storage keeps.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import optuna
+
+BEAT = 30.0
+"""Seconds between signs of life."""
+GRACE = 4 * BEAT
+"""Seconds of silence after which a worker on another machine counts as dead."""
+RETRIES = 3
+REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
+
+
+def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.BaseStorage:
+    """The storage behind a URL; without one, a journal file below `results/studies`.
+
+    Raises:
+        ConfigError: it cannot be opened or reached.
+    """
+    import optuna
+    from optuna.storages import JournalStorage, RDBStorage
+    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if url is None or url.startswith("journal:"):
+            file = results / "studies" / f"{study}.journal" if url is None else Path(url[8:])
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file))))
+        if "://" not in url:
+            raise ValueError("not a URL")
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"storage {_shown(url)} cannot be reached: {reason}", remedy=REMEDY) from None
+
+
+def _shown(url: str | None) -> str:
+    """Without the password."""
+    import re
+
+    return "of the results folder" if url is None else "'" + re.sub(r":[^:/@]+@", ":…@", url) + "'"
+
+
+@contextmanager
+def alive(trial: optuna.Trial) -> Iterator[None]:
+    """Signs of life for a trial while the block runs."""
+    stop = threading.Event()
+    trial.set_user_attr("worker", _worker())
+    trial.set_user_attr("alive", time.time())
+
+    def beat() -> None:
+        while not stop.wait(BEAT):
+            trial.set_user_attr("alive", time.time())
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def retry_lost(study: optuna.Study) -> list[int]:
+    """Fail the trials whose worker is dead, and queue each again; the numbers of the failed.
+
+    Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
+    """
+    from optuna.trial import TrialState
+
+    lost = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not _is_dead(trial):
+            continue
+        try:
+            study.tell(trial.number, state=TrialState.FAIL)
+        except (ValueError, RuntimeError):
+            continue
+        lost.append(trial.number)
+        history = [*trial.user_attrs.get("retry_of", []), trial.number]
+        if len(history) <= RETRIES and trial.params:
+            study.enqueue_trial(dict(trial.params), user_attrs={"retry_of": history})
+    return lost
+
+
+def _worker() -> dict[str, Any]:
+    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+
+
+def _started(pid: int) -> str | None:
+    """When a process of this machine began, in its clock ticks: tells a reused number apart."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
+    worker, seen = trial.user_attrs.get("worker"), trial.user_attrs.get("alive")
+    if worker is None:
+        begun = trial.datetime_start
+        return begun is not None and time.time() - begun.timestamp() > GRACE
+    if worker["host"] == socket.gethostname():
+        now = _started(worker["pid"])
+        if now != worker["started"]:
+            return True
+    return time.time() - float(seen or 0) > GRACE

@@ -1,0 +1,150 @@
+"""One trial: a run on dev that is watched, and stopped where the pruner sees no hope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+from harness.core.errors import ConfigError, RunError
+from harness.core.protocols import StepRecord, Task
+from harness.core.recipes import Recipe
+from harness.run.cells import Cell
+from harness.run.execute import execute, failed
+from harness.run.folder import RunFolder, read_lines
+from harness.run.locks import Lock
+from harness.run.progress import Progress
+from harness.run.scoring import mean_score
+from harness.run.workbench import Workbench
+from harness.search.plan import Plan
+
+if TYPE_CHECKING:
+    import optuna
+
+
+class PrunedError(RunError):
+    """A trial was stopped because others were better at the same rung."""
+
+
+class Evaluate(Protocol):
+    """A recipe → the record of its run; reports to the trial on the way."""
+
+    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
+        """Raises PrunedError where the trial is not worth finishing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunTrial:
+    """Evaluates a recipe as a run on dev. `task` must have no test split."""
+
+    plan: Plan
+    task: Task
+    workbench: Workbench
+
+    def __post_init__(self) -> None:
+        if "test" in self.task.splits:
+            raise ValueError("a search is handed a task without its test split")
+
+    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
+        cell = self.plan.cell(self.task, recipe)
+        folder = RunFolder(self.plan.results / "runs" / cell.id)
+        folder.path.parent.mkdir(parents=True, exist_ok=True)
+        trial.set_user_attr("run_id", cell.id)
+        with Lock(folder.path):
+            record = folder.finished()
+            return record if record is not None else self._run(cell, folder, trial)
+
+    def _run(self, cell: Cell, folder: RunFolder, trial: optuna.Trial) -> dict[str, Any]:
+        watch = Watch(trial, folder, cell, by_example=self.plan.pruner == "wilcoxon")
+        try:
+            record = execute(
+                cell, folder, self.workbench, watch if self.plan.pruner != "none" else Progress()
+            )
+        except (KeyboardInterrupt, ConfigError):
+            raise
+        except Exception as error:
+            lines = list(read_lines(folder.steps))
+            seconds = sum(line["seconds"] for line in lines)
+            record = failed(cell, folder, error) | {"seconds": watch.seconds}
+            record["train"] = _partial(lines, seconds) if lines else None
+            folder.finish(record)
+            if not isinstance(error, PrunedError):
+                self.workbench.discard()
+            raise
+        return record
+
+
+def _partial(lines: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+    """What a training that did not finish had cost."""
+    scores = [line["dev_score"] for line in lines if line["dev_score"] is not None]
+    losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
+    return {
+        "seconds": seconds,
+        "steps": len(lines),
+        "tokens": sum(line["tokens"] for line in lines),
+        "trainable_parameters": 0,
+        "total_parameters": 0,
+        "best_step": None,
+        "best_dev_score": max(scores, default=None),
+        "best_dev_loss": min(losses, default=None),
+        "dropped": [],
+        "notes": ["pruned"],
+        "bytes": 0,
+    }
+
+
+class Watch(Progress):
+    """Reports a run's dev scores to Optuna, and stops the run when the pruner says so.
+
+    A rung is an evaluation of the last stage, counted in `1 / eval_per_epoch` epochs, so that trials
+    with other batch sizes and lengths meet at the same rungs. By example (Wilcoxon), the answers on dev
+    are reported one by one instead: dev grows, batch by batch, until the worse one is known.
+    """
+
+    def __init__(self, trial: optuna.Trial, folder: RunFolder, cell: Cell, *, by_example: bool) -> None:
+        import time
+
+        self._clock, self._now = time.monotonic(), time.monotonic
+        self.trial, self.folder, self.by_example = trial, folder, by_example
+        stages = cell.recipe.weights
+        self.last = str(len(stages) - 1)
+        self.per_epoch = (getattr(stages[-1], "eval_per_epoch", 1) or 1) if stages else 1
+        self.several = len(trial.study.directions) > 1
+        self.answers = 0
+
+    @property
+    def seconds(self) -> float:
+        return self._now() - self._clock
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        if self.by_example or self.several or step.dev_score is None or step.stage != self.last:
+            return
+        rung = max(1, round(step.epoch * self.per_epoch))
+        self.trial.report(step.dev_score, rung)
+        if self.trial.should_prune():
+            raise PrunedError(f"stopped at step {step.step}, rung {rung}: dev score {step.dev_score:.3f}")
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        self.answers = done
+
+    def answered(self, cell: Cell) -> None:
+        self.answers += 1
+        if not self.by_example or self.several:
+            return
+        row = next(reversed(list(read_lines(self.folder.samples))))
+        places = {example.id: place for place, example in enumerate(cell.task.splits[cell.split])}
+        self.trial.report(mean_score([row], cell.task.primary), places[row["sample_id"]])
+        if self.trial.should_prune():
+            raise PrunedError(
+                f"stopped after {self.answers} answers: worse than the best, example by example"
+            )
+
+
+def evaluator(plan: Plan) -> RunTrial:
+    """Opens what a worker needs: the task without test, and a base that stays loaded."""
+    from harness.search.bench import SearchWorkbench
+    from harness.tasks.load import load, without_test
+
+    task = without_test(load(plan.task))
+    return RunTrial(plan=plan, task=task, workbench=SearchWorkbench(Path(plan.results) / "answers"))

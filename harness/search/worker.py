@@ -1,0 +1,218 @@
+"""The loop of a worker: ask Optuna, run, tell, until the budget is spent. Any number work on one study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Notify, Worker
+from harness.search import journal, objectives, sampling, storage
+from harness.search.plan import Plan
+from harness.search.space import Space
+from harness.search.trial import Evaluate, PrunedError, evaluator
+
+if TYPE_CHECKING:
+    import optuna
+
+MOST_DUPLICATES = 50
+"""Duplicates in a row after which a space counts as exhausted."""
+
+
+def open_study(plan: Plan, worker: int = 0) -> optuna.Study:
+    """The study of a plan, made with the defaults as its first trial where it is new.
+
+    Raises:
+        ConfigError: storage not reachable, or a study of that name with other objectives.
+    """
+    import optuna
+
+    kept = storage.open_storage(plan.storage, plan.results, plan.study)
+    directions = [objectives.direction(name) for name in plan.objectives]
+    try:
+        study = optuna.create_study(
+            storage=kept,
+            study_name=plan.study,
+            load_if_exists=True,
+            directions=directions,
+            pruner=sampling.pruner(plan.pruner),
+        )
+        # A command that resumes would otherwise draw the points of the first one again.
+        study.sampler = sampling.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
+        return study
+    except Exception as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ConfigError(f"study '{plan.study}' cannot be opened: {reason}", remedy=storage.REMEDY) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchWork:
+    """Opens a worker; picklable. `evaluator` makes from a plan what evaluates a recipe."""
+
+    plan: Plan
+    began: float
+    evaluator: Callable[[Plan], Evaluate] = evaluator
+
+    def __call__(self) -> Worker:
+        evaluate = self.evaluator(self.plan)
+
+        def worker(job: tuple[int, int | None], notify: Notify) -> int:
+            number, most = job
+            return Loop(self.plan, evaluate, number, self.began, notify).run(most)
+
+        return worker
+
+
+class Loop:
+    """One worker's part of a study."""
+
+    def __init__(
+        self, plan: Plan, evaluate: Evaluate, worker: int, began: float, notify: Notify = lambda _: None
+    ) -> None:
+        self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
+        self.space: Space = plan.space()
+        self.study = open_study(plan, worker)
+        self.worker = worker
+        self.distributions = sampling.distributions(self.space)
+        self.about = {
+            "objectives": plan.objectives,
+            "directions": [objectives.direction(name) for name in plan.objectives],
+            "task": plan.task_name,
+            "model": plan.model,
+            "recipe": plan.recipe["name"],
+        }
+
+    def run(self, most: int | None = None) -> int:
+        """Trials until the budget (or `most` of them) is spent; how many were run here."""
+        done = duplicates = 0
+        while most is None or done < most:
+            for number in storage.retry_lost(self.study):
+                journal.append(self.plan.results, journal.row(self.study, number, self.about))
+            if self._spent():
+                break
+            trial = self.study.ask(self.distributions)
+            if self._is_surplus(trial):
+                break
+            if (first := self._first_of(trial)) is not None:
+                self._tell_again(trial, first)
+                duplicates += 1
+                if duplicates > MOST_DUPLICATES or not self._enqueue_unseen(trial.number):
+                    break
+                continue
+            duplicates = 0
+            self._one(trial)
+            done += 1
+        return done
+
+    def _spent(self) -> bool:
+        """Failed trials count, lost ones are tried again: a study in which all fail must end."""
+        budget, trials = self.plan.budget, self.study.get_trials(deepcopy=False)
+        if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
+            return True
+        used = sum(trial.user_attrs.get("tokens", 0) for trial in trials)
+        if budget.tokens is not None and used >= budget.tokens:
+            return True
+        return len(_counted(trials)) >= budget.trials
+
+    def _is_surplus(self, trial: optuna.Trial) -> bool:
+        """Whether others took the last trials of the budget at the same moment; it is given back."""
+        from optuna.trial import TrialState
+
+        trials = self.study.get_trials(deepcopy=False)
+        if sum(t.number < trial.number for t in _counted(trials)) < self.plan.budget.trials:
+            return False
+        trial.set_user_attr("duplicate_of", None)
+        self.study.tell(trial, state=TrialState.FAIL)
+        if "retry_of" in trial.user_attrs:
+            self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.user_attrs["retry_of"]})
+        return True
+
+    def _first_of(self, trial: optuna.Trial) -> optuna.trial.FrozenTrial | None:
+        """An earlier trial with this very configuration that is finished or running."""
+        wanted = sampling.mark(self.space, dict(trial.params))
+        trial.set_user_attr("mark", wanted)
+        trial.set_user_attr("values", self.space.complete(trial.params))
+        for other in self.study.get_trials(deepcopy=False):
+            same = other.user_attrs.get("mark") == wanted and other.number < trial.number
+            if same and not _is_lost(other) and not _is_copy(other):
+                return other
+        return None
+
+    def _tell_again(self, trial: optuna.Trial, first: optuna.trial.FrozenTrial) -> None:
+        """A duplicate is told what the first said; while that one still runs, it is told nothing."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr("duplicate_of", first.number)
+        if first.state == TrialState.COMPLETE:
+            self.study.tell(trial, first.values)
+        else:
+            self.study.tell(trial, state=TrialState.FAIL)
+        journal.append(self.plan.results, journal.row(self.study, trial.number, self.about))
+
+    def _enqueue_unseen(self, number: int) -> bool:
+        seen = {t.user_attrs.get("mark", "") for t in self.study.get_trials(deepcopy=False)}
+        if (params := sampling.unseen(self.space, seen, seed=number)) is None:
+            return False
+        self.study.enqueue_trial(params)
+        return True
+
+    def _one(self, trial: optuna.Trial) -> None:
+        from optuna.trial import TrialState
+
+        with storage.alive(trial):
+            try:
+                record = self.evaluate(self.space.apply(trial.params), trial)
+                values = objectives.values(self.plan.objectives, record)
+                self._note(trial, record)
+                self.study.tell(trial, values)
+            except PrunedError as error:
+                trial.set_user_attr("error", str(error))
+                self._note_partial(trial)
+                self.study.tell(trial, state=TrialState.PRUNED)
+            except KeyboardInterrupt:
+                trial.set_user_attr("alive", 0.0)
+                raise
+            except Exception as error:
+                trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+                self.study.tell(trial, state=TrialState.FAIL)
+        row = journal.row(self.study, trial.number, self.about)
+        journal.append(self.plan.results, row)
+        self.notify(row)
+
+    def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+        train, answer = record.get("train") or {}, record.get("answer") or {}
+        read = (answer.get("tokens_in_mean") or 0) * record.get("counts", {}).get("scored", 0)
+        trial.set_user_attr("train_seconds", train.get("seconds", 0.0))
+        trial.set_user_attr("train_steps", train.get("steps", 0))
+        trial.set_user_attr("tokens", int(train.get("tokens", 0) + read))
+        broken = {c.name: c.excess(record) for c in self.plan.constraints}
+        for name, excess in broken.items():
+            trial.set_constraint(name, excess)
+        if broken:
+            trial.set_user_attr("constraints", broken)
+
+    def _note_partial(self, trial: optuna.Trial) -> None:
+        from harness.run.folder import RunFolder
+
+        id = trial.user_attrs.get("run_id")
+        train = (RunFolder(self.plan.results / "runs" / id).record() or {}).get("train") if id else None
+        if train:
+            trial.set_user_attr("train_seconds", train["seconds"])
+            trial.set_user_attr("train_steps", train["steps"])
+            trial.set_user_attr("tokens", train["tokens"])
+
+
+def _counted(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
+    """Trials that the budget pays for."""
+    return [t for t in trials if t.state.name != "WAITING" and not _is_lost(t) and not _is_copy(t)]
+
+
+def _is_lost(trial: optuna.trial.FrozenTrial) -> bool:
+    """Failed without having said why: its worker died, and it was queued again."""
+    return trial.state.name == "FAIL" and "error" not in trial.user_attrs and not _is_copy(trial)
+
+
+def _is_copy(trial: optuna.trial.FrozenTrial) -> bool:
+    return "duplicate_of" in trial.user_attrs

@@ -1,0 +1,74 @@
+"""A fake objective for searches: no model, and a known best point."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.recipes import Recipe
+from harness.run.folder import append_line
+from harness.search.plan import Plan
+from harness.search.session import make_plan
+
+BEST_RATE = 3e-4
+SPACE = ("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8,16,32")
+ONLY = ("weights.learning_rate", "weights.lora_r")
+
+
+@dataclass
+class Fake:
+    """Best at a learning rate of 3e-4 with rank 16; every call is written to `calls.jsonl`."""
+
+    plan: Plan
+    seconds: float = 0.0
+
+    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+        stage: Any = recipe.weights[0]
+        call = {"number": trial.number, "rate": stage.learning_rate, "r": stage.lora_r, "pid": os.getpid()}
+        append_line(self.plan.results / "calls.jsonl", call | {"state": "begun"})
+        time.sleep(self.seconds)
+        append_line(self.plan.results / "calls.jsonl", call | {"state": "ended"})
+        distance = abs(math.log10(stage.learning_rate / BEST_RATE))
+        return record(math.exp(-distance) - 0.01 * abs(math.log2(stage.lora_r / 16)), stage.lora_r)
+
+
+@dataclass
+class Failing(Fake):
+    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+        raise RuntimeError(f"broken {trial.number}")
+
+
+def fake(plan: Plan) -> Fake:
+    return Fake(plan)
+
+
+def slow(plan: Plan) -> Fake:
+    return Fake(plan, seconds=0.3)
+
+
+def failing(plan: Plan) -> Fake:
+    return Failing(plan)
+
+
+def record(score: float, memory: float) -> dict[str, Any]:
+    return {
+        "task": {"primary": "exact"},
+        "metrics": {"exact": {"mean": score, "n": 6}},
+        "seconds": 1.0,
+        "peak_memory_bytes": memory,
+        "peak_device_bytes": None,
+        "prompt_tokens_mean": 10.0,
+        "train": {"seconds": 0.5, "steps": 3, "tokens": 100},
+        "answer": {"latency_p95": 0.1, "tokens_in_mean": 10.0},
+        "counts": {"scored": 6},
+    }
+
+
+def plan(task: Path, results: Path, trials: int = 12, **changes: Any) -> Plan:
+    given = {"settings": SPACE, "only": ONLY, "model": "tiny", "pruner": "none"} | changes
+    return make_plan(str(task), "lora", trials=trials, results=results, **given)
