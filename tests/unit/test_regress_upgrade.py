@@ -89,3 +89,8 @@ def test_an_adapter_moves_from_a_tiny_model_to_its_8_bit_self(tiny_task: Path, t
     lora = json.loads(done.stdout)["replays"][0]
     assert (lora["recipe"], lora["not_moved"]) == ("lora", "")
     assert set(lora["scores"]) == {"old", "new", "untuned_old", "untuned_new", "moved"}
+    records = [json.loads(file.read_text()) for file in tmp_path.glob("results/runs/*/run.json")]
+    assert {record["runtime"]["device"] for record in records} == {"cpu"}
+    assert all(record["runtime"]["chat_template"] for record in records)
+    moved = next(record for record in records if record["recipe"]["name"] == "lora_moved")
+    assert moved["train"]["steps"] == 0
