@@ -159,7 +159,7 @@ class DataContext:
     engine: Callable[[str], Engine]
     cache: Path
     model: str
-    note: Callable[[Mapping[str, Any]], None] = lambda provenance: None
+    note: Callable[[Mapping[str, Any]], None] = lambda _provenance: None
     """Told where a generated set came from, so that the run's record says it."""
 
 

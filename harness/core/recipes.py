@@ -142,5 +142,6 @@ def _refuse_aliases(text: str, path: Path) -> None:
     """Few are a convenience; many, one within another, are a bomb that fills the memory."""
     found = [event for event in yaml.parse(text, yaml.SafeLoader) if isinstance(event, yaml.AliasEvent)]
     if len(found) > MAX_ALIASES:
-        line = found[MAX_ALIASES].start_mark.line + 1
+        mark = found[MAX_ALIASES].start_mark
+        line = None if mark is None else mark.line + 1
         raise ConfigError(f"more than {MAX_ALIASES} aliases (*name)", file=path, line=line)

@@ -80,4 +80,7 @@ def test_prompting_methods_run_against_a_server(server: str, tiny_task: Path, tm
     command = ["run", tiny_task, "--recipes", "zero_shot,few_shot", "--model", server, "--json"]
     done = harness(*command, cwd=tmp_path)
     runs = json.loads(done.stdout)["runs"]
-    assert {(run["recipe"]["name"], run["status"]) for run in runs} == {("zero_shot", "done"), ("few_shot", "done")}
+    assert {(run["recipe"]["name"], run["status"]) for run in runs} == {
+        ("zero_shot", "done"),
+        ("few_shot", "done"),
+    }

@@ -223,7 +223,9 @@ def test_an_inferred_schema_refuses_what_was_never_seen() -> None:
 
 def test_rows_that_are_not_taken_are_said(tmp_path: Path) -> None:
     table = tmp_path / "many.csv"
-    table.write_text("text,label\n" + "".join(f"thing {i} of many,{'ab'[i % 2]}\n" for i in range(300)), "utf-8")
+    table.write_text(
+        "text,label\n" + "".join(f"thing {i} of many,{'ab'[i % 2]}\n" for i in range(300)), "utf-8"
+    )
     some = init(str(table), tmp_path / "tasks", Wish(sizes={"train": 50, "dev": 20, "test": 30}))
     assert "taken: 100 of 300 rows" in " ".join(some.guesses)
     everything = init(str(table), tmp_path / "tasks", Wish(name="whole"))
