@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -78,16 +79,26 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         ConfigError: not of that form, or an unknown slot or field.
     """
-    import yaml
-
     changes: dict[str, dict[str, Any]] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         slot, dot, field = name.partition(".")
         if not (equals and dot and field):
             raise ConfigError(f"--set {setting!r} is not slot.field=value", remedy="e.g. weights.lora_r=8")
-        changes.setdefault(slot, {})[field] = yaml.safe_load(value)
+        changes.setdefault(slot, {})[field] = value_of(value)
     return _merged(recipe, changes, None) if changes else recipe
+
+
+def value_of(text: str) -> Any:
+    """As YAML reads it, and numbers such as 1e-6, which YAML 1.1 takes for words."""
+    import yaml
+
+    if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
+        return float(text)
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError:
+        return text
 
 
 def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:

@@ -43,6 +43,8 @@ def outcome(record: dict[str, Any]) -> str:
     """One cell's result in a few words."""
     if record["status"] == "failed":
         return f"failed: {record['error']}"
+    if record["status"] == "pruned":
+        return f"pruned: {record['stopped']}"
     primary = record["task"]["primary"]
     score = record["metrics"].get(primary)
     valid = record["metrics"].get("valid_extracted")

@@ -37,8 +37,9 @@ def confirm(
     report: Path | None,
 ) -> dict[str, Any]:
     """Train the best and the default on `seeds` seeds, score both on test, and say what dev had promised."""
-    found = plan.space().apply(best["params"], name=name)
     default = replace(plan.default(), name=str(plan.recipe["name"]))
+    name = f"{name}_found" if name == default.name else name
+    found = plan.space().apply(best["params"], name=name)
     recipes = (default,) if found.identity() == default.identity() else (default, found)
     experiment = Experiment(
         name=plan.study,
@@ -56,7 +57,10 @@ def confirm(
         for verdict in done.verdicts
         for s in verdict.summaries
     ]
-    chosen = next((row for row in test if str(row["recipe"]).startswith(recipes[-1].name)), None)
+    records = done.outcome.records
+    known = evidence.labels(records)
+    names = {known[r["id"]] for r in records if r["recipe"]["name"] == recipes[-1].name}
+    chosen = next((row for row in test if row["recipe"] in names), None)
     return {
         "runs": [record["id"] for record in done.outcome.records],
         "test": test,

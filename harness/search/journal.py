@@ -21,11 +21,12 @@ def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str,
 
     trial = study.get_trials(deepcopy=False)[number]
     attributes = trial.user_attrs
-    values = trial.values
+    # Of a pruned trial Optuna gives its last score on the way, which is no result.
+    values = trial.values if trial.state.name == "COMPLETE" else None
     return {
         "study": study.study_name,
         "number": number,
-        "state": trial.state.name.lower(),
+        "state": _state(trial),
         "value": values[0] if values else None,
         "objectives": dict(zip(about["objectives"], values, strict=True)) if values else None,
         "params": dict(trial.params),
@@ -41,8 +42,15 @@ def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str,
         "tokens": attributes.get("tokens"),
         "duplicate_of": attributes.get("duplicate_of"),
         "error": attributes.get("error"),
-        **{name: about[name] for name in ("task", "model", "recipe", "directions")},
+        "stopped": attributes.get("stopped"),
+        **{name: about[name] for name in ("task", "model", "recipe", "labels", "limit", "directions")},
     }
+
+
+def _state(trial: optuna.trial.FrozenTrial) -> str:
+    """`complete`, `pruned`, `fail`, `running`, or `duplicate` of one that had no result to repeat."""
+    repeated = trial.state.name == "FAIL" and trial.user_attrs.get("duplicate_of") is not None
+    return "duplicate" if repeated else trial.state.name.lower()
 
 
 def append(results: Path, row: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
@@ -18,9 +18,13 @@ from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
 from harness.run.workbench import fingerprint
 from harness.search import journal, objectives, sampling
+from harness.search.estimate import seconds_per_trial
 from harness.search.plan import Budget, Plan
 from harness.search.trial import Evaluate, evaluator
-from harness.search.worker import Loop, SearchWork, open_study
+from harness.search.worker import Loop, SearchWork, counted, open_study
+
+if TYPE_CHECKING:
+    import optuna
 
 WARM = 3
 """Trials of an earlier study that are tried first."""
@@ -123,10 +127,11 @@ def search(
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
     confirm: Callable[[float], bool] = lambda _: True,
 ) -> Found:
-    """Run trials until the budget is spent. The first, of the defaults, is run alone: it gives the estimate.
+    """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like
+    it was ever run, it gives the estimate.
 
     Args:
-        confirm: asked once with the seconds that the rest will take; False stops before it.
+        confirm: asked once with the seconds that the trials will take; False stops before them.
 
     Raises:
         ConfigError: storage not reachable, or an unknown study to start from.
@@ -144,11 +149,14 @@ def search(
     began, clock = time.time(), time.monotonic()
     evaluate = make(plan)
     tell = lambda row: say(_line(row))  # noqa: E731
+    each = _foreseen(plan, evaluate)
+    if each is not None and (left := _left(plan, study)) > 0:
+        seconds = _said(each * left / jobs, left, "by earlier runs", say, plan)
+        if not confirm(seconds):
+            raise RunError("not begun: the estimate was not agreed to")
     first = Loop(plan, evaluate, 0, began, tell).run(1)
-    left = plan.budget.trials - len([t for t in study.get_trials(deepcopy=False) if t.state.is_finished()])
-    if first and left > 0:
-        seconds = (time.monotonic() - clock) * left / jobs
-        say(f"about {seconds / 60:.1f} min for the other {left} trials, if none is pruned")
+    if each is None and first and (left := _left(plan, study)) > 0:
+        seconds = _said((time.monotonic() - clock) * left / jobs, left, "by the first", say, plan)
         if not confirm(seconds):
             return collect(plan)
     if jobs == 1:
@@ -161,6 +169,24 @@ def search(
             pass
     _index(plan.results)
     return collect(plan)
+
+
+def _foreseen(plan: Plan, evaluate: Evaluate) -> float | None:
+    """Seconds of a trial by what was run before; None where nothing was."""
+    task = getattr(evaluate, "task", None)
+    return seconds_per_trial(plan, len(task.splits["dev"]) if task is not None else 0)
+
+
+def _left(plan: Plan, study: optuna.Study) -> int:
+    return plan.budget.trials - len(counted(study.get_trials(deepcopy=False)))
+
+
+def _said(seconds: float, left: int, source: str, say: Callable[[str], None], plan: Plan) -> float:
+    """The estimate in words; never more than the hours that were given."""
+    if plan.budget.hours is not None:
+        seconds = min(seconds, plan.budget.hours * 3600)
+    say(f"about {seconds / 60:.1f} min for {left} trials {source}, if none is pruned")
+    return seconds
 
 
 def collect(plan: Plan) -> Found:
@@ -227,5 +253,6 @@ def _index(results: Path) -> None:
 
 def _line(row: dict[str, Any]) -> str:
     value = "" if row["value"] is None else f" {row['value']:.4g}"
-    why = f" ({row['error']})" if row["error"] else ""
+    reason = row["error"] or row["stopped"]
+    why = f" ({reason})" if reason else ""
     return f"trial {row['number']}: {row['state']}{value} in {row['seconds'] or 0:.1f} s{why}"

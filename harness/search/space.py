@@ -12,12 +12,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import yaml
-
 from harness.core import recipes
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Kind, build
 from harness.core.recipes import Recipe
+from harness.run.experiment import value_of
 
 TRIES = 200
 """Random points that are tried before a space is said to hold none that a recipe can have."""
@@ -212,16 +211,10 @@ def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dim
 
 
 def _value(text: str, default: Any) -> Any:
-    """As YAML reads it, and numbers such as 1e-4, which YAML 1.1 takes for words. A knob of fractions
-    gets fractions: 3 and 3.0 would be two configurations."""
+    """A knob of fractions gets fractions: 3 and 3.0 would be two configurations."""
     if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
         return float(text)
-    try:
-        return (
-            yaml.safe_load(text) if not re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text) else float(text)
-        )
-    except yaml.YAMLError:
-        return text
+    return value_of(text)
 
 
 def _number(name: str, text: str) -> float:

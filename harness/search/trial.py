@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import math
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -67,15 +69,17 @@ class RunTrial:
             lines = list(read_lines(folder.steps))
             seconds = sum(line["seconds"] for line in lines)
             record = failed(cell, folder, error) | {"seconds": watch.seconds}
-            record["train"] = _partial(lines, seconds) if lines else None
-            folder.finish(record)
-            if not isinstance(error, PrunedError):
+            if isinstance(error, PrunedError):
+                record |= {"status": "pruned", "error": None, "stopped": str(error)}
+            else:
                 self.workbench.discard()
+            record["train"] = _partial(lines, seconds, record["status"]) if lines else None
+            folder.finish(record)
             raise
         return record
 
 
-def _partial(lines: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
+def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[str, Any]:
     """What a training that did not finish had cost."""
     scores = [line["dev_score"] for line in lines if line["dev_score"] is not None]
     losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
@@ -89,7 +93,7 @@ def _partial(lines: list[dict[str, Any]], seconds: float) -> dict[str, Any]:
         "best_dev_score": max(scores, default=None),
         "best_dev_loss": min(losses, default=None),
         "dropped": [],
-        "notes": ["pruned"],
+        "notes": [status],
         "bytes": 0,
     }
 
@@ -111,7 +115,8 @@ class Watch(Progress):
         self.last = str(len(stages) - 1)
         self.per_epoch = (getattr(stages[-1], "eval_per_epoch", 1) or 1) if stages else 1
         self.several = len(trial.study.directions) > 1
-        self.answers = 0
+        self.rung = self.answers = self._read = 0
+        self._places = {example.id: place for place, example in enumerate(cell.task.splits[cell.split])}
 
     @property
     def seconds(self) -> float:
@@ -120,25 +125,32 @@ class Watch(Progress):
     def step(self, cell: Cell, step: StepRecord) -> None:
         if self.by_example or self.several or step.dev_score is None or step.stage != self.last:
             return
-        rung = max(1, round(step.epoch * self.per_epoch))
-        self.trial.report(step.dev_score, rung)
+        # The evaluation after a last, broken epoch is a rung of its own.
+        self.rung = max(self.rung + 1, math.floor(step.epoch * self.per_epoch + 1e-9))
+        self.trial.report(step.dev_score, self.rung)
         if self.trial.should_prune():
-            raise PrunedError(f"stopped at step {step.step}, rung {rung}: dev score {step.dev_score:.3f}")
-
-    def answering(self, cell: Cell, *, done: int, total: int) -> None:
-        self.answers = done
+            raise PrunedError(
+                f"stopped at step {step.step}, rung {self.rung}: dev score {step.dev_score:.3f}"
+            )
 
     def answered(self, cell: Cell) -> None:
-        self.answers += 1
         if not self.by_example or self.several:
             return
-        row = next(reversed(list(read_lines(self.folder.samples))))
-        places = {example.id: place for place, example in enumerate(cell.task.splits[cell.split])}
-        self.trial.report(mean_score([row], cell.task.primary), places[row["sample_id"]])
+        for row in self._new_rows():
+            self.answers += 1
+            self.trial.report(mean_score([row], cell.task.primary), self._places[row["sample_id"]])
         if self.trial.should_prune():
             raise PrunedError(
                 f"stopped after {self.answers} answers: worse than the best, example by example"
             )
+
+    def _new_rows(self) -> Iterator[dict[str, Any]]:
+        """Answers since the last call; at the first, also those of an attempt that was interrupted."""
+        with self.folder.samples.open("rb") as stream:
+            stream.seek(self._read)
+            for line in stream:
+                self._read += len(line)
+                yield json.loads(line)
 
 
 def evaluator(plan: Plan) -> RunTrial:

@@ -82,6 +82,8 @@ class Loop:
             "task": plan.task_name,
             "model": plan.model,
             "recipe": plan.recipe["name"],
+            "labels": plan.labels,
+            "limit": plan.limit,
         }
 
     def run(self, most: int | None = None) -> int:
@@ -114,14 +116,14 @@ class Loop:
         used = sum(trial.user_attrs.get("tokens", 0) for trial in trials)
         if budget.tokens is not None and used >= budget.tokens:
             return True
-        return len(_counted(trials)) >= budget.trials
+        return len(counted(trials)) >= budget.trials
 
     def _is_surplus(self, trial: optuna.Trial) -> bool:
         """Whether others took the last trials of the budget at the same moment; it is given back."""
         from optuna.trial import TrialState
 
         trials = self.study.get_trials(deepcopy=False)
-        if sum(t.number < trial.number for t in _counted(trials)) < self.plan.budget.trials:
+        if sum(t.number < trial.number for t in counted(trials)) < self.plan.budget.trials:
             return False
         trial.set_user_attr("duplicate_of", None)
         self.study.tell(trial, state=TrialState.FAIL)
@@ -141,12 +143,16 @@ class Loop:
         return None
 
     def _tell_again(self, trial: optuna.Trial, first: optuna.trial.FrozenTrial) -> None:
-        """A duplicate is told what the first said; while that one still runs, it is told nothing."""
+        """A duplicate is told what the first said; while that one still runs, or failed, nothing."""
         from optuna.trial import TrialState
 
         trial.set_user_attr("duplicate_of", first.number)
         if first.state == TrialState.COMPLETE:
             self.study.tell(trial, first.values)
+        elif first.state == TrialState.PRUNED:
+            for step, value in first.intermediate_values.items():
+                trial.report(value, step)
+            self.study.tell(trial, state=TrialState.PRUNED)
         else:
             self.study.tell(trial, state=TrialState.FAIL)
         journal.append(self.plan.results, journal.row(self.study, trial.number, self.about))
@@ -168,7 +174,7 @@ class Loop:
                 self._note(trial, record)
                 self.study.tell(trial, values)
             except PrunedError as error:
-                trial.set_user_attr("error", str(error))
+                trial.set_user_attr("stopped", str(error))
                 self._note_partial(trial)
                 self.study.tell(trial, state=TrialState.PRUNED)
             except KeyboardInterrupt:
@@ -204,7 +210,7 @@ class Loop:
             trial.set_user_attr("tokens", train["tokens"])
 
 
-def _counted(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
+def counted(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
     """Trials that the budget pays for."""
     return [t for t in trials if t.state.name != "WAITING" and not _is_lost(t) and not _is_copy(t)]
 

@@ -1,0 +1,62 @@
+"""How long a trial takes, from what was run before: said before the first one begins."""
+
+from __future__ import annotations
+
+import statistics
+from pathlib import Path
+from typing import Any
+
+from harness.run.folder import RunFolder
+from harness.search import journal
+from harness.search.plan import Plan
+
+MOST_RUNS = 20
+"""Earlier runs that are read; the latest come first."""
+
+
+def seconds_per_trial(plan: Plan, dev: int) -> float | None:
+    """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
+    are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
+    trials = [row["seconds"] for row in journal.read(plan.results) if _is_like(row, plan)]
+    found = trials or _of_runs(plan, dev)
+    return statistics.median(found) if found else None
+
+
+def _is_like(row: dict[str, Any], plan: Plan) -> bool:
+    if row["state"] != "complete" or row["duplicate_of"] is not None or not row["seconds"]:
+        return False
+    if row["study"] == plan.study:
+        return True
+    mine = (plan.task_name, plan.model, plan.recipe["name"], plan.labels, plan.limit)
+    return mine == tuple(row.get(name) for name in ("task", "model", "recipe", "labels", "limit"))
+
+
+def _of_runs(plan: Plan, dev: int) -> list[float]:
+    labels = "" if plan.labels is None else f"-n{plan.labels}"
+    folders = (plan.results / "runs").glob(f"{plan.task_name}-{plan.recipe['name']}{labels}-*")
+    latest = sorted(folders, key=_changed, reverse=True)[:MOST_RUNS]
+    records = [record for folder in latest if (record := RunFolder(folder).finished()) is not None]
+    asked = dev if plan.limit is None else min(dev, plan.limit)
+    return [_seconds(record, asked) for record in records if _same(record, plan)]
+
+
+def _same(record: dict[str, Any], plan: Plan) -> bool:
+    return (
+        record["task"]["data_hash"] == plan.data_hash
+        and record["model"]["fingerprint"] == plan.fingerprint
+        and record["recipe"]["name"] == plan.recipe["name"]
+        and record["labels"] == plan.labels
+    )
+
+
+def _seconds(record: dict[str, Any], asked: int) -> float:
+    rate = record["answer"]["throughput"]
+    training = float((record["train"] or {}).get("seconds", 0.0))
+    return training + (asked / rate if rate else 0.0)
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

@@ -1,0 +1,126 @@
+"""Pruning: a hopeless trial is stopped, costs less, and is no failure."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.run.folder import RunFolder, read_lines
+from harness.search import journal
+from harness.search.plan import Plan
+from harness.search.session import make_plan, search
+from harness.search.trial import evaluator
+from harness.search.worker import Loop, open_study
+from harness.store.store import Store
+from tests.unit.search_kit import RUNGS, climbing, plan
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+BAD = [{"weights.learning_rate": 1e-6 * (1 + n / 10), "weights.lora_r": 4} for n in range(6)]
+
+
+@pytest.mark.parametrize("pruner", ["median", "hyperband"])
+def test_clearly_bad_trials_are_pruned_and_are_no_failures(
+    tiny_task: Path, tmp_path: Path, pruner: str
+) -> None:
+    good = plan(tiny_task, tmp_path / "r", 12, pruner=pruner, name="s")
+    search(good, make=climbing, say=lambda _: None)
+    study = open_study(good)
+    for params in BAD:
+        study.enqueue_trial(params)
+    said: list[str] = []
+    more = plan(tiny_task, tmp_path / "r", 18, pruner=pruner, name="s")
+    found = search(more, make=climbing, say=said.append)
+
+    bad = [row for row in found.rows if row["params"] in BAD]
+    pruned = [row for row in bad if row["state"] == "pruned"]
+    assert len(bad) == 6
+    assert len(pruned) >= (6 if pruner == "median" else 1)
+    for row in pruned:
+        assert (row["value"], row["error"]) == (None, None)
+        assert row["stopped"].startswith("stopped at rung")
+        assert row["train_steps"] == len(row["intermediate"])
+    # Hyperband may also stop a trial at the last rung, where nothing is saved.
+    assert 0 < min(row["train_steps"] for row in pruned) < RUNGS
+    assert found.best["state"] == "complete"
+    assert {row["state"] for row in found.rows} == {"complete", "pruned"}
+    assert any("pruned" in line for line in said)
+    with Store.open(tmp_path / "r", write=False) as store:
+        counted = list(
+            store.rows("SELECT count(*) AS n FROM trials WHERE state = 'pruned' AND error IS NULL")
+        )
+        assert counted[0]["n"] == sum(row["state"] == "pruned" for row in found.rows)
+
+
+def test_without_a_pruner_every_trial_goes_to_its_end(tiny_task: Path, tmp_path: Path) -> None:
+    found = search(plan(tiny_task, tmp_path / "r", 12), make=climbing, say=lambda _: None)
+    assert {row["state"] for row in found.rows} == {"complete"}
+
+
+def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> None:
+    """The real loop on the tiny model: the random model scores 0 where five trials before had 1."""
+    mine = _tiny(tiny_task, tmp_path / "r", "lora", "median", ("weights.num_train_epochs=3",))
+    _after_better_ones(mine, steps=range(1, 4), count=5)
+    Loop(mine, evaluator(mine), 0, time.time()).run(1)
+    row = journal.read(mine.results)[-1]
+    folder = RunFolder(mine.results / "runs" / row["run_id"])
+    record = folder.record()
+    assert record is not None
+    assert (record["status"], record["error"]) == ("pruned", None)
+    assert record["stopped"].startswith("stopped at step 2, rung 1")
+    assert record["train"]["steps"] == len(list(read_lines(folder.steps))) == 2
+    assert (row["state"], row["train_steps"], row["error"]) == ("pruned", 2, None)
+    assert folder.finished() is None
+
+
+def test_a_broken_last_epoch_is_a_rung_of_its_own(tiny_task: Path, tmp_path: Path) -> None:
+    mine = _tiny(tiny_task, tmp_path / "r", "lora", "median", ("weights.num_train_epochs=1.5",))
+    Loop(mine, evaluator(mine), 0, time.time()).run(1)
+    row = journal.read(mine.results)[-1]
+    assert (row["state"], list(row["intermediate"]), row["train_steps"]) == ("complete", ["1", "2"], 3)
+
+
+def test_wilcoxon_stops_answering_example_by_example(tiny_task: Path, tmp_path: Path) -> None:
+    rows = [{"id": f"dev-{i}", "input": f"thing dev {i}", "target": "green"} for i in range(60)]
+    (tiny_task / "dev.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    mine = _tiny(tiny_task, tmp_path / "r", "few_shot", "wilcoxon", (), model="fake:red")
+    _after_better_ones(mine, steps=range(60), count=1)
+    Loop(mine, evaluator(mine), 0, time.time()).run(1)
+    row = journal.read(mine.results)[-1]
+    assert (row["state"], row["error"]) == ("pruned", None)
+    assert "example by example" in row["stopped"]
+    answers = list(read_lines(RunFolder(mine.results / "runs" / row["run_id"]).samples))
+    assert 8 <= len(answers) < 30
+
+
+def _tiny(
+    task: Path, results: Path, recipe: str, pruner: str, settings: tuple[str, ...], model: str = "tiny"
+) -> Plan:
+    results.mkdir()
+    return make_plan(
+        str(task), recipe, trials=9, results=results, model=model, pruner=pruner, settings=settings
+    )
+
+
+def _after_better_ones(mine: Plan, steps: range, count: int) -> None:
+    """Puts trials that scored 1 everywhere before those that are run."""
+    import optuna
+
+    from harness.search.sampling import distributions, random_points
+
+    study = open_study(mine)
+    space = mine.space()
+    known: dict[str, Any] = distributions(space)
+    for params, _ in zip(random_points(space, count), range(count), strict=False):
+        study.add_trial(
+            optuna.trial.create_trial(
+                params=params,
+                distributions=known,
+                value=1.0,
+                intermediate_values=dict.fromkeys(steps, 1.0),
+            )
+        )
+    study.enqueue_trial(space.defaults())
