@@ -25,6 +25,18 @@ class _Loader(yaml.SafeLoader):
     }
 
 
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, except that a line break of Unicode's is written as an escape: between single
+    quotes it would be read back as a space."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if any(mark in data for mark in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Yaml(Format):
     """A mapping or a list of JSON values, so that a plain sentence is not taken for an answer."""
@@ -58,7 +70,7 @@ class Yaml(Format):
         return _extract.fenced(text)
 
     def render(self, target: Any) -> str:
-        return yaml.safe_dump(target, sort_keys=False, allow_unicode=True).strip()
+        return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip()
 
 
 def _refused(text: str) -> str:

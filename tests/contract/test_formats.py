@@ -8,7 +8,7 @@ import re
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.core.kinds import build, names
@@ -158,6 +158,8 @@ PLAIN = st.recursive(
 
 @settings(max_examples=150, deadline=None)
 @given(value=st.dictionaries(st.text("xyz", max_size=3), PLAIN, max_size=3))
+@example(value={"": "\x85"})
+@example(value={"x": ["a\u2028b", {"\x85": "\u2029"}]})
 def test_any_json_value_survives_json_and_yaml(value: dict[str, Any]) -> None:
     for form in (build("formats", {"kind": "json_schema", "schema": {}}), build("formats", "yaml")):
         assert form.parse(form.render(value)) == Parsed(value)
