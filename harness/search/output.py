@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ def show(done: dict[str, Any], *, as_json: bool) -> None:
         print(json.dumps(done, ensure_ascii=False))
         return
     best, final = done["best"], done["final"]
-    print(f"study {done['study']}: {len(done['trials'])} trials")
+    states = Counter(row["state"] for row in done["trials"])
+    counts = ", ".join(f"{count} {state}" for state, count in states.items())
+    print(f"study {done['study']}: {len(done['trials'])} trials ({counts}), {done['time']['steps']} training steps")
     print(f"best: trial {best['number']}, {best['value']:.4g} on dev → {best['recipe_file']}")
     for name, value in best["values"].items():
         print(f"  {name}: {value}")

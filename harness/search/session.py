@@ -40,12 +40,13 @@ class Found:
     front: tuple[dict[str, Any], ...]
 
     def time(self) -> dict[str, float]:
-        """Seconds of all trials, and the share of them that was training."""
+        """Seconds of all trials, the share of them that was training, and their optimiser steps."""
         own = [row for row in self.rows if row["seconds"] and row["duplicate_of"] is None]
         total = sum(row["seconds"] for row in own)
         training = sum(row["train_seconds"] or 0.0 for row in own)
         share = training / total if total else 0.0
-        return {"trials": total, "training": training, "share_training": share}
+        steps = sum(row["train_steps"] or 0 for row in own)
+        return {"trials": total, "training": training, "share_training": share, "steps": steps}
 
 
 def make_plan(

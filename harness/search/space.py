@@ -130,7 +130,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     """
     known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
     found = {
-        name: Dimension(name=name, default=value, **declared)
+        name: _with_start(Dimension(name=name, default=value, **declared))
         for name, (value, declared) in known.items()
         if declared and (not only or name in only)
     }
@@ -156,6 +156,18 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
         )
     _check_satisfiable(made)
     return made
+
+
+def _with_start(declared: Dimension) -> Dimension:
+    """A declared range, widened as far as the recipe's own value: a search begins where the recipe stands."""
+    start = declared.default
+    if declared.holds(start):
+        return declared
+    if declared.choices:
+        return dataclasses.replace(declared, choices=(*declared.choices, start))
+    if declared.low is None or declared.high is None or (declared.log and start <= 0):
+        return declared
+    return dataclasses.replace(declared, low=min(declared.low, start), high=max(declared.high, start))
 
 
 def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
