@@ -35,6 +35,8 @@ def search(
     pruner: Annotated[str, typer.Option(help="none, median, hyperband or wilcoxon.")] = "median",
     hours: Annotated[float | None, typer.Option(help="Budget of wall time.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Budget of tokens, trained on or read.")] = None,
+    money: Annotated[float | None, typer.Option(help="Budget in the currency of --prices.")] = None,
+    prices: Annotated[Path | None, typer.Option(help="YAML with prices, for --money.")] = None,
     storage: Annotated[
         str | None, typer.Option(help="sqlite:///FILE, journal:FILE or a database's URL.", show_default=False)
     ] = None,
@@ -84,6 +86,8 @@ def search(
         labels=labels,
         hours=hours,
         tokens=tokens,
+        money=money,
+        prices=prices,
         storage=storage,
         name=study,
     )

@@ -69,6 +69,7 @@ def knob(
     doc: str = "",
     decides: bool = True,
     neutral: Any = dataclasses.MISSING,
+    when: tuple[str, Any] | None = None,
 ) -> Any:
     """A dataclass field that also says over which range a search may vary it.
 
@@ -76,10 +77,11 @@ def knob(
         decides: False where no value of it changes a result: it is then no part of the key.
         neutral: the value at which results are those of the time before the field existed, so that
             a knob that is added later leaves the keys of finished runs as they are.
+        when: another field and the one value of it under which a search varies this knob.
     """
     space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
     searchable = low is not None or bool(choices)
-    metadata = {"doc": doc, "space": space if searchable else None, "decides": decides}
+    metadata = {"doc": doc, "space": space if searchable else None, "decides": decides, "when": when}
     if neutral is not dataclasses.MISSING:
         metadata["neutral"] = neutral
     if isinstance(default, list | dict):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, nearest
+from harness.decide.cost import Prices
 
 Record = Mapping[str, Any]
 
@@ -73,6 +74,21 @@ def constraint(text: str) -> Constraint:
 
 def values(names: Sequence[str], record: Record) -> list[float]:
     return [READ[name](record) for name in names]
+
+
+def asked(record: Record) -> int:
+    """How many examples were answered."""
+    counts = record.get("counts", {})
+    return sum(counts.get(name, 0) for name in ("scored", "invalid", "error"))
+
+
+def money(prices: Prices, record: Record) -> float:
+    """What a trial cost: its hours of GPU, and the tokens that it read and wrote."""
+    answer = record.get("answer") or {}
+    tokens_in = (answer.get("tokens_in_mean") or 0) * asked(record)
+    tokens_out = (answer.get("tokens_out_mean") or 0) * asked(record)
+    read = prices.million_tokens_in * tokens_in + prices.million_tokens_out * tokens_out
+    return prices.gpu_hour * float(record["seconds"]) / 3600 + read / 1e6
 
 
 def _is_number(text: str) -> bool:

@@ -70,7 +70,9 @@ def show(done: dict[str, Any], *, as_json: bool) -> None:
     best, final = done["best"], done["final"]
     states = Counter(row["state"] for row in done["trials"])
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    print(f"study {done['study']}: {len(done['trials'])} trials ({counts}), {done['time']['steps']} training steps")
+    print(
+        f"study {done['study']}: {len(done['trials'])} trials ({counts}), {done['time']['steps']} training steps"
+    )
     print(f"best: trial {best['number']}, {best['value']:.4g} on dev → {best['recipe_file']}")
     for name, value in best["values"].items():
         print(f"  {name}: {value}")

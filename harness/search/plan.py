@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe, from_config
+from harness.decide.cost import Prices
 from harness.run.cells import Cell
 from harness.search.objectives import Constraint
 from harness.search.space import Space, space
@@ -17,11 +18,13 @@ from harness.search.space import Space, space
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When to stop: distinct trials, hours of wall time of this command, tokens trained on or read."""
+    """When to stop: distinct trials, hours of wall time of this command, tokens trained on or read, money."""
 
     trials: int
     hours: float | None = None
     tokens: int | None = None
+    money: float | None = None
+    prices: Prices = field(default_factory=Prices)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, nearest
@@ -31,6 +31,20 @@ def distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
 
 def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistribution]:
     return {dimension.name: distribution(dimension) for dimension in space.free}
+
+
+def suggest(trial: optuna.Trial, space: Space, known: Mapping[str, Any]) -> None:
+    """Let Optuna choose every knob of a trial whose condition holds; `known` are `distributions`."""
+    for dimension in space.free:
+        if not space.active(dimension, trial.params):
+            continue
+        found, log = known[dimension.name], dimension.log
+        if dimension.choices:
+            trial.suggest_categorical(dimension.name, found.choices)
+        elif dimension.whole:
+            trial.suggest_int(dimension.name, found.low, found.high, log=log)
+        else:
+            trial.suggest_float(dimension.name, found.low, found.high, log=log)
 
 
 def sampler(seed: int, worker: int = 0) -> optuna.samplers.BaseSampler:
@@ -83,7 +97,8 @@ def mark(space: Space, params: dict[str, Any]) -> str:
 
 
 def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    return {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
+    drawn = {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
+    return {d.name: drawn[d.name] for d in space.free if space.active(d, drawn)}
 
 
 def _draw(dimension: Dimension, rng: random.Random) -> Any:

@@ -13,6 +13,8 @@ from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Job
 from harness.core.kinds import build
+from harness.decide.cost import Prices
+from harness.decide.cost import load as load_prices
 from harness.run.cells import _check_fits, _limited, _refuse_training_a_server
 from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
@@ -67,6 +69,8 @@ def make_plan(
     labels: int | None = None,
     hours: float | None = None,
     tokens: int | None = None,
+    money: float | None = None,
+    prices: Path | None = None,
     storage: str | None = None,
     name: str | None = None,
 ) -> Plan:
@@ -87,6 +91,7 @@ def make_plan(
             raise ConfigError(f"{option} {value} must be at least 1")
     if hours is not None and hours <= 0:
         raise ConfigError(f"--hours {hours:g} must be above 0")
+    priced = _priced(money, prices)
     loaded = load(task)
     if not loaded.splits.get("dev"):
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
@@ -110,13 +115,29 @@ def make_plan(
         seed=seed,
         limit=limit,
         labels=labels,
-        budget=Budget(trials=trials, hours=hours, tokens=tokens),
+        budget=Budget(trials=trials, hours=hours, tokens=tokens, money=money, prices=priced),
         results=results,
         storage=storage,
         given_name=name,
     )
     plan.space()
     return plan
+
+
+def _priced(money: float | None, prices: Path | None) -> Prices:
+    """The user's prices; a budget of money needs some that a trial can cost."""
+    found = Prices() if prices is None else load_prices(prices)
+    if money is None:
+        return found
+    if money <= 0:
+        raise ConfigError(f"--money {money:g} must be above 0")
+    if not (found.gpu_hour or found.million_tokens_in or found.million_tokens_out):
+        raise ConfigError(
+            "--money needs --prices with a price above 0",
+            file=prices,
+            remedy="give gpu_hour, or million_tokens_in and million_tokens_out",
+        )
+    return found
 
 
 def search(

@@ -37,6 +37,8 @@ class Dimension:
     choices: tuple[Any, ...] = ()
     tied_to: str | None = None
     factor: float = 1.0
+    when: tuple[str, Any] | None = None
+    """Another knob, and the one value of it under which this one varies."""
 
     @property
     def whole(self) -> bool:
@@ -68,7 +70,9 @@ class Space:
 
     @property
     def free(self) -> tuple[Dimension, ...]:
-        return tuple(dimension for dimension in self.dimensions if dimension.free)
+        """What a search chooses; knobs that another one's condition names come first."""
+        found = [dimension for dimension in self.dimensions if dimension.free]
+        return tuple(sorted(found, key=lambda dimension: dimension.when is not None))
 
     @property
     def size(self) -> int | None:
@@ -85,9 +89,19 @@ class Space:
         hold is left to the sampler."""
         return {d.name: d.default for d in self.free if d.holds(d.default)}
 
+    def active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
+        """Whether a knob's condition holds beside the values of the others."""
+        if dimension.when is None:
+            return True
+        other, value = dimension.when
+        fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
+        current = {name: value for name, _, _, value in _fields(self.recipe)}
+        return bool((current | fixed | dict(params))[other] == value)
+
     def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
-        """The chosen values with the fixed and the tied ones."""
-        values = dict(params)
+        """The chosen values with the fixed and the tied ones, without those whose condition fails."""
+        asleep = {d.name for d in self.dimensions if not self.active(d, params)}
+        values = {name: value for name, value in params.items() if name not in asleep}
         for dimension in self.dimensions:
             if len(dimension.choices) == 1:
                 values[dimension.name] = dimension.choices[0]
@@ -147,7 +161,8 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
         if name not in known:
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
-        found[name] = _parsed(name, known[name][0], text, known)
+        when = (known[name][1] or {}).get("when")
+        found[name] = dataclasses.replace(_parsed(name, known[name][0], text, known), when=when)
     made = Space(recipe=recipe, dimensions=tuple(found.values()))
     if not made.free:
         raise ConfigError(
@@ -185,6 +200,8 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
 def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
     for field in dataclasses.fields(kind):
         declared = field.metadata.get("space") if field.metadata.get("decides", True) else None
+        if declared and (when := field.metadata.get("when")):
+            declared = {**declared, "when": (f"{prefix}.{when[0]}", when[1])}
         yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
 
 

@@ -11,7 +11,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,8 @@ BEAT = 30.0
 """Seconds between signs of life."""
 GRACE = 4 * BEAT
 """Seconds of silence after which a worker on another machine counts as dead."""
+BIRTH = 10 * GRACE
+"""Seconds that a worker may take from asking for a trial to its first sign of life."""
 RETRIES = 3
 REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
 
@@ -59,16 +61,22 @@ def _shown(url: str | None) -> str:
     return "of the results folder" if url is None else "'" + re.sub(r":[^:/@]+@", ":…@", url) + "'"
 
 
+def claim(trial: optuna.Trial) -> None:
+    """Note who works on a trial, so that others can tell when nobody does any more."""
+    trial.set_user_attr("worker", _worker())
+    trial.set_user_attr("alive", time.time())
+
+
 @contextmanager
 def alive(trial: optuna.Trial) -> Iterator[None]:
     """Signs of life for a trial while the block runs."""
     stop = threading.Event()
-    trial.set_user_attr("worker", _worker())
-    trial.set_user_attr("alive", time.time())
 
     def beat() -> None:
         while not stop.wait(BEAT):
-            trial.set_user_attr("alive", time.time())
+            # Storage that is away for a moment, or a trial that others have given up: the loop will see it.
+            with suppress(Exception):
+                trial.set_user_attr("alive", time.time())
 
     thread = threading.Thread(target=beat, daemon=True)
     thread.start()
@@ -117,9 +125,8 @@ def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
     worker, seen = trial.user_attrs.get("worker"), trial.user_attrs.get("alive")
     if worker is None:
         begun = trial.datetime_start
-        return begun is not None and time.time() - begun.timestamp() > GRACE
-    if worker["host"] == socket.gethostname():
-        now = _started(worker["pid"])
-        if now != worker["started"]:
-            return True
+        return begun is not None and time.time() - begun.timestamp() > BIRTH
+    if worker["host"] == socket.gethostname() and worker["started"] is not None:
+        # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
+        return _started(worker["pid"]) != worker["started"]
     return time.time() - float(seen or 0) > GRACE

@@ -94,7 +94,9 @@ class Loop:
                 journal.append(self.plan.results, journal.row(self.study, number, self.about))
             if self._spent():
                 break
-            trial = self.study.ask(self.distributions)
+            trial = self.study.ask()
+            storage.claim(trial)
+            sampling.suggest(trial, self.space, self.distributions)
             if self._is_surplus(trial):
                 break
             if (first := self._first_of(trial)) is not None:
@@ -104,8 +106,7 @@ class Loop:
                     break
                 continue
             duplicates = 0
-            self._one(trial)
-            done += 1
+            done += self._one_unless_lost(trial)
         return done
 
     def _spent(self) -> bool:
@@ -115,6 +116,8 @@ class Loop:
             return True
         used = sum(trial.user_attrs.get("tokens", 0) for trial in trials)
         if budget.tokens is not None and used >= budget.tokens:
+            return True
+        if budget.money is not None and sum(t.user_attrs.get("money", 0) for t in trials) >= budget.money:
             return True
         return len(counted(trials)) >= budget.trials
 
@@ -164,6 +167,19 @@ class Loop:
         self.study.enqueue_trial(params)
         return True
 
+    def _one_unless_lost(self, trial: optuna.Trial) -> int:
+        """How many trials were finished: none where others took this worker for dead in the meantime.
+
+        They have queued the configuration again; whoever takes it finds the run that was finished here.
+        """
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            self._one(trial)
+        except UpdateFinishedTrialError:
+            return 0
+        return 1
+
     def _one(self, trial: optuna.Trial) -> None:
         from optuna.trial import TrialState
 
@@ -189,10 +205,11 @@ class Loop:
 
     def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
         train, answer = record.get("train") or {}, record.get("answer") or {}
-        read = (answer.get("tokens_in_mean") or 0) * record.get("counts", {}).get("scored", 0)
+        read = (answer.get("tokens_in_mean") or 0) * objectives.asked(record)
         trial.set_user_attr("train_seconds", train.get("seconds", 0.0))
         trial.set_user_attr("train_steps", train.get("steps", 0))
         trial.set_user_attr("tokens", int(train.get("tokens", 0) + read))
+        trial.set_user_attr("money", objectives.money(self.plan.budget.prices, record))
         broken = {c.name: c.excess(record) for c in self.plan.constraints}
         for name, excess in broken.items():
             trial.set_constraint(name, excess)
@@ -203,8 +220,10 @@ class Loop:
         from harness.run.folder import RunFolder
 
         id = trial.user_attrs.get("run_id")
-        train = (RunFolder(self.plan.results / "runs" / id).record() or {}).get("train") if id else None
-        if train:
+        record = RunFolder(self.plan.results / "runs" / id).record() if id else None
+        if record:
+            trial.set_user_attr("money", objectives.money(self.plan.budget.prices, record))
+        if train := (record or {}).get("train"):
             trial.set_user_attr("train_seconds", train["seconds"])
             trial.set_user_attr("train_steps", train["steps"])
             trial.set_user_attr("tokens", train["tokens"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
@@ -34,7 +34,10 @@ class LowRank:
     )
     lora_dropout: NonNegativeFloat = knob(0.0, choices=(0.0, 0.05, 0.1), doc="0.05 to 0.1 in QLoRA")
     target_modules: str | tuple[str, ...] = knob(
-        "all-linear", doc="'all-linear' (every linear layer but the output: QLoRA), or module names"
+        "all-linear",
+        choices=("all-linear", "attention"),
+        doc="'all-linear' (every linear layer but the output: QLoRA), 'attention' (its linear layers only: "
+        "LoRA), or module names",
     )
     use_dora: bool = knob(
         False, doc="learn magnitude and direction apart (Liu et al. 2024, arXiv:2402.09353)"
@@ -68,7 +71,9 @@ class LowRank:
             if on_cpu:
                 raise ConfigError("peft computes LoftQ on a GPU only", remedy="init_lora_weights: pissa")
         targets = self.target_modules
-        if isinstance(targets, str) and targets != "all-linear":
+        if targets == "attention":
+            targets = attention_layers(model.network)
+        elif isinstance(targets, str) and targets != "all-linear":
             targets = tuple(name.strip() for name in targets.split(","))
         config = LoraConfig(
             task_type="CAUSAL_LM",
@@ -93,3 +98,26 @@ class LowRank:
 
         adapters.load(model.network, folder)
         return model
+
+
+def attention_layers(network: Any) -> tuple[str, ...]:
+    """Names of the linear layers inside the network's attention modules, quantized ones among them.
+
+    Raises:
+        ConfigError: the network calls nothing attention.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    found = {
+        name.rpartition(".")[2]
+        for module in network.modules()
+        if "attention" in type(module).__name__.lower()
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D)
+    }
+    if not found:
+        raise ConfigError(
+            "this network has no module named attention", remedy="name its layers in target_modules"
+        )
+    return tuple(sorted(found))

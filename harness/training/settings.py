@@ -96,7 +96,10 @@ class TrainingSettings:
         0.0, low=0.0, high=1.0, doc="loss on prompt tokens; helps short answers (Huerta-Enochian and Ko 2024)"
     )
     neftune_noise_alpha: NonNegativeFloat = knob(
-        0.0, choices=(0.0, 5.0, 10.0, 15.0), doc="noise on embeddings while training (Jain et al. 2023)"
+        0.0,
+        choices=(0.0, 5.0, 10.0, 15.0),
+        when=("packing", False),
+        doc="noise on embeddings while training (Jain et al. 2023)",
     )
     eval_per_epoch: NonNegativeInt = knob(
         1, doc="evaluations on dev in each epoch; 0: none, the last weights are kept"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import ClassVar
 
-from pydantic import NonNegativeInt, PositiveFloat
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
@@ -29,6 +29,7 @@ class Classification(Supervised):
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-5, high=1e-3, log=True, doc="6.25e-5 in the paper, for all weights"
     )
+    prompt_loss_weight: NonNegativeFloat = knob(0.0, doc="only 0: a classifier has no loss on prompts")
     layers: NonNegativeInt = knob(
         8, choices=(0, 1, 2, 4, 8, 16), doc="blocks that move, counted from the last; 0: the head alone"
     )

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
@@ -45,8 +45,13 @@ class Dpo(low_rank.LowRank, Supervised):
         "sigmoid", choices=("sigmoid", "ipo", "hinge"), doc="ipo: arXiv:2310.12036, hinge: arXiv:2305.10425"
     )
     label_smoothing: Annotated[float, Field(ge=0, lt=0.5)] = knob(
-        0.0, low=0.0, high=0.3, doc="share of pairs that may be labelled the wrong way round (sigmoid)"
+        0.0,
+        low=0.0,
+        high=0.3,
+        when=("loss_type", "sigmoid"),
+        doc="share of pairs that may be labelled the wrong way round (sigmoid)",
     )
+    prompt_loss_weight: NonNegativeFloat = knob(0.0, doc="only 0: preferences have no loss on prompts")
     samples: PositiveInt = knob(4, doc="answers drawn for each lesson that has no rejected one")
     temperature: PositiveFloat = knob(1.0, low=0.5, high=1.5, doc="of these draws")
 
