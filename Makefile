@@ -38,7 +38,7 @@ faults: setup  ## kill -9 fifty times each of a run and an ingest (20 minutes on
 	HARNESS_KILLS=50 $(BIN)/python -m pytest --timeout 3600 tests/faults
 
 fuzz: setup  ## every fuzz test for HARNESS_FUZZ_SECONDS (default 75 s each, 20 minutes in all)
-	HARNESS_FUZZ_SECONDS=$${HARNESS_FUZZ_SECONDS:-75} $(BIN)/python -m pytest --timeout 1200 tests/fuzz
+	HARNESS_FUZZ_SECONDS=$${HARNESS_FUZZ_SECONDS:-75} $(BIN)/python -m pytest -s --timeout 1200 tests/fuzz
 
 # Tools of their own: cyclonedx pulls in format checkers that slow `import jsonschema` down to seconds.
 .venv-audit/bin/pip-audit:

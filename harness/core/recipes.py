@@ -15,6 +15,7 @@ import yaml
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import build
 from harness.core.protocols import Base, Data, Program, Weights
+from harness.core.text import whole
 
 SLOTS = ("data", "base", "weights", "program")
 MAX_ALIASES = 8
@@ -115,12 +116,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """A YAML mapping, safely loaded.
 
     Raises:
-        ConfigError: missing, not UTF-8, not YAML (with the line), or not a mapping.
+        ConfigError: missing, not UTF-8, not YAML (with the line), half a character, or not a mapping.
     """
     try:
         text = path.read_text(encoding="utf-8")
         _refuse_aliases(text, path)
-        value = yaml.safe_load(text)
+        value = whole(yaml.safe_load(text))
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
     except UnicodeDecodeError as error:

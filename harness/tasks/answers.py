@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -45,10 +44,8 @@ def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any
 def _schema(path: Path) -> dict[str, Any]:
     """A JSON Schema, itself checked."""
     try:
-        schema = json.loads(sources.read_text(path))
+        schema = sources.parsed(sources.read_text(path), path)
         validator_for(schema).check_schema(schema)
-    except json.JSONDecodeError as error:
-        raise ConfigError(f"broken JSON: {error.msg}", file=path, line=error.lineno) from None
     except SchemaError as error:
         raise ConfigError(f"not a JSON Schema: {error.message} at {error.json_path}", file=path) from None
     if not isinstance(schema, dict):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.text import whole
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
@@ -145,23 +146,12 @@ def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
     for number, text in enumerate(read_text(path, encoding).split("\n"), start=1):
         if not text.strip():
             continue
-        try:
-            row = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise ConfigError(
-                f"broken JSON: {error.msg} at column {error.colno}", file=path, line=number
-            ) from None
-        yield _object(row, path, number), number
+        yield _object(parsed(text, path, number), path, number), number
 
 
 def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     text = read_text(path, encoding)
-    try:
-        value = json.loads(text)
-    except json.JSONDecodeError as error:
-        remedy = "one object a line? name it .jsonl" if error.msg == "Extra data" else ""
-        message = f"broken JSON: {error.msg} at column {error.colno}"
-        raise ConfigError(message, file=path, line=error.lineno, remedy=remedy) from None
+    value = parsed(text, path)
     rows = _rows_within(value)
     if rows is None:
         raise ConfigError(
@@ -170,6 +160,25 @@ def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     lines = _lines(text) if isinstance(value, list) else [None] * len(rows)
     for row, line in zip(rows, lines, strict=True):
         yield _object(row, path, line), line
+
+
+def parsed(text: str, path: Path, line: int | None = None) -> Any:
+    """The JSON value of `text`, which is the whole file or its line `line`.
+
+    Raises:
+        ConfigError: not JSON (with the line), nested too deeply, or half a character.
+    """
+    try:
+        return whole(json.loads(text))
+    except json.JSONDecodeError as error:
+        remedy = "one object a line? name it .jsonl" if line is None and error.msg == "Extra data" else ""
+        message = f"broken JSON: {error.msg} at column {error.colno}"
+        raise ConfigError(message, file=path, line=line or error.lineno, remedy=remedy) from None
+    except RecursionError:
+        raise ConfigError("broken JSON: nested too deeply", file=path, line=line) from None
+    except ValueError as error:
+        # Also numbers of thousands of digits, which Python refuses.
+        raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
 
 
 def _rows_within(value: Any) -> Sequence[Any] | None:
