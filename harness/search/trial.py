@@ -60,9 +60,7 @@ class RunTrial:
     def _run(self, cell: Cell, folder: RunFolder, trial: optuna.Trial) -> dict[str, Any]:
         watch = Watch(trial, folder, cell, by_example=self.plan.pruner == "wilcoxon")
         try:
-            record = execute(
-                cell, folder, self.workbench, watch if self.plan.pruner != "none" else Progress()
-            )
+            record = execute(cell, folder, self.workbench, watch)
         except (KeyboardInterrupt, ConfigError):
             raise
         except Exception as error:
@@ -98,6 +96,14 @@ def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[s
     }
 
 
+def rung_value(step: StepRecord) -> float:
+    """The dev score, and less than a ten-thousandth for a low dev loss: early in training many trials have
+    the same score, most often 0, and no pruner could tell them apart."""
+    assert step.dev_score is not None
+    loss = step.dev_loss
+    return step.dev_score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
+
+
 class Watch(Progress):
     """Reports a run's dev scores to Optuna, and stops the run when the pruner says so.
 
@@ -127,7 +133,7 @@ class Watch(Progress):
             return
         # The evaluation after a last, broken epoch is a rung of its own.
         self.rung = max(self.rung + 1, math.floor(step.epoch * self.per_epoch + 1e-9))
-        self.trial.report(step.dev_score, self.rung)
+        self.trial.report(rung_value(step), self.rung)
         if self.trial.should_prune():
             raise PrunedError(
                 f"stopped at step {step.step}, rung {self.rung}: dev score {step.dev_score:.3f}"

@@ -124,3 +124,17 @@ def _after_better_ones(mine: Plan, steps: range, count: int) -> None:
             )
         )
     study.enqueue_trial(space.defaults())
+
+
+def test_equal_scores_on_the_way_are_told_apart_by_dev_loss_and_others_never() -> None:
+    from harness.core.protocols import StepRecord
+    from harness.search.trial import rung_value
+
+    def value(score: float, loss: float | None) -> float:
+        step = StepRecord(step=1, epoch=1.0, loss=1.0, learning_rate=1e-3, grad_norm=1.0, tokens=1,
+                          seconds=1.0, dev_loss=loss, dev_score=score)  # fmt: skip
+        return rung_value(step)
+
+    assert value(0.0, 0.5) > value(0.0, 2.0) > value(0.0, float("inf")) == value(0.0, float("nan")) == 0.0
+    assert value(0.001, 9.0) > value(0.0, 0.0)
+    assert value(0.5, None) == 0.5

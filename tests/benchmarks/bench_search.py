@@ -1,0 +1,152 @@
+"""What a search costs beside its trials, and what pruning saves.
+
+HARNESS_BENCH_TRIALS sets another number of quick trials, HARNESS_BENCH_PRUNERS other pruners (comma-separated).
+Prints; docs/search.md has what was measured.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.search import sampling, storage
+from harness.search.plan import Plan
+from harness.search.session import make_plan, search
+from harness.search.worker import Loop
+from tests.unit.search_kit import plan, record
+
+pytestmark = [
+    pytest.mark.benchmark,
+    pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
+]
+TRIALS = int(os.environ.get("HARNESS_BENCH_TRIALS", "1000"))
+SPACE = ("weights.learning_rate=1e-6..1e-2:log", "weights.lora_dropout=0..0.5", "weights.lora_r=4,8,16,32")
+ONLY = ("weights.learning_rate", "weights.lora_dropout", "weights.lora_r")
+
+
+def _score(values: Mapping[str, Any]) -> float:
+    return float(values["weights.lora_dropout"] - 1e3 * (values["weights.learning_rate"] - 3e-4) ** 2)
+
+
+def _ours(task: Path, results: Path, count: int) -> float:
+    """Seconds of `count` trials of the harness's loop."""
+    mine = plan(task, results, count, settings=SPACE, only=ONLY)
+    loop = Loop(mine, lambda _, trial: record(_score(trial.params), 1.0), 0, time.time())
+    clock = time.perf_counter()
+    assert loop.run() == count
+    return time.perf_counter() - clock
+
+
+def _plain(task: Path, results: Path, count: int) -> float:
+    """Seconds of `count` trials of Optuna alone: the same sampler, storage and space."""
+    import optuna
+
+    mine = plan(task, results, count, settings=SPACE, only=ONLY)
+    space = mine.space()
+    study = optuna.create_study(
+        storage=storage.open_storage(None, results, "plain"),
+        sampler=sampling.sampler(0),
+        direction="maximize",
+        pruner=sampling.pruner("none"),
+    )
+    known = sampling.distributions(space)
+
+    def objective(trial: optuna.Trial) -> float:
+        sampling.suggest(trial, space, known)
+        return _score(trial.params)
+
+    clock = time.perf_counter()
+    study.optimize(objective, n_trials=count)
+    return time.perf_counter() - clock
+
+
+def test_overhead_per_trial(tiny_task: Path, tmp_path: Path) -> None:
+    found: dict[str, list[float]] = {"ours": [], "plain": []}
+    for turn in range(2):
+        found["ours"].append(_ours(tiny_task, tmp_path / f"ours{turn}", TRIALS))
+        found["plain"].append(_plain(tiny_task, tmp_path / f"plain{turn}", TRIALS))
+    for name, seconds in found.items():
+        print(f"\n{name}: {', '.join(f'{1000 * s / TRIALS:.1f}' for s in seconds)} ms a trial", end="")
+    ratios = [a / b for a, b in zip(found["ours"], found["plain"], strict=True)]
+    print(f"\nratio {', '.join(f'{r:.2f}' for r in ratios)}; {TRIALS} trials")
+    few = max(TRIALS // 4, 1)
+    less = _ours(tiny_task, tmp_path / "less", few)
+    print(
+        f"{few} trials: {1000 * less / few:.1f} ms a trial, plain {1000 * _plain(tiny_task, tmp_path / 'p', few) / few:.1f}"
+    )
+
+
+WORDS = {"oak": "tree", "elm": "tree", "cod": "fish", "eel": "fish", "owl": "bird", "hen": "bird"}
+SEEDS = 3
+EPOCHS = 9
+
+
+def learnable(folder: Path) -> Path:
+    """A task that the tiny random model can learn: the kind of a word, told by its letters."""
+    folder.mkdir(parents=True)
+    for split, count in (("train", 48), ("dev", 30), ("test", 6)):
+        words = [list(WORDS)[i % len(WORDS)] for i in range(count)]
+        rows = [
+            {
+                "id": f"{split}-{i}",
+                "input": " ".join([word] * (1 + i // len(WORDS) % 3)),
+                "target": WORDS[word],
+            }
+            for i, word in enumerate(words)
+        ]
+        (folder / f"{split}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (folder / "task.yaml").write_text(
+        "name: words\nversion: 1\ninstructions: Say the kind.\n"
+        "data: {train: train.jsonl, dev: dev.jsonl, test: test.jsonl}\n"
+        "format: {kind: choice, choices: [tree, fish, bird]}\n"
+        "scorers: [{kind: exact}]\nprimary: exact\nmax_new_tokens: 5\n"
+    )
+    return folder
+
+
+def _searched(task: Path, results: Path, pruner: str, seed: int, trials: int) -> tuple[int, float, Plan]:
+    """Training steps of a search, and its best dev score."""
+    mine = make_plan(
+        str(task),
+        "full",
+        trials=trials,
+        results=results,
+        model="tiny",
+        pruner=pruner,
+        seed=seed,
+        overrides=(
+            f"weights.num_train_epochs={EPOCHS}",
+            "weights.dev_examples=30",
+            "weights.per_device_train_batch_size=4",
+        ),
+        settings=(
+            "weights.learning_rate=1e-4..1e-1:log",
+            "weights.max_grad_norm=0.1..10:log",
+            "weights.warmup_steps=0..0.5",
+        ),
+        only=("weights.learning_rate", "weights.max_grad_norm", "weights.warmup_steps"),
+    )
+    found = search(mine, say=lambda _: None)
+    return int(found.time()["steps"]), float(found.best["value"]), mine
+
+
+def test_pruning_saves_steps_at_an_equal_best_score(tmp_path: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    task = learnable(tmp_path / "words")
+    pruners = os.environ.get("HARNESS_BENCH_PRUNERS", "median").split(",")
+    trials = int(os.environ.get("HARNESS_BENCH_SEARCH", "24"))
+    for seed in range(SEEDS):
+        full, best, _ = _searched(task, tmp_path / f"none{seed}", "none", seed, trials)
+        print(f"\nseed {seed}: unpruned {full} steps, best {best:.3f}", end="", flush=True)
+        for pruner in pruners:
+            steps, score, _ = _searched(task, tmp_path / f"{pruner}{seed}", pruner, seed, trials)
+            print(f"; {pruner} {steps} steps ({steps / full:.0%}), best {score:.3f}", end="", flush=True)
+    print()
