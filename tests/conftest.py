@@ -10,8 +10,12 @@ import pytest
 
 @pytest.fixture
 def tiny_task(tmp_path: Path) -> Path:
+    return write_tiny_task(tmp_path)
+
+
+def write_tiny_task(parent: Path) -> Path:
     """A task folder with 12 train, 6 dev and 8 test rows: say the colour of a thing."""
-    folder = tmp_path / "colours"
+    folder = parent / "colours"
     folder.mkdir()
     colours = ["red", "green", "blue"]
     for split, count in (("train", 12), ("dev", 6), ("test", 8)):

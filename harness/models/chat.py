@@ -66,6 +66,15 @@ class TemplateChat:
         """Text of a prompt, special tokens shown."""
         return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
 
+    @property
+    def takes_system(self) -> bool:
+        """Whether a system message is rendered; else it is put in front of the first user message."""
+        return self._takes_system
+
+    def opening(self) -> str:
+        """Text of the special tokens that come before a prompt of a model without a template."""
+        return self.show(self._prefix) if self._prefix else ""
+
     def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
         from jinja2.exceptions import TemplateError
 

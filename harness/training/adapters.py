@@ -167,29 +167,28 @@ def _merged_forward(layer: Any) -> Any:
 def _dequantized(layer: Any, x: Any) -> Any:
     from torch.nn.functional import linear
 
-    base = layer.get_base_layer()
-    weight = _dequantize(base)
-    for name in layer.active_adapters:
+    weight, bias = merged_weight(layer)
+    return linear(x.float(), weight, bias).to(x.dtype)
+
+
+def merged_weight(layer: Any) -> tuple[Any, Any]:
+    """Float32 weight [out, in] and bias (or None) of a quantized layer, with what its adapters add."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    adapted = isinstance(layer, BaseTunerLayer)
+    base = layer.get_base_layer() if adapted else layer
+    weight, bias = _dequantize(base), None if base.bias is None else base.bias.float()
+    for name in layer.active_adapters if adapted else ():
         if hasattr(layer, "ia3_l"):
-            return _scaled(layer, weight, x)
+            # (IA)³ scales rows, or columns of a feed-forward layer.
+            scale = layer.ia3_l[name].float()
+            weight = weight * scale
+            bias = bias if bias is None or layer.is_feedforward else bias * scale.flatten()
+            continue
         weight = weight + layer.get_delta_weight(name).float()
         if (magnitude := getattr(layer, "lora_magnitude_vector", {})) and name in magnitude:
             weight = weight * (magnitude[name].weight.float() / weight.norm(dim=1)).unsqueeze(1)
-    bias = None if base.bias is None else base.bias.float()
-    return linear(x.float(), weight, bias).to(x.dtype)
-
-
-def _scaled(layer: Any, weight: Any, x: Any) -> Any:
-    """(IA)³ over a dequantized weight: rows are scaled, or columns of a feed-forward layer."""
-    from torch.nn.functional import linear
-
-    bias = layer.get_base_layer().bias
-    bias = None if bias is None else bias.float()
-    for name in layer.active_adapters:
-        scale = layer.ia3_l[name].float()
-        weight = weight * scale
-        bias = bias if bias is None or layer.is_feedforward else bias * scale.flatten()
-    return linear(x.float(), weight, bias).to(x.dtype)
+    return weight, bias
 
 
 def quantization(module: Any) -> str:

@@ -1,0 +1,41 @@
+"""`harness export`: a finished run as a folder that other tools serve."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def export(
+    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    folder: Annotated[Path, typer.Argument(help="Where to write; new, or empty.")],
+    merged: Annotated[bool, typer.Option("--merged", help="A whole model, adapters added in.")] = False,
+    task: Annotated[
+        str | None, typer.Option(help="The task's folder.", show_default="found by the run's task name")
+    ] = None,
+    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Write a run's weights, tokenizer, prompt and model card, with the commands that serve it.
+
+    A run that trained nothing is exported without weights.
+
+    Examples:
+
+      harness export support_tickets-lora ticket-adapter
+
+      harness export support_tickets-lora ticket-model --merged
+    """
+    import json as encoder
+
+    from harness.export.session import export as write
+
+    found = write(results, run, folder, merged=merged, task=task)
+    if json:
+        print(encoder.dumps(found.to_json(), ensure_ascii=False))
+        return
+    held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[found.layout]
+    print(f"{found.folder}: {found.run}, {held}, {sum(found.files.values()) / 1e6:.1f} MB\n")
+    print("\n".join(found.commands))

@@ -1,0 +1,126 @@
+"""How the model of a run is asked, as plain values that any client can follow."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.keys import digest
+from harness.core.protocols import DataContext, Engine, Task
+from harness.core.recipes import Recipe
+from harness.core.values import Example, Message
+
+Row = dict[str, Any]
+
+
+def task_of(record: Mapping[str, Any], place: str | None) -> Task:
+    """The task that a run was asked, from `place` or by its name.
+
+    Raises:
+        ConfigError: no such task, or one whose data are no longer those of the run.
+    """
+    from harness.tasks.load import load
+
+    about = record["task"]
+    try:
+        task = load(place or about["name"])
+    except ConfigError as error:
+        remedy = error.remedy if place else f"name its folder: --task FOLDER ({error.remedy})"
+        raise ConfigError(error.message, file=error.file, line=error.line, remedy=remedy) from None
+    if task.data_hash != about["data_hash"]:
+        raise ConfigError(
+            f"task '{task.name}' has changed since the run", remedy="run it again, or --task the old folder"
+        )
+    return task
+
+
+def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequence[Row], chat: Any) -> Row:
+    """The program of a run.
+
+    `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
+    chat completion without its messages; `example` is a train example as it is asked, so that another
+    implementation can be held against this one. `chat` is None for a model that was asked over a wire.
+    """
+    folds = chat is not None and not chat.takes_system
+    return {
+        "task": {"name": task.name, "version": task.version, "data_hash": task.data_hash},
+        "instructions": task.instructions,
+        "input": task.input,
+        "system_message": "in front of the first user message" if folds else "a message of its own",
+        "format": task.format.config(),
+        "program": recipe.program.config(),
+        "shots": _shots(task, recipe, rows),
+        "corpus": _corpus(task, recipe),
+        "request": _request(task, recipe, chat),
+        "example": _example(task, recipe, record, folds),
+    }
+
+
+def recipe_file(recipe: Recipe, name: str) -> Row:
+    """A recipe that asks as the run asked and trains nothing: for the model behind a server."""
+    config = recipe.config()
+    found = {"about": f"Asks as {name} was asked.", "program": config["program"]}
+    return {**found, "data": config["data"]} if recipe.program.shows_examples else found
+
+
+def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
+    """The train examples that were shown, and whether every question saw the same ones."""
+    if not recipe.program.shows_examples:
+        return None
+    seen = [tuple(row.get("shots") or ()) for row in rows]
+    train = {example.id: example for example in task.splits.get("train", ())}
+    ids = dict.fromkeys(id for shown in seen for id in shown)
+    found = [_shot(task, train[id]) for id in ids if id in train]
+    missing = [id for id in ids if id not in train]
+    return {"same_for_all": len(set(seen)) <= 1, "examples": found, "generated": missing}
+
+
+def _shot(task: Task, example: Example) -> Row:
+    return {"id": example.id, "input": dict(example.input), "answer": task.format.render(example.target)}
+
+
+def _corpus(task: Task, recipe: Recipe) -> Row | None:
+    """Which documents are searched: by reference and digest, for they may be many and not ours to copy."""
+    if not hasattr(recipe.program, "retriever"):
+        return None
+    content = [dataclasses.asdict(document) for document in task.corpus]
+    return {"task": task.name, "documents": len(content), "sha256": digest(content)}
+
+
+def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
+    body: Row = {"temperature": 0, "max_tokens": task.max_new_tokens}
+    stop = getattr(chat, "stop", ())
+    if stop:
+        body["stop"] = list(stop)
+    if "enable_thinking" in getattr(chat, "template", ""):
+        body["chat_template_kwargs"] = {"enable_thinking": False}
+    language = task.format.constraint() if recipe.program.constrain else None
+    if language is not None:
+        body["constraint"] = {"kind": language.kind, "value": language.value}
+    return body
+
+
+def _example(task: Task, recipe: Recipe, record: Mapping[str, Any], folds: bool) -> Row | None:
+    """A train example's messages; None where the shots were generated, or there is no train split."""
+    train = task.splits.get("train", ())
+    generated = recipe.program.shows_examples and record.get("generated")
+    if not train or generated:
+        return None
+    from harness.models.chat import fold_system
+
+    pool = _pool(task, recipe, record["seed"]) if recipe.program.shows_examples else ()
+    messages: Sequence[Message] = recipe.program.prepare(task, pool, record["seed"])(train[0]).messages
+    messages = fold_system(messages) if folds else messages
+    said = [{"role": message.role, "content": message.content} for message in messages]
+    return {"id": train[0].id, "messages": said, "answer": task.format.render(train[0].target)}
+
+
+def _pool(task: Task, recipe: Recipe, seed: int) -> tuple[Example, ...]:
+    def refuse(spec: str) -> Engine:
+        raise ConfigError(f"an export asks no model ('{spec}')")
+
+    context = DataContext(engine=refuse, cache=Path(), model="")
+    return tuple(recipe.data.examples(task, seed, context))

@@ -1,0 +1,66 @@
+"""The command lines that serve an exported folder."""
+
+from __future__ import annotations
+
+import json
+import shlex
+from pathlib import Path
+
+from harness.export.weights import is_hub_id
+
+URL = "http://127.0.0.1:8000/v1"
+
+
+def commands(folder: Path, layout: str | None, name: str, model: str, task: str, held: Path) -> list[str]:
+    """Lines of a shell: vLLM, transformers, and the harness on what they serve.
+
+    `held` is where the files of `folder` are now.
+    """
+    here, base = shlex.quote(str(folder)), shlex.quote(model)
+    lines = [] if is_hub_id(model) or layout == "model" else _base(model)
+    base = base if is_hub_id(model) else '"$BASE"'
+    if layout == "adapter":
+        lines += _adapter(held, here, base, name)
+    elif layout == "model":
+        lines += [
+            f"vllm serve {here} --served-model-name {name}",
+            f"transformers serve {here} --port 8000    # its model's name is the folder",
+        ]
+    else:
+        lines += [
+            f"vllm serve {base} --served-model-name {name}",
+            f"transformers serve {base} --port 8000    # its model's name is the folder or hub id",
+        ]
+    run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model openai:{name}@{URL}"
+    return [*lines, "", "# the same questions, asked of the server", run]
+
+
+def _base(model: str) -> list[str]:
+    """Specs that only the harness knows are folders on disk, once resolved."""
+    if model.startswith(("openai:", "fake")):
+        return [f"BASE=…    # what answered as {model}"]
+    code = f"from harness.models.source import resolve; print(resolve({json.dumps(model)}))"
+    return [f"BASE=$(python -c {shlex.quote(code)})"]
+
+
+def _adapter(held: Path, here: str, base: str, name: str) -> list[str]:
+    config = json.loads((held / "adapter_config.json").read_text(encoding="utf-8"))
+    if config["peft_type"] != "LORA" or config.get("use_dora"):
+        kind = "DoRA" if config.get("use_dora") else config["peft_type"]
+        return [f"# vLLM and transformers serve no {kind} adapter; load it in Python:", _python(here, base)]
+    ranks = (1, 8, 16, 32, 64, 128, 256, 320, 512)
+    rank = next((size for size in ranks if size >= config["r"]), config["r"])
+    return [
+        f"vllm serve {base} --enable-lora --max-lora-rank {rank} --lora-modules {name}={here} \\",
+        f"  --chat-template {here}/chat_template.jinja",
+        "# transformers serve takes whole models: export again with --merged, or load it in Python:",
+        _python(here, base),
+    ]
+
+
+def _python(here: str, base: str) -> str:
+    code = (
+        "from transformers import AutoModelForCausalLM as A; from peft import PeftModel; import sys; "
+        "model = PeftModel.from_pretrained(A.from_pretrained(sys.argv[1]), sys.argv[2])"
+    )
+    return f"python -i -c {shlex.quote(code)} {base} {here}"

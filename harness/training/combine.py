@@ -1,0 +1,57 @@
+"""Several LoRA adapters made into one, with peft's own arithmetic."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+
+NAME = "combined"
+
+
+def is_lora(folder: Path) -> bool:
+    """Whether a folder holds a plain LoRA adapter: no DoRA, and no frozen weight changed by its start."""
+    try:
+        config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    drawn = (True, False, "gaussian", "orthogonal")
+    return (
+        config.get("peft_type") == "LORA"
+        and not config.get("use_dora")
+        and config.get("init_lora_weights", True) in drawn
+    )
+
+
+def combine(network: Any, folders: Sequence[Path], weights: Sequence[float], method: str, **how: Any) -> Any:
+    """A `PeftModel` over `network` with one active adapter, named `NAME`, made of those in `folders`.
+
+    `method` is one of peft's: `cat` (the sum of the deltas, exactly), `linear`, `ties`, `dare_linear`,
+    `dare_ties` …; `how` is handed on (`density`, `majority_sign_method`).
+
+    Raises:
+        ConfigError: a folder holds no plain LoRA adapter, or peft cannot combine these.
+    """
+    from peft import PeftModel
+
+    for folder in folders:
+        if not is_lora(folder):
+            raise ConfigError(
+                "holds no plain LoRA adapter", file=folder, remedy="train it with weights: lora"
+            )
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", category=FutureWarning)
+            model = PeftModel.from_pretrained(network, str(folders[0]), adapter_name="part0")
+            for place, folder in enumerate(folders[1:], start=1):
+                model.load_adapter(str(folder), adapter_name=f"part{place}")
+            parts = list(model.peft_config)
+            model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)
+    except (ValueError, RuntimeError, TypeError) as error:
+        raise ConfigError(f"peft cannot combine these adapters: {error}") from None
+    model.set_adapter(NAME)
+    return model.eval()
