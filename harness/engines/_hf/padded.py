@@ -55,6 +55,10 @@ class PaddedBackend:
             self._cache.batch_select_indices(kept)
             self._places = list(range(len(self.active)))
 
+    def _more(self) -> dict[str, Any]:
+        """Further arguments of the network, for as many rows as are computed now (`_mask` has them)."""
+        return {}
+
     def _forward(self, ids: Tensor) -> Tensor:
         found = self.network(
             input_ids=ids,
@@ -63,6 +67,7 @@ class PaddedBackend:
             past_key_values=self._cache,
             use_cache=True,
             logits_to_keep=1,
+            **self._more(),
         )
         self._cache = found.past_key_values
         logits: Tensor = found.logits[self._places, -1]
