@@ -11,34 +11,38 @@ import typer
 def history(
     task: Annotated[str | None, typer.Argument(help="Only this task.", show_default="all")] = None,
     recipe: Annotated[str | None, typer.Option(help="Only this recipe.", show_default="all")] = None,
+    html: Annotated[bool, typer.Option("--html", help="Write the page of all trends.")] = False,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The page's file.")] = Path("reports/history.html"),
     results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """The trend of every recipe, with upgrades and change points marked.
 
-    Example:
+    Examples:
 
       harness history support_tickets --recipe lora
+
+      harness history --html
     """
     import json as encoder
+    import sys
 
     from harness.regress import history as trends
+    from harness.regress import wording_history
 
-    found = trends.load(results, task, recipe)
+    problems: list[str] = []
+    found = trends.load(results, task, recipe, problems)
+    for problem in problems:
+        print(f"note: {problem}", file=sys.stderr)
+    page = None
+    if html:
+        from harness.report.build import build_history
+
+        page = build_history(found, out)
     if json:
-        print(encoder.dumps({"series": [item.to_json() for item in found]}, ensure_ascii=False))
-        return
-    for item in found:
-        print(f"{item.task} · {item.recipe} · {item.primary}")
-        for point in item.points:
-            ends = f"[{100 * point.low:5.1f}, {100 * point.high:5.1f}]"
-            print(
-                f"  {point.at[:16]}  {100 * point.mean:5.1f} {ends} n={point.n:<4} {point.model} {point.base}"
-            )
-            for change in point.changed:
-                print(f"      ↑ {change}")
-        if item.change is not None:
-            size = f"{100 * item.change.change:+.1f} [{100 * item.change.low:+.1f}, {100 * item.change.high:+.1f}]"
-            print(
-                f"  change at {item.change.run}: {size} points (between {item.change.first} and {item.change.last})"
-            )
+        content = {"series": [item.to_json() for item in found], "page": None if page is None else str(page)}
+        print(encoder.dumps(content, ensure_ascii=False))
+    elif page is not None:
+        print(page)
+    else:
+        print(wording_history.text(found))

@@ -18,13 +18,16 @@ from typing import Any
 import numpy as np
 from scipy import stats
 
-from harness.regress import pins
+from harness.core.errors import ConfigError
+from harness.regress import changes, pins
 from harness.regress.pins import Snapshot
 from harness.run.folder import RunFolder
 from harness.stats import clusters
 
 ALPHA = 0.05
 _DROP = 1.92
+_UPGRADES = ("model", "recipe", "task", "runtime", "versions")
+"""Groups of facts whose change is an upgrade; another seed, commit or machine is none."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +54,9 @@ class ChangePoint:
     run: str
     first: str
     last: str
+    before: float
+    after: float
+    """Weighted means of the runs on either side."""
     change: float
     low: float
     high: float
@@ -59,29 +65,48 @@ class ChangePoint:
 
 @dataclass(frozen=True, kw_only=True)
 class Series:
-    """All runs of one recipe on the same examples of one task, oldest first."""
+    """All runs of one recipe on one task, with as many labels and test examples, oldest first."""
 
     task: str
     recipe: str
     primary: str
     points: tuple[Point, ...]
     change: ChangePoint | None
+    labels: int | None = None
+    limit: int | None = None
+
+    @property
+    def name(self) -> str:
+        """The recipe, and what sets it apart from other series of it."""
+        parts = [self.recipe]
+        parts += [] if self.labels is None else [f"{self.labels} labels"]
+        return " · ".join(parts + ([] if self.limit is None else [f"first {self.limit}"]))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
 
 
-def load(results: Path, task: str | None = None, recipe: str | None = None) -> tuple[Series, ...]:
-    """Every series in a results folder; reads files only."""
+def load(
+    results: Path, task: str | None = None, recipe: str | None = None, problems: list[str] | None = None
+) -> tuple[Series, ...]:
+    """Every series in a results folder; reads files only. What cannot be read is said in `problems`."""
     found: dict[tuple[Any, ...], list[Snapshot]] = {}
     for folder in sorted(file.parent for file in (results / "runs").glob("*/run.json")):
         record = RunFolder(folder).finished()
-        if record is None or (task, recipe) not in _selections(record):
+        if record is None:
             continue
-        name = (record["task"]["name"], record["recipe"]["name"], record["labels"], record["limit"])
-        if record["split"] == "test":
-            found.setdefault(name, []).append(pins.of_run(results, folder.name))
+        try:
+            if (task, recipe) in _selections(record) and record["split"] == "test":
+                run = pins.of_run(results, folder.name)
+                found.setdefault(_series_of(record), []).append(run)
+        except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+            if problems is not None:
+                problems.append(f"{folder}: not readable ({type(error).__name__}: {error}); left out")
     return tuple(series(runs) for _, runs in sorted(found.items(), key=lambda item: str(item[0])))
+
+
+def _series_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
+    return record["task"]["name"], record["recipe"]["name"], record.get("labels"), record.get("limit")
 
 
 def _selections(record: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
@@ -99,11 +124,13 @@ def series(runs: Sequence[Snapshot]) -> Series:
         primary=ordered[0].primary,
         points=points,
         change=change_point(points),
+        labels=ordered[0].head.get("labels"),
+        limit=ordered[0].head.get("limit"),
     )
 
 
 def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
-    before: Mapping[str, Any] = {}
+    before: Snapshot | None = None
     for run in runs:
         known = [(v, s.group) for s in run.samples if (v := s.values.get(run.primary)) is not None]
         if not known:
@@ -116,7 +143,6 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         se = math.sqrt(max(spread, float(padded.var()) / len(padded)))
         half = float(stats.t.ppf(0.975, max(clusters.count(groups) - 1, 1))) * se
         mean = float(values.mean())
-        now = _versions(run)
         yield Point(
             run=run.name,
             at=str(run.head.get("started_at")),
@@ -128,18 +154,15 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
             high=min(1.0, mean + half),
             se=se,
             n=len(values),
-            changed=tuple(
-                f"{k}: {before.get(k)} → {v}" for k, v in now.items() if before and before.get(k) != v
-            ),
+            changed=() if before is None else tuple(_upgrades(before, run)),
         )
-        before = now
+        before = run
 
 
-def _versions(run: Snapshot) -> dict[str, Any]:
-    head = run.head
-    base = (head["recipe"].get("base") or {}).get("kind")
-    kept = {"model": head["model"]["spec"], "base": base, "weights": head["model"]["fingerprint"][:8]}
-    return kept | {"data": str(head["task"].get("data_hash"))[:8]} | dict(head.get("versions") or {})
+def _upgrades(before: Snapshot, run: Snapshot) -> Iterator[str]:
+    for difference in changes.between(before, run):
+        if difference.fact.partition(".")[0] in _UPGRADES:
+            yield difference.sentence
 
 
 def change_point(points: Sequence[Point]) -> ChangePoint | None:
@@ -149,17 +172,20 @@ def change_point(points: Sequence[Point]) -> ChangePoint | None:
     means, weights = np.array([p.mean for p in points]), np.array([p.se**-2 for p in points])
     splits = range(1, len(points))
     found = [_split(means, weights, place) for place in splits]
-    scores = [abs(change) / se for change, se in found]
+    scores = [abs(after - before) / se for before, after, se in found]
     best = int(np.argmax(scores))
     p = min(1.0, 2 * float(stats.norm.sf(scores[best])) * len(found))
     if p > ALPHA:
         return None
     likely = [place for place, score in enumerate(scores) if (scores[best] ** 2 - score**2) / 2 <= _DROP]
-    change, se = found[best]
+    before, after, se = found[best]
+    change = after - before
     return ChangePoint(
         run=points[best + 1].run,
         first=points[likely[0] + 1].run,
         last=points[likely[-1] + 1].run,
+        before=before,
+        after=after,
         change=change,
         low=change - 1.96 * se,
         high=change + 1.96 * se,
@@ -167,7 +193,8 @@ def change_point(points: Sequence[Point]) -> ChangePoint | None:
     )
 
 
-def _split(means: Any, weights: Any, place: int) -> tuple[float, float]:
+def _split(means: Any, weights: Any, place: int) -> tuple[float, float, float]:
+    """Weighted means before and after, and the standard error of their difference."""
     sides = [(means[:place], weights[:place]), (means[place:], weights[place:])]
     (before, a), (after, b) = [(float((m * w).sum() / w.sum()), 1 / float(w.sum())) for m, w in sides]
-    return after - before, math.sqrt(a + b)
+    return before, after, math.sqrt(a + b)

@@ -17,7 +17,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
-from harness.run.folder import RunFolder, read_lines
+from harness.run.folder import RunFolder
+from harness.store.folders import read_rows
 
 FORMAT = 1
 FOLDER = Path("baselines/pins")
@@ -75,14 +76,17 @@ def of_run(results: Path, run: str) -> Snapshot:
     """The finished run of that id, or of which it is the beginning.
 
     Raises:
-        ConfigError: no such run, several of them, or one that did not finish.
+        ConfigError: no such run, several of them, one that did not finish, or answers that cannot be read.
     """
     folder = find_run(results, run)
     record = RunFolder(folder).record()
     if record is None or record["status"] != "done":
         what = "was interrupted" if record is None else f"failed: {record['error']}"
         raise ConfigError(f"run '{folder.name}' {what}", remedy="run its command again; it goes on")
-    rows = list(read_lines(folder / "samples.jsonl"))
+    problems: list[str] = []
+    rows = list(read_rows(folder / "samples.jsonl", problems))
+    if problems:
+        raise ConfigError(problems[0], file=folder, remedy="run its command again")
     primary = record["task"]["primary"]
     return Snapshot(
         name=folder.name,

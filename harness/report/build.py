@@ -14,11 +14,12 @@ from markupsafe import Markup
 
 from harness.core.errors import ConfigError
 from harness.decide.values import Verdict
+from harness.regress.history import Series
 from harness.report import index, sections
 from harness.report.data import ReportData, load, with_verdicts
 from harness.report.index import summary
 from harness.report.page import embedded_json, html, policy
-from harness.report.sections import examples
+from harness.report.sections import examples, history
 from harness.run.money import Bill
 
 PAGE = """\
@@ -32,11 +33,12 @@ PAGE = """\
 <meta name="referrer" content="no-referrer">
 <title>{{ title }} · harness report</title>
 <link rel="icon" href="data:,">
-<script type="application/json" id="data-summary">{{ summary }}</script>
+{% if summary %}<script type="application/json" id="data-summary">{{ summary }}</script>{% endif %}
+
 <style>{{ css }}</style>
 </head>
 <body>
-<a class="skip" href="#verdict">Skip to the verdict</a>
+<a class="skip" href="#{{ sections[0][0] if sections else "" }}">Skip to the {{ sections[0][1]|lower if sections else "end" }}</a>
 <header class="top"><div class="bar">
 <h1 class="brand"><b>harness</b> <span>{{ title }}</span></h1>
 <nav aria-label="Sections">
@@ -126,7 +128,6 @@ def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> 
 
     `index` is the address of the page that lists all reports.
     """
-    css, js = asset("css"), asset("js")
     bodies = []
     for name, section in discover():
         if only and name not in only:
@@ -134,16 +135,44 @@ def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> 
         info = section.collect(data)
         if info is not None:
             bodies.append((name, section.TITLE, section.render(info)))
+    return page(data.title, bodies, runs=len(data.runs), index=index, head=embedded_json(summary(data)))
+
+
+def build_history(series: Sequence[Series], out: Path) -> Path:
+    """Write the page of all trends; a folder of reports lists it.
+
+    Raises:
+        ConfigError: `out` cannot be written.
+    """
+    body = history.render(history.Info(tuple(series)))
+    runs = sum(len(item.points) for item in series)
+    listed = index.belongs(out.with_name("any.html"))
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        bodies = [("history", history.TITLE, body)]
+        _replace(out, [page("history", bodies, runs=runs, index=index.NAME if listed else "")])
+        if listed:
+            index.write(out.parent)
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=out) from None
+    return out
+
+
+def page(
+    title: str, bodies: Sequence[tuple[str, str, Markup]], *, runs: int, index: str = "", head: str = ""
+) -> str:
+    """A page of `(key, title, body)`; `head` is the summary that the index is made from."""
+    css, js = asset("css"), asset("js")
     return str(
         html(
             PAGE,
             policy=policy(css, js),
-            title=data.title,
+            title=title,
             css=Markup(css),
             js=Markup(js),
             sections=bodies,
-            runs=len(data.runs),
-            summary=embedded_json(summary(data)),
+            runs=runs,
+            summary=head,
             index=index,
         )
     )

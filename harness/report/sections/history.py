@@ -1,0 +1,237 @@
+"""History: each recipe's score over time and over base models, with upgrades and change points."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.regress import history
+from harness.regress.history import ChangePoint, Point, Series
+from harness.report import numbers, parts, svg
+from harness.report.data import ReportData
+from harness.report.page import html
+
+ORDER = 38
+TITLE = "History"
+WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 524.0, 44.0, 300.0
+KEY = RIGHT + 24
+_LINE = 17.0
+_WORDS = 24
+"""Characters that fit beside the picture."""
+_DATES = 7
+_ONCE = (
+    """{% if once %}<p class="key">One run only, no trend yet: {{ once|join(", ") }} points.</p>{% endif %}"""
+)
+
+
+@dataclass(frozen=True)
+class Info:
+    series: tuple[Series, ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    """Where the past says more than the report's own runs: earlier runs, or an upgrade among them."""
+    own = {run.id for run in data.runs}
+    wanted = {(run.record["task"]["name"], run.record["recipe"]["name"]) for run in data.runs if run.done}
+    tasks = {task: data.runs[0].folder.parent.parent for task, _ in wanted}
+    found = [item for task, results in sorted(tasks.items()) for item in history.load(results, task)]
+    kept = [item for item in found if (item.task, item.recipe) in wanted and _says_more(item, own)]
+    return Info(tuple(kept)) if kept else None
+
+
+def _says_more(item: Series, own: set[str]) -> bool:
+    runs = {point.run for point in item.points}
+    return len(runs) > 1 and bool(runs & own) and (bool(runs - own) or any(p.changed for p in item.points))
+
+
+def render(info: Info) -> Markup:
+    caption = (
+        "Each mark is a run with its 95 % interval, evenly spaced in the order of time. Numbered lines: "
+        "upgrades, something other than the seed was changed. Dashed levels: the means before and after a change point; "
+        "the shaded stretch holds the place of the change with 95 % confidence."
+    )
+    tasks = {item.task: [s for s in info.series if s.task == item.task] for item in info.series}
+    return parts.groups([(task, _body(found, caption)) for task, found in tasks.items()])
+
+
+def _body(found: Sequence[Series], caption: str) -> Markup:
+    """The trends, and by name what was run once only."""
+    pictures = [
+        parts.Picture(name=item.name, drawing=_drawing(item), table=_numbers(item))
+        for item in found
+        if len(item.points) > 1
+    ]
+    once = [f"{item.name} {numbers.score(item.points[0].mean)}" for item in found if len(item.points) == 1]
+    drawn = parts.figure(pictures, caption=caption, question="Recipe") if pictures else Markup("")
+    return drawn + html(_ONCE, once=once)
+
+
+def _drawing(item: Series) -> Markup:
+    points = item.points
+    y = svg.linear([end for p in points for end in (p.low, p.high)], BOTTOM, TOP)
+    step = (RIGHT - LEFT) / len(points)
+    x = [LEFT + step * (place + 0.5) for place in range(len(points))]
+    models = list(dict.fromkeys(_model(p) for p in points))
+    labels = [f"{100 * tick:.3g}" for tick in y.ticks()]
+    return svg.svg(
+        WIDTH,
+        max(BOTTOM + 46, TOP + _LINE * (len(models) + min(len(_upgrades(item)), _room(models)) + 1)),
+        _description(item),
+        *([] if item.change is None else [_band(item, item.change, x, step)]),
+        svg.y_axis(y, LEFT, RIGHT, labels, f"{item.primary}, in points"),
+        *_upgrade_lines(item, x, step),
+        *([] if item.change is None else [_levels(item, item.change, x, y, step)]),
+        svg.path([(at, y(p.mean)) for at, p in zip(x, points, strict=True)], "curve past"),
+        *(_point(at, p, models.index(_model(p)), y) for at, p in zip(x, points, strict=True)),
+        *_dates(points, x),
+        *_key(item, models),
+    )
+
+
+def _point(x: float, point: Point, place: int, y: svg.Scale) -> Markup:
+    said = f"{point.run}: {numbers.score(point.mean)} points"
+    whisker = svg.line(x, y(point.low), x, y(point.high), f"whisker thin s{place % svg.PALETTE}")
+    return svg.group(whisker, svg.mark(x, y(point.mean), place, said))
+
+
+def _band(item: Series, change: ChangePoint, x: Sequence[float], step: float) -> Markup:
+    first, last = x[_place(item, change.first)] - step, x[_place(item, change.last)]
+    return svg.element(
+        "rect", x=first, y=TOP, width=max(last - first, 2.0), height=BOTTOM - TOP, class_="margin"
+    )
+
+
+def _levels(item: Series, change: ChangePoint, x: Sequence[float], y: svg.Scale, step: float) -> Markup:
+    middle = x[_place(item, change.run)] - step / 2
+    size = f"{numbers.signed(change.change)} [{numbers.signed(change.low)}, {numbers.signed(change.high)}]"
+    anchor = "end" if middle > (LEFT + RIGHT) / 2 else "start"
+    return svg.group(
+        svg.line(LEFT, y(change.before), middle, y(change.before), "level mean"),
+        svg.line(middle, y(change.after), RIGHT, y(change.after), "level mean"),
+        svg.text(middle + (-8 if anchor == "end" else 8), BOTTOM - 10, size, "strong halo", anchor),
+    )
+
+
+def _place(item: Series, run: str) -> int:
+    return next(place for place, point in enumerate(item.points) if point.run == run)
+
+
+def _upgrades(item: Series) -> list[tuple[int, Point]]:
+    return [(place, point) for place, point in enumerate(item.points) if point.changed]
+
+
+def _upgrade_lines(item: Series, x: Sequence[float], step: float) -> list[Markup]:
+    found = []
+    for number, (place, point) in enumerate(_upgrades(item), start=1):
+        middle = x[place] - step / 2
+        name = svg.element(
+            "text", Markup(svg.element("title", "; ".join(point.changed))) + str(number),
+            x=middle, y=TOP - 6, class_="tick", text_anchor="middle",
+        )  # fmt: skip
+        found.append(svg.group(svg.line(middle, TOP, middle, BOTTOM, "kept"), name))
+    return found
+
+
+def _dates(points: Sequence[Point], x: Sequence[float]) -> list[Markup]:
+    """Days, or the time where all runs are of one day; only where they change and as many as fit."""
+    days = [point.at[:10] for point in points]
+    words = [point.at[11:16] for point in points] if len(set(days)) == 1 else days
+    every = -(-len(points) // _DATES)
+    shown = [
+        place for place in range(0, len(points), every) if place == 0 or words[place] != words[place - every]
+    ]
+    title = f"{days[0]}, UTC" if len(set(days)) == 1 else "day of the run"
+    return [
+        *(svg.text(x[place], BOTTOM + 18, words[place], "tick", "middle") for place in shown),
+        svg.text((LEFT + RIGHT) / 2, BOTTOM + 38, title, "axis", "middle"),
+    ]
+
+
+def _key(item: Series, models: Sequence[str]) -> list[Markup]:
+    """Base models with their marks and upgrades with their numbers, right of the picture."""
+    found, y = [], TOP
+    for place, name in enumerate(models):
+        found += [svg.mark(KEY, y, place, name, radius=4.5), svg.text(KEY + 12, y + 4, name, "label")]
+        y += _LINE
+    upgrades, room = _upgrades(item), _room(models)
+    for number, (_, point) in enumerate(upgrades[:room], start=1):
+        y += _LINE if number > 1 else _LINE / 2
+        found.append(svg.text(KEY - 5, y + 4, f"{number}", "tick"))
+        found.append(svg.text(KEY + 12, y + 4, _cut(_facts(point)), "tick"))
+    if len(upgrades) > room:
+        found.append(
+            svg.text(KEY + 12, y + _LINE + 4, f"and {len(upgrades) - room} more: the numbers", "tick")
+        )
+    return found
+
+
+def _room(models: Sequence[str]) -> int:
+    return max(int((BOTTOM - TOP) / _LINE) - len(models) - 2, 3)
+
+
+def _facts(point: Point) -> str:
+    """What an upgrade changed, in a few words: "model, base, torch"."""
+    names = [sentence.partition(": ")[0].split(".") for sentence in point.changed]
+    short = [
+        name[-1] if name[0] in ("versions", "runtime") else name[1 if name[0] == "recipe" else 0]
+        for name in names
+    ]
+    return ", ".join(dict.fromkeys(short))
+
+
+def _model(point: Point) -> str:
+    name = point.model.rstrip("/").rpartition("/")[2]
+    base = "" if point.base == "plain" else f", {point.base}"
+    return _cut(name, _WORDS - len(base)) + base
+
+
+def _cut(text: str, length: int = _WORDS) -> str:
+    return text if len(text) <= length else f"{text[: length - 1]}…"
+
+
+def _description(item: Series) -> str:
+    said = "; ".join(
+        f"{p.at[:10]} {_model(p)} {numbers.score(p.mean)} ({numbers.score(p.low)} to {numbers.score(p.high)})"
+        + (f", after a change of {_facts(p)}" if p.changed else "")
+        for p in item.points
+    )
+    text = f"Scores of {item.name} over time, {item.primary} in points: {said}."
+    if item.change is None:
+        return text
+    ends = f"{numbers.signed(item.change.low)} to {numbers.signed(item.change.high)}"
+    return f"{text} Change point at {item.change.run}: {numbers.signed(item.change.change)} points ({ends})."
+
+
+def _numbers(item: Series) -> parts.Table:
+    order = {point.run: number for number, (_, point) in enumerate(_upgrades(item), start=1)}
+    rows = []
+    for point in item.points:
+        ends = parts.interval(numbers.score(point.low), numbers.score(point.high))
+        changed = "; ".join(point.changed)
+        what = f"{order[point.run]}: {changed}" if changed else ""
+        if item.change is not None and item.change.run == point.run:
+            what = f"change point (between {item.change.first} and {item.change.last}); {what}".rstrip("; ")
+        rows.append(
+            [
+                parts.Cell(text=point.at[:16].replace("T", " ")),
+                parts.number(numbers.score(point.mean), point.mean, ends),
+                parts.number(str(point.n)),
+                parts.number(str(point.seed)),
+                parts.number(point.model),
+                parts.number(point.base),
+                parts.number(what),
+                parts.number(point.run),
+            ]
+        )
+    columns = [
+        ("time", "UTC"), ("score", "points"), ("n", ""), ("seed", ""), ("model", ""), ("base", ""),
+        ("what changed", "since the run before"), ("run", ""),
+    ]  # fmt: skip
+    return parts.Table(
+        caption=f"{item.name} on {item.task} over time, {item.primary} in points",
+        columns=columns,
+        rows=rows,
+        words=("model", "what changed", "run"),
+    )
