@@ -6,7 +6,9 @@ import importlib
 import logging
 import os
 import pkgutil
+import signal
 import sys
+from types import FrameType
 
 import typer
 
@@ -47,6 +49,8 @@ def main() -> None:
         level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr
     )
     register()
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _interrupt)
     try:
         app()
     except HarnessError as error:
@@ -61,3 +65,9 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+
+
+def _interrupt(_: int, __: FrameType | None) -> None:
+    """Ctrl-C stops the work cleanly; a second one ends the process wherever it is."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    raise KeyboardInterrupt

@@ -74,10 +74,12 @@ class CachedEngine:
         record = dataclasses.asdict(completion)
         self._load()[key] = dataclasses.replace(completion, cached=True)
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        line = json.dumps({"key": key, "completion": record}, ensure_ascii=False) + "\n"
+        text = json.dumps({"key": key, "completion": record}, ensure_ascii=False) + "\n"
+        # A server may say half a character, which is written as JSON escapes it.
+        line = text.encode("utf-8", "backslashreplace")
         with self._file.open("ab", buffering=0) as stream:
             # A line of its own, even after one that a kill cut off.
-            stream.write(line.encode() if stream.tell() == 0 else b"\n" + line.encode())
+            stream.write(line if stream.tell() == 0 else b"\n" + line)
 
 
 def _completion(record: dict[str, Any]) -> Completion:

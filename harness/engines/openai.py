@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
 from harness.core.errors import ConfigError, EngineError, nearest
+from harness.core.secrets import HIDDEN, refuse_in_model
 from harness.core.values import Completion, Request
 
 _SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
@@ -50,6 +51,7 @@ class OpenAIEngine:
     context = None
 
     def __init__(self, spec: str, limits: Limits | None = None) -> None:
+        refuse_in_model(spec)
         found = _SPEC.fullmatch(spec)
         if found is None:
             raise ConfigError(
@@ -241,4 +243,8 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _short(error: BaseException) -> str:
-    return str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+    """One line of an error; a server may repeat the key in it."""
+    said = str(error)
+    for key in filter(None, map(os.environ.get, KEYS)):
+        said = said.replace(key, HIDDEN)
+    return said.splitlines()[0][:200] if said else type(error).__name__

@@ -58,11 +58,18 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
     Raises:
         ValueError: not a valid schema, too large, or one that refers to another document.
     """
+    names: set[str] = set()
     for part in _parts(schema):
+        names |= part.keys()
         for name in _REFERENCES:
             reference = part.get(name)
             if isinstance(reference, str) and not reference.startswith("#"):
                 raise ValueError(f"remote {name} '{reference}' is refused: a schema must be self-contained")
+    if {"patternProperties", "unevaluatedProperties"} <= names:
+        # The library matches these names without a timeout.
+        raise ValueError(
+            "patternProperties beside unevaluatedProperties is refused: use additionalProperties"
+        )
     cls = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     try:
         cls.check_schema(dict(schema))
@@ -96,7 +103,9 @@ def _validator(text: str) -> Validator:
     schema = json.loads(text)
     cls = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     changed = {name: _counted(cls.VALIDATORS[name]) for name in _REFERENCES if name in cls.VALIDATORS}
-    bounded = jsonschema.validators.extend(cls, {**changed, "pattern": _pattern, "patternProperties": _named})
+    changed |= {"pattern": _pattern, "patternProperties": _named}
+    changed["additionalProperties"] = _additional(cls.VALIDATORS["additionalProperties"])
+    bounded = jsonschema.validators.extend(cls, changed)
     return bounded(schema, registry=Registry())
 
 
@@ -120,3 +129,20 @@ def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -
         for name, value in instance.items() if isinstance(instance, dict) else ():
             if engine.search(pattern, name, timeout=TIMEOUT):
                 yield from validator.descend(value, inner, path=name, schema_path=pattern)
+
+
+def _additional(library: Any) -> Any:
+    """The library's check of what no pattern names; the names are matched here, in bounded time."""
+
+    def additional(validator: Any, extra: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+        patterns = schema.get("patternProperties", {})
+        if patterns and isinstance(instance, dict):
+            instance = {name: value for name, value in instance.items() if not _matches(patterns, name)}
+            schema = {name: part for name, part in schema.items() if name != "patternProperties"}
+        yield from library(validator, extra, instance, schema) or ()
+
+    return additional
+
+
+def _matches(patterns: Mapping[str, Any], name: str) -> bool:
+    return any(engine.search(pattern, name, timeout=TIMEOUT) for pattern in patterns)

@@ -11,6 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
+from harness.core.secrets import hidden, refuse_in_models
 from harness.run.experiment import Experiment
 from harness.run.workbench import fingerprint, is_server
 
@@ -120,6 +121,7 @@ def _limited(recipe: Recipe, labels: int | None) -> Recipe:
 
 
 def _check_fits(task: Task, recipe: Recipe) -> None:
+    refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
     if hasattr(recipe.program, "retriever") and not task.corpus:
         recipe_needs = f"recipe '{recipe.name}' retrieves, but task '{task.name}' has no corpus"
         raise ConfigError(recipe_needs, remedy="add 'corpus:' to the task file or leave the recipe out")
@@ -131,6 +133,6 @@ def _refuse_training_a_server(model: str, recipes: tuple[Recipe, ...]) -> None:
     trained = [recipe.name for recipe in recipes if recipe.weights]
     if is_server(model) and trained:
         raise ConfigError(
-            f"model '{model}' is asked, never trained; recipes {', '.join(trained)} train",
+            f"model '{hidden(model)}' is asked, never trained; recipes {', '.join(trained)} train",
             remedy="leave them out with --recipes, or name a model that can be loaded here",
         )

@@ -16,11 +16,9 @@ from typing import Any
 
 from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
+from harness.core.secrets import HIDDEN, hidden
 
-HIDDEN = "***"
 _SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
-_NAMED = re.compile(r"(?i)((?:^|[-_?&#,])[\w.-]*(?:key|token|secret|password|passwd)=)[^&#,\s]+")
-_IN_ADDRESS = re.compile(r"(\w+://)[^/@\s]+@")
 
 PACKAGES = [
     "finetune-or-prompt-harness",
@@ -129,6 +127,6 @@ def safe(words: Sequence[str]) -> list[str]:
     """Words of a command line with passwords in addresses and values of secret names replaced by ***."""
     cleaned, hide = [], False
     for word in words:
-        cleaned.append(HIDDEN if hide else _NAMED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", word)))
+        cleaned.append(HIDDEN if hide else hidden(word))
         hide = not hide and word.startswith("-") and "=" not in word and bool(_SECRET.search(word))
     return cleaned

@@ -7,6 +7,7 @@ from pathlib import Path
 from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.recipes import Recipe
+from harness.core.secrets import refuse_in_model
 from harness.run.memory import release
 
 
@@ -66,9 +67,10 @@ def fingerprint(spec: str) -> str:
     """What identifies a model: its files; for a server only its address is known.
 
     Raises:
-        ConfigError: no such model.
+        ConfigError: no such model, or a secret in a server's address.
     """
     if is_server(spec):
+        refuse_in_model(spec)
         from harness.engines.openai import without_limits
 
         return digest(["server", without_limits(spec)])

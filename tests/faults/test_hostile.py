@@ -51,12 +51,28 @@ def test_a_recursive_schema_is_fine() -> None:
     assert isinstance(_schema.check({"left": {"left": 1}}, tree), Invalid)
 
 
-@pytest.mark.parametrize("key", ["pattern", "patternProperties"])
-def test_a_pattern_that_backtracks_is_given_up(key: str) -> None:
-    evil, text = "^(?:(?:a|aa)+|b)*$", "a" * 60 + "c"
-    schema = {"pattern": evil} if key == "pattern" else {"patternProperties": {evil: False}}
-    found = _schema.check(text if key == "pattern" else {text: 1}, schema)
+EVIL = "^(?:(?:a|aa)+|b)*$"
+LONG = "a" * 60 + "c"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value"),
+    [
+        ({"pattern": EVIL}, LONG),
+        ({"patternProperties": {EVIL: False}}, {LONG: 1}),
+        ({"additionalProperties": False, "patternProperties": {EVIL: True}}, {LONG: 1}),
+        ({"propertyNames": {"pattern": EVIL}}, {LONG: 1}),
+    ],
+)
+def test_a_pattern_that_backtracks_is_given_up(schema: dict[str, Any], value: Any) -> None:
+    found = _schema.check(value, schema)
     assert found == Invalid("the schema cannot be checked: a pattern took longer than 0.5 s")
+
+
+def test_patterns_that_cannot_be_bounded_are_refused() -> None:
+    schema = {"unevaluatedProperties": False, "anyOf": [{"patternProperties": {EVIL: True}}]}
+    with pytest.raises(ConfigError, match="beside unevaluatedProperties is refused"):
+        build("formats", {"kind": "json_schema", "schema": schema})
 
 
 @pytest.mark.parametrize(
@@ -93,12 +109,14 @@ SCHEMA = {
 }
 
 
-@settings(deadline=None, max_examples=150)
+@pytest.mark.parametrize("extra", [True, False, {"enum": [1, "a"]}])
+@settings(deadline=None, max_examples=100)
 @given(value=VALUES)
-def test_bounded_checks_agree_with_jsonschema(value: Any) -> None:
+def test_bounded_checks_agree_with_jsonschema(extra: Any, value: Any) -> None:
     """The library without our bounds is the oracle."""
-    plain = jsonschema.Draft202012Validator(SCHEMA).is_valid(value)
-    assert isinstance(_schema.check(value, SCHEMA), Parsed) == plain
+    schema = SCHEMA | {"additionalProperties": extra}
+    plain = jsonschema.Draft202012Validator(schema).is_valid(value)
+    assert isinstance(_schema.check(value, schema), Parsed) == plain
 
 
 def test_a_yaml_bomb_is_refused(tmp_path: Path) -> None:

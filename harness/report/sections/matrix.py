@@ -65,7 +65,8 @@ def _has_oracle(verdict: Verdict) -> bool:
 
 
 def _table(group: Group, verdict: Verdict) -> parts.Table:
-    metrics = estimates.by_metric(group)
+    # Where nothing could be scored there is no metric, and the costs still stand.
+    metrics = estimates.by_metric(group) or {"score": {}}
     primary, *others = metrics
     columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
     columns += [(name, "") for name in others]
