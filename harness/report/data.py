@@ -11,6 +11,8 @@ from typing import Any
 
 from harness.decide.triage import Triage
 from harness.decide.values import Verdict
+from harness.report import studies
+from harness.report.studies import Study
 from harness.run.diagnose import read_triage
 from harness.run.evidence import labels
 from harness.run.money import Bill
@@ -92,6 +94,8 @@ class ReportData:
     problems: tuple[str, ...] = field(default=())
     bills: tuple[Bill, ...] = field(default=())
     """Costs in money; empty where no prices were given."""
+    studies: tuple[Study, ...] = field(default=())
+    """Searches in the results folder, whichever task they are of."""
     file: str = ""
     """Name of the file that the report is written to; empty where there is none."""
 
@@ -127,7 +131,12 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
                 problems=tuple(found),
             )
         )
-    return ReportData(title="", groups=_grouped(results, runs), problems=tuple(problems))
+    return ReportData(
+        title="",
+        groups=_grouped(results, runs),
+        problems=tuple(problems),
+        studies=studies.read(results),
+    )
 
 
 def _grouped(results: Path, runs: Sequence[Run]) -> tuple[Group, ...]:
