@@ -10,6 +10,7 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,6 +135,24 @@ def merged(network: Any) -> Iterator[None]:
     layers = [layer for _, layer in _layers(network)]
     for layer in layers:
         layer.forward = _merged_forward(layer)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward
+
+
+@contextlib.contextmanager
+def unrounded_inputs(network: Any) -> Iterator[None]:
+    """Within the block 8-bit layers multiply their inputs as they are, as they do once exported.
+
+    LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
+    """
+    # An adapted layer shows its base layer's weight as its own.
+    adapted = {id(layer) for _, layer in _layers(network)}
+    layers = [m for m in network.modules() if quantization(m) == "8bit" and id(m) not in adapted]
+    for layer in layers:
+        layer.forward = partial(_dequantized, layer)
     try:
         yield
     finally:

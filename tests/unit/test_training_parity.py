@@ -52,6 +52,29 @@ def test_a_quantized_base_is_merged_as_it_would_be_exported(
     assert failed(parity.check(of, lessons(8), before)) == []
 
 
+def test_the_rounded_inputs_of_an_8_bit_base_are_no_fault_of_the_merge(tmp_path: Path) -> None:
+    """A large feature that nothing reads leaves the others few of the 8 bits."""
+    of = model(base="int8")
+    for block in of.network.model.layers:
+        for norm in (block.input_layernorm, block.post_attention_layernorm):
+            norm.weight.data[0] = 1000.0
+    for module in of.network.modules():
+        if adapters.quantization(module) == "8bit":
+            module.state.threshold = 0.0
+            module.weight.data[:, 0] = 0
+    before = parity.canary(of, lessons(8))
+    build("weights", {"kind": "lora", "learning_rate": 1e-2, "num_train_epochs": 1}).train(
+        of, lessons(8), context(tmp_path)
+    )
+    found = parity.check_merged(of, before)
+    assert found.ok
+    rounding = float(found.detail.rpartition(" by ")[2])
+    assert rounding > 0.05
+    with adapters.unrounded_inputs(of.network), adapters.merged(of.network):
+        inside = parity._logits(of, before.ids)
+    assert float((parity._logits(of, before.ids) - inside).abs().mean() / inside.std()) > 0.05
+
+
 def test_an_evaluation_prompt_that_differs_blocks_the_score(tmp_path: Path) -> None:
     of, before = trained(tmp_path)
     requests = [Request(id=lesson.id, messages=lesson.messages) for lesson in lessons(8)]
