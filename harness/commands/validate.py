@@ -28,10 +28,12 @@ def validate(
 
     from rich.console import Console
 
+    from harness.regress import rules
     from harness.tasks import show
     from harness.tasks.inspect import inspect
 
     found = inspect(task, model)
+    rules.of_task(found.task)
     if json:
         print(jsonlib.dumps(show.as_json(found), ensure_ascii=False))
     else:

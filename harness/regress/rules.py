@@ -70,7 +70,8 @@ def parse(
     known = [PRIMARY, *VALIDITY, *RELATIVE, *scorers]
     for name in gate:
         if name not in (*known, *_BY_TASK, _MUST):
-            raise _wrong(file, None, f"unknown metric '{name}'", nearest(name, [*known, *_BY_TASK, _MUST]))
+            remedy = nearest(str(name), [*known, *_BY_TASK, _MUST])
+            raise _wrong(file, str(name), "unknown metric", remedy)
     margins = {name: _number(gate[name], name, file) for name in known if name in gate}
     ids = gate.get(_MUST, [])
     if not isinstance(ids, list) or not all(isinstance(id, str) for id in ids):
@@ -98,11 +99,9 @@ def _number(value: Any, name: str, file: Path | None) -> float:
     return float(value)
 
 
-def _wrong(file: Path | None, place: str | None, message: str, remedy: str) -> ConfigError:
+def _wrong(file: Path | None, place: str, message: str, remedy: str) -> ConfigError:
     from harness.tasks.file import line_of
 
-    path = ["gate"] if place is None else ["gate", *place.split(".")]
     known = file is not None and file.is_file()
-    line = line_of(file, path) if known and file is not None else None
-    where = "gate" if place is None else f"gate.{place}"
-    return ConfigError(f"{where}: {message}", file=file, line=line, remedy=remedy)
+    line = line_of(file, ["gate", *place.split(".")]) if known and file is not None else None
+    return ConfigError(f"gate.{place}: {message}", file=file, line=line, remedy=remedy)

@@ -99,6 +99,25 @@ class DataFile(_Strict):
         return self
 
 
+Margin = Annotated[float, Field(gt=0, lt=1, strict=True)]
+
+
+class GateFile(BaseModel):
+    """What `harness gate` holds a run to: a margin per metric. Any scorer's name is a metric too."""
+
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, Margin]
+
+    primary: Margin | None = Field(default=None, description="Points of the primary score: 0.02 is 2.")
+    valid_strict: Margin | None = Field(default=None, description="Share of valid answers as written.")
+    valid_extracted: Margin | None = Field(default=None, description="The same after extraction.")
+    latency: Margin | None = Field(default=None, description="Relative: 0.2 is 20 % slower.")
+    cost: Margin | None = Field(default=None, description="Relative: 0.1 is 10 % more tokens.")
+    benchmarks: dict[str, Margin] = Field(default_factory=dict, description="Benchmark: margin to the pin.")
+    forgetting: dict[str, Margin] = Field(default_factory=dict, description="Benchmark: margin to the base.")
+    must_pass: list[str] = Field(default_factory=list, description="Ids of examples that must not break.")
+
+
 class TaskFile(_Strict):
     """A task for `harness`: instructions, rows, the format of an answer, and how it is scored."""
 
@@ -113,7 +132,10 @@ class TaskFile(_Strict):
     corpus: str | None = Field(default=None, description="Folder of .md and .txt files, or a .jsonl file.")
     max_new_tokens: int = Field(default=128, ge=1, description="Longest answer, in tokens.")
     margin: float = Field(default=0.02, ge=0, lt=1, description="A smaller difference does not matter.")
-    gate: dict[str, Any] = Field(default_factory=dict, description="Limits that `harness gate` enforces.")
+    gate: GateFile = Field(
+        default_factory=lambda: GateFile.model_validate({}),
+        description="Limits that `harness gate` enforces.",
+    )
     licence: str = Field(default="", description="Where the data came from, under which licence.")
 
 

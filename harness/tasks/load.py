@@ -63,7 +63,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
         data_hash=_hash(settled, documents, form, shown),
         max_new_tokens=source.max_new_tokens,
         margin=source.margin,
-        gate=source.gate,
+        gate=source.gate.model_dump(exclude_unset=True, exclude_none=True),
         licence=source.licence,
     )
     return task, faults
