@@ -28,7 +28,7 @@ def pin(
 
     snapshot = kept.of_run(results, run)
     if not allow_dirty:
-        kept.refuse_dirty(snapshot)
+        kept.refuse_dirty(snapshot, pins)
     path = kept.write(snapshot, as_, pins)
     size, count = path.stat().st_size, len(snapshot.samples)
     if json:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import subprocess
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -206,21 +207,36 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
     return Snapshot(name=path.stem, head=head, samples=samples, benchmarks=benchmarks, noise=raw["noise"])
 
 
-def refuse_dirty(snapshot: Snapshot) -> None:
-    """Raise unless the run, and the tree it is pinned from, are of committed code.
+def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
+    """Raise unless the run is of committed code and the project that holds `folder` is committed.
+
+    The run recorded whether the harness's own files differed. The project is the git tree around the
+    folder of pins, wherever the command is run: its tasks and recipes, without the pins themselves and
+    without files that git does not know. Outside git there is nothing to compare.
 
     Raises:
         ConfigError: files differed from the commit.
     """
-    from harness.run.environment import git
-
-    dirty = [
-        what
-        for what, state in (("when the run was made", snapshot.head.get("git")), ("now", git()))
-        if (state or {}).get("dirty")
-    ]
+    dirty = []
+    if (snapshot.head.get("git") or {}).get("dirty"):
+        dirty.append("when the run was made")
+    if changed := _changed(folder):
+        dirty.append(f"now ({', '.join(changed[:3])}{' …' if len(changed) > 3 else ''})")
     if dirty:
         raise ConfigError(
             f"files differ from the commit {' and '.join(dirty)}: nobody could make this run again",
             remedy="commit and run again, or --allow-dirty",
         )
+
+
+def _changed(folder: Path) -> list[str]:
+    """Tracked files of the git tree around `folder` that differ from its commit, but for the pins."""
+    whole = folder.resolve()
+    inside = next(path for path in (whole, *whole.parents) if path.is_dir())
+    words = ["git", "--no-optional-locks", "-C", str(inside), "status", "--porcelain", "--untracked-files=no"]
+    pins = [] if inside != whole else [":(exclude)*.json"]
+    try:
+        done = subprocess.run([*words, "--", ":/", *pins], capture_output=True, text=True, check=False)
+    except OSError:
+        return []
+    return [line[3:] for line in done.stdout.splitlines()] if done.returncode == 0 else []
