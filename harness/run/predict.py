@@ -33,6 +33,8 @@ def _peak(attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]) -> 
 
     cell, device = attempt.cell, model.network.device.type
     recipe, sizes, dtype = cell.recipe, shape(cell.model), str(model.network.dtype).removeprefix("torch.")
+    if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
+        raise ValueError("the base has been made deeper than the model that the estimate knows")
     examples = cell.task.splits[cell.split][: cell.limit]
     asked = [model.chat.encode(attempt.prompter(example).messages) for example in examples]
     own = max(map(len, asked)) - _shared(asked) + cell.task.max_new_tokens

@@ -27,16 +27,20 @@ def is_lora(folder: Path) -> bool:
     )
 
 
-def combine(network: Any, folders: Sequence[Path], weights: Sequence[float], method: str, **how: Any) -> Any:
+def combine(
+    network: Any, folders: Sequence[Path], weights: Sequence[float], method: str, seed: int = 0, **how: Any
+) -> Any:
     """A `PeftModel` over `network` with one active adapter, named `NAME`, made of those in `folders`.
 
     `method` is one of peft's: `cat` (the sum of the deltas, exactly), `linear`, `ties`, `dare_linear`,
-    `dare_ties` …; `how` is handed on (`density`, `majority_sign_method`).
+    `dare_ties` …; `seed` is of what DARE drops; `how` is handed on (`density`, `majority_sign_method`).
 
     Raises:
         ConfigError: a folder holds no plain LoRA adapter, or peft cannot combine these.
     """
     from peft import PeftModel
+
+    from harness.training.supervised import seeded
 
     for folder in folders:
         if not is_lora(folder):
@@ -50,7 +54,8 @@ def combine(network: Any, folders: Sequence[Path], weights: Sequence[float], met
             for place, folder in enumerate(folders[1:], start=1):
                 model.load_adapter(str(folder), adapter_name=f"part{place}")
             parts = list(model.peft_config)
-            model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)
+            with seeded(seed):
+                model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)
     except (ValueError, RuntimeError, TypeError) as error:
         raise ConfigError(f"peft cannot combine these adapters: {error}") from None
     model.set_adapter(NAME)
