@@ -21,6 +21,7 @@ def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str,
 
     trial = study.get_trials(deepcopy=False)[number]
     attributes = trial.user_attrs
+    cost = attributes.get("cost", {})
     # Of a pruned trial Optuna gives its last score on the way, which is no result.
     values = trial.values if trial.state.name == "COMPLETE" else None
     return {
@@ -30,17 +31,14 @@ def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str,
         "value": values[0] if values else None,
         "objectives": dict(zip(about["objectives"], values, strict=True)) if values else None,
         "params": dict(trial.params),
-        "values": attributes.get("values", dict(trial.params)),
+        "values": attributes.get("is", {}).get("values", dict(trial.params)),
         "distributions": {name: distribution_to_json(d) for name, d in trial.distributions.items()},
         "intermediate": {str(step): value for step, value in sorted(trial.intermediate_values.items())},
         "constraints": attributes.get("constraints"),
         "run_id": attributes.get("run_id"),
         "started_at": trial.datetime_start.isoformat() if trial.datetime_start else None,
         "seconds": trial.duration.total_seconds() if trial.duration else None,
-        "train_seconds": attributes.get("train_seconds"),
-        "train_steps": attributes.get("train_steps"),
-        "tokens": attributes.get("tokens"),
-        "money": attributes.get("money"),
+        **{name: cost.get(name) for name in ("train_seconds", "train_steps", "tokens", "money")},
         "duplicate_of": attributes.get("duplicate_of"),
         "error": attributes.get("error"),
         "stopped": attributes.get("stopped"),

@@ -64,7 +64,11 @@ def _shown(url: str | None) -> str:
 def claim(trial: optuna.Trial) -> None:
     """Note who works on a trial, so that others can tell when nobody does any more."""
     trial.set_user_attr("worker", _worker())
-    trial.set_user_attr("alive", time.time())
+
+
+def give_up(trial: optuna.Trial) -> None:
+    """Say that nobody works on a trial any more, though the process may live on."""
+    trial.set_user_attr("alive", 0.0)
 
 
 @contextmanager
@@ -110,7 +114,12 @@ def retry_lost(study: optuna.Study) -> list[int]:
 
 
 def _worker() -> dict[str, Any]:
-    return {"host": socket.gethostname(), "pid": os.getpid(), "started": _started(os.getpid())}
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+        "at": time.time(),
+    }
 
 
 def _started(pid: int) -> str | None:
@@ -122,11 +131,14 @@ def _started(pid: int) -> str | None:
 
 
 def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
-    worker, seen = trial.user_attrs.get("worker"), trial.user_attrs.get("alive")
+    worker = trial.user_attrs.get("worker")
     if worker is None:
         begun = trial.datetime_start
         return begun is not None and time.time() - begun.timestamp() > BIRTH
+    seen = trial.user_attrs.get("alive", worker["at"])
+    if seen == 0.0:
+        return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
         # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
         return _started(worker["pid"]) != worker["started"]
-    return time.time() - float(seen or 0) > GRACE
+    return time.time() - float(seen) > GRACE

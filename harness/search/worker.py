@@ -114,10 +114,10 @@ class Loop:
         budget, trials = self.plan.budget, self.study.get_trials(deepcopy=False)
         if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
             return True
-        used = sum(trial.user_attrs.get("tokens", 0) for trial in trials)
+        used = sum(_cost(trial, "tokens") for trial in trials)
         if budget.tokens is not None and used >= budget.tokens:
             return True
-        if budget.money is not None and sum(t.user_attrs.get("money", 0) for t in trials) >= budget.money:
+        if budget.money is not None and sum(_cost(t, "money") for t in trials) >= budget.money:
             return True
         return len(counted(trials)) >= budget.trials
 
@@ -137,10 +137,9 @@ class Loop:
     def _first_of(self, trial: optuna.Trial) -> optuna.trial.FrozenTrial | None:
         """An earlier trial with this very configuration that is finished or running."""
         wanted = sampling.mark(self.space, dict(trial.params))
-        trial.set_user_attr("mark", wanted)
-        trial.set_user_attr("values", self.space.complete(trial.params))
+        trial.set_user_attr("is", {"mark": wanted, "values": self.space.complete(trial.params)})
         for other in self.study.get_trials(deepcopy=False):
-            same = other.user_attrs.get("mark") == wanted and other.number < trial.number
+            same = _mark(other) == wanted and other.number < trial.number
             if same and not _is_lost(other) and not _is_copy(other):
                 return other
         return None
@@ -161,7 +160,7 @@ class Loop:
         journal.append(self.plan.results, journal.row(self.study, trial.number, self.about))
 
     def _enqueue_unseen(self, number: int) -> bool:
-        seen = {t.user_attrs.get("mark", "") for t in self.study.get_trials(deepcopy=False)}
+        seen = {_mark(t) for t in self.study.get_trials(deepcopy=False)}
         if (params := sampling.unseen(self.space, seen, seed=number)) is None:
             return False
         self.study.enqueue_trial(params)
@@ -194,7 +193,7 @@ class Loop:
                 self._note_partial(trial)
                 self.study.tell(trial, state=TrialState.PRUNED)
             except KeyboardInterrupt:
-                trial.set_user_attr("alive", 0.0)
+                storage.give_up(trial)
                 raise
             except Exception as error:
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}")
@@ -204,29 +203,39 @@ class Loop:
         self.notify(row)
 
     def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
-        train, answer = record.get("train") or {}, record.get("answer") or {}
-        read = (answer.get("tokens_in_mean") or 0) * objectives.asked(record)
-        trial.set_user_attr("train_seconds", train.get("seconds", 0.0))
-        trial.set_user_attr("train_steps", train.get("steps", 0))
-        trial.set_user_attr("tokens", int(train.get("tokens", 0) + read))
-        trial.set_user_attr("money", objectives.money(self.plan.budget.prices, record))
+        self._note_cost(trial, record)
         broken = {c.name: c.excess(record) for c in self.plan.constraints}
         for name, excess in broken.items():
             trial.set_constraint(name, excess)
         if broken:
             trial.set_user_attr("constraints", broken)
 
+    def _note_cost(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+        train, answer = record.get("train") or {}, record.get("answer") or {}
+        read = (answer.get("tokens_in_mean") or 0) * objectives.asked(record)
+        # One attribute, because each is a write that the storage waits for.
+        cost = {
+            "train_seconds": train.get("seconds", 0.0),
+            "train_steps": train.get("steps", 0),
+            "tokens": int(train.get("tokens", 0) + read),
+            "money": objectives.money(self.plan.budget.prices, record),
+        }
+        trial.set_user_attr("cost", cost)
+
     def _note_partial(self, trial: optuna.Trial) -> None:
         from harness.run.folder import RunFolder
 
         id = trial.user_attrs.get("run_id")
-        record = RunFolder(self.plan.results / "runs" / id).record() if id else None
-        if record:
-            trial.set_user_attr("money", objectives.money(self.plan.budget.prices, record))
-        if train := (record or {}).get("train"):
-            trial.set_user_attr("train_seconds", train["seconds"])
-            trial.set_user_attr("train_steps", train["steps"])
-            trial.set_user_attr("tokens", train["tokens"])
+        if id and (record := RunFolder(self.plan.results / "runs" / id).record()):
+            self._note_cost(trial, record)
+
+
+def _cost(trial: optuna.trial.FrozenTrial, name: str) -> float:
+    return float(trial.user_attrs.get("cost", {}).get(name, 0.0))
+
+
+def _mark(trial: optuna.trial.FrozenTrial) -> str:
+    return str(trial.user_attrs.get("is", {}).get("mark", ""))
 
 
 def counted(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:

@@ -87,7 +87,7 @@ class Climbing(Fake):
         score = found["metrics"]["exact"]["mean"]
         for rung in range(1, RUNGS + 1):
             trial.report(score * rung / RUNGS, rung)
-            trial.set_user_attr("train_steps", rung)
+            trial.set_user_attr("cost", {"train_steps": rung})
             if trial.should_prune():
                 raise PrunedError(f"stopped at rung {rung}")
         return found | {"train": {"seconds": 0.5, "steps": RUNGS, "tokens": 100}}

@@ -148,7 +148,11 @@ def test_a_silent_process_of_this_machine_is_alive_and_an_ended_one_is_not(
     study = open_study(plan(tiny_task, tmp_path / "r", 4))
     trial = study.ask()
     storage.claim(trial)
-    trial.set_user_attr("alive", 0.0)
+    trial.set_user_attr("alive", 1.0)
     assert storage.retry_lost(study) == []
     trial.set_user_attr("worker", {**trial.user_attrs["worker"], "started": "0"})
     assert storage.retry_lost(study) == [trial.number]
+    other = study.ask()
+    storage.claim(other)
+    storage.give_up(other)
+    assert storage.retry_lost(study) == [other.number]
