@@ -39,22 +39,28 @@ def gate(
     """
     import json as encoder
 
+    from harness.core.errors import RunError
     from harness.regress import junit as xml
     from harness.regress import wording
     from harness.regress.session import gate_run
 
-    found = gate_run(
-        results,
-        run,
-        against,
-        folder=pins,
-        task=task,
-        margin=margin,
-        reruns=aa,
-        allow_inconclusive=allow_inconclusive,
-    )
+    try:
+        found = gate_run(
+            results,
+            run,
+            against,
+            folder=pins,
+            task=task,
+            margin=margin,
+            reruns=aa,
+            allow_inconclusive=allow_inconclusive,
+        )
+    except RunError as error:
+        if junit is not None:
+            xml.write(xml.of_error(run, against, error), junit)
+        raise
     if junit is not None:
-        xml.write(found, junit)
+        xml.write(xml.document(found), junit)
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
         markdown.write_text(wording.markdown(found), encoding="utf-8")
