@@ -32,7 +32,7 @@ def search(
         typer.Option(help="score, seconds, memory, prompt_tokens, latency, train_tokens; comma-separated."),
     ] = "score",
     constraint: Annotated[list[str] | None, typer.Option(help="e.g. memory<=4e9 (repeatable).")] = None,
-    pruner: Annotated[str, typer.Option(help="none, median, hyperband or wilcoxon.")] = "median",
+    pruner: Annotated[str, typer.Option(help="none, median, hyperband or wilcoxon.")] = "hyperband",
     hours: Annotated[float | None, typer.Option(help="Budget of wall time.")] = None,
     tokens: Annotated[int | None, typer.Option(help="Budget of tokens, trained on or read.")] = None,
     money: Annotated[float | None, typer.Option(help="Budget in the currency of --prices.")] = None,

@@ -41,7 +41,7 @@ class Plan:
     only: tuple[str, ...] = ()
     objectives: tuple[str, ...] = ("score",)
     constraints: tuple[Constraint, ...] = ()
-    pruner: str = "median"
+    pruner: str = "hyperband"
     seed: int = 0
     limit: int | None = None
     labels: int | None = None

@@ -63,7 +63,7 @@ def make_plan(
     overrides: Sequence[str] = (),
     objective: str = "score",
     constraints: Sequence[str] = (),
-    pruner: str = "median",
+    pruner: str = "hyperband",
     seed: int = 0,
     limit: int | None = None,
     labels: int | None = None,

@@ -135,7 +135,7 @@ def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
     if worker is None:
         begun = trial.datetime_start
         return begun is not None and time.time() - begun.timestamp() > BIRTH
-    seen = trial.user_attrs.get("alive", worker["at"])
+    seen = trial.user_attrs.get("alive", worker.get("at", 0.0))
     if seen == 0.0:
         return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
