@@ -52,7 +52,8 @@ def report(
             f"note: {len(left_out)} runs on other examples are left out; name runs to compare them",
             file=sys.stderr,
         )
-    verdicts = evidence.verdicts([results / "runs" / run_id for run_id in ids])
+    folders = [results / "runs" / run_id for run_id in ids]
+    verdicts = evidence.verdicts(folders)
     name = task or "report"
     base = out or Path("reports") / f"{name}.html"
     files = []
@@ -61,7 +62,7 @@ def report(
         if kind == "html":
             files.append(build(results, path, run_ids=ids, verdicts=verdicts, title=title or name))
         else:
-            files.append(formats.write(verdicts, kind, path))
+            files.append(formats.write(verdicts, kind, path, evidence.diagnoses(folders)))
     if json:
         found = [verdict.to_json() for verdict in verdicts]
         tables.print_json({"files": [str(file) for file in files], "runs": ids, "verdicts": found})

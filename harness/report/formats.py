@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -45,13 +45,18 @@ def parse(text: str) -> tuple[str, ...]:
     return found or ("html",)
 
 
-def write(verdicts: Sequence[Verdict], kind: str, out: Path) -> Path:
-    """Write `md`, `json` or `csv` to `out`.
+Diagnoses = Mapping[tuple[str, str], Sequence[str]]
+"""(task, model) → sentences about how its runs trained (`harness.run.evidence.diagnoses`)."""
+
+
+def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnoses | None = None) -> Path:
+    """Write `md`, `json` or `csv` to `out`; Markdown tells the diagnoses of training too.
 
     Raises:
         ConfigError: `out` cannot be written.
     """
-    text = {"md": markdown, "json": as_json, "csv": as_csv}[kind](verdicts)
+    plain = {"json": as_json, "csv": as_csv}
+    text = plain[kind](verdicts) if kind in plain else markdown(verdicts, diagnoses)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
         out.write_text(text, encoding="utf-8", newline="")
@@ -93,12 +98,13 @@ def _against(verdict: Verdict, summary: RecipeSummary) -> tuple[float | None, ..
     return sign * found.difference, low, high, found.p_holm
 
 
-def markdown(verdicts: Sequence[Verdict]) -> str:
-    """A heading, the sentence, the table and the reasons of each verdict."""
-    return "\n".join(_one(verdict) for verdict in verdicts)
+def markdown(verdicts: Sequence[Verdict], diagnoses: Diagnoses | None = None) -> str:
+    """A heading, the sentence, the table, the reasons and the training of each verdict."""
+    known = diagnoses or {}
+    return "\n".join(_one(verdict, known.get((verdict.task, verdict.model), ())) for verdict in verdicts)
 
 
-def _one(verdict: Verdict) -> str:
+def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
     lines = [
         f"## {_plain(verdict.task)} · {_plain(verdict.model)}",
         "",
@@ -121,6 +127,8 @@ def _one(verdict: Verdict) -> str:
         lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in verdict.summaries]
         lines.append("")
     lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
+    if diagnosis:
+        lines += ["", "Training:", "", *(f"- {_plain(sentence)}" for sentence in diagnosis)]
     if verdict.next_step:
         lines += ["", f"Next: {_plain(verdict.next_step)}"]
     return "\n".join(lines) + "\n"

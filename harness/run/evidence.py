@@ -63,6 +63,18 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
 
 
+def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
+    """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
+    records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
+    names = labels(records)
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        place = (record["task"]["name"], record["model"]["spec"])
+        for sentence in (record["train"] or {}).get("diagnosis") or ():
+            found.setdefault(place, []).append(f"{names[record['id']]}, seed {record['seed']}: {sentence}")
+    return found
+
+
 def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> RunScores:
     """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
     rows = list(read_lines(folder / "samples.jsonl"))

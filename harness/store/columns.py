@@ -40,7 +40,7 @@ def run_columns(head: Head) -> Row:
 
 _COPIED = (
     *("key", "experiment", "labels", "seed", "status", "started_at", "finished_at", "seconds", "error"),
-    *("prompt_tokens_mean", "peak_memory_bytes", "peak_device_bytes", "command"),
+    *("prompt_tokens_mean", "peak_memory_bytes", "peak_device_bytes", "predicted_peak_bytes", "command"),
 )
 
 

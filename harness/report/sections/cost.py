@@ -8,8 +8,9 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.decide.values import Cost, RecipeSummary
-from harness.report import estimates, numbers, parts, svg
+from harness.report import estimates, numbers, parts, predicted, svg
 from harness.report.data import Group, ReportData
+from harness.report.predicted import Peak
 
 ORDER = 30
 TITLE = "Quality and cost"
@@ -53,6 +54,8 @@ class Info:
     """Per group: quality, cost and the recipes, where at least two were measured and differ in cost."""
 
     groups: tuple[tuple[Group, tuple[tuple[str, Axis, tuple[Point, ...]], ...]], ...]
+    peaks: tuple[tuple[Group, tuple[Peak, ...]], ...] = ()
+    """Per group: memory predicted and measured, where it was."""
 
 
 def collect(data: ReportData) -> Info | None:
@@ -61,7 +64,8 @@ def collect(data: ReportData) -> Info | None:
         telling = tuple(plot for plot in _plots(group) if len({point.cost for point in plot[2]}) > 1)
         if telling:
             found.append((group, telling))
-    return Info(tuple(found)) if found else None
+    peaks = tuple((group, known) for group in data.groups if (known := predicted.peaks(group)))
+    return Info(tuple(found), peaks) if found or peaks else None
 
 
 def render(info: Info) -> Markup:
@@ -71,7 +75,8 @@ def render(info: Info) -> Markup:
         pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
         figure = parts.figure(pictures, caption=caption, question="Cost", other="Quality")
         bodies.append((group.name, figure))
-    return parts.groups(bodies)
+    memory = [(group.name, predicted.table(found)) for group, found in info.peaks]
+    return parts.groups(bodies) + (parts.groups(memory) if memory else Markup(""))
 
 
 def _plots(group: Group) -> list[tuple[str, Axis, tuple[Point, ...]]]:
