@@ -32,8 +32,9 @@ class Comparison:
     """Seconds of asking the model: on the clock, and of this process's processors.
 
     `difference` is the largest of two log-likelihoods in nats. lm-eval sums softmaxes in float32 over
-    the whole vocabulary, which is off by more than 1e-3 on the longest continuations; `difference_exact` is that
-    of the worst of them against the same model with its softmax in float64.
+    the whole vocabulary, which is off by more than 1e-3 on the longest continuations. `difference_exact` is
+    the largest from the same model with its softmax in float64, over every request that differs by more
+    than 1e-3 and at least the `WORST` that differ most.
     """
 
     task: str
@@ -78,7 +79,8 @@ def compare(
     }
     hf = theirs[batches[-1]]
     apart = [abs(a[0] - b[0]) for a, b in zip(ours.answers, hf.answers, strict=True)]
-    worst = sorted(range(len(apart)), key=lambda i: -apart[i])[:WORST]
+    beyond = sum(value > 1e-3 for value in apart)
+    worst = sorted(range(len(apart)), key=lambda i: -apart[i])[: max(WORST, beyond)]
     exact = HFLM(
         pretrained=model.network, tokenizer=tokenizer, batch_size=batches[-1], softmax_dtype="float64"
     ).loglikelihood([ours.requests[i] for i in worst], disable_tqdm=True)
@@ -89,7 +91,7 @@ def compare(
         ours=ours.seconds,
         hf={batch: asked.seconds for batch, asked in theirs.items()},
         difference=max(apart),
-        beyond=sum(value > 1e-3 for value in apart),
+        beyond=beyond,
         difference_exact=max(abs(ours.answers[i][0] - e[0]) for i, e in zip(worst, exact, strict=True)),
         greedy_equal=all(a[1] == b[1] for a, b in zip(ours.answers, hf.answers, strict=True)),
         scores={row["metric"]: row["value"] for row in ours.rows},
@@ -127,8 +129,8 @@ def test_equal_to_hf_on_the_bundled_model(task: str) -> None:
         pytest.skip("needs ../shared/data/gauntlet")
     found = compare(task, 20, (8,))
     print(json.dumps(dataclasses.asdict(found)))
-    assert found.difference_exact < 1e-4
-    assert found.difference < 2e-3
+    # Within 1e-3 of `hf`; where it is not, within 1e-4 of its softmax in float64, so that the error is hf's.
+    assert found.difference < 1e-3 or found.difference_exact < 1e-4
     assert found.greedy_equal
     assert found.scores_equal
 
