@@ -23,7 +23,7 @@ import pyarrow as pa
 
 from harness.core.errors import ConfigError
 from harness.core.keys import canonical_json
-from harness.store import benchmarks, columns
+from harness.store import benchmarks, bulk, columns
 from harness.store.folders import Head, Row, read_head, read_rows, run_folders
 from harness.store.store import FILE, Store
 
@@ -159,17 +159,24 @@ def _load(store: Store, folders: Sequence[Path]) -> Ingested:
 
 
 def _load_run(loader: Loader, head: Head) -> None:
+    n_samples = bulk.load(loader.store, head.id, head.folder / "samples.jsonl")
+    if n_samples is None:
+        n_samples = _load_samples(loader, head)
+    loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
+    _add_benchmarks(loader, head.id, head.folder, head.problems)
+    loader.add("metrics", head.id, columns.metric_columns(head.record))
+    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
+    loader.add("runs", head.id, [run])
+
+
+def _load_samples(loader: Loader, head: Head) -> int:
     n_samples = 0
     for row in _once(read_rows(head.folder / "samples.jsonl", head.problems), head.problems):
         loader.add("samples", head.id, [columns.sample_columns(row, n_samples)])
         loader.add("scores", head.id, columns.score_columns(row))
         loader.add("retrievals", head.id, columns.retrieval_columns(row))
         n_samples += 1
-    loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
-    _add_benchmarks(loader, head.id, head.folder, head.problems)
-    loader.add("metrics", head.id, columns.metric_columns(head.record))
-    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
-    loader.add("runs", head.id, [run])
+    return n_samples
 
 
 def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: list[str]) -> None:
@@ -213,7 +220,7 @@ class Loader:
     """Rows gathered by table and inserted through Arrow, many at a time."""
 
     def __init__(self, store: Store) -> None:
-        self._store = store
+        self.store = store
         self._pending: dict[str, list[Row]] = defaultdict(list)
         self._types: dict[str, dict[str, str]] = {}
 
@@ -231,12 +238,12 @@ class Loader:
 
     def _insert(self, table: str, rows: list[Row]) -> None:
         if table not in self._types:
-            described = self._store.rows(f"SELECT * FROM (DESCRIBE {table})")
+            described = self.store.rows(f"SELECT * FROM (DESCRIBE {table})")
             self._types[table] = {row["column_name"]: row["column_type"] for row in described}
         arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
-        self._store.connection.register("_incoming", pa.table(arrays))
-        self._store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
-        self._store.connection.unregister("_incoming")
+        self.store.connection.register("_incoming", pa.table(arrays))
+        self.store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
+        self.store.connection.unregister("_incoming")
 
 
 def _journals(store: Store, results: Path) -> None:

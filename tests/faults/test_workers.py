@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -186,3 +187,53 @@ def test_a_ray_node_killed_in_the_middle_loses_nothing(tiny_task: Path, tmp_path
     now = complete_lines(tmp_path / "killed")
     assert len(kept) == 2
     assert all(now[name].startswith(lines) for name, lines in kept.items())
+
+
+SIX = ("zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full")
+
+
+@pytest.mark.skipif("HARNESS_KILLS" not in os.environ, reason="takes minutes: run by `make faults`")
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_a_matrix_on_two_nodes_equals_one_process(tiny_task: Path, tmp_path: Path, cluster: Any) -> None:
+    """Two tasks, six recipes, the tiny model; a node is killed when a third of the answers are there."""
+    import torch
+
+    nodes, second = cluster
+    other = tmp_path / "shades"
+    shutil.copytree(grow(tiny_task, 10), other)
+    (other / "task.yaml").write_text(
+        (tiny_task / "task.yaml").read_text().replace("name: colours", "name: shades") + "margin: 0.05\n"
+    )
+    rows = (other / "test.jsonl").read_text().replace("thing", "shade")
+    (other / "test.jsonl").write_text(rows)
+    cells = [*_cells(tiny_task, "tiny", SIX), *_cells(other, "tiny", SIX)]
+
+    def kill() -> None:
+        nodes.remove_node(second, allow_graceful=False)
+
+    torch.set_num_threads(1)
+    run(cells, tmp_path / "whole", progress=Progress(), cache=False)
+    outcome = run(
+        cells,
+        tmp_path / "killed",
+        progress=_Third(kill, len(cells) * 10 // 3),
+        cache=False,
+        executor=executor(f"ray:{nodes.address}"),
+        on_finished=lambda folder: index(tmp_path / "killed", folder),
+    )
+    assert [record["status"] for record in outcome.records] == ["done"] * 12
+    assert len(nodes.list_all_nodes()) == 1
+    assert table(tmp_path / "killed") == table(tmp_path / "whole")
+    assert [row["samples"] for row in indexed(tmp_path / "killed")] == [10] * 12
+
+
+class _Third(Progress):
+    """Calls back once, after `count` answers."""
+
+    def __init__(self, act: Callable[[], None], count: int) -> None:
+        self.act, self.left = act, count
+
+    def answered(self, cell: Cell) -> None:
+        self.left -= 1
+        if self.left == 0:
+            self.act()
