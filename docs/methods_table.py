@@ -1,29 +1,35 @@
 """Fill the tables of docs/methods.md from the runs of `harness run methods.yaml`.
 
-python docs/methods_table.py [RESULTS]      # RESULTS: the folder of the runs, default `results`
+python docs/methods_table.py [--results RESULTS]      # the folder of the runs, default `results`
+
+A method of that file without a finished run has a row that says so.
 """
 
 from __future__ import annotations
 
+import argparse
 import re
-import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness.decide.values import RecipeSummary, Verdict
 from harness.report import numbers, select
-from harness.run import evidence
+from harness.run import evidence, experiment
 from harness.store import ingest
 
 PAGE = Path(__file__).with_name("methods.md")
-TASKS = ("support_tickets", "handbook_qa")
+FILE = Path(__file__).parents[1] / "methods.yaml"
 HEADS = ("recipe", "score", "95 % interval", "n", "train", "peak memory", "trained parameters")
 
 
-def table(verdict: Verdict) -> str:
-    """One task's methods, best first."""
+def table(verdict: Verdict, recipes: Sequence[str]) -> str:
+    """One task's methods, best first; those of `recipes` that were not run come last."""
     summaries = sorted(verdict.summaries, key=lambda summary: -summary.mean)
     lines = [f"| {' | '.join(HEADS)} |", f"|{'---|' * len(HEADS)}"]
-    return "\n".join(lines + [f"| {' | '.join(cells(summary))} |" for summary in summaries])
+    lines += [f"| {' | '.join(cells(summary))} |" for summary in summaries]
+    run = {summary.recipe for summary in summaries}
+    missing = [name for name in recipes if name not in run]
+    return "\n".join(lines + [f"| {name} | not run |{' |' * (len(HEADS) - 2)}" for name in missing])
 
 
 def cells(summary: RecipeSummary) -> list[str]:
@@ -48,15 +54,21 @@ def fill(page: str, task: str, text: str) -> str:
     return pattern.sub(lambda _: f"{start}\n{text}\n{end}", page)
 
 
-def main(results: Path) -> None:
+def main(results: Path, page: Path = PAGE) -> None:
+    """Fill `page`; a task without any run keeps what it says."""
     ingest.sync(results)
-    page = PAGE.read_text(encoding="utf-8")
-    for task in TASKS:
-        ids, _ = select.choose(results, (), task)
+    asked, text = experiment.from_file(FILE), page.read_text(encoding="utf-8")
+    recipes = [recipe.name for recipe in asked.recipes]
+    for task in asked.tasks:
+        folders = [folder for folder in (results / "runs").glob(f"{task}-*") if folder.is_dir()]
+        ids, _ = select.choose(results, (), task) if folders else ([], 0)
         for verdict in evidence.verdicts([results / "runs" / run_id for run_id in ids]):
-            page = fill(page, task, f"\n{verdict.sentence}\n\n{table(verdict)}\n")
-    PAGE.write_text(page, encoding="utf-8")
+            if verdict.model in asked.models:
+                text = fill(text, task, f"\n{verdict.sentence}\n\n{table(verdict, recipes)}\n")
+    page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1] if len(sys.argv) > 1 else "results"))
+    options = argparse.ArgumentParser(description=main.__doc__)
+    options.add_argument("--results", type=Path, default=Path("results"))
+    main(options.parse_args().results)
