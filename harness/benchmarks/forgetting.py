@@ -91,6 +91,16 @@ def of_run(results: Path, run: str) -> tuple[Forgetting, ...]:
     return between(target, base_of(results, target)) if target.trained else ()
 
 
+def known(results: Path, run: str) -> tuple[Forgetting, ...]:
+    """The same; empty too where the base's files are not on this machine. `run` is a whole id."""
+    if not (results / "runs" / run / benchmarks.FILE).is_file():
+        return ()
+    try:
+        return of_run(results, run)
+    except ConfigError:
+        return ()
+
+
 def between(target: Target, base: Target) -> tuple[Forgetting, ...]:
     """The change of every task and metric that both have been measured on in the same way."""
     return tuple(_pairs(target, base))

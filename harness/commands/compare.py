@@ -14,18 +14,22 @@ def compare(
     results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
-    """The paired difference of two runs, and the examples that flipped.
+    """The paired difference of two runs, the examples that flipped, and what each forgot.
 
     Example:
 
       harness compare support_tickets-lora support_tickets-few_shot
     """
+    from harness.benchmarks import forgetting
     from harness.report import pair, tables
     from harness.store import ingest
 
     ingest.sync(results)
     found = pair.compare_runs(results, first, second)
+    forgotten = [item for run in (found.first, found.second) for item in forgetting.known(results, run)]
     if json:
-        tables.print_json(found.to_json())
-    else:
-        tables.print_pair(found)
+        tables.print_json(found.to_json() | {"forgetting": [item.to_json() for item in forgotten]})
+        return
+    tables.print_pair(found)
+    for item in forgotten:
+        print(item.sentence)

@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from markupsafe import Markup
 
 from harness.benchmarks import forgetting
 from harness.benchmarks.forgetting import Forgetting, Overall
-from harness.core.errors import ConfigError
 from harness.report import numbers, parts
 from harness.report.data import Group, ReportData, Run
 from harness.report.page import html
-from harness.store.benchmarks import FILE
 
 ORDER = 58
 TITLE = "Forgetting"
@@ -57,16 +54,7 @@ def _measured(group: Group) -> list[Measured]:
 
 def _changes(run: Run) -> tuple[Forgetting, ...]:
     """Empty where nothing was measured, or where the base's files are not on this machine."""
-    if not run.done or not (run.folder / FILE).is_file():
-        return ()
-    try:
-        return forgetting.of_run(_results(run), run.id)
-    except ConfigError:
-        return ()
-
-
-def _results(run: Run) -> Path:
-    return run.folder.parent.parent
+    return forgetting.known(run.folder.parent.parent, run.id) if run.done else ()
 
 
 def _one(runs: tuple[Measured, ...]) -> Markup:
