@@ -18,8 +18,8 @@ from harness.core.protocols import Base, Data, Program, Weights
 from harness.core.text import whole
 
 SLOTS = ("data", "base", "weights", "program")
-MAX_ALIASES = 8
-"""Doubling eight times is harmless, thirty times is not."""
+MAX_NODES = 100_000
+"""Values in a file once its aliases are written out: thirty doublings of one name fill any memory."""
 FOLDER = Path(__file__).resolve().parents[2] / "baselines"
 
 
@@ -120,7 +120,7 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """
     try:
         text = path.read_text(encoding="utf-8")
-        _refuse_aliases(text, path)
+        _refuse_bombs(text, path)
         value = whole(yaml.safe_load(text))
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
@@ -139,10 +139,29 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _refuse_aliases(text: str, path: Path) -> None:
-    """Few are a convenience; many, one within another, are a bomb that fills the memory."""
-    found = [event for event in yaml.parse(text, yaml.SafeLoader) if isinstance(event, yaml.AliasEvent)]
-    if len(found) > MAX_ALIASES:
-        mark = found[MAX_ALIASES].start_mark
-        line = None if mark is None else mark.line + 1
-        raise ConfigError(f"more than {MAX_ALIASES} aliases (*name)", file=path, line=line)
+def _refuse_bombs(text: str, path: Path) -> None:
+    """Aliases are a convenience; one within another, within another, fill the memory."""
+    sizes: dict[int, int] = {}
+
+    def size(node: yaml.Node | None) -> int:
+        if node is None:
+            return 0
+        known = sizes.get(id(node))
+        if known is None:
+            sizes[id(node)] = MAX_NODES + 1  # what an alias to itself would have
+            known = sizes[id(node)] = 1 + sum(map(size, _children(node)))
+        if known > MAX_NODES:
+            raise ConfigError(
+                f"more than {MAX_NODES:,} values once its aliases (*name) are written out",
+                file=path,
+                line=node.start_mark.line + 1,
+            )
+        return known
+
+    size(yaml.compose(text, yaml.SafeLoader))
+
+
+def _children(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [part for pair in node.value for part in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []

@@ -12,6 +12,7 @@ from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import DataContext
+from harness.run import session
 from tests.contract.test_programs import task
 
 SHIPPED = sorted(recipes.available(recipes.FOLDER))
@@ -67,3 +68,9 @@ def test_subsets_of_one_seed_nest_and_seeds_differ() -> None:
 def test_a_limit_of_nothing_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"train\.limit"):
         build("data", {"kind": "train", "limit": 0})
+
+
+@pytest.mark.parametrize("file", ["demo.yaml", "handbook.yaml", "methods.yaml"])
+def test_a_shipped_experiment_loads(file: str) -> None:
+    found = session.experiment(str(recipes.FOLDER.parent / file))
+    assert len(found.recipes) > 1
