@@ -13,6 +13,9 @@ from hypothesis import strategies as st
 from harness.core.errors import ConfigError
 from harness.core.recipes import read_yaml
 from harness.core.text import whole
+from harness.core.values import Message, Request
+from harness.engines.cache import CachedEngine
+from harness.engines.fake import FakeEngine
 from harness.tasks.sources import read
 
 EMOJI = "\U0001f633"
@@ -57,3 +60,13 @@ def test_json_that_python_refuses_is_named(tmp_path: Path, raw: str, suffix: str
     file.write_text(raw)
     with pytest.raises(ConfigError, match="broken JSON: "):
         read(file)
+
+
+def test_half_a_character_from_a_server_is_remembered(tmp_path: Path) -> None:
+    """It must not stop the run when the answer is written."""
+    asked = Request(id="a", messages=(Message("user", "hello"),), max_new_tokens=3)
+    answers = [
+        [found.text for _, found in CachedEngine(FakeEngine("x\ud800"), tmp_path, "i").generate([asked])]
+        for _ in range(2)
+    ]
+    assert answers == [["x\ud800"]] * 2
