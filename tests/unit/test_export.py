@@ -28,7 +28,7 @@ from tests.conftest import write_tiny_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
-FAST = {"num_train_epochs": 2, "learning_rate": 0.01, "dev_examples": 0}
+FAST = {"num_train_epochs": 1, "learning_rate": 0.01, "dev_examples": 0}
 LORA = {"kind": "lora", "lora_r": 4, **FAST}
 RECIPES: list[dict[str, Any]] = [
     {"name": "plain_prompt", "program": "zero_shot"},
