@@ -152,3 +152,46 @@ def test_an_adapter_that_cannot_move_says_why_and_the_recipes_are_replayed(
     assert "does not fit this base" in lora["not_moved"]
     effects = [lora[name]["change"] for name in ("base_effect", "adaptation_effect", "total")]
     assert effects[0] + effects[1] == pytest.approx(effects[2])
+
+
+CHOICE = """\
+task: sizes
+dataset_path: json
+dataset_kwargs: {data_files: {test: rows.jsonl}}
+test_split: test
+output_type: multiple_choice
+doc_to_text: "{{question}} "
+doc_to_choice: [big, small]
+doc_to_target: gold
+metric_list: [{metric: acc, aggregation: mean, higher_is_better: true}]
+"""
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_forgetting_is_gated_where_the_task_file_asks_and_is_in_the_comparison(
+    harness: Harness, tiny_task: Path
+) -> None:
+    pytest.importorskip("lm_eval")
+    rows = [{"question": f"Is thing {i} big?", "gold": i % 2} for i in range(12)]
+    Path("rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    Path("sizes.yaml").write_text(CHOICE)
+    trained = _run(harness, tiny_task, "--model", "tiny", "--recipes", "lora", *TRAIN[:-1])
+    other = _run(harness, tiny_task, "--model", "tiny", "--recipes", "zero_shot")
+    harness("pin", trained, "--as", "p", "--allow-dirty")
+    words = ("gate", trained, "--against", "p", "--task", str(tiny_task), "--json")
+    assert "forgetting.sizes" not in harness(*words)[1]
+    with (tiny_task / "task.yaml").open("a") as stream:
+        stream.write("gate: {primary: 0.9, forgetting: {sizes: 0.99}}\n")
+    code, out, _ = harness(*words)
+    assert code == 3
+    assert "harness benchmark" in json.loads(out)["checks"][-1]["reason"]
+    code, _, err = harness("benchmark", trained, "--tasks", "sizes.yaml", "-q")
+    assert code == 0, err
+    code, out, _ = harness(*words)
+    check = json.loads(out)["checks"][-1]
+    assert (code, check["metric"], check["state"], check["n"]) == (0, "forgetting.sizes", "passed", 12)
+    compared = json.loads(harness("compare", trained, other, "--json")[1])
+    (forgotten,) = compared["forgetting"]
+    assert (forgotten["run"], forgotten["task"]) == (trained, "sizes")
+    for side in ("before", "after", "change", "low", "high"):
+        assert forgotten[side] == check[side]
