@@ -7,9 +7,11 @@ trained on and the prompt that it is asked with cannot differ by a merge across 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from functools import cached_property
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.keys import digest
 from harness.core.values import Message
 
 PLAIN_TEMPLATE = (
@@ -45,6 +47,11 @@ class TemplateChat:
         self._end, end_id = self._end_of_turn(frozenset(eos_ids))
         known = {*eos_ids, end_id, tokenizer.eos_token_id}
         self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """A short hash of which token has which id: what is learnt over ids holds for this one only."""
+        return digest(sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1]))[:12]
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a prompt, up to the point where the model answers.

@@ -104,8 +104,8 @@ def _cpu_name() -> str:
 
 
 def runtime(engine: Engine) -> dict[str, Any]:
-    """What answered: engine, number format, device, and a hash of the chat template; of a server only
-    its engine is known."""
+    """What answered: engine, number format, device, hashes of the chat template and the vocabulary; of a
+    server only its engine is known."""
     model = getattr(getattr(engine, "inner", engine), "model", None)
     if not isinstance(model, LanguageModel):
         return {"engine": engine.name}
@@ -115,6 +115,7 @@ def runtime(engine: Engine) -> dict[str, Any]:
         "dtype": str(getattr(model.network, "dtype", None)).removeprefix("torch."),
         "device": str(getattr(model.network, "device", None)),
         "chat_template": None if template is None else digest(template)[:12],
+        "vocabulary": getattr(model.chat, "vocabulary", None),
     }
 
 

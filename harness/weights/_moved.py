@@ -6,9 +6,10 @@ No recipe names it: only an upgrade makes one, because it needs another run's fo
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
@@ -33,7 +34,8 @@ class Moved(Weights):
 
         Raises:
             ConfigError: the folder is not that run's.
-            RunError: a stage that replaces the base's own weights, or shapes that do not fit.
+            RunError: a stage that replaces the base's own weights, shapes that do not fit, or a base whose
+                token ids stand for other tokens.
         """
         total = sum(parameter.numel() for parameter in model.network.parameters())
         model = self._place(model)
@@ -64,6 +66,7 @@ class Moved(Weights):
             raise ConfigError(f"no finished run at '{self.run}'") from None
         if record["key"] != self.key:
             raise ConfigError(f"'{self.run}' holds another run than {self.key[:8]}")
+        _same_vocabulary(record, model)
         for index, config in enumerate(record["recipe"]["weights"]):
             stage = build("weights", config)
             if getattr(stage, "alters_base", True):
@@ -78,3 +81,12 @@ class Moved(Weights):
                     f"the {stage.name()} of {record['id']} does not fit this base: {first}"
                 ) from None
         return model
+
+
+def _same_vocabulary(record: Mapping[str, Any], model: LanguageModel) -> None:
+    old = (record.get("runtime") or {}).get("vocabulary")
+    new = getattr(model.chat, "vocabulary", None)
+    if old and new and old != new:
+        raise RunError(
+            f"{record['id']} was trained over another vocabulary: here its token ids stand for other tokens"
+        )

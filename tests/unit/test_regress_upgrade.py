@@ -11,7 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from harness.core.errors import RunError
+from harness.models.load import load
 from harness.regress.upgrade import Cells, replay
+from harness.weights._moved import Moved
 from tests.unit.regress_kit import snapshot
 
 
@@ -94,3 +97,16 @@ def test_an_adapter_moves_from_a_tiny_model_to_its_8_bit_self(tiny_task: Path, t
     assert all(record["runtime"]["chat_template"] for record in records)
     moved = next(record for record in records if record["recipe"]["name"] == "lora_moved")
     assert moved["train"]["steps"] == 0
+
+    # The shapes of a base with other tokens would fit all the same.
+    trained = next(
+        r for r in records if r["recipe"]["name"] == "lora" and r["recipe"]["base"]["kind"] == "plain"
+    )
+    stage = Moved(run=str(tmp_path / "results" / "runs" / trained["id"]), key=trained["key"])
+    other = load("tiny")
+    assert trained["runtime"]["vocabulary"] == other.chat.vocabulary  # type: ignore[attr-defined]
+    stage.load(load("tiny"), tmp_path)
+    other.chat.tokenizer.add_tokens(["zzz"])  # type: ignore[attr-defined]
+    del other.chat.vocabulary  # type: ignore[attr-defined]  # remembered
+    with pytest.raises(RunError, match="another vocabulary"):
+        stage.load(other, tmp_path)
