@@ -42,9 +42,16 @@ def embedded_json(value: Any) -> Markup:
     No character in it can end the element or start a comment in it; a script reads it with
     `JSON.parse`.
     """
-    text = json.dumps(_finite(value), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    try:
+        text = _dump(value)
+    except ValueError:  # one in it is not finite; looking for it beforehand takes as long as the rest
+        text = _dump(_finite(value))
     text = _SURROGATE.sub("\ufffd", text)
     return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def policy(css: str, js: str = "") -> str:

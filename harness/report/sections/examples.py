@@ -6,6 +6,7 @@ Everything is shown as text by the script in `assets/`.
 
 from __future__ import annotations
 
+from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -140,12 +141,12 @@ class _Block:
     def add(self, row: Row, room: int) -> int:
         """Take one answer in and return its bytes; 0 where it needs more than `room`."""
         texts = dict.fromkeys(p["text"] for p in row["passages"] if p["text"] not in self.passages)
-        places = self.passages | {text: len(self.passages) + i for i, text in enumerate(texts)}
-        content = embedded_json(_answer(self.run, row, places))
+        fresh = {text: len(self.passages) + i for i, text in enumerate(texts)}
+        content = embedded_json(_answer(self.run, row, ChainMap(fresh, self.passages)))
         size = len(content.encode()) + sum(len(embedded_json(text).encode()) for text in texts)
         if size > room:
             return 0
-        self.passages = places
+        self.passages.update(fresh)
         self.answers.append(content)
         return size
 
