@@ -20,7 +20,8 @@ from harness.core.values import Lesson, Message
 from harness.training import adapters, preference
 from tests.unit.training_kit import context
 
-pytestmark = pytest.mark.real
+# Minutes long: not part of `make test`, which leaves out what is marked as a benchmark.
+pytestmark = [pytest.mark.real, pytest.mark.benchmark]
 DATA = Path("../shared/data/rasbt_preference/instruction-data-with-preference.json")
 TRAIN, HELD_OUT = 48, 24
 LONGEST = 260
