@@ -150,3 +150,21 @@ def test_documented_queries_run(results: Path) -> None:
     assert len(blocks) >= 5
     for block in blocks:
         assert sql.run(results, block).rows, block
+
+
+def test_a_database_that_shrank_is_not_taken_for_one_that_was_cut_off(tmp_path: Path) -> None:
+    check(tmp_path)
+    for name in ("one", "two"):
+        with duckdb.connect(tmp_path / FILE) as connection:
+            connection.execute(f"CREATE TABLE {name} AS SELECT range AS i, random() AS x FROM range(300_000)")
+    large = (tmp_path / FILE).stat().st_size
+    for query in ("DROP TABLE two", "SELECT 1"):
+        with duckdb.connect(tmp_path / FILE) as connection:
+            connection.execute(query)
+    small = (tmp_path / FILE).stat().st_size
+    assert small < large
+    check(tmp_path)
+    with (tmp_path / FILE).open("r+b") as stream:
+        stream.truncate(small // 2)
+    with pytest.raises(ConfigError):
+        check(tmp_path)
