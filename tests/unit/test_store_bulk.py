@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from harness.store import bulk
@@ -70,9 +70,13 @@ def _both(lines: list[str], taken: bool) -> None:
 
 @settings(deadline=None, max_examples=10)
 @given(rows=st.lists(row, min_size=1, max_size=12))
+@example(rows=[{"extracted": {"status": "", "reason": "", "path": "NaN"}}])
 def test_both_readings_agree(rows: list[dict[str, Any]]) -> None:
     named = [{"sample_id": f"s{i}"} | one for i, one in enumerate(rows)]
-    _both([json.dumps(one, ensure_ascii=False) + "\n" for one in named], True)
+    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in named]
+    # A text that looks odd, such as the word NaN, sends a good file the slow way; that is no fault.
+    looks_odd = any(odd in line.encode("utf-8", "backslashreplace") for odd in bulk.ODD for line in lines)
+    _both(lines, not looks_odd)
 
 
 GOOD = '{"sample_id": "a", "output": "x", "scores": [{"scorer": "exact", "value": 1.0}]}\n'
