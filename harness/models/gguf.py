@@ -28,7 +28,7 @@ def _convert(file: Path, draft: Path) -> None:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
             loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
-    except (ValueError, NotImplementedError, RuntimeError, KeyError) as error:
+    except (ValueError, RuntimeError, KeyError) as error:
         raise ConfigError(f"cannot read this GGUF file: {error}", file=file) from None
     config = loaded.config
     # A network marked as quantized refuses to be saved, although its weights are plain now.
