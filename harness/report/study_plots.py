@@ -29,7 +29,7 @@ def figure_of(value: float | None) -> str:
 def history(study: Study) -> parts.Picture:
     """Every trial's value in the order of the trials, and the best so far."""
     x = svg.Scale(-0.5, max(t.number for t in study.trials) + 0.5, LEFT, RIGHT)
-    y = svg.linear([v for t in study.trials if (v := _last(study, t)) is not None], BOTTOM, TOP)
+    y = _scale(study)
     steps: list[tuple[float, float]] = []
     for trial, best in _best_so_far(study):
         if steps:
@@ -98,7 +98,7 @@ def slices(study: Study) -> list[parts.Picture]:
 def _slice(study: Study, knob: str) -> parts.Picture:
     x = axis(study, knob, LEFT, RIGHT)
     trials = [t for t in study.trials if knob in t.params and _last(study, t) is not None]
-    y = svg.linear([v for t in study.trials if (v := _last(study, t)) is not None], BOTTOM, TOP)
+    y = _scale(study)
     drawing = svg.svg(
         WIDTH,
         BOTTOM + 46,
@@ -203,6 +203,11 @@ def _pareto(study: Study, other: int) -> parts.Picture:
     ]
     table = parts.Table(caption=f"{unit(study)} and {unit(study, other)}", columns=columns, rows=rows)
     return parts.Picture(name=unit(study, other), drawing=drawing, table=table)
+
+
+def _scale(study: Study) -> svg.Scale:
+    """The vertical axis that holds every trial's value."""
+    return svg.linear([v for t in study.trials if (v := _last(study, t)) is not None], BOTTOM, TOP)
 
 
 def _last(study: Study, trial: Trial) -> float | None:

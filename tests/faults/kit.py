@@ -6,6 +6,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import random
 import signal
 import sys
 import threading
@@ -140,6 +141,21 @@ def run_killed(seconds: float | None, target: Callable[..., None], *arguments: A
     else:
         assert process.exitcode == 0, process.exitcode
     process.close()
+    return killed
+
+
+def killed_at_random(
+    rng: random.Random, seconds: float, results: Path, target: Callable[..., None], *arguments: Any
+) -> int:
+    """Kill a job three times within `seconds` of its start, then let it end; how often it was killed.
+    A whole line that is kept is never changed."""
+    kept: dict[str, bytes] = {}
+    killed = 0
+    for moment in (*(rng.uniform(0, seconds) for _ in range(3)), None):
+        killed += run_killed(moment, target, *arguments)
+        now = complete_lines(results)
+        assert all(now[name].startswith(lines) for name, lines in kept.items())
+        kept = now
     return killed
 
 

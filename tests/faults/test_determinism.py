@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
 from harness.core.values import Completion, Request
 from harness.engines.hf import HfEngine
@@ -18,14 +16,8 @@ from harness.run.progress import Progress
 from tests.faults.kit import grow, run_folders, table
 from tests.unit.test_engine_exact import prompts, sharpen
 
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """The number of threads decides in which order sums are taken; it is no part of the key."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
+# The number of threads decides in which order sums are taken; it is no part of the key.
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _run(task: Path, results: Path) -> list[Path]:

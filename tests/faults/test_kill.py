@@ -13,10 +13,10 @@ from pathlib import Path
 from harness.store.ingest import rebuild, sync
 from tests.faults.kit import (
     command,
-    complete_lines,
     counting_server,
     grow,
     indexed,
+    killed_at_random,
     run_folders,
     run_killed,
     table,
@@ -41,16 +41,8 @@ def test_a_run_killed_at_random_moments(tiny_task: Path, tmp_path: Path) -> None
         while kills < KILLS:
             results = tmp_path / f"from-{kills}"
             server.asked.clear()
-            kept: dict[str, bytes] = {}
-            killed = 0
-            for _ in range(3):
-                killed += run_killed(rng.uniform(0, seconds), command, task, results, server.spec, RECIPES)
-                now = complete_lines(results)
-                assert all(now[name].startswith(lines) for name, lines in kept.items())
-                kept = now
-            run_killed(None, command, task, results, server.spec, RECIPES)
-            now = complete_lines(results)
-            assert all(now[name].startswith(lines) for name, lines in kept.items())
+            job = (command, task, results, server.spec, RECIPES)
+            killed = killed_at_random(rng, seconds, results, *job)
             assert table(results) == undisturbed
             assert [row["samples"] for row in indexed(results)] == [30, 30]
             assert server.asked.total() <= once + killed * (IN_FLIGHT + LATENCY)

@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from tests.faults.kit import complete_lines, counting_server, run_killed, table
+from tests.faults.kit import counting_server, killed_at_random, run_killed, table
 
 KILLS = int(os.environ.get("HARNESS_KILLS", "3"))
 IN_FLIGHT = 2
@@ -82,16 +82,7 @@ def test_a_search_killed_at_random_moments(tiny_task: Path, tmp_path: Path) -> N
         while kills < KILLS:
             results = tmp_path / f"from-{kills}"
             server.asked.clear()
-            kept: dict[str, bytes] = {}
-            killed = 0
-            for _ in range(3):
-                killed += run_killed(rng.uniform(0, seconds), _search, tiny_task, results, server.spec)
-                now = complete_lines(results)
-                assert all(now[name].startswith(lines) for name, lines in kept.items())
-                kept = now
-            run_killed(None, _search, tiny_task, results, server.spec)
-            now = complete_lines(results)
-            assert all(now[name].startswith(lines) for name, lines in kept.items())
+            killed = killed_at_random(rng, seconds, results, _search, tiny_task, results, server.spec)
             assert _found(results) == _found(whole)
             assert table(results) == table(whole)
             assert _best(results) == _best(whole)

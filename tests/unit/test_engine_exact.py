@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 
 import pytest
 import torch
@@ -12,6 +11,8 @@ from harness.core.protocols import LanguageModel
 from harness.core.values import Request
 from harness.engines.hf import HfEngine
 from harness.models.load import load
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 SHAPES = ("tiny", "tiny:qwen2", "tiny:gpt2", "tiny:neox", "tiny:gemma")
 TIE = 1e-4
@@ -22,15 +23,6 @@ def model(request: pytest.FixtureRequest) -> LanguageModel:
     loaded = load(request.param, dtype="float32", device="cpu")
     sharpen(loaded.network)
     return loaded
-
-
-@pytest.fixture(autouse=True)
-def one_thread() -> Iterator[None]:
-    """Products this small are slower on many threads."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(before)
 
 
 def sharpen(network: torch.nn.Module) -> None:

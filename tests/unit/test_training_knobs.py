@@ -22,7 +22,7 @@ from harness.training.recompute import recomputed_activations
 from harness.training.rows import to_row
 from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
-from tests.unit.training_kit import SHAPES, context, gradients, lessons, model, rows
+from tests.unit.training_kit import SHAPES, assert_gradients, context, gradients, lessons, model, rows
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -39,8 +39,7 @@ def test_packed_rows_have_the_loss_and_gradients_of_rows_one_by_one(shape: str) 
     loss = response_loss(of.network, packed)
     loss.backward()
     assert loss.item() == pytest.approx(alone.item(), rel=1e-5)
-    for name, gradient in gradients(of.network).items():
-        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=2e-3, msg=name)
+    assert_gradients(of.network, expected, rtol=2e-3)
 
 
 def test_packed_rows_attend_to_none_but_their_own() -> None:
@@ -129,8 +128,7 @@ def test_a_shared_prefix_is_computed_with_its_rows_when_activations_are_computed
         again = response_loss(of.network, batch)
         again.backward()
     assert again.item() == pytest.approx(plain.item(), rel=1e-5)
-    for name, gradient in gradients(of.network).items():
-        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=2e-3, msg=name)
+    assert_gradients(of.network, expected, rtol=2e-3)
 
 
 def test_activations_of_a_learnt_prefix_cannot_be_computed_again(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from harness.training import loss as loss_module
 from harness.training.batches import Batch, collate, plan, step_count
 from harness.training.loss import check_network, response_loss
 from harness.training.rows import Row, to_row, to_rows
-from tests.unit.training_kit import SHAPES, gradients, hf_loss, lessons, model, rows
+from tests.unit.training_kit import SHAPES, assert_gradients, gradients, hf_loss, lessons, model, rows
 
 
 def mean_loss(network: object, batch: Batch) -> torch.Tensor:
@@ -82,8 +82,7 @@ def test_logits_in_pieces_give_the_same_loss_and_gradients(monkeypatch: pytest.M
     pieces = response_loss(of.network, batch)
     pieces.backward()
     assert pieces.item() == pytest.approx(whole.item(), rel=1e-6)
-    for name, gradient in gradients(of.network).items():
-        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=1e-4, msg=name)
+    assert_gradients(of.network, expected, rtol=1e-4)
 
 
 def test_the_output_layer_sees_only_positions_with_a_loss() -> None:

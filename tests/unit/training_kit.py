@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -101,6 +101,12 @@ def hf_loss(network: Any, some: Sequence[Row]) -> torch.Tensor:
 
 def gradients(network: Any) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
+
+
+def assert_gradients(network: Any, expected: Mapping[str, torch.Tensor], rtol: float) -> None:
+    """Every parameter with a gradient has the expected one."""
+    for name, gradient in gradients(network).items():
+        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=rtol, msg=name)
 
 
 def logits(of: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
