@@ -10,23 +10,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import optuna
+    from optuna.trial import FrozenTrial
 
 FILE = "trials.jsonl"
 
 
-def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial as JSON; `about` says which search it belongs to."""
+def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, Any]:
+    """A trial of a study as JSON; `about` says which search it belongs to."""
     from optuna.distributions import distribution_to_json
 
-    trial = study.get_trials(deepcopy=False)[number]
     attributes = trial.user_attrs
     cost = attributes.get("cost", {})
     # Of a pruned trial Optuna gives its last score on the way, which is no result.
     values = trial.values if trial.state.name == "COMPLETE" else None
     return {
-        "study": study.study_name,
-        "number": number,
+        "study": study,
+        "number": trial.number,
         "state": _state(trial),
         "value": values[0] if values else None,
         "objectives": dict(zip(about["objectives"], values, strict=True)) if values else None,
@@ -46,7 +45,7 @@ def row(study: optuna.Study, number: int, about: Mapping[str, Any]) -> dict[str,
     }
 
 
-def _state(trial: optuna.trial.FrozenTrial) -> str:
+def _state(trial: FrozenTrial) -> str:
     """`complete`, `pruned`, `fail`, `running`, or `duplicate` of one that had no result to repeat."""
     repeated = trial.state.name == "FAIL" and trial.user_attrs.get("duplicate_of") is not None
     return "duplicate" if repeated else trial.state.name.lower()

@@ -86,14 +86,14 @@ def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str,
 def unseen(space: Space, seen: set[str], seed: int) -> dict[str, Any] | None:
     """A configuration that no trial has had; None when 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
-        if mark(space, params) not in seen:
+        if mark(space.complete(params)) not in seen:
             return params
     return None
 
 
-def mark(space: Space, params: dict[str, Any]) -> str:
-    """What tells two configurations apart."""
-    return digest(space.complete(params))
+def mark(values: Mapping[str, Any]) -> str:
+    """What tells two configurations apart; `values` are complete."""
+    return digest(dict(values))
 
 
 def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:

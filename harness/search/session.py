@@ -21,9 +21,10 @@ from harness.run.index import open_index
 from harness.run.workbench import fingerprint
 from harness.search import journal, objectives, sampling
 from harness.search.estimate import seconds_per_trial
+from harness.search.ledger import Ledger
 from harness.search.plan import Budget, Plan
 from harness.search.trial import Evaluate, evaluator
-from harness.search.worker import Loop, SearchWork, counted, open_study
+from harness.search.worker import Loop, SearchWork, open_study
 
 if TYPE_CHECKING:
     import optuna
@@ -200,7 +201,9 @@ def _foreseen(plan: Plan, evaluate: Evaluate) -> float | None:
 
 
 def _left(plan: Plan, study: optuna.Study) -> int:
-    return plan.budget.trials - len(counted(study.get_trials(deepcopy=False)))
+    ledger = Ledger(study)
+    ledger.refresh()
+    return plan.budget.trials - ledger.paid()
 
 
 def _said(seconds: float, left: int, source: str, say: Callable[[str], None], plan: Plan) -> float:

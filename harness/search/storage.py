@@ -19,6 +19,7 @@ from harness.core.errors import ConfigError
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 BEAT = 30.0
 """Seconds between signs of life."""
@@ -38,14 +39,15 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
     """
     import optuna
     from optuna.storages import JournalStorage, RDBStorage
-    from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+
+    from harness.search.backend import JournalFile
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if url is None or url.startswith("journal:"):
             file = results / "studies" / f"{study}.journal" if url is None else Path(url[8:])
             file.parent.mkdir(parents=True, exist_ok=True)
-            return JournalStorage(JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file))))
+            return JournalStorage(JournalFile(file))
         if "://" not in url:
             raise ValueError("not a URL")
         return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
@@ -91,8 +93,8 @@ def alive(trial: optuna.Trial) -> Iterator[None]:
         thread.join()
 
 
-def retry_lost(study: optuna.Study) -> list[int]:
-    """Fail the trials whose worker is dead, and queue each again; the numbers of the failed.
+def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
+    """Fail the trials whose worker is dead, and queue each again; the failed.
 
     Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
     """
@@ -100,13 +102,12 @@ def retry_lost(study: optuna.Study) -> list[int]:
 
     lost = []
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        if not _is_dead(trial):
+        if not is_dead(trial):
             continue
         try:
-            study.tell(trial.number, state=TrialState.FAIL)
+            lost.append(study.tell(trial.number, state=TrialState.FAIL))
         except (ValueError, RuntimeError):
             continue
-        lost.append(trial.number)
         history = [*trial.user_attrs.get("retry_of", []), trial.number]
         if len(history) <= RETRIES and trial.params:
             study.enqueue_trial(dict(trial.params), user_attrs={"retry_of": history})
@@ -130,7 +131,8 @@ def _started(pid: int) -> str | None:
         return None
 
 
-def _is_dead(trial: optuna.trial.FrozenTrial) -> bool:
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether nobody works on a running trial any more."""
     worker = trial.user_attrs.get("worker")
     if worker is None:
         begun = trial.datetime_start

@@ -9,16 +9,19 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.core.execution import Notify, Worker
-from harness.search import journal, objectives, sampling, storage
+from harness.search import journal, ledger, objectives, sampling, storage
 from harness.search.plan import Plan
 from harness.search.space import Space
 from harness.search.trial import Evaluate, PrunedError, evaluator
 
 if TYPE_CHECKING:
     import optuna
+    from optuna.trial import FrozenTrial
 
 MOST_DUPLICATES = 50
 """Duplicates in a row after which a space counts as exhausted."""
+SILENCE = 5.0
+"""Seconds that an earlier trial may take to say what it tries; one that Optuna alone runs never does."""
 
 
 def open_study(plan: Plan, worker: int = 0) -> optuna.Study:
@@ -74,7 +77,8 @@ class Loop:
         self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
         self.space: Space = plan.space()
         self.study = open_study(plan, worker)
-        self.worker = worker
+        self.ledger = ledger.Ledger(self.study)
+        self.silent: set[int] = set()
         self.distributions = sampling.distributions(self.space)
         self.about = {
             "objectives": plan.objectives,
@@ -90,8 +94,8 @@ class Loop:
         """Trials until the budget (or `most` of them) is spent; how many were run here."""
         done = duplicates = 0
         while most is None or done < most:
-            for number in storage.retry_lost(self.study):
-                journal.append(self.plan.results, journal.row(self.study, number, self.about))
+            for lost in storage.retry_lost(self.study):
+                self._write(lost)
             if self._spent():
                 break
             trial = self.study.ask()
@@ -111,22 +115,22 @@ class Loop:
 
     def _spent(self) -> bool:
         """Failed trials count, lost ones are tried again: a study in which all fail must end."""
-        budget, trials = self.plan.budget, self.study.get_trials(deepcopy=False)
+        budget, had = self.plan.budget, self.ledger
         if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
             return True
-        used = sum(_cost(trial, "tokens") for trial in trials)
-        if budget.tokens is not None and used >= budget.tokens:
+        had.refresh()
+        if budget.tokens is not None and had.cost("tokens") >= budget.tokens:
             return True
-        if budget.money is not None and sum(_cost(t, "money") for t in trials) >= budget.money:
+        if budget.money is not None and had.cost("money") >= budget.money:
             return True
-        return len(counted(trials)) >= budget.trials
+        return had.paid() >= budget.trials
 
     def _is_surplus(self, trial: optuna.Trial) -> bool:
         """Whether others took the last trials of the budget at the same moment; it is given back."""
         from optuna.trial import TrialState
 
-        trials = self.study.get_trials(deepcopy=False)
-        if sum(t.number < trial.number for t in counted(trials)) < self.plan.budget.trials:
+        self.ledger.refresh()
+        if self.ledger.paid(before=trial.number) < self.plan.budget.trials:
             return False
         trial.set_user_attr("duplicate_of", None)
         self.study.tell(trial, state=TrialState.FAIL)
@@ -134,34 +138,53 @@ class Loop:
             self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.user_attrs["retry_of"]})
         return True
 
-    def _first_of(self, trial: optuna.Trial) -> optuna.trial.FrozenTrial | None:
-        """An earlier trial with this very configuration that is finished or running."""
-        wanted = sampling.mark(self.space, dict(trial.params))
-        trial.set_user_attr("is", {"mark": wanted, "values": self.space.complete(trial.params)})
-        for other in self.study.get_trials(deepcopy=False):
-            same = _mark(other) == wanted and other.number < trial.number
-            if same and not _is_lost(other) and not _is_copy(other):
-                return other
-        return None
+    def _first_of(self, trial: optuna.Trial) -> FrozenTrial | None:
+        """An earlier trial with this very configuration that is finished or running.
 
-    def _tell_again(self, trial: optuna.Trial, first: optuna.trial.FrozenTrial) -> None:
+        Earlier ones that have not said yet what they are about to try are waited for, so that of two
+        workers that drew the same at the same moment one sees the other (Lamport's bakery).
+        """
+        values = self.space.complete(trial.params)
+        wanted = sampling.mark(values)
+        trial.set_user_attr("is", {"mark": wanted, "values": values})
+        patience = time.monotonic() + SILENCE
+        while True:
+            self.ledger.refresh()
+            silent = {
+                other.number
+                for other in self.ledger.running()
+                if other.number < trial.number and not ledger.mark(other) and not storage.is_dead(other)
+            }
+            if not silent - self.silent:
+                break
+            if time.monotonic() > patience:
+                self.silent |= silent
+            time.sleep(0.01)
+        return self.ledger.first(wanted, before=trial.number)
+
+    def _tell_again(self, trial: optuna.Trial, first: FrozenTrial) -> None:
         """A duplicate is told what the first said; while that one still runs, or failed, nothing."""
         from optuna.trial import TrialState
 
         trial.set_user_attr("duplicate_of", first.number)
         if first.state == TrialState.COMPLETE:
-            self.study.tell(trial, first.values)
+            told = self.study.tell(trial, first.values)
         elif first.state == TrialState.PRUNED:
             for step, value in first.intermediate_values.items():
                 trial.report(value, step)
-            self.study.tell(trial, state=TrialState.PRUNED)
+            told = self.study.tell(trial, state=TrialState.PRUNED)
         else:
-            self.study.tell(trial, state=TrialState.FAIL)
-        journal.append(self.plan.results, journal.row(self.study, trial.number, self.about))
+            told = self.study.tell(trial, state=TrialState.FAIL)
+        self._write(told)
+
+    def _write(self, trial: FrozenTrial) -> dict[str, Any]:
+        row = journal.row(self.plan.study, trial, self.about)
+        journal.append(self.plan.results, row)
+        return row
 
     def _enqueue_unseen(self, number: int) -> bool:
-        seen = {_mark(t) for t in self.study.get_trials(deepcopy=False)}
-        if (params := sampling.unseen(self.space, seen, seed=number)) is None:
+        self.ledger.refresh()
+        if (params := sampling.unseen(self.space, self.ledger.marks(), seed=number)) is None:
             return False
         self.study.enqueue_trial(params)
         return True
@@ -187,20 +210,18 @@ class Loop:
                 record = self.evaluate(self.space.apply(trial.params), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
-                self.study.tell(trial, values)
+                told = self.study.tell(trial, values)
             except PrunedError as error:
                 trial.set_user_attr("stopped", str(error))
                 self._note_partial(trial)
-                self.study.tell(trial, state=TrialState.PRUNED)
+                told = self.study.tell(trial, state=TrialState.PRUNED)
             except KeyboardInterrupt:
                 storage.give_up(trial)
                 raise
             except Exception as error:
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}")
-                self.study.tell(trial, state=TrialState.FAIL)
-        row = journal.row(self.study, trial.number, self.about)
-        journal.append(self.plan.results, row)
-        self.notify(row)
+                told = self.study.tell(trial, state=TrialState.FAIL)
+        self.notify(self._write(told))
 
     def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
         self._note_cost(trial, record)
@@ -228,25 +249,3 @@ class Loop:
         id = trial.user_attrs.get("run_id")
         if id and (record := RunFolder(self.plan.results / "runs" / id).record()):
             self._note_cost(trial, record)
-
-
-def _cost(trial: optuna.trial.FrozenTrial, name: str) -> float:
-    return float(trial.user_attrs.get("cost", {}).get(name, 0.0))
-
-
-def _mark(trial: optuna.trial.FrozenTrial) -> str:
-    return str(trial.user_attrs.get("is", {}).get("mark", ""))
-
-
-def counted(trials: list[optuna.trial.FrozenTrial]) -> list[optuna.trial.FrozenTrial]:
-    """Trials that the budget pays for."""
-    return [t for t in trials if t.state.name != "WAITING" and not _is_lost(t) and not _is_copy(t)]
-
-
-def _is_lost(trial: optuna.trial.FrozenTrial) -> bool:
-    """Failed without having said why: its worker died, and it was queued again."""
-    return trial.state.name == "FAIL" and "error" not in trial.user_attrs and not _is_copy(trial)
-
-
-def _is_copy(trial: optuna.trial.FrozenTrial) -> bool:
-    return "duplicate_of" in trial.user_attrs

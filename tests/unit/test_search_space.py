@@ -29,6 +29,10 @@ def ranges(recipe: str, *overrides: str) -> dict[str, Any]:
     return {dimension.name: dimension for dimension in of(recipe, *overrides).dimensions}
 
 
+def _mark(made: Space, params: dict[str, Any]) -> str:
+    return sampling.mark(made.complete(params))
+
+
 def test_every_range_holds_its_default_and_says_why() -> None:
     for room in ROOMS:
         for name in names(room):
@@ -77,8 +81,8 @@ def test_a_knob_whose_condition_fails_is_left_alone_and_makes_no_second_configur
     assert made.complete(on)[knob] == 0.2
     assert knob not in made.complete(off)
     assert made.apply(off).weights[-1].label_smoothing == 0.0  # type: ignore[attr-defined]
-    assert sampling.mark(made, off) == sampling.mark(made, {**off, knob: 0.1})
-    assert sampling.mark(made, on) != sampling.mark(made, {**on, knob: 0.1})
+    assert _mark(made, off) == _mark(made, {**off, knob: 0.1})
+    assert _mark(made, on) != _mark(made, {**on, knob: 0.1})
     for params in sampling.random_points(made, 50):
         assert (knob in params) == (params[kind] == "sigmoid")
 
@@ -151,8 +155,8 @@ def test_a_silent_process_of_this_machine_is_alive_and_an_ended_one_is_not(
     trial.set_user_attr("alive", 1.0)
     assert storage.retry_lost(study) == []
     trial.set_user_attr("worker", {**trial.user_attrs["worker"], "started": "0"})
-    assert storage.retry_lost(study) == [trial.number]
+    assert [t.number for t in storage.retry_lost(study)] == [trial.number]
     other = study.ask()
     storage.claim(other)
     storage.give_up(other)
-    assert storage.retry_lost(study) == [other.number]
+    assert [t.number for t in storage.retry_lost(study)] == [other.number]

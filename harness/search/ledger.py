@@ -1,0 +1,86 @@
+"""What a study has had so far: budget, configurations, and who tries them.
+
+Finished trials never change, so each is looked at once: a trial late in a long search costs what the first did.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left, insort
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+
+class Ledger:
+    """Follows one study; `refresh` reads what is new or was not finished at the last look."""
+
+    def __init__(self, study: optuna.Study) -> None:
+        self._study = study
+        self._seen = 0
+        self._open: dict[int, FrozenTrial] = {}
+        self._paid: list[int] = []
+        self._first: dict[str, FrozenTrial] = {}
+        self._marks: set[str] = set()
+        self._costs = {"tokens": 0.0, "money": 0.0}
+
+    def refresh(self) -> None:
+        trials = self._study.get_trials(deepcopy=False)
+        news = [trials[number] for number in self._open] + trials[self._seen :]
+        self._seen = len(trials)
+        for trial in news:
+            if trial.state.is_finished():
+                self._open.pop(trial.number, None)
+                self._settle(trial)
+            else:
+                self._open[trial.number] = trial
+
+    def _settle(self, trial: FrozenTrial) -> None:
+        for name in self._costs:
+            self._costs[name] += float(trial.user_attrs.get("cost", {}).get(name, 0.0))
+        if found := mark(trial):
+            self._marks.add(found)
+        if is_lost(trial) or is_copy(trial):
+            return
+        insort(self._paid, trial.number)
+        if found and (found not in self._first or trial.number < self._first[found].number):
+            self._first[found] = trial
+
+    def running(self) -> list[FrozenTrial]:
+        return [trial for trial in self._open.values() if trial.state.name == "RUNNING"]
+
+    def cost(self, name: str) -> float:
+        """What all trials cost together: `tokens` or `money`."""
+        return self._costs[name]
+
+    def paid(self, before: int | None = None) -> int:
+        """How many trials the budget pays for (of those numbered below `before`): all but copies of
+        others, those that wait, and those whose worker died, which are tried again."""
+        running = [t for t in self.running() if not is_copy(t) and (before is None or t.number < before)]
+        return (len(self._paid) if before is None else bisect_left(self._paid, before)) + len(running)
+
+    def first(self, wanted: str, before: int) -> FrozenTrial | None:
+        """The earliest trial below `before` with this configuration, finished or running."""
+        same = [t for t in self.running() if mark(t) == wanted and not is_copy(t)]
+        if (finished := self._first.get(wanted)) is not None:
+            same.append(finished)
+        return min((t for t in same if t.number < before), key=lambda t: t.number, default=None)
+
+    def marks(self) -> set[str]:
+        """Of every configuration that was had or is being tried."""
+        return self._marks | {mark(trial) for trial in self.running()}
+
+
+def mark(trial: FrozenTrial) -> str:
+    """What its worker noted to tell its configuration from others; empty before that."""
+    return str(trial.user_attrs.get("is", {}).get("mark", ""))
+
+
+def is_lost(trial: FrozenTrial) -> bool:
+    """Failed without having said why: its worker died, and it was queued again."""
+    return trial.state.name == "FAIL" and "error" not in trial.user_attrs and not is_copy(trial)
+
+
+def is_copy(trial: FrozenTrial) -> bool:
+    return "duplicate_of" in trial.user_attrs

@@ -1,0 +1,175 @@
+"""Where a study is kept: what is read again, what is waited for, and who else can read it."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import optuna
+import pytest
+from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
+from optuna.trial import FrozenTrial, TrialState
+
+from harness.search import ledger, storage, worker
+from harness.search.backend import JournalFile
+from harness.search.ledger import Ledger
+from harness.search.session import search
+from harness.search.worker import Loop, open_study
+from tests.unit.search_kit import RUNGS, climbing, fake, plan
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+def test_a_finished_trial_is_looked_at_once(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[int] = []
+    real = ledger.mark
+
+    def mark(trial: FrozenTrial) -> str:
+        looked.append(trial.number)
+        return real(trial)
+
+    monkeypatch.setattr(ledger, "mark", mark)
+    mine = plan(tiny_task, tmp_path / "r", 40)
+    Loop(mine, fake(mine), 0, 0.0).run()
+    assert {looked.count(number) for number in range(5, 35)} == {looked.count(20)}
+    assert looked.count(20) < 6
+
+
+def test_the_ledger_counts_as_all_trials_together_do(tiny_task: Path, tmp_path: Path) -> None:
+    """Whether it follows a study from its first trial or reads it afterwards."""
+    mine = plan(tiny_task, tmp_path / "r", 9)
+    study = open_study(mine)
+    following = Ledger(study)
+    for number in range(9):
+        trial = study.ask()
+        following.refresh()
+        if number == 3:
+            trial.set_user_attr("duplicate_of", 1)
+        trial.set_user_attr("is", {"mark": f"m{number % 5}", "values": {}})
+        trial.set_user_attr("cost", {"tokens": 10.0 * number})
+        if number == 4:
+            trial.set_user_attr("error", "broken")
+        following.refresh()
+        if number < 7:
+            study.tell(trial, 1.0 if number not in (2, 4) else None, state=_state(number))
+    study.enqueue_trial({})
+    afterwards = Ledger(study)
+    for one in (following, afterwards):
+        one.refresh()
+        # Nine, without the copy, the one that was lost; two still run and one waits.
+        assert (one.paid(), one.paid(before=4), one.cost("tokens")) == (7, 2, 210.0)
+        assert [t.number for t in one.running()] == [7, 8]
+        firsts = [one.first(f"m{n}", before=99) for n in range(5)]
+        assert [t and t.number for t in firsts] == [0, 1, 7, 8, 4]
+        assert one.first("m2", before=7) is None
+        assert one.marks() == {"m0", "m1", "m2", "m3", "m4"}
+
+
+def _state(number: int) -> TrialState | None:
+    return TrialState.FAIL if number in (2, 4) else None
+
+
+def test_of_two_that_draw_the_same_at_the_same_moment_one_gives_way(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first has asked, and says what it tries only after the second looked for it."""
+    monkeypatch.setattr(worker, "SILENCE", 60.0)
+    mine = plan(tiny_task, tmp_path / "r", 9, settings=("weights.lora_r=4,8",), only=("weights.lora_r",))
+    first, second = Loop(mine, fake(mine), 0, 0.0), Loop(mine, fake(mine), 1, 0.0)
+    trials = []
+    for loop in (first, second):
+        loop.study.enqueue_trial({"weights.lora_r": 8})
+        trials.append(loop.study.ask())
+        storage.claim(trials[-1])
+        trials[-1].suggest_categorical("weights.lora_r", (4, 8))
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(second._first_of(trials[1])))
+    thread.start()
+    thread.join(0.2)
+    assert thread.is_alive()
+    assert first._first_of(trials[0]) is None
+    thread.join(30)
+    assert [other.number for other in found] == [trials[0].number]
+
+
+def test_a_trial_of_optuna_alone_is_not_waited_for_twice(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(worker, "SILENCE", 0.05)
+    mine = plan(tiny_task, tmp_path / "r", 4)
+    foreign = open_study(mine).ask()
+    loop = Loop(mine, fake(mine), 0, 0.0)
+    assert loop.run() == 3
+    assert loop.silent == {foreign.number}
+
+
+def test_only_the_beginning_and_the_end_of_a_trial_wait_for_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = optuna.create_study(storage=optuna.storages.JournalStorage(JournalFile(tmp_path / "j")))
+    waited: list[int] = []
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (waited.append(file), real(file))[1])
+    trial = study.ask()
+    begun = len(waited)
+    trial.suggest_float("x", 0, 1)
+    trial.set_user_attr("a", 1)
+    trial.report(0.5, 1)
+    assert (begun, len(waited)) == (1, 1)
+    study.tell(trial, 1.0)
+    assert len(waited) == 2
+
+
+def test_the_journal_is_optunas_and_a_line_that_was_cut_off_is_cleared(tmp_path: Path) -> None:
+    file = tmp_path / "j"
+    study = optuna.create_study(storage=optuna.storages.JournalStorage(JournalFile(file)), study_name="s")
+    study.add_trial(optuna.trial.create_trial(value=1.0))
+    with file.open("ab") as stream:
+        stream.write(b'{"op_code":4,"work')
+    study.add_trial(optuna.trial.create_trial(value=2.0))
+    plain = JournalFileBackend(str(file), lock_obj=JournalFileOpenLock(str(file)))
+    read = optuna.load_study(study_name="s", storage=optuna.storages.JournalStorage(plain))
+    read.add_trial(optuna.trial.create_trial(value=3.0))
+    assert [trial.value for trial in study.trials] == [1.0, 2.0, 3.0]
+
+
+@pytest.fixture(params=["journal", "sqlite"])
+def kept(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[str | None, Any]]:
+    """A `--storage`, and what Optuna and its dashboard are given to read it."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path}/s.db", f"sqlite:///{tmp_path}/s.db"
+    else:
+        file = str(tmp_path / "r" / "studies" / "named.journal")
+        backend = JournalFileBackend  # The file is there only after the search.
+        yield None, lambda: optuna.storages.JournalStorage(backend(file, lock_obj=JournalFileOpenLock(file)))
+
+
+def test_optuna_alone_reads_names_values_and_scores_on_the_way(
+    tiny_task: Path, tmp_path: Path, kept: tuple[str | None, Any]
+) -> None:
+    """What optuna-dashboard shows: it reads a study by Optuna's own functions."""
+    url, reader = kept
+    found = search(
+        plan(tiny_task, tmp_path / "r", 4, storage=url, name="named"),
+        make=climbing,
+        say=lambda _: None,
+    )
+    place = reader() if callable(reader) else reader
+    assert optuna.get_all_study_names(place) == ["named"]
+    study = optuna.load_study(study_name="named", storage=place)
+    assert [direction.name for direction in study.directions] == ["MAXIMIZE"]
+    assert study.best_trial.number == found.best["number"]
+    assert study.best_value == found.best["value"]
+    by_number = {row["number"]: row for row in found.rows}
+    for trial in study.trials:
+        row = by_number[trial.number]
+        assert trial.params == row["params"]
+        assert set(trial.distributions) == {"weights.learning_rate", "weights.lora_r"}
+        assert {str(step): value for step, value in trial.intermediate_values.items()} == row["intermediate"]
+        assert list(trial.intermediate_values) == list(range(1, RUNGS + 1))
+        assert (trial.state.name.lower(), trial.value) == (row["state"], row["value"])
