@@ -215,6 +215,10 @@ class StepRecord:
     dev_loss: float | None = None
     dev_score: float | None = None
     stage: str = ""
+    dev_part: int | None = None
+    """Of how many dev examples `dev_score` is the mean, where it is not of all."""
+    rung_score: float | None = None
+    """The mean over the dev examples that every trial is scored on at this rung, where `dev_score` is of more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,6 +231,9 @@ class TrainingContext:
     dev: Sequence[Lesson]
     dev_score: Callable[[LanguageModel], float] | None
     """Scores the model as it stands on (a part of) dev; never on test."""
+    dev_scores: Callable[[LanguageModel, int], Sequence[float | None]] | None = None
+    """The primary scores of the first so many of these dev examples, in one fixed random order; None is
+    one that the scorer failed on."""
     on_step: Callable[[StepRecord], None]
     reward: Callable[[str, str], float | None] | None = None
     """(lesson id, answer) → the task's primary score of that answer, 0 when it is invalid; None

@@ -109,7 +109,7 @@ def _values(step: StepRecord) -> dict[str, float]:
         "train/epoch": step.epoch,
         "train/tokens_per_second": step.tokens / step.seconds if step.seconds else None,
         "dev/loss": step.dev_loss,
-        "dev/score": step.dev_score,
+        "dev/score" if step.dev_part is None else "dev/score_of_part": step.dev_score,
     }
     return {name: float(value) for name, value in found.items() if value is not None}
 

@@ -7,8 +7,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from harness.core.keys import digest
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
-from harness.core.values import Lesson
+from harness.core.values import Example, Lesson, Prompt
 from harness.run import scoring, team
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
@@ -55,15 +56,23 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
     dev = cell.task.splits.get("dev", ())
     prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
 
-    def dev_score(model: LanguageModel) -> float:
+    in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
+
+    def answered(model: LanguageModel, some: Sequence[tuple[Example, Prompt]]) -> list[dict[str, Any]]:
         from harness.engines.local import local
 
         progress.state(cell, "dev score")
         engine = local(model)
-        requests = [request(cell, example, prompt) for example, prompt in prompts]
+        requests = [request(cell, example, prompt) for example, prompt in some]
         answers = dict(engine.generate(requests))
-        rows = [scoring.sample(cell.task, *prompts[i], answers[i]) for i in sorted(answers)]
-        return scoring.mean_score(rows, cell.task.primary)
+        return [scoring.sample(cell.task, *some[i], answers[i]) for i in sorted(answers)]
+
+    def dev_score(model: LanguageModel) -> float:
+        return scoring.mean_score(answered(model, prompts), cell.task.primary)
+
+    def dev_scores(model: LanguageModel, count: int) -> list[float | None]:
+        rows = answered(model, in_fixed_order[:count])
+        return [scoring.value(row, cell.task.primary) for row in rows]
 
     begun = False
 
@@ -83,6 +92,7 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
         folder=folder.stage(index),
         dev=[lesson(attempt, example) for example in dev],
         dev_score=dev_score if prompts else None,
+        dev_scores=dev_scores if prompts else None,
         on_step=on_step,
         reward=_reward(attempt),
     )

@@ -129,6 +129,7 @@ class PlainProgress(Progress):
         if step.dev_loss is not None or step.dev_score is not None or self._due():
             dev = "" if step.dev_loss is None else f" · dev loss {step.dev_loss:.3f}"
             dev += "" if step.dev_score is None else f" · dev score {step.dev_score:.3f}"
+            dev += "" if step.dev_part is None else f" of {step.dev_part}"
             self._say(cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}")
 
     def answering(self, cell: Cell, *, done: int, total: int) -> None:

@@ -98,6 +98,12 @@ def mean_score(rows: Iterable[dict[str, Any]], scorer: str) -> float:
     return sum(known) / len(known) if known else 0.0
 
 
+def value(row: dict[str, Any], scorer: str) -> float | None:
+    """One scorer's value of a sample row; None where it failed."""
+    found: float | None = next(s["value"] for s in row["scores"] if s["scorer"] == scorer)
+    return found
+
+
 def counts(rows: Sequence[dict[str, Any]], primary: str) -> dict[str, int]:
     """How many answers were scored, invalid, in error, and cut off by the token limit."""
     statuses = [s["status"] for row in rows for s in row["scores"] if s["scorer"] == primary]

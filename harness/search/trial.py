@@ -79,7 +79,7 @@ class RunTrial:
 
 def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[str, Any]:
     """What a training that did not finish had cost."""
-    scores = [line["dev_score"] for line in lines if line["dev_score"] is not None]
+    scores = [x["dev_score"] for x in lines if x["dev_score"] is not None and x.get("dev_part") is None]
     losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
     return {
         "seconds": seconds,
@@ -98,10 +98,12 @@ def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[s
 
 def rung_value(step: StepRecord) -> float:
     """The dev score, and less than a ten-thousandth for a low dev loss: early in training many trials have
-    the same score, most often 0, and no pruner could tell them apart."""
-    assert step.dev_score is not None
+    the same score, most often 0, and no pruner could tell them apart. Where dev grows, the score is that
+    of the part that all trials are scored on at this rung."""
+    score = step.dev_score if step.rung_score is None else step.rung_score
+    assert score is not None
     loss = step.dev_loss
-    return step.dev_score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
+    return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
 
 
 class Watch(Progress):

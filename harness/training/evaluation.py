@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.protocols import LanguageModel
 from harness.training.batches import Batch, collate
+from harness.training.growth import DevScore
 from harness.training.out_of_memory import is_out_of_memory, release
 from harness.training.rows import Row
 
@@ -18,15 +19,19 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Dev loss (mean over response tokens, nats) and dev score of the weights after `step`."""
+    """Dev loss (mean over response tokens, nats) and dev score of the weights after `step`; the score is
+    of `part` dev examples, None: of all. `rung_score` is what other trials are compared with, where it
+    is another one."""
 
     step: int
     loss: float | None
     score: float | None
+    part: int | None = None
+    rung_score: float | None = None
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Greater is better: by score, then by loss."""
+        """Greater is better: by score, then by loss. For evaluations on all of dev only."""
         loss = math.inf if self.loss is None or math.isnan(self.loss) else self.loss
         return (self.score if self.score is not None else 0.0, -loss)
 
@@ -34,7 +39,7 @@ class Evaluation:
 def evaluate(
     model: LanguageModel,
     rows: Sequence[Row],
-    dev_score: Callable[[LanguageModel], float] | None,
+    score: Callable[[LanguageModel], DevScore],
     loss: Callable[[Any, Batch], torch.Tensor],
     batch_size: int,
     step: int,
@@ -42,11 +47,9 @@ def evaluate(
 ) -> Evaluation:
     """Evaluate the model as it stands; dropout is off."""
     model.network.eval()
-    return Evaluation(
-        step=step,
-        loss=mean_loss(model.network, rows, loss, batch_size, share_prefix) if rows else None,
-        score=dev_score(model) if dev_score is not None else None,
-    )
+    measured = mean_loss(model.network, rows, loss, batch_size, share_prefix) if rows else None
+    found = score(model)
+    return Evaluation(step=step, loss=measured, score=found.value, part=found.part, rung_score=found.rung)
 
 
 def mean_loss(

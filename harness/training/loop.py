@@ -14,6 +14,7 @@ from harness.training.average import Average
 from harness.training.batches import in_order, plan, step_count
 from harness.training.evaluation import Evaluation, evaluate
 from harness.training.gradient import Gradient, Loss
+from harness.training.growth import DevScore, score
 from harness.training.layout import Layout
 from harness.training.loss import response_loss
 from harness.training.noise import noisy_embeddings
@@ -174,6 +175,8 @@ class _Loop:
                     seconds=seconds,
                     dev_loss=found.loss if found else None,
                     dev_score=found.score if found else None,
+                    dev_part=found.part if found else None,
+                    rung_score=found.rung_score if found else None,
                 )
             )
 
@@ -202,6 +205,8 @@ class _Loop:
         state = self.state
         with self.average.in_place():
             found: Evaluation = self.group.told(self._measure)
+            if found.part is not None:
+                return found  # scores of different examples are never compared
             if state.best is not None and found.rank <= state.best.rank:
                 state.worse_in_a_row += 1
                 return found
@@ -215,12 +220,15 @@ class _Loop:
         return evaluate(
             self.model,
             self.dev_rows,
-            self.context.dev_score,
+            self._score,
             self.loss,
             2 * self.gradient.micro,
             self.state.step,
             self.layout.share_prefix,
         )
+
+    def _score(self, model: LanguageModel) -> DevScore:
+        return score(model, self.settings, self.context, self.state.step, self.total, self.steps_per_epoch)
 
     def _patience_is_over(self) -> bool:
         patience, state = self.settings.early_stopping_patience, self.state

@@ -107,3 +107,9 @@ class TrainingSettings:
     dev_examples: NonNegativeInt = knob(
         32, doc="dev examples whose loss and score choose the checkpoint; 0: none"
     )
+    first_dev_examples: NonNegativeInt = knob(
+        0,
+        neutral=0,
+        doc="dev examples that the first evaluation scores, each later one twice as many and the last all; "
+        "only those that score all choose the checkpoint; 0: all each time",
+    )

@@ -65,7 +65,9 @@ def _picture(name: str, run: Run) -> parts.Picture:
     steps = _numbered(run.steps)
     losses = _thinned([(place, step["loss"]) for place, step in steps if step["loss"] is not None])
     dev = [(place, step["dev_loss"]) for place, step in steps if step.get("dev_loss") is not None]
-    scores = [(place, step["dev_score"]) for place, step in steps if step.get("dev_score") is not None]
+    scores = [
+        (p, s["dev_score"]) for p, s in steps if s.get("dev_score") is not None and not s.get("dev_part")
+    ]
     x = svg.Scale(steps[0][0], max(steps[-1][0], steps[0][0] + 1), LEFT, RIGHT)
     y = svg.Scale(0.0, max([value for _, value in losses + dev] or [1.0]) * 1.08 or 1.0, LOSS_BOTTOM, TOP)
     drawn = [
@@ -165,11 +167,16 @@ def _table(name: str, steps: Sequence[Row]) -> parts.Table:
             parts.Cell(text=str(step["step"])),
             parts.number(f"{step['epoch']:.2f}"),
             *(parts.number(_number(step.get(k))) for k in ("loss", "learning_rate", "grad_norm", "dev_loss")),
-            parts.number(numbers.score(step.get("dev_score"))),
+            parts.number(_dev_score(step)),
         ]
         for step in kept
     ]
     return parts.Table(caption=f"Training of {name}", columns=[*columns, ("dev score", "points")], rows=body)
+
+
+def _dev_score(step: Row) -> str:
+    part = step.get("dev_part")
+    return numbers.score(step.get("dev_score")) + (f" of {part}" if part else "")
 
 
 def _number(value: float | None) -> str:
