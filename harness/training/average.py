@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from harness.training.optimizer import Optimizer
+from harness.training.sharding import part
 
 if TYPE_CHECKING:
     import torch
@@ -64,4 +65,4 @@ class Average:
         assert isinstance(values, list)
         self._updates = updates
         for mine, value in zip(self.values, values, strict=True):
-            mine.copy_(value)
+            mine.copy_(part(value, mine))

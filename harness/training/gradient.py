@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from harness.training.optimizer import Optimizer
 from harness.training.out_of_memory import is_out_of_memory, release
 from harness.training.processes import Group
 from harness.training.rows import Row
+from harness.training.sharding import Learner
 
 if TYPE_CHECKING:
     import torch
@@ -29,14 +31,14 @@ class Gradient:
 
     def __init__(
         self,
-        network: Any,
+        learner: Learner,
         optimizer: Optimizer,
         loss: Loss,
         collate: Callable[[Sequence[Row]], Batch],
         group: Group,
         micro: int,
     ) -> None:
-        self.network, self.optimizer, self.loss, self.collate = network, optimizer, loss, collate
+        self.learner, self.optimizer, self.loss, self.collate = learner, optimizer, loss, collate
         self.group, self.micro = group, micro
         self.notes: list[str] = []
 
@@ -44,18 +46,37 @@ class Gradient:
         """Leave the gradient of the mean loss over `rows` in the optimiser, and return that loss.
 
         Raises:
-            RunError: memory ran out with a single row.
+            RunError: memory ran out with a single row, or where processes cannot try again apart.
         """
         weight = sum(sum(row.weights[1:]) for row in rows)
-        while (loss := self._attempt(self.group.share(rows), weight)) is None:
+        while (loss := self._attempt(rows, weight)) is None:
             self._halve(step, rows)
-        self.group.add_up_gradients(self.optimizer.masters)
-        return self.group.total(loss, self.network.device)
+        if not self.learner.divided:
+            self.group.add_up_gradients(self.optimizer.masters)
+        return self.group.total(loss, self.learner.network.device)
+
+    def _micro_batches(self, rows: Sequence[Row]) -> list[tuple[Sequence[Row], float]]:
+        """This process's rows, `micro` at a time, and what their loss counts.
+
+        Processes that have parts of one network must compute equally often: one with fewer rows
+        computes one for nothing.
+        """
+        mine = self.group.share(rows)
+        found = [(mine[start : start + self.micro], 1.0) for start in range(0, len(mine), self.micro)]
+        if self.learner.divided:
+            largest = math.ceil(len(rows) / self.group.size)
+            found += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(found))
+        return found
 
     def _halve(self, step: int, rows: Sequence[Row]) -> None:
         """Halve the micro-batch, and the memory that its activations take."""
         self.optimizer.clear()
         release()
+        if self.learner.divided:
+            raise RunError(
+                f"out of memory at step {step} with {self.micro} rows at once in a process"
+                " — lower per_device_train_batch_size and raise gradient_accumulation_steps as much"
+            )
         if self.micro == 1:
             longest = max(len(row) for row in rows)
             raise RunError(
@@ -72,9 +93,8 @@ class Gradient:
         """The share that these rows have in the step's loss; None when memory was too short."""
         total = 0.0
         try:
-            for start in range(0, len(rows), self.micro):
-                batch = self.collate(rows[start : start + self.micro])
-                loss = self.loss(self.network, batch) / weight
+            for some, counts in self._micro_batches(rows):
+                loss = self.learner.loss(self.loss, self.collate(some)) / weight * counts
                 loss.backward()
                 total += float(loss.detach())
         except (RuntimeError, MemoryError) as error:

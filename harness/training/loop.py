@@ -24,6 +24,7 @@ from harness.training.resume import Checkpoint, LoopState, signature
 from harness.training.rows import Row
 from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
+from harness.training.sharding import learner
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def fit(
     is normalised over all its tokens, so that accumulation equals a large batch. A checkpoint that
     an interrupted call left in `context.folder` is resumed; steps before it are not reported again.
     Under torchrun every process calls this; they share the rows of each step, and only the first
-    evaluates, reports and writes.
+    evaluates, reports and writes. With `sharding: full` the network has no weights when this raises.
 
     Raises:
         ConfigError: nothing to learn from, or a setting that this model or machine cannot have.
@@ -93,21 +94,23 @@ class _Loop:
         self.began = time.monotonic()
         self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
-        parameters = list(checkpoint.trainable(self.network).values())
+        self.group.start_alike(list(checkpoint.trainable(self.network).values()), self.context.seed)
+        self.learner = learner(self.network, self.settings, self.group)
+        self.state.notes += self.learner.notes
+        parameters = list(checkpoint.trainable(self.learner.network).values())
         self.optimizer = Optimizer(parameters, self.settings)
         self.average = Average(self.optimizer, self.settings.ema_decay)
-        self.group.start_alike(self.optimizer, self.context.seed)
         marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
         self.group.agree(marks)
         self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
         self._resume()
         self.gradient = Gradient(
-            self.network, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
+            self.learner, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
         )
         try:
             with (
-                noisy_embeddings(self.network, self.settings.neftune_noise_alpha),
-                recomputed_activations(self.network, self.settings.activation_checkpointing),
+                noisy_embeddings(self.learner.network, self.settings.neftune_noise_alpha),
+                recomputed_activations(self.learner.network, self.settings.activation_checkpointing),
             ):
                 for rows in self._steps():
                     self._step(rows)
@@ -150,7 +153,7 @@ class _Loop:
 
     def _step(self, rows: Sequence[Row]) -> None:
         state, began = self.state, time.monotonic()
-        self.network.train()
+        self.learner.network.train()
         loss = self._finite(self.gradient.of(rows, state.step + 1), "loss", rows)
         state.micro = self.gradient.micro
         state.notes += self.gradient.notes
@@ -203,7 +206,7 @@ class _Loop:
 
     def _evaluate(self) -> Evaluation:
         state = self.state
-        with self.average.in_place():
+        with self.average.in_place(), self.learner.gathered(here=self.group.leads):
             found: Evaluation = self.group.told(self._measure)
             if found.part is not None:
                 return found  # scores of different examples are never compared
@@ -249,6 +252,7 @@ class _Loop:
         """Leave the network with the weights that did best, or the averaged ones, or the last."""
         state = self.state
         self.average.settle()
+        self.learner.settle()
         if state.best is not None and state.best.step != state.step:
             if self.group.leads:
                 checkpoint.restore(self.network, self.checkpoint.best(state.best.step))

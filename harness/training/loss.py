@@ -41,8 +41,9 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
         return packed.last_hidden_state
     if batch.prefix is None:
         return body(input_ids=batch.ids, use_cache=False).last_hidden_state
-    if recomputes(network):
-        # A block that is computed twice would put its keys into the cache twice.
+    if recomputes(network) or getattr(network, "is_divided", False):
+        # A block that is computed twice would put its keys into the cache twice; one that is divided over
+        # processes has its weights at hand for the gradient of a single pass.
         whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
         return body(input_ids=whole, use_cache=False).last_hidden_state[:, batch.prefix.shape[1] :]
     cache = DynamicCache(config=network.config)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.training.settings import TrainingSettings
+from harness.training.sharding import part, whole
 
 if TYPE_CHECKING:
     import torch
@@ -57,7 +58,7 @@ class Optimizer:
         """
         import torch
 
-        norm = float(torch.nn.utils.clip_grad_norm_(self.masters, self._limit))
+        norm = float(whole(torch.nn.utils.clip_grad_norm_(self.masters, self._limit)))
         if math.isfinite(norm):
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
@@ -85,13 +86,21 @@ class Optimizer:
         return {"masters": [master.detach() for master in self.masters], "adam": self._adam.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned."""
+        """Go on from what `state` returned, in whole tensors."""
         import torch
 
         with torch.no_grad():
             for master, value in zip(self.masters, state["masters"], strict=True):
-                master.copy_(value)
-        self._adam.load_state_dict(state["adam"])
+                master.copy_(part(value, master))
+        numbered = [master for group in self._adam.param_groups for master in group["params"]]
+        moments = {
+            number: {
+                name: part(value, numbered[number]) if name in ("exp_avg", "exp_avg_sq") else value
+                for name, value in held.items()
+            }
+            for number, held in state["adam"]["state"].items()
+        }
+        self._adam.load_state_dict({**state["adam"], "state": moments})
         self.write(self.masters)
 
     def close(self) -> None:

@@ -1,8 +1,8 @@
 """Several processes that train one network, each on its share of every step (torchrun, accelerate).
 
-Every process holds the whole network and computes a share of each step's rows; gradients are
-added up over all processes (data parallelism, Li et al. 2020, arXiv:2006.15704). The rows of a
-step do not depend on how many processes there are, so neither does the result.
+Every process computes a share of each step's rows, and gradients are added up over all processes
+(data parallelism, Li et al. 2020, arXiv:2006.15704). The rows of a step do not depend on how many
+processes there are, so neither does the result. `training.sharding` divides the network as well.
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from harness.core.errors import RunError
 
 if TYPE_CHECKING:
     import torch
-
-    from harness.training.optimizer import Optimizer
 
 _PATIENCE = timedelta(days=1)
 """How long a process waits for the leading one, which answers test examples between trainings."""
@@ -105,13 +103,12 @@ class Group:
         torch.distributed.all_gather_object(found, value)
         return found
 
-    def start_alike(self, optimizer: Optimizer, seed: int) -> None:
+    def start_alike(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
         """Begin with the leading process's weights, and with random numbers of one's own."""
         import torch
 
         if self.size > 1:
-            self.copy_from_lead(optimizer.masters)
-            optimizer.write(optimizer.masters)
+            self.copy_from_lead(parameters)
             torch.manual_seed(seed * 1_000_003 + self.rank)
 
     def copy_from_lead(self, tensors: Sequence[torch.Tensor]) -> None:

@@ -25,6 +25,7 @@ from harness.training.optimizer import Optimizer
 from harness.training.processes import Group
 from harness.training.rows import Row
 from harness.training.settings import TrainingSettings
+from harness.training.sharding import whole
 
 NAME = "checkpoint"
 
@@ -62,6 +63,8 @@ class Checkpoint:
         import torch
 
         generators = self.group.gathered(_generators())
+        learnt = {"optimizer": optimizer.state(), "average": average.state()}
+        learnt = whole(learnt, here=self.group.leads)
         if self.group.leads:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.file.with_suffix(".partial")
@@ -71,8 +74,7 @@ class Checkpoint:
                         "signature": self.signature,
                         "loop": dataclasses.asdict(state),
                         "generators": generators,
-                        "optimizer": optimizer.state(),
-                        "average": average.state(),
+                        **learnt,
                     },
                     stream,
                 )

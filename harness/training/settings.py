@@ -86,6 +86,12 @@ class TrainingSettings:
     activation_checkpointing: bool = knob(
         False, neutral=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
     )
+    sharding: Literal["none", "full"] = knob(
+        "none",
+        decides=False,
+        doc="full: weights, gradients and optimiser states divided over the processes that train together "
+        "(FSDP2: Zhao et al. 2023); nothing changes where there is one",
+    )
     save_steps: NonNegativeInt = knob(
         100, decides=False, doc="optimiser steps between checkpoints to resume from; 0: none"
     )
