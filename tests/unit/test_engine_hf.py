@@ -18,7 +18,9 @@ from harness.engines._hf.schedule import Schedule, out_of_memory
 from harness.engines._hf.shared import SharedBackend
 from harness.engines.hf import HfEngine
 from harness.models.load import load
-from tests.unit.test_engine_exact import is_tie, one_thread, prompts, reference, sharpen  # noqa: F401
+from tests.unit.test_engine_exact import is_tie, prompts, reference, sharpen
+
+pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 @pytest.fixture
