@@ -123,6 +123,7 @@ def run(
     """`harness run` as a function: a task's name or folder, or an experiment's YAML file.
 
     Args:
+        results: a folder, or a URL such as s3://bucket/x.
         settings: overrides as the command takes them, e.g. `"weights.lora_r=8"`.
         log_to: trackers, by name or with settings, e.g. `{"kind": "wandb", "project": "mine"}`.
         quiet: no progress on stderr.
@@ -133,6 +134,7 @@ def run(
     """
     from harness.loggers._feed import watched
     from harness.run import progress, session
+    from harness.storage import mirror
 
     experiment = session.experiment(
         str(target),
@@ -143,8 +145,10 @@ def run(
         labels=tuple(labels),
         settings=tuple(settings),
     )
-    folder = Path(results)
-    with watched(progress.choose(quiet=quiet), log_to, folder) as seen:
+    with (
+        mirror.opened(results) as folder,
+        watched(progress.choose(quiet=quiet), log_to, folder) as seen,
+    ):
         done = session.run(experiment, folder, progress=seen, report=None if report is None else Path(report))
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
@@ -152,14 +156,17 @@ def run(
 
 
 def load(results: str | Path = "results") -> Results:
-    """A results folder.
+    """A results folder, or what is at a URL such as s3://bucket/x.
 
     Raises:
         ConfigError: there is none.
     """
-    if not Path(results).is_dir():
-        raise ConfigError("no such results folder", file=Path(results), remedy="start with: harness run TASK")
-    return Results(Path(results))
+    from harness.storage.mirror import results_folder
+
+    folder = results_folder(results)
+    if not folder.is_dir():
+        raise ConfigError("no such results folder", file=folder, remedy="start with: harness run TASK")
+    return Results(folder)
 
 
 def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:

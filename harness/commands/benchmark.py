@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def benchmark(
     targets: Annotated[
@@ -38,7 +40,7 @@ def benchmark(
     export: Annotated[
         Path | None, typer.Option(help="Write results and samples as lm-eval does.", show_default=False)
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     cache: Annotated[bool, typer.Option(help="Reuse what was measured before.")] = True,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

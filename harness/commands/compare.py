@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def compare(
     first: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
     second: Annotated[str, typer.Argument(help="The run it is compared with.")],
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """The paired difference of two runs, the examples that flipped, and what each forgot.

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 app = typer.Typer(help="Make the database again from the runs, or export it.", no_args_is_help=True)
 
 
 @app.command()
 def rebuild(
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Make harness.duckdb again from the run folders, exactly.
@@ -37,7 +39,7 @@ def rebuild(
 @app.command()
 def export(
     folder: Annotated[Path, typer.Argument(help="Where the Parquet files go.")],
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write every table and view as Parquet, which any version of DuckDB, pandas or polars reads.

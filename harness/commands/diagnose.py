@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def diagnose(
     task: Annotated[str, typer.Argument(help="A task's name or folder.")],
     model: Annotated[str, typer.Option(help="The base model.")] = "smollm2-135m-instruct",
     limit: Annotated[int, typer.Option(min=5, help="How many dev examples to probe.")] = 100,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

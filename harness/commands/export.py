@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def export(
     run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
@@ -15,7 +17,7 @@ def export(
     task: Annotated[
         str | None, typer.Option(help="The task's folder.", show_default="found by the run's task name")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write a run's weights, tokenizer, prompt and model card, with the commands that serve it.

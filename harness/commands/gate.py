@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def gate(
     run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
@@ -26,7 +28,7 @@ def gate(
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown for a pull request here.")] = None,
     pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Hold a run against a pin: paired, non-inferiority, with the margins of the task file.

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def history(
     task: Annotated[str | None, typer.Argument(help="Only this task.", show_default="all")] = None,
     recipe: Annotated[str | None, typer.Option(help="Only this recipe.", show_default="all")] = None,
     html: Annotated[bool, typer.Option("--html", help="Write the page of all trends.")] = False,
     out: Annotated[Path, typer.Option("--out", "-o", help="The page's file.")] = Path("reports/history.html"),
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """The trend of every recipe, with upgrades and change points marked.

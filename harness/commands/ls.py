@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def ls(
     task: Annotated[str | None, typer.Option(help="Only runs of this task.")] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """List runs: status, score, validity and cost.

@@ -7,13 +7,15 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def pin(
     run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
     as_: Annotated[str, typer.Option("--as", help="The pin's name.")],
     allow_dirty: Annotated[bool, typer.Option(help="Pin code that is not committed.")] = False,
     pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write a run's per-example scores, hashes, versions and environment to baselines/pins/NAME.json.

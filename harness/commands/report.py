@@ -8,6 +8,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def report(
     runs: Annotated[
@@ -23,7 +25,7 @@ def report(
         str, typer.Option("--format", help="html, md, json, csv; several with commas.")
     ] = "html",
     title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="the task")] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Write the report of runs: one HTML file that needs no network, or Markdown, JSON, CSV.
@@ -41,6 +43,7 @@ def report(
     from harness.report import formats, select, tables
     from harness.report.build import build
     from harness.run import evidence
+    from harness.storage import mirror
     from harness.store import ingest
 
     kinds = formats.parse(format_)
@@ -63,6 +66,7 @@ def report(
             files.append(build(results, path, run_ids=ids, verdicts=verdicts, title=title or name))
         else:
             files.append(formats.write(verdicts, kind, path, evidence.diagnoses(folders)))
+        mirror.keep(results, files[-1])
     if json:
         found = [verdict.to_json() for verdict in verdicts]
         tables.print_json({"files": [str(file) for file in files], "runs": ids, "verdicts": found})

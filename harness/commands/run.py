@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def run(
     target: Annotated[str, typer.Argument(help="A task's name or folder, or an experiment's YAML file.")],
@@ -16,7 +18,7 @@ def run(
     limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     report: Annotated[
         Path | None, typer.Option(help="Report file.", show_default="reports/<name>.html")
     ] = None,

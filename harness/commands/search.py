@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def search(
     task: Annotated[str, typer.Argument(help="A task's name or folder.")],
@@ -46,7 +48,7 @@ def search(
     save_as: Annotated[
         Path | None, typer.Option(help="Recipe file.", show_default="baselines/<recipe>_<task>.yaml")
     ] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     report: Annotated[
         Path | None, typer.Option(help="Report file.", show_default="reports/<study>.html")
     ] = None,

@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def show(
     run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
     example: Annotated[str | None, typer.Option(help="Show this example: prompt, passages, answer.")] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """Show what a run was, what it scored and what it cost.

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def sql(
     query: Annotated[str, typer.Argument(help="SQL, read-only; tables and views are in docs/store.md.")],
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
     csv: Annotated[bool, typer.Option("--csv", help="CSV on stdout.")] = False,
 ) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from harness.commands._results import Results
+
 
 def upgrade(
     task: Annotated[str, typer.Argument(help="A task's name or folder.")],
@@ -19,7 +21,7 @@ def upgrade(
     to_base: Annotated[str | None, typer.Option(help="The new one's.", show_default="the recipe's")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
-    results: Annotated[Path, typer.Option(help="Where runs are kept.")] = Path("results"),
+    results: Results = Path("results"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

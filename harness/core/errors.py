@@ -2,6 +2,7 @@
 
     HarnessError                    exit code 3
     ├── ConfigError                 exit code 2: the user's input is at fault
+    ├── RemoteError                 exit code 3: remote storage did not answer
     └── RunError                    exit code 3: a cell could not be finished
         ├── ParityError             training and evaluation disagree; the score is blocked
         ├── EngineError             a model or server did not answer
@@ -45,6 +46,10 @@ class ConfigError(HarnessError):
             place += f":{self.line}"
         head = f"{place}: {self.message}" if place else self.message
         return f"{head} — {self.remedy}" if self.remedy else head
+
+
+class RemoteError(HarnessError):
+    """Remote storage could not be read or written; what is done is kept here."""
 
 
 class RunError(HarnessError):

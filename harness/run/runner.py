@@ -15,6 +15,7 @@ from harness.run.execute import failed
 from harness.run.folder import RunFolder
 from harness.run.progress import Progress
 from harness.run.work import CellWork, Done, job, replay, unpack
+from harness.storage import mirror
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +59,7 @@ def run(
         fresh += done.fresh
         progress.finished(cells[position], done.record, fresh=done.fresh)
         on_finished(folders[position].path)
+        mirror.push_run(results, folders[position].path)
     return Outcome(
         records=tuple(records[position] for position in range(len(cells))),
         folders=tuple(folder.path for folder in folders),
@@ -98,7 +100,7 @@ def check_writable(results: Path) -> None:
     """Fail before any work when the results folder cannot take it.
 
     Raises:
-        ConfigError: the folder cannot be made or written.
+        ConfigError: the folder, or the remote storage that it mirrors, cannot be made or written.
     """
     probe = results / "runs" / ".writable"
     try:
@@ -108,3 +110,4 @@ def check_writable(results: Path) -> None:
     except OSError as error:
         remedy = "choose another folder with --results, or make this one writable"
         raise ConfigError(f"cannot be written: {error.strerror}", file=results, remedy=remedy) from None
+    mirror.check(results)

@@ -21,6 +21,7 @@ from harness.run.money import Bill, bills
 from harness.run.progress import Progress, outcome
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
+from harness.storage import mirror
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,6 +127,7 @@ def run(
 
     ids = [folder.name for folder in outcome.folders]
     build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
+    mirror.keep(results, out)
     return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
 
 

@@ -20,6 +20,7 @@ from harness.run.progress import Progress
 from harness.run.scoring import mean_score
 from harness.run.workbench import Workbench
 from harness.search.plan import Plan
+from harness.storage import mirror
 
 if TYPE_CHECKING:
     import optuna
@@ -53,9 +54,12 @@ class RunTrial:
         folder = RunFolder(self.plan.results / "runs" / cell.id)
         folder.path.parent.mkdir(parents=True, exist_ok=True)
         trial.set_user_attr("run_id", cell.id)
-        with Lock(folder.path):
-            record = folder.finished()
-            return record if record is not None else self._run(cell, folder, trial)
+        try:
+            with Lock(folder.path):
+                record = folder.finished()
+                return record if record is not None else self._run(cell, folder, trial)
+        finally:
+            mirror.push_run(self.plan.results, folder.path)
 
     def _run(self, cell: Cell, folder: RunFolder, trial: optuna.Trial) -> dict[str, Any]:
         watch = Watch(trial, folder, cell, by_example=self.plan.pruner == "wilcoxon")

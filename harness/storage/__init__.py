@@ -1,0 +1,1 @@
+"""Shared and object storage through fsspec: a results folder kept in step with it, and data from it."""

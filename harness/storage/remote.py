@@ -1,0 +1,154 @@
+"""A place on remote storage, by its URL: what is there, and files up and down, tried more than once."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from harness.core.errors import ConfigError, RemoteError, nearest
+from harness.core.secrets import hidden
+
+if TYPE_CHECKING:
+    from fsspec import AbstractFileSystem
+
+PAUSES: tuple[float, ...] = (0.5, 2.0, 8.0)
+"""Seconds between one try and the next."""
+STAMPS = ("size", "ETag", "etag", "md5Hash", "content_md5", "generation", "mtime", "LastModified", "created")
+"""What file systems say of a file that changes when it does."""
+FINAL = (FileNotFoundError, PermissionError, NotImplementedError)
+"""What another try would not change."""
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
+T = TypeVar("T")
+
+
+def is_url(text: str) -> bool:
+    """Whether `text` is an address that fsspec reads (`s3://bucket/x`), not a path."""
+    return _URL.match(text) is not None
+
+
+@dataclass(frozen=True)
+class Info:
+    """Size in bytes, and a text that changes with the file."""
+
+    size: int
+    stamp: str
+
+
+@dataclass(frozen=True)
+class Remote:
+    """Names are relative to the place of the URL, with `/` between their parts."""
+
+    url: str
+    system: AbstractFileSystem
+    root: str
+
+    @classmethod
+    def open(cls, url: str) -> Remote:
+        """The place behind a URL; nothing is asked of it yet.
+
+        Raises:
+            ConfigError: a key or password in it, an unknown scheme, or one whose package is missing.
+        """
+        from fsspec.core import url_to_fs
+
+        if hidden(url) != url:
+            remedy = "leave it out; the store's library reads it from the environment (AWS_ACCESS_KEY_ID, …)"
+            raise ConfigError(f"the address '{hidden(url)}' holds a password or key", remedy=remedy)
+        scheme = re.split("::|://", url)[0].lower()
+        makes_folders = {"auto_mkdir": True} if scheme in ("file", "local") else {}
+        try:
+            system, root = url_to_fs(url, **makes_folders)
+        except ImportError as error:
+            raise ConfigError(f"cannot open '{url}': {error}", remedy=_package(scheme)) from None
+        except Exception as error:
+            raise ConfigError(f"cannot open '{url}': {_first_line(error)}", remedy=_known(scheme)) from None
+        return cls(url, system, root.rstrip("/"))
+
+    def listing(self, below: str = "") -> dict[str, Info]:
+        """Every file at or below a name; none where nothing is there. Names that would leave their
+        folder, or that are hidden from everybody (a part begins with a dot), are left out."""
+
+        def ask() -> dict[str, Any]:
+            self.system.invalidate_cache()
+            try:
+                found: dict[str, Any] = self.system.find(self._path(below), detail=True)
+            except FileNotFoundError:
+                return {}
+            return found
+
+        found = {}
+        for path, info in self._tried(f"list {below or 'it'}", ask).items():
+            name = path.removeprefix(self.root).lstrip("/")
+            if is_safe(name):
+                found[name] = Info(int(info.get("size") or 0), _stamp(info))
+        return found
+
+    def read(self, name: str) -> bytes:
+        """A whole (small) file.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        content: bytes = self._tried(f"read {name}", lambda: self.system.cat_file(self._path(name)))
+        return content
+
+    def write(self, name: str, content: bytes) -> None:
+        self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
+
+    def upload(self, file: Path, name: str) -> None:
+        self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))
+
+    def download(self, name: str, file: Path) -> None:
+        """A file to a local path, whose folder is made."""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        self._tried(f"read {name}", lambda: self.system.get_file(self._path(name), str(file)))
+
+    def _path(self, name: str) -> str:
+        return f"{self.root}/{name}" if name else self.root
+
+    def _tried(self, what: str, act: Callable[[], T]) -> T:
+        for pause in (*PAUSES, None):
+            try:
+                return act()
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                if pause is None or isinstance(error, FINAL):
+                    reason = f"{type(error).__name__}: {_first_line(error)}"
+                    raise RemoteError(f"{self.url}: cannot {what} ({reason})") from error
+                time.sleep(pause)
+        raise AssertionError("the last try returns or raises")
+
+
+def is_safe(name: str) -> bool:
+    """Whether a name stays within its folder and has no hidden part."""
+    parts = PurePosixPath(name).parts
+    odd = "\\" in name or "\0" in name or name.startswith("/")
+    return bool(parts) and not odd and not any(part.startswith(".") for part in parts)
+
+
+def _stamp(info: dict[str, Any]) -> str:
+    return " ".join(f"{key}={info[key]}" for key in STAMPS if key in info)
+
+
+def _package(scheme: str) -> str:
+    """How to install what reads a scheme: the package of the class that fsspec would import."""
+    from fsspec.registry import known_implementations
+
+    known = known_implementations.get(scheme, {})
+    package = str(known.get("class", "")).partition(".")[0]
+    return f"pip install {package}" if package not in ("", "fsspec") else str(known.get("err", ""))
+
+
+def _known(scheme: str) -> str:
+    from fsspec.registry import known_implementations
+
+    return "" if scheme in known_implementations else nearest(scheme, known_implementations)
+
+
+def _first_line(error: BaseException) -> str:
+    return hidden((str(error).splitlines() or [""])[0])[:300]
