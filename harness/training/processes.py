@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import RunError
+from harness.core.errors import ConfigError, RunError
 
 if TYPE_CHECKING:
     import torch
@@ -121,9 +121,22 @@ class Group:
 
 
 def started() -> int:
-    """How many processes torchrun or `accelerate launch` started together with this one."""
+    """How many processes torchrun or `accelerate launch` started together with this one.
+
+    Raises:
+        ConfigError: `accelerate launch --cpu` was asked for several, and started one, or several by
+            mpirun that do not know of each other.
+    """
     named = {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"}
-    return int(os.environ["WORLD_SIZE"]) if named <= os.environ.keys() else 1
+    if named <= os.environ.keys():
+        return int(os.environ["WORLD_SIZE"])
+    # Accelerate names a port for several processes only, and has no ranks without torchrun.
+    if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_PORT" in os.environ:
+        raise ConfigError(
+            "`accelerate launch --cpu` does not start several processes that know of each other",
+            remedy="accelerate launch --multi_gpu --num_processes N, which works without a GPU too",
+        )
+    return 1
 
 
 def group() -> Group:

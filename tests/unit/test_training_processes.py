@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,8 @@ import pytest
 import torch
 
 from harness.cli import main
-from harness.training.processes import Group
+from harness.core.errors import ConfigError
+from harness.training.processes import Group, started
 from tests.unit.training_processes import start, together, train
 
 FAST = {"learning_rate": 3e-3, "num_train_epochs": 3}
@@ -69,18 +71,28 @@ def test_a_group_of_one_does_nothing() -> None:
     assert (group.total(2.5, "cpu"), group.told(lambda: 7), group.gathered(3)) == (2.5, 7, [3])
 
 
+def _arguments(task: Path, results: Path, *settings: str) -> list[str]:
+    knobs = [f"--set=weights.{knob}" for knob in ("per_device_train_batch_size=4", "save_steps=2", *settings)]
+    named = ["run", str(task), "--model=tiny", "--recipes=zero_shot,lora", "--seeds=1", "--quiet", *knobs]
+    return [*named, f"--results={results}", f"--report={results / 'report.html'}"]
+
+
 def _command(task: Path, results: Path) -> None:
-    settings = [f"--set=weights.{knob}" for knob in ("per_device_train_batch_size=4", "save_steps=2")]
-    named = ["run", str(task), "--model=tiny", "--recipes=zero_shot,lora", "--seeds=1", "--quiet", *settings]
-    sys.argv = ["harness", *named, f"--results={results}", f"--report={results / 'report.html'}"]
+    sys.argv = ["harness", *_arguments(task, results)]
     with pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code == 0
 
 
-def test_the_command_under_torchrun_gives_the_run_of_one_process(tiny_task: Path, tmp_path: Path) -> None:
+def test_accelerate_launch_divides_the_network_and_gives_the_run_of_one_process(
+    tiny_task: Path, tmp_path: Path
+) -> None:
     start(_command, tiny_task, tmp_path / "one").join(240)
-    together(_command, (tiny_task, tmp_path / "two"), 2)
+    launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
+    command = ["--module", "harness", *_arguments(tiny_task, tmp_path / "two", "sharding=full")]
+    line = [*launcher, "--main_process_port=0", *command]
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr
     one, two = (
         {p.name: p for p in (tmp_path / name / "runs").iterdir() if p.is_dir()} for name in ("one", "two")
     )
@@ -93,6 +105,18 @@ def test_the_command_under_torchrun_gives_the_run_of_one_process(tiny_task: Path
             curves = [_losses(folder / "train_steps.jsonl") for folder in (one[name], two[name])]
             assert curves[1] == pytest.approx(curves[0], rel=1e-3)
             assert len(curves[1]) == records[1]["train"]["steps"]
+            assert any("divided over 2 processes" in note for note in records[1]["train"]["notes"])
+
+
+def test_accelerate_on_the_cpu_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("WORLD_SIZE", "RANK", "MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("ACCELERATE_USE_CPU", "True")
+    monkeypatch.setenv("MASTER_PORT", "29500")
+    with pytest.raises(ConfigError, match="does not start several processes"):
+        started()
+    monkeypatch.delenv("MASTER_PORT")
+    assert started() == 1
 
 
 def _losses(path: Path) -> list[float]:

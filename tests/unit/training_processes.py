@@ -20,7 +20,7 @@ import torch
 import transformers.models.llama.modeling_llama  # noqa: F401  (imported before forking)
 
 from harness.core.kinds import build
-from harness.core.protocols import LanguageModel, StepRecord
+from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
 from harness.training import loop, processes, supervised  # noqa: F401  (imported before forking)
 from tests.unit.training_kit import context, lessons, model
 
@@ -61,7 +61,7 @@ def _ranked(target: Callable[..., None], arguments: Sequence[Any], environment: 
         torch.distributed.destroy_process_group()
 
 
-def train(folder: Path, spec: dict[str, Any]) -> None:
+def train(folder: Path, spec: dict[str, Any]) -> TrainingResult:
     """Train the tiny model and write what this process saw of it to `<rank>.json`."""
     group = processes.group()
     steps: list[StepRecord] = []
@@ -73,7 +73,7 @@ def train(folder: Path, spec: dict[str, Any]) -> None:
 
     wide = context(folder / "stage", steps, dev=lessons(4), dev_score=dev_score)
     named = {name: value for name, value in spec.items() if name != "lessons"}
-    result = build("weights", named).train(model(), lessons(spec["lessons"]), wide)
+    result: TrainingResult = build("weights", named).train(model(), lessons(spec["lessons"]), wide)
     parameters = result.model.network.named_parameters()
     found = {
         "steps": [asdict(step) for step in steps],
@@ -83,3 +83,4 @@ def train(folder: Path, spec: dict[str, Any]) -> None:
     }
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{group.rank}.json").write_text(json.dumps(found))
+    return result
