@@ -52,9 +52,12 @@ class Plan:
 
     @property
     def study(self) -> str:
+        """Its name: the same for all that would run the same trials."""
+        if self.given_name:
+            return self.given_name
         decides = [
             self.data_hash,
-            self.recipe,
+            self.default().identity(),
             self.fingerprint,
             self.settings,
             self.only,
@@ -65,7 +68,7 @@ class Plan:
             self.limit,
             self.labels,
         ]
-        return self.given_name or f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
+        return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
     def default(self) -> Recipe:
         config = {k: v for k, v in self.recipe.items() if k != "name"}

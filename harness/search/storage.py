@@ -29,6 +29,15 @@ BIRTH = 10 * GRACE
 """Seconds that a worker may take from asking for a trial to its first sign of life."""
 RETRIES = 3
 REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
+PATIENCE = 10
+"""Seconds to wait for a database's server to answer."""
+PACKAGES = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "pymysql",
+}
+"""What to install for the module that a URL's driver needs."""
 
 
 def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.BaseStorage:
@@ -50,10 +59,30 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
             return JournalStorage(JournalFile(file))
         if "://" not in url:
             raise ValueError("not a URL")
-        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True})
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"storage {_shown(url)} cannot be reached: {reason}", remedy=REMEDY) from None
+        missing = getattr(error.__cause__, "name", None) if isinstance(error, ImportError) else None
+        remedy = REMEDY if missing is None else f"pip install '{PACKAGES.get(missing, missing)}'"
+        raise ConfigError(
+            f"storage {_shown(url)} cannot be reached: {reason(error)}", remedy=remedy
+        ) from None
+
+
+def _patience(url: str) -> dict[str, int]:
+    """How long the driver of a database waits for its server, where it can be told and the URL does not."""
+    from sqlalchemy import make_url
+
+    given = make_url(url)
+    driver = given.get_dialect().driver
+    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in given.query
+    return {"connect_timeout": PATIENCE} if known else {}
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what went wrong below Optuna, without SQLAlchemy's address of the explanation."""
+    while isinstance(error.__cause__, Exception) and not isinstance(error, ImportError):
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
 def _shown(url: str | None) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
 from harness.search import journal, ledger, objectives, sampling, storage
 from harness.search.plan import Plan
@@ -46,8 +46,8 @@ def open_study(plan: Plan, worker: int = 0) -> optuna.Study:
         study.sampler = sampling.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
     except Exception as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ConfigError(f"study '{plan.study}' cannot be opened: {reason}", remedy=storage.REMEDY) from None
+        said = f"study '{plan.study}' cannot be opened: {storage.reason(error)}"
+        raise ConfigError(said, remedy=storage.REMEDY) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,7 +91,20 @@ class Loop:
         }
 
     def run(self, most: int | None = None) -> int:
-        """Trials until the budget (or `most` of them) is spent; how many were run here."""
+        """Trials until the budget (or `most` of them) is spent; how many were run here.
+
+        Raises:
+            RunError: the storage went away.
+        """
+        from optuna.exceptions import StorageInternalError
+
+        try:
+            return self._run(most)
+        except StorageInternalError as error:
+            said = f"storage of study '{self.plan.study}' is gone: {storage.reason(error)}"
+            raise RunError(f"{said} — once it is back, the same command goes on") from None
+
+    def _run(self, most: int | None) -> int:
         done = duplicates = 0
         while most is None or done < most:
             for lost in storage.retry_lost(self.study):
@@ -178,7 +191,7 @@ class Loop:
         self._write(told)
 
     def _write(self, trial: FrozenTrial) -> dict[str, Any]:
-        row = journal.row(self.plan.study, trial, self.about)
+        row = journal.row(self.study.study_name, trial, self.about)
         journal.append(self.plan.results, row)
         return row
 

@@ -87,6 +87,17 @@ def test_a_knob_whose_condition_fails_is_left_alone_and_makes_no_second_configur
         assert (knob in params) == (params[kind] == "sigmoid")
 
 
+def test_a_study_keeps_its_name_when_a_knob_is_added_that_changes_no_result(
+    tiny_task: Path, tmp_path: Path
+) -> None:
+    mine = plan(tiny_task, tmp_path / "r")
+    config = {**mine.recipe, "weights": [dict(stage) for stage in mine.recipe["weights"]]}
+    del config["weights"][0]["first_dev_examples"]
+    assert dataclasses.replace(mine, recipe=config).study == mine.study
+    config["weights"][0]["first_dev_examples"] = 8
+    assert dataclasses.replace(mine, recipe=config).study != mine.study
+
+
 def test_packing_leaves_no_noise_to_search(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(tiny_task, tmp_path / "r", settings=(), only=(), overrides=("weights.packing=true",))
     Loop(mine, fake(mine), 0, 0.0).run(12)
