@@ -29,8 +29,12 @@ class FewShot(Program):
     paper = "Brown et al. 2020, Language Models are Few-Shot Learners; nearest: Liu et al. 2022, KATE"
     shows_examples = True
 
-    k: int = knob(8, choices=(1, 2, 4, 8, 16), doc="examples shown")
-    choose: Literal["first", "random", "nearest"] = knob("random", choices=("random", "nearest"))
+    k: int = knob(
+        8, choices=(1, 2, 4, 8, 16), doc="examples shown; 10 to 100 in GPT-3, 8 in chain of thought"
+    )
+    choose: Literal["first", "random", "nearest"] = knob(
+        "random", choices=("random", "nearest"), doc="nearest: Liu et al. 2022 (KATE)"
+    )
 
     @property
     def seeded(self) -> bool:

@@ -24,7 +24,7 @@ class Rag(Program):
     paper = "Lewis et al. 2020, Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks"
 
     retriever: str | Mapping[str, Any] = field(default="bm25")
-    k: int = knob(3, choices=(1, 2, 3, 5, 8), doc="passages shown")
+    k: int = knob(3, choices=(1, 2, 3, 5, 8), doc="passages shown; 5 or 10 in the paper")
     max_chars: int | None = None
 
     def __post_init__(self) -> None:

@@ -23,8 +23,10 @@ class Bm25(Retriever):
 
     paper = "Robertson & Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond"
 
-    k1: float = knob(1.5, low=0.5, high=3.0, doc="saturation of repeated words")
-    b: float = knob(0.75, low=0.0, high=1.0, doc="how much long chunks are held back")
+    k1: float = knob(1.5, low=0.5, high=3.0, doc="saturation of repeated words; 1.2 to 2 in the paper")
+    b: float = knob(
+        0.75, low=0.0, high=1.0, doc="how much long chunks are held back; 0.5 to 0.8 in the paper"
+    )
     chunk_size: int = knob(200, choices=(50, 100, 200, 400), doc="words per chunk")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
     keep_stop_words: bool = knob(False, choices=(False, True), doc="whether words such as 'the' count")

@@ -31,7 +31,7 @@ class Dense(Retriever):
     paper = "Reimers & Gurevych 2019, Sentence-BERT; Karpukhin et al. 2020, Dense Passage Retrieval"
 
     model: str = BUNDLED
-    chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk")
+    chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
 
     def index(self, corpus: Sequence[Document]) -> Searcher:

@@ -22,9 +22,11 @@ class Hybrid(Retriever):
     paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
 
     retrievers: tuple[str | Mapping[str, Any], ...] = field(default=("bm25", "dense"))
-    rank_constant: int = knob(60, choices=(10, 30, 60), doc="how little the very first ranks weigh")
+    rank_constant: int = knob(
+        60, choices=(10, 30, 60), doc="how little the very first ranks weigh; 60 in the paper"
+    )
     depth: int = knob(50, choices=(20, 50, 100), doc="passages taken from each retriever")
-    chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk")
+    chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
 
     def __post_init__(self) -> None:

@@ -30,7 +30,9 @@ class LowRank:
 
     lora_r: PositiveInt = knob(16, choices=(4, 8, 16, 32, 64), doc="rank; 8 to 64 in LoRA and QLoRA")
     lora_alpha: PositiveInt = knob(
-        32, choices=(16, 32, 64), doc="the update is scaled by lora_alpha / lora_r"
+        32,
+        choices=(16, 32, 64),
+        doc="the update is scaled by lora_alpha / lora_r; 16 in QLoRA, the first rank tried in LoRA",
     )
     lora_dropout: NonNegativeFloat = knob(0.0, choices=(0.0, 0.05, 0.1), doc="0.05 to 0.1 in QLoRA")
     target_modules: str | tuple[str, ...] = knob(

@@ -60,7 +60,9 @@ class TrainingSettings:
         doc="linear in LoRA, cosine in Alpaca, constant in QLoRA; each is described in training/schedule.py",
     )
     weight_decay: NonNegativeFloat = knob(
-        0.0, choices=(0.0, 0.01, 0.1), doc="on matrices only, not on norms and biases"
+        0.0,
+        choices=(0.0, 0.01, 0.1),
+        doc="on matrices only, not on norms and biases; 0.01 in BERT, 0.1 in GPT-3",
     )
     max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="0.3 in QLoRA, 1.0 elsewhere")
     optim: Literal["adamw", "adamw_8bit", "paged_adamw_32bit", "paged_adamw_8bit"] = knob(

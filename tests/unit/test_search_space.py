@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from harness.run.experiment import with_overrides
 from harness.search import objectives, sampling, storage
 from harness.search.space import Space, space
 from harness.search.worker import Loop, open_study
+from harness.training.low_rank import LowRank
+from harness.training.settings import TrainingSettings
 from tests.unit.search_kit import fake, plan, record
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -33,7 +36,7 @@ def _mark(made: Space, params: dict[str, Any]) -> str:
     return sampling.mark(made.complete(params))
 
 
-def test_every_range_holds_its_default_and_says_why() -> None:
+def test_every_range_holds_its_default_and_names_its_source() -> None:
     for room in ROOMS:
         for name in names(room):
             for field in dataclasses.fields(lookup(room, name)):
@@ -45,7 +48,19 @@ def test_every_range_holds_its_default_and_says_why() -> None:
                     assert default in declared["choices"], where
                 else:
                     assert declared["low"] <= default <= declared["high"], where
-                assert field.metadata["doc"] or lookup(room, name).paper, where
+                assert field.metadata["doc"], where
+                assert lookup(room, name).paper, where
+
+
+SOURCE = re.compile(r"(19|20)\d\d|arXiv|training/schedule\.py|LoRA|Alpaca|GPT|BERT")
+
+
+def test_every_range_of_training_has_a_source_of_its_own() -> None:
+    """A method's paper says nothing of the settings that all methods share."""
+    for shared in (TrainingSettings, LowRank):
+        for field in dataclasses.fields(shared):
+            if field.metadata.get("space"):
+                assert SOURCE.search(field.metadata["doc"]), field.name
 
 
 def test_full_finetuning_searches_lower_rates_than_lora() -> None:
