@@ -201,7 +201,7 @@ class Mirror:
             self.remote.write(at, journals.whole_lines(self.folder / name))
         else:
             self.remote.upload(self.folder / name, name)
-            stamp = self.remote.listing(name)[name].stamp
+            stamp = self.remote.info(name).stamp
         state[name] = {"at": at, "here": here, "there": stamp}
 
     def _fetch_run(self, name: str, there: Mapping[str, Info], state: State) -> None:

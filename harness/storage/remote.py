@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 
 PAUSES: tuple[float, ...] = (0.5, 2.0, 8.0)
 """Seconds between one try and the next."""
-STAMPS = ("size", "ETag", "etag", "md5Hash", "content_md5", "generation", "mtime", "LastModified", "created")
+STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation", "mtime", "created")
+STAMPS += ("LastModified", "Last-Modified", "last_modified")
 """What file systems say of a file that changes when it does."""
 FINAL = (FileNotFoundError, PermissionError, NotImplementedError)
 """What another try would not change."""
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::|://)")
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[^/]+)*://")
 T = TypeVar("T")
 
 
@@ -36,6 +37,11 @@ class Info:
 
     size: int
     stamp: str
+
+    @property
+    def is_certain(self) -> bool:
+        """Whether the file system says more than the size."""
+        return " " in self.stamp
 
 
 @dataclass(frozen=True)
@@ -84,8 +90,19 @@ class Remote:
         for path, info in self._tried(f"list {below or 'it'}", ask).items():
             name = path.removeprefix(self.root).lstrip("/")
             if is_safe(name):
-                found[name] = Info(int(info.get("size") or 0), _stamp(info))
+                found[name] = _info(info)
         return found
+
+    def info(self, name: str = "") -> Info:
+        """One file.
+
+        Raises:
+            FileNotFoundError: there is none.
+        """
+        found = self._tried(f"read {name or 'it'}", lambda: self.system.info(self._path(name)))
+        if found["type"] != "file":
+            raise FileNotFoundError(name)
+        return _info(found)
 
     def read(self, name: str) -> bytes:
         """A whole (small) file.
@@ -131,8 +148,9 @@ def is_safe(name: str) -> bool:
     return bool(parts) and not odd and not any(part.startswith(".") for part in parts)
 
 
-def _stamp(info: dict[str, Any]) -> str:
-    return " ".join(f"{key}={info[key]}" for key in STAMPS if key in info)
+def _info(found: dict[str, Any]) -> Info:
+    size = int(found.get("size") or 0)
+    return Info(size, " ".join([str(size), *(f"{key}={found[key]}" for key in STAMPS if key in found)]))
 
 
 def _package(scheme: str) -> str:

@@ -12,6 +12,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.values import Example
+from harness.storage.data import local_copy
+from harness.storage.remote import is_url
 from harness.tasks import file, guess, rows, sources, splits, write
 from harness.tasks.load import SPLITS, load
 from harness.tasks.sources import Located
@@ -123,7 +125,7 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
 
 
 def _read(data: str, encoding: str) -> dict[str, list[Located]]:
-    path = Path(data)
+    path = local_copy(data, trusted=True) if is_url(data) else Path(data)
     if path.is_dir():
         files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
         found = {split: p for split, p in files.items() if split in SPLITS}

@@ -14,6 +14,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
+from harness.storage.data import local_copy
+from harness.storage.remote import is_url
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
@@ -37,10 +39,14 @@ class Located:
 
 def within(folder: Path, name: str) -> Path:
     """The file that a task file names, which must lie in the task's folder: it may come from a stranger.
+    Of a URL, a copy of what is there.
 
     Raises:
-        ConfigError: an absolute path, `..` or a link leads out of the folder.
+        ConfigError: an absolute path, `..` or a link leads out of the folder, or a URL that may not be read.
+        RemoteError: remote storage did not answer.
     """
+    if is_url(name):
+        return local_copy(name, trusted=os.environ.get(ALLOW_OUTSIDE) == "1")
     path = folder / name
     try:
         inside = path.resolve().is_relative_to(folder.resolve())
