@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench browser gpu faults fuzz audit sbom clean
+.PHONY: setup demo test check bench browser gpu faults fuzz lowest audit sbom licences clean
 
 setup: $(READY)  ## virtual environment, dependencies and the bundled model
 
@@ -46,12 +46,24 @@ fuzz: setup  ## every fuzz test for HARNESS_FUZZ_SECONDS (default 75 s each, 20 
 	$(PYTHON) -m venv .venv-audit
 	.venv-audit/bin/pip install --quiet pip-audit cyclonedx-bom
 
-audit: .venv-audit/bin/pip-audit  ## known vulnerabilities of the tested versions
-	.venv-audit/bin/pip-audit --no-deps --disable-pip -r constraints.txt
+SERVICE ?= pypi
+audit: .venv-audit/bin/pip-audit  ## known vulnerabilities of the tested versions; fails where one could not be looked up (SERVICE=osv: another database)
+	.venv-audit/bin/pip-audit --strict --no-deps --disable-pip --vulnerability-service $(SERVICE) -r constraints.txt
 
 sbom: setup .venv-audit/bin/pip-audit  ## build/sbom.json: every installed package with its licence
 	mkdir -p build
 	.venv-audit/bin/cyclonedx-py environment $(BIN)/python -o build/sbom.json
 
+licences: setup  ## docs/licences.md: every pinned package with its licence
+	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"
+	$(BIN)/python -m docs.licences
+
+lowest:  ## unit and contract tests with the lowest version of each direct dependency (8 GB: torch comes with CUDA)
+	$(PYTHON) -m venv .venv-lowest
+	.venv-lowest/bin/pip install --quiet packaging
+	.venv-lowest/bin/python -m tests.lowest > .venv-lowest/lowest.txt
+	.venv-lowest/bin/pip install --quiet -c .venv-lowest/lowest.txt -e ".[dev]"
+	.venv-lowest/bin/python -m pytest -m "not gpu and not benchmark and not real" tests/unit tests/contract
+
 clean:
-	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-audit .venv-lowest .mypy_cache .ruff_cache .pytest_cache
