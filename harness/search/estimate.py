@@ -3,15 +3,38 @@
 from __future__ import annotations
 
 import statistics
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core.protocols import Task
 from harness.run.folder import RunFolder
-from harness.search import journal
+from harness.search import journal, rough
 from harness.search.plan import Plan
 
 MOST_RUNS = 20
 """Earlier runs that are read; the latest come first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Seconds of a trial, and what they are known by."""
+
+    seconds: float
+    source: str
+    rough: bool = False
+
+
+def foreseen(plan: Plan, task: Task | None) -> Estimate | None:
+    """By earlier runs, else roughly by the model's size; None where neither can be had. `task` is what
+    trials run on, None where they are no runs."""
+    known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
+    if known is not None:
+        return Estimate(seconds=known, source="by earlier runs")
+    guess = None if task is None else rough.seconds_per_trial(plan, task)
+    if guess is None:
+        return None
+    return Estimate(seconds=guess, source="roughly, by the model's size", rough=True)
 
 
 def seconds_per_trial(plan: Plan, dev: int) -> float | None:

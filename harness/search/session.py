@@ -20,7 +20,7 @@ from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
 from harness.run.workbench import fingerprint
 from harness.search import journal, objectives, sampling
-from harness.search.estimate import seconds_per_trial
+from harness.search.estimate import foreseen
 from harness.search.ledger import Ledger
 from harness.search.plan import Budget, Plan
 from harness.search.trial import Evaluate, evaluator
@@ -151,10 +151,11 @@ def search(
     confirm: Callable[[float], bool] = lambda _: True,
 ) -> Found:
     """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like
-    it was ever run, it gives the estimate.
+    it was ever run, it makes the rough estimate a better one.
 
     Args:
-        confirm: asked once with the seconds that the trials will take; False stops before them.
+        confirm: asked with the seconds that the trials will take, before the first, and again where the
+            first shows that they take longer; False stops.
 
     Raises:
         ConfigError: storage not reachable, or an unknown study to start from.
@@ -169,18 +170,20 @@ def search(
         study.enqueue_trial(plan.space().defaults(), skip_if_exists=True)
         for params in warm:
             study.enqueue_trial(params, skip_if_exists=True)
-    began, clock = time.time(), time.monotonic()
+    began = time.time()
     evaluate = make(plan)
     tell = lambda row: say(_line(row))  # noqa: E731
-    each = _foreseen(plan, evaluate)
-    if each is not None and (left := _left(plan, study)) > 0:
-        seconds = _said(each * left / jobs, left, "by earlier runs", say, plan)
-        if not confirm(seconds):
+    agreed = 0.0
+    estimate = foreseen(plan, getattr(evaluate, "task", None)) if (left := _left(plan, study)) > 0 else None
+    if estimate is not None:
+        agreed = _said(estimate.seconds * left / jobs, left, estimate.source, say, plan)
+        if not confirm(agreed):
             raise RunError("not begun: the estimate was not agreed to")
+    clock = time.monotonic()
     first = Loop(plan, evaluate, 0, began, tell).run(1)
-    if each is None and first and (left := _left(plan, study)) > 0:
+    if (estimate is None or estimate.rough) and first and (left := _left(plan, study)) > 0:
         seconds = _said((time.monotonic() - clock) * left / jobs, left, "by the first", say, plan)
-        if not confirm(seconds):
+        if seconds > agreed and not confirm(seconds):
             return collect(plan)
     if jobs == 1:
         Loop(plan, evaluate, 0, began, tell).run()
@@ -192,12 +195,6 @@ def search(
             pass
     _index(plan.results)
     return collect(plan)
-
-
-def _foreseen(plan: Plan, evaluate: Evaluate) -> float | None:
-    """Seconds of a trial by what was run before; None where nothing was."""
-    task = getattr(evaluate, "task", None)
-    return seconds_per_trial(plan, len(task.splits["dev"]) if task is not None else 0)
 
 
 def _left(plan: Plan, study: optuna.Study) -> int:

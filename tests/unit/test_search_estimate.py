@@ -1,0 +1,135 @@
+"""What a search says about its length before it begins, and when it asks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.core.errors import RunError
+from harness.run.folder import read_lines
+from harness.search import rough, session
+from harness.search.estimate import Estimate
+from harness.search.session import make_plan, search
+from harness.search.trial import evaluator
+from harness.tasks.load import load, without_test
+from tests.unit.search_kit import fake, plan
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
+
+
+@pytest.fixture
+def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A machine that does 10⁹ operations a second, whatever its load."""
+    monkeypatch.setattr(rough._Speed, "_timed", lambda self, rows: 1e9)
+
+
+def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any) -> float | None:
+    given: dict[str, Any] = {"model": "tiny"} | more
+    if recipe == "zero_shot":
+        given["settings"] = ("program.constrain=false,true",)  # It declares no range of its own.
+    mine = make_plan(str(task), recipe, trials=4, results=results, overrides=overrides, **given)
+    return rough.seconds_per_trial(mine, without_test(load(task)))
+
+
+def test_the_rough_estimate_follows_the_work(steady: None, tiny_task: Path, tmp_path: Path) -> None:
+    def of(recipe: str, *overrides: str, **more: Any) -> float:
+        found = seconds(tiny_task, tmp_path / "r", recipe, *overrides, **more)
+        assert found is not None
+        return found
+
+    none = "weights.dev_examples=0"
+    answering = of("zero_shot")
+    once, twice = (of("lora", none, f"weights.num_train_epochs={n}") for n in (1, 2))
+    assert twice - answering == pytest.approx(2 * (once - answering), rel=0.35)
+    assert of("lora", "weights.num_train_epochs=1") > once
+    assert of("full", none, "weights.num_train_epochs=1") > once > answering
+    assert of("lora", none, "weights.num_train_epochs=1", labels=4) < once
+    assert of("zero_shot", limit=2) < answering < of("few_shot")
+
+
+def test_full_finetuning_takes_six_operations_for_each_parameter_and_token(
+    steady: None, tiny_task: Path, tmp_path: Path
+) -> None:
+    """Against the textbook's 6 N T, with T from the characters of the lessons."""
+    from harness.models.shape import shape
+
+    knobs = ("weights.dev_examples=0", "weights.num_train_epochs=1", "weights.per_device_train_batch_size=1")
+    whole = seconds(tiny_task, tmp_path / "r", "full", *knobs)
+    answers = seconds(tiny_task, tmp_path / "r", "zero_shot")
+    assert whole is not None
+    assert answers is not None
+    rows = list(read_lines(tiny_task / "train.jsonl"))
+    characters = sum(len("Say the colour.\n" + row["input"] + row["target"]) for row in rows)
+    expected = 6 * shape("tiny").parameters * characters / 4 / (rough.SHARE * 1e9)
+    assert whole - answers == pytest.approx(expected, rel=0.1)
+
+
+@pytest.mark.parametrize(
+    ("recipe", "model"), [("few_shot", "fake:red"), ("lora_dpo", "tiny"), ("lora_grpo", "tiny")]
+)
+def test_what_cannot_be_told_is_not_guessed(tiny_task: Path, tmp_path: Path, recipe: str, model: str) -> None:
+    assert seconds(tiny_task, tmp_path / "r", recipe, model=model) is None
+
+
+def test_a_real_search_says_it_before_its_first_trial(steady: None, tiny_task: Path, tmp_path: Path) -> None:
+    mine = make_plan(str(tiny_task), "few_shot", trials=2, results=tmp_path / "r", model="tiny")
+    said: list[str] = []
+    search(mine, make=evaluator, say=said.append)
+    assert "for 2 trials roughly, by the model's size" in said[0]
+    assert said[1].startswith("trial 0: complete")
+    assert "for 1 trials by the first" in said[2]
+    more = make_plan(str(tiny_task), "few_shot", trials=3, results=tmp_path / "r", model="tiny")
+    said.clear()
+    search(more, make=evaluator, say=said.append)
+    assert "for 1 trials by earlier runs" in said[0]
+    assert not any("by the first" in line for line in said)
+
+
+@pytest.mark.parametrize(("guess", "asked"), [(None, 1), (1e-9, 2), (1e9, 1)])
+def test_it_asks_again_only_where_the_first_trial_shows_that_it_takes_longer(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guess: float | None, asked: int
+) -> None:
+    found = None if guess is None else Estimate(seconds=guess, source="roughly", rough=True)
+    monkeypatch.setattr(session, "foreseen", lambda plan, task: found)
+    questions: list[float] = []
+    search(
+        plan(tiny_task, tmp_path / "r", 3),
+        make=fake,
+        say=lambda _: None,
+        confirm=lambda seconds: questions.append(seconds) is None,
+    )
+    assert len(questions) == asked
+
+
+def test_refused_before_it_begins_nothing_is_run(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guess = Estimate(seconds=9.0, source="roughly", rough=True)
+    monkeypatch.setattr(session, "foreseen", lambda plan, task: guess)
+    questions: list[float] = []
+    with pytest.raises(RunError, match="not agreed to"):
+        search(
+            plan(tiny_task, tmp_path / "r", 3),
+            make=fake,
+            say=lambda _: None,
+            confirm=lambda seconds: bool(questions.append(seconds)),
+        )
+    assert questions == [27.0]
+    assert not (tmp_path / "r" / "calls.jsonl").exists()
+
+
+def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    import typer
+
+    from harness.search import output
+
+    questions: list[str] = []
+    monkeypatch.setattr(typer, "confirm", lambda text, err: bool(questions.append(text)))
+    assert output.ask(10 * output.LONG)
+    monkeypatch.setattr(output.sys.stdin, "isatty", lambda: True, raising=False)
+    assert output.ask(output.LONG / 2)
+    assert questions == []
+    assert not output.ask(10 * output.LONG)
+    assert questions == ["Go on for about 10.0 hours?"]
