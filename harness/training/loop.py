@@ -13,6 +13,8 @@ from harness.training import checkpoint, processes
 from harness.training.average import Average
 from harness.training.batches import in_order, plan, step_count
 from harness.training.evaluation import Evaluation, evaluate
+from harness.training.fused_lora import fused_lora
+from harness.training.fused_norm import fused_norms
 from harness.training.gradient import Gradient, Loss
 from harness.training.growth import DevScore, score
 from harness.training.layout import Layout
@@ -111,6 +113,8 @@ class _Loop:
             with (
                 noisy_embeddings(self.learner.network, self.settings.neftune_noise_alpha),
                 recomputed_activations(self.learner.network, self.settings.activation_checkpointing),
+                fused_lora(self.learner.network),
+                fused_norms(self.learner.network),
             ):
                 for rows in self._steps():
                     self._step(rows)
