@@ -82,10 +82,16 @@ def language_model(
     from harness.benchmarks.memory import RememberingEngine
     from harness.benchmarks.raw import raw
     from harness.engines.cache import CachedEngine
-    from harness.engines.hf import HfEngine
+    from harness.engines.local import local
+    from harness.models.architecture import DECODER, of
 
+    kind = of(model.network.config)
+    if kind is not DECODER:
+        raise ConfigError(
+            f"benchmarks ask decoders; '{target.model}' is an {kind.name}", remedy="name another model"
+        )
     plain, chat = raw(model)
-    engine: Any = HfEngine(plain, batch)
+    engine: Any = local(plain, batch)
     if answers is not None:
         identity = digest([target.identity, "benchmarks"])
         engine = RememberingEngine(CachedEngine(engine, answers, identity), answers, identity)

@@ -9,7 +9,8 @@ from harness.core.errors import ConfigError
 from harness.core.recipes import Recipe
 from harness.decide import memory
 from harness.decide.memory import Memory, Textbook, Work
-from harness.models.shape import Shape, network, shape
+from harness.models import architecture
+from harness.models.shape import Shape, config, network, shape
 
 _UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
 
@@ -59,7 +60,12 @@ def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
 def to_json(
     spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
 ) -> dict[str, Any]:
-    """Bytes and GB (10⁹ bytes) per method, with the textbook's figures beside."""
+    """Bytes and GB (10⁹ bytes) per method, with the textbook's figures beside.
+
+    Raises:
+        ConfigError: no such model, or a method that its architecture does not allow.
+    """
+    architecture.check(spec, architecture.of(config(spec)), recipes)
     sizes = shape(spec)
     methods = {}
     for recipe in recipes:

@@ -31,6 +31,14 @@ class CachedEngine:
         return getattr(self.inner, "context", None)
 
     @property
+    def answers_in_context(self) -> bool:
+        return bool(getattr(self.inner, "answers_in_context", True))
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(getattr(self.inner, "notes", ()))
+
+    @property
     def batch_size(self) -> int | None:
         return getattr(self.inner, "batch_size", None)
 

@@ -19,6 +19,7 @@ class ClassifierEngine:
     """
 
     name = "classifier"
+    answers_in_context = False
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model

@@ -34,6 +34,8 @@ class HfEngine:
     """
 
     name = "hf"
+    answers_in_context = True
+    """Whether an answer takes room in the model's context behind its prompt."""
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model
@@ -76,7 +78,7 @@ class HfEngine:
                     f"context of {len(context)} tokens + continuation of {len(continuation)} exceed the "
                     f"model's context of {self.context}"
                 )
-        budget = self._setting(_PASS_TOKENS)
+        budget = self._pass_tokens()
         with serving(self.model.network, NAME if self.shares else None):
             return score(self.model.network, checked, budget=budget, shares=self.shares)
 
@@ -92,7 +94,7 @@ class HfEngine:
 
     def _row(self, position: int, request: Request) -> Row:
         prompt, chat = self._ids(request), self.model.chat
-        room = self.context - len(prompt)
+        room = self._room_behind(prompt)
         row = Row(
             position=position,
             request=request,
@@ -118,6 +120,10 @@ class HfEngine:
                 row.fail(str(error))
         return row
 
+    def _room_behind(self, prompt: Sequence[int]) -> int:
+        """The most tokens that an answer to this prompt can have."""
+        return self.context - len(prompt)
+
     def _schedule(self, rows: list[Row]) -> Schedule:
         if not rows:
             return Schedule([], 1, lambda *_: PaddedBackend(self.model.network))
@@ -135,7 +141,7 @@ class HfEngine:
 
     @property
     def _backend(self) -> Callable[[int, Sequence[Row]], Backend]:
-        network, budget = self.model.network, self._setting(_PASS_TOKENS)
+        network, budget = self.model.network, self._pass_tokens()
         if self.shares:
             return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
         return lambda *_: PaddedBackend(network)
@@ -148,6 +154,9 @@ class HfEngine:
     @cached_property
     def _constrainer(self) -> Constrainer:
         return Constrainer(self.model.chat, base_of(self.model.network).config.get_text_config().vocab_size)
+
+    def _pass_tokens(self) -> int:
+        return self._setting(_PASS_TOKENS)
 
     def _setting(self, by_device: dict[str, int]) -> int:
         return by_device.get(self.model.network.device.type, by_device["cpu"])

@@ -9,6 +9,8 @@ from typing import Any
 import yaml
 
 from harness.core.protocols import Task
+from harness.export.serving import architecture
+from harness.models.architecture import DECODER
 
 Row = dict[str, Any]
 _UNKNOWN = "not recorded"
@@ -33,7 +35,10 @@ def render(
     commands: Sequence[str],
 ) -> str:
     """The card in Markdown, with the front matter that model hubs read."""
-    front = yaml.safe_dump(_front(record, task, scores, layout), sort_keys=False, allow_unicode=True)
+    kind = architecture(record["model"]["spec"])
+    front = yaml.safe_dump(
+        _front(record, task, scores, layout, kind.pipeline), sort_keys=False, allow_unicode=True
+    )
     parts = [
         f"---\n{front}---\n\n# {record['id']}",
         _what(record, layout),
@@ -41,23 +46,25 @@ def render(
         _training(record),
         _data(record, task),
         _licence(record, task),
-        "## Serve it\n\n```sh\n" + "\n".join(commands) + "\n```\n\n" + _asking(),
+        "## Serve it\n\n```sh\n" + "\n".join(commands) + "\n```\n\n" + _asking(kind is DECODER),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _front(record: Mapping[str, Any], task: Task, scores: Sequence[Score], layout: str | None) -> Row:
+def _front(
+    record: Mapping[str, Any], task: Task, scores: Sequence[Score], layout: str | None, pipeline: str
+) -> Row:
     base = record["model"]["spec"]
     front: Row = {"base_model": base, "license": "other", "license_name": "base-model-and-data"}
     if layout is not None:
         front |= {
             "base_model_relation": "adapter" if layout == "adapter" else "finetune",
             "library_name": "peft" if layout == "adapter" else "transformers",
-            "pipeline_tag": "text-generation",
+            "pipeline_tag": pipeline,
         }
     metrics = [{"type": score.scorer, "value": round(score.mean, 4)} for score in scores]
     result = {
-        "task": {"type": "text-generation"},
+        "task": {"type": pipeline},
         "dataset": {"name": task.name, "type": task.name, "split": record["split"]},
         "metrics": metrics,
     }
@@ -131,7 +138,12 @@ def _licence(record: Mapping[str, Any], task: Task) -> str:
     )
 
 
-def _asking() -> str:
+def _asking(served: bool) -> str:
+    if not served:
+        return (
+            "Its prompts are plain text: `program.json` holds the templates, and under `example` one prompt as "
+            "messages and as the text that the tokenizer is given."
+        )
     return (
         "Ask it with the messages of `program.json`: `instructions` and `input` are templates over an "
         "example's fields, and `example` shows one rendered. To measure what is served, give `recipe.yaml` to "

@@ -55,7 +55,7 @@ def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequen
         "shots": _shots(task, recipe, rows),
         "corpus": _corpus(task, recipe),
         "request": _request(task, recipe, chat),
-        "example": _example(task, recipe, record, folds),
+        "example": _with_text(_example(task, recipe, record, folds), chat),
     }
 
 
@@ -116,6 +116,16 @@ def _example(task: Task, recipe: Recipe, record: Mapping[str, Any], folds: bool)
     messages = fold_system(messages) if folds else messages
     said = [{"role": message.role, "content": message.content} for message in messages]
     return {"id": train[0].id, "messages": said, "answer": task.format.render(train[0].target)}
+
+
+def _with_text(example: Row | None, chat: Any) -> Row | None:
+    """Where no template makes a text of the messages, the text itself."""
+    if example is None or chat is None or chat.template:
+        return example
+    from harness.models.plain import plain_text
+
+    messages = [Message(said["role"], said["content"]) for said in example["messages"]]
+    return {**example, "text": plain_text(messages)}
 
 
 def _pool(task: Task, recipe: Recipe, seed: int) -> tuple[Example, ...]:

@@ -7,6 +7,8 @@ import shlex
 from pathlib import Path
 
 from harness.export.weights import is_hub_id
+from harness.models.architecture import DECODER, Architecture, of_spec
+from harness.run.workbench import is_server
 
 URL = "http://127.0.0.1:8000/v1"
 
@@ -14,11 +16,15 @@ URL = "http://127.0.0.1:8000/v1"
 def commands(folder: Path, layout: str | None, name: str, model: str, task: str, held: Path) -> list[str]:
     """Lines of a shell: vLLM, transformers, and the harness on what they serve.
 
-    `held` is where the files of `folder` are now.
+    `held` is where the files of `folder` are now. The servers take decoders only; others are loaded in Python.
     """
+    kind = architecture(model)
     here, base = shlex.quote(str(folder)), shlex.quote(model)
     lines = [] if is_hub_id(model) or layout == "model" else _base(model)
     base = base if is_hub_id(model) else '"$BASE"'
+    if kind is not DECODER:
+        whole = here if layout == "model" else base
+        return [*lines, _python(kind, here, base) if layout == "adapter" else _whole(kind, whole)]
     if layout == "adapter":
         lines += _adapter(held, here, base, name)
     elif layout == "model":
@@ -35,9 +41,14 @@ def commands(folder: Path, layout: str | None, name: str, model: str, task: str,
     return [*lines, "", "# the same questions, asked of the server", run]
 
 
+def architecture(model: str) -> Architecture:
+    """The architecture of a run's model; what answers behind a server is taken for a decoder."""
+    return DECODER if is_server(model) else of_spec(model)
+
+
 def _base(model: str) -> list[str]:
     """Specs that only the harness knows are folders on disk, once resolved."""
-    if model.startswith(("openai:", "fake")):
+    if is_server(model):
         return [f"BASE=…    # what answered as {model}"]
     code = f"from harness.models.source import resolve; print(resolve({json.dumps(model)}))"
     return [f"BASE=$(python -c {shlex.quote(code)})"]
@@ -47,20 +58,31 @@ def _adapter(held: Path, here: str, base: str, name: str) -> list[str]:
     config = json.loads((held / "adapter_config.json").read_text(encoding="utf-8"))
     if config["peft_type"] != "LORA" or config.get("use_dora"):
         kind = "DoRA" if config.get("use_dora") else config["peft_type"]
-        return [f"# vLLM and transformers serve no {kind} adapter; load it in Python:", _python(here, base)]
+        return [
+            f"# vLLM and transformers serve no {kind} adapter; load it in Python:",
+            _python(DECODER, here, base),
+        ]
     ranks = (1, 8, 16, 32, 64, 128, 256, 320, 512)
     rank = next((size for size in ranks if size >= config["r"]), config["r"])
     return [
         f"vllm serve {base} --enable-lora --max-lora-rank {rank} --lora-modules {name}={here} \\",
         f"  --chat-template {here}/chat_template.jinja",
         "# transformers serve takes whole models: export again with --merged, or load it in Python:",
-        _python(here, base),
+        _python(DECODER, here, base),
     ]
 
 
-def _python(here: str, base: str) -> str:
+def _python(kind: Architecture, here: str, base: str) -> str:
     code = (
-        "from transformers import AutoModelForCausalLM as A; from peft import PeftModel; import sys; "
+        f"from transformers import {kind.loader} as A; from peft import PeftModel; import sys; "
         "model = PeftModel.from_pretrained(A.from_pretrained(sys.argv[1]), sys.argv[2])"
     )
     return f"python -i -c {shlex.quote(code)} {base} {here}"
+
+
+def _whole(kind: Architecture, place: str) -> str:
+    code = (
+        f"from transformers import {kind.loader} as A, AutoTokenizer as T; import sys; "
+        "model, tokenizer = A.from_pretrained(sys.argv[1]), T.from_pretrained(sys.argv[1])"
+    )
+    return f"python -i -c {shlex.quote(code)} {place}"

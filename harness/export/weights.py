@@ -10,11 +10,12 @@ from typing import Any, Literal
 from harness.benchmarks.target import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.models.architecture import of, of_spec
 from harness.models.cache import quiet
 
 Layout = Literal["adapter", "model"]
 _CLOSED = ("adapters", "classification")
-"""Kinds that no other tool's layout can say."""
+"""Kinds that no other tool's layout can say; of an encoder, transformers knows the second."""
 _IN_FRONT = ("prompt_tuning", "prefix_tuning")
 """Kinds that add to the input, not to the weights."""
 
@@ -26,6 +27,9 @@ def layout(target: Target, merged: bool) -> Layout:
         ConfigError: there is none.
     """
     kinds = [stage.name() for stage in target.recipe.weights]
+    if not of_spec(target.model).writes:
+        # Its head is where transformers has one.
+        return "model"
     closed = [kind for kind in kinds if kind in _CLOSED]
     if closed:
         raise ConfigError(
@@ -70,7 +74,7 @@ def write_chat(chat: Any, folder: Path) -> None:
     """The tokenizer with the template that was asked with, also where the model came without one."""
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template
-    if own is None:
+    if own is None and chat.template:
         # A server renders the template alone, so the tokens that come first must be in it.
         tokenizer.chat_template = chat.opening() + chat.template
     try:
@@ -123,11 +127,12 @@ def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
 
 def _write_network(model: LanguageModel, folder: Path) -> None:
     network = model.network
-    settings = network.generation_config
-    settings.eos_token_id = sorted(model.chat.eos_ids)
-    settings.do_sample = False
-    for name in ("temperature", "top_p", "top_k"):
-        setattr(settings, name, None)
+    if of(network.config).writes:
+        settings = network.generation_config
+        settings.eos_token_id = sorted(model.chat.eos_ids)
+        settings.do_sample = False
+        for name in ("temperature", "top_p", "top_k"):
+            setattr(settings, name, None)
     with quiet():
         network.save_pretrained(folder)
 

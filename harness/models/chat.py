@@ -6,6 +6,7 @@ trained on and the prompt that it is asked with cannot differ by a merge across 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from typing import Any
@@ -13,6 +14,8 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.values import Message
+from harness.models.architecture import ENCODER, ENCODER_DECODER, of
+from harness.models.plain import PlainChat
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
@@ -35,6 +38,9 @@ class TemplateChat:
     use it to open every turn. `stop` holds strings that end a turn of a model without a template.
     `template` is the chat template in use.
     """
+
+    longest: int = sys.maxsize
+    """The most tokens that the tokenizer allows, where that is less than the network does."""
 
     def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
@@ -152,7 +158,7 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return (first, *messages[2:])
 
 
-def load_chat(spec: str) -> TemplateChat:
+def load_chat(spec: str) -> TemplateChat | PlainChat:
     """The chat of a model: its tokenizer and template, without its weights.
 
     Raises:
@@ -163,8 +169,9 @@ def load_chat(spec: str) -> TemplateChat:
     return chat_from(resolve(spec))
 
 
-def chat_from(folder: Any) -> TemplateChat:
-    """The chat of a model folder.
+def chat_from(folder: Any) -> TemplateChat | PlainChat:
+    """The chat of a model folder: its template's; plain text for an encoder, and for an encoder-decoder
+    without a template.
 
     Raises:
         ConfigError: a tokenizer that cannot be read.
@@ -180,7 +187,14 @@ def chat_from(folder: Any) -> TemplateChat:
         generation = GenerationConfig.from_pretrained(folder)
     except OSError:
         generation = GenerationConfig.from_model_config(config)
-    return TemplateChat(tokenizer, _as_ids(generation.eos_token_id) or _as_ids(config.eos_token_id))
+    ends = _as_ids(generation.eos_token_id) or _as_ids(config.eos_token_id)
+    kind = of(config)
+    if kind is ENCODER:
+        # Not in the configuration: RoBERTa's counts two positions that no token can have.
+        return PlainChat(tokenizer, ends, longest=int(tokenizer.model_max_length))
+    if kind is ENCODER_DECODER and _template(tokenizer) is None:
+        return PlainChat(tokenizer, ends)
+    return TemplateChat(tokenizer, ends)
 
 
 def _as_ids(value: Any) -> tuple[int, ...]:

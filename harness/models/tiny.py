@@ -2,7 +2,8 @@
 
 Each has a byte-level tokenizer (one token a byte). They differ where real models differ, so
 that tests meet the same traps: `llama` and `qwen2` speak ChatML with pad equal to EOS, `gemma`
-has a BOS of its own and refuses a system message, `gpt2` and `neox` have no chat template.
+has a BOS of its own and refuses a system message, `gpt2` and `neox` have no chat template. The
+encoders put [CLS] and [SEP] (RoBERTa <s> and </s>) round a text, the encoder-decoders end it in </s>.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
+from harness.models.architecture import of
 from harness.models.cache import make_once, quiet
 
 _SIZE = {
@@ -75,6 +77,56 @@ _SHAPES: dict[str, dict[str, Any]] = {
         "template": _TURNS,
     },
 }
+_ENCODER = {**_SIZE, "intermediate_size": 128, "max_position_embeddings": 512}
+_BERT = {
+    "specials": ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"),
+    "tokens": {"pad_token": "[PAD]", "cls_token": "[CLS]", "sep_token": "[SEP]", "mask_token": "[MASK]"},
+    "around": ("[CLS]", "[SEP]"),
+    "longest": 512,
+}
+_SENTENCE = {
+    "specials": ("<s>", "<pad>", "</s>", "<unk>", "<mask>"),
+    "tokens": {"bos_token": "<s>", "eos_token": "</s>", "pad_token": "<pad>", "cls_token": "<s>"},
+    "around": ("<s>", "</s>"),
+    "longest": 512,
+}
+_T5 = {
+    "vocab_size": 264,
+    "d_model": 64,
+    "d_kv": 16,
+    "d_ff": 128,
+    "num_layers": 2,
+    "num_heads": 4,
+    "feed_forward_proj": "gated-gelu",
+    "tie_word_embeddings": False,
+    "decoder_start_token_id": 257,
+}
+_BART = {
+    "vocab_size": 264,
+    "d_model": 64,
+    "max_position_embeddings": 512,
+    "decoder_start_token_id": 258,
+    "forced_eos_token_id": None,
+    **{f"{side}_layers": 2 for side in ("encoder", "decoder")},
+    **{f"{side}_attention_heads": 4 for side in ("encoder", "decoder")},
+    **{f"{side}_ffn_dim": 128 for side in ("encoder", "decoder")},
+}
+_SHAPES |= {
+    "bert": {"type": "bert", "config": _ENCODER, **_BERT},
+    "distilbert": {
+        "type": "distilbert",
+        "config": {"vocab_size": 264, "dim": 64, "hidden_dim": 128, "n_layers": 2, "n_heads": 4},
+        **_BERT,
+    },
+    "roberta": {"type": "roberta", "config": {**_ENCODER, "max_position_embeddings": 770}, **_SENTENCE},
+    "modernbert": {
+        "type": "modernbert",
+        "config": {**_ENCODER, "local_attention": 16, "cls_token_id": 258, "sep_token_id": 259},
+        **_BERT,
+    },
+    "t5": {"type": "t5", "config": _T5, **_SENTENCE, "around": ("", "</s>")},
+    "bart": {"type": "bart", "config": _BART, **_SENTENCE},
+}
 _NAMES = {"qwen": "qwen2", "gpt_neox": "neox", "gemma2": "gemma"}
 
 
@@ -87,39 +139,47 @@ def folder(shape: str = "llama", seed: int = 0) -> Path:
     shape = _NAMES.get(shape, shape)
     if shape not in _SHAPES:
         raise ConfigError(f"unknown tiny model '{shape}'", remedy=nearest(shape, _SHAPES))
-    recipe = {**_SHAPES[shape], "specials": _SPECIALS, "seed": seed}
+    recipe = {"specials": _SPECIALS, **_SHAPES[shape], "seed": seed}
     return make_once(f"models/tiny-{shape}-{digest(recipe)[:12]}", lambda draft: _make(draft, shape, seed))
 
 
 def _make(draft: Path, shape: str, seed: int) -> None:
     import torch
-    from transformers import AutoConfig, AutoModelForCausalLM
+    import transformers
 
     recipe = _SHAPES[shape]
     tokenizer = _tokenizer(recipe)
     ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
-    config = AutoConfig.for_model(
+    config = transformers.AutoConfig.for_model(
         recipe["type"], **recipe["config"], **{f"{name}_token_id": value for name, value in ids.items()}
     )
+    kind = of(config)
+    # Published encoders come as they were pretrained, with a head that predicts masked tokens.
+    maker = getattr(transformers, kind.loader if kind.writes else "AutoModelForMaskedLM")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = AutoModelForCausalLM.from_config(config, dtype=torch.float32)
+        network = maker.from_config(config, dtype=torch.float32)
     with quiet():
         network.save_pretrained(draft)
     tokenizer.save_pretrained(draft)
 
 
 def _tokenizer(recipe: dict[str, Any]) -> Any:
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 
     letters = sorted(pre_tokenizers.ByteLevel.alphabet())
     inner = Tokenizer(models.BPE(vocab={letter: i for i, letter in enumerate(letters)}, merges=[]))
     inner.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
     inner.decoder = decoders.ByteLevel()
-    inner.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in _SPECIALS])
-    tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=inner, model_max_length=_SIZE["max_position_embeddings"], **recipe["tokens"]
-    )
-    tokenizer.chat_template = recipe["template"]
+    specials = recipe.get("specials", _SPECIALS)
+    inner.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in specials])
+    if around := recipe.get("around"):
+        inner.post_processor = processors.TemplateProcessing(
+            single=f"{around[0]} $A {around[1]}".strip(),
+            special_tokens=[(token, inner.token_to_id(token)) for token in around if token],
+        )
+    longest = recipe.get("longest", _SIZE["max_position_embeddings"])
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=inner, model_max_length=longest, **recipe["tokens"])
+    tokenizer.chat_template = recipe.get("template")
     return tokenizer

@@ -35,8 +35,10 @@ def answer(attempt: Attempt, engine: Engine) -> dict[str, Any]:
         attempt.progress.answered(cell)
     attempt.progress.state(cell, "timing")
     asked = [request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
-    batch = {"batch_size": getattr(engine, "batch_size", None)}
-    return answer_cost(folder.rows()) | latency(engine, asked) | batch
+    how: dict[str, Any] = {"batch_size": getattr(engine, "batch_size", None)}
+    if notes := getattr(engine, "notes", ()):
+        how["notes"] = list(notes)
+    return answer_cost(folder.rows()) | latency(engine, asked) | how
 
 
 def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
@@ -44,11 +46,12 @@ def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
     context = getattr(engine, "context", None)
     if context is None:
         return
+    together = getattr(engine, "answers_in_context", True)
     for asked in requests:
-        length = engine.count(asked)
-        if length + asked.max_new_tokens > context:
+        length, answer = engine.count(asked), asked.max_new_tokens if together else 0
+        if length + answer > context:
             raise ConfigError(
-                f"example '{asked.id}': prompt of {length} tokens + {asked.max_new_tokens} to answer "
+                f"example '{asked.id}': prompt of {length} tokens + {answer} to answer "
                 f"exceed the model's context of {context}",
                 remedy="use fewer shots or passages (k), smaller chunks, or a model with a longer context",
             )

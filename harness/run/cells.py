@@ -12,6 +12,7 @@ from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
+from harness.models import architecture
 from harness.run.experiment import Experiment
 from harness.run.workbench import fingerprint, is_server
 
@@ -86,7 +87,8 @@ def plan(experiment: Experiment) -> list[Cell]:
     A recipe that no seed can change gets one cell; label curves apply to recipes that learn.
 
     Raises:
-        ConfigError: an unknown task or model, or a server asked to be trained.
+        ConfigError: an unknown task or model, a server asked to be trained, or a recipe that a model's
+            architecture does not allow.
     """
     cells = list(_cells(experiment))
     unique = {cell.key: cell for cell in cells}
@@ -100,6 +102,8 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
     for model in experiment.models:
         _refuse_training_a_server(model, experiment.recipes)
         mark = fingerprint(model)
+        if not is_server(model):
+            architecture.check(model, architecture.of_spec(model), experiment.recipes)
         for task in tasks:
             for recipe in experiment.recipes:
                 _check_fits(task, recipe)

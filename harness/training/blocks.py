@@ -48,6 +48,22 @@ def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
         reached = reached or module is found
 
 
+def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+    """Parameters in front of the network's blocks: its embeddings."""
+    inside = {id(parameter) for parameter in blocks(network).parameters()}
+    for parameter in network.base_model.parameters():
+        if id(parameter) in inside:
+            return
+        yield parameter
+
+
+def behind_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+    """Every parameter registered behind the network's blocks: norms, poolers and heads."""
+    inside = {id(parameter) for parameter in blocks(network).parameters()}
+    places = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
+    yield from list(network.parameters())[places[-1] + 1 :]
+
+
 def thaw_last(network: Any, count: int) -> None:
     """Let the last `count` blocks and the norm behind them move, and nothing else."""
     network.requires_grad_(False)

@@ -61,6 +61,7 @@ class LowRank:
         from peft import LoraConfig
         from transformers.pytorch_utils import Conv1D
 
+        from harness.models.architecture import of
         from harness.training.adapters import attach, quantization
         from harness.training.blocks import refuse_quantized
 
@@ -78,7 +79,7 @@ class LowRank:
         elif isinstance(targets, str) and targets != "all-linear":
             targets = tuple(name.strip() for name in targets.split(","))
         config = LoraConfig(
-            task_type="CAUSAL_LM",
+            task_type=of(model.network.config).peft_task,
             r=self.lora_r,
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,

@@ -19,6 +19,7 @@ from harness.core.protocols import LanguageModel
 from harness.core.values import Lesson, Request
 from harness.training import adapters
 from harness.training.rows import Row, to_row
+from harness.training.sides import first_logits
 
 if TYPE_CHECKING:
     import torch
@@ -187,8 +188,6 @@ def _logits(model: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
     """Float32 logits of the token after `ids`, on the CPU."""
     import torch
 
-    network = model.network
-    network.eval()
+    model.network.eval()
     with torch.no_grad():
-        inputs = torch.tensor([list(ids)], device=next(network.parameters()).device)
-        return network(input_ids=inputs, use_cache=False).logits[0, -1].float().cpu()
+        return first_logits(model.network, ids)

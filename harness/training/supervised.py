@@ -53,14 +53,15 @@ class Supervised(TrainingSettings, Weights):
     def train(
         self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
     ) -> TrainingResult:
-        from harness.training.loss import response_loss
         from harness.training.rows import to_rows
+        from harness.training.sides import answer_loss, check
 
+        check(model.spec, model.network, self.name(), self)
         rows, dropped = self.rows(model, lessons, context)
         longest = min(self.max_length, model.context)
         dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)
         lost = (f"{len(dropped)} of {len(lessons)} lessons are longer than {longest} tokens: dropped",)
-        result = self.learn(model, rows, dev_rows, context, response_loss)
+        result = self.learn(model, rows, dev_rows, context, answer_loss(model.network))
         return replace(result, dropped=dropped, notes=(*(lost if dropped else ()), *result.notes))
 
     def learn(

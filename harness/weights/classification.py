@@ -1,4 +1,4 @@
-"""A classification head on the network's last hidden state: an answer is a label, in one pass."""
+"""A classification head on a decoder or an encoder: an answer is a label, in one pass."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Supervised):
-    """For tasks whose format is `choice`, on decoders. The head moves, and the last blocks with it.
+    """For tasks whose format is `choice`. The head moves, and the last blocks with it.
 
-    The model no longer writes: it gives one of the labels, so no answer is ever invalid. Adapters
-    of earlier stages are folded into the weights first.
+    On a decoder it reads the last token's hidden state; on an encoder it is the last layer of
+    transformers' own classification network, whose pooler moves too. The model no longer writes: it
+    gives one of the labels, so no answer is ever invalid. Adapters of earlier stages are folded into
+    the weights first.
     """
 
-    paper: ClassVar[str] = "Radford et al. 2018, GPT, https://openai.com/index/language-unsupervised/"
+    paper: ClassVar[str] = (
+        "decoders: Radford et al. 2018, GPT, https://openai.com/index/language-unsupervised/; "
+        "encoders: Devlin et al. 2018, BERT, https://arxiv.org/abs/1810.04805"
+    )
 
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-5, high=1e-3, log=True, doc="6.25e-5 in the paper, for all weights"
@@ -33,12 +38,17 @@ class Classification(Supervised):
     layers: NonNegativeInt = knob(
         8, choices=(0, 1, 2, 4, 8, 16), doc="blocks that move, counted from the last; 0: the head alone"
     )
+    embeddings: bool = knob(
+        False, neutral=False, doc="move the input embeddings; with every block this is full finetuning"
+    )
 
     def train(
         self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
     ) -> TrainingResult:
+        from harness.models.architecture import require
         from harness.training import labels
 
+        require(model.spec, model.network, self.name())
         form = context.task.format
         known = labels.labels_of(form)
         if self.prompt_loss_weight:
@@ -53,13 +63,15 @@ class Classification(Supervised):
         return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))
 
     def prepare(self, model: LanguageModel) -> None:
-        from harness.training import adapters, blocks
+        from harness.training import adapters, blocks, labels
 
         network = model.network
         blocks.refuse_quantized(network, "classification")
         adapters.fold(network)
         blocks.thaw_last(network, self.layers)
-        network.answer_head.requires_grad_(True)
+        for parameter in blocks.before_blocks(network) if self.embeddings else ():
+            parameter.requires_grad_(True)
+        labels.thaw(network)
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.training import checkpoint, labels

@@ -58,8 +58,10 @@ class Dpo(low_rank.LowRank, Supervised):
     def train(
         self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
     ) -> TrainingResult:
+        from harness.models.architecture import require
         from harness.training import preference
 
+        require(model.spec, model.network, self.name())
         if self.prompt_loss_weight:
             raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         drawn = self._with_rejected(model, lessons, context)

@@ -60,9 +60,11 @@ class Grpo(low_rank.LowRank, Weights):
     def train(
         self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
     ) -> TrainingResult:
+        from harness.models.architecture import require
         from harness.training import checkpoint, policy
         from harness.training.supervised import seeded
 
+        require(model.spec, model.network, self.name())
         if context.reward is None:
             raise ConfigError("grpo needs a task whose scorer can score answers")
         limit = context.task.max_new_tokens

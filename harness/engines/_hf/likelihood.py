@@ -37,12 +37,13 @@ def score(network: Any, pairs: Sequence[Pair], *, budget: int, shares: bool) -> 
             else _padded(network, sequences, limits, members)
         )
         for i, rows in zip(members, logits, strict=True):
-            found[i] = _judge(rows, pairs[i][1])
+            found[i] = judge(rows, pairs[i][1])
             _let_go(tree, i)
     return found
 
 
-def _judge(logits: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
+def judge(logits: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
+    """The sum of a continuation's log-probabilities, and whether it is greedy; `logits` [tokens, vocabulary]."""
     logits = logits.float()
     said = torch.tensor(continuation, device=logits.device)
     chosen = logits.gather(1, said[:, None])[:, 0] - logits.logsumexp(-1)

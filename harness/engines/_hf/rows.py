@@ -58,6 +58,14 @@ class Row:
         elif len(self.said) >= self.limit:
             self.reason = "length"
 
+    def restart(self) -> None:
+        """Forget what was said; it will be said again, token for token."""
+        self.said.clear()
+        if self.sampler is not None:
+            self.sampler.manual_seed(self.request.seed)
+        if self.matcher is not None:
+            self.matcher.reset()
+
     def fail(self, error: str) -> None:
         self.reason, self.error = "error", error
 

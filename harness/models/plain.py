@@ -1,0 +1,74 @@
+"""Prompts of models that know no dialogue: plain text, with the special tokens that the tokenizer adds."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.keys import digest
+from harness.core.values import Message
+
+_MARKS = {"user": "Input: ", "assistant": "Answer: "}
+
+
+class PlainChat:
+    """`core.protocols.Chat` of encoders and encoder-decoders without a chat template.
+
+    A prompt and an answer each get the special tokens that the tokenizer puts round any text ([CLS]
+    and [SEP], or </s>), as these models were pretrained. No template and no stop string is in use.
+    `longest` is the most tokens that the tokenizer allows.
+    """
+
+    template = ""
+    stop: tuple[str, ...] = ()
+    takes_system = True
+
+    def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
+        self.tokenizer, self.longest = tokenizer, longest
+        known = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
+        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+        if not self.eos_ids:
+            raise ConfigError(
+                "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"
+            )
+        bos = tokenizer.bos_token_id
+        self.bos_id: int | None = bos if self._ids("a").count(bos) == 1 else None
+
+    @cached_property
+    def vocabulary(self) -> str:
+        """A short hash of which token has which id."""
+        return digest(sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1]))[:12]
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        """Token ids of a prompt."""
+        return self._ids(plain_text(messages))
+
+    def encode_answer(self, text: str) -> list[int]:
+        """Token ids of an answer, closed as the tokenizer closes a text."""
+        ids = self._ids(text)
+        return ids if ids[-1:] and ids[-1] in self.eos_ids else [*ids, min(self.eos_ids)]
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of an answer, special tokens left out."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+
+    def show(self, ids: Sequence[int]) -> str:
+        """Text of a prompt, special tokens shown."""
+        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+
+    def opening(self) -> str:
+        """No text comes before a prompt."""
+        return ""
+
+    def _ids(self, text: str) -> list[int]:
+        return list(self.tokenizer(text, return_attention_mask=False, verbose=False)["input_ids"])
+
+
+def plain_text(messages: Sequence[Message]) -> str:
+    """A prompt as one text. Who speaks is only written where examples are shown, to tell them apart."""
+    shown = any(message.role == "assistant" for message in messages)
+    parts = [(_MARKS.get(m.role, "") if shown else "") + m.content for m in messages if m.content]
+    return "\n\n".join([*parts, "Answer:"] if shown else parts)
