@@ -12,6 +12,7 @@ from annotated_types import Gt, Le
 from harness.core.errors import ConfigError
 from harness.core.kinds import build, knob
 from harness.core.protocols import Base, LanguageModel
+from harness.storage import mirror
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +91,7 @@ class Merge(Base):
         """The adapters of runs that each trained one plain LoRA; none when any did not."""
         from harness.training.combine import is_lora
 
-        found = [Path(run) / "weights" / "0" for run in self.runs]
+        found = [mirror.weights(Path(run)) / "0" for run in self.runs]
         alone = all(len(_record(Path(run))["recipe"]["weights"]) == 1 for run in self.runs)
         return found if alone and self.method != "slerp" and all(map(is_lora, found)) else []
 
@@ -120,7 +121,7 @@ class Merge(Base):
         for run in self.runs:
             trained = load(spec, dtype=self.dtype)
             for place, config in enumerate(_record(Path(run))["recipe"]["weights"]):
-                trained = build("weights", config).load(trained, Path(run) / "weights" / str(place))
+                trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(place))
             adapters.fold(trained.network)
             if getattr(trained.chat, "lead", ()) or hasattr(trained.network, "learnt_prefix"):
                 raise ConfigError(f"run {Path(run).name} learnt a prompt, which is no weight")

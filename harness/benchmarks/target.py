@@ -12,6 +12,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
+from harness.storage import mirror
 from harness.store.benchmarks import FOLDER
 from harness.store.folders import Head, read_head, run_folders
 
@@ -104,7 +105,7 @@ def load(target: Target) -> LanguageModel:
             f"{target.name}: '{target.model}' is no longer the model that was trained",
             remedy="its files have changed since; train again",
         )
-    stages = [target.folder / "weights" / str(place) for place in range(len(target.recipe.weights))]
+    stages = [mirror.weights(target.folder) / str(place) for place in range(len(target.recipe.weights))]
     missing = [stage for stage in stages if not stage.is_dir()]
     if missing:
         raise ConfigError("the run's weights are not there", file=missing[0], remedy="run it again")
@@ -123,6 +124,7 @@ def _of_run(results: Path, head: Head) -> Target:
     config = record["recipe"]
     recipe = recipes.from_config(config, name=config["name"], file=head.folder / "run.json")
     base = of_model(results, record["model"]["spec"], recipe)
+    mirror.weights(head.folder)
     return Target(
         name=head.id,
         folder=head.folder,

@@ -25,13 +25,10 @@ from typing import Any
 from harness.core.errors import ConfigError, RemoteError
 from harness.core.keys import digest
 from harness.models import cache
-from harness.storage import journals, runs
-from harness.storage.remote import Info, Remote, is_safe, is_url
+from harness.storage import journals, layout, runs
+from harness.storage.remote import Info, Remote, is_url
 
 MARK = ".remote"
-INDEX = "harness.duckdb"
-"""Made from the files on every machine, and so of no use to another."""
-
 State = dict[str, dict[str, Any]]
 """By name: where on the remote it is (`at`), and what was last seen of it here and there."""
 
@@ -109,6 +106,18 @@ def push(results: Path) -> None:
         mirror.push()
 
 
+def weights(run: Path) -> Path:
+    """The folder of a run's weights, which come from the remote when they are first asked for.
+
+    Raises:
+        RemoteError: they cannot be had.
+    """
+    results = run.parent.parent
+    if not (run / runs.WEIGHTS).is_dir() and (run / runs.HERE).exists() and (mirror := of(results)):
+        runs.fetch_weights(mirror.remote, f"runs/{run.name}", run)
+    return run / runs.WEIGHTS
+
+
 def keep(results: Path, file: Path) -> None:
     """Put a copy of a file that was written elsewhere (a report) with the results, to be uploaded too."""
     if (results / MARK).is_dir():
@@ -153,11 +162,11 @@ class Mirror:
             for name in [name for name, seen in state.items() if seen["at"] not in there]:
                 del state[name]
             for name in sorted(there):
-                if _is_record(name):
+                if layout.is_record(name):
                     self._fetch_run(name, there, state)
                 elif copy := journals.origin(name):
                     self._fetch_journal(name, *copy, there[name], state)
-                elif _is_plain(name):
+                elif layout.is_plain(name):
                     self._fetch_plain(name, there[name], state)
 
     def push_run(self, folder: Path) -> None:
@@ -168,7 +177,7 @@ class Mirror:
         """
         record = (folder / runs.RECORD).relative_to(self.folder).as_posix()
         with self._state() as state:
-            for name in (record, *_of_searches(self.folder)):
+            for name in (record, *layout.of_searches(self.folder)):
                 if self._is_new(name, state):
                     self._push(name, state)
 
@@ -179,7 +188,7 @@ class Mirror:
             RemoteError: the first that would not go; the others are not tried, and all are kept.
         """
         with self._state() as state:
-            left = [name for name in _names(self.folder) if self._is_new(name, state)]
+            left = [name for name in layout.to_upload(self.folder) if self._is_new(name, state)]
             try:
                 while left:
                     self._push(left[0], state)
@@ -193,7 +202,7 @@ class Mirror:
 
     def _push(self, name: str, state: State) -> None:
         here, at, stamp = self._here(name), name, None
-        if _is_record(name):
+        if layout.is_record(name):
             run = name.rpartition("/")[0]
             runs.push(self.remote, self.folder / run, run)
         elif journals.is_journal(name):
@@ -260,30 +269,3 @@ class Mirror:
                 draft = file.with_suffix(".part")
                 draft.write_text(json.dumps(state), encoding="utf-8")
                 draft.replace(file)
-
-
-def _names(folder: Path) -> list[str]:
-    """What is to be uploaded: finished runs first (by their `run.json`), then journals, then other files."""
-    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    kept = [name for name in found if _is_record(name) or _is_plain(name) or journals.is_journal(name)]
-    return sorted(kept, key=lambda name: (not _is_record(name), not journals.is_journal(name), name))
-
-
-def _of_searches(folder: Path) -> list[str]:
-    studies = (path.relative_to(folder).as_posix() for path in folder.glob("studies/*.journal"))
-    return ["trials.jsonl", *studies]
-
-
-def _is_record(name: str) -> bool:
-    parts = name.split("/")
-    return len(parts) >= 3 and parts[-3] == "runs" and parts[-1] == runs.RECORD and is_safe(name)
-
-
-def _is_plain(name: str) -> bool:
-    """Whether a file is uploaded and fetched by itself: no journal, and no part of a run."""
-    parts = name.split("/")
-    of_run = parts[parts.index("runs") + 2 :] if "runs" in parts else []
-    own = bool(of_run) and of_run[0] not in runs.LATER
-    derived = parts[0].startswith(INDEX) or name.endswith((".part", ".lock"))
-    apart = parts[0] == journals.MACHINES or journals.is_journal(name) or (parts[-2:-1] == ["runs"])
-    return is_safe(name) and not (own or derived or apart)

@@ -2,10 +2,14 @@
 
 The list (`files.list`, on the remote only) holds every file's size and SHA-256. An upload that was
 cut off, or two that were mixed, do not fit it, and such a run is not taken.
+
+Weights can be many times the size of everything else, and most commands never read them: they come
+when they are asked for. Until then the list lies in the run's folder here, under a hidden name.
 """
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import hashlib
 import json
@@ -15,22 +19,26 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import RemoteError
 from harness.core.keys import file_digest
 from harness.storage.remote import Info, Remote, is_safe
 
 RECORD = "run.json"
 LIST = "files.list"
+HERE = ".files.list"
+WEIGHTS = "weights"
 LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
 
 def push(remote: Remote, folder: Path, name: str) -> None:
-    """Upload a finished run, unless the same run is there, whole, from another machine.
+    """Upload a finished run, unless the same run is there, whole, from another machine, or came from there
+    and is here without its weights.
 
     Raises:
         RemoteError: it could not be uploaded; the local run is untouched.
     """
-    if _stands(remote, name):
+    if _without_weights(folder) or _stands(remote, name):
         return
     files = _files(folder)
     listed = {file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files}
@@ -42,7 +50,8 @@ def push(remote: Remote, folder: Path, name: str) -> None:
 
 
 def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) -> tuple[bool, str]:
-    """Download a run that is whole on the remote and not finished here: whether it was, and what is wrong.
+    """Download a run that is whole on the remote and not finished here, all but its weights: whether it
+    was, and what is wrong.
 
     It is put in place under its name by one rename. A run that another command is working on is left.
 
@@ -66,6 +75,28 @@ def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) ->
     return free and not problem, problem
 
 
+def fetch_weights(remote: Remote, name: str, folder: Path) -> None:
+    """Download the weights of a run that came without them.
+
+    Raises:
+        RemoteError: they are gone, or not those that were uploaded.
+    """
+    draft = folder / f".{WEIGHTS}-fetched"
+    shutil.rmtree(draft, ignore_errors=True)
+    try:
+        for file, about in _without_weights(folder).items():
+            path = draft / file
+            remote.download(f"{name}/{file}", path)
+            if file_digest(path) != about["sha256"]:
+                raise RemoteError(f"{name}/{file} on {remote.url} is not what was uploaded")
+        with contextlib.suppress(FileNotFoundError):
+            (draft / WEIGHTS).rename(folder / WEIGHTS)
+    except FileNotFoundError as error:
+        raise RemoteError(f"the weights of {name} are not on {remote.url} any more ({error})") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
 def agrees(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
     """Whether the remote lists the files of a local run, each with its size."""
     files = _files(folder)
@@ -79,10 +110,14 @@ def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Any]) ->
     draft, old = folder.with_name(f".fetched-{folder.name}"), folder.with_name(f".old-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
+        left = {file: about for file, about in listed.items() if _is_weight(file)}
         for file, about in listed.items():
+            if file in left:
+                continue
             remote.download(f"{name}/{file}", draft / file)
             if file_digest(draft / file) != about["sha256"]:
                 return f"{name}/{file} on {remote.url} is not what was uploaded; the run is left out"
+        (draft / HERE).write_text(json.dumps(left), encoding="utf-8")
         shutil.rmtree(old, ignore_errors=True)
         if folder.exists():
             folder.rename(old)
@@ -93,6 +128,19 @@ def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Any]) ->
         shutil.rmtree(draft, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
     return ""
+
+
+def _is_weight(file: str) -> bool:
+    return file.startswith(f"{WEIGHTS}/")
+
+
+def _without_weights(folder: Path) -> dict[str, Any]:
+    """The weights that a fetched run has on the remote and not here; none for any other run."""
+    try:
+        left: dict[str, Any] = json.loads((folder / HERE).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    return {} if (folder / WEIGHTS).is_dir() else left
 
 
 def _stands(remote: Remote, name: str) -> bool:

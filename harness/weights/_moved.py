@@ -14,6 +14,7 @@ from typing import Any
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
 from harness.core.protocols import LanguageModel, Lesson, TrainingContext, TrainingResult, Weights
+from harness.storage import mirror
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +75,7 @@ class Moved(Weights):
                     f"{stage.name()} changes the base's own weights: on another base nothing is left to move"
                 )
             try:
-                model = stage.load(model, Path(self.run) / "weights" / str(index))
+                model = stage.load(model, mirror.weights(Path(self.run)) / str(index))
             except (RuntimeError, ValueError, KeyError, ConfigError) as error:
                 first = str(error).strip().splitlines()[-1].strip()
                 raise RunError(

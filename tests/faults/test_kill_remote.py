@@ -36,7 +36,9 @@ def _slow_command(task: Path, url: str, cache: Path) -> None:
 
 def _finished(results: Path) -> dict[str, dict[str, bytes]]:
     return {
-        folder.name: {str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
+        folder.name: {
+            str(p.relative_to(folder)): p.read_bytes() for p in folder.rglob("[!.]*") if p.is_file()
+        }
         for folder in run_folders(results)
         if (folder / runs.RECORD).exists()
     }

@@ -85,7 +85,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def finished(results: Path) -> dict[str, dict[str, bytes]]:
     """The files of every run that this folder takes for finished."""
-    return {path.parent.name: files(path.parent) for path in (results / "runs").glob("*/run.json")}
+    found = {path.parent.name: files(path.parent) for path in (results / "runs").glob("*/run.json")}
+    return {run: {k: v for k, v in kept.items() if k != runs.HERE} for run, kept in found.items()}
 
 
 def test_what_one_machine_finished_no_other_does_again(
@@ -392,7 +393,7 @@ def test_a_run_that_is_being_worked_on_here_is_left_alone(url: str, machine: Cal
     with Lock(here):
         assert runs.fetch(store, f"runs/{folder.name}", here, store.listing()) == (False, "")
     assert runs.fetch(store, f"runs/{folder.name}", here, store.listing()) == (True, "")
-    assert files(here) == files(folder)
+    assert set(files(here)) - set(files(folder)) == {runs.HERE}
 
 
 def test_a_folder_is_a_folder(tmp_path: Path, machine: Callable[[str], None]) -> None:
@@ -414,3 +415,30 @@ def test_what_cannot_be_read_ends_the_command_before_any_work(
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "find", away)
     with pytest.raises(RemoteError, match="away"):
         mirror.results_folder("memory://somewhere/x")
+
+
+def test_weights_come_when_they_are_asked_for(url: str, machine: Callable[[str], None]) -> None:
+    with mirror.opened(url) as results:
+        (folder, *_) = make(results, examples=4, seeds=1)
+        (folder / "weights" / "0").mkdir(parents=True)
+        (folder / "weights" / "0" / "adapter_model.safetensors").write_bytes(bytes(range(200)))
+    machine("second")
+    there = mirror.results_folder(url) / "runs" / folder.name
+    assert (there / "run.json").exists()
+    assert not (there / "weights").exists()
+    assert files(mirror.weights(there)) == files(folder / "weights")
+    assert files(mirror.weights(there)) == files(folder / "weights")
+    # A machine without them never uploads the run in place of the one that has them.
+    machine("third")
+    results = mirror.results_folder(url)
+    store = Remote.open(url)
+    store.system.rm(f"{store.root}/runs", recursive=True)
+    with mirror.opened(url):
+        assert finished(results)
+    assert not [name for name in store.listing() if name.startswith(f"runs/{folder.name}/")]
+    with pytest.raises(RemoteError, match="not on"):
+        mirror.weights(results / "runs" / folder.name)
+    machine("second")
+    with mirror.opened(url):
+        pass
+    assert files(mirror.weights(results / "runs" / folder.name)) == files(folder / "weights")
