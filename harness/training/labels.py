@@ -1,7 +1,4 @@
-"""A classification head: one number for each label, read off the last token of a decoder's prompt.
-
-An encoder has a place for it in its transformers class, behind a pooler of its own.
-"""
+"""Answers that are labels: what is learnt, which loss, and the file of a classification head."""
 
 from __future__ import annotations
 
@@ -18,26 +15,12 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import Chat, Format
 from harness.core.values import Lesson, Parsed
 from harness.models.architecture import ENCODER, of
-from harness.training import blocks, sides
+from harness.training import pooled_head
 from harness.training.batches import Batch
-from harness.training.loss import hidden_states
+from harness.training.head import Head
 from harness.training.rows import Row
 
 _FILE = "classifier.safetensors"
-
-
-class Head(nn.Module):
-    """Float32 `weight` [labels, width] and `bias` [labels], zero at first: every label is as likely."""
-
-    def __init__(self, width: int, labels: Sequence[str]) -> None:
-        super().__init__()
-        self.labels = tuple(labels)
-        self.weight = nn.Parameter(torch.zeros(len(labels), width))
-        self.bias = nn.Parameter(torch.zeros(len(labels)))
-
-    def forward(self, hidden: Tensor) -> Tensor:
-        """[rows, width] → [rows, labels]."""
-        return nn.functional.linear(hidden.float(), self.weight, self.bias)
 
 
 def labels_of(form: Format) -> tuple[str, ...]:
@@ -58,39 +41,16 @@ def labels_of(form: Format) -> tuple[str, ...]:
 def attach(network: Any, labels: Sequence[str]) -> None:
     """Give the network a head for these labels, in place of one that it may have."""
     if of(network.config) is ENCODER:
-        _attach_behind_pooler(network, labels)
+        pooled_head.attach(network, labels)
         return
     width = network.get_input_embeddings().weight.shape[1]
     network.answer_head = Head(width, labels).to(network.device)
 
 
-def _attach_behind_pooler(network: Any, labels: Sequence[str]) -> None:
-    """Take the place of the last linear layer behind the encoder's body, and name its outputs."""
-    body = {id(module) for module in network.base_model.modules()}
-    layers = [
-        (path, module)
-        for path, module in network.named_modules()
-        if id(module) not in body and isinstance(module, nn.Linear | Head)
-    ]
-    if not layers:
-        raise ConfigError(f"{type(network).__name__} has no linear layer for labels behind its body")
-    path, replaced = layers[-1]
-    head = Head(replaced.weight.shape[1], labels).to(network.device)
-    parent, _, name = path.rpartition(".")
-    setattr(network.get_submodule(parent), name, head)
-    # Found under this name as on a decoder, but no second module: the weights have one name.
-    network.__dict__["answer_head"] = head
-    network.config.id2label = dict(enumerate(labels))
-    network.config.label2id = {label: i for i, label in enumerate(labels)}
-    network.num_labels = len(labels)
-
-
 def thaw(network: Any) -> None:
     """Let the head move, and what an encoder has between its blocks and its head."""
-    network.answer_head.requires_grad_(True)
-    if of(network.config) is ENCODER:
-        for parameter in blocks.behind_blocks(network):
-            parameter.requires_grad_(True)
+    for parameter in network.answer_head.moving(network):
+        parameter.requires_grad_(True)
 
 
 def to_row(lesson: Lesson, chat: Chat, form: Format, labels: Sequence[str]) -> Row:
@@ -109,10 +69,7 @@ def to_row(lesson: Lesson, chat: Chat, form: Format, labels: Sequence[str]) -> R
 def label_loss(network: Any, batch: Batch) -> Tensor:
     """`training.loop.Loss`: the sum over rows of the negative log-likelihood of their labels, in nats."""
     learnt = batch.weights > 0
-    if of(network.config) is ENCODER:
-        scores = sides.label_scores(network, batch.ids, learnt.int().argmax(1))
-    else:
-        scores = network.answer_head(hidden_states(network, batch)[learnt])
+    scores = network.answer_head.of_batch(network, batch)
     losses = cross_entropy(scores, batch.targets[learnt], reduction="none")
     return (losses * batch.weights[learnt]).sum()
 
@@ -124,11 +81,7 @@ def label_scores(network: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
     for i, prompt in enumerate(prompts):
         ids[i, : len(prompt)] = torch.tensor(prompt)
     last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=network.device)
-    if of(network.config) is ENCODER:
-        return sides.label_scores(network, ids.to(network.device), last).cpu()
-    # Padding is on the right, where causal attention never looks.
-    hidden = network.base_model(input_ids=ids.to(network.device), use_cache=False).last_hidden_state
-    scores: Tensor = network.answer_head(hidden[torch.arange(len(prompts), device=network.device), last])
+    scores: Tensor = network.answer_head.of_prompts(network, ids.to(network.device), last)
     return scores.cpu()
 
 

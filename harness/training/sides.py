@@ -1,8 +1,8 @@
 """Networks with another way in and out than a decoder: what they read, and where their answer stands.
 
 The loop's batches hold prompt and answer in one row, which is what a decoder reads. An encoder-decoder
-reads the prompt on one side and the answer on the other; an encoder sees both ways, padding included,
-unless a mask hides it.
+reads the prompt on one side and the answer on the other. An encoder writes nothing: it gives labels
+(`harness.training.pooled_head`).
 """
 
 from __future__ import annotations
@@ -71,14 +71,6 @@ def target_loss(network: Any, batch: Batch) -> torch.Tensor:
     return (losses * weights[said]).sum()
 
 
-def label_scores(network: Any, ids: torch.Tensor, last: torch.Tensor) -> torch.Tensor:
-    """Scores [rows, labels] of an encoder with a classification head, for `ids` [rows, length] of which
-    row i ends at place `last[i]`."""
-    seen = _places(last + 1, ids.shape[1])
-    scores: torch.Tensor = network(input_ids=ids, attention_mask=seen.long()).logits
-    return scores
-
-
 def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:
     """Float32 logits of what comes first after a prompt, on the CPU; of an encoder, its labels' scores."""
     import torch
@@ -93,9 +85,8 @@ def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:
     return (logits if kind is ENCODER else logits[-1]).float().cpu()
 
 
-def _places(lengths: torch.Tensor, longest: int | None = None) -> torch.Tensor:
+def _places(lengths: torch.Tensor) -> torch.Tensor:
     """[rows, longest] booleans: the first `lengths[i]` places of row i."""
     import torch
 
-    width = int(lengths.max()) if longest is None else longest
-    return torch.arange(width, device=lengths.device) < lengths[:, None]
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]
