@@ -24,6 +24,10 @@ SHARE = 0.5
 """Of the speed of bare matrix products, what a network of them reaches."""
 SAMPLE = 32
 """Examples whose lengths are looked at."""
+MOST_ROWS = 256.0
+"""Rows above which a matrix product is not expected to be faster for each of them."""
+LEAST_SECONDS = 0.05
+"""That a speed is taken over."""
 
 log = logging.getLogger(__name__)
 
@@ -111,26 +115,28 @@ class _Speed:
         self._known: dict[int, float] = {}
 
     def __call__(self, rows: float) -> float:
-        size = 2 ** round(math.log2(min(max(rows, 1.0), 2048.0)))
+        size = 2 ** round(math.log2(min(max(rows, 1.0), MOST_ROWS)))
         if size not in self._known:
             self._known[size] = SHARE * self._timed(size)
         return self._known[size]
 
-    def _timed(self, rows: int, least: float = 0.1) -> float:
+    def _timed(self, rows: int) -> float:
         import torch
 
         from harness.models.load import choose_dtype
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
         made: dict[str, Any] = {"device": device, "dtype": choose_dtype("auto", device)}
-        left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, 4 * self.width, **made)
-        left @ right
+        left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, self.width, **made)
         wait = torch.cuda.synchronize if device == "cuda" else lambda: None
-        wait()
-        clock, count = time.perf_counter(), 0
-        while (taken := time.perf_counter() - clock) < least:
-            for _ in range(10):
+        count, taken = 1, 0.0
+        left @ right  # the first is slower
+        while taken < LEAST_SECONDS:
+            count *= 2
+            wait()
+            clock = time.perf_counter()
+            for _ in range(count):
                 left @ right
             wait()
-            count += 10
-        return 8.0 * rows * self.width**2 * count / taken
+            taken = time.perf_counter() - clock
+        return 2.0 * rows * self.width**2 * count / taken

@@ -15,7 +15,7 @@ from harness.core.execution import Job
 from harness.core.kinds import build
 from harness.decide.cost import Prices
 from harness.decide.cost import load as load_prices
-from harness.run.cells import _check_fits, _limited, _refuse_training_a_server
+from harness.run.cells import _check_fits, _check_model, _limited
 from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
 from harness.run.workbench import fingerprint
@@ -98,7 +98,7 @@ def make_plan(
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
     chosen = _limited(with_overrides(catalogue.load(recipe), overrides), labels)
     spec = model or DEFAULT_MODEL
-    _refuse_training_a_server(spec, (chosen,))
+    _check_model(spec, (chosen,))
     _check_fits(loaded, chosen)
     sampling.pruner(pruner)
     plan = Plan(

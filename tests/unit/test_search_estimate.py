@@ -133,3 +133,11 @@ def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPa
     assert questions == []
     assert not output.ask(10 * output.LONG)
     assert questions == ["Go on for about 10.0 hours?"]
+
+
+def test_a_speed_is_taken_once_for_a_size() -> None:
+    speed = rough._Speed(32)
+    found = speed(1000.0)
+    assert found > 0
+    assert speed(200.0) == found
+    assert speed(4.0) != found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -106,6 +107,42 @@ def test_a_trial_of_optuna_alone_is_not_waited_for_twice(
     loop = Loop(mine, fake(mine), 0, 0.0)
     assert loop.run() == 3
     assert loop.silent == {foreign.number}
+
+
+def test_a_worker_of_another_machine_is_dead_after_two_minutes_of_silence(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    study = open_study(plan(tiny_task, tmp_path / "r", 4))
+    trial = study.ask()
+    storage.claim(trial)
+    trial.set_user_attr("worker", {**trial.user_attrs["worker"], "host": "elsewhere"})
+    for silence, dead in ((100.0, []), (121.0, [trial.number])):
+        trial.set_user_attr("alive", time.time() - silence)
+        assert [t.number for t in storage.retry_lost(study)] == dead
+
+
+def test_a_running_trial_says_that_it_lives(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(storage, "BEAT", 0.02)
+    study = open_study(plan(tiny_task, tmp_path / "r", 4))
+    trial, begun = study.ask(), time.time()
+    with storage.alive(trial):
+        deadline = time.monotonic() + 30
+        while "alive" not in study.trials[0].user_attrs and time.monotonic() < deadline:
+            time.sleep(0.02)
+    assert begun <= study.trials[0].user_attrs["alive"] <= time.time()
+
+
+@pytest.mark.parametrize(
+    ("budget", "trials"), [({"tokens": 300}, 2), ({"tokens": 330}, 3), ({"hours": 1.0}, 0), ({}, 5)]
+)
+def test_tokens_and_hours_end_a_search(
+    tiny_task: Path, tmp_path: Path, budget: dict[str, Any], trials: int
+) -> None:
+    """A trial of the fake objective trains on 100 tokens and reads 6 prompts of 10."""
+    mine = plan(tiny_task, tmp_path / "r", 5, **budget)
+    assert Loop(mine, fake(mine), 0, time.time() - 3601).run() == trials
 
 
 def test_only_the_beginning_and_the_end_of_a_trial_wait_for_the_disk(
