@@ -21,8 +21,8 @@ _WRITES = ("ForCausalLM", "LMHeadModel")
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """`loader` is the transformers class that loads it, `peft_task` how peft calls it and `pipeline` how
-    hubs do. `weights` and `bases` are the kinds that may be used with it; None: all. `says` and `remedy`
-    are for messages."""
+    hubs do. `weights` and `bases` are the kinds that may be used with it; None: all (`moved` puts
+    another run's stages in place, which were checked there). `says` and `remedy` are for messages."""
 
     name: str
     loader: str
@@ -43,7 +43,7 @@ ENCODER = Architecture(
     loader="AutoModelForSequenceClassification",
     peft_task="SEQ_CLS",
     pipeline="text-classification",
-    weights=("classification",),
+    weights=("classification", "moved"),
     bases=("plain",),
     writes=False,
     says="an encoder: it reads and writes no text, so all it can learn is a classification head",
@@ -54,7 +54,7 @@ ENCODER_DECODER = Architecture(
     loader="AutoModelForSeq2SeqLM",
     peft_task="SEQ_2_SEQ_LM",
     pipeline="text2text-generation",
-    weights=("lora", "full"),
+    weights=("lora", "full", "moved"),
     bases=("plain", "int8", "nf4"),
     says="an encoder-decoder: of weights lora and full are known for it, of bases plain, int8 and nf4",
     remedy="leave them out with --recipes, or name a decoder",

@@ -100,10 +100,8 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
 
     tasks = [load(name) for name in experiment.tasks]
     for model in experiment.models:
-        _refuse_training_a_server(model, experiment.recipes)
+        _check_model(model, experiment.recipes)
         mark = fingerprint(model)
-        if not is_server(model):
-            architecture.check(model, architecture.of_spec(model), experiment.recipes)
         for task in tasks:
             for recipe in experiment.recipes:
                 _check_fits(task, recipe)
@@ -133,9 +131,12 @@ def _check_fits(task: Task, recipe: Recipe) -> None:
         raise ConfigError(f"recipe '{recipe.name}' needs train examples, task '{task.name}' has none")
 
 
-def _refuse_training_a_server(model: str, recipes: tuple[Recipe, ...]) -> None:
+def _check_model(model: str, recipes: tuple[Recipe, ...]) -> None:
+    if not is_server(model):
+        architecture.check(model, architecture.of_spec(model), recipes)
+        return
     trained = [recipe.name for recipe in recipes if recipe.weights]
-    if is_server(model) and trained:
+    if trained:
         raise ConfigError(
             f"model '{hidden(model)}' is asked, never trained; recipes {', '.join(trained)} train",
             remedy="leave them out with --recipes, or name a model that can be loaded here",

@@ -229,16 +229,15 @@ def test_lora_adapts_what_the_shape_has(tmp_path: Path) -> None:
     assert adapted(target_modules="q, v") == {"q", "v"}
 
 
-def test_lora_over_a_quantized_base_trains_loads_and_merges(tmp_path: Path) -> None:
+@pytest.mark.parametrize("base", ["nf4", "int8"])
+def test_lora_over_a_quantized_base_trains_and_loads(tmp_path: Path, base: str) -> None:
     kind = build("weights", {"kind": "lora", "learning_rate": 1e-2, "num_train_epochs": 2})
-    of = model("t5", "nf4")
+    of = model("t5", base)
     before = sides.first_logits(of.network, [70, 258])
     kind.save(kind.train(of, lessons(16), context(tmp_path / "train")).model, tmp_path / "saved")
     with torch.no_grad():
         after = sides.first_logits(of.network, [70, 258])
-        again = sides.first_logits(
-            kind.load(model("t5", "nf4"), tmp_path / "saved").network.eval(), [70, 258]
-        )
+        again = sides.first_logits(kind.load(model("t5", base), tmp_path / "saved").network.eval(), [70, 258])
     assert not torch.allclose(before, after, atol=1e-3)
     torch.testing.assert_close(again, after, atol=1e-5, rtol=1e-4)
 

@@ -191,6 +191,15 @@ def test_an_encoder_without_a_head_says_nothing_and_learns_nothing_else(tmp_path
         build("weights", "classification").train(model("t5"), lessons(2), context(tmp_path))
 
 
+@pytest.mark.parametrize("shape", ["bert", "t5"])
+def test_benchmarks_are_for_decoders(tmp_path: Path, shape: str) -> None:
+    from harness.benchmarks.evaluate import language_model
+    from harness.benchmarks.target import of_model
+
+    with pytest.raises(ConfigError, match=f"benchmarks ask decoders; 'tiny:{shape}' is an encoder"):
+        language_model(of_model(tmp_path, f"tiny:{shape}"), model(shape))
+
+
 def test_parity_asks_whether_the_head_has_moved(tmp_path: Path) -> None:
     of, some = model("bert"), coloured(6)
     before = parity.canary(of, some)
