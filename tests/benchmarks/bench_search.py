@@ -1,6 +1,7 @@
 """What a search costs beside its trials, and what pruning saves.
 
-HARNESS_BENCH_TRIALS sets another number of quick trials, HARNESS_BENCH_PRUNERS other pruners (comma-separated).
+HARNESS_BENCH_TRIALS sets another number of quick trials, HARNESS_BENCH_PRUNERS other pruners (comma-separated),
+HARNESS_BENCH_SEARCH another number of trained trials, HARNESS_BENCH_SEEDS fewer seeds where dev grows.
 Prints; docs/search.md has what was measured.
 """
 
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from harness.run.folder import read_lines
 from harness.search import sampling
 from harness.search.plan import Plan
 from harness.search.session import make_plan, search
@@ -87,12 +89,13 @@ def test_overhead_per_trial(tiny_task: Path, tmp_path: Path) -> None:
 WORDS = {"oak": "tree", "elm": "tree", "cod": "fish", "eel": "fish", "owl": "bird", "hen": "bird"}
 SEEDS = 3
 EPOCHS = 9
+DEV = 30
 
 
 def learnable(folder: Path) -> Path:
     """A task that the tiny random model can learn: the kind of a word, told by its letters."""
     folder.mkdir(parents=True)
-    for split, count in (("train", 48), ("dev", 30), ("test", 6)):
+    for split, count in (("train", 48), ("dev", DEV), ("test", 6)):
         words = [list(WORDS)[i % len(WORDS)] for i in range(count)]
         rows = [
             {
@@ -112,8 +115,10 @@ def learnable(folder: Path) -> Path:
     return folder
 
 
-def _searched(task: Path, results: Path, pruner: str, seed: int, trials: int) -> tuple[int, float, Plan]:
-    """Training steps of a search, and its best dev score."""
+def _searched(
+    task: Path, results: Path, pruner: str, seed: int, trials: int, first: int = 0
+) -> tuple[int, float, Plan]:
+    """Training steps of a search, and its best dev score; `first` dev examples at the first rung, 0: all."""
     mine = make_plan(
         str(task),
         "full",
@@ -124,7 +129,8 @@ def _searched(task: Path, results: Path, pruner: str, seed: int, trials: int) ->
         seed=seed,
         overrides=(
             f"weights.num_train_epochs={EPOCHS}",
-            "weights.dev_examples=30",
+            f"weights.dev_examples={DEV}",
+            f"weights.first_dev_examples={first}",
             "weights.per_device_train_batch_size=4",
         ),
         settings=(
@@ -136,6 +142,30 @@ def _searched(task: Path, results: Path, pruner: str, seed: int, trials: int) ->
     )
     found = search(mine, say=lambda _: None)
     return int(found.time()["steps"]), float(found.best["value"]), mine
+
+
+def _asked_on_the_way(plan: Plan) -> int:
+    """Dev examples that the evaluations of all trainings answered."""
+    files = (plan.results / "runs").glob("*/train_steps.jsonl")
+    steps = [step for file in files for step in read_lines(file)]
+    return sum(step["dev_part"] or DEV for step in steps if step["dev_score"] is not None)
+
+
+def test_growing_dev_saves_answers_at_an_equal_best_score(tmp_path: Path) -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    task = learnable(tmp_path / "words")
+    trials = int(os.environ.get("HARNESS_BENCH_SEARCH", "24"))
+    for seed in range(int(os.environ.get("HARNESS_BENCH_SEEDS", str(SEEDS)))):
+        for first in (0, 4):
+            steps, best, mine = _searched(
+                task, tmp_path / f"{first}-{seed}", "hyperband", seed, trials, first
+            )
+            asked = _asked_on_the_way(mine)
+            said = f"first {first or DEV}: {asked} dev answers, {steps} steps, best {best:.3f}"
+            print(f"\nseed {seed}, {said}", end="", flush=True)
+    print()
 
 
 def test_pruning_saves_steps_at_an_equal_best_score(tmp_path: Path) -> None:
