@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
 from harness.training import checkpoint, processes
+from harness.training.allocator import kept_memory
 from harness.training.average import Average
 from harness.training.batches import in_order, plan, step_count
 from harness.training.evaluation import Evaluation, evaluate
@@ -115,6 +116,7 @@ class _Loop:
                 recomputed_activations(self.learner.network, self.settings.activation_checkpointing),
                 fused_lora(self.learner.network),
                 fused_norms(self.learner.network),
+                kept_memory(),
             ):
                 for rows in self._steps():
                     self._step(rows)
