@@ -91,7 +91,7 @@ def test_accelerate_launch_divides_the_network_and_gives_the_run_of_one_process(
     launcher = [sys.executable, "-m", "accelerate.commands.launch", "--multi_gpu", "--num_processes=2"]
     command = ["--module", "harness", *_arguments(tiny_task, tmp_path / "two", "sharding=full")]
     line = [*launcher, "--main_process_port=0", *command]
-    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=240)
+    done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=600)
     assert done.returncode == 0, done.stderr
     one, two = (
         {p.name: p for p in (tmp_path / name / "runs").iterdir() if p.is_dir()} for name in ("one", "two")
