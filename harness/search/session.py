@@ -186,7 +186,7 @@ def search(
         if seconds > agreed and not confirm(seconds):
             return collect(plan)
     if jobs == 1:
-        Loop(plan, evaluate, 0, began, tell).run()
+        _until_all_end(Loop(plan, evaluate, 0, began, tell), say)
     else:
         del evaluate
         work = SearchWork(plan=plan, began=began, evaluator=make)
@@ -195,6 +195,18 @@ def search(
             pass
     _index(plan.results)
     return collect(plan)
+
+
+def _until_all_end(loop: Loop, say: Callable[[str], None]) -> None:
+    """Run trials, and wait for those that other processes run: the best may be among them. What a process
+    that dies leaves behind is tried again here."""
+    loop.run()
+    if others := loop.elsewhere():
+        say(f"waiting for trial {', '.join(str(t.number) for t in others)} of another process")
+    while others:
+        time.sleep(0.2)
+        loop.run()
+        others = loop.elsewhere()
 
 
 def _left(plan: Plan, study: optuna.Study) -> int:

@@ -104,6 +104,11 @@ class Loop:
             said = f"storage of study '{self.plan.study}' is gone: {storage.reason(error)}"
             raise RunError(f"{said} — once it is back, the same command goes on") from None
 
+    def elsewhere(self) -> list[FrozenTrial]:
+        """Trials that others run."""
+        self.ledger.refresh()
+        return [trial for trial in self.ledger.running() if not storage.is_dead(trial)]
+
     def _run(self, most: int | None) -> int:
         done = duplicates = 0
         while most is None or done < most:

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
 
 PAUSES: tuple[float, ...] = (0.5, 2.0, 8.0)
 """Seconds between one try and the next."""
-STAMPS = ("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation", "mtime", "created")
-STAMPS += ("LastModified", "Last-Modified", "last_modified")
+STAMPS: tuple[str, ...] = (
+    *("ETag", "etag", "md5Hash", "content_md5", "Content-MD5", "generation"),
+    *("mtime", "created", "LastModified", "Last-Modified", "last_modified"),
+)
 """What file systems say of a file that changes when it does."""
 FINAL = (FileNotFoundError, PermissionError, NotImplementedError)
 """What another try would not change."""

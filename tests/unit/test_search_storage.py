@@ -210,3 +210,40 @@ def test_optuna_alone_reads_names_values_and_scores_on_the_way(
         assert {str(step): value for step, value in trial.intermediate_values.items()} == row["intermediate"]
         assert list(trial.intermediate_values) == list(range(1, RUNGS + 1))
         assert (trial.state.name.lower(), trial.value) == (row["state"], row["value"])
+
+
+def test_who_ends_first_waits_for_the_trials_of_others(tiny_task: Path, tmp_path: Path) -> None:
+    """Else it would call the best of the finished ones the best of all."""
+    mine = plan(tiny_task, tmp_path / "r", 3)
+    study = open_study(mine)
+    study.enqueue_trial(mine.space().defaults())
+    other = study.ask()
+    storage.claim(other)
+    said: list[str] = []
+
+    def say(text: str) -> None:
+        said.append(text)
+        if text.startswith("waiting"):
+            threading.Timer(0.5, lambda: study.tell(other, 100.0)).start()
+
+    search(mine, make=fake, say=say)
+    assert [text for text in said if text.startswith("waiting")] == ["waiting for trial 0 of another process"]
+    assert study.trials[0].state == TrialState.COMPLETE
+    assert len(study.trials) == 3
+
+
+def test_a_trial_whose_process_dies_while_others_wait_is_tried_again(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = plan(tiny_task, tmp_path / "r", 2)
+    study = open_study(mine)
+    study.enqueue_trial(mine.space().defaults())
+    other = study.ask()
+    storage.claim(other)
+    real, dead = storage.is_dead, threading.Event()
+    monkeypatch.setattr(storage, "is_dead", lambda t: (t.number == other.number and dead.is_set()) or real(t))
+
+    found = search(mine, make=fake, say=lambda text: dead.set() if text.startswith("waiting") else None)
+    assert study.trials[0].state == TrialState.FAIL
+    done = [row for row in found.rows if row["state"] == "complete"]
+    assert len(done) == 2
