@@ -1,64 +1,68 @@
-"""Memory that a step frees stays for the next one, and goes back to the system afterwards."""
+"""Memory that a step frees stays for the next one, and goes back to the system afterwards.
+
+In processes of their own: what the allocator does depends on what was freed before.
+"""
 
 from __future__ import annotations
 
-import contextlib
-import ctypes
+import subprocess
+import sys
 
-import psutil
 import pytest
-import torch
 
-from harness.training.allocator import _glibc, kept_memory
+from harness.training.allocator import _glibc
 
 pytestmark = pytest.mark.skipif(not hasattr(_glibc(), "mallinfo2"), reason="not glibc 2.33 or later")
 
-SIZE = 64 << 20
+BEFORE = """
+import contextlib, ctypes
+from harness.training.allocator import _glibc, kept_memory
 
+SIZE = 64 << 20
+glibc = _glibc()
+glibc.malloc.restype = ctypes.c_void_p
+glibc.free.argtypes = [ctypes.c_void_p]
 
 class Mallinfo2(ctypes.Structure):
-    """glibc's own account of its heap (malloc.h)."""
+    names = "arena ordblks smblks hblks hblkhd usmblks fsmblks uordblks fordblks keepcost"
+    _fields_ = [(name, ctypes.c_size_t) for name in names.split()]
 
-    _fields_ = [
-        (name, ctypes.c_size_t)
-        for name in [
-            "arena",
-            "ordblks",
-            "smblks",
-            "hblks",
-            "hblkhd",
-            "usmblks",
-            "fsmblks",
-            "uordblks",
-            "fordblks",
-            "keepcost",
-        ]
-    ]
+glibc.mallinfo2.restype = Mallinfo2
+
+def mapped():
+    "Bytes that glibc asks the system for, and hands back, for 64 MB alone."
+    before = glibc.mallinfo2().hblkhd
+    block = glibc.malloc(ctypes.c_size_t(SIZE))
+    after = glibc.mallinfo2().hblkhd
+    glibc.free(block)
+    return after - before
+"""
 
 
-def mapped_by_a_tensor() -> int:
-    """Bytes that glibc asks the system for, and hands back, for one tensor of 64 MB alone."""
-    library = _glibc()
-    library.mallinfo2.restype = Mallinfo2
-    before = library.mallinfo2().hblkhd
-    tensor = torch.ones(SIZE // 4)
-    mapped: int = library.mallinfo2().hblkhd - before
-    del tensor
-    return mapped
+def check(script: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", BEFORE + script], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
-def test_large_tensors_come_from_memory_that_is_kept() -> None:
-    assert mapped_by_a_tensor() >= SIZE
-    with kept_memory():
-        assert mapped_by_a_tensor() == 0
-    assert mapped_by_a_tensor() >= SIZE
+def test_large_blocks_come_from_memory_that_is_kept() -> None:
+    check("""
+assert mapped() >= SIZE
+with kept_memory():
+    assert mapped() == 0
+assert glibc.mallinfo2().fordblks < SIZE
+assert mapped() >= SIZE
+""")
 
 
 def test_it_goes_back_at_the_end_also_after_an_error() -> None:
-    process = psutil.Process()
-    with contextlib.suppress(RuntimeError), kept_memory():
-        held = [torch.ones(SIZE // 4) for _ in range(4)]
-        held.clear()
-        kept = process.memory_info().rss
-        raise RuntimeError
-    assert process.memory_info().rss < kept - 3 * SIZE
+    check("""
+with contextlib.suppress(RuntimeError), kept_memory():
+    blocks = [glibc.malloc(ctypes.c_size_t(SIZE)) for _ in range(4)]
+    for block in blocks:
+        glibc.free(block)
+    assert glibc.mallinfo2().fordblks > 3 * SIZE
+    raise RuntimeError
+assert glibc.mallinfo2().fordblks < SIZE
+""")
