@@ -7,7 +7,7 @@ common colour blindness); marks also differ in shape, and every series is named 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from markupsafe import Markup, escape
@@ -91,6 +91,11 @@ def group(*parts: Markup, **attributes: object) -> Markup:
 
 def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
     return element("line", x1=x1, y1=y1, x2=x2, y2=y2, class_=class_)
+
+
+def beside(names: Iterable[str]) -> float:
+    """Where a drawing begins whose rows have these names at their left; a letter is at most 7 wide."""
+    return min(max(150.0, 20.0 + 7.0 * max(map(len, names), default=0)), 330.0)
 
 
 def text(x: float, y: float, words: str, class_: str = "", anchor: str = "start") -> Markup:

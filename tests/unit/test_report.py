@@ -135,6 +135,19 @@ def test_pictures_have_a_text_alternative_and_their_numbers(data: ReportData) ->
     assert text.count('<div class="draw">') == text.count('data-copy="csv"') == len(plots)
 
 
+def test_names_beside_a_drawing_are_not_cut_off(data: ReportData) -> None:
+    """A run's name with labels and seed needs more room than that of a recipe."""
+    bars = [
+        failures.Bar(run, "a_recipe_of_mine (n=100) · seed 1", {"right": 3})
+        for run in data.groups[0].runs[:2]
+    ]
+    drawn = failures._drawing(bars, ())
+    places = re.findall(r'<text x="([\d.]+)"[^>]*class="label"', drawn)
+    assert len(places) == 2
+    # In the report's font letters are less than 6 wide on average.
+    assert all(float(x) > 6 * len(bars[0].name) for x in places)
+
+
 def test_answers_past_the_cap_are_left_out_in_the_open(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -15,7 +15,7 @@ from harness.report.sections.matrix import MARKS
 
 ORDER = 20
 TITLE = "Differences"
-WIDTH, LEFT, RIGHT, ROW, TOP = 760.0, 150.0, 560.0, 34.0, 16.0
+WIDTH, RIGHT, ROW, TOP = 760.0, 560.0, 34.0, 16.0
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ def _by_reference(verdict: Verdict) -> tuple[tuple[str, tuple[Comparison, ...]],
 def _picture(group: Group, verdict: Verdict, reference: str, rows: Sequence[Comparison]) -> parts.Picture:
     bottom = TOP + ROW * len(rows)
     ends = [0.0, -verdict.margin, verdict.margin, *(c.low for c in rows), *(c.high for c in rows)]
-    x = svg.linear(ends, LEFT, RIGHT)
+    x = svg.linear(ends, svg.beside(c.recipe for c in rows), RIGHT)
     labels = [numbers.signed(tick).removesuffix(".0") if tick else "0" for tick in x.ticks()]
     band = svg.element(
         "rect", x=x(-verdict.margin), y=TOP, width=x(verdict.margin) - x(-verdict.margin),
@@ -88,7 +88,7 @@ def _row(group: Group, x: svg.Scale, place: int, found: Comparison) -> Markup:
     open_ = " open" if found.outcome == "inconclusive" else ""
     shown = f"{numbers.signed(found.difference)}  [{numbers.signed(found.low)}, {numbers.signed(found.high)}]"
     return svg.group(
-        svg.text(LEFT - 14, y + 4, found.recipe, "label", "end"),
+        svg.text(x.start - 14, y + 4, found.recipe, "label", "end"),
         svg.line(x(found.low), y, x(found.high), y, f"whisker s{colour % svg.PALETTE}"),
         svg.mark(x(found.difference), y, colour, f"{found.recipe}: {shown}"),
         svg.text(RIGHT + 18, y + 4, f"{MARKS[found.outcome][0]}  {shown}", "value"),

@@ -15,7 +15,7 @@ from harness.report.data import Group, ReportData, Run
 
 ORDER = 40
 TITLE = "Failure modes"
-WIDTH, LEFT, RIGHT, ROW, TOP = 760.0, 150.0, 740.0, 36.0, 8.0
+WIDTH, RIGHT, ROW, TOP = 760.0, 740.0, 36.0, 8.0
 RIGHT_ANSWER, ERROR = "right", "error"
 
 
@@ -80,7 +80,8 @@ def _class(mode: str, modes: Sequence[str]) -> str:
 
 def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
     bottom = TOP + ROW * len(bars)
-    x = svg.Scale(0.0, float(max(bar.total for bar in bars)), LEFT, RIGHT)
+    left = svg.beside(bar.name for bar in bars)
+    x = svg.Scale(0.0, float(max(bar.total for bar in bars)), left, RIGHT)
     labels = [f"{tick:g}" for tick in x.ticks()]
     said = "; ".join(
         f"{bar.name}: "
@@ -98,7 +99,7 @@ def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
 
 
 def _bar(bar: Bar, modes: Sequence[str], x: svg.Scale, y: float) -> Markup:
-    drawn = [svg.text(LEFT - 14, y + ROW / 2 + 4, bar.name, "label", "end")]
+    drawn = [svg.text(x.start - 14, y + ROW / 2 + 4, bar.name, "label", "end")]
     start = 0
     for mode in (*modes, RIGHT_ANSWER):
         count = bar.counts.get(mode, 0)
