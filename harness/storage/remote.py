@@ -22,8 +22,8 @@ STAMPS: tuple[str, ...] = (
     *("mtime", "created", "LastModified", "Last-Modified", "last_modified"),
 )
 """What file systems say of a file that changes when it does."""
-FINAL = (FileNotFoundError, PermissionError, NotImplementedError)
-"""What another try would not change."""
+FINAL = (PermissionError, NotImplementedError)
+"""What another try would not change; the second is how fsspec says that a file system cannot be written to."""
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*(::[^/]+)*://")
 T = TypeVar("T")
 

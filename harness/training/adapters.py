@@ -10,11 +10,11 @@ import contextlib
 import copy
 import warnings
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
+from harness.training.forwards import replaced
 
 
 def attach(network: Any, config: Any) -> str:
@@ -132,14 +132,8 @@ def merged(network: Any) -> Iterator[None]:
     They are made layer by layer while computing, so this needs no second copy of the network. A
     quantized layer is merged as it is exported: dequantized, then added to.
     """
-    layers = [layer for _, layer in _layers(network)]
-    for layer in layers:
-        layer.forward = _merged_forward(layer)
-    try:
+    with replaced([layer for _, layer in _layers(network)], _merged_forward):
         yield
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 @contextlib.contextmanager
@@ -151,13 +145,8 @@ def unrounded_inputs(network: Any) -> Iterator[None]:
     # An adapted layer shows its base layer's weight as its own.
     adapted = {id(layer) for _, layer in _layers(network)}
     layers = [m for m in network.modules() if quantization(m) == "8bit" and id(m) not in adapted]
-    for layer in layers:
-        layer.forward = partial(_dequantized, layer)
-    try:
+    with replaced(layers, _dequantized):
         yield
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 def _layers(network: Any) -> Iterator[tuple[str, Any]]:
@@ -166,21 +155,17 @@ def _layers(network: Any) -> Iterator[tuple[str, Any]]:
     return ((path, m) for path, m in network.named_modules() if isinstance(m, BaseTunerLayer))
 
 
-def _merged_forward(layer: Any) -> Any:
-    def forward(x: Any, *args: Any, **kwargs: Any) -> Any:
-        if quantization(layer.get_base_layer()):
-            return _dequantized(layer, x)
-        # The copy's own forward must not be the one set on the original.
-        held, layer.forward = layer.__dict__.pop("forward"), None
-        del layer.forward
-        try:
-            alone = copy.deepcopy(layer)
-        finally:
-            layer.forward = held
-        alone.merge()
-        return alone.get_base_layer()(x, *args, **kwargs)
-
-    return forward
+def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    if quantization(layer.get_base_layer()):
+        return _dequantized(layer, x)
+    # The copy's own forward must not be the one set on the original.
+    held = layer.__dict__.pop("forward")
+    try:
+        alone = copy.deepcopy(layer)
+    finally:
+        layer.forward = held
+    alone.merge()
+    return alone.get_base_layer()(x, *args, **kwargs)
 
 
 def _dequantized(layer: Any, x: Any) -> Any:

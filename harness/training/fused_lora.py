@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from harness.training.forwards import replaced
 
 
 class _Product(torch.autograd.Function):
@@ -45,14 +46,8 @@ def fused_lora(network: Any) -> Iterator[None]:
     It is allowed for one adapter without dropout over a float32 linear layer that does not move;
     DoRA and other variants, several stages at once and quantized layers are left to peft.
     """
-    layers = [module for module in network.modules() if _is_plain(module)]
-    for layer in layers:
-        layer.forward = partial(_forward, layer)
-    try:
+    with replaced([module for module in network.modules() if _is_plain(module)], _forward):
         yield
-    finally:
-        for layer in layers:
-            del layer.forward
 
 
 def _is_plain(module: Any) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+
+from harness.training.forwards import replaced
 
 
 class _RootMeanSquareNorm(torch.autograd.Function):
@@ -37,14 +38,8 @@ def fused_norms(network: Any) -> Iterator[None]:
     Whether a norm is this one is tried on a random input: Gemma's, for example, multiplies by
     1 + weight, and stays.
     """
-    norms = [module for module in network.modules() if _is_plain(module)]
-    for norm in norms:
-        norm.forward = partial(_forward, norm)
-    try:
+    with replaced([module for module in network.modules() if _is_plain(module)], _forward):
         yield
-    finally:
-        for norm in norms:
-            del norm.forward
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
