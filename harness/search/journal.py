@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,13 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 FILE = "trials.jsonl"
+EXACT = "exact"
+"""The attribute of a trial with its values as they were measured, where the sampler was told others."""
+
+
+def exact(trial: FrozenTrial) -> Sequence[float]:
+    """A finished trial's values as they were measured."""
+    return trial.user_attrs.get(EXACT, trial.values)
 
 
 def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, Any]:
@@ -22,7 +29,7 @@ def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, A
     attributes = trial.user_attrs
     cost = attributes.get("cost", {})
     # Of a pruned trial Optuna gives its last score on the way, which is no result.
-    values = trial.values if trial.state.name == "COMPLETE" else None
+    values = exact(trial) if trial.state.name == "COMPLETE" else None
     return {
         "study": study,
         "number": trial.number,

@@ -19,6 +19,7 @@ from harness.run.locks import Lock
 from harness.run.progress import Progress
 from harness.run.scoring import mean_score
 from harness.run.workbench import Workbench
+from harness.search import objectives
 from harness.search.plan import Plan
 from harness.storage import mirror
 
@@ -101,13 +102,11 @@ def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[s
 
 
 def rung_value(step: StepRecord) -> float:
-    """The dev score, and less than a ten-thousandth for a low dev loss: early in training many trials have
-    the same score, most often 0, and no pruner could tell them apart. Where dev grows, the score is that
-    of the part that all trials are scored on at this rung."""
+    """The dev score with the dev loss. Where dev grows, the score is that of the part that all trials are
+    scored on at this rung."""
     score = step.dev_score if step.rung_score is None else step.rung_score
     assert score is not None
-    loss = step.dev_loss
-    return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
+    return objectives.with_loss(score, step.dev_loss)
 
 
 class Watch(Progress):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -186,7 +186,7 @@ class Loop:
 
         trial.set_user_attr("duplicate_of", first.number)
         if first.state == TrialState.COMPLETE:
-            told = self.study.tell(trial, first.values)
+            told = self._tell(trial, journal.exact(first), first.values)
         elif first.state == TrialState.PRUNED:
             for step, value in first.intermediate_values.items():
                 trial.report(value, step)
@@ -194,6 +194,12 @@ class Loop:
         else:
             told = self.study.tell(trial, state=TrialState.FAIL)
         self._write(told)
+
+    def _tell(self, trial: optuna.Trial, exact: Sequence[float], told: Sequence[float]) -> FrozenTrial:
+        """`exact` is kept beside what the sampler hears, where they differ."""
+        if list(exact) != list(told):
+            trial.set_user_attr(journal.EXACT, list(exact))
+        return self.study.tell(trial, told)
 
     def _write(self, trial: FrozenTrial) -> dict[str, Any]:
         row = journal.row(self.study.study_name, trial, self.about)
@@ -228,7 +234,7 @@ class Loop:
                 record = self.evaluate(self.space.apply(trial.params), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
-                told = self.study.tell(trial, values)
+                told = self._tell(trial, values, objectives.told(self.plan.objectives, values, record))
             except PrunedError as error:
                 trial.set_user_attr("stopped", str(error))
                 self._note_partial(trial)

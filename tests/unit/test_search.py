@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
+import statistics
 import time
 import warnings
 from pathlib import Path
@@ -19,7 +21,7 @@ from harness.search.plan import Plan
 from harness.search.session import search
 from harness.search.space import space
 from harness.search.worker import SearchWork, open_study
-from tests.unit.search_kit import failing, fake, plan, slow
+from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 
@@ -38,6 +40,20 @@ def test_the_defaults_come_first_and_the_best_is_near_the_known_one(tiny_task: P
     assert found.best["value"] > found.rows[0]["value"]
     assert 1e-4 < found.best["params"]["weights.learning_rate"] < 1e-3
     assert sum(row["duplicate_of"] is None for row in found.rows) == 30
+
+
+def test_where_all_score_nothing_the_sampler_goes_by_dev_loss(tiny_task: Path, tmp_path: Path) -> None:
+    def distance(name: str, make: Any) -> float:
+        """From the best rate, in decades, over the last trials of two searches."""
+        far = []
+        for seed in (0, 1):
+            found = search(plan(tiny_task, tmp_path / f"{name}{seed}", 24, seed=seed), make=make, say=quiet)
+            assert all(row["value"] == 0.0 for row in found.rows)
+            rates = [row["params"]["weights.learning_rate"] for row in found.rows[-8:]]
+            far += [abs(math.log10(rate / BEST_RATE)) for rate in rates]
+        return statistics.mean(far)
+
+    assert distance("level", level) < 0.5 * distance("silent", silent)
 
 
 def test_the_same_command_runs_nothing_again_and_more_trials_go_on(tiny_task: Path, tmp_path: Path) -> None:
