@@ -25,6 +25,8 @@ _POSITIONS = 1024
 """Positions whose logits the loss has in memory at a time (`harness.training.loss`)."""
 ADAPTED = 0.91
 """Share of a block's activations that are kept where adapters learn and the weights do not."""
+_MASK = 1.0
+"""Bytes of a number's place in the mask of a dropout."""
 PROCESS = 0.5 * GB
 """Resident memory of a process on the CPU with torch, transformers and peft imported and no model."""
 
@@ -148,14 +150,18 @@ def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: 
     """Bytes that one micro-batch keeps for its gradient, and the logits of its loss.
 
     Per block and token: two norms (their middle step in float32), queries, keys and values, and the
-    gated feed-forward part. Adapters read their inputs in float32, which a narrower base copies.
+    gated feed-forward part. Adapters read their inputs in float32, which a narrower base copies; with
+    dropout each of them has an input of its own, and a mask.
     """
+    read = 5 * shape.hidden + shape.query + shape.intermediate
     block = 6 * shape.hidden + 2 * shape.query + 2 * shape.key_value + 4 * shape.intermediate
     kept = block * size + (4.0 - size) * 2 * shape.hidden
     if added:
         kept *= ADAPTED
         if size < 4:
-            kept += 4.0 * (5 * shape.hidden + shape.query + shape.intermediate)
+            kept += 4.0 * read
+        if getattr(settings, "lora_dropout", 0.0):
+            kept += (4.0 + _MASK) * read
     if getattr(settings, "activation_checkpointing", False):
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from typing import Any
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Lesson
+from harness.decide import memory
 from harness.run.attempt import Attempt
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
@@ -28,7 +30,7 @@ def peak(attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]) -> i
 
 
 def _peak(attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]) -> float:
-    from harness.decide import estimate, memory
+    from harness.decide import estimate
     from harness.models.shape import shape
 
     cell, device = attempt.cell, model.network.device.type
@@ -41,18 +43,29 @@ def _peak(attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]) -> 
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
     idle = memory.Work(tokens=0, learnt=0, rows=rows, length=own)
     found = [memory.inference(sizes, recipe.base, dtype, idle).total]
-    learnt = [(model.chat.encode(x.messages), model.chat.encode_answer(x.answer)) for x in lessons]
     for stage, moved, added in estimate.counted(cell.model, recipe) if lessons else ():
-        longest = getattr(stage, "max_length", model.context)
-        fitting = [pair for pair in learnt if len(pair[0]) + len(pair[1]) <= longest] or learnt
-        count = min(len(fitting), getattr(stage, "per_device_train_batch_size", 1))
-        batch = sorted(fitting, key=lambda pair: -len(pair[0]) - len(pair[1]))[:count]
-        shared = _shared([prompt for prompt, _ in batch]) if count > 1 else 0
-        length = max(len(prompt) + len(answer) for prompt, answer in batch)
-        tokens = shared + count * (length - shared)
-        work = memory.Work(tokens=tokens, learnt=sum(len(a) for _, a in batch), rows=0, length=0)
+        work = largest_batch(lessons, model, stage)
         found.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
     return max(found) + (0 if device == "cuda" else memory.PROCESS)
+
+
+def largest_batch(lessons: Sequence[Lesson], model: LanguageModel, stage: Any) -> memory.Work:
+    """The longest rows that fit, side by side as training lays them (`harness.training.layout`)."""
+    from harness.training.batches import prefix_length
+    from harness.training.rows import to_row
+
+    weight = getattr(stage, "prompt_loss_weight", 0.0)
+    rows = sorted((to_row(lesson, model.chat, weight) for lesson in lessons), key=len, reverse=True)
+    longest = getattr(stage, "max_length", model.context)
+    size = getattr(stage, "per_device_train_batch_size", 1)
+    batch = ([row for row in rows if len(row) <= longest] or rows)[:size]
+    shared = 0 if getattr(stage, "neftune_noise_alpha", 0.0) else prefix_length(batch)
+    return memory.Work(
+        tokens=shared + len(batch) * (len(batch[0]) - 1 - shared),
+        learnt=sum(weight > 0 for row in batch for weight in row.weights[1:]),
+        rows=0,
+        length=0,
+    )
 
 
 def _shared(prompts: Sequence[Sequence[int]]) -> int:

@@ -78,7 +78,7 @@ def collate(rows: Sequence[Row], device: str | torch.device = "cpu", share_prefi
     """The tensors of some rows. The last token of a row predicts nothing and is not computed."""
     import torch
 
-    shared = _prefix_length(rows) if share_prefix else 0
+    shared = prefix_length(rows) if share_prefix else 0
     length = max(len(row) for row in rows) - 1 - shared
     ids = torch.zeros(len(rows), length, dtype=torch.long)
     targets = torch.zeros_like(ids)
@@ -120,7 +120,7 @@ def pack(rows: Sequence[Row], device: str | torch.device = "cpu") -> Batch:
     )
 
 
-def _prefix_length(rows: Sequence[Row]) -> int:
+def prefix_length(rows: Sequence[Row]) -> int:
     """How many first tokens all rows share, ending before the first position that has a loss."""
     if len(rows) < 2:
         return 0

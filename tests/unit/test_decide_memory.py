@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import pytest
 import torch
@@ -69,8 +70,8 @@ def test_counts_are_those_of_a_prepared_network(kind: str, tmp_path: object) -> 
     assert added == result.total_parameters - before
 
 
-@pytest.mark.parametrize("kind", ["full", "lora"])
-def test_activations_are_about_what_autograd_keeps(kind: str) -> None:
+@pytest.mark.parametrize("kind", ["full", "lora", {"kind": "lora", "lora_dropout": 0.1}])
+def test_activations_are_about_what_autograd_keeps(kind: Any) -> None:
     """The float32 llama: within a tenth of the storages saved for the backward pass."""
     model = training_kit.model()
     stage = build("weights", kind)
@@ -91,8 +92,8 @@ def test_activations_are_about_what_autograd_keeps(kind: str) -> None:
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         response_loss(model.network, batch)
     work = Work(tokens=batch.ids.numel(), learnt=int((batch.weights > 0).sum()), rows=1, length=1)
-    predicted = memory.activations(shape("tiny"), 4.0, work, stage, added=kind == "lora")
-    assert predicted == pytest.approx(sum(kept.values()), rel=0.15)
+    predicted = memory.activations(shape("tiny"), 4.0, work, stage, added=kind != "full")
+    assert predicted == pytest.approx(sum(kept.values()), rel=0.1)
 
 
 def test_quantized_weights_and_eight_bit_states_take_less() -> None:

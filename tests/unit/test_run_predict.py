@@ -4,12 +4,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
+from harness.core.kinds import build
 from harness.decide import memory
 from harness.models.shape import shape
 from harness.run import session
 from harness.run.cells import plan
+from harness.run.predict import largest_batch
 from harness.run.progress import Progress
 from harness.run.runner import run
+from harness.training.layout import Layout
+from harness.training.loss import response_loss
+from harness.training.rows import to_row
+from tests.unit import training_kit
 
 
 def test_a_run_keeps_the_predicted_peak(tiny_task: Path, tmp_path: Path) -> None:
@@ -25,3 +33,19 @@ def test_a_run_keeps_the_predicted_peak(tiny_task: Path, tmp_path: Path) -> None
     zero_shot, lora = (record["predicted_peak_bytes"] for record in records)
     weights = 4 * shape("tiny").parameters
     assert memory.PROCESS + weights < zero_shot < lora < memory.PROCESS + 100 * weights
+
+
+@pytest.mark.parametrize("knobs", [{}, {"prompt_loss_weight": 0.1}, {"neftune_noise_alpha": 5.0}])
+def test_the_largest_batch_is_laid_out_as_training_lays_it(knobs: dict[str, float]) -> None:
+    """A loss on prompts once took twice the memory that was predicted: no beginning is shared then."""
+    of = training_kit.model()
+    stage = build("weights", {"kind": "lora", "per_device_train_batch_size": 4, **knobs})
+    lessons = training_kit.lessons(12)
+    rows = [to_row(lesson, of.chat, stage.prompt_loss_weight) for lesson in lessons]
+    layout = Layout(of.network, rows, stage, response_loss)
+    batch = layout.collate(sorted(rows, key=len, reverse=True)[:4])
+    shared = 0 if batch.prefix is None else batch.prefix.numel()
+    work = largest_batch(lessons, of, stage)
+    assert work.tokens == shared + batch.ids.numel()
+    assert work.learnt == int((batch.weights > 0).sum())
+    assert (shared > 0) == (not knobs)
