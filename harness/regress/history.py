@@ -9,8 +9,9 @@ same examples share their sampling error, so that the test is cautious. One chan
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -87,22 +88,40 @@ class Series:
 
 
 def load(
-    results: Path, task: str | None = None, recipe: str | None = None, problems: list[str] | None = None
+    results: Path,
+    task: str | None = None,
+    recipe: str | None = None,
+    problems: list[str] | None = None,
+    keep: Callable[[Sequence[str]], bool] = any,
 ) -> tuple[Series, ...]:
-    """Every series in a results folder; reads files only. What cannot be read is said in `problems`."""
-    found: dict[tuple[Any, ...], list[Snapshot]] = {}
+    """Every series in a results folder; reads files only. What cannot be read is said in `problems`.
+
+    Of a series whose runs' ids `keep` refuses, no answer is read.
+    """
+    told: list[str] = [] if problems is None else problems
+    found: dict[tuple[Any, ...], list[str]] = {}
     for folder in sorted(file.parent for file in (results / "runs").glob("*/run.json")):
-        record = RunFolder(folder).finished()
-        if record is None:
-            continue
-        try:
-            if (task, recipe) in _selections(record) and record["split"] == "test":
-                run = pins.of_run(results, folder.name)
-                found.setdefault(_series_of(record), []).append(run)
-        except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
-            if problems is not None:
-                problems.append(f"{folder}: not readable ({type(error).__name__}: {error}); left out")
-    return tuple(series(runs) for _, runs in sorted(found.items(), key=lambda item: str(item[0])))
+        with _said(folder, told):
+            record = RunFolder(folder).finished()
+            if record and (task, recipe) in _selections(record) and record["split"] == "test":
+                found.setdefault(_series_of(record), []).append(folder.name)
+    kept = [ids for _, ids in sorted(found.items(), key=lambda item: str(item[0])) if keep(ids)]
+    runs = [list(_readable(results, ids, told)) for ids in kept]
+    return tuple(series(one) for one in runs if one)
+
+
+def _readable(results: Path, ids: Sequence[str], problems: list[str]) -> Iterator[Snapshot]:
+    for name in ids:
+        with _said(results / "runs" / name, problems):
+            yield pins.of_run(results, name)
+
+
+@contextlib.contextmanager
+def _said(folder: Path, problems: list[str]) -> Iterator[None]:
+    try:
+        yield
+    except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
+        problems.append(f"{folder}: not readable ({type(error).__name__}: {error}); left out")
 
 
 def _series_of(record: Mapping[str, Any]) -> tuple[Any, ...]:

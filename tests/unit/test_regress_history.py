@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from harness.regress import history
+from harness.regress import history, pins
 from harness.regress.history import series
 from harness.regress.pins import Snapshot
 from harness.report import data as report_data
@@ -149,6 +149,19 @@ def test_the_report_shows_it_only_where_the_past_says_more(results: Path) -> Non
     spoken = html[html.index('aria-label="Scores of') :].split('"')[1]
     assert "Change point at" in spoken
     assert spoken.count("2026-02-0") == 8
+
+
+def test_no_answer_is_read_of_a_series_that_is_not_kept(
+    results: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report of six runs read the answers of all hundred in the folder."""
+    first, *others = history.load(results)
+    own, read = {point.run for point in first.points}, []
+    of_run = pins.of_run
+    monkeypatch.setattr(pins, "of_run", lambda place, name: read.append(name) or of_run(place, name))
+    assert others
+    assert history.load(results, keep=lambda ids: not own.isdisjoint(ids)) == (first,)
+    assert set(read) == own
 
 
 def test_names_from_outside_are_escaped() -> None:

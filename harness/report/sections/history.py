@@ -36,7 +36,11 @@ def collect(data: ReportData) -> Info | None:
     own = {run.id for run in data.runs}
     wanted = {(run.record["task"]["name"], run.record["recipe"]["name"]) for run in data.runs if run.done}
     tasks = {task: data.runs[0].folder.parent.parent for task, _ in wanted}
-    found = [item for task, results in sorted(tasks.items()) for item in history.load(results, task)]
+    found = [
+        item
+        for task, results in sorted(tasks.items())
+        for item in history.load(results, task, keep=lambda ids: len(ids) > 1 and not own.isdisjoint(ids))
+    ]
     kept = [item for item in found if (item.task, item.recipe) in wanted and _says_more(item, own)]
     return Info(tuple(kept)) if kept else None
 

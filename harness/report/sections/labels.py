@@ -50,7 +50,7 @@ def render(info: Info) -> Markup:
 
 
 def _curves(group: Group) -> tuple[LabelCurve, ...]:
-    if group.verdict is None:
+    if group.verdict is None or all(run.record["labels"] is None for run in group.runs):
         return ()
     runs: dict[str, dict[int, list[RunScores]]] = {}
     references: dict[str, list[RunScores]] = {}
