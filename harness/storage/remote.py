@@ -116,7 +116,10 @@ class Remote:
         return content
 
     def write(self, name: str, content: bytes) -> None:
-        self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
+        try:
+            self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
+        except FileNotFoundError as error:  # folders are made on the way; an object store's bucket is not
+            raise RemoteError(f"{self.url}: cannot write {name} ({_first_line(error)})") from error
 
     def upload(self, file: Path, name: str) -> None:
         self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))

@@ -266,7 +266,11 @@ def test_a_store_that_is_gone_costs_no_result(
     assert len(finished(mirror.results_folder(url))) == 1
 
 
+@pytest.mark.parametrize(
+    "error", [PermissionError("read-only key"), FileNotFoundError("The specified bucket does not exist")]
+)
 def test_a_store_that_cannot_be_written_is_refused_before_any_work(
+    error: OSError,
     tiny_task: Path,
     machine: Callable[[str], None],
     asked: list[int],
@@ -275,13 +279,13 @@ def test_a_store_that_cannot_be_written_is_refused_before_any_work(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     def refuse(self: Any, *arguments: Any, **named: Any) -> None:
-        raise PermissionError("read-only key")
+        raise error
 
     monkeypatch.setattr(type(fsspec.filesystem("memory")), "pipe_file", refuse)
     words = ("run", str(tiny_task), "--results", f"memory://{uuid.uuid4().hex}/x", *WORDS, "zero_shot")
     assert harness_(*words) == 2
     assert asked == []
-    assert "read-only key" in capsys.readouterr().err
+    assert str(error) in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
