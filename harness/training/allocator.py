@@ -32,6 +32,12 @@ def kept_memory() -> Iterator[None]:
     finally:
         library.mallopt(_MMAP_THRESHOLD, _USUAL)
         library.mallopt(_TRIM_THRESHOLD, 2 * _USUAL)
+        trim()
+
+
+def trim() -> None:
+    """Hand what is freed back to the system; nothing happens where the C library is not glibc."""
+    if (library := _glibc()) is not None:
         library.malloc_trim(0)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 
+from harness.training.allocator import trim
+
 _MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
 
 
@@ -17,9 +19,10 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def release() -> None:
-    """Give memory that nothing uses back to the device."""
+    """Give memory that nothing uses back to the device, or to the system."""
     import torch
 
     gc.collect()
+    trim()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from harness.core.errors import ConfigError
+from harness.core.kinds import build
 from harness.models import cache
 from harness.models.fingerprint import fingerprint, remembered_digest
 from harness.models.load import choose_dtype, computes_bfloat16, load
@@ -159,8 +160,6 @@ def test_auto_is_bfloat16_only_where_the_cpu_multiplies_it(monkeypatch: pytest.M
 
 @pytest.mark.parametrize(("kind", "share"), [("nf4", 0.5), ("int8", 0.6)])
 def test_a_quantized_base_is_smaller_and_close(kind: str, share: float) -> None:
-    from harness.core.kinds import build
-
     plain, small = build("base", "plain").load("tiny"), build("base", kind).load("tiny")
     assert small.network.get_memory_footprint() < plain.network.get_memory_footprint() * share
     assert small.fingerprint == plain.fingerprint
@@ -169,3 +168,21 @@ def test_a_quantized_base_is_smaller_and_close(kind: str, share: float) -> None:
         a, b = plain.network(ids).logits, small.network(ids).logits
     assert not torch.equal(a, b)
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.95
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_a_quantized_base_does_not_hold_the_file_that_it_was_read_from(kind: str) -> None:
+    """QLoRA took more memory than LoRA: the embeddings were still the file's, so all of it stayed mapped."""
+
+    def mapped() -> int:
+        lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
+        return sum(line.endswith("model.safetensors") for line in lines)
+
+    before = mapped()
+    plain = build("base", "plain").load("tiny")
+    assert mapped() > before, "the control: a plain network is mapped"
+    held = mapped()
+    small = build("base", kind).load("tiny")
+    assert mapped() == held
+    assert plain.network.dtype == small.network.get_input_embeddings().weight.dtype
