@@ -43,10 +43,14 @@ class Found:
     front: tuple[dict[str, Any], ...]
 
     def time(self) -> dict[str, float]:
-        """Seconds of all trials, the share of them that was training, and their optimiser steps."""
+        """Seconds of all trials, the share of them that was training, and their optimiser steps.
+
+        A trial whose run was there already, trained by an earlier command, took no time.
+        """
         own = [row for row in self.rows if row["seconds"] and row["duplicate_of"] is None]
-        total = sum(row["seconds"] for row in own)
-        training = sum(row["train_seconds"] or 0.0 for row in own)
+        here = [row for row in own if row["seconds"] >= (row["train_seconds"] or 0.0)]
+        total = sum(row["seconds"] for row in here)
+        training = sum(row["train_seconds"] or 0.0 for row in here)
         share = training / total if total else 0.0
         steps = sum(row["train_steps"] or 0 for row in own)
         return {"trials": total, "training": training, "share_training": share, "steps": steps}

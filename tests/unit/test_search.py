@@ -18,7 +18,7 @@ from harness.core.errors import ConfigError, RunError
 from harness.run.folder import read_lines
 from harness.search import journal
 from harness.search.plan import Plan
-from harness.search.session import search
+from harness.search.session import Found, search
 from harness.search.space import space
 from harness.search.worker import SearchWork, open_study
 from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
@@ -62,6 +62,16 @@ def test_the_same_command_runs_nothing_again_and_more_trials_go_on(tiny_task: Pa
     assert len(calls(tmp_path / "r", "begun")) == 4
     search(plan(tiny_task, tmp_path / "r", 6), make=fake, say=quiet)
     assert len(calls(tmp_path / "r", "begun")) == 6
+
+
+def test_a_run_that_was_there_already_has_no_part_in_the_share_of_training() -> None:
+    """Two such trials once made it 102 %."""
+
+    def row(seconds: float, train: float) -> dict[str, Any]:
+        return {"seconds": seconds, "train_seconds": train, "train_steps": 3, "duplicate_of": None}
+
+    found = Found(study="s", rows=(row(10.0, 6.0), row(0.01, 6.0), row(10.0, 8.0)), best={}, front=())
+    assert found.time() == {"trials": 20.0, "training": 14.0, "share_training": 0.7, "steps": 9}
 
 
 def test_no_configuration_is_run_twice_and_a_small_space_ends(tiny_task: Path, tmp_path: Path) -> None:
