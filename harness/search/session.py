@@ -15,6 +15,7 @@ from harness.core.execution import Job
 from harness.core.kinds import build
 from harness.decide.cost import Prices
 from harness.decide.cost import load as load_prices
+from harness.report import numbers
 from harness.run.cells import _check_fits, _check_model, _limited
 from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
@@ -223,7 +224,8 @@ def _said(seconds: float, left: int, source: str, say: Callable[[str], None], pl
     """The estimate in words; never more than the hours that were given."""
     if plan.budget.hours is not None:
         seconds = min(seconds, plan.budget.hours * 3600)
-    say(f"about {seconds / 60:.1f} min for {left} trials {source}, if none is pruned")
+    trials = "1 trial" if left == 1 else f"{left} trials"
+    say(f"about {numbers.seconds(seconds)} for {trials} {source}, if none is pruned")
     return seconds
 
 

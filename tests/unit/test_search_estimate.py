@@ -79,11 +79,11 @@ def test_a_real_search_says_it_before_its_first_trial(steady: None, tiny_task: P
     search(mine, make=evaluator, say=said.append)
     assert "for 2 trials roughly, by the model's size" in said[0]
     assert said[1].startswith("trial 0: complete")
-    assert "for 1 trials by the first" in said[2]
+    assert "for 1 trial by the first" in said[2]
     more = make_plan(str(tiny_task), "few_shot", trials=3, results=tmp_path / "r", model="tiny")
     said.clear()
     search(more, make=evaluator, say=said.append)
-    assert "for 1 trials by earlier runs" in said[0]
+    assert "for 1 trial by earlier runs" in said[0]
     assert not any("by the first" in line for line in said)
 
 
