@@ -6,7 +6,8 @@ A B A B, and the answers are compared. Run by `make bench`, or
     pytest -s tests/benchmarks/bench_engine.py --override-ini "python_files=bench_*.py"
 
 `HARNESS_BENCH_REQUESTS` (100) is the number of requests, `HARNESS_BENCH_TOKENS` (32) the most
-tokens of an answer. The model is computed in the machine's own number format.
+tokens of an answer, `HARNESS_BENCH_ROUNDS` (2) how often each is timed. The model is computed in the
+machine's own number format, or in `HARNESS_BENCH_DTYPE`.
 """
 
 from __future__ import annotations
@@ -27,11 +28,13 @@ pytestmark = pytest.mark.benchmark
 
 COUNT = int(os.environ.get("HARNESS_BENCH_REQUESTS", "100"))
 LIMIT = int(os.environ.get("HARNESS_BENCH_TOKENS", "32"))
+ROUNDS = int(os.environ.get("HARNESS_BENCH_ROUNDS", "2"))
+DTYPE = os.environ.get("HARNESS_BENCH_DTYPE", "auto")
 
 
 @pytest.fixture(scope="module")
 def model() -> LanguageModel:
-    return load("smollm2-135m-instruct")
+    return load("smollm2-135m-instruct", dtype=DTYPE)
 
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
@@ -48,7 +51,7 @@ def test_speed(model: LanguageModel, kind: str, peer: str) -> None:
     engine = HfEngine(model)
     assert engine.shares
     ours, theirs = [], []
-    for _ in range(2):
+    for _ in range(ROUNDS):
         seconds, answers = timed(lambda: dict(engine.generate(asked)))
         ours.append(seconds)
         seconds, others = timed(lambda: getattr(peers, peer)(model, asked))
