@@ -16,8 +16,9 @@ $(READY): pyproject.toml constraints.txt
 demo: setup  ## six methods on one task with the real model, and the report (12 minutes on 2 cores)
 	$(BIN)/harness run demo.yaml
 
+# Two at a time, each with one thread: tiny products gain nothing from a second one.
 test: setup  ## everything but benchmarks and GPU tests
-	$(BIN)/python -m pytest -m "not gpu and not benchmark"
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist loadfile -m "not gpu and not benchmark"
 
 check: setup  ## lint, format and types
 	$(BIN)/ruff check .
