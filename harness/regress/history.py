@@ -92,7 +92,7 @@ def load(
     task: str | None = None,
     recipe: str | None = None,
     problems: list[str] | None = None,
-    keep: Callable[[Sequence[str]], bool] = any,
+    keep: Callable[[Sequence[str]], bool] = bool,
 ) -> tuple[Series, ...]:
     """Every series in a results folder; reads files only. What cannot be read is said in `problems`.
 

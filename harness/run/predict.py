@@ -54,8 +54,8 @@ def largest_batch(lessons: Sequence[Lesson], model: LanguageModel, stage: Any) -
     from harness.training.batches import prefix_length
     from harness.training.rows import to_row
 
-    weight = getattr(stage, "prompt_loss_weight", 0.0)
-    rows = sorted((to_row(lesson, model.chat, weight) for lesson in lessons), key=len, reverse=True)
+    on_prompt = getattr(stage, "prompt_loss_weight", 0.0)
+    rows = sorted((to_row(lesson, model.chat, on_prompt) for lesson in lessons), key=len, reverse=True)
     longest = getattr(stage, "max_length", model.context)
     size = getattr(stage, "per_device_train_batch_size", 1)
     batch = ([row for row in rows if len(row) <= longest] or rows)[:size]
