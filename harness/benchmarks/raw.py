@@ -38,7 +38,7 @@ class RawChat:
 
 def raw(model: LanguageModel) -> tuple[LanguageModel, RawChat]:
     """The same model, ending its answers where `transformers.generate` would."""
-    from harness.engines._hf.network import base_of
+    from harness.models.architecture import base_of
 
     generation = getattr(base_of(model.network), "generation_config", None)
     ends = getattr(generation, "eos_token_id", None)

@@ -9,11 +9,12 @@ from functools import cache
 from harness.core.protocols import LanguageModel
 from harness.engines._hf.encoded import EncodedBackend, answer_logits
 from harness.engines._hf.likelihood import judge
-from harness.engines._hf.network import base_of, serving
+from harness.engines._hf.network import serving
 from harness.engines._hf.rows import Row
 from harness.engines._hf.schedule import Backend
 from harness.engines._hf.shared import batches
 from harness.engines.hf import HfEngine
+from harness.models.architecture import base_of
 
 NOTE = "shared prefixes are not used: an encoder reads each prompt whole, so all of it is computed every time"
 

@@ -12,13 +12,14 @@ from harness.core.values import Completion, Request
 from harness.engines._hf.constrain import Constrainer
 from harness.engines._hf.likelihood import score
 from harness.engines._hf.memory import rows_that_fit
-from harness.engines._hf.network import NAME, base_of, serving
+from harness.engines._hf.network import NAME, serving
 from harness.engines._hf.padded import PaddedBackend
 from harness.engines._hf.rows import Row
 from harness.engines._hf.schedule import Backend, Schedule
 from harness.engines._hf.shared import SharedBackend
 from harness.engines._hf.support import supports
 from harness.engines._hf.tree import plan
+from harness.models.architecture import base_of
 
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}

@@ -137,3 +137,8 @@ def _suits(architecture: Architecture, recipe: Recipe) -> bool:
     if not architecture.writes and not kinds:
         return False
     return architecture.weights is None or all(kind in architecture.weights for kind in kinds)
+
+
+def base_of(network: Any) -> Any:
+    """The transformers model inside a peft wrapper, or the network itself."""
+    return network.get_base_model() if hasattr(network, "get_base_model") else network

@@ -33,7 +33,8 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
     transformers keeps packed rows apart by their positions.
     """
     import torch
-    from transformers import DynamicCache
+
+    from harness.training import one_pass
 
     body = network.base_model
     if batch.positions is not None:
@@ -41,15 +42,11 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
         return packed.last_hidden_state
     if batch.prefix is None:
         return body(input_ids=batch.ids, use_cache=False).last_hidden_state
-    if recomputes(network) or getattr(network, "is_divided", False):
-        # A block that is computed twice would put its keys into the cache twice; one that is divided over
-        # processes has its weights at hand for the gradient of a single pass.
+    if recomputes(network):
+        # A block that is computed again for the gradient would attend as the network does by itself.
         whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
         return body(input_ids=whole, use_cache=False).last_hidden_state[:, batch.prefix.shape[1] :]
-    cache = DynamicCache(config=network.config)
-    body(input_ids=batch.prefix, past_key_values=cache, use_cache=True)
-    cache.batch_repeat_interleave(len(batch.rows))
-    return body(input_ids=batch.ids, past_key_values=cache, use_cache=True).last_hidden_state
+    return one_pass.hidden_states(network, batch)
 
 
 def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:

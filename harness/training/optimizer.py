@@ -58,8 +58,11 @@ class Optimizer:
         """
         import torch
 
-        norm = float(whole(torch.nn.utils.clip_grad_norm_(self.masters, self._limit)))
+        total = torch.nn.utils.get_total_norm([m.grad for m in self.masters if m.grad is not None])
+        norm = float(whole(total))
         if math.isfinite(norm):
+            if norm > self._limit:
+                torch.nn.utils.clip_grads_with_norm_(self.masters, self._limit, total)
             for group in self._adam.param_groups:
                 group["lr"] = learning_rate
             self._adam.step()

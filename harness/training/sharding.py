@@ -66,7 +66,6 @@ class Divided(Learner):
             )
         self._given = network
         super().__init__(_twin(network))
-        self.network.is_divided = True
         mesh = init_device_mesh(network.device.type, (group.size,))
         self._root = _divide(self.network, mesh)
         self._empty()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import pytest
 import torch
 
@@ -181,13 +179,68 @@ def test_a_network_that_changes_its_logits_behind_our_back_is_refused() -> None:
         check_network(of.network, shared, whole)
 
 
-def test_a_network_that_cannot_continue_a_prefix_is_found_out() -> None:
+def test_a_network_that_takes_no_account_of_positions_is_found_out() -> None:
     of = model()
     shared, whole = collate(rows(2, of)), collate(rows(2, of), share_prefix=False)
     body = of.network.base_model.forward
 
-    def forgetful(*args: object, past_key_values: object = None, **kwargs: object) -> object:
-        return body(*args, past_key_values=copy.deepcopy(past_key_values), **kwargs)
+    def heedless(*args: object, position_ids: object = None, **kwargs: object) -> object:
+        return body(*args, **kwargs)
 
-    of.network.base_model.forward = forgetful
+    of.network.base_model.forward = heedless
     assert not check_network(of.network, shared, whole)
+
+
+@pytest.mark.parametrize("trait", ["backend", "sink"])
+def test_a_network_whose_attention_is_not_ours_to_compute_keeps_its_own(
+    trait: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    of = model()
+    shared, whole = collate(rows(2, of)), collate(rows(2, of), share_prefix=False)
+    own = of.network.config._attn_implementation
+    if trait == "backend":
+        monkeypatch.setattr(type(of.network), "_supports_attention_backend", False)
+    else:
+        body = of.network.base_model.forward
+        of.network.base_model.forward = lambda *args, **kwargs: body(*args, **kwargs, s_aux=torch.zeros(1))
+    assert not check_network(of.network, shared, whole)
+    assert of.network.config._attn_implementation == own
+
+
+def test_every_weight_is_applied_once_to_a_prefix_and_its_rows() -> None:
+    of = model()
+    batch = collate(rows(4, of))
+    assert batch.prefix is not None
+    seen = []
+    of.network.base_model.layers[0].mlp.register_forward_pre_hook(lambda _m, args: seen.append(args[0].shape))
+    response_loss(of.network, batch)
+    assert [shape[:2] for shape in seen] == [(1, batch.prefix.numel() + batch.ids.numel())]
+
+
+def test_a_sliding_window_is_kept_behind_a_shared_prefix() -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    torch.manual_seed(0)
+    of = model()
+    size = of.network.config.vocab_size
+    network = MistralForCausalLM(
+        MistralConfig(
+            vocab_size=size,
+            hidden_size=32,
+            intermediate_size=48,
+            num_hidden_layers=2,
+            num_attention_heads=4,
+            num_key_value_heads=2,
+            sliding_window=5,
+        )
+    )
+    some = rows(4, of)
+    found = mean_loss(network, collate(some))
+    found.backward()
+    got = gradients(network)
+    network.zero_grad()
+    expected = hf_loss(network, some)
+    expected.backward()
+    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    for name, gradient in gradients(network).items():
+        torch.testing.assert_close(got[name], gradient, atol=2e-6, rtol=2e-3, msg=name)

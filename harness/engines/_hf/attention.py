@@ -8,27 +8,15 @@ https://arxiv.org/abs/2402.05099). So keys that many rows share are read once fo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
+from harness.models.attention import Rule
+
 _MAX_SCORES = 1 << 26
 """Scores held at once by the plain path, in elements; longer queries are taken in blocks."""
-
-
-class UnsupportedAttention(Exception):  # noqa: N818
-    """The network asks for a kind of attention that this module does not compute."""
-
-
-@dataclass(frozen=True)
-class Rule:
-    """How scores are made of one layer: their scale, a cap on them, and a sliding window."""
-
-    scale: float
-    softcap: float | None = None
-    window: int | None = None
 
 
 class Part(NamedTuple):

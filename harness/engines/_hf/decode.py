@@ -7,10 +7,11 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from harness.engines._hf.attention import Part, Rule, attend_plain
+from harness.engines._hf.attention import Part, attend_plain
 from harness.engines._hf.passes import Pass, Segment
 from harness.engines._hf.store import Store
 from harness.engines._hf.tree import Node
+from harness.models.attention import Rule
 
 
 class Decode(Pass):

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
-from harness.engines._hf.network import base_of
 from harness.engines._hf.rows import Row
-from harness.models.architecture import decoder_start
+from harness.models.architecture import base_of, decoder_start
 
 
 class EncodedBackend:

@@ -8,7 +8,7 @@ from typing import Any
 import psutil
 import torch
 
-from harness.engines._hf.network import base_of
+from harness.models.architecture import base_of
 
 _SHARE = 0.4
 """Of the memory that is free, what keys and values may take; the rest is for activations."""

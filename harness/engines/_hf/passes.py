@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 from transformers import Cache
 
-from harness.engines._hf.attention import Part, Rule, attend, fold, merge, unfold
+from harness.engines._hf.attention import Part, attend, fold, merge, unfold
 from harness.engines._hf.tree import Node
+from harness.models.attention import Rule
 
 
 @dataclass(frozen=True)

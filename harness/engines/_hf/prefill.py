@@ -8,9 +8,10 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from harness.engines._hf.attention import Part, Rule, attend
+from harness.engines._hf.attention import Part, attend
 from harness.engines._hf.passes import Pass, Piece, Segment
 from harness.engines._hf.tree import Node
+from harness.models.attention import Rule
 
 Sink = Callable[[int, Tensor, Tensor], None]
 """Takes a layer's new keys and values, [heads, tokens, size] each."""

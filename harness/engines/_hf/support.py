@@ -7,11 +7,12 @@ from typing import Any
 
 import torch
 
-from harness.engines._hf.network import NAME, base_of, serving, why_not
+from harness.engines._hf.network import NAME, serving, why_not_shared
 from harness.engines._hf.passes import Piece, forward
 from harness.engines._hf.prefill import Prefill
 from harness.engines._hf.shared import compute_nodes
 from harness.engines._hf.tree import Node
+from harness.models.architecture import base_of
 
 logger = logging.getLogger("harness.engines")
 
@@ -22,7 +23,7 @@ def supports(network: Any) -> bool:
     Two short sequences with a common beginning are computed both ways, so that an architecture
     nobody thought of is served or refused by what it does, not by its name.
     """
-    reason = why_not(network) or _differs(network)
+    reason = why_not_shared(network) or _differs(network)
     if reason is not None:
         kind = base_of(network).config.model_type
         logger.warning("shared-prefix attention is off for this %s model: %s", kind, reason)

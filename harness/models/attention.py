@@ -1,0 +1,80 @@
+"""A network's attention, replaced for a while by a function of ours, and what that function must know."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.models.architecture import base_of
+
+_LAYERS = {"full_attention", "sliding_attention"}
+_UNKNOWN = ("s_aux", "position_bias", "attention_sink", "sinks")
+"""Arguments that change attention in ways that are not computed here."""
+
+
+class UnsupportedAttention(RuntimeError):  # noqa: N818
+    """The network asks for a kind of attention that is not computed here."""
+
+
+@dataclass(frozen=True)
+class Rule:
+    """How scores are made of one layer: their scale, a cap on them, and a sliding window."""
+
+    scale: float
+    softcap: float | None = None
+    window: int | None = None
+
+
+def rule_of(module: Any, size: int, given: Mapping[str, Any]) -> Rule:
+    """The rule of an attention module with heads of `size`, from what transformers hands to its
+    attention interface beside queries, keys and values.
+
+    Raises:
+        UnsupportedAttention: the layer wants something that a rule does not say.
+    """
+    for name in _UNKNOWN:
+        if given.get(name) is not None:
+            raise UnsupportedAttention(f"attention with {name}")
+    window = given.get("sliding_window") or getattr(module, "sliding_window", None)
+    if _layer_type(module) != "sliding_attention":
+        window = None
+    elif window is None:
+        raise UnsupportedAttention("a sliding layer that does not tell its window")
+    scale = given.get("scaling")
+    return Rule(size**-0.5 if scale is None else scale, given.get("softcap"), window)
+
+
+def why_not(network: Any) -> str | None:
+    """Why a rule cannot serve this network, as far as its configuration tells."""
+    model = base_of(network)
+    config = model.config.get_text_config()
+    if not getattr(model, "_supports_attention_backend", False):
+        return "its attention cannot be replaced"
+    strange = set(getattr(config, "layer_types", None) or ()) - _LAYERS
+    if strange:
+        return f"it has layers of type {', '.join(sorted(strange))}"
+    if getattr(config, "attention_chunk_size", None):
+        return "it attends in chunks"
+    return None
+
+
+@contextlib.contextmanager
+def replaced_attention(network: Any, name: str) -> Iterator[None]:
+    """Within the block the network attends with the function that transformers knows by `name`."""
+    model = base_of(network)
+    before = model.config._attn_implementation
+    model.set_attn_implementation(name)
+    try:
+        yield
+    finally:
+        model.set_attn_implementation(before)
+
+
+def _layer_type(module: Any) -> str:
+    config = module.config
+    types = getattr(config, "layer_types", None)
+    if types:
+        return str(types[module.layer_idx])
+    return "sliding_attention" if getattr(config, "sliding_window", None) else "full_attention"
