@@ -60,14 +60,14 @@ def attend(
     rule = rule_of(module, query.shape[-1], given)
     prefix, rows = prefix_and_rows
     before = key.shape[2] - query.shape[2] + prefix
-    key, value = (x.repeat_interleave(query.shape[1] // x.shape[1], 1) for x in (key, value))
-
-    def behind(x: Tensor) -> Tensor:
-        return torch.cat([x[:, :, :before].expand(rows, -1, -1, -1), _apart(x, before, rows)], 2)
-
-    first = _attention(query[:, :, :prefix], key[:, :, :before], value[:, :, :before], rule, dropout)
-    own = _attention(_apart(query, prefix, rows), behind(key), behind(value), rule, dropout)
-    out = torch.cat([first[0], own.transpose(0, 1).flatten(1, 2)], 1)
+    length = (query.shape[2] - prefix) // rows
+    first, own = (_seen(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
+    of_prefix = _attention(
+        query[:, :, :prefix], key[:, :, :before], value[:, :, :before], first, rule, dropout
+    )
+    keys, values = (_behind(x, before, rows) for x in (key, value))
+    of_rows = _attention(_apart(query, prefix, rows), keys, values, own, rule, dropout)
+    out = torch.cat([of_prefix[0], of_rows.transpose(0, 1).flatten(1, 2)], 1)
     return out.transpose(0, 1)[None], None
 
 
@@ -79,14 +79,29 @@ def _apart(x: Tensor, start: int, rows: int) -> Tensor:
     return x[0, :, start:].unflatten(1, (rows, -1)).transpose(0, 1)
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, rule: Rule, dropout: float) -> Tensor:
-    """Causal attention of the last queries [B, heads, Q, size] to all keys, [B, heads, K, size]."""
-    last = key.shape[2] - query.shape[2]
-    seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril(last)
-    if rule.window is not None:
-        seen = seen.triu(last - rule.window + 1)
+def _behind(x: Tensor, before: int, rows: int) -> Tensor:
+    """The same with the first `before` in front of each row: [rows, heads, before + L, size]."""
+    return torch.cat([x[:, :, :before].expand(rows, -1, -1, -1), _apart(x, before, rows)], 2)
+
+
+def _seen(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
+    """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
+    last = keys - queries
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
+    return seen if rule.window is None else seen.triu(last - rule.window + 1)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, rule: Rule, dropout: float) -> Tensor:
+    """Attention of `query` [B, heads, Q, size] to `key`, `value` [B, key-value heads, K, size]."""
+    groups = query.shape[1] // key.shape[1]
+    # Of torch's kernels for a mask, that of the CPU alone knows heads that share keys.
+    grouped = groups > 1 and query.device.type == "cpu" and rule.softcap is None
+    if groups > 1 and not grouped:
+        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     if rule.softcap is None:
-        return scaled_dot_product_attention(query, key, value, seen, dropout, scale=rule.scale)
+        return scaled_dot_product_attention(
+            query, key, value, seen, dropout, scale=rule.scale, enable_gqa=grouped
+        )
     scores = torch.tanh((query @ key.transpose(-1, -2)).float() * (rule.scale / rule.softcap)) * rule.softcap
     weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(value.dtype)
     return torch.dropout(weights, dropout, train=dropout > 0) @ value
