@@ -14,9 +14,12 @@ import statistics
 
 import pytest
 
-from tests.benchmarks.training_peers import PEERS, Timed, measure, ours
+from tests.benchmarks.training_peers import PEERS, Timed, measure, ours, ours_in_order
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(3600), pytest.mark.filterwarnings("ignore")]
+
+TOLERANCE = {"full": 0.02, "lora": 0.1}
+"""Of dev losses after the same batches: LoRA's first weights are drawn, by each peer for itself."""
 
 
 @pytest.mark.parametrize("peer", list(PEERS))
@@ -29,6 +32,10 @@ def test_training_speed(kind: str, peer: str) -> None:
         them.append(measure(PEERS[peer], kind))
     mine, theirs = (statistics.median(run.tokens / run.seconds for run in runs) for runs in (us, them))
     print(f"\n{kind}: harness {mine:.0f} tokens/s, {peer} {theirs:.0f} tokens/s: {mine / theirs:.2f} ×")
-    print(f"{kind}: dev loss after one epoch: harness {us[0].dev_loss:.4f}, {peer} {them[0].dev_loss:.4f}")
+    alike = measure(ours_in_order, kind)
+    print(
+        f"{kind}: dev loss after one epoch: harness {us[0].dev_loss:.4f}, {peer} {them[0].dev_loss:.4f}, "
+        f"harness with the peer's batches {alike.dev_loss:.4f} ({alike.tokens / alike.seconds:.0f} tokens/s)"
+    )
     assert us[0].tokens == them[0].tokens
-    assert us[0].dev_loss == pytest.approx(them[0].dev_loss, rel=0.15)
+    assert alike.dev_loss == pytest.approx(them[0].dev_loss, rel=TOLERANCE[kind])

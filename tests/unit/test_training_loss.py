@@ -217,9 +217,7 @@ def test_every_weight_is_applied_once_to_a_prefix_and_its_rows() -> None:
     assert [shape[:2] for shape in seen] == [(1, batch.prefix.numel() + batch.ids.numel())]
 
 
-def test_a_sliding_window_is_kept_behind_a_shared_prefix(
-    longest: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_sliding_window_is_kept_behind_a_shared_prefix() -> None:
     from transformers import MistralConfig, MistralForCausalLM
 
     torch.manual_seed(0)
