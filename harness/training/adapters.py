@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
-from harness.training.forwards import replaced
+from harness.models.forwards import replaced
 
 
 def attach(network: Any, config: Any) -> str:

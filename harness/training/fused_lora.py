@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.training.forwards import replaced
+from harness.models.forwards import replaced
 
 
 class _Product(torch.autograd.Function):

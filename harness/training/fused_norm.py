@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from harness.training.forwards import replaced
+from harness.models.forwards import replaced
 
 
 class _RootMeanSquareNorm(torch.autograd.Function):
