@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from harness.engines._hf import products
-from harness.engines._hf.products import divided_products
+from harness.engines._hf.products import quick_products
 from tests.unit.training_kit import model
 
 
@@ -30,7 +30,7 @@ def test_logits_are_the_networks_own(shape: str, count: int, monkeypatch: pytest
     made = torch.bmm
     with torch.no_grad():
         expected = network(ids).logits
-        with divided_products(network):
+        with quick_products(network):
             monkeypatch.setattr(torch, "bmm", lambda a, b: products_made.append(a.shape) or made(a, b))
             found = network(ids).logits
     linear = sum(type(module) is nn.Linear for module in network.modules())
@@ -46,19 +46,37 @@ def test_many_rows_one_thread_and_odd_widths_are_left_alone(monkeypatch: pytest.
     layer = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 3))
     layer.device = torch.device("cpu")
     x = torch.randn(products._ROWS + 1, 4)
-    with torch.no_grad(), divided_products(layer):
+    with torch.no_grad(), quick_products(layer):
         monkeypatch.setattr(torch, "bmm", refused)
         layer(x)
         layer[1](x[:2, :3].repeat(1, 2))
         with pytest.raises(AssertionError, match="divided"):
             layer[0](x[:2])
     torch.set_num_threads(1)
-    with torch.no_grad(), divided_products(layer):
+    with torch.no_grad(), quick_products(layer):
         layer(x[:2])
 
 
-def test_weights_that_are_not_float32_are_left_alone() -> None:
-    layer = nn.Sequential(nn.Linear(4, 6, dtype=torch.bfloat16))
+def test_bfloat16_is_rounded_once_where_the_machine_does_not_compute_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    torch.manual_seed(0)
+    layer = nn.Sequential(nn.Linear(64, 6, dtype=torch.bfloat16))
     layer.device = torch.device("cpu")
-    with divided_products(layer):
+    x = torch.randn(5, 64, dtype=torch.bfloat16)
+    exact = x.double() @ layer[0].weight.double().T + layer[0].bias.double()
+    monkeypatch.setattr(products, "computes_bfloat16", lambda _device: False)
+    with torch.no_grad(), quick_products(layer):
+        found = layer(x)
+    assert found.dtype == torch.bfloat16
+    assert torch.equal(found, exact.float().bfloat16())
+    monkeypatch.setattr(products, "computes_bfloat16", lambda _device: True)
+    with quick_products(layer):
+        assert "forward" not in vars(layer[0])
+
+
+def test_other_number_formats_are_left_alone() -> None:
+    layer = nn.Sequential(nn.Linear(4, 6, dtype=torch.float16))
+    layer.device = torch.device("cpu")
+    with quick_products(layer):
         assert "forward" not in vars(layer[0])

@@ -11,7 +11,7 @@ from torch import Tensor
 from transformers import AttentionInterface
 
 from harness.engines._hf.passes import ACTIVE
-from harness.engines._hf.products import divided_products
+from harness.engines._hf.products import quick_products
 from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
 
@@ -56,7 +56,7 @@ def serving(network: Any, attention: str | None) -> Iterator[None]:
         module.training = False
     chosen = replaced_attention(network, attention) if attention else contextlib.nullcontext()
     try:
-        with chosen, divided_products(network), torch.no_grad():
+        with chosen, quick_products(network), torch.no_grad():
             yield
     finally:
         for module in training:

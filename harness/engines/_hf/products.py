@@ -1,8 +1,12 @@
-"""Matrix products of few rows on a CPU with a few cores.
+"""Matrix products on a CPU, the quicker way with the same numbers.
 
-MKL gives each thread some of the rows, and every thread then reads and reorders the whole weight.
-Where rows are few that is most of the work; here each thread gets a part of the weight's outputs
-instead. The numbers are the same to the last bit.
+**Few rows, a few threads, float32.** MKL gives each thread some of the rows, and every thread then reads
+and reorders the whole weight. Where rows are few that is most of the work; here each thread gets a part
+of the weight's outputs instead.
+
+**bfloat16 on a machine that does not compute it.** Products of bfloat16 numbers are exact in float32, and
+hardware adds them up in float32, too. So a weight is widened while it is used, the product taken in
+float32, and the result rounded once; emulation takes several times as long.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from harness.models.forwards import replaced
+from harness.models.load import computes_bfloat16
 
 _ROWS = 256
 _OUTPUTS = 1 << 23
@@ -22,31 +27,37 @@ _THREADS = 4
 """With more threads it was never measured."""
 
 
-def divided_products(network: Any) -> AbstractContextManager[None]:
-    """Within the block the network's float32 linear layers compute few rows as above."""
+def quick_products(network: Any) -> AbstractContextManager[None]:
+    """Within the block the network's linear layers compute as above where that is quicker."""
+    on_cpu = network.device.type == "cpu"
+    return replaced([m for m in network.modules() if on_cpu and _is_slow(m)], _forward)
+
+
+def _is_slow(module: Any) -> bool:
+    if type(module) is not nn.Linear or not module.weight.is_contiguous() or "forward" in vars(module):
+        return False
+    if module.weight.dtype == torch.bfloat16:
+        return not computes_bfloat16("cpu")
     parts = torch.get_num_threads()
-    chosen = []
-    if network.device.type == "cpu" and 1 < parts <= _THREADS:
-        chosen = [module for module in network.modules() if _is_plain(module, parts)]
-    return replaced(chosen, _forward)
+    return module.weight.dtype == torch.float32 and _can_divide(module.out_features, parts)
 
 
-def _is_plain(module: Any, parts: int) -> bool:
-    return (
-        type(module) is nn.Linear
-        and module.weight.dtype == torch.float32
-        and module.weight.is_contiguous()
-        and module.out_features % parts == 0
-        and "forward" not in vars(module)
-    )
+def _can_divide(outputs: int, parts: int) -> bool:
+    return 1 < parts <= _THREADS and outputs % parts == 0
 
 
 def _forward(linear: Any, x: Tensor) -> Tensor:
-    rows, parts = x.numel() // x.shape[-1], torch.get_num_threads()
-    few = rows <= _ROWS and rows * linear.out_features <= _OUTPUTS
-    if not few or linear.out_features % parts:
-        return nn.functional.linear(x, linear.weight, linear.bias)
-    weight = linear.weight.view(parts, -1, x.shape[-1])
-    found = torch.bmm(x.reshape(rows, -1).expand(parts, -1, -1), weight.transpose(1, 2))
+    bias = None if linear.bias is None else linear.bias.float()
+    return _product(x.float(), linear.weight.float(), bias).to(x.dtype)
+
+
+def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """x [..., in] times the transpose of `weight` [out, in], plus `bias` [out]; float32."""
+    rows, parts, outputs = x.numel() // x.shape[-1], torch.get_num_threads(), len(weight)
+    few = rows <= _ROWS and rows * outputs <= _OUTPUTS
+    if not few or not _can_divide(outputs, parts):
+        return nn.functional.linear(x, weight, bias)
+    divided = weight.view(parts, -1, x.shape[-1]).transpose(1, 2)
+    found = torch.bmm(x.reshape(rows, -1).expand(parts, -1, -1), divided)
     out = torch.cat(found.unbind(), 1).view(*x.shape[:-1], -1)
-    return out if linear.bias is None else out.add_(linear.bias)
+    return out if bias is None else out.add_(bias)
