@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from harness.models.attention import Rule
+from harness.models.load import computes_bfloat16
 
 _MAX_SCORES = 1 << 26
 """Scores held at once by the plain path, in elements; longer queries are taken in blocks."""
@@ -34,6 +35,7 @@ def attend(
     `causal`: query i sees keys 0 … i. `mask` is True where a key is seen, and broadcasts to
     [B, key-value heads, Q, K]. A query that sees nothing gets log-sum-exp -inf.
     """
+    query, key, value = _widened(query, key, value)
     plain = mask is not None or rule.softcap is not None or query.shape[-1] != value.shape[-1]
     found = None if plain else _fused(query, key, value, rule.scale, causal)
     if found is not None:
@@ -56,6 +58,7 @@ def attend(
 
 def attend_plain(query: Tensor, key: Tensor, value: Tensor, rule: Rule, mask: Tensor | None) -> Part:
     """The same by two matrix products; batch dimensions of the three broadcast."""
+    query, key, value = _widened(query, key, value)
     scores = (query @ key.transpose(-1, -2)).float().mul_(rule.scale)
     if rule.softcap is not None:
         scores = scores.div_(rule.softcap).tanh_().mul_(rule.softcap)
@@ -87,6 +90,14 @@ def merge(one: Part, other: Part) -> Part:
     left = one.out * (one.lse - lse).exp().unsqueeze(-1)
     right = other.out * (other.lse - lse).exp().unsqueeze(-1)
     return Part(left + right, lse)
+
+
+def _widened(*states: Tensor) -> tuple[Tensor, ...]:
+    """The same numbers in float32, where a CPU does not compute what they are in."""
+    dtype = states[0].dtype
+    if states[0].device.type != "cpu" or dtype != torch.bfloat16 or computes_bfloat16("cpu"):
+        return states
+    return tuple(x.float() for x in states)
 
 
 def _rows(mask: Tensor, start: int, length: int) -> Tensor:

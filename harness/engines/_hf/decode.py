@@ -12,6 +12,7 @@ from harness.engines._hf.passes import Pass, Segment
 from harness.engines._hf.store import Store
 from harness.engines._hf.tree import Node
 from harness.models.attention import Rule
+from harness.models.load import computes_bfloat16
 
 
 class Decode(Pass):
@@ -49,7 +50,7 @@ class Decode(Pass):
 
     def read(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule, mask: Tensor | None) -> Part:
         # For a single token a row, the CPU's fused kernel is slower in bfloat16 than two products.
-        if query.device.type == "cpu" and query.dtype != torch.float32:
+        if query.device.type == "cpu" and query.dtype != torch.float32 and computes_bfloat16("cpu"):
             return attend_plain(query, key, value, rule, mask)
         return super().read(query, key, value, rule, mask)
 
