@@ -31,10 +31,7 @@ def test_loss_and_gradients_are_those_of_transformers(shape: str, share: bool) -
     ours = mean_loss(of.network, batch)
     ours.backward()
     assert ours.item() == pytest.approx(theirs, rel=1e-5)
-    found = gradients(of.network)
-    assert found.keys() == expected.keys()
-    for name, gradient in expected.items():
-        torch.testing.assert_close(found[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
+    assert_gradients(of.network, expected, rtol=2e-3, atol=2e-6)
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -235,12 +232,11 @@ def test_a_sliding_window_is_kept_behind_a_shared_prefix() -> None:
         )
     )
     some = rows(4, of)
-    found = mean_loss(network, collate(some))
-    found.backward()
-    got = gradients(network)
-    network.zero_grad()
     expected = hf_loss(network, some)
     expected.backward()
+    theirs = gradients(network)
+    network.zero_grad()
+    found = mean_loss(network, collate(some))
+    found.backward()
     assert found.item() == pytest.approx(expected.item(), rel=1e-5)
-    for name, gradient in gradients(network).items():
-        torch.testing.assert_close(got[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
+    assert_gradients(network, theirs, rtol=2e-3, atol=2e-6)

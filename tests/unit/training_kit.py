@@ -103,10 +103,14 @@ def gradients(network: Any) -> dict[str, torch.Tensor]:
     return {name: p.grad.clone() for name, p in network.named_parameters() if p.grad is not None}
 
 
-def assert_gradients(network: Any, expected: Mapping[str, torch.Tensor], rtol: float) -> None:
-    """Every parameter with a gradient has the expected one."""
-    for name, gradient in gradients(network).items():
-        torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=rtol, msg=name)
+def assert_gradients(
+    network: Any, expected: Mapping[str, torch.Tensor], rtol: float, atol: float = 1e-5
+) -> None:
+    """The expected parameters, and no others, have a gradient, and it is the expected one."""
+    found = gradients(network)
+    assert found.keys() == expected.keys()
+    for name, gradient in found.items():
+        torch.testing.assert_close(gradient, expected[name], atol=atol, rtol=rtol, msg=name)
 
 
 def logits(of: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
