@@ -12,10 +12,12 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from harness.decide.values import RecipeSummary, Verdict
-from harness.report import numbers, select
-from harness.run import evidence, experiment
-from harness.store import ingest
+from harness.core import formatting
+from harness.evidence.verdict_types import RecipeSummary, Verdict
+from harness.report import run_selection
+from harness.results import run_scores
+from harness.results.database import ingest
+from harness.runner import experiment
 
 PAGE = Path(__file__).with_name("methods.md")
 FILE = Path(__file__).parents[1] / "methods.yaml"
@@ -36,10 +38,10 @@ def cells(summary: RecipeSummary) -> list[str]:
     cost = summary.cost
     return [
         summary.recipe,
-        numbers.score(summary.mean),
-        f"{numbers.score(summary.low)} – {numbers.score(summary.high)}",
+        formatting.score(summary.mean),
+        f"{formatting.score(summary.low)} – {formatting.score(summary.high)}",
         str(summary.n),
-        numbers.seconds(cost.train_seconds) if cost.train_seconds else "–",
+        formatting.seconds(cost.train_seconds) if cost.train_seconds else "–",
         f"{cost.peak_memory_bytes / 2**30:.2f} GiB" if cost.peak_memory_bytes else "–",
         f"{cost.trainable_parameters:,}" if cost.trainable_parameters else "–",
     ]
@@ -61,8 +63,8 @@ def main(results: Path, page: Path = PAGE) -> None:
     recipes = [recipe.name for recipe in asked.recipes]
     for task in asked.tasks:
         folders = [folder for folder in (results / "runs").glob(f"{task}-*") if folder.is_dir()]
-        ids, _ = select.choose(results, (), task) if folders else ([], 0)
-        for verdict in evidence.verdicts([results / "runs" / run_id for run_id in ids]):
+        ids, _ = run_selection.choose(results, (), task) if folders else ([], 0)
+        for verdict in run_scores.verdicts([results / "runs" / run_id for run_id in ids]):
             if verdict.model in asked.models:
                 text = fill(text, task, f"\n{verdict.sentence}\n\n{table(verdict, recipes)}\n")
     page.write_text(text, encoding="utf-8")

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
-from harness.decide.values import Verdict
+from harness.evidence.verdict_types import Verdict
 from harness.report.notebook import Shown, shown
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Done:
+class RunResult:
     """What one `run` did: the records of its runs, its decisions and the report's file."""
 
     records: tuple[Mapping[str, Any], ...]
@@ -81,8 +81,8 @@ class Results:
         Raises:
             ConfigError: no such folder, or a query that DuckDB refuses.
         """
-        from harness.store.ingest import sync
-        from harness.store.sql import relation
+        from harness.results.database.ingest import sync
+        from harness.results.database.sql import relation
 
         sync(self.path)
         return relation(self.path, query)
@@ -93,9 +93,9 @@ class Results:
 
     def decisions(self, *runs: str, task: str | None = None) -> tuple[Decision, ...]:
         """A decision per task and model, over the runs named or over the latest comparable ones."""
-        from harness.report.select import choose
-        from harness.run.evidence import verdicts
-        from harness.store.ingest import sync
+        from harness.report.run_selection import choose
+        from harness.results.database.ingest import sync
+        from harness.results.run_scores import verdicts
 
         sync(self.path)
         ids, _ = choose(self.path, runs, task)
@@ -119,7 +119,7 @@ def run(
     report: str | Path | None = None,
     log_to: Sequence[str | Mapping[str, Any]] = (),
     quiet: bool = False,
-) -> Done:
+) -> RunResult:
     """`harness run` as a function: a task's name or folder, or an experiment's YAML file.
 
     Args:
@@ -132,9 +132,10 @@ def run(
         ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
             it is recorded, in `records`, with status `failed`.
     """
-    from harness.loggers._feed import watched
-    from harness.run import progress, session
-    from harness.storage import mirror
+    from harness.results.remote import mirror
+    from harness.runner import progress
+    from harness.runner.tracking import watched
+    from harness.workflows import run as session
 
     experiment = session.experiment(
         str(target),
@@ -152,7 +153,7 @@ def run(
         done = session.run(experiment, folder, progress=seen, report=None if report is None else Path(report))
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
-    return Done(records=done.outcome.records, decisions=decisions, report=done.report)
+    return RunResult(records=done.outcome.records, decisions=decisions, report=done.report)
 
 
 def load(results: str | Path = "results") -> Results:
@@ -161,7 +162,7 @@ def load(results: str | Path = "results") -> Results:
     Raises:
         ConfigError: there is none.
     """
-    from harness.storage.mirror import results_folder
+    from harness.results.remote.mirror import results_folder
 
     folder = results_folder(results)
     if not folder.is_dir():
@@ -182,7 +183,7 @@ def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -
 
 
 def _place(results: Path, run_id: str) -> tuple[str, str] | None:
-    from harness.store.folders import read_head
+    from harness.results.run_files import read_head
 
     head = read_head(results / "runs" / run_id)
     return None if isinstance(head, str) else (head.record["task"]["name"], head.record["model"]["spec"])

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.benchmarks import records, tasks
-from harness.benchmarks.records import Row, Settings
-from harness.benchmarks.target import Target
+from harness.benchmarks import result_files, tasks
+from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
@@ -60,12 +60,12 @@ def evaluate(
     key = key_of(target, name, settings)
     about = _about(target, settings, lm) | {"total_evaluation_time_seconds": str(time.monotonic() - clock)}
     results = _plain(results | about | {"task_hashes": _hashes(samples)})
-    place = records.save(target.folder, key, tasks.label(name), results, samples)
-    rows = records.rows_of(results, _common(target, settings, key, place))
+    place = result_files.save(target.folder, key, tasks.label(name), results, samples)
+    rows = result_files.rows_of(results, _common(target, settings, key, place))
     if target.run is None:
         head = json.dumps(target.head(), indent=1, ensure_ascii=False)
         (target.folder / "model.json").write_text(head, encoding="utf-8")
-    records.append(target.folder, rows)
+    result_files.append(target.folder, rows)
     return rows
 
 
@@ -78,11 +78,11 @@ def language_model(
     progress: Progress | None = None,
 ) -> Any:
     """The loaded model as an `lm_eval.api.model.LM`. Imports lm-eval."""
-    from harness.benchmarks.lm import EngineLM
-    from harness.benchmarks.memory import RememberingEngine
-    from harness.benchmarks.raw import raw
-    from harness.engines.cache import CachedEngine
-    from harness.engines.local import local
+    from harness.benchmarks.completion_chat import raw
+    from harness.benchmarks.lm_eval_model import EngineLM
+    from harness.benchmarks.loglikelihood_cache import RememberingEngine
+    from harness.engines.answer_cache import CachedEngine
+    from harness.engines.engine_for import local
     from harness.models.architecture import DECODER, of
 
     kind = of(model.network.config)

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from harness.benchmarks import records
-from harness.benchmarks.records import Row
-from harness.benchmarks.target import Target, base_of, find
+from harness.benchmarks import result_files
+from harness.benchmarks.result_files import Row
+from harness.benchmarks.subject import Target, base_of, find
 from harness.core.errors import ConfigError
-from harness.stats import paired
-from harness.stats.resampling import Floats
-from harness.store import benchmarks
+from harness.evidence.stats import paired
+from harness.evidence.stats.resampling import Floats
+from harness.results.database import benchmarks
 
 _SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
 
@@ -127,8 +127,8 @@ def overall(found: Sequence[Forgetting]) -> Overall | None:
 
 
 def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
-    known: dict[tuple[Any, ...], Row] = {_name(row): row for row in records.read(base.folder)}
-    stand = {_name(row): row for row in records.read(target.folder)}
+    known: dict[tuple[Any, ...], Row] = {_name(row): row for row in result_files.read(base.folder)}
+    stand = {_name(row): row for row in result_files.read(target.folder)}
     latest = {(row["task"], row["metric"]): row for row in stand.values() if _name(row) in known}
     for row in latest.values():
         other = known[_name(row)]

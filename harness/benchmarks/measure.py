@@ -6,11 +6,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.benchmarks import forgetting, records
+from harness.benchmarks import forgetting, result_files
 from harness.benchmarks.evaluate import evaluate, key_of
 from harness.benchmarks.forgetting import Forgetting
-from harness.benchmarks.records import Row, Settings
-from harness.benchmarks.target import Target, base_of, load
+from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.subject import Target, base_of, load
 
 ANSWERS = "answers"
 """Folder below the results folder where answers are remembered, as `harness run` does."""
@@ -69,7 +69,8 @@ def _one(
     say: Callable[[str], None],
 ) -> tuple[list[Row], int]:
     known = {
-        name: records.known(target.folder, key_of(target, name, settings)) if cache else [] for name in names
+        name: result_files.known(target.folder, key_of(target, name, settings)) if cache else []
+        for name in names
     }
     missing = [name for name in names if not known[name]]
     model = None

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.storage import mirror
+from harness.results.remote import mirror
 
 
 def _leave_in_step(context: typer.Context, folder: Path) -> Path:

@@ -59,9 +59,9 @@ def benchmark(
 
       harness benchmark support_tickets-lora --export lm_eval_results
     """
-    from harness.benchmarks import session
-    from harness.benchmarks.records import Settings
-    from harness.store import ingest
+    from harness.benchmarks.result_files import Settings
+    from harness.results.database import ingest
+    from harness.workflows import benchmark as session
 
     work = session.work(results, targets or (), dtype=dtype, quiet=quiet or json)
     taken = session.take(work, import_ or ())
@@ -72,4 +72,4 @@ def benchmark(
         found = session.stored(work)
     files = session.write(work, export) if export is not None else ()
     ingest.sync(results)
-    session.show(session.Done(measured=found, imported=taken, files=files), as_json=json)
+    session.show(session.BenchmarkResult(measured=found, imported=taken, files=files), as_json=json)

@@ -23,11 +23,12 @@ def compare(
       harness compare support_tickets-lora support_tickets-few_shot
     """
     from harness.benchmarks import forgetting
-    from harness.report import pair, tables
-    from harness.store import ingest
+    from harness.report import run_comparison
+    from harness.report.terminal import tables
+    from harness.results.database import ingest
 
     ingest.sync(results)
-    found = pair.compare_runs(results, first, second)
+    found = run_comparison.compare_runs(results, first, second)
     forgotten = [item for run in (found.first, found.second) for item in forgetting.known(results, run)]
     if json:
         tables.print_json(found.to_json() | {"forgetting": [item.to_json() for item in forgotten]})

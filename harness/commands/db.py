@@ -24,8 +24,8 @@ def rebuild(
 
       harness db rebuild
     """
-    from harness.report import tables
-    from harness.store import ingest
+    from harness.report.terminal import tables
+    from harness.results.database import ingest
 
     done = ingest.rebuild(results)
     for problem in done.problems:
@@ -48,10 +48,10 @@ def export(
 
       harness db export exported/
     """
-    from harness.report import tables
-    from harness.store import ingest
-    from harness.store.export import export_parquet
-    from harness.store.store import Store
+    from harness.report.terminal import tables
+    from harness.results.database import ingest
+    from harness.results.database.export import export_parquet
+    from harness.results.database.store import Store
 
     ingest.sync(results)
     with Store.open(results) as store:

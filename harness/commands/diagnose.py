@@ -29,9 +29,9 @@ def diagnose(
 
       harness diagnose handbook_qa --limit 50 --json
     """
-    from harness.run.diagnose import on_training_data, run_probes
-    from harness.run.progress import choose
+    from harness.runner.progress import choose
     from harness.tasks.load import load
+    from harness.workflows.diagnose import on_training_data, run_probes
 
     loaded = load(task)
     if not loaded.splits.get("dev"):
@@ -43,6 +43,6 @@ def diagnose(
 
         print(codec.dumps(found.to_json(), ensure_ascii=False))
         return
-    from harness.report.terminal import print_triage
+    from harness.report.terminal.summary import print_triage
 
     print_triage(found.task, found.model, found.triage)

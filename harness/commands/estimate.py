@@ -38,8 +38,8 @@ def estimate(
 
     from harness.core import recipes as catalogue
     from harness.core.errors import ConfigError, nearest
-    from harness.decide import estimate as estimates
-    from harness.decide.memory import BYTES
+    from harness.estimate import requirements as estimates
+    from harness.estimate.memory import BYTES
 
     if dtype not in BYTES:
         raise ConfigError(f"unknown dtype '{dtype}'", remedy=nearest(dtype, BYTES))
@@ -53,6 +53,6 @@ def estimate(
     if json:
         print(jsonlib.dumps(found, ensure_ascii=False))
         return
-    from harness.report.terminal import print_estimate
+    from harness.report.terminal.summary import print_estimate
 
     print_estimate(found)

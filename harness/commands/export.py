@@ -32,7 +32,7 @@ def export(
     """
     import json as encoder
 
-    from harness.export.session import export as write
+    from harness.workflows.export import export as write
 
     found = write(results, run, folder, merged=merged, task=task)
     if json:

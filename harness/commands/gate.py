@@ -42,9 +42,9 @@ def gate(
     import json as encoder
 
     from harness.core.errors import RunError
-    from harness.regress import junit as xml
-    from harness.regress import wording
-    from harness.regress.session import gate_run
+    from harness.regression import gate_text
+    from harness.regression import junit as xml
+    from harness.workflows.gate import gate_run
 
     try:
         found = gate_run(
@@ -65,6 +65,6 @@ def gate(
         xml.write(xml.document(found), junit)
     if markdown is not None:
         markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(wording.markdown(found), encoding="utf-8")
-    print(encoder.dumps(found.to_json(), ensure_ascii=False) if json else wording.text(found))
+        markdown.write_text(gate_text.markdown(found), encoding="utf-8")
+    print(encoder.dumps(found.to_json(), ensure_ascii=False) if json else gate_text.text(found))
     raise typer.Exit(found.exit_code)

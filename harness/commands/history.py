@@ -29,8 +29,8 @@ def history(
     import json as encoder
     import sys
 
-    from harness.regress import history as trends
-    from harness.regress import wording_history
+    from harness.regression import history as trends
+    from harness.regression import history_text
 
     problems: list[str] = []
     found = trends.load(results, task, recipe, problems)
@@ -47,4 +47,4 @@ def history(
     elif page is not None:
         print(page)
     else:
-        print(wording_history.text(found))
+        print(history_text.text(found))

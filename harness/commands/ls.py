@@ -24,9 +24,9 @@ def ls(
 
       harness ls --task support_tickets --json
     """
-    from harness.report import tables
-    from harness.store import ingest, queries
-    from harness.store.store import Store
+    from harness.report.terminal import tables
+    from harness.results.database import ingest, queries
+    from harness.results.database.store import Store
 
     done = ingest.sync(results)
     with Store.open(results) as store:

@@ -26,7 +26,7 @@ def pin(
     """
     import json as encoder
 
-    from harness.regress import pins as kept
+    from harness.results import pins as kept
 
     snapshot = kept.of_run(results, run)
     if not allow_dirty:

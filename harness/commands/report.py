@@ -40,23 +40,24 @@ def report(
 
       harness report support_tickets-lora support_tickets-few -o reports/pair.html
     """
-    from harness.report import formats, select, tables
+    from harness.report import formats, run_selection
     from harness.report.build import build
-    from harness.run import evidence
-    from harness.storage import mirror
-    from harness.store import ingest
+    from harness.report.terminal import tables
+    from harness.results import run_scores
+    from harness.results.database import ingest
+    from harness.results.remote import mirror
 
     kinds = formats.parse(format_)
     for problem in ingest.sync(results).problems:
         print(f"note: {problem}", file=sys.stderr)
-    ids, left_out = select.choose(results, runs or (), task)
+    ids, left_out = run_selection.choose(results, runs or (), task)
     if left_out:
         print(
             f"note: {len(left_out)} runs on other examples are left out; name runs to compare them",
             file=sys.stderr,
         )
     folders = [results / "runs" / run_id for run_id in ids]
-    verdicts = evidence.verdicts(folders)
+    verdicts = run_scores.verdicts(folders)
     name = task or "report"
     base = out or Path("reports") / f"{name}.html"
     files = []
@@ -65,7 +66,7 @@ def report(
         if kind == "html":
             files.append(build(results, path, run_ids=ids, verdicts=verdicts, title=title or name))
         else:
-            files.append(formats.write(verdicts, kind, path, evidence.diagnoses(folders)))
+            files.append(formats.write(verdicts, kind, path, run_scores.diagnoses(folders)))
         mirror.keep(results, files[-1])
     if json:
         found = [verdict.to_json() for verdict in verdicts]

@@ -49,10 +49,11 @@ def run(
 
       harness run demo.yaml --executor processes:2
     """
-    from harness.executors._spec import executor as choose_executor
-    from harness.loggers._feed import watched
-    from harness.run import session, team
-    from harness.run.progress import choose
+    from harness.runner import torchrun
+    from harness.runner.executor_choice import executor as choose_executor
+    from harness.runner.progress import choose
+    from harness.runner.tracking import watched
+    from harness.workflows import run as session
 
     experiment = session.experiment(
         target,
@@ -64,7 +65,7 @@ def run(
         settings=tuple(set_ or ()),
     )
     chosen = choose_executor(executor)
-    with team.leading(chosen) as leads:
+    with torchrun.leading(chosen) as leads:
         if not leads:
             raise typer.Exit(0)
         with watched(choose(quiet=quiet or json), log_to or (), results) as progress:

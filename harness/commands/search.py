@@ -69,7 +69,8 @@ def search(
 
       harness search support_tickets --space 'weights.learning_rate=1e-5..1e-3:log' --jobs 2
     """
-    from harness.search import output, session
+    from harness.workflows import search as session
+    from harness.workflows import search_output
 
     plan = session.make_plan(
         task,
@@ -98,11 +99,11 @@ def search(
         plan,
         jobs=jobs,
         warm_start=tuple(warm_start or ()),
-        say=(lambda _: None) if silent else output.to_stderr,
-        confirm=(lambda _: True) if yes or json else output.ask,
+        say=(lambda _: None) if silent else search_output.to_stderr,
+        confirm=(lambda _: True) if yes or json else search_output.ask,
     )
-    done = output.finish(
+    done = search_output.finish(
         plan, found, seeds=seeds, limit=test_limit, save_as=save_as, report=report, quiet=silent
     )
-    output.show(done, as_json=json)
+    search_output.show(done, as_json=json)
     raise typer.Exit(done["exit_code"])

@@ -24,9 +24,9 @@ def show(
 
       harness show support_tickets-lora --example t0001
     """
-    from harness.report import tables
-    from harness.store import ingest, queries
-    from harness.store.store import Store
+    from harness.report.terminal import tables
+    from harness.results.database import ingest, queries
+    from harness.results.database.store import Store
 
     ingest.sync(results)
     with Store.open(results) as store:

@@ -24,9 +24,9 @@ def sql(
 
       harness sql "SELECT failure, count(*) AS n FROM samples GROUP BY failure" --csv
     """
-    from harness.report import tables
-    from harness.store import ingest
-    from harness.store import sql as queries
+    from harness.report.terminal import tables
+    from harness.results.database import ingest
+    from harness.results.database import sql as queries
 
     ingest.sync(results)
     answer = queries.run(results, query)

@@ -35,16 +35,14 @@ def upgrade(
     """
     import json as encoder
 
-    from harness.regress import wording_upgrade
-    from harness.regress.replay import Side
-    from harness.regress.replay import upgrade as replay_all
-    from harness.run import session
-    from harness.run.progress import choose
+    from harness.regression import upgrade_text
+    from harness.runner.progress import choose
+    from harness.workflows import run
+    from harness.workflows.upgrade import Side
+    from harness.workflows.upgrade import upgrade as replay_all
 
     names = tuple(name.strip() for name in recipes.split(","))
-    experiment = session.experiment(
-        task, models=(from_,), recipes=names, limit=limit, settings=tuple(set_ or ())
-    )
+    experiment = run.experiment(task, models=(from_,), recipes=names, limit=limit, settings=tuple(set_ or ()))
     old, new = Side(model=from_, base=from_base), Side(model=to or from_, base=to_base)
     with choose(quiet=quiet or json) as progress:
         found = replay_all(experiment, old, new, results, progress)
@@ -52,4 +50,4 @@ def upgrade(
         print(encoder.dumps({"replays": [item.to_json() for item in found]}, ensure_ascii=False))
     else:
         for item in found:
-            print(wording_upgrade.text(item))
+            print(upgrade_text.text(item))

@@ -28,15 +28,15 @@ def validate(
 
     from rich.console import Console
 
-    from harness.regress import rules
-    from harness.tasks import show
-    from harness.tasks.inspect import inspect
+    from harness.regression import gate_rules
+    from harness.tasks import validation_view
+    from harness.tasks.validation_report import inspect
 
     found = inspect(task, model)
-    rules.of_task(found.task)
+    gate_rules.of_task(found.task)
     if json:
-        print(jsonlib.dumps(show.as_json(found), ensure_ascii=False))
+        print(jsonlib.dumps(validation_view.as_json(found), ensure_ascii=False))
     else:
-        show.show(found, Console())
+        validation_view.show(found, Console())
     if not found.usable:
         raise typer.Exit(2)

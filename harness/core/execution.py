@@ -47,7 +47,7 @@ class Executor(Kind):
         """
 
 
-class Line:
+class JobQueue:
     """Jobs that wait. A worker is handed one of the group that it has just worked on, if any is left."""
 
     def __init__(self, jobs: Sequence[Job]) -> None:

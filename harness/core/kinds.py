@@ -1,6 +1,6 @@
 """Lazy lookup of kinds: the file's name is the kind's name, and no list is kept.
 
-A *room* is a package such as `harness.programs`; each public file in it holds exactly one
+A *room* is a package such as `harness.methods.programs`; each public file in it holds exactly one
 class derived from `Kind`. Nothing is imported until it is asked for by name.
 """
 
@@ -19,6 +19,14 @@ from pydantic import ConfigDict, TypeAdapter, ValidationError
 from harness.core.errors import ConfigError, nearest
 
 Spec = str | Mapping[str, Any]
+
+ROOMS: Mapping[str, str] = {
+    **dict.fromkeys(("data", "base", "weights", "programs", "retrieval"), "harness.methods"),
+    **dict.fromkeys(("formats", "scorers"), "harness.tasks"),
+    **dict.fromkeys(("executors", "loggers"), "harness.runner"),
+    "sections": "harness.report",
+}
+"""Room of kinds -> the package that holds it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -91,7 +99,7 @@ def knob(
 
 def names(room: str) -> list[str]:
     """Names of the kinds in a room, from its files; private files start with an underscore."""
-    package = importlib.import_module(f"harness.{room}")
+    package = importlib.import_module(f"{ROOMS[room]}.{room}")
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
 
 
@@ -104,7 +112,7 @@ def lookup(room: str, name: str) -> type[Any]:
     """
     if name not in names(room):
         raise ConfigError(f"unknown {room.removesuffix('s')} '{name}'", remedy=nearest(name, names(room)))
-    module = importlib.import_module(f"harness.{room}.{name}")
+    module = importlib.import_module(f"{ROOMS[room]}.{room}.{name}")
     own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
     found = [c for c in own if issubclass(c, Kind) and not c.__name__.startswith("_")]
     if len(found) != 1:

@@ -18,13 +18,13 @@ from harness.core.values import (
     Document,
     Example,
     Invalid,
-    Lesson,
     Message,
     Parsed,
+    ParsedAnswer,
     Passage,
     Prompt,
-    Reading,
     Request,
+    TrainingExample,
 )
 
 
@@ -48,14 +48,14 @@ class Format(Kind):
         """The language that constrained decoding is held to; None when there is none."""
         return None
 
-    def read(self, text: str) -> Reading:
+    def read(self, text: str) -> ParsedAnswer:
         """Read an answer strictly and after extraction; the two are never mixed up."""
         strict = self.parse(text)
         if isinstance(strict, Parsed):
-            return Reading(strict=strict, extracted=strict)
+            return ParsedAnswer(strict=strict, extracted=strict)
         part = self.extract(text)
         found = strict if part is None else self.parse(part)
-        return Reading(strict=strict, extracted=found)
+        return ParsedAnswer(strict=strict, extracted=found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,7 +228,7 @@ class TrainingContext:
     task: Task
     seed: int
     folder: Path
-    dev: Sequence[Lesson]
+    dev: Sequence[TrainingExample]
     dev_score: Callable[[LanguageModel], float] | None
     """Scores the model as it stands on (a part of) dev; never on test."""
     dev_scores: Callable[[LanguageModel, int], Sequence[float | None]] | None = None
@@ -264,7 +264,7 @@ class Weights(Kind):
 
     @abstractmethod
     def train(
-        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
+        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult: ...
 
     @abstractmethod

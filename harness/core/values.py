@@ -128,7 +128,7 @@ class Invalid:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reading:
+class ParsedAnswer:
     """An answer read twice: exactly as written, and after extraction from chatter.
 
     `extracted` equals `strict` where the answer parsed as it stood.
@@ -139,7 +139,7 @@ class Reading:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lesson:
+class TrainingExample:
     """One thing to learn from: the exact prompt of the program, and the answer to give."""
 
     id: str

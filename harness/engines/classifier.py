@@ -56,7 +56,7 @@ class ClassifierEngine:
     def _label(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         import torch
 
-        from harness.training.labels import label_scores
+        from harness.training.classification import label_scores
 
         network = self.model.network
         training = network.training

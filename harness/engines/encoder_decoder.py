@@ -7,13 +7,13 @@ from collections.abc import Callable, Sequence
 from functools import cache
 
 from harness.core.protocols import LanguageModel
-from harness.engines._hf.encoded import EncodedBackend, answer_logits
-from harness.engines._hf.likelihood import judge
-from harness.engines._hf.network import serving
-from harness.engines._hf.rows import Row
-from harness.engines._hf.schedule import Backend
-from harness.engines._hf.shared import batches
-from harness.engines.hf import HfEngine
+from harness.engines.hf.batch_scheduler import Backend
+from harness.engines.hf.encoder_decoder_backend import EncodedBackend, answer_logits
+from harness.engines.hf.engine import HfEngine
+from harness.engines.hf.loglikelihood import judge
+from harness.engines.hf.sequence import DecodingSequence
+from harness.engines.hf.serving_mode import serving
+from harness.engines.hf.shared_prefix_backend import batches
 from harness.models.architecture import base_of
 
 NOTE = "shared prefixes are not used: an encoder reads each prompt whole, so all of it is computed every time"
@@ -70,7 +70,7 @@ class EncoderDecoderEngine(HfEngine):
         return self.context if len(prompt) <= self.context else 0
 
     @property
-    def _backend(self) -> Callable[[int, Sequence[Row]], Backend]:
+    def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
         return lambda *_: EncodedBackend(self.model.network)
 
 

@@ -122,7 +122,7 @@ def _with_text(example: Row | None, chat: Any) -> Row | None:
     """Where no template makes a text of the messages, the text itself."""
     if example is None or chat is None or chat.template:
         return example
-    from harness.models.plain import plain_text
+    from harness.models.plain_chat import plain_text
 
     messages = [Message(said["role"], said["content"]) for said in example["messages"]]
     return {**example, "text": plain_text(messages)}

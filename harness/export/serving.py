@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.export.weights import is_hub_id
 from harness.models.architecture import DECODER, Architecture, of_spec
-from harness.run.workbench import is_server
+from harness.runner.model_pool import is_server
 
 URL = "http://127.0.0.1:8000/v1"
 

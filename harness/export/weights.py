@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.benchmarks.target import Target, load
+from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
 from harness.models.architecture import of, of_spec
@@ -64,7 +64,7 @@ def stages(target: Target) -> list[Path]:
 
 def merge(model: LanguageModel) -> None:
     """Add every adapter into the weights, in place; quantized weights are dequantized first."""
-    from harness.training import adapters, dequantize
+    from harness.models.layers import adapters, dequantize
 
     dequantize.merge(model.network)
     adapters.fold(model.network)
@@ -85,7 +85,7 @@ def write_chat(chat: Any, folder: Path) -> None:
 
 def _adapter(target: Target) -> bool:
     """Whether the trained part is an adapter over the base as it is published."""
-    from harness.training.combine import is_lora
+    from harness.models.layers.combine import is_lora
 
     folders = stages(target)
     if any(getattr(stage, "alters_base", True) for stage in target.recipe.weights):
@@ -117,8 +117,8 @@ def _write_adapter(target: Target, folder: Path) -> None:
 
 def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
     """LoRA stages add their deltas up; servers take one adapter, whose rank is the sum of theirs."""
+    from harness.models.layers.combine import NAME, combine
     from harness.models.load import load as plain
-    from harness.training.combine import NAME, combine
 
     network = plain(target.model).network
     combined = combine(network, folders, [1.0] * len(folders), "cat")

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.values import Message
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
-from harness.models.plain import PlainChat
+from harness.models.plain_chat import PlainChat
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"

@@ -79,7 +79,7 @@ def _let_go_of_file(network: Any) -> None:
     They are few, and any one of them would keep the whole file in memory: 0.5 of the 0.9 GB that the bundled
     model took in NF4.
     """
-    from harness.training.out_of_memory import release
+    from harness.models.layers.out_of_memory import release
 
     for weight in network.parameters():
         if weight.is_floating_point() and weight.device.type == "cpu":

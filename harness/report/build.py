@@ -13,14 +13,14 @@ from typing import Any, Protocol
 from markupsafe import Markup
 
 from harness.core.errors import ConfigError
-from harness.decide.values import Verdict
-from harness.regress.history import Series
+from harness.evidence.verdict_types import Verdict
+from harness.regression.history import Series
 from harness.report import index, sections
 from harness.report.data import ReportData, load, with_verdicts
+from harness.report.html.page import embedded_json, html, policy
 from harness.report.index import summary
-from harness.report.page import embedded_json, html, policy
 from harness.report.sections import examples, history
-from harness.run.money import Bill
+from harness.results.billing import Bill
 
 PAGE = """\
 <!doctype html>
@@ -180,6 +180,6 @@ def page(
 
 def asset(kind: str) -> str:
     """All files of `assets/` with this suffix, by name, as one text without a final newline."""
-    folder = resources.files("harness.report") / "assets"
+    folder = resources.files("harness.report.html") / "assets"
     names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{kind}"))
     return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)

@@ -9,14 +9,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.decide.triage import Triage
-from harness.decide.values import Verdict
+from harness.evidence.triage import Triage
+from harness.evidence.verdict_types import Verdict
 from harness.report import studies
 from harness.report.studies import Study
-from harness.run.diagnose import read_triage
-from harness.run.evidence import labels
-from harness.run.money import Bill
-from harness.store.folders import Row, read_head, read_rows
+from harness.results.billing import Bill
+from harness.results.run_files import Row, read_head, read_rows
+from harness.results.run_scores import labels
+from harness.workflows.diagnose import read_triage
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class Run:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Group:
+class TaskGroup:
     """Runs of one task under one model, in the order of the verdict: the highest mean first."""
 
     task: str
@@ -90,7 +90,7 @@ class ReportData:
     """Everything that the sections collect from."""
 
     title: str
-    groups: tuple[Group, ...]
+    groups: tuple[TaskGroup, ...]
     problems: tuple[str, ...] = field(default=())
     bills: tuple[Bill, ...] = field(default=())
     """Costs in money; empty where no prices were given."""
@@ -139,13 +139,13 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
     )
 
 
-def _grouped(results: Path, runs: Sequence[Run]) -> tuple[Group, ...]:
+def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
     members: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         place = (run.record["task"]["name"], run.record["model"]["spec"])
         members.setdefault(place, []).append(run)
     return tuple(
-        Group(task=task, model=model, runs=tuple(found), triage=read_triage(results, task, model))
+        TaskGroup(task=task, model=model, runs=tuple(found), triage=read_triage(results, task, model))
         for (task, model), found in members.items()
     )
 

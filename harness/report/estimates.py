@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from harness.decide.table import gather, mean_interval
-from harness.decide.values import RunScores
-from harness.report.data import Group, Run
-from harness.retrieval._recall import recall_at_k
-from harness.store.folders import Row
+from harness.evidence.aggregate import gather, mean_interval
+from harness.evidence.verdict_types import RunScores
+from harness.methods.recall import recall_at_k
+from harness.report.data import Run, TaskGroup
+from harness.results.run_files import Row
 
 Measure = Callable[[Row], float | None]
 
@@ -24,7 +24,7 @@ class Estimate:
     n: int
 
 
-def by_metric(group: Group) -> dict[str, dict[str, Estimate]]:
+def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
     """Metric → recipe → estimate: the primary scorer first, then the others, validity, recall.
 
     The primary one is the verdict's own, so that no number is shown in two versions.
@@ -45,7 +45,7 @@ def by_metric(group: Group) -> dict[str, dict[str, Estimate]]:
     return found
 
 
-def _measures(group: Group) -> Mapping[str, tuple[Measure, bool]]:
+def _measures(group: TaskGroup) -> Mapping[str, tuple[Measure, bool]]:
     task = group.runs[0].record["task"]
     scorers = sorted(task["scorers"], key=lambda scorer: scorer["name"] != task["primary"])
     found: dict[str, tuple[Measure, bool]] = {}

@@ -8,10 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from harness.core import formatting
 from harness.core.errors import ConfigError
-from harness.decide.values import RecipeSummary, Verdict
-from harness.report import numbers
-from harness.report.page import visible
+from harness.evidence.verdict_types import RecipeSummary, Verdict
+from harness.report.html.page import visible
 
 FORMATS = ("html", "md", "json", "csv")
 _COLUMNS = (
@@ -46,7 +46,7 @@ def parse(text: str) -> tuple[str, ...]:
 
 
 Diagnoses = Mapping[tuple[str, str], Sequence[str]]
-"""(task, model) → sentences about how its runs trained (`harness.run.evidence.diagnoses`)."""
+"""(task, model) → sentences about how its runs trained (`harness.results.run_scores.diagnoses`)."""
 
 
 def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnoses | None = None) -> Path:
@@ -139,21 +139,21 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
     difference, low, high, _ = _against(verdict, summary)
     against = "best" if summary.recipe == verdict.best else ""
     if difference is not None:
-        against = f"{numbers.signed(difference)} [{numbers.signed(low)}, {numbers.signed(high)}]"
+        against = f"{formatting.signed(difference)} [{formatting.signed(low)}, {formatting.signed(high)}]"
     return [
         f"**{name}**" if summary.recipe == verdict.recommended else name,
-        numbers.score(summary.mean),
-        f"{numbers.score(summary.low)} – {numbers.score(summary.high)}",
+        formatting.score(summary.mean),
+        f"{formatting.score(summary.low)} – {formatting.score(summary.high)}",
         str(summary.n),
         str(summary.seeds),
-        numbers.percent(summary.valid_extracted),
+        formatting.percent(summary.valid_extracted),
         "best"
         if difference is None and summary.recipe == verdict.best
         else against
         if difference is not None
         else "",
-        numbers.seconds(summary.cost.train_seconds),
-        numbers.seconds(summary.cost.answer_seconds),
+        formatting.seconds(summary.cost.train_seconds),
+        formatting.seconds(summary.cost.answer_seconds),
     ]
 
 

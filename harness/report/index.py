@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.report.data import ReportData
-from harness.report.page import html, policy
+from harness.report.html.page import html, policy
 
 NAME = "index.html"
 FOLDER = "reports"

@@ -13,7 +13,7 @@ from pathlib import Path
 from markupsafe import escape
 
 from harness.core.errors import ConfigError, nearest
-from harness.decide.values import Verdict
+from harness.evidence.verdict_types import Verdict
 from harness.report.build import discover, render
 from harness.report.data import load, with_verdicts
 

@@ -10,7 +10,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from harness.search import journal
+from harness.results import trials as journal
 
 UNITS: Mapping[str, tuple[float, str]] = {
     "score": (100.0, "dev score, points"),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.report import svg
+from harness.report.html import svg
 from harness.report.studies import Study
 
 NUMBERS = ("FloatDistribution", "IntDistribution")

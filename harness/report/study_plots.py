@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from harness.report import parts, svg
+from harness.report.html import components, svg
 from harness.report.studies import UNITS, Study, Trial
 from harness.report.study_axes import KnobAxis, axis, written
 
@@ -26,7 +26,7 @@ def figure_of(value: float | None) -> str:
     return "–" if value is None else f"{value:,.1f}" if abs(value) < 1000 else f"{value:,.0f}"
 
 
-def history(study: Study) -> parts.Picture:
+def history(study: Study) -> components.Picture:
     """Every trial's value in the order of the trials, and the best so far."""
     x = svg.Scale(-0.5, max(t.number for t in study.trials) + 0.5, LEFT, RIGHT)
     y = _scale(study)
@@ -50,19 +50,19 @@ def history(study: Study) -> parts.Picture:
     columns = [("trial", ""), ("state", ""), (unit(study), ""), ("training steps", ""), ("why", "")]
     rows = [
         [
-            parts.Cell(text=str(t.number)),
-            parts.number(t.state),
-            parts.number(figure_of(t.values[0] if t.values else None)),
-            parts.number("–" if t.row["train_steps"] is None else str(t.row["train_steps"])),
-            parts.number(str(t.row["error"] or t.row["stopped"] or "")),
+            components.TableCell(text=str(t.number)),
+            components.number(t.state),
+            components.number(figure_of(t.values[0] if t.values else None)),
+            components.number("–" if t.row["train_steps"] is None else str(t.row["train_steps"])),
+            components.number(str(t.row["error"] or t.row["stopped"] or "")),
         ]
         for t in study.trials
     ]
-    table = parts.Table(caption="Trials", columns=columns, rows=rows, words=("why",))
-    return parts.Picture(name="History", drawing=drawing, table=table)
+    table = components.Table(caption="Trials", columns=columns, rows=rows, words=("why",))
+    return components.Picture(name="History", drawing=drawing, table=table)
 
 
-def on_the_way(study: Study) -> parts.Picture | None:
+def on_the_way(study: Study) -> components.Picture | None:
     """Dev score at every rung; a pruned trial ends where it was stopped."""
     trials = [trial for trial in study.trials if trial.steps]
     if not any(len(trial.steps) > 1 for trial in trials):
@@ -84,18 +84,18 @@ def on_the_way(study: Study) -> parts.Picture | None:
     rows = []
     for trial in trials:
         found = dict(trial.steps)
-        cells = [parts.number(figure_of(found.get(rung))) for rung in sorted(set(rungs))]
-        rows.append([parts.Cell(text=str(trial.number)), parts.number(trial.state), *cells])
-    table = parts.Table(caption="Dev score at each rung, points", columns=columns, rows=rows)
-    return parts.Picture(name="On the way", drawing=drawing, table=table)
+        cells = [components.number(figure_of(found.get(rung))) for rung in sorted(set(rungs))]
+        rows.append([components.TableCell(text=str(trial.number)), components.number(trial.state), *cells])
+    table = components.Table(caption="Dev score at each rung, points", columns=columns, rows=rows)
+    return components.Picture(name="On the way", drawing=drawing, table=table)
 
 
-def slices(study: Study) -> list[parts.Picture]:
+def slices(study: Study) -> list[components.Picture]:
     """The value against one knob, for each knob."""
     return [_slice(study, knob) for knob in study.knobs]
 
 
-def _slice(study: Study, knob: str) -> parts.Picture:
+def _slice(study: Study, knob: str) -> components.Picture:
     x = axis(study, knob, LEFT, RIGHT)
     trials = [t for t in study.trials if knob in t.params and _last(study, t) is not None]
     y = _scale(study)
@@ -111,19 +111,19 @@ def _slice(study: Study, knob: str) -> parts.Picture:
     )
     rows = [
         [
-            parts.Cell(text=str(t.number)),
-            parts.number(written(t.params[knob])),
-            parts.number(figure_of(t.values[0] if t.values else None)),
-            parts.number(t.state),
+            components.TableCell(text=str(t.number)),
+            components.number(written(t.params[knob])),
+            components.number(figure_of(t.values[0] if t.values else None)),
+            components.number(t.state),
         ]
         for t in trials
     ]
     columns = [("trial", ""), (study.short(knob), ""), (unit(study), ""), ("state", "")]
-    table = parts.Table(caption=f"Trials by {study.short(knob)}", columns=columns, rows=rows)
-    return parts.Picture(name=study.short(knob), drawing=drawing, table=table)
+    table = components.Table(caption=f"Trials by {study.short(knob)}", columns=columns, rows=rows)
+    return components.Picture(name=study.short(knob), drawing=drawing, table=table)
 
 
-def parallel(study: Study) -> parts.Picture | None:
+def parallel(study: Study) -> components.Picture | None:
     """Every finished trial as a line over its knobs; the best quarter stands out."""
     knobs = study.knobs[:MOST_AXES]
     if len(knobs) < 2:
@@ -152,22 +152,22 @@ def parallel(study: Study) -> parts.Picture | None:
     columns = [("trial", ""), *((study.short(k), "") for k in knobs), (unit(study), "")]
     rows = [
         [
-            parts.Cell(text=str(t.number)),
-            *(parts.number(written(t.params[k]) if k in t.params else "–") for k in knobs),
-            parts.number(figure_of(t.values[0])),
+            components.TableCell(text=str(t.number)),
+            *(components.number(written(t.params[k]) if k in t.params else "–") for k in knobs),
+            components.number(figure_of(t.values[0])),
         ]
         for t in reversed(ranked)
     ]
-    table = parts.Table(caption="Finished trials, the best first", columns=columns, rows=rows)
-    return parts.Picture(name="All knobs", drawing=drawing, table=table)
+    table = components.Table(caption="Finished trials, the best first", columns=columns, rows=rows)
+    return components.Picture(name="All knobs", drawing=drawing, table=table)
 
 
-def pareto(study: Study) -> list[parts.Picture]:
+def pareto(study: Study) -> list[components.Picture]:
     """The first objective against each other one, with the trials that none beats in all objectives."""
     return [_pareto(study, other) for other in range(1, len(study.objectives))]
 
 
-def _pareto(study: Study, other: int) -> parts.Picture:
+def _pareto(study: Study, other: int) -> components.Picture:
     x = svg.fitting([t.values[other] for t in study.done], LEFT, RIGHT - 20)
     y = svg.linear([t.values[0] for t in study.done], BOTTOM, TOP)
     front = sorted(study.front, key=lambda t: t.values[other])
@@ -194,15 +194,15 @@ def _pareto(study: Study, other: int) -> parts.Picture:
     columns = [("trial", ""), (unit(study), ""), (unit(study, other), ""), ("on the front", "")]
     rows = [
         [
-            parts.Cell(text=str(t.number)),
-            parts.number(figure_of(t.values[0])),
-            parts.number(figure_of(t.values[other])),
-            parts.number("yes" if t.number in numbers else "no"),
+            components.TableCell(text=str(t.number)),
+            components.number(figure_of(t.values[0])),
+            components.number(figure_of(t.values[other])),
+            components.number("yes" if t.number in numbers else "no"),
         ]
         for t in study.done
     ]
-    table = parts.Table(caption=f"{unit(study)} and {unit(study, other)}", columns=columns, rows=rows)
-    return parts.Picture(name=unit(study, other), drawing=drawing, table=table)
+    table = components.Table(caption=f"{unit(study)} and {unit(study, other)}", columns=columns, rows=rows)
+    return components.Picture(name=unit(study, other), drawing=drawing, table=table)
 
 
 def _scale(study: Study) -> svg.Scale:

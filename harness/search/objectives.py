@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, nearest
-from harness.decide.cost import Prices
+from harness.evidence.cost import Prices
 
 Record = Mapping[str, Any]
 

@@ -16,7 +16,7 @@ from harness.core import recipes
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Kind, build
 from harness.core.recipes import Recipe
-from harness.run.experiment import value_of
+from harness.runner.experiment import value_of
 
 TRIES = 200
 """Random points that are tried before a space is said to hold none that a recipe can have."""
@@ -255,7 +255,7 @@ def _number(name: str, text: str) -> float:
 
 def _check_satisfiable(made: Space) -> None:
     """Refuse a space in which nothing can be built; the first refusal says why."""
-    from harness.search.sampling import random_points
+    from harness.search.samplers import random_points
 
     first: ConfigError | None = None
     for params in random_points(made, TRIES):

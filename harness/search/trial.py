@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import StepRecord, Task
 from harness.core.recipes import Recipe
-from harness.run.cells import Cell
-from harness.run.execute import execute, failed
-from harness.run.folder import RunFolder, read_lines
-from harness.run.locks import Lock
-from harness.run.progress import Progress
-from harness.run.scoring import mean_score
-from harness.run.workbench import Workbench
+from harness.results.folder import RunFolder, read_lines
+from harness.results.locks import Lock
+from harness.results.remote import mirror
+from harness.runner.cells import Cell
+from harness.runner.execute import execute, failed
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+from harness.runner.scoring import mean_score
 from harness.search import objectives
-from harness.search.plan import Plan
-from harness.storage import mirror
+from harness.search.study_config import StudyConfig
 
 if TYPE_CHECKING:
     import optuna
@@ -42,9 +42,9 @@ class Evaluate(Protocol):
 class RunTrial:
     """Evaluates a recipe as a run on dev. `task` must have no test split."""
 
-    plan: Plan
+    plan: StudyConfig
     task: Task
-    workbench: Workbench
+    workbench: ModelPool
 
     def __post_init__(self) -> None:
         if "test" in self.task.splits:
@@ -164,9 +164,9 @@ class Watch(Progress):
                 yield json.loads(line)
 
 
-def evaluator(plan: Plan) -> RunTrial:
+def evaluator(plan: StudyConfig) -> RunTrial:
     """Opens what a worker needs: the task without test, and a base that stays loaded."""
-    from harness.search.bench import SearchWorkbench
+    from harness.search.shared_base_pool import SearchWorkbench
     from harness.tasks.load import load, without_test
 
     task = without_test(load(plan.task))

@@ -14,9 +14,9 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example, Parsed
-from harness.tasks import file, sources
-from harness.tasks.file import TaskFile
-from harness.tasks.rows import Placed
+from harness.tasks import sources, task_file
+from harness.tasks.row_layouts import Placed
+from harness.tasks.task_file import TaskFile
 
 
 def build_format(source: TaskFile, path: Path) -> Format:
@@ -37,7 +37,7 @@ def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any
     try:
         return build(room, spec, file=path)
     except ConfigError as error:
-        line = file.line_of(path, place)
+        line = task_file.line_of(path, place)
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
 
 
@@ -65,11 +65,11 @@ def build_scorers(source: TaskFile, path: Path) -> tuple[tuple[Scorer, ...], str
     )
     known = [scorer.name() for scorer in scorers]
     if len(set(known)) < len(known):
-        line = file.line_of(path, ["scorers"])
+        line = task_file.line_of(path, ["scorers"])
         raise ConfigError(f"a scorer is named twice: {', '.join(known)}", file=path, line=line)
     primary = source.primary or known[0]
     if primary not in known:
-        line = file.line_of(path, ["primary"])
+        line = task_file.line_of(path, ["primary"])
         message = f"primary '{primary}' is not among the scorers"
         raise ConfigError(message, file=path, line=line, remedy=nearest(primary, known))
     return scorers, primary

@@ -15,7 +15,7 @@ from typing import Literal
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import similar, templates
+from harness.tasks import near_duplicates, templates
 from harness.tasks.splits import normalise
 
 NEAR_LIMIT = 3_000_000
@@ -162,11 +162,9 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
     exact = set(train.values())
     for split in ("test", "dev"):
         others = {key: text for key, text in texts.get(split, {}).items() if text not in exact}
-        pairs = similar.near(train, others)
+        pairs = near_duplicates.near(train, others)
         if pairs:
-            message = (
-                f"{len(pairs)} {split} inputs are nearly a train input (8-gram Jaccard ≥ {similar.THRESHOLD})"
-            )
+            message = f"{len(pairs)} {split} inputs are nearly a train input (8-gram Jaccard ≥ {near_duplicates.THRESHOLD})"
             shown = (f"{pair.right}≈{pair.left}" for pair in pairs)
             yield _problem("warning", f"near leak train/{split}", message, shown)
 

@@ -12,9 +12,16 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.values import Example
-from harness.storage.data import local_copy
-from harness.storage.remote import is_url
-from harness.tasks import file, guess, rows, sources, splits, write
+from harness.results.remote.data import local_copy
+from harness.results.remote.filesystem import is_url
+from harness.tasks import (
+    column_inference,
+    row_layouts,
+    sources,
+    splits,
+    task_file,
+    task_writer,
+)
 from harness.tasks.load import SPLITS, load
 from harness.tasks.sources import Located
 
@@ -71,10 +78,10 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
     pools, said = _pools(data, wish)
-    answer = guess.answer([example for part in pools.values() for example in part])
+    answer = column_inference.answer([example for part in pools.values() for example in part])
     said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
     parts = {
-        split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
+        split: [replace(e, target=column_inference.convert(e.target, answer.spec)) for e in part]
         for split, part in _divide(pools, wish).items()
     }
     given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
@@ -84,8 +91,8 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     into.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
     try:
-        write.files(draft, parts, answer)
-        text = write.task_yaml(name, answer, parts, said, schema=write.schema_reference(folder))
+        task_writer.files(draft, parts, answer)
+        text = task_writer.task_yaml(name, answer, parts, said, schema=task_writer.schema_reference(folder))
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         load(draft)
         draft.chmod(0o755)
@@ -109,9 +116,9 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    layout = None if wish.target or wish.inputs else rows.detect(everything[0].row)
+    layout = None if wish.target or wish.inputs else row_layouts.detect(everything[0].row)
     if layout is None:
-        mapping, said = guess.columns(everything, wish.target, wish.inputs)
+        mapping, said = column_inference.columns(everything, wish.target, wish.inputs)
     else:
         mapping, said = None, [f"rows: layout '{layout}'"]
     pools: dict[str, list[Example]] = {}
@@ -120,7 +127,7 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
         if len(labelled) < len(part):
             said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
         prefix = "row" if len(found) == 1 else split
-        pools[split] = [placed.example for placed in rows.examples(labelled, prefix, mapping)]
+        pools[split] = [placed.example for placed in row_layouts.examples(labelled, prefix, mapping)]
     return pools, said
 
 
@@ -152,7 +159,7 @@ def _thinned(part: list[Located], limit: int | None) -> list[Located]:
     return [part[i * len(part) // limit] for i in range(limit)]
 
 
-def _labelled(located: Located, mapping: file.MapFile | None) -> bool:
+def _labelled(located: Located, mapping: task_file.MapFile | None) -> bool:
     """Whether a row has both sides; a row of another layout is judged when it is read."""
     if mapping is None:
         return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))

@@ -11,9 +11,17 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.core.protocols import Format, Task
 from harness.core.values import Document, Example
-from harness.tasks import answers, corpus, file, rows, sources, splits, templates
-from harness.tasks.file import DataFile, SplitFile, TaskFile
-from harness.tasks.rows import Placed
+from harness.tasks import (
+    answers,
+    corpus,
+    row_layouts,
+    sources,
+    splits,
+    task_file,
+    templates,
+)
+from harness.tasks.row_layouts import Placed
+from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = Path(__file__).resolve().parents[2] / "tasks"
 SPLITS = ("train", "dev", "test")
@@ -41,7 +49,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
         ConfigError: anything else that `load` raises.
     """
     path = find(name_or_path)
-    source = file.read(path)
+    source = task_file.read(path)
     placed = _splits(source, path)
     form = answers.build_format(source, path)
     scorers, primary = answers.build_scorers(source, path)
@@ -135,9 +143,10 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     }
     found = {split: reader.read(name) for split, name in named.items() if name}
     placed = {
-        split: rows.examples(part, "row" if data.file else split, data.map) for split, part in found.items()
+        split: row_layouts.examples(part, "row" if data.file else split, data.map)
+        for split, part in found.items()
     }
-    rows.unique_ids([item for part in placed.values() for item in part])
+    row_layouts.unique_ids([item for part in placed.values() for item in part])
     for split, part in placed.items():
         if not part:
             raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
@@ -145,7 +154,7 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     if not placed.get("test"):
         remedy = "give data: a test file, or split: {test: 0.2}"
         raise ConfigError(
-            "the task has no test rows", file=path, line=file.line_of(path, ["data"]), remedy=remedy
+            "the task has no test rows", file=path, line=task_file.line_of(path, ["data"]), remedy=remedy
         )
     return {split: placed.get(split, []) for split in SPLITS}
 
@@ -161,11 +170,13 @@ def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[st
     for name in sizes:
         if name in placed:
             place = ["data", "split", name]
-            raise ConfigError(f"data has a {name} split already", file=path, line=file.line_of(path, place))
+            raise ConfigError(
+                f"data has a {name} split already", file=path, line=task_file.line_of(path, place)
+            )
     try:
         parts = splits.cut(splits.items([item.example for item in pool]), sizes, wanted.seed)
     except ConfigError as error:
-        line = file.line_of(path, ["data", "split"])
+        line = task_file.line_of(path, ["data", "split"])
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
     return {**placed, **{name: [pool[row] for row in part] for name, part in parts.items()}}
 
@@ -183,7 +194,7 @@ def _templates(source: TaskFile, settled: Mapping[str, Sequence[Example]], path:
     }
     for key, text in templated.items():
         for example in kinds.values():
-            templates.check(text, example.input, key=key, file=path, line=file.line_of(path, [key]))
+            templates.check(text, example.input, key=key, file=path, line=task_file.line_of(path, [key]))
     return templated["instructions"], templated["input"]
 
 

@@ -14,8 +14,8 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
-from harness.storage.data import local_copy
-from harness.storage.remote import is_url
+from harness.results.remote.data import local_copy
+from harness.results.remote.filesystem import is_url
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""

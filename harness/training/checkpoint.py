@@ -1,59 +1,155 @@
-"""Trainable parameters to a safetensors file and back, in place."""
+"""What an interrupted training needs to go on exactly as if it had not been interrupted.
+
+`checkpoint/state.pt` below a stage's folder holds one moment of the training: weights in full
+precision, the optimiser's moments, the moving average, the state of the random generators of every
+process, and where the loop was. The order of the data needs no place in it: the seed and the step
+decide it. Beside it lie the weights that did best on dev, named by their step.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import contextlib
+import dataclasses
+import os
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from harness.core.errors import RunError
+from harness.core.keys import digest
+from harness.core.protocols import TrainingContext
+from harness.training.distributed import ProcessGroup
+from harness.training.ema import Average
+from harness.training.evaluation import Evaluation
+from harness.training.fsdp import whole
+from harness.training.optimizer import Optimizer
+from harness.training.settings import TrainingSettings
+from harness.training.tokenized import TokenizedExample
 
-if TYPE_CHECKING:
+NAME = "checkpoint"
+
+
+@dataclass
+class LoopState:
+    """All that changes while training goes on, besides the weights and the optimiser."""
+
+    step: int = 0
+    tokens: int = 0
+    seconds: float = 0.0
+    micro: int = 1
+    best: Evaluation | None = None
+    worse_in_a_row: int = 0
+    notes: list[str] = field(default_factory=list)
+
+
+class Checkpoint:
+    """Writes and reads the checkpoint of one stage; only the leading process writes."""
+
+    def __init__(self, folder: Path, signature: str, group: ProcessGroup) -> None:
+        self.folder, self.signature, self.group = folder / NAME, signature, group
+        self.saved: LoopState | None = None
+
+    @property
+    def file(self) -> Path:
+        return self.folder / "state.pt"
+
+    def best(self, step: int) -> Path:
+        """Where the weights that did best on dev, those of `step`, are."""
+        return self.folder / f"best-{step}.safetensors"
+
+    def save(self, state: LoopState, optimizer: Optimizer, average: Average) -> None:
+        """Write this moment; until it is whole on disk the one before stays."""
+        import torch
+
+        generators = self.group.gathered(_generators())
+        learnt = {"optimizer": optimizer.state(), "average": average.state()}
+        learnt = whole(learnt, here=self.group.leads)
+        if self.group.leads:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            draft = self.file.with_suffix(".partial")
+            with draft.open("wb") as stream:
+                torch.save(
+                    {
+                        "signature": self.signature,
+                        "loop": dataclasses.asdict(state),
+                        "generators": generators,
+                        **learnt,
+                    },
+                    stream,
+                )
+                stream.flush()
+                os.fsync(stream.fileno())
+            draft.replace(self.file)
+        self.saved = dataclasses.replace(state, notes=list(state.notes))
+        self.tidy(state.best)
+
+    def load(self, optimizer: Optimizer, average: Average) -> LoopState | None:
+        """Put back what was saved; None when there is nothing, or it is of another training."""
+        import torch
+
+        if not self.group.told(self.file.is_file):
+            return None
+        held = torch.load(self.file, map_location="cpu", weights_only=True)
+        if held["signature"] != self.signature:
+            return None
+        optimizer.load(held["optimizer"])
+        average.load(held["average"])
+        if len(held["generators"]) == self.group.size:
+            _set_generators(held["generators"][self.group.rank])
+        loop = dict(held["loop"])
+        best = Evaluation(**loop.pop("best")) if loop["best"] else None
+        state = LoopState(best=best, **{name: value for name, value in loop.items() if name != "best"})
+        self.saved = dataclasses.replace(state, notes=list(state.notes))
+        return state
+
+    def tidy(self, best: Evaluation | None) -> None:
+        """Remove best weights that neither the training nor the checkpoint still needs."""
+        if not self.group.leads:
+            return
+        known = [found for found in (best, self.saved and self.saved.best) if found]
+        needed = {self.best(found.step) for found in known}
+        for path in self.folder.glob("best-*.safetensors"):
+            if path not in needed:
+                path.unlink()
+
+    def finished(self) -> None:
+        """Without a checkpoint nothing can be resumed, so nothing is kept. With one it stays until
+        the stage's weights are saved and `forget` is called."""
+        if self.group.leads and not self.file.exists():
+            forget(self.folder.parent)
+
+
+def forget(folder: Path) -> None:
+    """Remove the checkpoint of a stage whose weights are saved."""
+    shutil.rmtree(folder / NAME, ignore_errors=True)
+
+
+def signature(
+    settings: TrainingSettings,
+    rows: Sequence[TokenizedExample],
+    context: TrainingContext,
+    shapes: Sequence[Any],
+) -> str:
+    """What must be the same for a training to go on: what it learns, how, and which weights move."""
+    free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("decides", True)}
+    knobs = {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
+    learnt = digest([[row.id, row.ids, row.weights] for row in rows])
+    return digest([type(settings).__name__, knobs, learnt, context.seed, [list(shape) for shape in shapes]])
+
+
+def _generators() -> dict[str, Any]:
     import torch
 
-
-def trainable(network: Any) -> dict[str, torch.nn.Parameter]:
-    """The parameters that training changes, by name; a tied one appears once."""
-    return {name: p for name, p in network.named_parameters() if p.requires_grad}
-
-
-def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
-    """Write tensors by name; a reader never sees a half-written file."""
-    from safetensors.torch import save_file
-
-    file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".partial")
-    save_file({name: p.detach().contiguous() for name, p in parameters.items()}, draft)
-    draft.replace(file)
+    found = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        found["cuda"] = torch.cuda.get_rng_state()
+    return found
 
 
-def restore(network: Any, file: Path) -> None:
-    """Copy the tensors of a file into the network's parameters of the same names.
-
-    Raises:
-        RunError: the file is missing, or holds tensors that this network does not have.
-    """
+def _set_generators(states: dict[str, Any]) -> None:
     import torch
-    from safetensors import safe_open
 
-    if not file.is_file():
-        raise RunError(f"no trained weights at {file}")
-    parameters = dict(network.named_parameters())
-    with safe_open(file, framework="pt") as stored, torch.no_grad():
-        for name in stored.keys():  # noqa: SIM118  (not a mapping)
-            tensor = stored.get_tensor(name)
-            target = parameters.get(name)
-            if target is None or target.shape != tensor.shape:
-                raise RunError(f"{file}: weights '{name}' do not fit this model")
-            target.copy_(tensor)
-
-
-def count(network: Any) -> tuple[int, int]:
-    """Trainable and all parameters; 4-bit weights are stored two in a byte and count as two."""
-    learnt = total = 0
-    for parameter in network.parameters():
-        state = getattr(parameter, "quant_state", None)
-        size = parameter.numel() if state is None else state.shape.numel()
-        total += size
-        learnt += size if parameter.requires_grad else 0
-    return learnt, total
+    torch.set_rng_state(states["cpu"])
+    with contextlib.suppress(KeyError):
+        torch.cuda.set_rng_state(states["cuda"])

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from harness.core.protocols import LanguageModel
-from harness.training.batches import Batch, collate
-from harness.training.growth import DevScore
-from harness.training.out_of_memory import is_out_of_memory, release
-from harness.training.rows import Row
+from harness.models.layers.out_of_memory import is_out_of_memory, release
+from harness.training.batching import Batch, collate
+from harness.training.progressive_eval import DevScore
+from harness.training.tokenized import TokenizedExample
 
 if TYPE_CHECKING:
     import torch
@@ -38,7 +38,7 @@ class Evaluation:
 
 def evaluate(
     model: LanguageModel,
-    rows: Sequence[Row],
+    rows: Sequence[TokenizedExample],
     score: Callable[[LanguageModel], DevScore],
     loss: Callable[[Any, Batch], torch.Tensor],
     batch_size: int,
@@ -54,7 +54,7 @@ def evaluate(
 
 def mean_loss(
     network: Any,
-    rows: Sequence[Row],
+    rows: Sequence[TokenizedExample],
     loss: Callable[[Any, Batch], torch.Tensor],
     batch_size: int,
     share_prefix: bool = False,
@@ -73,7 +73,7 @@ def mean_loss(
 
 def _mean_loss(
     network: Any,
-    rows: Sequence[Row],
+    rows: Sequence[TokenizedExample],
     loss: Callable[[Any, Batch], torch.Tensor],
     batch_size: int,
     share_prefix: bool,

@@ -9,25 +9,26 @@ from dataclasses import dataclass
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
-from harness.training import checkpoint, processes
-from harness.training.allocator import kept_memory
-from harness.training.average import Average
-from harness.training.batches import in_order, plan, step_count
+from harness.models.layers import weights_io
+from harness.models.layers.fused_lora import fused_lora
+from harness.models.layers.fused_rmsnorm import fused_norms
+from harness.models.layers.malloc import kept_memory
+from harness.training import distributed
+from harness.training.activation_checkpointing import recomputed_activations
+from harness.training.batching import in_order, plan, step_count
+from harness.training.checkpoint import Checkpoint, LoopState, signature
+from harness.training.collator import Layout
+from harness.training.ema import Average
 from harness.training.evaluation import Evaluation, evaluate
-from harness.training.fused_lora import fused_lora
-from harness.training.fused_norm import fused_norms
-from harness.training.gradient import Gradient, Loss
-from harness.training.growth import DevScore, score
-from harness.training.layout import Layout
+from harness.training.fsdp import learner
+from harness.training.gradient_accumulation import Gradient, Loss
 from harness.training.loss import response_loss
-from harness.training.noise import noisy_embeddings
+from harness.training.lr_schedule import learning_rate
+from harness.training.neftune import noisy_embeddings
 from harness.training.optimizer import Optimizer
-from harness.training.recompute import recomputed_activations
-from harness.training.resume import Checkpoint, LoopState, signature
-from harness.training.rows import Row
-from harness.training.schedule import learning_rate
+from harness.training.progressive_eval import DevScore, score
 from harness.training.settings import TrainingSettings
-from harness.training.sharding import learner
+from harness.training.tokenized import TokenizedExample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +44,8 @@ class Fit:
 
 def fit(
     model: LanguageModel,
-    rows: Sequence[Row],
-    dev_rows: Sequence[Row],
+    rows: Sequence[TokenizedExample],
+    dev_rows: Sequence[TokenizedExample],
     settings: TrainingSettings,
     context: TrainingContext,
     loss: Loss = response_loss,
@@ -78,8 +79,8 @@ class _Loop:
     def __init__(
         self,
         model: LanguageModel,
-        rows: Sequence[Row],
-        dev_rows: Sequence[Row],
+        rows: Sequence[TokenizedExample],
+        dev_rows: Sequence[TokenizedExample],
         settings: TrainingSettings,
         context: TrainingContext,
         loss: Loss,
@@ -90,17 +91,17 @@ class _Loop:
         self.step_size = settings.per_device_train_batch_size * settings.gradient_accumulation_steps
         self.steps_per_epoch = math.ceil(len(rows) / self.step_size)
         self.total = step_count(len(rows), self.step_size, settings.num_train_epochs)
-        self.group = processes.group()
+        self.group = distributed.group()
         self.state = LoopState(micro=settings.per_device_train_batch_size)
 
     def run(self) -> Fit:
         self.began = time.monotonic()
         self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
-        self.group.start_alike(list(checkpoint.trainable(self.network).values()), self.context.seed)
+        self.group.start_alike(list(weights_io.trainable(self.network).values()), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)
         self.state.notes += self.learner.notes
-        parameters = list(checkpoint.trainable(self.learner.network).values())
+        parameters = list(weights_io.trainable(self.learner.network).values())
         self.optimizer = Optimizer(parameters, self.settings)
         self.average = Average(self.optimizer, self.settings.ema_decay)
         marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
@@ -142,7 +143,7 @@ class _Loop:
             self.state.notes.append(f"resumed from the checkpoint of step {saved.step} of {self.total}")
             self.began -= saved.seconds
 
-    def _steps(self) -> Iterator[list[Row]]:
+    def _steps(self) -> Iterator[list[TokenizedExample]]:
         """The rows of each optimiser step that is left, epoch after epoch."""
         lengths = [len(row) for row in self.rows]
         epoch, skipped = divmod(self.state.step, self.steps_per_epoch)
@@ -157,7 +158,7 @@ class _Loop:
                 yield [self.rows[i] for batch in step for i in batch]
             epoch, skipped = epoch + 1, 0
 
-    def _step(self, rows: Sequence[Row]) -> None:
+    def _step(self, rows: Sequence[TokenizedExample]) -> None:
         state, began = self.state, time.monotonic()
         self.learner.network.train()
         loss = self._finite(self.gradient.of(rows, state.step + 1), "loss", rows)
@@ -189,7 +190,7 @@ class _Loop:
                 )
             )
 
-    def _finite(self, value: float, what: str, rows: Sequence[Row]) -> float:
+    def _finite(self, value: float, what: str, rows: Sequence[TokenizedExample]) -> float:
         if math.isfinite(value):
             return value
         ids = ", ".join(row.id for row in rows)
@@ -221,7 +222,7 @@ class _Loop:
                 return found
             state.best, state.worse_in_a_row = found, 0
             if self.group.leads:
-                checkpoint.save(checkpoint.trainable(self.network), self.checkpoint.best(found.step))
+                weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(found.step))
         self.checkpoint.tidy(state.best)
         return found
 
@@ -261,7 +262,7 @@ class _Loop:
         self.learner.settle()
         if state.best is not None and state.best.step != state.step:
             if self.group.leads:
-                checkpoint.restore(self.network, self.checkpoint.best(state.best.step))
+                weights_io.restore(self.network, self.checkpoint.best(state.best.step))
             state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
-        self.group.copy_from_lead(list(checkpoint.trainable(self.network).values()))
+        self.group.copy_from_lead(list(weights_io.trainable(self.network).values()))
         self.checkpoint.finished()

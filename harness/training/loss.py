@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import RunError
-from harness.training.batches import Batch
-from harness.training.recompute import recomputes
+from harness.training.activation_checkpointing import recomputes
+from harness.training.batching import Batch
 
 if TYPE_CHECKING:
     import torch
@@ -34,7 +34,7 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
     """
     import torch
 
-    from harness.training import one_pass
+    from harness.training import shared_prefix_attention
 
     body = network.base_model
     if batch.positions is not None:
@@ -46,7 +46,7 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
         # A block that is computed again for the gradient would attend as the network does by itself.
         whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
         return body(input_ids=whole, use_cache=False).last_hidden_state[:, batch.prefix.shape[1] :]
-    return one_pass.hidden_states(network, batch)
+    return shared_prefix_attention.hidden_states(network, batch)
 
 
 def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.training.fsdp import part, whole
 from harness.training.settings import TrainingSettings
-from harness.training.sharding import part, whole
 
 if TYPE_CHECKING:
     import torch

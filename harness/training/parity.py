@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ParityError
 from harness.core.protocols import LanguageModel
-from harness.core.values import Lesson, Request
-from harness.training import adapters
-from harness.training.rows import Row, to_row
-from harness.training.sides import first_logits
+from harness.core.values import Request, TrainingExample
+from harness.models.layers import adapters
+from harness.training.encoder_decoder_loss import first_logits
+from harness.training.tokenized import TokenizedExample, to_row
 
 if TYPE_CHECKING:
     import torch
@@ -32,7 +32,7 @@ _CANARY_TOKENS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class Check:
+class ParityCheck:
     """One check: its name, whether it passed, and what was seen, with a remedy when it failed."""
 
     check: str
@@ -48,7 +48,7 @@ class Canary:
     logits: torch.Tensor
 
 
-def canary(model: LanguageModel, lessons: Sequence[Lesson]) -> Canary:
+def canary(model: LanguageModel, lessons: Sequence[TrainingExample]) -> Canary:
     """Ask the base, before it is trained, what it would say first to the first lesson's prompt."""
     ids = tuple(model.chat.encode(lessons[0].messages)[-_CANARY_TOKENS:]) if lessons else (0,)
     return Canary(ids, _logits(model, ids))
@@ -56,10 +56,10 @@ def canary(model: LanguageModel, lessons: Sequence[Lesson]) -> Canary:
 
 def check(
     model: LanguageModel,
-    lessons: Sequence[Lesson],
+    lessons: Sequence[TrainingExample],
     before: Canary,
     requests: Sequence[Request] = (),
-) -> list[Check]:
+) -> list[ParityCheck]:
     """All checks of a trained model.
 
     `requests` are how the evaluation would ask for the lessons' own examples, made the way the
@@ -80,7 +80,7 @@ def check(
     ]
 
 
-def require(checks: Sequence[Check]) -> None:
+def require(checks: Sequence[ParityCheck]) -> None:
     """Block the score when a check failed.
 
     Raises:
@@ -95,7 +95,7 @@ def require(checks: Sequence[Check]) -> None:
         raise error
 
 
-def check_prompt(rows: Sequence[Row], asked: Sequence[tuple[int, ...]]) -> Check:
+def check_prompt(rows: Sequence[TokenizedExample], asked: Sequence[tuple[int, ...]]) -> ParityCheck:
     """The token ids before the answer are those that the evaluation asks with."""
     for row, ids in zip(rows, asked, strict=True):
         start = next(i for i, weight in enumerate(row.weights) if weight)
@@ -104,65 +104,67 @@ def check_prompt(rows: Sequence[Row], asked: Sequence[tuple[int, ...]]) -> Check
                 (i for i, (a, b) in enumerate(zip(row.ids, ids, strict=False)) if a != b),
                 min(start, len(ids)),
             )
-            return Check(
+            return ParityCheck(
                 check="prompt",
                 ok=False,
                 detail=f"example '{row.id}': trained on {start} prompt tokens, asked with {len(ids)}, first "
                 f"difference at token {at}; use one program and one chat template for both",
             )
-    return Check(check="prompt", ok=True, detail=f"{len(rows)} training prompts equal the evaluation's")
+    return ParityCheck(check="prompt", ok=True, detail=f"{len(rows)} training prompts equal the evaluation's")
 
 
-def check_bos(prompts: Sequence[tuple[int, ...]], bos_id: int | None) -> Check:
+def check_bos(prompts: Sequence[tuple[int, ...]], bos_id: int | None) -> ParityCheck:
     """Every prompt has exactly one BOS, at its start, where the model has one."""
     if bos_id is None:
-        return Check(check="bos", ok=True, detail="the model's prompts begin without a BOS")
+        return ParityCheck(check="bos", ok=True, detail="the model's prompts begin without a BOS")
     for i, ids in enumerate(prompts):
         if ids.count(bos_id) != 1 or ids[0] != bos_id:
             detail = f"prompt {i} has {ids.count(bos_id)} BOS tokens instead of one at its start"
-            return Check(
+            return ParityCheck(
                 check="bos", ok=False, detail=f"{detail}; add it in the template or the tokenizer, not both"
             )
-    return Check(check="bos", ok=True, detail=f"one BOS at the start of each of {len(prompts)} prompts")
+    return ParityCheck(check="bos", ok=True, detail=f"one BOS at the start of each of {len(prompts)} prompts")
 
 
-def check_eos(rows: Sequence[Row], eos_ids: frozenset[int]) -> Check:
+def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> ParityCheck:
     """Every answer ends in a token that ends the turn, and that token has a loss."""
     for row in rows:
         if not any(token in eos_ids and weight for token, weight in zip(row.ids, row.weights, strict=True)):
             detail = f"example '{row.id}' has no end-of-turn token in its labels, so the model would not stop"
-            return Check(check="eos", ok=False, detail=f"{detail}; do not mask labels by token id")
-    return Check(check="eos", ok=True, detail=f"an end-of-turn token is learnt in all {len(rows)} answers")
+            return ParityCheck(check="eos", ok=False, detail=f"{detail}; do not mask labels by token id")
+    return ParityCheck(
+        check="eos", ok=True, detail=f"an end-of-turn token is learnt in all {len(rows)} answers"
+    )
 
 
-def check_trained(before: Canary, logits: torch.Tensor) -> Check:
+def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
     """The trained model answers the canary with other logits than its base."""
     change = float((logits - before.logits).abs().max())
     if not change > _UNCHANGED:
         detail = f"logits of a canary prompt are the base's (largest change {change:.1e})"
-        return Check(
+        return ParityCheck(
             check="trained",
             ok=False,
             detail=f"{detail}: the adapter is not active, or learning_rate is far too low",
         )
-    return Check(
+    return ParityCheck(
         check="trained", ok=True, detail=f"training moved a canary prompt's logits by up to {change:.3g}"
     )
 
 
-def check_head(network: Any) -> Check | None:
+def check_head(network: Any) -> ParityCheck | None:
     """Whether a classification head has moved from the zeros that it begins with; None without one."""
     if not hasattr(network, "answer_head"):
         return None
     size = float(network.answer_head.weight.detach().abs().max())
     detail = f"the classification head's largest weight is {size:.3g}; it began at 0"
-    return Check(check="trained", ok=size > 0, detail=detail)
+    return ParityCheck(check="trained", ok=size > 0, detail=detail)
 
 
-def check_merged(model: LanguageModel, before: Canary) -> Check:
+def check_merged(model: LanguageModel, before: Canary) -> ParityCheck:
     """The adapter merged into the weights gives the same logits as beside them."""
     if not adapters.names(model.network):
-        return Check(check="merged", ok=True, detail="no adapter: there is nothing to merge")
+        return ParityCheck(check="merged", ok=True, detail="no adapter: there is nothing to merge")
     with adapters.unrounded_inputs(model.network):
         beside = _logits(model, before.ids)
         with adapters.merged(model.network):
@@ -177,7 +179,7 @@ def check_merged(model: LanguageModel, before: Canary) -> Check:
         rounding = float((_logits(model, before.ids) - beside).abs().mean() / beside.std())
         detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
     remedy = "" if difference <= limit else "; serve the adapter unmerged, or merge in float32"
-    return Check(check="merged", ok=difference <= limit, detail=detail + remedy)
+    return ParityCheck(check="merged", ok=difference <= limit, detail=detail + remedy)
 
 
 def _asked(model: LanguageModel, request: Request) -> tuple[int, ...]:

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from harness.core.errors import ConfigError
-from harness.training import blocks
-from harness.training.batches import Batch
-from harness.training.head import Head
+from harness.models.layers import blocks
+from harness.training.batching import Batch
+from harness.training.classification_head import Head
 
 
 class PooledHead(Head):

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
-from harness.core.values import Lesson
+from harness.core.values import TrainingExample
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     from harness.training.loop import Loss
-    from harness.training.rows import Row
+    from harness.training.tokenized import TokenizedExample
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +25,7 @@ class Supervised(TrainingSettings, Weights):
     @property
     def alters_base(self) -> bool:
         """Whether the network's own weights change, so that the base must be loaded again to have
-        it untouched; otherwise `harness.training.adapters.detach` gives it back."""
+        it untouched; otherwise `harness.models.layers.adapters.detach` gives it back."""
         return True
 
     @abstractmethod
@@ -33,14 +33,14 @@ class Supervised(TrainingSettings, Weights):
         """Give `requires_grad` to what shall move, and to nothing else."""
 
     def rows(
-        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
-    ) -> tuple[list[Row], tuple[str, ...]]:
+        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+    ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
         """What is learnt, as token ids, and the ids of what was too long to learn.
 
         Raises:
             ConfigError: nothing is short enough.
         """
-        from harness.training.rows import to_rows
+        from harness.training.tokenized import to_rows
 
         longest = min(self.max_length, model.context)
         rows, dropped = to_rows(lessons, model.chat, longest, self.prompt_loss_weight)
@@ -51,10 +51,10 @@ class Supervised(TrainingSettings, Weights):
         return rows, dropped
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[Lesson], context: TrainingContext
+        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
-        from harness.training.rows import to_rows
-        from harness.training.sides import answer_loss, check
+        from harness.training.encoder_decoder_loss import answer_loss, check
+        from harness.training.tokenized import to_rows
 
         check(model.spec, model.network, self.name(), self)
         rows, dropped = self.rows(model, lessons, context)
@@ -67,18 +67,18 @@ class Supervised(TrainingSettings, Weights):
     def learn(
         self,
         model: LanguageModel,
-        rows: Sequence[Row],
-        dev_rows: Sequence[Row],
+        rows: Sequence[TokenizedExample],
+        dev_rows: Sequence[TokenizedExample],
         context: TrainingContext,
         loss: Loss,
     ) -> TrainingResult:
         """Prepare the network and run the loop over `rows` with `loss`."""
-        from harness.training import checkpoint
+        from harness.models.layers import weights_io
         from harness.training.loop import fit
 
         with seeded(context.seed):
             self.prepare(model)
-            learnt, total = checkpoint.count(model.network)
+            learnt, total = weights_io.count(model.network)
             done = fit(model, rows, dev_rows, self, context, loss)
         return TrainingResult(
             model=model,

@@ -17,10 +17,10 @@ from typing import Any
 
 import pytest
 
-from harness.benchmarks import records
+from harness.benchmarks import result_files
 from harness.benchmarks.evaluate import _run, language_model
-from harness.benchmarks.records import Settings
-from harness.benchmarks.target import find, load
+from harness.benchmarks.result_files import Settings
+from harness.benchmarks.subject import find, load
 
 TASKS = ("copa", "winogrande", "piqa", "arc_easy")
 FILES = Path(__file__).parents[1] / "real" / "gauntlet"
@@ -113,7 +113,7 @@ def _ask(lm: Any, task: str, settings: Settings) -> Asked:
 
     lm.loglikelihood = watched
     found = _run(lm, str(FILES / f"{task}.yaml"), settings)
-    return Asked(records.rows_of(found, {}), seen["requests"], seen["answers"], seen["seconds"])
+    return Asked(result_files.rows_of(found, {}), seen["requests"], seen["answers"], seen["seconds"])
 
 
 def _score(row: dict[str, Any]) -> tuple[Any, ...]:

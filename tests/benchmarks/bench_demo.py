@@ -20,7 +20,7 @@ import pytest
 
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import load as load_recipe
-from harness.core.values import Lesson
+from harness.core.values import TrainingExample
 from harness.tasks.load import load as load_task
 
 pytestmark = [pytest.mark.benchmark, pytest.mark.timeout(7200)]
@@ -86,7 +86,7 @@ def _peers(folder: Path) -> None:
             model = recipe.base.load(training_peers.SPEC)
             kind = recipe.weights[0].name()
             some = [
-                Lesson(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
+                TrainingExample(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
                 for e in train
             ]
             training_peers.trl(kind, model, some)

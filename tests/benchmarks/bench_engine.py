@@ -20,7 +20,7 @@ from typing import Any
 import pytest
 
 from harness.core.protocols import LanguageModel
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.models.load import load
 from tests.benchmarks import engine_requests as peers
 

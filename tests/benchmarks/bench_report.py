@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from harness.report.build import build
-from harness.run.evidence import verdicts
+from harness.results.run_scores import verdicts
 from tests.browser.chrome import Chrome, find
 from tests.report_data import make
 

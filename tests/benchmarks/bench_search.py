@@ -16,11 +16,11 @@ from typing import Any
 
 import pytest
 
-from harness.run.folder import read_lines
-from harness.search import sampling
-from harness.search.plan import Plan
-from harness.search.session import make_plan, search
-from harness.search.worker import Loop
+from harness.results.folder import read_lines
+from harness.search import samplers
+from harness.search.study_config import StudyConfig
+from harness.search.trial_loop import Loop
+from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import plan, record
 
 pytestmark = [
@@ -56,15 +56,15 @@ def _plain(task: Path, results: Path, count: int) -> float:
     space = mine.space()
     study = optuna.create_study(
         storage=optuna.storages.JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file))),
-        sampler=sampling.sampler(0),
+        sampler=samplers.sampler(0),
         direction="maximize",
-        pruner=sampling.pruner("none"),
+        pruner=samplers.pruner("none"),
     )
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    known = sampling.distributions(space)
+    known = samplers.distributions(space)
 
     def objective(trial: optuna.Trial) -> float:
-        sampling.suggest(trial, space, known)
+        samplers.suggest(trial, space, known)
         return _score(trial.params)
 
     clock = time.perf_counter()
@@ -117,7 +117,7 @@ def learnable(folder: Path) -> Path:
 
 def _searched(
     task: Path, results: Path, pruner: str, seed: int, trials: int, first: int = 0
-) -> tuple[int, float, Plan]:
+) -> tuple[int, float, StudyConfig]:
     """Training steps of a search, and its best dev score; `first` dev examples at the first rung, 0: all."""
     mine = make_plan(
         str(task),
@@ -144,7 +144,7 @@ def _searched(
     return int(found.time()["steps"]), float(found.best["value"]), mine
 
 
-def _asked_on_the_way(plan: Plan) -> int:
+def _asked_on_the_way(plan: StudyConfig) -> int:
     """Dev examples that the evaluations of all trainings answered."""
     files = (plan.results / "runs").glob("*/train_steps.jsonl")
     steps = [step for file in files for step in read_lines(file)]

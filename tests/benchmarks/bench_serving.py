@@ -22,9 +22,9 @@ import torch
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.export.weights import merge
-from harness.training import adapters
+from harness.models.layers import adapters
 
 pytestmark = pytest.mark.benchmark
 

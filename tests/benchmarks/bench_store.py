@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from harness.store.ingest import rebuild
-from harness.store.store import FILE, Store
+from harness.results.database.ingest import rebuild
+from harness.results.database.store import FILE, Store
 
 pytestmark = pytest.mark.benchmark
 

@@ -14,11 +14,11 @@ import torch
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, TrainingContext
-from harness.core.values import Lesson
+from harness.core.values import TrainingExample
 from harness.tasks.load import load as load_task
 from harness.training.evaluation import mean_loss
 from harness.training.loss import response_loss
-from harness.training.rows import to_rows
+from harness.training.tokenized import to_rows
 
 SPEC = os.environ.get("HARNESS_BENCH_MODEL", "smollm2-135m-instruct")
 ROWS = int(os.environ.get("HARNESS_BENCH_ROWS", "128"))
@@ -35,16 +35,16 @@ class Timed:
     dev_loss: float
 
 
-def lessons(split: str, count: int) -> list[Lesson]:
+def lessons(split: str, count: int) -> list[TrainingExample]:
     task = load_task("support_tickets")
     prompter = build("programs", "zero_shot").prepare(task, (), 0)
     return [
-        Lesson(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
+        TrainingExample(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
         for e in task.splits[split][:count]
     ]
 
 
-def ours(kind: str, model: LanguageModel, some: Sequence[Lesson], order: str = "shuffled") -> float:
+def ours(kind: str, model: LanguageModel, some: Sequence[TrainingExample], order: str = "shuffled") -> float:
     weights = build(
         "weights",
         {
@@ -70,12 +70,12 @@ def ours(kind: str, model: LanguageModel, some: Sequence[Lesson], order: str = "
     return seconds
 
 
-def ours_in_order(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
+def ours_in_order(kind: str, model: LanguageModel, some: Sequence[TrainingExample]) -> float:
     """The same batches as the peers: rows in the order they came in, whatever their lengths."""
     return ours(kind, model, some, "given")
 
 
-def trl(kind: str, model: LanguageModel, some: Sequence[Lesson], **changes: Any) -> float:
+def trl(kind: str, model: LanguageModel, some: Sequence[TrainingExample], **changes: Any) -> float:
     """SFTTrainer with our settings; `changes` may undo some."""
     from datasets import Dataset
     from trl import SFTConfig, SFTTrainer
@@ -101,12 +101,12 @@ def trl(kind: str, model: LanguageModel, some: Sequence[Lesson], **changes: Any)
         return _timed(trainer)
 
 
-def trl_defaults(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
+def trl_defaults(kind: str, model: LanguageModel, some: Sequence[TrainingExample]) -> float:
     """SFTTrainer as it comes: it computes activations again to save memory."""
     return trl(kind, model, some, activation_checkpointing=True)
 
 
-def transformers(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> float:
+def transformers(kind: str, model: LanguageModel, some: Sequence[TrainingExample]) -> float:
     from peft import get_peft_model
     from transformers import DataCollatorForSeq2Seq, Trainer, TrainingArguments
 
@@ -129,14 +129,14 @@ def transformers(kind: str, model: LanguageModel, some: Sequence[Lesson]) -> flo
         return _timed(trainer)
 
 
-PEERS: dict[str, Callable[[str, LanguageModel, Sequence[Lesson]], float]] = {
+PEERS: dict[str, Callable[[str, LanguageModel, Sequence[TrainingExample]], float]] = {
     "trl SFTTrainer": trl_defaults,
     "trl SFTTrainer without checkpointing": trl,
     "transformers Trainer": transformers,
 }
 
 
-def measure(method: Callable[[str, LanguageModel, Sequence[Lesson]], float], kind: str) -> Timed:
+def measure(method: Callable[[str, LanguageModel, Sequence[TrainingExample]], float], kind: str) -> Timed:
     """Train a freshly loaded model for one epoch of the same rows with the same settings."""
     model = build("base", "plain").load(SPEC)
     some = lessons("train", ROWS)

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.report.build import build
-from harness.report.page import visible
+from harness.report.html.page import visible
 from harness.report.sections import examples
-from harness.run.evidence import verdicts
+from harness.results.run_scores import verdicts
 from tests.browser.chrome import Chrome, Page, find
 from tests.report_data import make, read_samples, rewrite_samples
 

@@ -11,7 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build, names
 from harness.core.protocols import Program, Task
 from harness.core.values import Document, Example
-from harness.formats.text import Text
+from harness.tasks.formats.text import Text
 
 SECRET = "zanzibar"
 

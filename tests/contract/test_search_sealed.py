@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from harness.run.cells import Cell
+from harness.runner.cells import Cell
 from harness.search import trial
-from harness.search.session import make_plan, search
 from harness.tasks.load import load
+from harness.workflows.search import make_plan, search
 
 
 def _plan(task: Path, results: Path, **more: Any) -> Any:

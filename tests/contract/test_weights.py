@@ -11,7 +11,7 @@ import torch
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.kinds import build, names
 from harness.core.protocols import LanguageModel, StepRecord
-from harness.training import adapters
+from harness.models.layers import adapters
 from tests.unit.training_kit import SHAPES, context, lessons, logits, model
 
 VARIANTS: list[dict[str, Any]] = [

@@ -14,7 +14,7 @@ import pytest
 from harness import cli
 from harness.core.values import Request
 from harness.engines.fake import FakeEngine
-from harness.regress import pins
+from harness.results import pins
 
 COLOURS = ("red", "green", "blue")
 Harness = Callable[..., tuple[int, str, str]]

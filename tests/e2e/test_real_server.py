@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.values import Message, Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.engines.openai import OpenAIEngine
 from harness.models.load import load
 from harness.models.source import resolve

@@ -98,8 +98,8 @@ def contexts() -> ForkServerContext:
     context.set_forkserver_preload(
         [
             "tests.faults.kit",
-            "harness.run.session",
-            "harness.run.execute",
+            "harness.workflows.run",
+            "harness.runner.execute",
             "harness.tasks.load",
             "harness.report.build",
             "openai",
@@ -113,15 +113,15 @@ def contexts() -> ForkServerContext:
 def command(task: Path, results: Path, model: str, recipes: Sequence[str], executor: str = "local") -> None:
     """What `harness run` does, without the printing; the process's exit code is the command's."""
     from harness.core.errors import HarnessError
-    from harness.executors._spec import executor as choose
-    from harness.run import session
-    from harness.run.progress import Progress
+    from harness.runner.executor_choice import executor as choose
+    from harness.runner.progress import Progress
+    from harness.workflows import run
 
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
-    found = session.experiment(str(task), models=(model,), recipes=tuple(recipes))
+    found = run.experiment(str(task), models=(model,), recipes=tuple(recipes))
     try:
-        done = session.run(
+        done = run.run(
             found, results, progress=Progress(), report=results / "report.html", executor=choose(executor)
         )
     except HarnessError as error:
@@ -187,7 +187,7 @@ def table(results: Path) -> dict[str, Any]:
 
 def indexed(results: Path) -> list[dict[str, Any]]:
     """What DuckDB says of the runs."""
-    from harness.store.store import Store
+    from harness.results.database.store import Store
 
     query = (
         "SELECT r.id, r.status, r.n_samples, count(s.sample_id) AS samples FROM runs r "

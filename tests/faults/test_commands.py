@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 
-from harness.run import session
-from harness.run.cells import Cell
-from harness.run.progress import Progress
+from harness.runner.cells import Cell
+from harness.runner.progress import Progress
+from harness.workflows import run as session
 from tests.faults.kit import (
     CountingServer,
     command,
@@ -127,7 +127,7 @@ def test_a_clock_that_moves_back(tiny_task: Path, tmp_path: Path, monkeypatch: p
     """The rest of a run, a day before it began: files of the future are taken as they are."""
     task, results = grow(tiny_task, EXAMPLES), tmp_path / "results"
 
-    def run(where: Path, progress: Progress) -> session.Session:
+    def run(where: Path, progress: Progress) -> session.RunSession:
         found = session.experiment(str(task), models=(server.spec,), recipes=RECIPES)
         return session.run(found, where, progress=progress, report=where / "r.html")
 
@@ -139,7 +139,7 @@ def test_a_clock_that_moves_back(tiny_task: Path, tmp_path: Path, monkeypatch: p
             run(results, _Stop())
         kept, now = complete_lines(results), time.time
         monkeypatch.setattr(time, "time", lambda: now() - 86_400)
-        monkeypatch.setattr("harness.run.execute._now", lambda: "2001-01-01T00:00:00+00:00")
+        monkeypatch.setattr("harness.runner.execute._now", lambda: "2001-01-01T00:00:00+00:00")
         assert run(results, Progress()).exit_code == 0
         assert run(results, Progress()).outcome.fresh == 0
         assert server.asked.total() <= once + IN_FLIGHT + LATENCY

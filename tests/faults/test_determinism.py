@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 
 from harness.core.values import Completion, Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.models.load import load
-from harness.run import session
-from harness.run.progress import Progress
+from harness.runner.progress import Progress
+from harness.workflows import run
 from tests.faults.kit import grow, run_folders, table
 from tests.unit.test_engine_exact import prompts, sharpen
 
@@ -21,13 +21,13 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _run(task: Path, results: Path) -> list[Path]:
-    found = session.experiment(
+    found = run.experiment(
         str(task),
         models=("tiny",),
         recipes=("few_shot", "lora", "full"),
         settings=(),
     )
-    session.run(found, results, progress=Progress(), report=results / "r.html", cache=False)
+    run.run(found, results, progress=Progress(), report=results / "r.html", cache=False)
     return run_folders(results)
 
 

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.run import session
-from harness.run.cells import Cell, plan
-from harness.run.index import index
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.store.ingest import rebuild
-from harness.store.store import Store
+from harness.results.database.ingest import rebuild
+from harness.results.database.store import Store
+from harness.runner.cells import Cell, plan
+from harness.runner.database_sync import index
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.workflows import run as session
 from tests.faults.kit import contexts, grow, indexed, run_folders, table
 
 RECIPES = ("zero_shot", "few_shot")

@@ -16,11 +16,11 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.recipes import read_yaml
 from harness.core.values import Invalid, Parsed
-from harness.engines.cache import CachedEngine
+from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
-from harness.formats import _schema
 from harness.models.source import resolve
-from harness.run.environment import command, safe
+from harness.runner.environment import command, safe
+from harness.tasks.formats import _schema
 from harness.tasks.load import load
 from harness.tasks.templates import render
 

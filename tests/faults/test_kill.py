@@ -10,7 +10,7 @@ import random
 import time
 from pathlib import Path
 
-from harness.store.ingest import rebuild, sync
+from harness.results.database.ingest import rebuild, sync
 from tests.faults.kit import (
     command,
     counting_server,

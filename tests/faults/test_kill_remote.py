@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from harness.storage import mirror, runs
-from harness.storage.remote import Remote
+from harness.results.remote import mirror, runs
+from harness.results.remote.filesystem import Remote
 from tests.faults.kit import command, run_folders, run_killed
 from tests.faults.test_kill import KILLS
 

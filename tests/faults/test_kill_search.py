@@ -24,11 +24,11 @@ SHOTS = (1, 2, 3, 4)
 
 def _search(task: Path, results: Path, model: str) -> None:
     """What `harness search` does: every value of one knob on dev, then the best on test."""
-    from harness.search import output, session
+    from harness.workflows import search, search_output
 
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     space = f"program.k={','.join(map(str, SHOTS))}"
-    plan = session.make_plan(
+    plan = search.make_plan(
         str(task),
         "few_shot",
         trials=len(SHOTS),
@@ -39,8 +39,8 @@ def _search(task: Path, results: Path, model: str) -> None:
         pruner="none",
         overrides=("program.k=1",),
     )
-    found = session.search(plan)
-    output.finish(
+    found = search.search(plan)
+    search_output.finish(
         plan,
         found,
         seeds=1,

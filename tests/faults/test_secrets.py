@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError, HarnessError
-from harness.run import session
-from harness.run.progress import Progress
-from harness.run.workbench import fingerprint
+from harness.runner.model_pool import fingerprint
+from harness.runner.progress import Progress
+from harness.workflows import run
 
 KEY = "sk-s3cretS3CRETs3cret"
 
@@ -57,10 +57,10 @@ def test_a_key_is_written_nowhere(
 ) -> None:
     monkeypatch.setenv("HARNESS_API_KEY", KEY)
     results = tmp_path / "results"
-    found = session.experiment(str(tiny_task), models=(parrot,), recipes=("zero_shot",))
+    found = run.experiment(str(tiny_task), models=(parrot,), recipes=("zero_shot",))
     with caplog.at_level(logging.DEBUG):
-        done = session.run(found, results, progress=Progress(), report=results / "r.html")
-        session.show(done, as_json=True)
+        done = run.run(found, results, progress=Progress(), report=results / "r.html")
+        run.show(done, as_json=True)
     written = [path for path in results.rglob("*") if path.is_file()]
     assert {"run.json", "r.html", "harness.duckdb"} <= {path.name for path in written}
     assert any(b"bad request with Bearer ***" in path.read_bytes() for path in written)
@@ -73,8 +73,8 @@ def test_a_key_is_written_nowhere(
 def test_an_address_with_a_secret_is_refused(tiny_task: Path, tmp_path: Path, address: str) -> None:
     spec, results = f"openai:m@{address}", tmp_path / "results"
     tries = [
-        lambda: session.experiment(str(tiny_task), models=(spec,), recipes=("zero_shot",)),
-        lambda: session.experiment(
+        lambda: run.experiment(str(tiny_task), models=(spec,), recipes=("zero_shot",)),
+        lambda: run.experiment(
             str(tiny_task),
             models=("tiny",),
             recipes=("lora",),
@@ -83,7 +83,7 @@ def test_an_address_with_a_secret_is_refused(tiny_task: Path, tmp_path: Path, ad
     ]
     for make in tries:
         with pytest.raises(HarnessError, match="password or key") as raised:
-            session.run(make(), results, progress=Progress(), report=results / "r.html")
+            run.run(make(), results, progress=Progress(), report=results / "r.html")
         assert KEY not in str(raised.value)
     assert not any(KEY.encode() in p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
     with pytest.raises(ConfigError, match="HARNESS_API_KEY"):

@@ -15,14 +15,14 @@ import pytest
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import MAX_LOST, Job
 from harness.core.kinds import build, names
-from harness.executors._spec import executor
-from harness.run import session
-from harness.run.cells import Cell, plan
-from harness.run.folder import RunFolder
-from harness.run.index import index
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.run.work import CellWork, packed, unpack
+from harness.results.folder import RunFolder
+from harness.runner.cell_worker import CellWork, packed, unpack
+from harness.runner.cells import Cell, plan
+from harness.runner.database_sync import index
+from harness.runner.executor_choice import executor
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.workflows import run as session
 from tests.faults.doubler import Doubler
 from tests.faults.kit import complete_lines, counting_server, grow, indexed, table
 

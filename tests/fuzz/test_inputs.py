@@ -16,8 +16,8 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Task
 from harness.core.recipes import from_config
-from harness.executors._spec import executor
-from harness.run.experiment import from_file
+from harness.runner.executor_choice import executor
+from harness.runner.experiment import from_file
 from harness.tasks import sources
 from harness.tasks.load import load
 from tests.fuzz.kit import damaged, fuzz, mutated, rubbish, written

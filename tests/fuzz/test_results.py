@@ -9,13 +9,13 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from harness.engines.cache import CachedEngine
+from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 from harness.report.build import build
-from harness.run import evidence
-from harness.run.folder import RunFolder
-from harness.store.ingest import sync
-from harness.store.store import Store
+from harness.results import run_scores
+from harness.results.database.ingest import sync
+from harness.results.database.store import Store
+from harness.results.folder import RunFolder
 from tests.fuzz.kit import damaged, fuzz, mutated, rubbish, written
 from tests.report_data import make
 
@@ -91,7 +91,7 @@ def test_reports(said: list[str], target: Any) -> None:
     rows = [row | odd | {"strict": row["strict"] | {"reason": reason}} for row in ROWS]
     with tempfile.TemporaryDirectory() as place:
         results = _results(place, written(RECORD), _lines(rows))
-        verdicts = tuple(evidence.verdicts([results / "runs" / NAME]))
+        verdicts = tuple(run_scores.verdicts([results / "runs" / NAME]))
         page = build(results, results / "r.html", run_ids=[NAME], verdicts=verdicts, title=question)
         text = page.read_text(encoding="utf-8")
         assert "<img src=x" not in text

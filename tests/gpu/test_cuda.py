@@ -24,7 +24,7 @@ def _requests() -> list[Request]:
 
 def test_the_engine_answers_on_the_gpu_as_on_the_cpu() -> None:
     """Float32 greedy answers do not depend on the device."""
-    from harness.engines.hf import HfEngine
+    from harness.engines.hf.engine import HfEngine
     from harness.models.load import load
 
     on_gpu = dict(HfEngine(load("tiny", dtype="float32")).generate(_requests()))
@@ -36,10 +36,10 @@ def test_the_engine_answers_on_the_gpu_as_on_the_cpu() -> None:
 def test_training_runs_on_the_gpu_and_records_device_memory(
     recipe: str, tiny_task: Path, tmp_path: Path
 ) -> None:
-    from harness.run import session
-    from harness.run.cells import plan
-    from harness.run.progress import Progress
-    from harness.run.runner import run
+    from harness.runner.cells import plan
+    from harness.runner.progress import Progress
+    from harness.runner.runner import run
+    from harness.workflows import run as session
 
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=4")
     found = session.experiment(str(tiny_task), models=("tiny",), recipes=(recipe,), settings=settings)

@@ -19,7 +19,7 @@ _COLUMNS = ("upgrade", "recipe", "old → new", "total", "of the base", "of the 
 
 def merge(results: str, run: str, folder: str) -> None:
     """A run's model as a folder of its own, which any command takes as a model."""
-    from harness.benchmarks.target import find, load
+    from harness.benchmarks.subject import find, load
     from harness.models.source import resolve
 
     target = find(Path(results), run)

@@ -16,8 +16,9 @@ import pytest
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord
-from harness.core.values import Lesson, Message
-from harness.training import adapters, preference
+from harness.core.values import Message, TrainingExample
+from harness.models.layers import adapters
+from harness.training import dpo_loss
 from tests.unit.training_kit import context
 
 # Minutes long: not part of `make test`, which leaves out what is marked as a benchmark.
@@ -28,7 +29,7 @@ LONGEST = 260
 """Characters of prompt and both answers: short pairs keep this test to two minutes on two cores."""
 
 
-def load() -> tuple[list[Lesson], list[Lesson]]:
+def load() -> tuple[list[TrainingExample], list[TrainingExample]]:
     """Train and held-out pairs: equal pairs left out, and no prompt in both parts."""
     rows = json.loads(DATA.read_text(encoding="utf-8"))
     by_prompt = {
@@ -37,21 +38,23 @@ def load() -> tuple[list[Lesson], list[Lesson]]:
         if row["chosen"] != row["rejected"] and sum(map(len, row.values())) - len(row["output"]) <= LONGEST
     }
     lessons = [
-        Lesson(id=f"p{i}", messages=(Message("user", text),), answer=row["chosen"], rejected=row["rejected"])
+        TrainingExample(
+            id=f"p{i}", messages=(Message("user", text),), answer=row["chosen"], rejected=row["rejected"]
+        )
         for i, (text, row) in enumerate(by_prompt.items())
     ]
     random.Random(0).shuffle(lessons)
     return lessons[:TRAIN], lessons[TRAIN : TRAIN + HELD_OUT]
 
 
-def margins(of: LanguageModel, lessons: list[Lesson]) -> np.ndarray:
+def margins(of: LanguageModel, lessons: list[TrainingExample]) -> np.ndarray:
     """log p(chosen) - log p(rejected) of each pair, in nats."""
-    pairs, _, _ = preference.pairs(lessons, of.chat, 512)
-    found = preference.reference(of.network, pairs, 8, share=False)
+    pairs, _, _ = dpo_loss.pairs(lessons, of.chat, 512)
+    found = dpo_loss.reference(of.network, pairs, 8, share=False)
     return np.array([found[pair.chosen.id] for pair in pairs]) @ np.array([1.0, -1.0])
 
 
-def swapped(lessons: list[Lesson]) -> list[Lesson]:
+def swapped(lessons: list[TrainingExample]) -> list[TrainingExample]:
     return [replace(x, answer=x.rejected or "", rejected=x.answer) for x in lessons]
 
 

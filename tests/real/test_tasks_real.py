@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.tasks import checks, guess, sources
+from harness.tasks import checks, column_inference, sources
 from harness.tasks.init import Wish, init
 from harness.tasks.load import load
 
@@ -72,4 +72,4 @@ def test_nested_questions_are_not_guessed_at() -> None:
     rows = sources.read(DATA / "xquad_en" / "xquad.en.json")
     assert Counter(type(located.row) for located in rows) == {dict: 48}
     with pytest.raises(ConfigError, match="cannot tell which column is the answer"):
-        guess.columns(rows, None, ())
+        column_inference.columns(rows, None, ())

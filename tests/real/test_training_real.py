@@ -8,7 +8,7 @@ import pytest
 
 from harness.core.kinds import build
 from harness.core.protocols import StepRecord, TrainingContext
-from harness.core.values import Lesson, Message
+from harness.core.values import Message, TrainingExample
 from harness.models.chat import load_chat
 from harness.models.fingerprint import fingerprint
 from harness.tasks.load import load as load_task
@@ -36,7 +36,7 @@ def test_lora_learns_a_house_format_in_a_few_steps(tmp_path: Path) -> None:
     task = load_task("support_tickets")
     prompter = build("programs", "zero_shot").prepare(task, (), 0)
     lessons = [
-        Lesson(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
+        TrainingExample(id=e.id, messages=prompter(e).messages, answer=task.format.render(e.target))
         for e in task.splits["train"][:32]
     ]
     model = build("base", "plain").load(SPEC)

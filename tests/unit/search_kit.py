@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.recipes import Recipe
-from harness.run.folder import append_line
-from harness.search.plan import Plan
-from harness.search.session import make_plan
+from harness.results.folder import append_line
+from harness.search.study_config import StudyConfig
 from harness.search.trial import PrunedError
+from harness.workflows.search import make_plan
 
 BEST_RATE = 3e-4
 SPACE = ("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8,16,32")
@@ -25,7 +25,7 @@ ONLY = ("weights.learning_rate", "weights.lora_r")
 class Fake:
     """Best at a learning rate of 3e-4 with rank 16; every call is written to `calls.jsonl`."""
 
-    plan: Plan
+    plan: StudyConfig
     seconds: float = 0.0
 
     def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
@@ -44,15 +44,15 @@ class Failing(Fake):
         raise RuntimeError(f"broken {trial.number}")
 
 
-def fake(plan: Plan) -> Fake:
+def fake(plan: StudyConfig) -> Fake:
     return Fake(plan)
 
 
-def slow(plan: Plan) -> Fake:
+def slow(plan: StudyConfig) -> Fake:
     return Fake(plan, seconds=0.3)
 
 
-def failing(plan: Plan) -> Fake:
+def failing(plan: StudyConfig) -> Fake:
     return Failing(plan)
 
 
@@ -70,7 +70,7 @@ def record(score: float, memory: float) -> dict[str, Any]:
     }
 
 
-def plan(task: Path, results: Path, trials: int = 12, **changes: Any) -> Plan:
+def plan(task: Path, results: Path, trials: int = 12, **changes: Any) -> StudyConfig:
     given = {"settings": SPACE, "only": ONLY, "model": "tiny", "pruner": "none"} | changes
     return make_plan(str(task), "lora", trials=trials, results=results, **given)
 
@@ -93,7 +93,7 @@ class Climbing(Fake):
         return found | {"train": {"seconds": 0.5, "steps": RUNGS, "tokens": 100}}
 
 
-def climbing(plan: Plan) -> Climbing:
+def climbing(plan: StudyConfig) -> Climbing:
     return Climbing(plan)
 
 
@@ -111,9 +111,9 @@ class Level(Fake):
         return record(0.0, stage.lora_r) | {"train": told}
 
 
-def level(plan: Plan) -> Level:
+def level(plan: StudyConfig) -> Level:
     return Level(plan)
 
 
-def silent(plan: Plan) -> Level:
+def silent(plan: StudyConfig) -> Level:
     return Level(plan, says_loss=False)

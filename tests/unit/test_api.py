@@ -29,8 +29,8 @@ def test_import_is_light_and_the_package_stays_callable() -> None:
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
         "assert callable(harness.run) and callable(harness.load)\n"
         "assert not {'torch', 'duckdb'} & set(sys.modules)\n"
-        "import harness.run.session\n"
-        "assert callable(harness.run) and harness.run.session.Session\n"
+        "import harness.workflows.run\n"
+        "assert callable(harness.run) and harness.workflows.run.Session\n"
         "try: harness.nothing\n"
         "except AttributeError as error: assert 'nothing' in str(error)\n"
         "else: raise AssertionError\n"
@@ -49,7 +49,7 @@ def test_tables_are_relations_that_lock_nobody_out(results: Path) -> None:
     assert samples == [(12 * len(frame),)]
     assert loaded.table("scores").arrow().read_all().num_rows == 2 * 12 * len(frame)
     # While the relations above are alive, another one may write.
-    from harness.store.store import Store
+    from harness.results.database.store import Store
 
     Store.open(results, write=True, patience=0.0).close()
     with pytest.raises(ConfigError, match="query refused"):
@@ -59,7 +59,7 @@ def test_tables_are_relations_that_lock_nobody_out(results: Path) -> None:
 
 
 def test_decisions_are_the_verdicts(results: Path) -> None:
-    from harness.run.evidence import verdicts
+    from harness.results.run_scores import verdicts
 
     loaded = harness.load(results)
     found = {d.verdict.task: d for d in loaded.decisions()}

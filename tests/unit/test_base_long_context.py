@@ -8,7 +8,7 @@ import torch
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Message, Request
-from harness.engines.local import local
+from harness.engines.engine_for import local
 
 
 @pytest.mark.parametrize("rope_type", ["linear", "yarn"])

@@ -14,10 +14,10 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.models.fingerprint import fingerprint
-from harness.training import adapters
-from harness.training.merging import slerp
+from harness.models.layers import adapters
+from harness.models.layers.merging import slerp
 from tests.unit.training_kit import SHAPES, context, lessons, logits, model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -14,18 +14,20 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from harness import cli
-from harness.benchmarks import exchange, forgetting, records, session, tasks
+from harness.benchmarks import forgetting, result_files, tasks
+from harness.benchmarks import lm_eval_files as exchange
 from harness.benchmarks.forgetting import Forgetting, overall
-from harness.benchmarks.memory import RememberingEngine
-from harness.benchmarks.target import base_of, find, load
+from harness.benchmarks.loglikelihood_cache import RememberingEngine
+from harness.benchmarks.subject import base_of, find, load
 from harness.core.errors import ConfigError
 from harness.core.recipes import from_config
 from harness.engines.fake import FakeEngine
 from harness.models.fingerprint import fingerprint
 from harness.report.data import load as load_report
 from harness.report.sections import forgetting as section
-from harness.store import benchmarks, ingest
-from harness.store.store import Store
+from harness.results.database import benchmarks, ingest
+from harness.results.database.store import Store
+from harness.workflows import benchmark
 
 LORA = {"name": "lora", "weights": [{"kind": "lora", "lora_r": 4}]}
 
@@ -77,9 +79,9 @@ def measured(folder: Path, task: str, values: list[float], shots: int = 0, **com
         {"doc_id": i, "doc_hash": f"{i:064x}", "filter": "none", "acc": value}
         for i, value in enumerate(values)
     ]
-    place = records.save(folder, key, task, results, {task: samples})
-    rows = records.rows_of(results, {"key": key, "folder": place.name, "model": "tiny", **common})
-    records.append(folder, rows)
+    place = result_files.save(folder, key, task, results, {task: samples})
+    rows = result_files.rows_of(results, {"key": key, "folder": place.name, "model": "tiny", **common})
+    result_files.append(folder, rows)
 
 
 def test_the_gauntlet_files_are_tasks_of_their_own_and_other_data_is_another_task(tmp_path: Path) -> None:
@@ -338,7 +340,7 @@ def test_the_report_says_what_was_forgotten_and_nothing_without_data(tmp_path: P
 def test_what_a_run_trained_is_what_is_asked(tmp_path: Path) -> None:
     import torch
 
-    from harness.engines.hf import HfEngine
+    from harness.engines.hf.engine import HfEngine
 
     run = a_run(tmp_path)
     target = find(tmp_path, "colours-lora")
@@ -392,9 +394,9 @@ def test_the_command_measures_base_and_run_once_and_exports(tmp_path: Path) -> N
     assert [row["n"] for row in found["benchmarks"]] == [4, 4]
     assert [(item["change"], item["n"]) for item in found["forgetting"]] == [(0.0, 4)]
     assert [Path(file).name.split("_")[0] for file in found["files"]] == ["samples", "results"]
-    work = session.work(tmp_path / "results", ["colours-lora"], quiet=True)
-    settings = records.Settings(limit=4)
-    again = session.run(work, "things.yaml", settings, bases=True, cache=True, batch=None)
+    work = benchmark.work(tmp_path / "results", ["colours-lora"], quiet=True)
+    settings = result_files.Settings(limit=4)
+    again = benchmark.run(work, "things.yaml", settings, bases=True, cache=True, batch=None)
     assert [item.fresh for item in again] == [0, 0]
     stored = json.loads(CliRunner().invoke(cli.app, ["benchmark", "colours-lora", "--json"]).stdout)
     assert stored["forgetting"] == found["forgetting"]

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.benchmarks import records, tasks
+from harness.benchmarks import result_files, tasks
 from harness.benchmarks.evaluate import evaluate, language_model
-from harness.benchmarks.records import Settings
-from harness.benchmarks.target import Target, load, of_model
+from harness.benchmarks.result_files import Settings
+from harness.benchmarks.subject import Target, load, of_model
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
-from harness.store import benchmarks
+from harness.results.database import benchmarks
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -163,7 +163,7 @@ def test_scores_and_samples_are_those_of_hf(files: Path, name: str, shots: int) 
         task_manager=TaskManager(include_defaults=False),
     )
     assert hf is not None
-    wanted = {row["metric"]: row for row in records.rows_of(hf, {})}
+    wanted = {row["metric"]: row for row in result_files.rows_of(hf, {})}
     assert rows
     assert {row["metric"] for row in rows} == set(wanted)
     for row in rows:
@@ -187,7 +187,7 @@ def test_the_chat_template_is_used_as_hf_uses_it(files: Path, name: str) -> None
     task = tasks.load([file])
     next(iter(task["tasks"].values())).set_config(key="num_fewshot", value=0)
     hf: Any = lm_evaluate(theirs(model), task, limit=4, apply_chat_template=True, fewshot_as_multiturn=True)
-    wanted = {row["metric"]: row["value"] for row in records.rows_of(hf, {})}
+    wanted = {row["metric"]: row["value"] for row in result_files.rows_of(hf, {})}
     assert {row["metric"]: row["value"] for row in rows} == pytest.approx(wanted)
     saved = benchmarks.place_of(target.folder, rows[0])
     first = json.loads(benchmarks.samples_file(saved, name).read_text("utf-8").splitlines()[0])

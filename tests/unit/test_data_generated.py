@@ -15,14 +15,14 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine, Task
 from harness.core.values import Example, Request
-from harness.data import _fields
 from harness.engines.fake import FakeEngine
-from harness.run import session
-from harness.run.cells import plan
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.run.workbench import Workbench
+from harness.methods.data import _fields
+from harness.runner.cells import plan
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+from harness.runner.runner import run
 from harness.tasks.load import load
+from harness.workflows import run as session
 
 COLOURS = ("red", "green", "blue")
 
@@ -243,7 +243,7 @@ def test_a_run_learns_from_generated_examples_and_records_them(
 ) -> None:
     """Through the runner: a fake server teaches, and the shots shown are what it wrote."""
     fake = FakeEngine("green")
-    monkeypatch.setattr(Workbench, "server", lambda self, spec: fake)
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
     file = tmp_path / "it.yaml"
     file.write_text(
         "data: {kind: distill, teacher: 'fake:wise', program: zero_shot}\nprogram: {kind: few_shot, k: 2}\n"

@@ -16,26 +16,27 @@ from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
-from harness.core.values import Completion, Constraint, Lesson, Message, Request
-from harness.decide import estimate, memory
-from harness.engines._hf.encoded import EncodedBackend
+from harness.core.values import Completion, Constraint, Message, Request, TrainingExample
 from harness.engines.encoder_decoder import NOTE
-from harness.engines.local import local
-from harness.export.session import export
+from harness.engines.engine_for import local
+from harness.engines.hf.encoder_decoder_backend import EncodedBackend
+from harness.estimate import memory, requirements
+from harness.estimate.parameters import counts
 from harness.models.chat import TemplateChat, chat_from
+from harness.models.dimensions import network as on_meta
+from harness.models.dimensions import shape as sizes
 from harness.models.fingerprint import fingerprint
-from harness.models.shape import network as on_meta
-from harness.models.shape import shape as sizes
+from harness.models.layers import adapters
 from harness.models.source import resolve
-from harness.run import experiment
-from harness.run.cells import plan
-from harness.run.folder import read_json, read_lines
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.training import adapters, sides
-from harness.training.batches import collate
-from harness.training.counting import counts
-from harness.training.rows import to_rows
+from harness.results.folder import read_json, read_lines
+from harness.runner import experiment
+from harness.runner.cells import plan
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.training import encoder_decoder_loss
+from harness.training.batching import collate
+from harness.training.tokenized import to_rows
+from harness.workflows.export import export
 from tests.unit.training_kit import assert_gradients, context, gradients, lessons, model
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -43,7 +44,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is d
 SHAPES = ("t5", "bart")
 
 
-def uneven(count: int) -> list[Lesson]:
+def uneven(count: int) -> list[TrainingExample]:
     """Lessons whose answers have different lengths."""
     return [replace(lesson, answer=lesson.answer * (1 + i % 4)) for i, lesson in enumerate(lessons(count))]
 
@@ -81,7 +82,7 @@ def reference(of: LanguageModel, request: Request, **settings: Any) -> list[int]
     return said
 
 
-def labels_loss(of: LanguageModel, some: list[Lesson]) -> torch.Tensor:
+def labels_loss(of: LanguageModel, some: list[TrainingExample]) -> torch.Tensor:
     """The network's own loss: prompts for the encoder, answers as labels, padding at -100."""
     tokenizer = of.chat.tokenizer
     prompts = [of.chat.show(of.chat.encode(lesson.messages)) for lesson in some]
@@ -100,7 +101,7 @@ def test_loss_and_gradients_are_those_of_the_networks_own_labels(shape: str) -> 
     ours, theirs = lively(shape), lively(shape)
     some = uneven(7)
     rows, _ = to_rows(some, ours.chat, 2048)
-    loss = sides.target_loss(ours.network, collate(rows, share_prefix=False))
+    loss = encoder_decoder_loss.target_loss(ours.network, collate(rows, share_prefix=False))
     loss = loss / sum(sum(row.weights) for row in rows)
     loss.backward()
     wanted = labels_loss(theirs, some)
@@ -233,11 +234,13 @@ def test_lora_adapts_what_the_shape_has(tmp_path: Path) -> None:
 def test_lora_over_a_quantized_base_trains_and_loads(tmp_path: Path, base: str) -> None:
     kind = build("weights", {"kind": "lora", "learning_rate": 1e-2, "num_train_epochs": 2})
     of = model("t5", base)
-    before = sides.first_logits(of.network, [70, 258])
+    before = encoder_decoder_loss.first_logits(of.network, [70, 258])
     kind.save(kind.train(of, lessons(16), context(tmp_path / "train")).model, tmp_path / "saved")
     with torch.no_grad():
-        after = sides.first_logits(of.network, [70, 258])
-        again = sides.first_logits(kind.load(model("t5", base), tmp_path / "saved").network.eval(), [70, 258])
+        after = encoder_decoder_loss.first_logits(of.network, [70, 258])
+        again = encoder_decoder_loss.first_logits(
+            kind.load(model("t5", base), tmp_path / "saved").network.eval(), [70, 258]
+        )
     assert not torch.allclose(before, after, atol=1e-3)
     torch.testing.assert_close(again, after, atol=1e-5, rtol=1e-4)
 
@@ -272,10 +275,12 @@ def test_sizes_are_those_of_the_loaded_network() -> None:
     build("weights", "lora").prepare(prepared)
     learnt, added = counts(build("weights", "lora"), on_meta("tiny:t5"))
     assert learnt == added == sum(p.numel() for p in prepared.network.parameters() if p.requires_grad)
-    told = estimate.to_json("tiny:t5", [recipes.load("lora"), recipes.load("qlora")], "float32", 64, None, 1)
+    told = requirements.to_json(
+        "tiny:t5", [recipes.load("lora"), recipes.load("qlora")], "float32", 64, None, 1
+    )
     assert set(told["methods"]) == {"lora", "qlora"}
     with pytest.raises(ConfigError, match="recipes lora_dpo, stacked_lora do not suit model 'tiny:t5'"):
-        estimate.to_json(
+        requirements.to_json(
             "tiny:t5", [recipes.load("lora_dpo"), recipes.load("stacked_lora")], "float32", 64, None, 1
         )
     assert fingerprint("tiny:t5") not in {fingerprint("tiny:bart"), fingerprint("tiny")}

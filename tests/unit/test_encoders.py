@@ -16,23 +16,23 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
-from harness.decide import estimate
 from harness.engines.classifier import ClassifierEngine
-from harness.engines.local import local
-from harness.export.session import export
+from harness.engines.engine_for import local
+from harness.estimate import requirements
+from harness.estimate.parameters import counts
 from harness.models import architecture
 from harness.models.architecture import DECODER, ENCODER, ENCODER_DECODER
-from harness.models.shape import network as on_meta
-from harness.models.shape import shape as sizes
+from harness.models.dimensions import network as on_meta
+from harness.models.dimensions import shape as sizes
 from harness.models.source import resolve
-from harness.run import experiment
-from harness.run.cells import plan
-from harness.run.folder import read_lines
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.training import labels, parity
-from harness.training.batches import collate
-from harness.training.counting import counts
+from harness.results.folder import read_lines
+from harness.runner import experiment
+from harness.runner.cells import plan
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.training import classification, parity
+from harness.training.batching import collate
+from harness.workflows.export import export
 from tests.unit.test_engine_classifier import COLOURS, coloured, with_labels
 from tests.unit.training_kit import assert_gradients, context, gradients, lessons, model, task
 
@@ -59,12 +59,12 @@ def trained(folder: Path, shape: str = "bert") -> LanguageModel:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_loss_and_gradients_are_those_of_transformers_on_each_row_alone(shape: str) -> None:
     of = model(shape)
-    labels.attach(of.network, LETTERS)
+    classification.attach(of.network, LETTERS)
     torch.nn.init.normal_(of.network.answer_head.weight)
     other = theirs(of)
     some = lessons(6)
-    rows = [labels.to_row(lesson, of.chat, task().format, LETTERS) for lesson in some]
-    found = labels.label_loss(of.network, collate(rows, share_prefix=False)) / len(some)
+    rows = [classification.to_row(lesson, of.chat, task().format, LETTERS) for lesson in some]
+    found = classification.label_loss(of.network, collate(rows, share_prefix=False)) / len(some)
     found.backward()
     losses = [
         other(
@@ -105,7 +105,7 @@ def test_prompts_are_what_the_tokenizer_makes_of_plain_text() -> None:
 def test_what_moves(tmp_path: Path) -> None:
     def moved(**settings: Any) -> set[str]:
         of, kind = model("bert"), build("weights", {"kind": "classification", **settings})
-        labels.attach(of.network, LETTERS)
+        classification.attach(of.network, LETTERS)
         kind.prepare(of)
         return {name for name, p in of.network.named_parameters() if p.requires_grad}
 
@@ -136,7 +136,7 @@ def test_the_context_is_what_the_tokenizer_allows_and_answers_take_none_of_it(tm
     asked = [Request(id="a", messages=(Message("user", "x" * n),)) for n in (510, 511)]
     fits, long = (dict(engine.generate(asked))[i] for i in (0, 1))
     assert (fits.finish_reason, fits.tokens_in, long.finish_reason) == ("stop", 512, "error")
-    from harness.run.ask import check_lengths
+    from harness.runner.answering import check_lengths
 
     check_lengths(engine, asked[:1])
     with pytest.raises(ConfigError, match="prompt of 513 tokens"):
@@ -194,7 +194,7 @@ def test_an_encoder_without_a_head_says_nothing_and_learns_nothing_else(tmp_path
 @pytest.mark.parametrize("shape", ["bert", "t5"])
 def test_benchmarks_are_for_decoders(tmp_path: Path, shape: str) -> None:
     from harness.benchmarks.evaluate import language_model
-    from harness.benchmarks.target import of_model
+    from harness.benchmarks.subject import of_model
 
     with pytest.raises(ConfigError, match=f"benchmarks ask decoders; 'tiny:{shape}' is an encoder"):
         language_model(of_model(tmp_path, f"tiny:{shape}"), model(shape))
@@ -217,9 +217,9 @@ def test_estimates_count_what_training_moves(tmp_path: Path) -> None:
     assert result.trainable_parameters == learnt
     assert sizes("tiny:bert").intermediate == 128
     chosen = [recipes.load("classification")]
-    assert estimate.to_json("tiny:bert", chosen, "float32", 64, None, 1)["methods"]["classification"]
+    assert requirements.to_json("tiny:bert", chosen, "float32", 64, None, 1)["methods"]["classification"]
     with pytest.raises(ConfigError, match="recipe zero_shot does not suit"):
-        estimate.to_json("tiny:bert", [recipes.load("zero_shot")], "float32", 64, None, 1)
+        requirements.to_json("tiny:bert", [recipes.load("zero_shot")], "float32", 64, None, 1)
 
 
 @pytest.fixture(scope="module")

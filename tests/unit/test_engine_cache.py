@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.values import Message, Request
-from harness.engines.cache import CachedEngine
+from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 
 

@@ -12,20 +12,20 @@ import torch
 from harness.core.errors import ConfigError, ParityError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
-from harness.core.values import Lesson, Message, Request
+from harness.core.values import Message, Request, TrainingExample
 from harness.engines.classifier import ClassifierEngine
-from harness.engines.hf import HfEngine
-from harness.engines.local import local
-from harness.training import labels, parity
-from harness.training.batches import collate
+from harness.engines.engine_for import local
+from harness.engines.hf.engine import HfEngine
+from harness.training import classification, parity
+from harness.training.batching import collate
 from tests.unit.training_kit import SHAPES, context, gradients, lessons, model, task
 
 COLOURS = [("grass", "green"), ("blood", "red"), ("the sky", "blue")]
 
 
-def coloured(count: int) -> list[Lesson]:
+def coloured(count: int) -> list[TrainingExample]:
     return [
-        Lesson(
+        TrainingExample(
             id=f"c{i}",
             messages=(Message("user", COLOURS[i % 3][0] + "!" * (i % 4)),),
             answer=COLOURS[i % 3][1],
@@ -57,14 +57,14 @@ def plain_scores(of: LanguageModel, prompt: list[int]) -> torch.Tensor:
 def test_loss_and_gradients_are_those_of_plain_torch(shape: str, share: bool) -> None:
     ours = model(shape)
     names = [chr(97 + i) for i in range(26)]
-    labels.attach(ours.network, names)
+    classification.attach(ours.network, names)
     torch.nn.init.normal_(ours.network.answer_head.weight)
     theirs = copy.deepcopy(ours)
     some = lessons(6)
-    rows = [labels.to_row(lesson, ours.chat, task().format, names) for lesson in some]
+    rows = [classification.to_row(lesson, ours.chat, task().format, names) for lesson in some]
     batch = collate(rows, share_prefix=share)
     assert (batch.prefix is not None) is share
-    found = labels.label_loss(ours.network, batch) / 6
+    found = classification.label_loss(ours.network, batch) / 6
     found.backward()
     scores = torch.stack([plain_scores(theirs, theirs.chat.encode(x.messages)) for x in some])
     wanted = torch.nn.functional.cross_entropy(scores, torch.tensor([names.index(x.answer) for x in some]))

@@ -9,7 +9,7 @@ import torch
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.models.load import load
 
 pytestmark = pytest.mark.usefixtures("one_thread")

@@ -14,9 +14,9 @@ import torch
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Completion, Constraint, Message, Request
-from harness.engines._hf.schedule import Schedule, out_of_memory
-from harness.engines._hf.shared import SharedBackend
-from harness.engines.hf import HfEngine
+from harness.engines.hf.batch_scheduler import Schedule, out_of_memory
+from harness.engines.hf.engine import HfEngine
+from harness.engines.hf.shared_prefix_backend import SharedBackend
 from harness.models.load import load
 from tests.unit.test_engine_exact import is_tie, prompts, reference, sharpen
 
@@ -140,7 +140,7 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_no_answer(
 ) -> None:
     asked = requests(10, max_new_tokens=5)
     expected = [found.token_ids for found in ask(model, asked)]
-    monkeypatch.setattr("harness.engines.hf.SharedBackend", Cramped)
+    monkeypatch.setattr("harness.engines.hf.engine.SharedBackend", Cramped)
     engine = HfEngine(model, batch_size=10)
     found = dict(engine.generate(asked))
     assert [found[i].token_ids for i in range(10)] == expected
@@ -158,7 +158,7 @@ def test_row_that_does_not_fit_alone_is_an_error_and_the_others_go_on(model: Lan
     rows = [engine._row(i, request) for i, request in enumerate(requests(4, max_new_tokens=2))]
     schedule = Schedule(rows, 4, lambda capacity, _: Full(model.network, capacity, 300, 512))
     done = []
-    from harness.engines._hf.network import NAME, serving
+    from harness.engines.hf.serving_mode import NAME, serving
 
     while schedule.unfinished():
         with serving(model.network, NAME):
@@ -319,7 +319,7 @@ def test_unknown_attention_falls_back_says_so_and_is_right(
 def test_network_that_would_answer_differently_is_refused(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    from harness.engines._hf.passes import Pass
+    from harness.engines.hf.forward_pass import Pass
 
     def forgetful(self: Pass, layer: int, query: torch.Tensor, rule: Any) -> torch.Tensor:
         return self.own(layer, query, rule).out
@@ -354,7 +354,7 @@ def test_network_with_recurrent_layers_is_answered_too(model: LanguageModel) -> 
 
 
 def test_base_in_four_bits_answers_as_generate_does() -> None:
-    from harness.base.nf4 import Nf4
+    from harness.methods.base.nf4 import Nf4
 
     quantized = Nf4(compute_dtype="float32").load("tiny")
     asked = requests(6, max_new_tokens=4)

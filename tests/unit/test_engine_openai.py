@@ -177,7 +177,7 @@ def test_a_malformed_spec_is_named(spec: str) -> None:
 
 
 def test_limits_follow_the_address_and_are_no_part_of_who_answers() -> None:
-    from harness.run.workbench import fingerprint
+    from harness.runner.model_pool import fingerprint
 
     plain = "openai:m@http://127.0.0.1:1/v1"
     engine = OpenAIEngine(f"{plain}#concurrency=3,requests_per_minute=60,budget_tokens=1000")

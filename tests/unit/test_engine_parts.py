@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.core.values import Message, Request
-from harness.engines._hf.attention import Rule, attend, attend_plain, fold, merge, unfold
-from harness.engines._hf.shared import batches
-from harness.engines._hf.tree import Node, plan
 from harness.engines.fake import FakeEngine
+from harness.engines.hf.attention import Rule, attend, attend_plain, fold, merge, unfold
+from harness.engines.hf.prefix_tree import Node, plan
+from harness.engines.hf.shared_prefix_backend import batches
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), max_size=14)
 
@@ -70,7 +70,7 @@ def test_long_queries_in_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch)
     query, key, value = torch.randn(2, 4, 17, 8), torch.randn(2, 2, 17, 8), torch.randn(2, 2, 17, 8)
     rule = Rule(0.5, softcap=2.0)
     whole = attend(query, key, value, rule, causal=True)
-    monkeypatch.setattr("harness.engines._hf.attention._MAX_SCORES", 17 * 8 * 4)
+    monkeypatch.setattr("harness.engines.hf.attention._MAX_SCORES", 17 * 8 * 4)
     torch.testing.assert_close(attend(query, key, value, rule, causal=True), whole)
 
 

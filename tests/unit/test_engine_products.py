@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from harness.engines._hf import products
-from harness.engines._hf.products import quick_products
+from harness.engines.hf import cpu_matmul
+from harness.engines.hf.cpu_matmul import quick_products
 from tests.unit.training_kit import model
 
 
@@ -45,7 +45,7 @@ def test_many_rows_one_thread_and_odd_widths_are_left_alone(monkeypatch: pytest.
 
     layer = nn.Sequential(nn.Linear(4, 6), nn.Linear(6, 3))
     layer.device = torch.device("cpu")
-    x = torch.randn(products._ROWS + 1, 4)
+    x = torch.randn(cpu_matmul._ROWS + 1, 4)
     with torch.no_grad(), quick_products(layer):
         monkeypatch.setattr(torch, "bmm", refused)
         layer(x)
@@ -65,12 +65,12 @@ def test_bfloat16_is_rounded_once_where_the_machine_does_not_compute_it(
     layer.device = torch.device("cpu")
     x = torch.randn(5, 64, dtype=torch.bfloat16)
     exact = x.double() @ layer[0].weight.double().T + layer[0].bias.double()
-    monkeypatch.setattr(products, "computes_bfloat16", lambda _device: False)
+    monkeypatch.setattr(cpu_matmul, "computes_bfloat16", lambda _device: False)
     with torch.no_grad(), quick_products(layer):
         found = layer(x)
     assert found.dtype == torch.bfloat16
     assert torch.equal(found, exact.float().bfloat16())
-    monkeypatch.setattr(products, "computes_bfloat16", lambda _device: True)
+    monkeypatch.setattr(cpu_matmul, "computes_bfloat16", lambda _device: True)
     with quick_products(layer):
         assert "forward" not in vars(layer[0])
 

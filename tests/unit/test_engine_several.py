@@ -10,8 +10,8 @@ import torch
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Completion, Message, Request
-from harness.engines.hf import HfEngine
-from harness.engines.several import SeveralAdapters
+from harness.engines.hf.engine import HfEngine
+from harness.engines.multi_lora import SeveralAdapters
 from tests.unit.training_kit import context, lessons, model
 
 NAMES = ("first", "second", None)

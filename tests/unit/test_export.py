@@ -17,13 +17,13 @@ from harness import cli
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.core.recipes import load as load_recipe
-from harness.export.session import Exported, export, scores
 from harness.models.source import resolve
-from harness.run import experiment
-from harness.run.cells import plan
-from harness.run.folder import read_json, read_lines
-from harness.run.progress import Progress
-from harness.run.runner import run
+from harness.results.folder import read_json, read_lines
+from harness.runner import experiment
+from harness.runner.cells import plan
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.workflows.export import Exported, export, scores
 from tests.conftest import write_tiny_task
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")

@@ -14,9 +14,9 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import names
 from harness.core.protocols import StepRecord
-from harness.loggers._base import About, Logger, RunLog
-from harness.loggers._feed import Feed, watched
-from harness.run.progress import Progress
+from harness.runner.loggers._base import About, Logger, RunLog
+from harness.runner.progress import Progress
+from harness.runner.tracking import Feed, watched
 
 RECORD = {
     "status": "done",

@@ -9,8 +9,8 @@ from rank_bm25 import BM25Okapi
 
 from harness.core.kinds import build
 from harness.core.values import Example
-from harness.formats.json_schema import JsonSchema
-from harness.retrieval._words import words
+from harness.methods.retrieval._words import words
+from harness.tasks.formats.json_schema import JsonSchema
 from tests.contract.test_programs import example, task
 
 TOPICS = {

@@ -11,8 +11,8 @@ import pytest
 from rich.console import Console
 
 from harness.core.protocols import StepRecord
-from harness.run import progress
-from harness.run.progress import LiveProgress, PlainProgress, Progress, Several
+from harness.runner import progress
+from harness.runner.progress import LiveProgress, PlainProgress, Progress, Several
 
 RECORD = {
     "status": "done", "seconds": 12.0, "task": {"primary": "exact"},

@@ -12,7 +12,7 @@ from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import DataContext
-from harness.run import session
+from harness.workflows import run
 from tests.contract.test_programs import task
 
 SHIPPED = sorted(recipes.available(recipes.FOLDER))
@@ -72,5 +72,5 @@ def test_a_limit_of_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("file", ["demo.yaml", "handbook.yaml", "methods.yaml"])
 def test_a_shipped_experiment_loads(file: str) -> None:
-    found = session.experiment(str(recipes.FOLDER.parent / file))
+    found = run.experiment(str(recipes.FOLDER.parent / file))
     assert len(found.recipes) > 1

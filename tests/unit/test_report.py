@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.report import build, numbers, page, svg
+from harness.core import formatting
+from harness.report import build
 from harness.report.data import ReportData, load, with_verdicts
+from harness.report.html import page, svg
 from harness.report.sections import cost, examples, failures, matrix, trend, verdict
-from harness.run.evidence import verdicts
+from harness.results.run_scores import verdicts
 from tests.report_data import make, read_samples, rewrite_samples
 
 
@@ -53,7 +55,7 @@ def test_verdict_comes_first_with_its_sentence_certainty_cost_and_next_step(data
         assert group.verdict is not None
         for words in (group.verdict.sentence, *group.verdict.reasons, group.verdict.next_step):
             assert str(page.html("{{ words }}", words=words[1:])) in first
-        least = numbers.score(group.verdict.minimum_detectable_difference)
+        least = formatting.score(group.verdict.minimum_detectable_difference)
         assert re.search(rf"least difference that would show</dt><dd>{re.escape(least)}", first)
         assert f"What {group.verdict.recommended} costs" in first
 
@@ -75,7 +77,7 @@ def test_matrix_shows_the_verdicts_own_numbers(data: ReportData) -> None:
         assert group.verdict is not None
         shown = {str(row[0].text): (row[1].sort, row[1].note) for row in table.rows}
         for summary in group.verdict.summaries:
-            low, high = numbers.score(summary.low), numbers.score(summary.high)
+            low, high = formatting.score(summary.low), formatting.score(summary.high)
             assert shown[summary.recipe] == (summary.mean, f"{low} – {high}")
         assert all(len(row) == len(table.columns) for row in table.rows)
 
@@ -179,9 +181,9 @@ def test_embedded_json_is_read_back_and_has_no_markup(text: str) -> None:
 @pytest.mark.parametrize(
     ("shown", "expected"),
     [
-        (numbers.score(0.8134), "81.3"), (numbers.signed(-0.004), "−0.4"), (numbers.signed(None), "–"),
-        (numbers.seconds(0.0314), "31 ms"), (numbers.seconds(90), "90 s"), (numbers.seconds(400), "6.7 min"),
-        (numbers.size(3 * 2**29), "1.50 GiB"), (numbers.count(4_884_480), "4.9 M"), (numbers.count(1204), "1,204"),
+        (formatting.score(0.8134), "81.3"), (formatting.signed(-0.004), "−0.4"), (formatting.signed(None), "–"),
+        (formatting.seconds(0.0314), "31 ms"), (formatting.seconds(90), "90 s"), (formatting.seconds(400), "6.7 min"),
+        (formatting.size(3 * 2**29), "1.50 GiB"), (formatting.count(4_884_480), "4.9 M"), (formatting.count(1204), "1,204"),
     ],
 )  # fmt: skip
 def test_numbers_read_as_people_write_them(shown: str, expected: str) -> None:

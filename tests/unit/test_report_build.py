@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.report import formats, select
+from harness.report import formats, run_selection
 from harness.report.build import build
-from harness.run import evidence
-from harness.store import ingest
+from harness.results import run_scores
+from harness.results.database import ingest
 from tests.report_data import make, read_samples, rewrite_samples
 
 HOSTILE = [
@@ -72,8 +72,8 @@ class Page(HTMLParser):
 
 def report(results: Path, out: Path) -> Page:
     ingest.sync(results)
-    ids, _ = select.choose(results, (), None)
-    verdicts = evidence.verdicts([results / "runs" / run_id for run_id in ids])
+    ids, _ = run_selection.choose(results, (), None)
+    verdicts = run_scores.verdicts([results / "runs" / run_id for run_id in ids])
     build(results, out, run_ids=ids, verdicts=verdicts, title="a <title> & more")
     return Page(out)
 
@@ -218,8 +218,8 @@ def test_folder_that_cannot_be_written(plain: tuple[Path, Page], tmp_path: Path)
 
 
 def test_csv_json_and_markdown_say_what_the_verdict_says(plain: tuple[Path, Page], tmp_path: Path) -> None:
-    ids, _ = select.choose(plain[0], (), "support_tickets")
-    verdict = evidence.verdicts([plain[0] / "runs" / run_id for run_id in ids])[0]
+    ids, _ = run_selection.choose(plain[0], (), "support_tickets")
+    verdict = run_scores.verdicts([plain[0] / "runs" / run_id for run_id in ids])[0]
     rows = list(csv.DictReader(formats.write([verdict], "csv", tmp_path / "x.csv").read_text().splitlines()))
     assert [(row["recipe"], float(row["mean"])) for row in rows] == [
         (s.recipe, s.mean) for s in verdict.summaries
@@ -249,11 +249,11 @@ def test_runs_on_other_examples_are_left_out(tmp_path: Path) -> None:
     record |= {"limit": 2, "started_at": "2026-01-01T00:00:00+00:00"}
     (folders[0] / "run.json").write_text(json.dumps(record))
     ingest.sync(tmp_path)
-    ids, left_out = select.choose(tmp_path, (), None)
+    ids, left_out = run_selection.choose(tmp_path, (), None)
     assert left_out == [folders[0].name]
     assert len(ids) == len(folders) - 1
-    assert select.choose(tmp_path, [folders[0].name], None) == ([folders[0].name], [])
+    assert run_selection.choose(tmp_path, [folders[0].name], None) == ([folders[0].name], [])
     with pytest.raises(
         ConfigError, match=r"no runs of task 'suport_tickets'.*did you mean 'support_tickets'"
     ):
-        select.choose(tmp_path, (), "suport_tickets")
+        run_selection.choose(tmp_path, (), "suport_tickets")

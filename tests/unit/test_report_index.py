@@ -8,7 +8,7 @@ import pytest
 
 from harness.report import index
 from harness.report.build import build
-from harness.run.evidence import verdicts
+from harness.results.run_scores import verdicts
 from tests.report_data import make
 
 TITLES = ("first <b>bold</b>", "second")

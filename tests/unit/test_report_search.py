@@ -11,8 +11,8 @@ import pytest
 from harness.report import build, studies, study_plots
 from harness.report.data import ReportData
 from harness.report.sections import search as section
-from harness.search import journal
-from harness.search.session import search
+from harness.results import trials
+from harness.workflows.search import search
 from tests.unit.search_kit import climbing, fake, plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -49,7 +49,7 @@ def test_the_study_of_the_report_is_shown_and_others_are_not(results: Path) -> N
 
 
 def test_what_was_found_and_what_the_start_had_are_the_trials_own(results: Path) -> None:
-    rows = [row for row in journal.read(results) if row["study"] == "pruned"]
+    rows = [row for row in trials.read(results) if row["study"] == "pruned"]
     best = max((row for row in rows if row["state"] == "complete"), key=lambda row: row["value"])
     text = page(results, "pruned")
     assert f"trial {best['number']} with {100 * best['value']:.1f} (dev score, points)" in text
@@ -107,18 +107,16 @@ def test_the_best_so_far_never_falls(results: Path) -> None:
 def test_a_study_with_an_odd_row_is_left_out_and_the_others_stay(
     results: Path, tmp_path: Path, damage: dict[str, Any]
 ) -> None:
-    rows = journal.read(results)
+    rows = trials.read(results)
     spoilt = next(row for row in rows if row["study"] == "front" and row["number"] == 0) | damage
-    (tmp_path / journal.FILE).write_text("".join(json.dumps(row) + "\n" for row in [*rows, spoilt]))
+    (tmp_path / trials.FILE).write_text("".join(json.dumps(row) + "\n" for row in [*rows, spoilt]))
     assert {study.name for study in studies.read(tmp_path)} == {"pruned"}
 
 
 def test_hostile_names_are_text(results: Path, tmp_path: Path) -> None:
-    rows = [
-        row | {"study": "<script>x</script>"} for row in journal.read(results) if row["study"] == "pruned"
-    ]
+    rows = [row | {"study": "<script>x</script>"} for row in trials.read(results) if row["study"] == "pruned"]
     rows[1]["error"] = "<img src=x onerror=alert(1)>"
-    (tmp_path / journal.FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / trials.FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = page(tmp_path, "<script>x</script>")
     assert "<img" not in text
     assert "<script>x" not in text

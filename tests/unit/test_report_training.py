@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from harness.report import formats, predicted
+from harness.report import formats, memory_prediction
 from harness.report.data import load
 from harness.report.sections import cost
-from harness.run import evidence
-from harness.store import ingest
-from harness.store.store import Store
+from harness.results import run_scores
+from harness.results.database import ingest
+from harness.results.database.store import Store
 from tests.report_data import make
 
 
@@ -58,9 +58,9 @@ def test_a_gpu_s_peak_is_held_against_the_gpu(folders: list[Path], tmp_path: Pat
             record |= {"peak_device_bytes": 10**9, "predicted_peak_bytes": 8 * 10**8}
             (folder / "run.json").write_text(json.dumps(record))
     data = load(tmp_path, [folder.name for folder in folders])
-    (found,) = predicted.peaks(data.groups[0])
+    (found,) = memory_prediction.peaks(data.groups[0])
     assert (found.where, found.error) == ("GPU", pytest.approx(-0.2))
-    assert "−20 %" in predicted.table([found])
+    assert "−20 %" in memory_prediction.table([found])
 
 
 def test_runs_without_predictions_show_no_table(tmp_path: Path) -> None:
@@ -70,10 +70,10 @@ def test_runs_without_predictions_show_no_table(tmp_path: Path) -> None:
 
 
 def test_the_diagnosis_is_in_the_markdown_as_text(folders: list[Path], tmp_path: Path) -> None:
-    found = evidence.diagnoses(folders)
+    found = run_scores.diagnoses(folders)
     assert all(len(sentences) == 2 for sentences in found.values())
-    out = formats.write(evidence.verdicts(folders), "md", tmp_path / "r.md", found)
+    out = formats.write(run_scores.verdicts(folders), "md", tmp_path / "r.md", found)
     text = out.read_text()
     for seed in (0, 1):
         assert f"- lora, seed {seed}: overfitting from epoch 2: the dev loss rose \\| from 1 to 2" in text
-    assert "Training:" not in formats.markdown(evidence.verdicts(folders))
+    assert "Training:" not in formats.markdown(run_scores.verdicts(folders))

@@ -12,9 +12,9 @@ from rank_bm25 import BM25Okapi
 
 from harness.core.kinds import build
 from harness.core.values import Document, Example
-from harness.retrieval._chunks import chunks
-from harness.retrieval._postings import Postings, best
-from harness.retrieval._words import STOP_WORDS, words
+from harness.methods.retrieval._chunks import chunks
+from harness.methods.retrieval._postings import Postings, best
+from harness.methods.retrieval._words import STOP_WORDS, words
 
 NOBODY = Example(id="q", input={}, target="")
 texts = st.lists(st.lists(st.sampled_from("abcdefgh"), min_size=1, max_size=12), min_size=1, max_size=25)

@@ -10,8 +10,8 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Document, Example, Passage
-from harness.retrieval._recall import recall_at_k
-from harness.retrieval.hybrid import fuse
+from harness.methods.recall import recall_at_k
+from harness.methods.retrieval.hybrid import fuse
 
 CORPUS = [Document(id=name, text=f"text of {name}") for name in ("a", "b", "c")]
 
@@ -80,7 +80,7 @@ def test_dense_scores_equal_mean_pooled_transformers() -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    from harness.retrieval.dense import BUNDLED, _folder
+    from harness.methods.retrieval.dense import BUNDLED, _folder
 
     texts = ["Owls hunt at night.", "Bread needs yeast and time.", "Ink fades in sunlight."]
     question = "Which bird is awake in the dark?"

@@ -11,11 +11,12 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.values import Completion, Request
 from harness.engines.fake import FakeEngine
-from harness.run import evidence, session
-from harness.run.cells import Cell, plan
-from harness.run.progress import Progress
-from harness.run.runner import run
-from harness.run.workbench import Workbench
+from harness.results import run_scores
+from harness.runner.cells import Cell, plan
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+from harness.workflows import run as session
 
 
 def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object) -> list[Cell]:
@@ -26,7 +27,7 @@ def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object
 def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
     """Every cell is asked of one engine that always says red, and counts what it was asked."""
     fake = FakeEngine("red")
-    monkeypatch.setattr(Workbench, "server", lambda self, spec: fake)
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
     return fake
 
 
@@ -89,14 +90,14 @@ def test_an_execution_error_is_not_a_wrong_answer(
 def test_one_failing_cell_is_recorded_and_the_others_go_on(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Workbench, spec: str) -> FakeEngine:
+    def broken(self: ModelPool, spec: str) -> FakeEngine:
         broken.calls += 1  # type: ignore[attr-defined]
         if broken.calls == 1:  # type: ignore[attr-defined]
             raise OSError("the disk went away")
         return FakeEngine("red")
 
     broken.calls = 0  # type: ignore[attr-defined]
-    monkeypatch.setattr(Workbench, "server", broken)
+    monkeypatch.setattr(ModelPool, "server", broken)
     outcome = run(_cells(tiny_task, ("zero_shot", "few_shot")), tmp_path / "results", progress=Progress())
     assert [record["status"] for record in outcome.records] == ["failed", "done"]
     assert "the disk went away" in outcome.records[0]["error"]
@@ -105,12 +106,12 @@ def test_one_failing_cell_is_recorded_and_the_others_go_on(
 def test_a_failed_cell_is_tried_again(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(self: Workbench, spec: str) -> FakeEngine:
+    def broken(self: ModelPool, spec: str) -> FakeEngine:
         raise OSError("no")
 
-    monkeypatch.setattr(Workbench, "server", broken)
+    monkeypatch.setattr(ModelPool, "server", broken)
     run(_cells(tiny_task), tmp_path / "results", progress=Progress())
-    monkeypatch.setattr(Workbench, "server", lambda self, spec: FakeEngine("red"))
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("red"))
     assert run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]["status"] == "done"
 
 
@@ -210,15 +211,15 @@ def test_recipes_of_one_name_and_other_settings_stay_apart(
     """Folded into one row, two settings would pass for two seeds of one method."""
     both = _cells(tiny_task, ("few_shot",)) + _cells(tiny_task, ("few_shot",), settings=("program.k=2",))
     outcome = run(both, tmp_path / "results", progress=Progress())
-    (verdict,) = evidence.verdicts(outcome.folders)
+    (verdict,) = run_scores.verdicts(outcome.folders)
     assert len({row.recipe for row in verdict.summaries}) == 2
     assert all(row.recipe.startswith("few_shot ·") and row.seeds == 1 for row in verdict.summaries)
 
 
 def test_prices_give_a_break_even_that_can_be_checked_by_hand(tmp_path: Path) -> None:
     """36 s of training at 100 an hour is 1; 90 tokens saved an answer at 1 a million: 11,111 answers."""
-    from harness.decide.cost import Prices
-    from harness.run.money import bills
+    from harness.evidence.cost import Prices
+    from harness.results.billing import bills
 
     for name, tokens, train in (
         ("few_shot", 100, None),
@@ -265,9 +266,9 @@ def test_a_lone_surrogate_in_an_answer_is_kept(tiny_task: Path, tmp_path: Path, 
 
 
 def test_a_diagnosis_is_read_back_as_it_was(tmp_path: Path) -> None:
-    from harness.decide.triage import Probe, diagnose
-    from harness.run.diagnose import read_triage, triage_file
-    from harness.run.folder import write_json
+    from harness.evidence.triage import Probe, diagnose
+    from harness.results.folder import write_json
+    from harness.workflows.diagnose import read_triage, triage_file
 
     right = Probe(scores=(1.0, 0.0, 0.0), failures=(None, "wrong_value", "malformed"))
     gold = Probe(scores=(1.0, 1.0, 0.0), failures=(None, None, "malformed"))
@@ -285,5 +286,5 @@ def test_only_the_largest_point_of_a_label_curve_is_in_the_verdict(
 ) -> None:
     cells = _cells(tiny_task, ("zero_shot", "few_shot"), labels=(4, 9))
     outcome = run(cells, tmp_path / "results", progress=Progress())
-    (verdict,) = evidence.verdicts(outcome.folders)
+    (verdict,) = run_scores.verdicts(outcome.folders)
     assert {row.recipe for row in verdict.summaries} == {"zero_shot", "few_shot (n=9)"}

@@ -15,12 +15,12 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError, RunError
-from harness.run.folder import read_lines
-from harness.search import journal
-from harness.search.plan import Plan
-from harness.search.session import Found, search
+from harness.results import trials
+from harness.results.folder import read_lines
 from harness.search.space import space
-from harness.search.worker import SearchWork, open_study
+from harness.search.study_config import StudyConfig
+from harness.search.trial_loop import SearchWork, open_study
+from harness.workflows.search import Found, search
 from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -118,7 +118,7 @@ def test_a_killed_worker_loses_no_trial(tiny_task: Path, tmp_path: Path, storage
     assert (states.count("complete"), states.count("fail")) == (5, 1)
 
 
-def _work(mine: Plan) -> None:
+def _work(mine: StudyConfig) -> None:
     warnings.simplefilter("ignore")
     open_study(mine).enqueue_trial(mine.space().defaults())
     SearchWork(plan=mine, began=time.time(), evaluator=slow)()((0, None), lambda _: None)
@@ -205,13 +205,13 @@ def test_prompts_and_retrieval_have_a_space_too() -> None:
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tiny_task: Path, tmp_path: Path) -> None:
     search(plan(tiny_task, tmp_path / "r", 3), make=fake, say=quiet)
-    with (tmp_path / "r" / journal.FILE).open("a") as stream:
+    with (tmp_path / "r" / trials.FILE).open("a") as stream:
         stream.write('{"study": "x", "numb')
-    assert len(journal.read(tmp_path / "r")) == 3
+    assert len(trials.read(tmp_path / "r")) == 3
 
 
 def test_trials_are_in_the_store(tiny_task: Path, tmp_path: Path) -> None:
-    from harness.store.store import Store
+    from harness.results.database.store import Store
 
     search(plan(tiny_task, tmp_path / "r", 3), make=fake, say=quiet)
     with Store.open(tmp_path / "r", write=False) as store:

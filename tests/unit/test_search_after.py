@@ -10,13 +10,13 @@ from typing import Any
 import pytest
 
 from harness import cli
-from harness.base.plain import Plain
 from harness.core import recipes
-from harness.run.folder import RunFolder
-from harness.run.progress import Progress
-from harness.search import after
-from harness.search.session import make_plan, search
+from harness.methods.base.plain import Plain
+from harness.results.folder import RunFolder
+from harness.runner.progress import Progress
 from harness.search.trial import RunTrial, evaluator
+from harness.workflows import confirm_on_test
+from harness.workflows.search import make_plan, search
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 SHOTS = ("--space", "program.k=1,2,3", "--only", "program.k", "--set", "program.k=1")
@@ -85,7 +85,7 @@ def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
     )
     found = search(mine, say=lambda _: None)
     assert all(_split(tmp_path / "r", row["run_id"]) == "dev" for row in found.rows)
-    done = after.confirm(
+    done = confirm_on_test.confirm(
         mine,
         found.rows[1],
         name="found",
@@ -160,7 +160,7 @@ def test_bad_input_ends_with_2_and_its_remedy(
 
 
 def test_a_trial_is_handed_a_bench_that_keeps_its_base(tiny_task: Path, tmp_path: Path) -> None:
-    from harness.search.bench import SearchWorkbench
+    from harness.search.shared_base_pool import SearchWorkbench
 
     made = evaluator(
         make_plan(str(tiny_task), "few_shot", trials=1, results=tmp_path / "r", model="fake:red")

@@ -21,11 +21,11 @@ import optuna
 import pytest
 
 from harness.core.errors import ConfigError, RunError
-from harness.run.folder import read_lines
-from harness.search import storage
-from harness.search.plan import Plan
-from harness.search.session import search
-from harness.search.worker import Loop, SearchWork, open_study
+from harness.results.folder import read_lines
+from harness.search import study_storage
+from harness.search.study_config import StudyConfig
+from harness.search.trial_loop import Loop, SearchWork, open_study
+from harness.workflows.search import search
 from tests.unit.search_kit import fake, plan, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -104,7 +104,7 @@ def until(true: Callable[[], bool]) -> None:
     assert true()
 
 
-def _work(mine: Plan, number: int) -> None:
+def _work(mine: StudyConfig, number: int) -> None:
     warnings.simplefilter("ignore")
     SearchWork(plan=mine, began=time.time(), evaluator=slow)()((number, None), lambda _: None)
 
@@ -151,7 +151,7 @@ def test_a_server_that_goes_away_ends_the_search_and_the_same_command_goes_on(
 
     ended = {"host": socket.gethostname(), "pid": os.getpid(), "started": "0", "at": 1.0}
     with monkeypatch.context() as patched:
-        patched.setattr(storage, "_worker", lambda: ended)
+        patched.setattr(study_storage, "_worker", lambda: ended)
         with pytest.raises(RunError, match="storage of study 'away' is gone: .*the same command goes on"):
             Loop(mine, evaluate, 0, 0.0).run()
     with pytest.raises(ConfigError, match="cannot be reached"):
@@ -166,7 +166,7 @@ def test_a_server_that_never_answers_is_given_up_soon(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("psycopg")
-    monkeypatch.setattr(storage, "PATIENCE", 2)
+    monkeypatch.setattr(study_storage, "PATIENCE", 2)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         port = silent.getsockname()[1]
         url = f"postgresql+psycopg://harness:secret@127.0.0.1:{port}/x"
@@ -188,7 +188,7 @@ def test_a_server_that_never_answers_is_given_up_soon(
 def test_a_missing_driver_is_named_by_its_package(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, package: str
 ) -> None:
-    for module in storage.PACKAGES:
+    for module in study_storage.PACKAGES:
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError) as caught:
         open_study(plan(tiny_task, tmp_path / "r", storage=url))

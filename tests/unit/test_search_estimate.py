@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from harness.core.errors import RunError
-from harness.run.folder import read_lines
-from harness.search import rough, session
-from harness.search.estimate import Estimate
-from harness.search.session import make_plan, search
+from harness.results.folder import read_lines
+from harness.search import flops_estimate
+from harness.search.duration_estimate import Estimate
 from harness.search.trial import evaluator
 from harness.tasks.load import load, without_test
+from harness.workflows import search as session
+from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import fake, plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 @pytest.fixture
 def steady(monkeypatch: pytest.MonkeyPatch) -> None:
     """A machine that does 10⁹ operations a second, whatever its load."""
-    monkeypatch.setattr(rough._Speed, "_timed", lambda self, rows: 1e9)
+    monkeypatch.setattr(flops_estimate._Speed, "_timed", lambda self, rows: 1e9)
 
 
 def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any) -> float | None:
@@ -30,7 +31,7 @@ def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any
     if recipe == "zero_shot":
         given["settings"] = ("program.constrain=false,true",)  # It declares no range of its own.
     mine = make_plan(str(task), recipe, trials=4, results=results, overrides=overrides, **given)
-    return rough.seconds_per_trial(mine, without_test(load(task)))
+    return flops_estimate.seconds_per_trial(mine, without_test(load(task)))
 
 
 def test_the_rough_estimate_follows_the_work(steady: None, tiny_task: Path, tmp_path: Path) -> None:
@@ -53,7 +54,7 @@ def test_full_finetuning_takes_six_operations_for_each_parameter_and_token(
     steady: None, tiny_task: Path, tmp_path: Path
 ) -> None:
     """Against the textbook's 6 N T, with T from the characters of the lessons."""
-    from harness.models.shape import shape
+    from harness.models.dimensions import shape
 
     knobs = ("weights.dev_examples=0", "weights.num_train_epochs=1", "weights.per_device_train_batch_size=1")
     whole = seconds(tiny_task, tmp_path / "r", "full", *knobs)
@@ -62,7 +63,7 @@ def test_full_finetuning_takes_six_operations_for_each_parameter_and_token(
     assert answers is not None
     rows = list(read_lines(tiny_task / "train.jsonl"))
     characters = sum(len("Say the colour.\n" + row["input"] + row["target"]) for row in rows)
-    expected = 6 * shape("tiny").parameters * characters / 4 / (rough.SHARE * 1e9)
+    expected = 6 * shape("tiny").parameters * characters / 4 / (flops_estimate.SHARE * 1e9)
     assert whole - answers == pytest.approx(expected, rel=0.1)
 
 
@@ -123,20 +124,20 @@ def test_refused_before_it_begins_nothing_is_run(
 def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     import typer
 
-    from harness.search import output
+    from harness.workflows import search_output
 
     questions: list[str] = []
     monkeypatch.setattr(typer, "confirm", lambda text, err: bool(questions.append(text)))
-    assert output.ask(10 * output.LONG)
-    monkeypatch.setattr(output.sys.stdin, "isatty", lambda: True, raising=False)
-    assert output.ask(output.LONG / 2)
+    assert search_output.ask(10 * search_output.LONG)
+    monkeypatch.setattr(search_output.sys.stdin, "isatty", lambda: True, raising=False)
+    assert search_output.ask(search_output.LONG / 2)
     assert questions == []
-    assert not output.ask(10 * output.LONG)
+    assert not search_output.ask(10 * search_output.LONG)
     assert questions == ["Go on for about 10.0 hours?"]
 
 
 def test_a_speed_is_taken_once_for_a_size() -> None:
-    speed = rough._Speed(32)
+    speed = flops_estimate._Speed(32)
     found = speed(1000.0)
     assert found > 0
     assert speed(200.0) == found

@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from harness.run.folder import RunFolder, read_lines
-from harness.search import journal
-from harness.search.plan import Plan
-from harness.search.session import make_plan, search
+from harness.results import trials
+from harness.results.database.store import Store
+from harness.results.folder import RunFolder, read_lines
+from harness.search.study_config import StudyConfig
 from harness.search.trial import evaluator
-from harness.search.worker import Loop, open_study
-from harness.store.store import Store
+from harness.search.trial_loop import Loop, open_study
+from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import RUNGS, climbing, plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -65,7 +65,7 @@ def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> N
     mine = _tiny(tiny_task, tmp_path / "r", "lora", "median", ("weights.num_train_epochs=3",))
     _after_better_ones(mine, steps=range(1, 4), count=5)
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
-    row = journal.read(mine.results)[-1]
+    row = trials.read(mine.results)[-1]
     folder = RunFolder(mine.results / "runs" / row["run_id"])
     record = folder.record()
     assert record is not None
@@ -79,7 +79,7 @@ def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> N
 def test_a_broken_last_epoch_is_a_rung_of_its_own(tiny_task: Path, tmp_path: Path) -> None:
     mine = _tiny(tiny_task, tmp_path / "r", "lora", "median", ("weights.num_train_epochs=1.5",))
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
-    row = journal.read(mine.results)[-1]
+    row = trials.read(mine.results)[-1]
     assert (row["state"], list(row["intermediate"]), row["train_steps"]) == ("complete", ["1", "2"], 3)
 
 
@@ -89,7 +89,7 @@ def test_wilcoxon_stops_answering_example_by_example(tiny_task: Path, tmp_path: 
     mine = _tiny(tiny_task, tmp_path / "r", "few_shot", "wilcoxon", (), model="fake:red")
     _after_better_ones(mine, steps=range(60), count=1)
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
-    row = journal.read(mine.results)[-1]
+    row = trials.read(mine.results)[-1]
     assert (row["state"], row["error"]) == ("pruned", None)
     assert "example by example" in row["stopped"]
     answers = list(read_lines(RunFolder(mine.results / "runs" / row["run_id"]).samples))
@@ -98,18 +98,18 @@ def test_wilcoxon_stops_answering_example_by_example(tiny_task: Path, tmp_path: 
 
 def _tiny(
     task: Path, results: Path, recipe: str, pruner: str, settings: tuple[str, ...], model: str = "tiny"
-) -> Plan:
+) -> StudyConfig:
     results.mkdir()
     return make_plan(
         str(task), recipe, trials=9, results=results, model=model, pruner=pruner, settings=settings
     )
 
 
-def _after_better_ones(mine: Plan, steps: range, count: int) -> None:
+def _after_better_ones(mine: StudyConfig, steps: range, count: int) -> None:
     """Puts trials that scored 1 everywhere before those that are run."""
     import optuna
 
-    from harness.search.sampling import distributions, random_points
+    from harness.search.samplers import distributions, random_points
 
     study = open_study(mine)
     space = mine.space()

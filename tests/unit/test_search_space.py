@@ -12,11 +12,11 @@ import pytest
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.kinds import lookup, names
-from harness.run.experiment import with_overrides
-from harness.search import objectives, sampling, storage
+from harness.runner.experiment import with_overrides
+from harness.search import objectives, samplers, study_storage
 from harness.search.space import Space, space
-from harness.search.worker import Loop, open_study
-from harness.training.low_rank import LowRank
+from harness.search.trial_loop import Loop, open_study
+from harness.training.lora_settings import LowRank
 from harness.training.settings import TrainingSettings
 from tests.unit.search_kit import fake, plan, record
 
@@ -33,7 +33,7 @@ def ranges(recipe: str, *overrides: str) -> dict[str, Any]:
 
 
 def _mark(made: Space, params: dict[str, Any]) -> str:
-    return sampling.mark(made.complete(params))
+    return samplers.mark(made.complete(params))
 
 
 def test_every_range_holds_its_default_and_names_its_source() -> None:
@@ -98,7 +98,7 @@ def test_a_knob_whose_condition_fails_is_left_alone_and_makes_no_second_configur
     assert made.apply(off).weights[-1].label_smoothing == 0.0  # type: ignore[attr-defined]
     assert _mark(made, off) == _mark(made, {**off, knob: 0.1})
     assert _mark(made, on) != _mark(made, {**on, knob: 0.1})
-    for params in sampling.random_points(made, 50):
+    for params in samplers.random_points(made, 50):
         assert (knob in params) == (params[kind] == "sigmoid")
 
 
@@ -132,7 +132,7 @@ def test_preferences_and_classifiers_search_no_loss_on_prompts() -> None:
 
 def test_attention_only_finds_the_attention_layers_of_any_network() -> None:
     from harness.models.load import load
-    from harness.training.low_rank import attention_layers
+    from harness.training.lora_settings import attention_layers
 
     assert attention_layers(load("tiny").network) == ("k_proj", "o_proj", "q_proj", "v_proj")
 
@@ -177,12 +177,12 @@ def test_a_silent_process_of_this_machine_is_alive_and_an_ended_one_is_not(
 ) -> None:
     study = open_study(plan(tiny_task, tmp_path / "r", 4))
     trial = study.ask()
-    storage.claim(trial)
+    study_storage.claim(trial)
     trial.set_user_attr("alive", 1.0)
-    assert storage.retry_lost(study) == []
+    assert study_storage.retry_lost(study) == []
     trial.set_user_attr("worker", {**trial.user_attrs["worker"], "started": "0"})
-    assert [t.number for t in storage.retry_lost(study)] == [trial.number]
+    assert [t.number for t in study_storage.retry_lost(study)] == [trial.number]
     other = study.ask()
-    storage.claim(other)
-    storage.give_up(other)
-    assert [t.number for t in storage.retry_lost(study)] == [other.number]
+    study_storage.claim(other)
+    study_storage.give_up(other)
+    assert [t.number for t in study_storage.retry_lost(study)] == [other.number]

@@ -14,11 +14,11 @@ import pytest
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
 
-from harness.search import ledger, storage, worker
-from harness.search.backend import JournalFile
-from harness.search.ledger import Ledger
-from harness.search.session import search
-from harness.search.worker import Loop, open_study
+from harness.search import study_storage, trial_accounting, trial_loop
+from harness.search.journal_storage import JournalFile
+from harness.search.trial_accounting import Ledger
+from harness.search.trial_loop import Loop, open_study
+from harness.workflows.search import search
 from tests.unit.search_kit import RUNGS, climbing, fake, plan
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -28,13 +28,13 @@ def test_a_finished_trial_is_looked_at_once(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     looked: list[int] = []
-    real = ledger.mark
+    real = trial_accounting.mark
 
     def mark(trial: FrozenTrial) -> str:
         looked.append(trial.number)
         return real(trial)
 
-    monkeypatch.setattr(ledger, "mark", mark)
+    monkeypatch.setattr(trial_accounting, "mark", mark)
     mine = plan(tiny_task, tmp_path / "r", 40)
     Loop(mine, fake(mine), 0, 0.0).run()
     assert {looked.count(number) for number in range(5, 35)} == {looked.count(20)}
@@ -79,14 +79,14 @@ def test_of_two_that_draw_the_same_at_the_same_moment_one_gives_way(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The first has asked, and says what it tries only after the second looked for it."""
-    monkeypatch.setattr(worker, "SILENCE", 60.0)
+    monkeypatch.setattr(trial_loop, "SILENCE", 60.0)
     mine = plan(tiny_task, tmp_path / "r", 9, settings=("weights.lora_r=4,8",), only=("weights.lora_r",))
     first, second = Loop(mine, fake(mine), 0, 0.0), Loop(mine, fake(mine), 1, 0.0)
     trials = []
     for loop in (first, second):
         loop.study.enqueue_trial({"weights.lora_r": 8})
         trials.append(loop.study.ask())
-        storage.claim(trials[-1])
+        study_storage.claim(trials[-1])
         trials[-1].suggest_categorical("weights.lora_r", (4, 8))
     found: list[Any] = []
     thread = threading.Thread(target=lambda: found.append(second._first_of(trials[1])))
@@ -101,7 +101,7 @@ def test_of_two_that_draw_the_same_at_the_same_moment_one_gives_way(
 def test_a_trial_of_optuna_alone_is_not_waited_for_twice(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker, "SILENCE", 0.05)
+    monkeypatch.setattr(trial_loop, "SILENCE", 0.05)
     mine = plan(tiny_task, tmp_path / "r", 4)
     foreign = open_study(mine).ask()
     loop = Loop(mine, fake(mine), 0, 0.0)
@@ -114,20 +114,20 @@ def test_a_worker_of_another_machine_is_dead_after_two_minutes_of_silence(
 ) -> None:
     study = open_study(plan(tiny_task, tmp_path / "r", 4))
     trial = study.ask()
-    storage.claim(trial)
+    study_storage.claim(trial)
     trial.set_user_attr("worker", {**trial.user_attrs["worker"], "host": "elsewhere"})
     for silence, dead in ((100.0, []), (121.0, [trial.number])):
         trial.set_user_attr("alive", time.time() - silence)
-        assert [t.number for t in storage.retry_lost(study)] == dead
+        assert [t.number for t in study_storage.retry_lost(study)] == dead
 
 
 def test_a_running_trial_says_that_it_lives(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(storage, "BEAT", 0.02)
+    monkeypatch.setattr(study_storage, "BEAT", 0.02)
     study = open_study(plan(tiny_task, tmp_path / "r", 4))
     trial, begun = study.ask(), time.time()
-    with storage.alive(trial):
+    with study_storage.alive(trial):
         deadline = time.monotonic() + 30
         while "alive" not in study.trials[0].user_attrs and time.monotonic() < deadline:
             time.sleep(0.02)
@@ -218,7 +218,7 @@ def test_who_ends_first_waits_for_the_trials_of_others(tiny_task: Path, tmp_path
     study = open_study(mine)
     study.enqueue_trial(mine.space().defaults())
     other = study.ask()
-    storage.claim(other)
+    study_storage.claim(other)
     said: list[str] = []
 
     def say(text: str) -> None:
@@ -239,9 +239,11 @@ def test_a_trial_whose_process_dies_while_others_wait_is_tried_again(
     study = open_study(mine)
     study.enqueue_trial(mine.space().defaults())
     other = study.ask()
-    storage.claim(other)
-    real, dead = storage.is_dead, threading.Event()
-    monkeypatch.setattr(storage, "is_dead", lambda t: (t.number == other.number and dead.is_set()) or real(t))
+    study_storage.claim(other)
+    real, dead = study_storage.is_dead, threading.Event()
+    monkeypatch.setattr(
+        study_storage, "is_dead", lambda t: (t.number == other.number and dead.is_set()) or real(t)
+    )
 
     found = search(mine, make=fake, say=lambda text: dead.set() if text.startswith("waiting") else None)
     assert study.trials[0].state == TrialState.FAIL

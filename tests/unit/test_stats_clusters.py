@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 
-from harness.stats import clusters as by_cluster
+from harness.evidence.stats import clusters as by_cluster
 
 
 def test_codes_give_examples_without_a_group_their_own() -> None:

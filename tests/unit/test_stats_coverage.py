@@ -5,10 +5,10 @@ import pytest
 from numpy.random import Generator
 from scipy import stats
 
-from harness.stats import clusters as by_cluster
-from harness.stats import paired, seeds
-from harness.stats.intervals import bca, wilson
-from harness.stats.resampling import Floats, generator
+from harness.evidence.stats import clusters as by_cluster
+from harness.evidence.stats import paired, seeds
+from harness.evidence.stats.intervals import bca, wilson
+from harness.evidence.stats.resampling import Floats, generator
 
 SETS = 1_000
 

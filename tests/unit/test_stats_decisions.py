@@ -8,9 +8,9 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.power import TTestPower
 from statsmodels.stats.weightstats import ttost_paired
 
-from harness.stats import clusters as by_cluster
-from harness.stats import equivalence, power, seeds
-from harness.stats.multiple import holm
+from harness.evidence.stats import clusters as by_cluster
+from harness.evidence.stats import equivalence, power, seeds
+from harness.evidence.stats.multiple import holm
 
 
 @pytest.mark.parametrize("size", [1, 2, 7, 15])

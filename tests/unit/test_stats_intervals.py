@@ -7,8 +7,8 @@ import pytest
 from scipy import stats
 from statsmodels.stats.proportion import proportion_confint
 
-from harness.stats.intervals import bca, student, wilson
-from harness.stats.resampling import bootstrap_means, chunks, generator, sign_flipped_means
+from harness.evidence.stats.intervals import bca, student, wilson
+from harness.evidence.stats.resampling import bootstrap_means, chunks, generator, sign_flipped_means
 
 
 @pytest.mark.parametrize(("successes", "n"), [(0, 1), (0, 50), (1, 50), (17, 40), (200, 200), (999, 5000)])

@@ -16,7 +16,7 @@ from harness.core.protocols import Task
 from harness.core.values import Example
 from harness.tasks import checks
 from harness.tasks.load import load
-from harness.tasks.similar import grams, jaccard, near
+from harness.tasks.near_duplicates import grams, jaccard, near
 
 
 def example(key: str, text: str, target: str = "red", **more: object) -> Example:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.tasks import inspect as inspecting
+from harness.tasks import validation_report as inspecting
 
 
 @pytest.fixture

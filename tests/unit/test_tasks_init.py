@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from harness.core.errors import ConfigError
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import guess, infer
+from harness.tasks import column_inference, schema_inference
 from harness.tasks.init import Made, Wish, init
 from harness.tasks.load import load
 
@@ -86,7 +86,7 @@ def test_numbers(tmp_path: Path) -> None:
 
 
 def test_codes_with_leading_zeros_are_no_numbers() -> None:
-    assert guess.answer([Example(id="a", input={}, target="007")]).spec == {"kind": "text"}
+    assert column_inference.answer([Example(id="a", input={}, target="007")]).spec == {"kind": "text"}
 
 
 def test_free_text(tmp_path: Path) -> None:
@@ -208,14 +208,16 @@ JSON = st.recursive(
 @settings(deadline=None, max_examples=50, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.dictionaries(st.sampled_from("abc"), JSON), min_size=1, max_size=12))
 def test_an_inferred_schema_accepts_all_it_was_inferred_from(values: list[dict[str, Any]]) -> None:
-    schema = infer.schema(values)
+    schema = schema_inference.schema(values)
     jsonschema.Draft202012Validator.check_schema(schema)
     for value in values:
         jsonschema.validate(value, schema)
 
 
 def test_an_inferred_schema_refuses_what_was_never_seen() -> None:
-    validator = jsonschema.Draft202012Validator(infer.schema([{"a": ["x"], "b": n} for n in range(3)]))
+    validator = jsonschema.Draft202012Validator(
+        schema_inference.schema([{"a": ["x"], "b": n} for n in range(3)])
+    )
     assert validator.is_valid({"a": [], "b": 7})
     for wrong in ({"a": []}, {"a": [1], "b": 1}, {"a": [], "b": "1"}, {"a": [], "b": 1, "c": 1}):
         assert not validator.is_valid(wrong)

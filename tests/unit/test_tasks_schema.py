@@ -12,15 +12,15 @@ import pytest
 import yaml
 
 from harness.core.errors import ConfigError
-from harness.tasks import file
+from harness.tasks import task_file
 from harness.tasks.load import load
 
 DOCS = Path(__file__).parents[2] / "docs" / "tasks.md"
 
 
 def test_the_published_schema_is_current() -> None:
-    written = json.loads(file.SCHEMA.read_text(encoding="utf-8"))
-    assert written == file.json_schema(), "run: python -m harness.tasks.file"
+    written = json.loads(task_file.SCHEMA.read_text(encoding="utf-8"))
+    assert written == task_file.json_schema(), "run: python -m harness.tasks.task_file"
     jsonschema.Draft202012Validator.check_schema(written)
 
 
@@ -49,12 +49,12 @@ def test_the_published_schema_is_current() -> None:
 def test_an_editor_and_the_loader_agree(tmp_path: Path, text: str, good: bool) -> None:
     path = tmp_path / "task.yaml"
     path.write_text(text, encoding="utf-8")
-    assert jsonschema.Draft202012Validator(file.json_schema()).is_valid(yaml.safe_load(text)) is good
+    assert jsonschema.Draft202012Validator(task_file.json_schema()).is_valid(yaml.safe_load(text)) is good
     if good:
-        assert file.read(path).data
+        assert task_file.read(path).data
     else:
         with pytest.raises(ConfigError):
-            file.read(path)
+            task_file.read(path)
 
 
 def _keys(schema: dict[str, Any]) -> set[str]:
@@ -63,7 +63,7 @@ def _keys(schema: dict[str, Any]) -> set[str]:
 
 def test_every_key_is_documented() -> None:
     documented = set(re.findall(r"`([a-z_]+)`", DOCS.read_text(encoding="utf-8")))
-    assert _keys(file.json_schema()) <= documented
+    assert _keys(task_file.json_schema()) <= documented
 
 
 def test_the_worked_example_of_the_docs_loads(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.recipes import read_yaml
 from harness.core.text import whole
 from harness.core.values import Message, Request
-from harness.engines.cache import CachedEngine
+from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 from harness.tasks.sources import read
 

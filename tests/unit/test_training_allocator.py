@@ -10,13 +10,13 @@ import sys
 
 import pytest
 
-from harness.training.allocator import _glibc
+from harness.models.layers.malloc import _glibc
 
 pytestmark = pytest.mark.skipif(not hasattr(_glibc(), "mallinfo2"), reason="not glibc 2.33 or later")
 
 BEFORE = """
 import contextlib, ctypes
-from harness.training.allocator import _glibc, kept_memory
+from harness.models.layers.malloc import _glibc, kept_memory
 
 SIZE = 64 << 20
 glibc = _glibc()

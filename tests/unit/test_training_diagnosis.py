@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import pytest
 
 from harness.core.protocols import StepRecord
-from harness.training.diagnosis import diagnose
+from harness.training.curve_diagnostics import diagnose
 
 
 def curve(

@@ -9,10 +9,10 @@ import torch
 from peft import LoraConfig
 from torch.nn.functional import rms_norm
 
-from harness.training import adapters
-from harness.training.batches import collate
-from harness.training.fused_lora import _Product, fused_lora
-from harness.training.fused_norm import _RootMeanSquareNorm, fused_norms
+from harness.models.layers import adapters
+from harness.models.layers.fused_lora import _Product, fused_lora
+from harness.models.layers.fused_rmsnorm import _RootMeanSquareNorm, fused_norms
+from harness.training.batching import collate
 from harness.training.loss import response_loss
 from tests.unit.training_kit import SHAPES, assert_gradients, model, rows
 

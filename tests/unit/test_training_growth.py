@@ -12,13 +12,13 @@ import pytest
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord
-from harness.engines import local
-from harness.run.folder import RunFolder, read_lines
-from harness.search import journal
-from harness.search.session import make_plan, search
+from harness.engines import engine_for
+from harness.results import trials
+from harness.results.folder import RunFolder, read_lines
 from harness.search.trial import rung_value
-from harness.training import growth
+from harness.training import progressive_eval
 from harness.training.settings import TrainingSettings
+from harness.workflows.search import make_plan, search
 from tests.unit.training_kit import context, lessons, model
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -33,8 +33,8 @@ def test_a_rung_is_what_a_search_counts_and_grows_by_doubling() -> None:
                     if step != total and step * per_epoch // length == (step - 1) * per_epoch // length:
                         continue
                     watched = max(watched + 1, math.floor(step / length * per_epoch + 1e-9))
-                    assert growth.rung(step, per_epoch, length) == watched
-    assert [growth.size(rung, 3, 20) for rung in (1, 2, 3, 4, 5, 500)] == [3, 6, 12, 20, 20, 20]
+                    assert progressive_eval.rung(step, per_epoch, length) == watched
+    assert [progressive_eval.size(rung, 3, 20) for rung in (1, 2, 3, 4, 5, 500)] == [3, 6, 12, 20, 20, 20]
 
 
 class Dev:
@@ -53,7 +53,7 @@ def _trained(folder: Path, known: Sequence[int], **knobs: Any) -> tuple[Any, lis
     steps: list[StepRecord] = []
     dev = Dev(known)
     of = dataclasses.replace(
-        context(folder, steps, dev=lessons(16), dev_score=lambda m: float(growth.mean(dev(m)))),
+        context(folder, steps, dev=lessons(16), dev_score=lambda m: float(progressive_eval.mean(dev(m)))),
         dev_scores=dev,
     )
     spec = {"kind": "lora", "per_device_train_batch_size": 4, "dev_examples": 16} | knobs
@@ -109,7 +109,7 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
     """Answers on the way are counted at the engine; the trained weights are the same, and so is the score
     of the last evaluation and that of the trial."""
     counts: list[list[str]] = []
-    real = local.local
+    real = engine_for.local
 
     def counting(of: LanguageModel) -> Any:
         engine = real(of)
@@ -122,7 +122,7 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
         engine.generate = counted  # type: ignore[method-assign]
         return engine
 
-    monkeypatch.setattr(local, "local", counting)
+    monkeypatch.setattr(engine_for, "local", counting)
     found: dict[int, Any] = {}
     for first in (0, 1):
         counts.clear()
@@ -136,7 +136,7 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
             overrides=("weights.num_train_epochs=3", f"weights.first_dev_examples={first}"),
         )
         search(mine, say=lambda _: None)
-        row = journal.read(mine.results)[-1]
+        row = trials.read(mine.results)[-1]
         steps = list(read_lines(RunFolder(mine.results / "runs" / row["run_id"]).steps))
         found[first] = (counts[:3], row["value"], steps[-1])
     (every, value, end), (some, value_of_growing, end_of_growing) = found[0], found[1]

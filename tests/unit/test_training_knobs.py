@@ -13,15 +13,15 @@ import torch
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import StepRecord
-from harness.training.average import Average
-from harness.training.batches import collate, pack
-from harness.training.layout import Layout
+from harness.training.activation_checkpointing import recomputed_activations
+from harness.training.batching import collate, pack
+from harness.training.collator import Layout
+from harness.training.ema import Average
 from harness.training.loss import check_packing, response_loss
+from harness.training.lr_schedule import learning_rate
 from harness.training.optimizer import Optimizer
-from harness.training.recompute import recomputed_activations
-from harness.training.rows import to_row
-from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
+from harness.training.tokenized import to_row
 from tests.unit.training_kit import SHAPES, assert_gradients, context, gradients, lessons, model, rows
 
 

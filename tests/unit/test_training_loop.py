@@ -11,11 +11,11 @@ import torch
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord
-from harness.core.values import Lesson, Message
+from harness.core.values import Message, TrainingExample
 from harness.training.loop import fit
-from harness.training.noise import noisy_embeddings
+from harness.training.lr_schedule import learning_rate
+from harness.training.neftune import noisy_embeddings
 from harness.training.optimizer import Optimizer
-from harness.training.schedule import learning_rate
 from harness.training.settings import TrainingSettings
 from tests.unit.training_kit import context, hf_loss, lessons, logits, model, rows
 
@@ -85,7 +85,9 @@ def test_accumulation_equals_the_large_batch(tmp_path: Path) -> None:
 def test_a_model_whose_pad_is_its_eos_learns_to_answer_and_to_stop(tmp_path: Path) -> None:
     of = model()
     kind = build("weights", {"kind": "full", "learning_rate": 5e-3, "num_train_epochs": 40})
-    kind.train(of, [Lesson(id="a", messages=(Message("user", "go"),), answer="done")] * 8, context(tmp_path))
+    kind.train(
+        of, [TrainingExample(id="a", messages=(Message("user", "go"),), answer="done")] * 8, context(tmp_path)
+    )
     prompt = torch.tensor([of.chat.encode([Message("user", "go")])])
     out = of.network.generate(
         prompt, attention_mask=torch.ones_like(prompt), max_new_tokens=12, do_sample=False, pad_token_id=0

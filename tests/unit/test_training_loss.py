@@ -8,9 +8,9 @@ import torch
 from harness.core.errors import RunError
 from harness.core.kinds import build
 from harness.training import loss as loss_module
-from harness.training.batches import Batch, collate, plan, step_count
+from harness.training.batching import Batch, collate, plan, step_count
 from harness.training.loss import check_network, response_loss
-from harness.training.rows import Row, to_row, to_rows
+from harness.training.tokenized import TokenizedExample, to_row, to_rows
 from tests.unit.training_kit import SHAPES, assert_gradients, gradients, hf_loss, lessons, model, rows
 
 
@@ -128,8 +128,8 @@ def test_long_lessons_are_dropped_by_name_and_never_cut() -> None:
 
 
 def test_a_shared_prefix_ends_before_the_first_loss_and_the_first_difference() -> None:
-    def row(ids: str, prompt: int) -> Row:
-        return Row(ids, tuple(map(ord, ids)), (0.0,) * prompt + (1.0,) * (len(ids) - prompt))
+    def row(ids: str, prompt: int) -> TokenizedExample:
+        return TokenizedExample(ids, tuple(map(ord, ids)), (0.0,) * prompt + (1.0,) * (len(ids) - prompt))
 
     batch = collate([row("the same beginning, A", 20), row("the same beginning, BC", 20)])
     assert batch.prefix is not None

@@ -17,20 +17,21 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Document, Request
-from harness.engines.hf import HfEngine
+from harness.engines.hf.engine import HfEngine
 from harness.models.chat import TemplateChat
-from harness.training import adapters, parity, preference
-from harness.training.batches import collate
-from harness.training.blocks import blocks
-from harness.training.documents import Sentinels, sentinels, windows
+from harness.models.layers import adapters
+from harness.models.layers.blocks import blocks
+from harness.training import dpo_loss, parity
+from harness.training.batching import collate
 from harness.training.loss import response_loss
-from harness.training.rows import Row, to_row
+from harness.training.pretraining_windows import Sentinels, sentinels, windows
+from harness.training.tokenized import TokenizedExample, to_row
 from tests.unit.training_kit import SHAPES, context, gradients, hf_loss, lessons, model, reward, rows, task
 
 pytestmark = pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
 
 
-def our_loss(of: LanguageModel, some: Sequence[Row], share: bool = True) -> torch.Tensor:
+def our_loss(of: LanguageModel, some: Sequence[TokenizedExample], share: bool = True) -> torch.Tensor:
     batch = collate(some, share_prefix=share)
     assert (batch.prefix is not None) is share
     return response_loss(of.network, batch) / batch.weights.sum()
@@ -205,7 +206,7 @@ def test_an_adapter_begins_near_the_identity_and_follows_each_blocks_two_outputs
 
 
 def test_a_learnt_prompt_can_begin_with_words() -> None:
-    from harness.training.soft_prompt import drawn, start_ids
+    from harness.models.layers.soft_prompt import drawn, start_ids
 
     of = model()
     assert start_ids(of, 5, "ab") == [*of.chat.encode_answer("ababa")][:5]
@@ -215,9 +216,9 @@ def test_a_learnt_prompt_can_begin_with_words() -> None:
     assert drawn(of, 7, "").shape == (7, 64)
 
 
-def pair_rows(of: LanguageModel, count: int) -> list[preference.Pair]:
+def pair_rows(of: LanguageModel, count: int) -> list[dpo_loss.Pair]:
     some = [replace(lesson, rejected="no" + "!" * i) for i, lesson in enumerate(lessons(count))]
-    return preference.pairs(some, of.chat, 2048)[0]
+    return dpo_loss.pairs(some, of.chat, 2048)[0]
 
 
 @pytest.mark.parametrize(
@@ -232,13 +233,13 @@ def test_the_preference_loss_and_its_gradients_are_those_of_trl(
 
     ours, base = model(), model()
     pairs = pair_rows(ours, 6)
-    known = preference.reference(ours.network, pairs, 4, share)
+    known = dpo_loss.reference(ours.network, pairs, 4, share)
     adam = torch.optim.SGD(ours.network.parameters(), lr=0.5)
     hf_loss(ours.network, [pair.chosen for pair in pairs]).backward()
     adam.step()
     adam.zero_grad()
     theirs = copy.deepcopy(ours.network)
-    loss = preference.PreferenceLoss(
+    loss = dpo_loss.PreferenceLoss(
         {p.chosen.id: p for p in pairs},
         known,
         0.3,
@@ -284,7 +285,7 @@ def test_pairs_that_teach_nothing_are_named() -> None:
         replace(x, rejected=x.answer if i == 1 else "z" * (200 if i == 2 else 1))
         for i, x in enumerate(lessons(4))
     ]
-    found, long, same = preference.pairs([*some, *lessons(1)], of.chat, 150)
+    found, long, same = dpo_loss.pairs([*some, *lessons(1)], of.chat, 150)
     assert ([p.chosen.id for p in found], long, same) == (["l0#0", "l3#3"], ("l2",), ("l1",))
     key = found[0].key
     assert (len(key), sum(key.weights)) == (len(found[0].chosen) + len(found[0].rejected), 1.0)

@@ -12,8 +12,9 @@ from harness.core.errors import ParityError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
-from harness.training import adapters, parity
-from harness.training.rows import Row
+from harness.models.layers import adapters
+from harness.training import parity
+from harness.training.tokenized import TokenizedExample
 from tests.unit.training_kit import context, lessons, model
 
 
@@ -27,7 +28,7 @@ def trained(
     return of, before
 
 
-def failed(checks: list[parity.Check]) -> list[str]:
+def failed(checks: list[parity.ParityCheck]) -> list[str]:
     return [check.check for check in checks if not check.ok]
 
 
@@ -125,10 +126,10 @@ def test_an_eos_masked_as_if_it_were_padding_blocks_the_score(
     pad = of.chat.tokenizer.pad_token_id
     honest = parity.to_row
 
-    def masked(lesson: object, chat: object) -> Row:
+    def masked(lesson: object, chat: object) -> TokenizedExample:
         row = honest(lesson, chat)
         weights = tuple(0.0 if token == pad else w for token, w in zip(row.ids, row.weights, strict=True))
-        return Row(row.id, row.ids, weights)
+        return TokenizedExample(row.id, row.ids, weights)
 
     monkeypatch.setattr(parity, "to_row", masked)
     checks = parity.check(of, lessons(8), before)

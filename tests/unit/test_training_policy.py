@@ -13,7 +13,7 @@ import torch
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord
-from harness.core.values import Lesson, Message
+from harness.core.values import Message, TrainingExample
 from tests.unit.training_kit import context, lessons, model
 
 pytest.importorskip("trl")
@@ -31,7 +31,7 @@ def chance(of: LanguageModel, answer: str) -> float:
 def undecided(folder: Path) -> LanguageModel:
     """A model that has learnt to say a or b, each about half of the time."""
     of = model()
-    both = [Lesson(id=f"l{i}", messages=ASKED, answer="ab"[i % 2]) for i in range(8)]
+    both = [TrainingExample(id=f"l{i}", messages=ASKED, answer="ab"[i % 2]) for i in range(8)]
     kind = build("weights", {"kind": "full", "learning_rate": 1e-2, "num_train_epochs": 25})
     return kind.train(of, both, context(folder)).model
 
@@ -49,7 +49,7 @@ def test_answers_with_a_higher_reward_become_more_likely_and_the_process_is_left
         return None if lesson == "l3" else float(answer == wanted)
 
     kind = build("weights", {"kind": "grpo", "learning_rate": 2e-3, "num_train_epochs": 6})
-    some = [Lesson(id=f"l{i}", messages=ASKED, answer="a") for i in range(16)]
+    some = [TrainingExample(id=f"l{i}", messages=ASKED, answer="a") for i in range(16)]
     random.seed(7)
     states = random.getstate(), torch.random.get_rng_state()
     forward = of.network.forward

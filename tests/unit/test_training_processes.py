@@ -13,7 +13,7 @@ import torch
 
 from harness.cli import main
 from harness.core.errors import ConfigError
-from harness.training.processes import Group, started
+from harness.training.distributed import ProcessGroup, started
 from tests.unit.training_processes import start, together, train
 
 FAST = {"learning_rate": 3e-3, "num_train_epochs": 3}
@@ -58,13 +58,13 @@ def test_two_processes_of_lora_with_dropout_draw_different_noise_and_keep_one_mo
 def test_a_share_takes_every_row_once() -> None:
     rows = list(range(11))
     for size in (1, 2, 3, 16):
-        shares = [Group(rank, size).share(rows) for rank in range(size)]
+        shares = [ProcessGroup(rank, size).share(rows) for rank in range(size)]
         assert sorted(row for share in shares for row in share) == rows
         assert max(map(len, shares)) - min(map(len, shares)) <= 1
 
 
 def test_a_group_of_one_does_nothing() -> None:
-    group, tensor = Group(), torch.ones(3)
+    group, tensor = ProcessGroup(), torch.ones(3)
     group.add_up([tensor])
     group.copy_from_lead([tensor])
     assert tensor.tolist() == [1.0, 1.0, 1.0]

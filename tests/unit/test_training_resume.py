@@ -16,8 +16,8 @@ from harness.core.errors import RunError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
 from harness.training import loop
+from harness.training.checkpoint import NAME, forget
 from harness.training.loss import response_loss
-from harness.training.resume import NAME, forget
 from harness.training.settings import TrainingSettings
 from tests.unit.training_kit import context, lessons, model, rows
 from tests.unit.training_processes import start

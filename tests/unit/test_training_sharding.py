@@ -13,12 +13,13 @@ from safetensors.torch import load_file
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build
-from harness.training import checkpoint, processes
-from harness.training.gradient import Gradient
-from harness.training.processes import Group
-from harness.training.resume import Checkpoint
+from harness.models.layers import weights_io
+from harness.training import distributed
+from harness.training.checkpoint import Checkpoint
+from harness.training.distributed import ProcessGroup
+from harness.training.fsdp import ShardedModel, learner, part, whole
+from harness.training.gradient_accumulation import Gradient
 from harness.training.settings import TrainingSettings
-from harness.training.sharding import Divided, learner, part, whole
 from tests.unit.training_kit import model
 from tests.unit.training_processes import together, train
 
@@ -36,7 +37,7 @@ SPECS = {"full": FULL, "lora": LORA}
 def _learn(folder: Path, spec: dict[str, Any]) -> dict[str, torch.Tensor]:
     result = train(folder, spec)
     weights = {name: p.detach().clone() for name, p in result.model.network.named_parameters()}
-    checkpoint.save(weights, folder / f"{processes.group().rank}.safetensors")
+    weights_io.save(weights, folder / f"{distributed.group().rank}.safetensors")
     (folder / "notes.json").write_text(json.dumps(result.notes))
     return weights
 
@@ -56,7 +57,7 @@ def _cut(folder: Path, spec: dict[str, Any]) -> None:
 
 def _together(folder: Path) -> None:
     """What each of the two processes does, and what it saw of it."""
-    group = processes.group()
+    group = distributed.group()
     found: dict[str, Any] = _parts(group)
     for name, spec in SPECS.items():
         _learn(folder / name, spec | {"sharding": "full"})
@@ -69,7 +70,7 @@ def _together(folder: Path) -> None:
     (folder / f"{group.rank}.json").write_text(json.dumps(found))
 
 
-def _parts(group: Group) -> dict[str, Any]:
+def _parts(group: ProcessGroup) -> dict[str, Any]:
     """How many numbers this process holds, before, while and after the weights are gathered in the first."""
     network = model().network
     first = {name: p.detach().clone() for name, p in network.named_parameters()}
@@ -80,7 +81,7 @@ def _parts(group: Group) -> dict[str, Any]:
     def intact() -> bool:
         return all(torch.equal(p, first[name]) for name, p in network.named_parameters())
 
-    divided = Divided(network, group)
+    divided = ShardedModel(network, group)
     found = {
         "all": sum(map(torch.numel, first.values())),
         "held": held(divided.network),
@@ -163,13 +164,13 @@ def test_one_process_goes_on_with_what_two_divided(two: Path, tmp_path: Path) ->
 
 def test_what_cannot_be_divided_is_refused() -> None:
     network, full = model().network, TrainingSettings(sharding="full")
-    assert learner(network, full, Group()).network is network
+    assert learner(network, full, ProcessGroup()).network is network
     with pytest.raises(ConfigError, match="adamw_8bit cannot be divided"):
-        learner(network, TrainingSettings(sharding="full", optim="adamw_8bit"), Group(0, 2))
+        learner(network, TrainingSettings(sharding="full", optim="adamw_8bit"), ProcessGroup(0, 2))
     network.is_quantized = True
     with pytest.raises(ConfigError, match="4 or 8 bits"):
-        learner(network, full, Group(0, 2))
-    assert not learner(network, TrainingSettings(), Group(0, 2)).divided
+        learner(network, full, ProcessGroup(0, 2))
+    assert not learner(network, TrainingSettings(), ProcessGroup(0, 2)).divided
 
 
 def test_memory_that_runs_out_in_one_of_several_parts_ends_the_training() -> None:
@@ -179,7 +180,7 @@ def test_memory_that_runs_out_in_one_of_several_parts_ends_the_training() -> Non
         def loss(self, loss: Any, batch: Any) -> torch.Tensor:
             raise MemoryError
 
-    gradient = Gradient(Short(), mock.Mock(), mock.Mock(), list, Group(1, 2), 4)  # type: ignore[arg-type]
+    gradient = Gradient(Short(), mock.Mock(), mock.Mock(), list, ProcessGroup(1, 2), 4)  # type: ignore[arg-type]
     with pytest.raises(RunError, match="4 rows at once in a process"):
         gradient.of([mock.MagicMock(weights=(0, 1))], 1)
 

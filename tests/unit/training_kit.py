@@ -10,16 +10,16 @@ import torch
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord, Task, TrainingContext
-from harness.core.values import Document, Lesson, Message
-from harness.training.rows import Row, to_row
+from harness.core.values import Document, Message, TrainingExample
+from harness.training.tokenized import TokenizedExample, to_row
 
 SHAPES = ("llama", "qwen2", "gpt2", "neox", "gemma")
 
 
-def lessons(count: int) -> list[Lesson]:
+def lessons(count: int) -> list[TrainingExample]:
     """The letter after a letter, with prompts of several lengths that begin alike."""
     return [
-        Lesson(
+        TrainingExample(
             id=f"l{i}",
             messages=(
                 Message("system", "Say the next letter."),
@@ -36,7 +36,7 @@ def model(shape: str = "llama", base: str = "plain") -> LanguageModel:
     return loaded
 
 
-def rows(count: int, of: LanguageModel) -> list[Row]:
+def rows(count: int, of: LanguageModel) -> list[TokenizedExample]:
     return [to_row(lesson, of.chat) for lesson in lessons(count)]
 
 
@@ -68,7 +68,7 @@ def reward(lesson_id: str, answer: str) -> float:
 def context(
     folder: Path,
     steps: list[StepRecord] | None = None,
-    dev: Sequence[Lesson] = (),
+    dev: Sequence[TrainingExample] = (),
     dev_score: Callable[[LanguageModel], float] | None = None,
     seed: int = 0,
 ) -> TrainingContext:
@@ -83,7 +83,7 @@ def context(
     )
 
 
-def hf_loss(network: Any, some: Sequence[Row]) -> torch.Tensor:
+def hf_loss(network: Any, some: Sequence[TokenizedExample]) -> torch.Tensor:
     """transformers' own loss: padded on the right, attention mask, labels of -100 elsewhere."""
     length = max(map(len, some))
     ids = torch.tensor([[*row.ids, *[0] * (length - len(row))] for row in some])

@@ -21,7 +21,7 @@ import transformers.models.llama.modeling_llama  # noqa: F401  (imported before 
 
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
-from harness.training import loop, processes, supervised  # noqa: F401  (imported before forking)
+from harness.training import distributed, loop, supervised  # noqa: F401  (imported before forking)
 from tests.unit.training_kit import context, lessons, model
 
 
@@ -63,7 +63,7 @@ def _ranked(target: Callable[..., None], arguments: Sequence[Any], environment: 
 
 def train(folder: Path, spec: dict[str, Any]) -> TrainingResult:
     """Train the tiny model and write what this process saw of it to `<rank>.json`."""
-    group = processes.group()
+    group = distributed.group()
     steps: list[StepRecord] = []
     asked: list[int] = []
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.values import Cost, RecipeSummary
-from harness.report import estimates, numbers, parts, predicted, svg
-from harness.report.data import Group, ReportData
-from harness.report.predicted import Peak
+from harness.core import formatting
+from harness.evidence.verdict_types import Cost, RecipeSummary
+from harness.report import estimates, memory_prediction
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components, svg
+from harness.report.memory_prediction import Peak
 
 ORDER = 30
 TITLE = "Quality and cost"
@@ -28,12 +30,12 @@ class Axis:
 
 
 AXES = (
-    Axis("tokens in", "prompt tokens per answer", lambda cost: cost.prompt_tokens, numbers.count),
-    Axis("time per answer", "wall seconds per answer", lambda cost: cost.answer_seconds, numbers.seconds),
-    Axis("training", "training time", lambda cost: cost.train_seconds, numbers.seconds),
-    Axis("memory", "peak memory", lambda cost: cost.peak_memory_bytes, numbers.size),
-    Axis("latency", "median latency, asked one at a time", lambda cost: cost.latency_p50, numbers.seconds),
-    Axis("to ship", "size of the trained part", lambda cost: cost.bytes_to_ship, numbers.size),
+    Axis("tokens in", "prompt tokens per answer", lambda cost: cost.prompt_tokens, formatting.count),
+    Axis("time per answer", "wall seconds per answer", lambda cost: cost.answer_seconds, formatting.seconds),
+    Axis("training", "training time", lambda cost: cost.train_seconds, formatting.seconds),
+    Axis("memory", "peak memory", lambda cost: cost.peak_memory_bytes, formatting.size),
+    Axis("latency", "median latency, asked one at a time", lambda cost: cost.latency_p50, formatting.seconds),
+    Axis("to ship", "size of the trained part", lambda cost: cost.bytes_to_ship, formatting.size),
 )
 
 
@@ -53,8 +55,8 @@ class Point:
 class Info:
     """Per group: quality, cost and the recipes, where at least two were measured and differ in cost."""
 
-    groups: tuple[tuple[Group, tuple[tuple[str, Axis, tuple[Point, ...]], ...]], ...]
-    peaks: tuple[tuple[Group, tuple[Peak, ...]], ...] = ()
+    groups: tuple[tuple[TaskGroup, tuple[tuple[str, Axis, tuple[Point, ...]], ...]], ...]
+    peaks: tuple[tuple[TaskGroup, tuple[Peak, ...]], ...] = ()
     """Per group: memory predicted and measured, where it was."""
 
 
@@ -64,7 +66,7 @@ def collect(data: ReportData) -> Info | None:
         telling = tuple(plot for plot in _plots(group) if len({point.cost for point in plot[2]}) > 1)
         if telling:
             found.append((group, telling))
-    peaks = tuple((group, known) for group in data.groups if (known := predicted.peaks(group)))
+    peaks = tuple((group, known) for group in data.groups if (known := memory_prediction.peaks(group)))
     return Info(tuple(found), peaks) if found or peaks else None
 
 
@@ -73,13 +75,13 @@ def render(info: Info) -> Markup:
     bodies = []
     for group, axes in info.groups:
         pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
-        figure = parts.figure(pictures, caption=caption, question="Cost", other="Quality")
+        figure = components.figure(pictures, caption=caption, question="Cost", other="Quality")
         bodies.append((group.name, figure))
-    memory = [(group.name, predicted.table(found)) for group, found in info.peaks]
-    return parts.groups(bodies) + (parts.groups(memory) if memory else Markup(""))
+    memory = [(group.name, memory_prediction.table(found)) for group, found in info.peaks]
+    return components.groups(bodies) + (components.groups(memory) if memory else Markup(""))
 
 
-def _plots(group: Group) -> list[tuple[str, Axis, tuple[Point, ...]]]:
+def _plots(group: TaskGroup) -> list[tuple[str, Axis, tuple[Point, ...]]]:
     """Every quality (the primary score, other scorers, what was valid) against every cost."""
     if group.verdict is None:
         return []
@@ -114,7 +116,7 @@ def frontier(points: Sequence[Point]) -> list[Point]:
     return found
 
 
-def _picture(group: Group, quality: str, axis: Axis, points: Sequence[Point]) -> parts.Picture:
+def _picture(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]) -> components.Picture:
     x = svg.fitting([point.cost for point in points], LEFT, RIGHT - 90)
     y = svg.Scale(0.0, min(1.0, max(point.high for point in points) * 1.08) or 1.0, BOTTOM, TOP)
     steps: list[tuple[float, float]] = []
@@ -135,14 +137,14 @@ def _picture(group: Group, quality: str, axis: Axis, points: Sequence[Point]) ->
         *(_mark(group, axis, point, x, y) for point in points),
         *labels,
     )
-    return parts.Picture(
+    return components.Picture(
         name=axis.name, other=quality, drawing=drawing, table=_numbers(quality, axis, points)
     )
 
 
-def _mark(group: Group, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale) -> Markup:
+def _mark(group: TaskGroup, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale) -> Markup:
     colour, place = group.colour(point.recipe), x(point.cost)
-    tip = f"{point.recipe}: {numbers.score(point.mean)} points, {axis.write(point.cost)}"
+    tip = f"{point.recipe}: {formatting.score(point.mean)} points, {axis.write(point.cost)}"
     return svg.group(
         svg.line(place, y(point.low), place, y(point.high), f"whisker thin s{colour % svg.PALETTE}"),
         svg.mark(place, y(point.mean), colour, tip),
@@ -170,11 +172,11 @@ def _covered(left: float, y: float, width: float, taken: Sequence[tuple[float, f
 
 
 def _description(quality: str, axis: Axis, points: Sequence[Point]) -> str:
-    said = "; ".join(f"{p.recipe} {numbers.score(p.mean)} at {axis.write(p.cost)}" for p in points)
+    said = "; ".join(f"{p.recipe} {formatting.score(p.mean)} at {axis.write(p.cost)}" for p in points)
     return f"Scatter plot of {quality} in points against {axis.title}: {said}."
 
 
-def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> parts.Table:
+def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:
     best = {point.recipe for point in frontier(points)}
     columns = [
         ("recipe", ""),
@@ -186,11 +188,11 @@ def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> parts.Table:
     ]
     body = [
         [
-            parts.Cell(text=p.recipe),
-            *(parts.number(numbers.score(value)) for value in (p.mean, p.low, p.high)),
-            parts.number(axis.write(p.cost)),
-            parts.number("yes" if p.recipe in best else "no"),
+            components.TableCell(text=p.recipe),
+            *(components.number(formatting.score(value)) for value in (p.mean, p.low, p.high)),
+            components.number(axis.write(p.cost)),
+            components.number("yes" if p.recipe in best else "no"),
         ]
         for p in points
     ]
-    return parts.Table(caption=f"{quality} and {axis.title}", columns=columns, rows=body)
+    return components.Table(caption=f"{quality} and {axis.title}", columns=columns, rows=body)

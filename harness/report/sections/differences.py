@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.compare import flip, level_of_each
-from harness.decide.values import Comparison, Verdict
-from harness.report import numbers, parts, svg
-from harness.report.data import Group, ReportData
+from harness.core import formatting
+from harness.evidence.pairwise import flip, level_of_each
+from harness.evidence.verdict_types import Comparison, Verdict
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components, svg
 from harness.report.sections.matrix import MARKS
 
 ORDER = 20
@@ -22,7 +23,7 @@ WIDTH, RIGHT, ROW, TOP = 760.0, 560.0, 34.0, 16.0
 class Info:
     """Per group: its verdict, and for each reference the comparisons against it."""
 
-    groups: tuple[tuple[Group, Verdict, tuple[tuple[str, tuple[Comparison, ...]], ...]], ...]
+    groups: tuple[tuple[TaskGroup, Verdict, tuple[tuple[str, tuple[Comparison, ...]], ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -39,10 +40,10 @@ def render(info: Info) -> Markup:
         pictures = [_picture(group, verdict, reference, found) for reference, found in references]
         caption = (
             f"Each line: recipe minus reference on the same examples, with its 95 % interval. Shaded: within "
-            f"{numbers.score(verdict.margin)} points either way, too little to matter. Filled: settled."
+            f"{formatting.score(verdict.margin)} points either way, too little to matter. Filled: settled."
         )
-        bodies.append((group.name, parts.figure(pictures, caption=caption, question="Difference from")))
-    return parts.groups(bodies)
+        bodies.append((group.name, components.figure(pictures, caption=caption, question="Difference from")))
+    return components.groups(bodies)
 
 
 def _by_reference(verdict: Verdict) -> tuple[tuple[str, tuple[Comparison, ...]], ...]:
@@ -61,11 +62,13 @@ def _by_reference(verdict: Verdict) -> tuple[tuple[str, tuple[Comparison, ...]],
     return tuple(found)
 
 
-def _picture(group: Group, verdict: Verdict, reference: str, rows: Sequence[Comparison]) -> parts.Picture:
+def _picture(
+    group: TaskGroup, verdict: Verdict, reference: str, rows: Sequence[Comparison]
+) -> components.Picture:
     bottom = TOP + ROW * len(rows)
     ends = [0.0, -verdict.margin, verdict.margin, *(c.low for c in rows), *(c.high for c in rows)]
     x = svg.linear(ends, svg.beside(c.recipe for c in rows), RIGHT)
-    labels = [numbers.signed(tick).removesuffix(".0") if tick else "0" for tick in x.ticks()]
+    labels = [formatting.signed(tick).removesuffix(".0") if tick else "0" for tick in x.ticks()]
     band = svg.element(
         "rect", x=x(-verdict.margin), y=TOP, width=x(verdict.margin) - x(-verdict.margin),
         height=bottom - TOP, class_="margin",
@@ -79,14 +82,14 @@ def _picture(group: Group, verdict: Verdict, reference: str, rows: Sequence[Comp
         svg.line(x(0), TOP, x(0), bottom, "zero"),
         *(_row(group, x, place, found) for place, found in enumerate(rows)),
     )
-    return parts.Picture(name=reference, drawing=drawing, table=_numbers(reference, rows))
+    return components.Picture(name=reference, drawing=drawing, table=_numbers(reference, rows))
 
 
-def _row(group: Group, x: svg.Scale, place: int, found: Comparison) -> Markup:
+def _row(group: TaskGroup, x: svg.Scale, place: int, found: Comparison) -> Markup:
     y = TOP + ROW * (place + 0.5)
     colour = group.colour(found.recipe)
     open_ = " open" if found.outcome == "inconclusive" else ""
-    shown = f"{numbers.signed(found.difference)}  [{numbers.signed(found.low)}, {numbers.signed(found.high)}]"
+    shown = f"{formatting.signed(found.difference)}  [{formatting.signed(found.low)}, {formatting.signed(found.high)}]"
     return svg.group(
         svg.text(x.start - 14, y + 4, found.recipe, "label", "end"),
         svg.line(x(found.low), y, x(found.high), y, f"whisker s{colour % svg.PALETTE}"),
@@ -98,14 +101,14 @@ def _row(group: Group, x: svg.Scale, place: int, found: Comparison) -> Markup:
 
 def _description(reference: str, rows: Sequence[Comparison]) -> str:
     said = "; ".join(
-        f"{c.recipe} {numbers.signed(c.difference)} ({numbers.signed(c.low)} to {numbers.signed(c.high)}), "
+        f"{c.recipe} {formatting.signed(c.difference)} ({formatting.signed(c.low)} to {formatting.signed(c.high)}), "
         f"{MARKS[c.outcome][1]}"
         for c in rows
     )
     return f"Forest plot of paired differences from {reference}, in points: {said}."
 
 
-def _numbers(reference: str, rows: Sequence[Comparison]) -> parts.Table:
+def _numbers(reference: str, rows: Sequence[Comparison]) -> components.Table:
     columns = [
         ("recipe", ""), ("difference", "points"), ("low", ""), ("high", ""), ("outcome", ""),
         ("p", "before correction"), ("p, Holm", "after correction over all pairs"), ("better on", "examples"),
@@ -113,15 +116,15 @@ def _numbers(reference: str, rows: Sequence[Comparison]) -> parts.Table:
     ]  # fmt: skip
     body = [
         [
-            parts.Cell(text=c.recipe),
-            *(parts.number(numbers.signed(value)) for value in (c.difference, c.low, c.high)),
-            parts.number(MARKS[c.outcome][1]),
-            parts.number(numbers.p_value(c.p)),
-            parts.number(numbers.p_value(c.p_holm)),
-            *(parts.number(str(value)) for value in (c.wins, c.losses, c.n)),
-            parts.number(numbers.count(c.examples_needed)),
-            parts.number(c.method),
+            components.TableCell(text=c.recipe),
+            *(components.number(formatting.signed(value)) for value in (c.difference, c.low, c.high)),
+            components.number(MARKS[c.outcome][1]),
+            components.number(formatting.p_value(c.p)),
+            components.number(formatting.p_value(c.p_holm)),
+            *(components.number(str(value)) for value in (c.wins, c.losses, c.n)),
+            components.number(formatting.count(c.examples_needed)),
+            components.number(c.method),
         ]
         for c in rows
     ]
-    return parts.Table(caption=f"Differences from {reference}, in points", columns=columns, rows=body)
+    return components.Table(caption=f"Differences from {reference}, in points", columns=columns, rows=body)

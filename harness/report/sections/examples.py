@@ -14,10 +14,10 @@ from typing import Any
 
 from markupsafe import Markup
 
-from harness.decide.failures import ABOUT
-from harness.report.data import Group, ReportData, Run
-from harness.report.page import embedded_json, html
-from harness.store.folders import Row
+from harness.evidence.failure_modes import ABOUT
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html.page import embedded_json, html
+from harness.results.run_files import Row
 
 ORDER = 80
 TITLE = "Examples"
@@ -112,7 +112,7 @@ def render(info: Info) -> Markup:
     return html(_BODY, index=embedded_json(info.index), blocks=info.blocks, left_out=info.left_out)
 
 
-def _group(data: ReportData, group: Group) -> dict[str, Any]:
+def _group(data: ReportData, group: TaskGroup) -> dict[str, Any]:
     places = {run.id: place for place, run in enumerate(data.runs)}
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [

@@ -9,9 +9,9 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from harness.decide.failures import ABOUT
-from harness.report import parts, svg
-from harness.report.data import Group, ReportData, Run
+from harness.evidence.failure_modes import ABOUT
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html import components, svg
 
 ORDER = 40
 TITLE = "Failure modes"
@@ -36,7 +36,7 @@ class Bar:
 class Info:
     """Per group: one bar per run, and the modes that occur, the commonest first."""
 
-    groups: tuple[tuple[Group, tuple[Bar, ...], tuple[str, ...]], ...]
+    groups: tuple[tuple[TaskGroup, tuple[Bar, ...], tuple[str, ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -54,11 +54,13 @@ def render(info: Info) -> Markup:
     bodies = []
     for group, bars, modes in info.groups:
         names = [(_class(mode, modes), f"{mode}: {_about(mode)}") for mode in modes]
-        key = parts.legend([*names, ("right", "right: full score, strictly valid")])
-        picture = parts.Picture(name="", drawing=_drawing(bars, modes), table=_numbers(group, bars, modes))
+        key = components.legend([*names, ("right", "right: full score, strictly valid")])
+        picture = components.Picture(
+            name="", drawing=_drawing(bars, modes), table=_numbers(group, bars, modes)
+        )
         caption = "Answers by what was wrong with them. Click a part to read those examples."
-        bodies.append((group.name, parts.figure([picture], caption=caption) + key))
-    return parts.groups(bodies)
+        bodies.append((group.name, components.figure([picture], caption=caption) + key))
+    return components.groups(bodies)
 
 
 def _counts(run: Run) -> Counter[str]:
@@ -128,15 +130,15 @@ def _part(bar: Bar, mode: str, count: int, class_: str, box: tuple[float, float,
     )
 
 
-def _numbers(group: Group, bars: Sequence[Bar], modes: Sequence[str]) -> parts.Table:
+def _numbers(group: TaskGroup, bars: Sequence[Bar], modes: Sequence[str]) -> components.Table:
     shown = (*modes, RIGHT_ANSWER)
     body = [
         [
-            parts.Cell(text=bar.name),
-            *(parts.number(str(bar.counts.get(mode, 0))) for mode in shown),
-            parts.number(str(bar.total)),
+            components.TableCell(text=bar.name),
+            *(components.number(str(bar.counts.get(mode, 0))) for mode in shown),
+            components.number(str(bar.total)),
         ]
         for bar in bars
     ]
     columns = [("run", ""), *((mode, "") for mode in shown), ("answers", "")]
-    return parts.Table(caption=f"Answers by failure mode, {group.name}", columns=columns, rows=body)
+    return components.Table(caption=f"Answers by failure mode, {group.name}", columns=columns, rows=body)

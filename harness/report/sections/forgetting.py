@@ -8,9 +8,10 @@ from markupsafe import Markup
 
 from harness.benchmarks import forgetting
 from harness.benchmarks.forgetting import Forgetting, Overall
-from harness.report import numbers, parts
-from harness.report.data import Group, ReportData, Run
-from harness.report.page import html
+from harness.core import formatting
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html import components
+from harness.report.html.page import html
 
 ORDER = 58
 TITLE = "Forgetting"
@@ -39,10 +40,10 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    return parts.groups([(name, _one(runs)) for name, runs in info.groups])
+    return components.groups([(name, _one(runs)) for name, runs in info.groups])
 
 
-def _measured(group: Group) -> list[Measured]:
+def _measured(group: TaskGroup) -> list[Measured]:
     found = []
     for run in group.runs:
         changes = _changes(run)
@@ -69,30 +70,30 @@ def _one(runs: tuple[Measured, ...]) -> Markup:
         ("worse · better", "documents"),
         ("n", "documents"),
     )
-    table = parts.Table(
+    table = components.Table(
         caption="Benchmarks before and after training", columns=columns, rows=rows, sortable=True
     )
-    return html(_LINES, lines=[_sentence(run) for run in runs]) + parts.table(table)
+    return html(_LINES, lines=[_sentence(run) for run in runs]) + components.table(table)
 
 
 def _sentence(run: Measured) -> str:
     total = run.overall
     verb = "forgot" if total.high < 0 else "gained" if total.low > 0 else "shows no clear loss"
-    ends = parts.interval(numbers.signed(total.low), numbers.signed(total.high))
+    ends = components.interval(formatting.signed(total.low), formatting.signed(total.high))
     count = len(total.tasks)
     where = "1 benchmark" if count == 1 else f"{count} benchmarks, each weighing the same"
-    return f"{run.name} {verb}: {numbers.signed(total.change)} points ({ends}) over {where}."
+    return f"{run.name} {verb}: {formatting.signed(total.change)} points ({ends}) over {where}."
 
 
-def _row(name: str, item: Forgetting) -> list[parts.Cell]:
-    ends = parts.interval(numbers.signed(item.low), numbers.signed(item.high))
+def _row(name: str, item: Forgetting) -> list[components.TableCell]:
+    ends = components.interval(formatting.signed(item.low), formatting.signed(item.high))
     return [
-        parts.Cell(text=name),
-        parts.Cell(text=item.task, note=item.metric),
-        parts.number(numbers.score(item.before), item.before),
-        parts.number(numbers.score(item.after), item.after),
-        parts.number(numbers.signed(item.change), item.change, note=ends),
-        parts.number(numbers.p_value(item.p), item.p),
-        parts.number(f"{item.lost} · {item.gained}", item.lost - item.gained),
-        parts.number(str(item.n), item.n),
+        components.TableCell(text=name),
+        components.TableCell(text=item.task, note=item.metric),
+        components.number(formatting.score(item.before), item.before),
+        components.number(formatting.score(item.after), item.after),
+        components.number(formatting.signed(item.change), item.change, note=ends),
+        components.number(formatting.p_value(item.p), item.p),
+        components.number(f"{item.lost} · {item.gained}", item.lost - item.gained),
+        components.number(str(item.n), item.n),
     ]

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.regress import history
-from harness.regress.history import ChangePoint, Point, Series
-from harness.report import numbers, parts, svg
+from harness.core import formatting
+from harness.regression import history
+from harness.regression.history import ChangePoint, Point, Series
 from harness.report.data import ReportData
-from harness.report.page import html
+from harness.report.html import components, svg
+from harness.report.html.page import html
 
 ORDER = 38
 TITLE = "History"
@@ -57,18 +58,18 @@ def render(info: Info) -> Markup:
         "the shaded stretch holds the place of the change with 95 % confidence."
     )
     tasks = {item.task: [s for s in info.series if s.task == item.task] for item in info.series}
-    return parts.groups([(task, _body(found, caption)) for task, found in tasks.items()])
+    return components.groups([(task, _body(found, caption)) for task, found in tasks.items()])
 
 
 def _body(found: Sequence[Series], caption: str) -> Markup:
     """The trends, and by name what was run once only."""
     pictures = [
-        parts.Picture(name=item.name, drawing=_drawing(item), table=_numbers(item))
+        components.Picture(name=item.name, drawing=_drawing(item), table=_numbers(item))
         for item in found
         if len(item.points) > 1
     ]
-    once = [f"{item.name} {numbers.score(item.points[0].mean)}" for item in found if len(item.points) == 1]
-    drawn = parts.figure(pictures, caption=caption, question="Recipe") if pictures else Markup("")
+    once = [f"{item.name} {formatting.score(item.points[0].mean)}" for item in found if len(item.points) == 1]
+    drawn = components.figure(pictures, caption=caption, question="Recipe") if pictures else Markup("")
     return drawn + html(_ONCE, once=once)
 
 
@@ -95,7 +96,7 @@ def _drawing(item: Series) -> Markup:
 
 
 def _point(x: float, point: Point, place: int, y: svg.Scale) -> Markup:
-    said = f"{point.run}: {numbers.score(point.mean)} points"
+    said = f"{point.run}: {formatting.score(point.mean)} points"
     whisker = svg.line(x, y(point.low), x, y(point.high), f"whisker thin s{place % svg.PALETTE}")
     return svg.group(whisker, svg.mark(x, y(point.mean), place, said))
 
@@ -109,7 +110,7 @@ def _band(item: Series, change: ChangePoint, x: Sequence[float], step: float) ->
 
 def _levels(item: Series, change: ChangePoint, x: Sequence[float], y: svg.Scale, step: float) -> Markup:
     middle = x[_place(item, change.run)] - step / 2
-    size = f"{numbers.signed(change.change)} [{numbers.signed(change.low)}, {numbers.signed(change.high)}]"
+    size = f"{formatting.signed(change.change)} [{formatting.signed(change.low)}, {formatting.signed(change.high)}]"
     anchor = "end" if middle > (LEFT + RIGHT) / 2 else "start"
     return svg.group(
         svg.line(LEFT, y(change.before), middle, y(change.before), "level mean"),
@@ -197,43 +198,45 @@ def _cut(text: str, length: int = _WORDS) -> str:
 
 def _description(item: Series) -> str:
     said = "; ".join(
-        f"{p.at[:10]} {_model(p)} {numbers.score(p.mean)} ({numbers.score(p.low)} to {numbers.score(p.high)})"
+        f"{p.at[:10]} {_model(p)} {formatting.score(p.mean)} ({formatting.score(p.low)} to {formatting.score(p.high)})"
         + (f", after a change of {_facts(p)}" if p.changed else "")
         for p in item.points
     )
     text = f"Scores of {item.name} over time, {item.primary} in points: {said}."
     if item.change is None:
         return text
-    ends = f"{numbers.signed(item.change.low)} to {numbers.signed(item.change.high)}"
-    return f"{text} Change point at {item.change.run}: {numbers.signed(item.change.change)} points ({ends})."
+    ends = f"{formatting.signed(item.change.low)} to {formatting.signed(item.change.high)}"
+    return (
+        f"{text} Change point at {item.change.run}: {formatting.signed(item.change.change)} points ({ends})."
+    )
 
 
-def _numbers(item: Series) -> parts.Table:
+def _numbers(item: Series) -> components.Table:
     order = {point.run: number for number, (_, point) in enumerate(_upgrades(item), start=1)}
     rows = []
     for point in item.points:
-        ends = parts.interval(numbers.score(point.low), numbers.score(point.high))
+        ends = components.interval(formatting.score(point.low), formatting.score(point.high))
         changed = "; ".join(point.changed)
         what = f"{order[point.run]}: {changed}" if changed else ""
         if item.change is not None and item.change.run == point.run:
             what = f"change point (between {item.change.first} and {item.change.last}); {what}".rstrip("; ")
         rows.append(
             [
-                parts.Cell(text=point.at[:16].replace("T", " ")),
-                parts.number(numbers.score(point.mean), point.mean, ends),
-                parts.number(str(point.n)),
-                parts.number(str(point.seed)),
-                parts.number(point.model),
-                parts.number(point.base),
-                parts.number(what),
-                parts.number(point.run),
+                components.TableCell(text=point.at[:16].replace("T", " ")),
+                components.number(formatting.score(point.mean), point.mean, ends),
+                components.number(str(point.n)),
+                components.number(str(point.seed)),
+                components.number(point.model),
+                components.number(point.base),
+                components.number(what),
+                components.number(point.run),
             ]
         )
     columns = [
         ("time", "UTC"), ("score", "points"), ("n", ""), ("seed", ""), ("model", ""), ("base", ""),
         ("what changed", "since the run before"), ("run", ""),
     ]  # fmt: skip
-    return parts.Table(
+    return components.Table(
         caption=f"{item.name} on {item.task} over time, {item.primary} in points",
         columns=columns,
         rows=rows,

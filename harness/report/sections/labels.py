@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.labels import LabelCurve, label_curve
-from harness.decide.values import RecipeSummary, RunScores
-from harness.report import numbers, parts, svg
-from harness.report.data import Group, ReportData
-from harness.report.page import html
-from harness.run.evidence import scores
+from harness.core import formatting
+from harness.evidence.label_curve import LabelCurve, label_curve
+from harness.evidence.verdict_types import RecipeSummary, RunScores
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components, svg
+from harness.report.html.page import html
+from harness.results.run_scores import scores
 
 ORDER = 55
 TITLE = "Labels"
@@ -23,7 +24,7 @@ _SENTENCES = """<ul class="notes">{% for line in lines %}<li>{{ line }}</li>{% e
 
 @dataclass(frozen=True)
 class Info:
-    groups: tuple[tuple[Group, tuple[LabelCurve, ...], tuple[RecipeSummary, ...]], ...]
+    groups: tuple[tuple[TaskGroup, tuple[LabelCurve, ...], tuple[RecipeSummary, ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -40,16 +41,20 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     bodies = []
     for group, curves, references in info.groups:
-        picture = parts.Picture(name="", drawing=_drawing(group, curves, references), table=_numbers(curves))
+        picture = components.Picture(
+            name="", drawing=_drawing(group, curves, references), table=_numbers(curves)
+        )
         caption = (
             "Mean score with its 95 % interval by number of labels; level lines are recipes without a curve."
         )
         lines = [line for c in curves for line in (c.sentence, *(o.sentence for o in c.overtakes))]
-        bodies.append((group.name, parts.figure([picture], caption=caption) + html(_SENTENCES, lines=lines)))
-    return parts.groups(bodies)
+        bodies.append(
+            (group.name, components.figure([picture], caption=caption) + html(_SENTENCES, lines=lines))
+        )
+    return components.groups(bodies)
 
 
-def _curves(group: Group) -> tuple[LabelCurve, ...]:
+def _curves(group: TaskGroup) -> tuple[LabelCurve, ...]:
     if group.verdict is None or all(run.record["labels"] is None for run in group.runs):
         return ()
     runs: dict[str, dict[int, list[RunScores]]] = {}
@@ -75,7 +80,7 @@ def _others(references: Mapping[str, list[RunScores]], name: str) -> dict[str, l
     return {other: members for other, members in references.items() if other != name}
 
 
-def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[RecipeSummary]) -> Markup:
+def _drawing(group: TaskGroup, curves: Sequence[LabelCurve], references: Sequence[RecipeSummary]) -> Markup:
     counts = sorted({point.labels for curve in curves for point in curve.points})
     x = svg.Scale(counts[0] / 1.15, counts[-1] * 1.15, LEFT, RIGHT, log=True)
     tops = [p.high for c in curves for p in c.points] + [s.mean for s in references]
@@ -95,7 +100,7 @@ def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[Re
                 svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{place % svg.PALETTE}")
             )
             drawn.append(
-                svg.mark(at, y(point.mean), place, f"{point.labels} labels: {numbers.score(point.mean)}")
+                svg.mark(at, y(point.mean), place, f"{point.labels} labels: {formatting.score(point.mean)}")
             )
         names.append((points[-1][1], f"{curve.recipe}, by labels"))
     below = TOP - 15
@@ -103,7 +108,7 @@ def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[Re
         below = max(height, below + 15)
         drawn.append(svg.text(RIGHT + 8, below + 4, name, "label"))
     said = "; ".join(
-        f"{c.recipe}: " + ", ".join(f"{numbers.score(p.mean)} with {p.labels}" for p in c.points)
+        f"{c.recipe}: " + ", ".join(f"{formatting.score(p.mean)} with {p.labels}" for p in c.points)
         for c in curves
     )
     primary = "" if group.verdict is None else group.verdict.primary
@@ -112,17 +117,17 @@ def _drawing(group: Group, curves: Sequence[LabelCurve], references: Sequence[Re
     return svg.svg(WIDTH, BOTTOM + 46, f"Score by number of labels. {said}.", axis, title, *drawn)
 
 
-def _numbers(curves: Sequence[LabelCurve]) -> parts.Table:
+def _numbers(curves: Sequence[LabelCurve]) -> components.Table:
     columns = [(name, "") for name in ("recipe", "labels", "score", "low", "high", "n", "seeds")]
     body = [
         [
-            parts.Cell(text=curve.recipe),
-            parts.number(str(point.labels)),
-            *(parts.number(numbers.score(value)) for value in (point.mean, point.low, point.high)),
-            parts.number(str(point.n)),
-            parts.number(str(point.seeds)),
+            components.TableCell(text=curve.recipe),
+            components.number(str(point.labels)),
+            *(components.number(formatting.score(value)) for value in (point.mean, point.low, point.high)),
+            components.number(str(point.n)),
+            components.number(str(point.seeds)),
         ]
         for curve in curves
         for point in curve.points
     ]
-    return parts.Table(caption="Score by number of labels", columns=columns, rows=body)
+    return components.Table(caption="Score by number of labels", columns=columns, rows=body)

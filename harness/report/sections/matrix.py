@@ -6,10 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.values import RecipeSummary, Verdict
-from harness.report import estimates, numbers, parts
-from harness.report.data import Group, ReportData
-from harness.report.page import html
+from harness.core import formatting
+from harness.evidence.verdict_types import RecipeSummary, Verdict
+from harness.report import estimates
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components
+from harness.report.html.page import html
 
 ORDER = 10
 TITLE = "Recipes"
@@ -42,7 +44,7 @@ A cost of – was not measured.{% if oracle %} An oracle sees the gold passages,
 class Info:
     """One table per group, with whether an oracle is in it."""
 
-    tables: tuple[tuple[str, parts.Table, bool], ...]
+    tables: tuple[tuple[str, components.Table, bool], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -54,17 +56,17 @@ def collect(data: ReportData) -> Info | None:
 
 def render(info: Info) -> Markup:
     bodies = [
-        (name, parts.table(table) + html(_KEY, marks=MARKS.values(), oracle=oracle))
+        (name, components.table(table) + html(_KEY, marks=MARKS.values(), oracle=oracle))
         for name, table, oracle in info.tables
     ]
-    return parts.groups(bodies)
+    return components.groups(bodies)
 
 
 def _has_oracle(verdict: Verdict) -> bool:
     return any(summary.oracle for summary in verdict.summaries)
 
 
-def _table(group: Group, verdict: Verdict) -> parts.Table:
+def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
     # Where nothing could be scored there is no metric, and the costs still stand.
     metrics = estimates.by_metric(group) or {"score": {}}
     primary, *others = metrics
@@ -77,7 +79,7 @@ def _table(group: Group, verdict: Verdict) -> parts.Table:
         row = [_name(summary), _estimate(metrics[primary].get(summary.recipe)), _against(verdict, summary)]
         row += [_estimate(metrics[name].get(summary.recipe)) for name in others]
         rows.append([*row, _failure(summary), _seeds(summary), *_costs(summary)])
-    return parts.Table(
+    return components.Table(
         caption=f"Recipes and metrics, {group.name}",
         columns=columns,
         rows=rows,
@@ -86,24 +88,24 @@ def _table(group: Group, verdict: Verdict) -> parts.Table:
     )
 
 
-def _name(summary: RecipeSummary) -> parts.Cell:
+def _name(summary: RecipeSummary) -> components.TableCell:
     note = "oracle" if summary.oracle else ""
-    return parts.Cell(text=summary.recipe, sort=summary.recipe, note=note)
+    return components.TableCell(text=summary.recipe, sort=summary.recipe, note=note)
 
 
-def _estimate(found: estimates.Estimate | None) -> parts.Cell:
+def _estimate(found: estimates.Estimate | None) -> components.TableCell:
     if found is None:
-        return parts.number(numbers.NONE)
-    ends = parts.interval(numbers.score(found.low), numbers.score(found.high))
-    return parts.number(numbers.score(found.mean), found.mean, ends)
+        return components.number(formatting.NONE)
+    ends = components.interval(formatting.score(found.low), formatting.score(found.high))
+    return components.number(formatting.score(found.mean), found.mean, ends)
 
 
-def _against(verdict: Verdict, summary: RecipeSummary) -> parts.Cell:
+def _against(verdict: Verdict, summary: RecipeSummary) -> components.TableCell:
     if summary.recipe == verdict.best:
-        return parts.number("best", 0.0)
+        return components.number("best", 0.0)
     found = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
     if found is None:
-        return parts.number(numbers.NONE)
+        return components.number(formatting.NONE)
     mine = found.recipe == summary.recipe
     sign = 1 if mine else -1
     outcome = found.outcome if mine else FLIPPED.get(found.outcome, found.outcome)
@@ -114,35 +116,35 @@ def _against(verdict: Verdict, summary: RecipeSummary) -> parts.Cell:
         outcome = "not_worse"
     text = html(
         '{{ d }} <span class="sign" title="{{ words }}">{{ mark }}</span>',
-        d=numbers.signed(sign * found.difference),
+        d=formatting.signed(sign * found.difference),
         mark=MARKS[outcome][0],
         words=MARKS[outcome][1],
     )
-    ends = parts.interval(numbers.signed(low), numbers.signed(high))
-    return parts.number(text, sign * found.difference, ends)
+    ends = components.interval(formatting.signed(low), formatting.signed(high))
+    return components.number(text, sign * found.difference, ends)
 
 
-def _failure(summary: RecipeSummary) -> parts.Cell:
+def _failure(summary: RecipeSummary) -> components.TableCell:
     if not summary.failures:
-        return parts.number("none", 0)
+        return components.number("none", 0)
     mode, count = max(summary.failures.items(), key=lambda found: (found[1], found[0]))
     total = sum(summary.failures.values())
-    return parts.number(mode, total, f"{count} of {total} failures")
+    return components.number(mode, total, f"{count} of {total} failures")
 
 
-def _seeds(summary: RecipeSummary) -> parts.Cell:
-    spread = "" if summary.seed_sd is None else f"± {numbers.score(summary.seed_sd)}"
-    return parts.number(str(summary.seeds), summary.seeds, spread)
+def _seeds(summary: RecipeSummary) -> components.TableCell:
+    spread = "" if summary.seed_sd is None else f"± {formatting.score(summary.seed_sd)}"
+    return components.number(str(summary.seeds), summary.seeds, spread)
 
 
-def _costs(summary: RecipeSummary) -> list[parts.Cell]:
+def _costs(summary: RecipeSummary) -> list[components.TableCell]:
     cost = summary.cost
     return [
-        parts.number(numbers.seconds(cost.train_seconds), cost.train_seconds),
-        parts.number(numbers.count(cost.trainable_parameters), cost.trainable_parameters),
-        parts.number(numbers.size(cost.peak_memory_bytes), cost.peak_memory_bytes),
-        parts.number(numbers.size(cost.bytes_to_ship), cost.bytes_to_ship),
-        parts.number(numbers.count(cost.prompt_tokens), cost.prompt_tokens),
-        parts.number(numbers.seconds(cost.answer_seconds), cost.answer_seconds),
-        parts.number(numbers.seconds(cost.latency_p95), cost.latency_p95),
+        components.number(formatting.seconds(cost.train_seconds), cost.train_seconds),
+        components.number(formatting.count(cost.trainable_parameters), cost.trainable_parameters),
+        components.number(formatting.size(cost.peak_memory_bytes), cost.peak_memory_bytes),
+        components.number(formatting.size(cost.bytes_to_ship), cost.bytes_to_ship),
+        components.number(formatting.count(cost.prompt_tokens), cost.prompt_tokens),
+        components.number(formatting.seconds(cost.answer_seconds), cost.answer_seconds),
+        components.number(formatting.seconds(cost.latency_p95), cost.latency_p95),
     ]

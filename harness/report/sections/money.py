@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.cost import Method
-from harness.report import parts
+from harness.evidence.cost import Method
 from harness.report.data import ReportData
-from harness.report.page import html
-from harness.run.money import Bill
+from harness.report.html import components
+from harness.report.html.page import html
+from harness.results.billing import Bill
 
 ORDER = 35
 TITLE = "Money"
@@ -30,7 +30,7 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    return parts.groups([(f"{bill.task} · {bill.model}", _one(bill)) for bill in info.bills])
+    return components.groups([(f"{bill.task} · {bill.model}", _one(bill)) for bill in info.bills])
 
 
 def _one(bill: Bill) -> Markup:
@@ -41,11 +41,11 @@ def _one(bill: Bill) -> Markup:
         ("per 1,000 answers", "tokens in and out"),
     )
     rows = [_row(method) for method in bill.methods]
-    content = parts.Table(caption="Cost with your prices", columns=columns, rows=rows, sortable=True)
-    return parts.table(content) + html(_SENTENCES, bill=bill)
+    content = components.Table(caption="Cost with your prices", columns=columns, rows=rows, sortable=True)
+    return components.table(content) + html(_SENTENCES, bill=bill)
 
 
-def _row(method: Method) -> list[parts.Cell]:
+def _row(method: Method) -> list[components.TableCell]:
     amounts = (method.once, method.monthly, method.per_thousand)
-    cells = [parts.number(f"{amount:,.4g} {method.currency}", amount) for amount in amounts]
-    return [parts.Cell(text=method.recipe), *cells]
+    cells = [components.number(f"{amount:,.4g} {method.currency}", amount) for amount in amounts]
+    return [components.TableCell(text=method.recipe), *cells]

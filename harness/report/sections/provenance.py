@@ -8,9 +8,10 @@ from typing import Any
 import yaml
 from markupsafe import Markup
 
-from harness.report import numbers, parts
-from harness.report.data import Group, ReportData, Run
-from harness.report.page import html
+from harness.core import formatting
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html import components
+from harness.report.html.page import html
 
 ORDER = 90
 TITLE = "Provenance"
@@ -36,7 +37,7 @@ _PROBLEMS = """<ul class="notes problems">{% for line in problems %}<li>{{ line 
 
 @dataclass(frozen=True)
 class Info:
-    groups: tuple[Group, ...]
+    groups: tuple[TaskGroup, ...]
     problems: tuple[str, ...]
 
 
@@ -49,12 +50,12 @@ def render(info: Info) -> Markup:
     for group in info.groups:
         runs = [html(_RUN, run=r, name=group.run_name(r), recipe=_yaml(r), facts=_facts(r), said=_said(r))
                 for r in group.runs]  # fmt: skip
-        bodies.append((group.name, parts.table(_accounts(group)) + Markup("").join(runs)))
+        bodies.append((group.name, components.table(_accounts(group)) + Markup("").join(runs)))
     problems = html(_PROBLEMS, problems=info.problems) if info.problems else Markup("")
-    return problems + parts.groups(bodies)
+    return problems + components.groups(bodies)
 
 
-def _accounts(group: Group) -> parts.Table:
+def _accounts(group: TaskGroup) -> components.Table:
     """What became of every example: nothing is dropped in silence."""
     columns = [
         ("run", ""),
@@ -73,9 +74,14 @@ def _accounts(group: Group) -> parts.Table:
         train = run.record.get("train") or {}
         cached = sum(bool(row.get("cached")) for row in run.rows)
         values = [len(run.rows), *(counts.get(k) for k in ("scored", "invalid", "error", "truncated"))]
-        cells = [parts.number(numbers.count(v), v) for v in (*values, len(train.get("dropped", ())), cached)]
-        rows.append([parts.Cell(text=group.run_name(run)), parts.number(run.record["status"]), *cells])
-    return parts.Table(caption=f"What became of every example, {group.name}", columns=columns, rows=rows)
+        cells = [
+            components.number(formatting.count(v), v)
+            for v in (*values, len(train.get("dropped", ())), cached)
+        ]
+        rows.append(
+            [components.TableCell(text=group.run_name(run)), components.number(run.record["status"]), *cells]
+        )
+    return components.Table(caption=f"What became of every example, {group.name}", columns=columns, rows=rows)
 
 
 def _yaml(run: Run) -> str:
@@ -86,14 +92,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     record = run.record
     git, machine = record.get("git") or {}, record.get("machine") or {}
     task = record["task"]
-    memory = numbers.size(machine.get("memory_bytes"))
+    memory = formatting.size(machine.get("memory_bytes"))
     found: list[tuple[str, Any]] = [
         ("task", f"{task['name']}, version {task.get('version')}, split {record.get('split')}"),
         ("seed", record["seed"]),
         ("limit", record.get("limit")),
         ("labels", record.get("labels")),
         ("started", record.get("started_at")),
-        ("took", numbers.seconds(record.get("seconds"))),
+        ("took", formatting.seconds(record.get("seconds"))),
         ("model", record["model"]["spec"]),
         ("key", record.get("key")),
         ("data hash", task.get("data_hash")),

@@ -8,9 +8,10 @@ from statistics import fmean
 
 from markupsafe import Markup
 
-from harness.report import numbers, parts, svg
-from harness.report.data import Group, ReportData, Run
-from harness.retrieval._recall import recall_at_k
+from harness.core import formatting
+from harness.methods.recall import recall_at_k
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html import components, svg
 
 ORDER = 50
 TITLE = "Retrieval"
@@ -32,7 +33,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Info:
-    groups: tuple[tuple[Group, tuple[Curve, ...]], ...]
+    groups: tuple[tuple[TaskGroup, tuple[Curve, ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -47,13 +48,15 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     bodies = []
     for group, curves in info.groups:
-        picture = parts.Picture(name="", drawing=_drawing(group, curves), table=_numbers(curves))
+        picture = components.Picture(name="", drawing=_drawing(group, curves), table=_numbers(curves))
         caption = "Share of the gold documents among the first k passages, mean over examples that name gold."
-        bodies.append((group.name, parts.figure([picture], caption=caption) + parts.table(_worth(curves))))
-    return parts.groups(bodies)
+        bodies.append(
+            (group.name, components.figure([picture], caption=caption) + components.table(_worth(curves)))
+        )
+    return components.groups(bodies)
 
 
-def _curve(group: Group, run: Run) -> Curve | None:
+def _curve(group: TaskGroup, run: Run) -> Curve | None:
     rows = [row for row in run.rows if row["passages"] and row["context_ids"]]
     if not rows:
         return None
@@ -80,7 +83,7 @@ def _curve(group: Group, run: Run) -> Curve | None:
     )
 
 
-def _drawing(group: Group, curves: Sequence[Curve]) -> Markup:
+def _drawing(group: TaskGroup, curves: Sequence[Curve]) -> Markup:
     depth = max(len(curve.recall) for curve in curves)
     x = svg.Scale(1.0, float(max(depth, 2)), LEFT + 20, RIGHT - 20)
     y = svg.Scale(0.0, 1.0, BOTTOM, TOP)
@@ -93,30 +96,32 @@ def _drawing(group: Group, curves: Sequence[Curve]) -> Markup:
         places = [(x(k), y(value)) for k, value in enumerate(curve.recall, start=1)]
         drawn.append(svg.path(places, f"curve s{colour % svg.PALETTE}"))
         drawn += [
-            svg.mark(*place, colour, f"{curve.name}, k = {k}: {numbers.percent(value)}", 4.5)
+            svg.mark(*place, colour, f"{curve.name}, k = {k}: {formatting.percent(value)}", 4.5)
             for k, (place, value) in enumerate(zip(places, curve.recall, strict=True), start=1)
         ]
         height = max([places[-1][1], *(end + 15 for end in ends)]) if ends else places[-1][1]
         ends.append(height)
         drawn.append(svg.text(places[-1][0] + 12, height + 4, curve.name, "label halo"))
-    said = "; ".join(f"{c.name}: " + ", ".join(numbers.percent(value) for value in c.recall) for c in curves)
-    axis = svg.y_axis(y, LEFT, RIGHT, [numbers.percent(tick) for tick in y.ticks()], "recall")
+    said = "; ".join(
+        f"{c.name}: " + ", ".join(formatting.percent(value) for value in c.recall) for c in curves
+    )
+    axis = svg.y_axis(y, LEFT, RIGHT, [formatting.percent(tick) for tick in y.ticks()], "recall")
     title = svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, "k, passages in the prompt", "axis", "middle")
     return svg.svg(WIDTH, BOTTOM + 46, f"Recall after 1 to {depth} passages. {said}.", axis, title, *drawn)
 
 
-def _numbers(curves: Sequence[Curve]) -> parts.Table:
+def _numbers(curves: Sequence[Curve]) -> components.Table:
     depth = max(len(curve.recall) for curve in curves)
     columns = [("run", ""), *((f"recall@{k}", "") for k in range(1, depth + 1)), ("n", "")]
     body = []
     for curve in curves:
-        values = [numbers.percent(value) for value in curve.recall]
-        values += [numbers.NONE] * (depth - len(values)) + [str(curve.n)]
-        body.append([parts.Cell(text=curve.name), *(parts.number(value) for value in values)])
-    return parts.Table(caption="Recall by number of passages", columns=columns, rows=body)
+        values = [formatting.percent(value) for value in curve.recall]
+        values += [formatting.NONE] * (depth - len(values)) + [str(curve.n)]
+        body.append([components.TableCell(text=curve.name), *(components.number(value) for value in values)])
+    return components.Table(caption="Recall by number of passages", columns=columns, rows=body)
 
 
-def _worth(curves: Sequence[Curve]) -> parts.Table:
+def _worth(curves: Sequence[Curve]) -> components.Table:
     columns = [
         ("run", ""),
         ("score, gold found", "Mean primary score where all gold documents were retrieved"),
@@ -126,12 +131,12 @@ def _worth(curves: Sequence[Curve]) -> parts.Table:
     ]
     body = [
         [
-            parts.Cell(text=curve.name),
-            parts.number(numbers.score(curve.score_found)),
-            parts.number(numbers.score(curve.score_missed)),
-            parts.number(str(curve.found)),
-            parts.number(str(curve.n)),
+            components.TableCell(text=curve.name),
+            components.number(formatting.score(curve.score_found)),
+            components.number(formatting.score(curve.score_missed)),
+            components.number(str(curve.found)),
+            components.number(str(curve.n)),
         ]
         for curve in curves
     ]
-    return parts.Table(caption="What finding the gold documents is worth", columns=columns, rows=body)
+    return components.Table(caption="What finding the gold documents is worth", columns=columns, rows=body)

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.report import numbers, parts, study_plots, svg
+from harness.core import formatting
+from harness.report import study_plots
 from harness.report.data import ReportData
-from harness.report.page import html
+from harness.report.html import components, svg
+from harness.report.html.page import html
 from harness.report.studies import Study
 from harness.report.study_axes import written
 from harness.report.study_plots import figure_of, unit
@@ -48,22 +50,22 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    return parts.groups([(f"{s.name} · {s.recipe}", _study(s)) for s in info.studies])
+    return components.groups([(f"{s.name} · {s.recipe}", _study(s)) for s in info.studies])
 
 
 def _study(study: Study) -> Markup:
     views = [study_plots.history(study), study_plots.on_the_way(study), study_plots.parallel(study)]
-    figures = [parts.figure([v for v in views if v is not None], caption=_KEY, question="Picture")]
+    figures = [components.figure([v for v in views if v is not None], caption=_KEY, question="Picture")]
     if len(study.objectives) > 1:
         caption = "The line joins the trials that no other is as good as in everything, numbered; squares are beaten."
-        figures.append(parts.figure(study_plots.pareto(study), caption=caption, question="Against"))
+        figures.append(components.figure(study_plots.pareto(study), caption=caption, question="Against"))
     return html(
         _STUDY,
         said=_said(study),
-        found=parts.table(_found(study)),
+        found=components.table(_found(study)),
         views=Markup("").join(figures),
         importance=_importance(study) if study.importance else "",
-        slices=parts.figure(study_plots.slices(study), question="Knob") if study.knobs else "",
+        slices=components.figure(study_plots.slices(study), question="Knob") if study.knobs else "",
     )
 
 
@@ -72,9 +74,9 @@ def _said(study: Study) -> str:
     seconds = sum(trial.row["seconds"] or 0.0 for trial in study.trials)
     training = sum(trial.row["train_seconds"] or 0.0 for trial in study.trials)
     counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
-    share = f", {numbers.percent(training / seconds)} of it training" if seconds else ""
+    share = f", {formatting.percent(training / seconds)} of it training" if seconds else ""
     return (
-        f"{len(study.trials)} configurations ({counts}) in {numbers.seconds(seconds)}{share}. Best: trial "
+        f"{len(study.trials)} configurations ({counts}) in {formatting.seconds(seconds)}{share}. Best: trial "
         f"{study.best.number} with {figure_of(study.best.values[0])} ({unit(study)})"
         + (f"; the start, trial 0, had {figure_of(_start(study))}." if _start(study) is not None else ".")
     )
@@ -85,7 +87,7 @@ def _start(study: Study) -> float | None:
     return first.values[0] if first and first.values else None
 
 
-def _found(study: Study) -> parts.Table:
+def _found(study: Study) -> components.Table:
     """Every knob that varied: where the search began, and what was found."""
     first = next((trial for trial in study.trials if trial.number == 0), None)
     rows = []
@@ -95,10 +97,10 @@ def _found(study: Study) -> parts.Table:
         kind = "best" if found != begun else ""
         rows.append(
             [
-                parts.Cell(text=study.short(knob)),
-                parts.number("–" if begun is None else written(begun)),
-                parts.number("–" if found is None else written(found), kind=kind),
-                parts.number(numbers.percent(study.importance.get(knob))),
+                components.TableCell(text=study.short(knob)),
+                components.number("–" if begun is None else written(begun)),
+                components.number("–" if found is None else written(found), kind=kind),
+                components.number(formatting.percent(study.importance.get(knob))),
             ]
         )
     columns = [
@@ -107,21 +109,21 @@ def _found(study: Study) -> parts.Table:
         ("found", f"trial {study.best.number}"),
         ("importance", "PED-ANOVA"),
     ]
-    return parts.Table(caption=f"Knobs of {study.name}", columns=columns, rows=rows)
+    return components.Table(caption=f"Knobs of {study.name}", columns=columns, rows=rows)
 
 
 def _importance(study: Study) -> Markup:
     ranked = [(knob, study.importance[knob]) for knob in study.knobs if knob in study.importance]
     x = svg.Scale(0.0, max(share for _, share in ranked) or 1.0, LEFT, RIGHT)
     bars = [_bar(study.short(knob), share, 8 + ROW * place, x) for place, (knob, share) in enumerate(ranked)]
-    best = ", ".join(f"{study.short(knob)} {numbers.percent(share)}" for knob, share in ranked)
+    best = ", ".join(f"{study.short(knob)} {formatting.percent(share)}" for knob, share in ranked)
     drawing = svg.svg(WIDTH, 16 + ROW * len(ranked), f"Importance of each knob: {best}.", *bars)
     caption = (
         "PED-ANOVA: how much a knob tells the best tenth of the finished trials from the others, as a share of "
         f"all. From {len(study.done)} trials; fifty or more are needed to trust the order of the small ones."
     )
-    return parts.figure(
-        [parts.Picture(name="", drawing=drawing, table=_shares(study, ranked))], caption=caption
+    return components.figure(
+        [components.Picture(name="", drawing=drawing, table=_shares(study, ranked))], caption=caption
     )
 
 
@@ -129,13 +131,13 @@ def _bar(name: str, share: float, y: float, x: svg.Scale) -> Markup:
     return svg.group(
         svg.text(LEFT - 10, y + 14, name, "label", "end"),
         svg.element("rect", x=LEFT, y=y, width=max(x(share) - LEFT, 1.0), height=ROW - 8, rx=3, class_="c0"),
-        svg.text(x(share) + 8, y + 14, numbers.percent(share), "value"),
+        svg.text(x(share) + 8, y + 14, formatting.percent(share), "value"),
     )
 
 
-def _shares(study: Study, ranked: Sequence[tuple[str, float]]) -> parts.Table:
+def _shares(study: Study, ranked: Sequence[tuple[str, float]]) -> components.Table:
     rows = [
-        [parts.Cell(text=study.short(knob)), parts.number(numbers.percent(share), share)]
+        [components.TableCell(text=study.short(knob)), components.number(formatting.percent(share), share)]
         for knob, share in ranked
     ]
-    return parts.Table(caption="Importance", columns=[("knob", ""), ("share", "")], rows=rows)
+    return components.Table(caption="Importance", columns=[("knob", ""), ("share", "")], rows=rows)

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.report import numbers, parts, svg
-from harness.report.data import Group, ReportData, Run
-from harness.report.page import html
-from harness.store.folders import Row
+from harness.core import formatting
+from harness.report.data import ReportData, Run, TaskGroup
+from harness.report.html import components, svg
+from harness.report.html.page import html
+from harness.results.run_files import Row
 
 ORDER = 60
 TITLE = "Training"
@@ -29,7 +30,7 @@ Nats per response token. The dashed line is the checkpoint that was kept.</p>
 
 @dataclass(frozen=True)
 class Info:
-    groups: tuple[tuple[Group, tuple[Run, ...]], ...]
+    groups: tuple[tuple[TaskGroup, tuple[Run, ...]], ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -41,9 +42,11 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     bodies = []
     for group, runs in info.groups:
-        figures = [parts.figure([_picture(group.run_name(run), run)], caption=_caption(run)) for run in runs]
+        figures = [
+            components.figure([_picture(group.run_name(run), run)], caption=_caption(run)) for run in runs
+        ]
         bodies.append((group.name, html(_GRID, figures=figures)))
-    return parts.groups(bodies)
+    return components.groups(bodies)
 
 
 def _caption(run: Run) -> str:
@@ -51,9 +54,9 @@ def _caption(run: Run) -> str:
     if not train:
         return "Not finished."
     said = [
-        numbers.seconds(train["seconds"]),
+        formatting.seconds(train["seconds"]),
         f"{train['steps']} steps",
-        f"{numbers.count(train['trainable_parameters'])} of {numbers.count(train['total_parameters'])} parameters",
+        f"{formatting.count(train['trainable_parameters'])} of {formatting.count(train['total_parameters'])} parameters",
     ]
     if train["dropped"]:
         said.append(f"{len(train['dropped'])} examples dropped, too long")
@@ -61,7 +64,7 @@ def _caption(run: Run) -> str:
     return " · ".join([*diagnosis, *said, *train["notes"]])
 
 
-def _picture(name: str, run: Run) -> parts.Picture:
+def _picture(name: str, run: Run) -> components.Picture:
     steps = _numbered(run.steps)
     losses = _thinned([(place, step["loss"]) for place, step in steps if step["loss"] is not None])
     dev = [(place, step["dev_loss"]) for place, step in steps if step.get("dev_loss") is not None]
@@ -83,7 +86,7 @@ def _picture(name: str, run: Run) -> parts.Picture:
     bottom = SCORE_BOTTOM if scores else LOSS_BOTTOM
     drawn.append(_steps_axis(x, bottom))
     drawing = svg.svg(WIDTH, bottom + 38, _description(name, losses, dev, scores), *drawn, class_="small")
-    return parts.Picture(name=name, drawing=drawing, table=_table(name, run.steps))
+    return components.Picture(name=name, drawing=drawing, table=_table(name, run.steps))
 
 
 def _numbered(steps: Sequence[Row]) -> list[tuple[float, Row]]:
@@ -147,11 +150,11 @@ def _description(
     if dev:
         said.append(f"dev loss from {dev[0][1]:.3g} to {dev[-1][1]:.3g}")
     if scores:
-        said.append(f"dev score from {numbers.score(scores[0][1])} to {numbers.score(scores[-1][1])}")
+        said.append(f"dev score from {formatting.score(scores[0][1])} to {formatting.score(scores[-1][1])}")
     return "; ".join(said) + "."
 
 
-def _table(name: str, steps: Sequence[Row]) -> parts.Table:
+def _table(name: str, steps: Sequence[Row]) -> components.Table:
     """Steps with a dev loss or dev score, the first and the last, and an even choice of the others."""
     every = -(-len(steps) // 40)
     kept = [
@@ -164,20 +167,25 @@ def _table(name: str, steps: Sequence[Row]) -> parts.Table:
     ]
     body = [
         [
-            parts.Cell(text=str(step["step"])),
-            parts.number(f"{step['epoch']:.2f}"),
-            *(parts.number(_number(step.get(k))) for k in ("loss", "learning_rate", "grad_norm", "dev_loss")),
-            parts.number(_dev_score(step)),
+            components.TableCell(text=str(step["step"])),
+            components.number(f"{step['epoch']:.2f}"),
+            *(
+                components.number(_number(step.get(k)))
+                for k in ("loss", "learning_rate", "grad_norm", "dev_loss")
+            ),
+            components.number(_dev_score(step)),
         ]
         for step in kept
     ]
-    return parts.Table(caption=f"Training of {name}", columns=[*columns, ("dev score", "points")], rows=body)
+    return components.Table(
+        caption=f"Training of {name}", columns=[*columns, ("dev score", "points")], rows=body
+    )
 
 
 def _dev_score(step: Row) -> str:
     part = step.get("dev_part")
-    return numbers.score(step.get("dev_score")) + (f" of {part}" if part else "")
+    return formatting.score(step.get("dev_score")) + (f" of {part}" if part else "")
 
 
 def _number(value: float | None) -> str:
-    return numbers.NONE if value is None else f"{value:.4g}"
+    return formatting.NONE if value is None else f"{value:.4g}"

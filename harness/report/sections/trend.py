@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.values import RecipeSummary
-from harness.report import numbers, parts, svg
-from harness.report.data import Group, ReportData
+from harness.core import formatting
+from harness.evidence.verdict_types import RecipeSummary
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components, svg
 
 ORDER = 37
 TITLE = "Base models"
@@ -34,7 +35,7 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    tasks: dict[str, list[Group]] = {}
+    tasks: dict[str, list[TaskGroup]] = {}
     for group in data.groups:
         if group.verdict is not None and group.verdict.summaries:
             tasks.setdefault(group.task, []).append(group)
@@ -49,12 +50,12 @@ def render(info: Info) -> Markup:
     )
     bodies = []
     for trend in info.trends:
-        picture = parts.Picture(name="", drawing=_drawing(trend), table=_numbers(trend))
-        bodies.append((trend.task, parts.figure([picture], caption=caption)))
-    return parts.groups(bodies)
+        picture = components.Picture(name="", drawing=_drawing(trend), table=_numbers(trend))
+        bodies.append((trend.task, components.figure([picture], caption=caption)))
+    return components.groups(bodies)
 
 
-def _trend(task: str, groups: Sequence[Group]) -> Trend:
+def _trend(task: str, groups: Sequence[TaskGroup]) -> Trend:
     ordered = sorted(groups, key=lambda g: (min(str(r.record.get("started_at")) for r in g.runs), g.model))
     verdicts = {group.model: group.verdict for group in ordered if group.verdict is not None}
     recipes: dict[str, dict[str, RecipeSummary]] = {}
@@ -98,7 +99,7 @@ def _line(
     colour = f"s{place % svg.PALETTE}"
     whiskers = [svg.line(at[m], y(s.low), at[m], y(s.high), f"whisker thin {colour}") for m, s in row.items()]
     marks = [
-        svg.mark(at[m], y(s.mean), place, f"{name}, {m}: {numbers.score(s.mean)} points")
+        svg.mark(at[m], y(s.mean), place, f"{name}, {m}: {formatting.score(s.mean)} points")
         for m, s in row.items()
     ]
     return svg.group(
@@ -120,24 +121,26 @@ def _names(places: Sequence[tuple[str, int, float]]) -> list[Markup]:
 
 def _description(trend: Trend) -> str:
     said = "; ".join(
-        f"{name} " + ", ".join(f"{numbers.score(s.mean)} under {model}" for model, s in row.items())
+        f"{name} " + ", ".join(f"{formatting.score(s.mean)} under {model}" for model, s in row.items())
         for name, row in trend.recipes.items()
     )
     return f"Line chart of {trend.primary} in points by base model: {said}."
 
 
-def _numbers(trend: Trend) -> parts.Table:
+def _numbers(trend: Trend) -> components.Table:
     rows = []
     for name, row in trend.recipes.items():
         cells = []
         for model in trend.models:
             summary = row.get(model)
             if summary is None:
-                cells.append(parts.number(numbers.NONE))
+                cells.append(components.number(formatting.NONE))
                 continue
-            ends = parts.interval(numbers.score(summary.low), numbers.score(summary.high))
+            ends = components.interval(formatting.score(summary.low), formatting.score(summary.high))
             kind = "best" if trend.chosen[model] == name else ""
-            cells.append(parts.number(numbers.score(summary.mean), summary.mean, ends, kind))
-        rows.append([parts.Cell(text=name), *cells])
+            cells.append(components.number(formatting.score(summary.mean), summary.mean, ends, kind))
+        rows.append([components.TableCell(text=name), *cells])
     caption = f"{trend.primary} by base model, {trend.task}, in points; the recommended recipe is bold"
-    return parts.Table(caption=caption, columns=[("recipe", ""), *((m, "") for m in trend.models)], rows=rows)
+    return components.Table(
+        caption=caption, columns=[("recipe", ""), *((m, "") for m in trend.models)], rows=rows
+    )

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.predictions import Foresight, Prediction, compare
-from harness.decide.triage import Triage
-from harness.report import numbers, parts
-from harness.report.data import Group, ReportData
-from harness.report.page import html
+from harness.core import formatting
+from harness.evidence.triage import Triage
+from harness.evidence.triage_forecast import ForecastOutcome, Prediction, compare
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components
+from harness.report.html.page import html
 
 ORDER = 8
 TITLE = "Diagnosis"
@@ -30,7 +31,7 @@ _SHARES = """\
 class Info:
     """Groups that were diagnosed."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[TaskGroup, ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -39,18 +40,20 @@ def collect(data: ReportData) -> Info | None:
 
 
 def render(info: Info) -> Markup:
-    return parts.groups([(group.name, _one(group, group.triage)) for group in info.groups if group.triage])
+    return components.groups(
+        [(group.name, _one(group, group.triage)) for group in info.groups if group.triage]
+    )
 
 
-def _one(group: Group, triage: Triage) -> Markup:
+def _one(group: TaskGroup, triage: Triage) -> Markup:
     shares = html(_SHARES, sentence=triage.sentence, shares=triage.shares)
     outcomes = compare(triage.predictions, group.verdict) if group.verdict is not None else ()
-    return shares + parts.table(_table(triage.predictions, {found.recipe: found for found in outcomes}))
+    return shares + components.table(_table(triage.predictions, {found.recipe: found for found in outcomes}))
 
 
-def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, Foresight]) -> parts.Table:
+def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutcome]) -> components.Table:
     rows = [
-        [parts.Cell(text=recipe), *_cells(prediction, outcomes.get(recipe))]
+        [components.TableCell(text=recipe), *_cells(prediction, outcomes.get(recipe))]
         for prediction in predictions
         for recipe in prediction.recipes
     ]
@@ -60,15 +63,21 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, Foresight]) 
         ("gain over zero_shot", "on test, in points"),
         ("came true", "'open' where the data cannot tell"),
     )
-    return parts.Table(
+    return components.Table(
         caption="Predictions beside outcomes", columns=columns, rows=rows, words=("predicted",)
     )
 
 
-def _cells(prediction: Prediction, outcome: Foresight | None) -> list[parts.Cell]:
-    said = parts.Cell(text="worth trying" if prediction.worth else "not worth it", note=prediction.because)
+def _cells(prediction: Prediction, outcome: ForecastOutcome | None) -> list[components.TableCell]:
+    said = components.TableCell(
+        text="worth trying" if prediction.worth else "not worth it", note=prediction.because
+    )
     if outcome is None:
-        return [said, parts.Cell(text="–", note="not run"), parts.Cell(text="–")]
-    ends = parts.interval(numbers.signed(outcome.low), numbers.signed(outcome.high))
+        return [said, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
+    ends = components.interval(formatting.signed(outcome.low), formatting.signed(outcome.high))
     word = {True: "yes", False: "no", None: "open"}[outcome.agrees]
-    return [said, parts.Cell(text=numbers.signed(outcome.gain), note=ends), parts.Cell(text=word)]
+    return [
+        said,
+        components.TableCell(text=formatting.signed(outcome.gain), note=ends),
+        components.TableCell(text=word),
+    ]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.decide.values import Comparison, RecipeSummary, Verdict
-from harness.report import numbers, parts
-from harness.report.data import Group, ReportData
-from harness.report.page import html
+from harness.core import formatting
+from harness.evidence.verdict_types import Comparison, RecipeSummary, Verdict
+from harness.report.data import ReportData, TaskGroup
+from harness.report.html import components
+from harness.report.html.page import html
 
 ORDER = 0
 TITLE = "Verdict"
@@ -56,7 +57,7 @@ _BODY = """\
 class Info:
     """The groups, each with its verdict where there is one."""
 
-    groups: tuple[Group, ...]
+    groups: tuple[TaskGroup, ...]
 
 
 def collect(data: ReportData) -> Info | None:
@@ -73,13 +74,13 @@ def render(info: Info) -> Markup:
     return html(_OVERVIEW, entries=entries) + Markup("").join(_one(group, anchor) for anchor, group in places)
 
 
-def _headline(group: Group) -> tuple[str, str, str, str]:
+def _headline(group: TaskGroup) -> tuple[str, str, str, str]:
     kind = "nothing_to_compare" if group.verdict is None else group.verdict.kind
     sentence = NOTHING if group.verdict is None else _capital(group.verdict.sentence, group.recipes)
     return kind, KINDS[kind], group.name, sentence
 
 
-def _one(group: Group, anchor: str) -> Markup:
+def _one(group: TaskGroup, anchor: str) -> Markup:
     verdict = group.verdict
     if verdict is None:
         said = {"name": group.name, "anchor": anchor, "trouble": _trouble(group)}
@@ -121,11 +122,13 @@ def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 
 def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str]]:
-    ends = parts.interval(numbers.score(chosen.low), numbers.score(chosen.high))
-    rows = [(chosen.recipe, numbers.score(chosen.mean), f"95 % interval {ends}")]
+    ends = components.interval(formatting.score(chosen.low), formatting.score(chosen.high))
+    rows = [(chosen.recipe, formatting.score(chosen.mean), f"95 % interval {ends}")]
     for found in _telling(verdict):
-        ends = parts.interval(numbers.signed(found.low), numbers.signed(found.high))
-        rows.append((f"against {found.reference}", numbers.signed(found.difference), f"95 % interval {ends}"))
+        ends = components.interval(formatting.signed(found.low), formatting.signed(found.high))
+        rows.append(
+            (f"against {found.reference}", formatting.signed(found.difference), f"95 % interval {ends}")
+        )
     return rows
 
 
@@ -142,27 +145,27 @@ def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
     return [
         ("test examples", f"{verdict.n:,}", "answered by every recipe"),
         ("seeds", str(verdict.seeds), "" if verdict.seeds > 1 else "training noise is not measured"),
-        ("least difference that would show", numbers.score(least), "with 80 % power"),
-        ("margin", numbers.score(verdict.margin), "less does not matter"),
+        ("least difference that would show", formatting.score(least), "with 80 % power"),
+        ("margin", formatting.score(verdict.margin), "less does not matter"),
     ]
 
 
 def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:
     cost = chosen.cost
     trained = (
-        f"{numbers.count(cost.trainable_parameters)} parameters"
+        f"{formatting.count(cost.trainable_parameters)} parameters"
         if cost.trainable_parameters
         else "no training"
     )
     return [
-        ("training", numbers.seconds(cost.train_seconds), trained),
-        ("an answer", numbers.seconds(cost.answer_seconds), "at the batch size used"),
-        ("tokens in", numbers.count(cost.prompt_tokens), "mean per answer"),
-        ("peak memory", numbers.size(cost.peak_memory_bytes), ""),
+        ("training", formatting.seconds(cost.train_seconds), trained),
+        ("an answer", formatting.seconds(cost.answer_seconds), "at the batch size used"),
+        ("tokens in", formatting.count(cost.prompt_tokens), "mean per answer"),
+        ("peak memory", formatting.size(cost.peak_memory_bytes), ""),
     ]
 
 
-def _trouble(group: Group) -> str:
+def _trouble(group: TaskGroup) -> str:
     failed = sum(run.record["status"] == "failed" for run in group.runs)
     partial = sum(run.record["status"] == "partial" for run in group.runs)
     errors = sum(row["finish_reason"] == "error" for run in group.runs for row in run.rows)

@@ -1,0 +1,223 @@
+"""Our engine as a model of lm-eval. Importing this module imports lm-eval: import it late.
+
+Texts become tokens exactly as in lm-eval's own `hf` model: where a BOS goes, how whitespace moves
+from a context into its continuation (both inherited), and how what is too long is cut from the left.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import TemplateLM
+from lm_eval.models.utils import (
+    handle_stop_sequences,
+    has_bos_prefix,
+    normalize_gen_kwargs,
+    postprocess_generated_text,
+)
+from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
+
+from harness.benchmarks.completion_chat import RawChat
+from harness.core.errors import ConfigError, EngineError
+from harness.core.protocols import Engine
+from harness.core.values import Request
+
+CHUNK = 256
+"""Requests between two reports of progress; what a chunk answered survives a kill."""
+
+Pair = tuple[list[int], list[int]]
+
+
+class EngineLM(TemplateLM):
+    """`lm_eval.api.model.LM` over an engine whose model speaks through a `RawChat`.
+
+    `max_length` is in tokens. `progress(kind, done, total)` is called after every chunk.
+    """
+
+    backend = "causal"
+
+    def __init__(
+        self,
+        engine: Engine,
+        chat: RawChat,
+        max_length: int,
+        progress: Callable[[str, int, int], None] | None = None,
+    ) -> None:
+        super().__init__()
+        self.engine, self.max_length = engine, max_length
+        self.tokenizer = chat.tokenizer
+        self.max_gen_toks = 256
+        self._progress = progress or (lambda *_: None)
+        self._encoded: dict[str, list[int]] = {}
+
+    @property
+    def eot_token_id(self) -> int:
+        return int(self.tokenizer.eos_token_id)
+
+    @property
+    def prefix_token_id(self) -> int:
+        """Stands before a text that has no context."""
+        bos = self.tokenizer.bos_token_id
+        return self.eot_token_id if bos is None else int(bos)
+
+    @property
+    def tokenizer_name(self) -> str:
+        return str(self.tokenizer.name_or_path).replace("/", "__")
+
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
+        """Token ids; without `add_special_tokens` a BOS is added where the tokenizer does so and the
+        text does not begin with one."""
+        if add_special_tokens is None and string in self._encoded:
+            return self._encoded[string]
+        special = self._special(string) if add_special_tokens is None else add_special_tokens
+        return list(self.tokenizer.encode(string, add_special_tokens=special))
+
+    def apply_chat_template(
+        self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
+    ) -> str:
+        """The text of a dialogue; a template that refuses a system message gets none."""
+        from jinja2.exceptions import TemplateError
+
+        def render(rows: list[dict[str, str]]) -> str:
+            return str(
+                self.tokenizer.apply_chat_template(
+                    rows,
+                    tokenize=False,
+                    add_generation_prompt=add_generation_prompt,
+                    continue_final_message=not add_generation_prompt,
+                )
+            )
+
+        try:
+            return render(chat_history)
+        except TemplateError:
+            return render([row for row in chat_history if row["role"] != "system"])
+
+    def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:
+        self._encode_ahead([request.args for request in requests])
+        try:
+            return list(super().loglikelihood(requests, disable_tqdm=True))
+        finally:
+            self._encoded.clear()
+
+    def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
+        """Log-likelihood of whole texts, each token read once with as much context as fits."""
+        pairs: list[Pair] = []
+        counts = []
+        for request in requests:
+            windows = get_rolling_token_windows(
+                token_list=self.tok_encode(request.args[0]),
+                prefix_token=self.prefix_token_id,
+                max_seq_len=self.max_length,
+                context_len=1,
+            )
+            found = [make_disjoint_window(window) for window in windows]
+            pairs += [(list(context), list(continuation)) for context, continuation in found]
+            counts.append(len(found))
+        values = iter(self._score(pairs))
+        return [sum(next(values)[0] for _ in range(count)) for count in counts]
+
+    def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
+        """Greedy answers, cut where the first stop string begins; sampled ones where a task asks for it.
+
+        Raises:
+            ConfigError: a task asks for a way of decoding that the engine does not have.
+            EngineError: a prompt that could not be answered.
+        """
+        eos = str(self.tokenizer.decode(self.eot_token_id, skip_special_tokens=False))
+        seen: Counter[str] = Counter()
+        asked: list[Request] = []
+        stops: list[list[str]] = []
+        for position, request in enumerate(requests):
+            context, kwargs = request.args
+            settings = _checked(normalize_gen_kwargs(kwargs, self.max_gen_toks), self.max_length)
+            stop = handle_stop_sequences(settings["until"], eos=eos)
+            room = self.max_length - settings["max_gen_toks"]
+            ids = self.tokenizer.encode(context, add_special_tokens=self._special(context, prompt=True))
+            asked.append(
+                Request(
+                    id=str(position),
+                    token_ids=tuple(ids[-room:]),
+                    max_new_tokens=settings["max_gen_toks"],
+                    stop=tuple(text for text in stop if text),
+                    temperature=settings["temperature"],
+                    seed=seen[context],
+                )
+            )
+            stops.append(stop)
+            seen[context] += 1
+        return self._generate(asked, stops)
+
+    def _generate(self, asked: Sequence[Request], stops: Sequence[list[str]]) -> list[str]:
+        texts = [""] * len(asked)
+        for done, (position, completion) in enumerate(self.engine.generate(asked), start=1):
+            if completion.finish_reason == "error":
+                raise EngineError(f"benchmark prompt {position}: {completion.error}")
+            said = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
+            texts[position] = postprocess_generated_text(said, stops[position], None)
+            if done % CHUNK == 0 or done == len(asked):
+                self._progress("answers", done, len(asked))
+        return texts
+
+    def _loglikelihood_tokens(
+        self, requests: list[tuple[tuple[str, str], list[int], list[int]]], **kwargs: Any
+    ) -> list[tuple[float, bool]]:
+        pairs = []
+        for _, context, continuation in requests:
+            if not 0 < len(continuation) <= self.max_length:
+                raise ConfigError(
+                    f"a continuation of {len(continuation)} tokens cannot be scored",
+                    remedy=f"the task's answers must have between 1 and {self.max_length} tokens",
+                )
+            room = self.max_length + 1 - len(continuation)
+            pairs.append((context[-room:], continuation))
+        return self._score(pairs)
+
+    def _score(self, pairs: Sequence[Pair]) -> list[tuple[float, bool]]:
+        """In the order of the tokens, so that what shares a beginning is computed together."""
+        found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+        order = sorted(range(len(pairs)), key=lambda i: pairs[i][0] + pairs[i][1])
+        for start in range(0, len(order), CHUNK):
+            part = order[start : start + CHUNK]
+            for i, value in zip(part, self.engine.loglikelihoods([pairs[i] for i in part]), strict=True):
+                found[i] = value
+            self._progress("log-likelihoods", min(start + CHUNK, len(order)), len(order))
+        return found
+
+    def _encode_ahead(self, arguments: Sequence[tuple[str, str]]) -> None:
+        """Tokenize all texts of a call at once; contexts come back with every choice."""
+        texts: dict[str, None] = {}
+        for context, continuation in arguments:
+            if context:
+                texts[context.rstrip()] = texts[context + continuation] = None
+        for special in (True, False):
+            chosen = [text for text in texts if text and self._special(text) is special]
+            if chosen:
+                ids = self.tokenizer(chosen, add_special_tokens=special, return_attention_mask=False)
+                self._encoded.update(zip(chosen, ids["input_ids"], strict=True))
+
+    def _special(self, text: str, prompt: bool = False) -> bool:
+        """Whether the tokenizer may add its special tokens: not to a text that begins with the BOS."""
+        tokenizer = self.tokenizer
+        begins = tokenizer.bos_token if prompt else tokenizer.decode(self.prefix_token_id)
+        return not has_bos_prefix(text, begins)
+
+
+_KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")
+
+
+def _checked(kwargs: Mapping[str, Any], max_length: int) -> Mapping[str, Any]:
+    unknown = {name: value for name, value in kwargs.items() if name not in _KNOWN and value is not None}
+    if unknown:
+        raise ConfigError(
+            f"the task decodes with {', '.join(f'{name}={value}' for name, value in unknown.items())}",
+            remedy=f"our engine knows {', '.join(_KNOWN)} in generation_kwargs",
+        )
+    if not 0 < kwargs["max_gen_toks"] < max_length:
+        raise ConfigError(
+            f"max_gen_toks={kwargs['max_gen_toks']} must be above 0 and below the model's context of {max_length}"
+        )
+    return kwargs

@@ -1,0 +1,102 @@
+"""Benchmark results on disk, in the folder of a run or of an untrained model.
+
+    benchmarks.jsonl                       one line per task and metric: the rows of table `benchmarks`
+    benchmarks/<name>-<key>/results.json   lm-eval's results, as lm-eval writes them
+    benchmarks/<name>-<key>/samples_<task>.jsonl   lm-eval's samples, as lm-eval writes them
+
+Lines are only ever appended; of the same task and metric the last one stands.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.results.database import benchmarks
+from harness.results.database.benchmarks import is_number, samples_file
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How a benchmark is asked: part of what its results are."""
+
+    limit: int | None = None
+    num_fewshot: int | None = None
+    chat_template: bool = False
+
+
+def rows_of(results: Mapping[str, Any], common: Row) -> list[Row]:
+    """A row for every task and metric of lm-eval's results; `common` goes into each."""
+    rows = []
+    for task, metrics in results["results"].items():
+        sizes = (results.get("n-samples") or {}).get(task) or {}
+        better = (results.get("higher_is_better") or {}).get(task) or {}
+        for name, value in metrics.items():
+            metric, comma, kept = name.partition(",")
+            if not comma or metric.endswith("_stderr") or not is_number(value):
+                continue
+            error = metrics.get(f"{metric}_stderr,{kept}")
+            rows.append(
+                common
+                | {
+                    "task": task,
+                    "metric": metric_name(metric, kept),
+                    "value": float(value),
+                    "stderr": float(error) if is_number(error) else None,
+                    "n": metrics.get("sample_len") or sizes.get("effective"),
+                    "num_fewshot": (results.get("n-shot") or {}).get(task),
+                    "higher_is_better": better.get(metric, True),
+                    "task_version": _text((results.get("versions") or {}).get(task)),
+                }
+            )
+    return rows
+
+
+def metric_name(metric: str, kept: str) -> str:
+    """lm-eval's `metric,filter`, without the filter where there is none."""
+    return metric if kept == "none" else f"{metric},{kept}"
+
+
+def save(
+    folder: Path, key: str, name: str, results: Mapping[str, Any], samples: Mapping[str, Iterable[Row]]
+) -> Path:
+    """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
+    place = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
+    place.mkdir(parents=True, exist_ok=True)
+    for task, rows in samples.items():
+        text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+        samples_file(place, task).write_text(text, encoding="utf-8", errors="backslashreplace")
+    dumped = json.dumps(results, indent=1, ensure_ascii=False)
+    (place / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
+    return place
+
+
+def append(folder: Path, rows: Iterable[Row]) -> None:
+    """Say what was measured, after everything else of it is on disk."""
+    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    with (folder / benchmarks.FILE).open("a", encoding="utf-8") as stream:
+        stream.write(text)
+
+
+def read(folder: Path) -> list[Row]:
+    """All rows of a folder, oldest first; none where nothing was measured."""
+    return benchmarks.rows(folder, [])
+
+
+def known(folder: Path, key: str) -> list[Row]:
+    """The rows of the evaluation with this key."""
+    return [row for row in read(folder) if row.get("key") == key]
+
+
+def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+    """By task and metric, the row that stands."""
+    return {(row["task"], row["metric"]): row for row in rows}
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else str(value)

@@ -1,0 +1,30 @@
+"""The engine that suits a loaded network: it is asked for what it is."""
+
+from __future__ import annotations
+
+from harness.core.errors import ConfigError
+from harness.core.protocols import Engine, LanguageModel
+
+
+def local(model: LanguageModel, batch_size: int | None = None) -> Engine:
+    """An engine over a model in memory: a classifier where the network has a head for labels.
+
+    Raises:
+        ConfigError: an encoder without such a head, which has nothing to say.
+    """
+    from harness.models.architecture import ENCODER_DECODER, of
+
+    if hasattr(model.network, "answer_head"):
+        from harness.engines.classifier import ClassifierEngine
+
+        return ClassifierEngine(model, batch_size)
+    kind = of(model.network.config)
+    if not kind.writes:
+        raise ConfigError(f"model '{model.spec}' is {kind.says}", remedy=kind.remedy)
+    if kind is ENCODER_DECODER:
+        from harness.engines.encoder_decoder import EncoderDecoderEngine
+
+        return EncoderDecoderEngine(model, batch_size)
+    from harness.engines.hf.engine import HfEngine
+
+    return HfEngine(model, batch_size)

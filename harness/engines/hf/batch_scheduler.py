@@ -1,0 +1,120 @@
+"""Which rows are computed when: a full batch, refilled as rows finish, halved when memory ends."""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from harness.engines.hf.sequence import DecodingSequence
+from harness.engines.hf.token_sampling import choose
+
+
+class Backend(Protocol):
+    """Computes logits of rows. `active` lists its rows in the order of the logits of `step`."""
+
+    refills: bool
+    active: list[DecodingSequence]
+
+    def add(self, rows: Sequence[DecodingSequence]) -> Tensor: ...
+    def step(self) -> Tensor: ...
+    def remove(self, done: Sequence[DecodingSequence]) -> None: ...
+
+
+class Schedule:
+    """Takes rows in the order given; `capacity` is how many are computed at once.
+
+    `make(capacity, waiting)` builds a backend with room for that many of the rows.
+    """
+
+    def __init__(
+        self,
+        rows: Iterable[DecodingSequence],
+        capacity: int,
+        make: Callable[[int, Sequence[DecodingSequence]], Backend],
+    ) -> None:
+        self.waiting = deque(rows)
+        self.capacity = capacity
+        self._make = make
+        self._backend: Backend | None = None
+
+    def unfinished(self) -> bool:
+        return bool(self.waiting) or (self._backend is not None and bool(self._backend.active))
+
+    def advance(self) -> list[DecodingSequence]:
+        """Compute until at least one row is done, and return those that are."""
+        done: list[DecodingSequence] = []
+        while not done and self.unfinished():
+            clock = time.monotonic()
+            before = list(self.waiting)
+            try:
+                rows, logits = self._compute()
+                for row, token in zip(rows, choose(logits, rows), strict=True):
+                    row.say(token)
+            except (RuntimeError, MemoryError) as error:
+                if not out_of_memory(error):
+                    raise
+                done = self._shrink(before)
+                continue
+            seconds = (time.monotonic() - clock) / len(rows)
+            for row in rows:
+                row.seconds += seconds
+            done = [row for row in rows if row.reason is not None]
+            self._release(done)
+        return done
+
+    def _compute(self) -> tuple[list[DecodingSequence], Tensor]:
+        if self._backend is None:
+            self._backend = self._make(self.capacity, list(self.waiting))
+        backend = self._backend
+        free = self.capacity - len(backend.active)
+        # Refilled by quarters: a few rows alone use the machine badly.
+        if self.waiting and (not backend.active or (backend.refills and free >= max(1, self.capacity // 4))):
+            rows = [self.waiting.popleft() for _ in range(min(free, len(self.waiting)))]
+            return rows, backend.add(rows)
+        rows = list(backend.active)
+        return rows, backend.step()
+
+    def _release(self, done: Sequence[DecodingSequence]) -> None:
+        if not done or self._backend is None:
+            return
+        self._backend.remove(done)
+        for row in done:
+            _release(row)
+
+    def _shrink(self, before: Sequence[DecodingSequence]) -> list[DecodingSequence]:
+        """Start over with half the rows; what they have said so far is kept."""
+        active = [] if self._backend is None else self._backend.active
+        fresh = [row for row in before if row not in self.waiting and row not in active]
+        # Back in tree order: rows that left have shuffled the active ones.
+        self.waiting = deque([*sorted([*active, *fresh], key=lambda row: row.rank), *self.waiting])
+        self._backend = None
+        gc.collect()
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        tried = min(self.capacity, max(1, len(active) + len(fresh)))
+        if tried == 1:
+            row = self.waiting.popleft()
+            row.fail(f"out of memory with a prompt of {len(row.prompt)} tokens alone")
+            _release(row)
+            return [row]
+        self.capacity = max(1, tried // 2)
+        return []
+
+
+def _release(row: DecodingSequence) -> None:
+    if row.node is not None:
+        row.node.release()
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on any device."""
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    text = str(error).lower()
+    return any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -1,0 +1,90 @@
+"""Rows of an encoder-decoder: prompts are encoded once, padded, and the decoder writes behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers.modeling_outputs import BaseModelOutput
+
+from harness.engines.hf.sequence import DecodingSequence
+from harness.models.architecture import base_of, decoder_start
+
+
+class EncodedBackend:
+    """A batch that only shrinks, over transformers' own encoder, cache and attention."""
+
+    refills = False
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.device = network, network.device
+        self.active: list[DecodingSequence] = []
+        self._start = decoder_start(base_of(network))
+        self._forced = getattr(base_of(network).generation_config, "forced_bos_token_id", None)
+        self._cache: Any = None
+
+    def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
+        """Encode whole prompts; logits [rows, vocabulary] of the first token of each answer.
+
+        Rows that were cut off begin their answers again: all of a batch stand at the same place.
+        """
+        self.active, self._cache = list(rows), None
+        for row in rows:
+            row.restart()
+        ids, self._seen = padded([row.prompt for row in rows], self.device)
+        self._states = base_of(self.network).get_encoder()(input_ids=ids, attention_mask=self._seen)[0]
+        logits = self._forward(torch.full((len(rows), 1), self._start, device=self.device))
+        if self._forced is not None:
+            # As transformers.generate does: some models were taught to begin with a certain token.
+            forced = torch.full_like(logits, -torch.inf)
+            forced[:, self._forced] = 0
+            return forced
+        return logits
+
+    def step(self) -> Tensor:
+        """Compute the newest token of every active row; logits of what comes next."""
+        newest = [[row.said[-1]] for row in self.active]
+        return self._forward(torch.tensor(newest, device=self.device))
+
+    def remove(self, done: Sequence[DecodingSequence]) -> None:
+        """Let rows go."""
+        stay = [i for i, row in enumerate(self.active) if row not in done]
+        self.active = [self.active[i] for i in stay]
+        if self.active:
+            kept = torch.tensor(stay, device=self.device)
+            self._seen, self._states = self._seen[kept], self._states[kept]
+            self._cache.batch_select_indices(kept)
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        found = self.network(
+            encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
+            attention_mask=self._seen,
+            decoder_input_ids=ids,
+            past_key_values=self._cache,
+            use_cache=True,
+        )
+        self._cache = found.past_key_values
+        logits: Tensor = found.logits[:, -1]
+        return logits
+
+
+def answer_logits(
+    network: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+) -> list[Tensor]:
+    """Logits [answer, vocabulary] of each answer's tokens, given its prompt and the tokens before."""
+    ids, seen = padded(prompts, network.device)
+    start = decoder_start(base_of(network))
+    before, _ = padded([[start, *answer[:-1]] for answer in answers], network.device)
+    # Padding of the decoder is on the right, where its causal attention never looks.
+    logits = network(input_ids=ids, attention_mask=seen, decoder_input_ids=before, use_cache=False).logits
+    return [logits[i, : len(answer)] for i, answer in enumerate(answers)]
+
+
+def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids padded on the right, and a mask of where they are: both [rows, longest]."""
+    longest = max(map(len, rows))
+    ids = [[*row, *[0] * (longest - len(row))] for row in rows]
+    seen = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(seen, device=device)

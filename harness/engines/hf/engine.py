@@ -1,0 +1,168 @@
+"""Answers from a loaded transformers network: shared prefixes computed once, large refilled batches."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+
+import torch
+
+from harness.core.protocols import LanguageModel
+from harness.core.values import Completion, Request
+from harness.engines.hf.batch_memory import rows_that_fit
+from harness.engines.hf.batch_scheduler import Backend, Schedule
+from harness.engines.hf.constrain import Constrainer
+from harness.engines.hf.loglikelihood import score
+from harness.engines.hf.padded_backend import PaddedBackend
+from harness.engines.hf.prefix_sharing_check import supports
+from harness.engines.hf.prefix_tree import plan
+from harness.engines.hf.sequence import DecodingSequence
+from harness.engines.hf.serving_mode import NAME, serving
+from harness.engines.hf.shared_prefix_backend import SharedBackend
+from harness.models.architecture import base_of
+
+_MOST_ROWS = {"cpu": 128, "cuda": 256}
+_PASS_TOKENS = {"cpu": 512, "cuda": 16384}
+_WORTH_SHARING = {"cpu": 256, "cuda": 8192}
+"""Tokens that a shared stretch must save: each costs some small products at every step."""
+
+
+class HfEngine:
+    """`core.protocols.Engine` over a loaded model.
+
+    `batch_size` bounds the rows computed at once (None: by the machine's memory) and afterwards
+    tells how many there were. Memory that runs out halves it and goes on.
+    """
+
+    name = "hf"
+    answers_in_context = True
+    """Whether an answer takes room in the model's context behind its prompt."""
+
+    def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
+        self.model = model
+        self.context = model.context
+        self.batch_size = batch_size
+        self._most = batch_size
+
+    def count(self, request: Request) -> int:
+        return len(self._ids(request))
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        rows = [self._row(position, request) for position, request in enumerate(requests)]
+        for row in rows:
+            if row.reason is not None:
+                yield row.position, row.completion()
+        schedule = self._schedule([row for row in rows if row.reason is None])
+        while schedule.unfinished():
+            # Between answers the network is as it was: whoever takes them may use it.
+            with serving(self.model.network, NAME if self.shares else None):
+                done = schedule.advance()
+            self.batch_size = schedule.capacity
+            for row in done:
+                yield row.position, row.completion()
+
+    def loglikelihoods(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[tuple[float, bool]]:
+        """See the protocol. An empty context is taken as the model's first token.
+
+        Raises:
+            ValueError: an empty continuation, or a pair longer than the model's context.
+        """
+        first = self.model.chat.bos_id if self.model.chat.bos_id is not None else min(self.model.chat.eos_ids)
+        checked = [(self._led(context) or [first], list(continuation)) for context, continuation in pairs]
+        for context, continuation in checked:
+            if not continuation:
+                raise ValueError("a continuation needs at least one token")
+            if len(context) + len(continuation) > self.context + 1:
+                raise ValueError(
+                    f"context of {len(context)} tokens + continuation of {len(continuation)} exceed the "
+                    f"model's context of {self.context}"
+                )
+        budget = self._pass_tokens()
+        with serving(self.model.network, NAME if self.shares else None):
+            return score(self.model.network, checked, budget=budget, shares=self.shares)
+
+    def _ids(self, request: Request) -> list[int]:
+        if request.token_ids is not None:
+            return self._led(request.token_ids)
+        return self.model.chat.encode(request.messages)
+
+    def _led(self, ids: Sequence[int]) -> list[int]:
+        """Ready token ids behind the model's learnt prompt, where it has one."""
+        lead = list(getattr(self.model.chat, "lead", ()))
+        return list(ids) if list(ids[: len(lead)]) == lead else [*lead, *ids]
+
+    def _row(self, position: int, request: Request) -> DecodingSequence:
+        prompt, chat = self._ids(request), self.model.chat
+        room = self._room_behind(prompt)
+        row = DecodingSequence(
+            position=position,
+            request=request,
+            prompt=prompt,
+            limit=min(request.max_new_tokens, room),
+            stop=(*request.stop, *getattr(chat, "stop", ())),
+            chat=chat,
+        )
+        if not prompt:
+            row.fail("the prompt is empty")
+        elif room < 1:
+            row.fail(
+                f"prompt of {len(prompt)} tokens leaves no room in the model's context of {self.context}"
+            )
+        elif request.max_new_tokens < 1:
+            row.reason = "length"
+        if request.temperature > 0:
+            row.sampler = torch.Generator().manual_seed(request.seed)
+        if request.constraint is not None and row.reason is None:
+            try:
+                row.matcher = self._constrainer.matcher(request.constraint)
+            except ValueError as error:
+                row.fail(str(error))
+        return row
+
+    def _room_behind(self, prompt: Sequence[int]) -> int:
+        """The most tokens that an answer to this prompt can have."""
+        return self.context - len(prompt)
+
+    def _schedule(self, rows: list[DecodingSequence]) -> Schedule:
+        if not rows:
+            return Schedule([], 1, lambda *_: PaddedBackend(self.model.network))
+        if self.shares:
+            prompts = [row.prompt for row in rows]
+            tree = plan(prompts, [len(ids) - 1 for ids in prompts], self._setting(_WORTH_SHARING))
+            for rank, i in enumerate(tree.order):
+                rows[i].node, rows[i].rank = tree.leaf[i], rank
+            rows.sort(key=lambda row: row.rank)
+        else:
+            rows.sort(key=lambda row: -len(row.prompt))
+        longest = _room(rows)
+        most = self._most or self._setting(_MOST_ROWS)
+        return Schedule(rows, min(len(rows), rows_that_fit(self.model.network, longest, most)), self._backend)
+
+    @property
+    def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
+        network, budget = self.model.network, self._pass_tokens()
+        if self.shares:
+            return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
+        return lambda *_: PaddedBackend(network)
+
+    @cached_property
+    def shares(self) -> bool:
+        """Whether shared prefixes are computed once; False where the network does not allow it."""
+        return supports(self.model.network)
+
+    @cached_property
+    def _constrainer(self) -> Constrainer:
+        return Constrainer(self.model.chat, base_of(self.model.network).config.get_text_config().vocab_size)
+
+    def _pass_tokens(self) -> int:
+        return self._setting(_PASS_TOKENS)
+
+    def _setting(self, by_device: dict[str, int]) -> int:
+        return by_device.get(self.model.network.device.type, by_device["cpu"])
+
+
+def _room(rows: Sequence[DecodingSequence]) -> int:
+    """The most own tokens that any of these rows can come to have."""
+    return max(len(row.prompt) - row.start + row.limit for row in rows)

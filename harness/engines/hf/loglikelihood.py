@@ -1,0 +1,105 @@
+"""Log-probabilities of continuations, with what their contexts share computed once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.prefill import Prefill
+from harness.engines.hf.prefix_tree import PrefixPlan, plan
+from harness.engines.hf.shared_prefix_backend import batches, compute_nodes
+
+_WORTH_SHARING = 64
+"""Tokens that a shared stretch must save; there are no decoding steps to pay for it."""
+
+Pair = tuple[list[int], list[int]]
+
+
+def score(network: Any, pairs: Sequence[Pair], *, budget: int, shares: bool) -> list[tuple[float, bool]]:
+    """For each (context, continuation): sum of log-probabilities in nats, and whether greedy.
+
+    A pass takes about `budget` tokens.
+    """
+    # The last token is predicted, never read.
+    sequences = [[*context, *continuation[:-1]] for context, continuation in pairs]
+    limits = [len(context) - 1 for context, _ in pairs]
+    tree = plan(sequences, limits, _WORTH_SHARING) if shares else _apart(sequences)
+    found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+    for batch in batches([len(sequences[i]) - _start(tree, i) for i in tree.order], budget):
+        members = [tree.order[place] for place in batch]
+        logits = (
+            _shared(network, tree, sequences, limits, members, budget)
+            if shares
+            else _padded(network, sequences, limits, members)
+        )
+        for i, rows in zip(members, logits, strict=True):
+            found[i] = judge(rows, pairs[i][1])
+            _let_go(tree, i)
+    return found
+
+
+def judge(logits: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
+    """The sum of a continuation's log-probabilities, and whether it is greedy; `logits` [tokens, vocabulary]."""
+    logits = logits.float()
+    said = torch.tensor(continuation, device=logits.device)
+    chosen = logits.gather(1, said[:, None])[:, 0] - logits.logsumexp(-1)
+    return float(chosen.double().sum()), bool((logits.argmax(-1) == said).all())
+
+
+def _shared(
+    network: Any,
+    tree: PrefixPlan,
+    sequences: Sequence[list[int]],
+    limits: Sequence[int],
+    members: Sequence[int],
+    budget: int,
+) -> list[Tensor]:
+    """Logits [continuation, vocabulary] of each member, from one packed pass."""
+    compute_nodes(network, [tree.leaf[i] for i in members], budget)
+    starts = [_start(tree, i) for i in members]
+    pieces = [
+        Piece(sequences[i][start:], start, tree.leaf[i]) for i, start in zip(members, starts, strict=True)
+    ]
+    run = Prefill(pieces, network.device)
+    keep: list[int] = []
+    sizes: list[int] = []
+    for i, start, end, length in zip(members, starts, run.ends, run.lengths, strict=True):
+        keep.extend(range(end - length + limits[i] - start, end))
+        sizes.append(len(sequences[i]) - limits[i])
+    return list(forward(network, run, torch.tensor(keep, device=network.device)).split(sizes))
+
+
+def _padded(
+    network: Any, sequences: Sequence[list[int]], limits: Sequence[int], members: Sequence[int]
+) -> list[Tensor]:
+    """The same from right-padded rows: what stands after a token has no effect on it."""
+    longest = max(len(sequences[i]) for i in members)
+    ids = torch.tensor(
+        [sequences[i] + [0] * (longest - len(sequences[i])) for i in members], device=network.device
+    )
+    seen = torch.tensor(
+        [[1] * len(sequences[i]) + [0] * (longest - len(sequences[i])) for i in members],
+        device=network.device,
+    )
+    logits = network(input_ids=ids, attention_mask=seen, use_cache=False).logits
+    return [logits[row, limits[i] : len(sequences[i])] for row, i in enumerate(members)]
+
+
+def _apart(sequences: Sequence[list[int]]) -> PrefixPlan:
+    order = sorted(range(len(sequences)), key=lambda i: -len(sequences[i]))
+    return PrefixPlan(leaf=(None,) * len(sequences), order=tuple(order))
+
+
+def _start(tree: PrefixPlan, i: int) -> int:
+    node = tree.leaf[i]
+    return 0 if node is None else node.end
+
+
+def _let_go(tree: PrefixPlan, i: int) -> None:
+    node = tree.leaf[i]
+    if node is not None:
+        node.release()

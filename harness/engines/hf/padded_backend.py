@@ -1,0 +1,74 @@
+"""Rows computed the ordinary way, left-padded to one length: for networks of any shape."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.engines.hf.sequence import DecodingSequence
+
+
+class PaddedBackend:
+    """A batch that only shrinks, over transformers' own cache and attention."""
+
+    refills = False
+
+    def __init__(self, network: Any) -> None:
+        self.network, self.device = network, network.device
+        self.active: list[DecodingSequence] = []
+        self._places: list[int] = []
+        self._cache: Any = None
+
+    def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
+        """Compute whole prompts; logits [rows, vocabulary] of what comes next."""
+        self.active, self._places, self._cache = list(rows), list(range(len(rows))), None
+        whole = [row.prompt + row.said for row in rows]
+        longest = max(map(len, whole))
+        pads = [longest - len(ids) for ids in whole]
+        # Any id serves as padding: the mask hides it, and position 0 is harmless.
+        ids = [[0] * pad + own for pad, own in zip(pads, whole, strict=True)]
+        seen = [[0] * pad + [1] * (longest - pad) for pad in pads]
+        self._mask = torch.tensor(seen, device=self.device)
+        self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)
+        return self._forward(torch.tensor(ids, device=self.device))
+
+    def step(self) -> Tensor:
+        """Compute the newest token of every active row; logits of what comes next."""
+        self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
+        self._positions = self._positions[:, -1:] + 1
+        newest = torch.zeros(len(self._mask), 1, dtype=torch.long)
+        newest[self._places, 0] = torch.tensor([row.said[-1] for row in self.active])
+        return self._forward(newest.to(self.device))
+
+    def remove(self, done: Sequence[DecodingSequence]) -> None:
+        """Let rows go."""
+        stay = [i for i, row in enumerate(self.active) if row not in done]
+        self.active = [self.active[i] for i in stay]
+        self._places = [self._places[i] for i in stay]
+        # Caches of recurrent layers cannot drop rows: those that are done are computed along.
+        if self.active and all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers):
+            kept = torch.tensor(self._places, device=self.device)
+            self._mask, self._positions = self._mask[kept], self._positions[kept]
+            self._cache.batch_select_indices(kept)
+            self._places = list(range(len(self.active)))
+
+    def _more(self) -> dict[str, Any]:
+        """Further arguments of the network, for as many rows as are computed now (`_mask` has them)."""
+        return {}
+
+    def _forward(self, ids: Tensor) -> Tensor:
+        found = self.network(
+            input_ids=ids,
+            attention_mask=self._mask,
+            position_ids=self._positions,
+            past_key_values=self._cache,
+            use_cache=True,
+            logits_to_keep=1,
+            **self._more(),
+        )
+        self._cache = found.past_key_values
+        logits: Tensor = found.logits[self._places, -1]
+        return logits

@@ -1,0 +1,54 @@
+"""Whether shared-prefix attention is right for a network: asked of the network itself."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import torch
+
+from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.prefill import Prefill
+from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.serving_mode import NAME, serving, why_not_shared
+from harness.engines.hf.shared_prefix_backend import compute_nodes
+from harness.models.architecture import base_of
+
+logger = logging.getLogger("harness.engines")
+
+
+def supports(network: Any) -> bool:
+    """Whether a shared prefix gives the logits of a plain forward pass; logs the reason if not.
+
+    Two short sequences with a common beginning are computed both ways, so that an architecture
+    nobody thought of is served or refused by what it does, not by its name.
+    """
+    reason = why_not_shared(network) or _differs(network)
+    if reason is not None:
+        kind = base_of(network).config.model_type
+        logger.warning("shared-prefix attention is off for this %s model: %s", kind, reason)
+    return reason is None
+
+
+def _differs(network: Any) -> str | None:
+    size = min(base_of(network).config.get_text_config().vocab_size, 97)
+    ids = [(7 * i + 3) % size for i in range(12)]
+    whole = [ids[:9], [*ids[:6], *ids[8:], *ids[3:5]]]
+    node = Node(tokens=tuple(ids[:6]), start=0, parent=None, rows=2)
+    device = network.device
+    try:
+        with serving(network, None):
+            plain = [
+                network(torch.tensor([one], device=device), use_cache=False).logits[0, -1] for one in whole
+            ]
+        with serving(network, NAME):
+            compute_nodes(network, [node], budget=len(ids))
+            run = Prefill([Piece(one[6:], 6, node) for one in whole], device)
+            ours = forward(network, run, torch.tensor(run.ends, device=device) - 1)
+    except Exception as error:  # whatever an unknown network raises, the plain path remains
+        return f"{type(error).__name__}: {error}"
+    expected, found = torch.stack(plain).float(), ours.float()
+    # bfloat16 keeps 8 bits: over many layers the two ways differ by a few per cent of the largest logit.
+    allowed = 1e-3 if base_of(network).dtype == torch.float32 else 0.1
+    gap = ((found - expected).abs().max() / expected.abs().max()).item()
+    return None if gap <= allowed else f"its logits would differ by {gap:.2g} of the largest"

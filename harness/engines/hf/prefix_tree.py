@@ -1,0 +1,111 @@
+"""Which beginnings a set of token sequences share, as a tree worth computing.
+
+Few-shot prompts share their instructions and shots, retrieval prompts their instructions,
+continuations of one question the question. Each node of the tree is a stretch of tokens that
+all sequences below it have at the same positions; what remains of a sequence is its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any
+
+
+@dataclass(eq=False)
+class Node:
+    """A shared stretch: `tokens` at positions `start` … `end - 1`, after those of `parent`.
+
+    `rows` counts the sequences below it, `waiting` those that still need it. `keys` and `values`
+    hold one tensor [key-value heads, tokens, head size] a layer once they are computed.
+    """
+
+    tokens: tuple[int, ...]
+    start: int
+    parent: Node | None
+    rows: int
+    waiting: int = 0
+    keys: Any = None
+    values: Any = None
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.tokens)
+
+    def chain(self) -> list[Node]:
+        """The nodes from the root down to this one."""
+        found: list[Node] = []
+        node: Node | None = self
+        while node is not None:
+            found.append(node)
+            node = node.parent
+        return found[::-1]
+
+    def release(self) -> None:
+        """One sequence is done: stretches that no other still needs are freed, up to the root."""
+        for node in self.chain():
+            node.waiting -= 1
+            if node.waiting == 0:
+                node.keys = node.values = None
+
+
+@dataclass(frozen=True)
+class PrefixPlan:
+    """`leaf[i]` is the deepest node of sequence i (None: it shares nothing worth it). `order`
+    lists the sequences so that those of one node are neighbours, long ones first."""
+
+    leaf: tuple[Node | None, ...]
+    order: tuple[int, ...]
+
+
+def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: int) -> PrefixPlan:
+    """The prefix tree of `sequences`, of which at most `limits[i]` tokens may be shared.
+
+    A node is made where it saves computing at least `min_saved` tokens.
+    """
+    names = sorted(range(len(sequences)), key=lambda i: list(sequences[i]))
+    common = [0] + [
+        min(_common(sequences[a], sequences[b]), limits[a], limits[b]) for a, b in pairwise(names)
+    ]
+    leaf: list[Node | None] = [None] * len(sequences)
+    # Ranges of neighbours still to be split, with the node above them. An explicit stack, because
+    # the tree can be as deep as the sequences are many.
+    stack: list[tuple[int, int, Node | None]] = [(0, len(names), None)] if names else []
+    while stack:
+        low, high, node = stack.pop()
+        if high - low == 1:
+            leaf[names[low]] = node
+            continue
+        shared = min(common[low + 1 : high])
+        start = 0 if node is None else node.end
+        if (shared - start) * (high - low - 1) >= min_saved:
+            tokens = tuple(sequences[names[low]][start:shared])
+            node = Node(tokens=tokens, start=start, parent=node, rows=high - low, waiting=high - low)
+        cuts = [low, *(i for i in range(low + 1, high) if common[i] == shared), high]
+        stack.extend((a, b, node) for a, b in pairwise(cuts))
+    return PrefixPlan(leaf=tuple(leaf), order=_order(sequences, names, leaf))
+
+
+def _common(one: Sequence[int], other: Sequence[int]) -> int:
+    """Length of the longest common beginning, by bisection over slices (compared in C)."""
+    low, high = 0, min(len(one), len(other))
+    while low < high:
+        middle = (low + high + 1) // 2
+        if one[low:middle] == other[low:middle]:
+            low = middle
+        else:
+            high = middle - 1
+    return low
+
+
+def _order(sequences: Sequence[Sequence[int]], names: list[int], leaf: list[Node | None]) -> tuple[int, ...]:
+    """Subtrees stay together (their first place in sorted order names them); within a node's own
+    rows the longest come first, so that neighbours are alike in length."""
+    paths: dict[int, tuple[int, ...]] = {}
+    seen: dict[Node, int] = {}
+    for place, i in enumerate(names):
+        deepest = leaf[i]
+        chain = [] if deepest is None else deepest.chain()
+        paths[i] = tuple(seen.setdefault(node, place) for node in chain)
+    return tuple(sorted(range(len(sequences)), key=lambda i: (paths[i], -len(sequences[i]), i)))

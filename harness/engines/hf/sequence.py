@@ -1,0 +1,103 @@
+"""One request on its way: what it was asked, what it has said, and when it is done."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from harness.core.protocols import Chat
+from harness.core.values import Completion, Request
+from harness.engines.hf.prefix_tree import Node
+
+_STOP_MARGIN = 8
+"""Tokens decoded beyond the length of a stop string: some tokens add no whole character."""
+
+
+@dataclass(eq=False)
+class DecodingSequence:
+    """`position` is the request's place in the call; `limit` the most tokens it may say,
+    `rank` its place in the order of the prefix tree.
+
+    `sampler` is its own random generator (None: greedy), `matcher` its constraint's state.
+    """
+
+    position: int
+    request: Request
+    prompt: list[int]
+    limit: int
+    stop: tuple[str, ...]
+    chat: Chat
+    node: Node | None = None
+    rank: int = 0
+    sampler: Any = None
+    matcher: Any = None
+    said: list[int] = field(default_factory=list)
+    seconds: float = 0.0
+    reason: Literal["stop", "length", "error"] | None = None
+    error: str | None = None
+
+    @property
+    def start(self) -> int:
+        """Position of the first token that is not shared."""
+        return 0 if self.node is None else self.node.end
+
+    @property
+    def own(self) -> list[int]:
+        """Tokens of the prompt that are not shared, and those said so far."""
+        return self.prompt[self.start :] + self.said
+
+    def length(self) -> int:
+        """Number of own tokens."""
+        return len(self.prompt) - self.start + len(self.said)
+
+    def say(self, token: int) -> None:
+        """Take one more token; sets `reason` when it was the last."""
+        self.said.append(token)
+        if token in self.chat.eos_ids or self._complete(token) or self._stopped():
+            self.reason = self.reason or "stop"
+        elif len(self.said) >= self.limit:
+            self.reason = "length"
+
+    def restart(self) -> None:
+        """Forget what was said; it will be said again, token for token."""
+        self.said.clear()
+        if self.sampler is not None:
+            self.sampler.manual_seed(self.request.seed)
+        if self.matcher is not None:
+            self.matcher.reset()
+
+    def fail(self, error: str) -> None:
+        self.reason, self.error = "error", error
+
+    def completion(self) -> Completion:
+        return Completion(
+            text="" if self.reason == "error" else self._text(),
+            tokens_in=len(self.prompt),
+            tokens_out=len(self.said),
+            finish_reason=self.reason or "length",
+            seconds=self.seconds,
+            token_ids=tuple(self.said),
+            prompt=self.chat.show(self.prompt),
+            error=self.error,
+        )
+
+    def _text(self) -> str:
+        ended = bool(self.said) and self.said[-1] in self.chat.eos_ids
+        text = self.chat.decode(self.said[:-1] if ended else self.said)
+        return text[: min((text.index(stop) for stop in self.stop if stop in text), default=len(text))]
+
+    def _complete(self, token: int) -> bool:
+        """Whether the constraint's language has no longer answer than this."""
+        if self.matcher is None:
+            return False
+        if not self.matcher.consume_token(token):
+            self.fail(f"constrained decoding: {self.matcher.get_error() or 'token refused'}")
+            return True
+        return bool(self.matcher.is_stopped())
+
+    def _stopped(self) -> bool:
+        if not self.stop:
+            return False
+        tail = self.said[-(max(map(len, self.stop)) + _STOP_MARGIN) :]
+        text = self.chat.decode(tail)
+        return any(stop in text for stop in self.stop)

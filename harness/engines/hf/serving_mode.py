@@ -1,0 +1,63 @@
+"""A network put into the state that the engine needs, and back again."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import Tensor
+from transformers import AttentionInterface
+
+from harness.engines.hf.cpu_matmul import quick_products
+from harness.engines.hf.forward_pass import ACTIVE
+from harness.models.architecture import base_of
+from harness.models.attention import replaced_attention, rule_of, why_not
+
+NAME = "harness_shared_prefix"
+"""The name under which transformers knows our attention function."""
+
+
+def shared_prefix_attention(
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **given: Any
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
+
+    Raises:
+        UnsupportedAttention: the layer wants something that is not computed here.
+    """
+    del key, value, attention_mask
+    rule = rule_of(module, query.shape[-1], given)
+    out = ACTIVE.get().attend(module.layer_idx, query[0], rule)
+    return out.transpose(0, 1)[None], None
+
+
+AttentionInterface.register(NAME, shared_prefix_attention)
+
+
+def why_not_shared(network: Any) -> str | None:
+    """Why shared-prefix attention cannot serve this network, as far as its configuration tells."""
+    if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
+        return "its adapter prepends learned tokens"
+    if hasattr(base_of(network), "learnt_prefix"):
+        return "a prefix is learnt in every layer"
+    return why_not(network)
+
+
+@contextlib.contextmanager
+def serving(network: Any, attention: str | None) -> Iterator[None]:
+    """Evaluation mode, no gradients, and the attention function of that name (None: its own).
+
+    Everything is put back at the end, so that training goes on as if nothing had happened.
+    """
+    training = [module for module in network.modules() if module.training]
+    for module in training:
+        module.training = False
+    chosen = replaced_attention(network, attention) if attention else contextlib.nullcontext()
+    try:
+        with chosen, quick_products(network), torch.no_grad():
+            yield
+    finally:
+        for module in training:
+            module.training = True

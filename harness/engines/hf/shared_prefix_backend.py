@@ -1,0 +1,104 @@
+"""Rows computed with shared prefixes: one copy of what many prompts have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from harness.engines.hf.decode import Decode
+from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.kv_cache import Store
+from harness.engines.hf.prefill import Prefill, Sink
+from harness.engines.hf.prefix_tree import Node
+from harness.engines.hf.sequence import DecodingSequence
+
+
+class SharedBackend:
+    """Room for `rows` active rows of `length` own tokens; a pass takes about `budget` tokens."""
+
+    refills = True
+
+    def __init__(self, network: Any, rows: int, length: int, budget: int) -> None:
+        self.network, self.device, self.budget = network, network.device, budget
+        self.room = Store(rows, length)
+        self.active: list[DecodingSequence] = []
+
+    def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
+        """Compute the own tokens of new rows; logits [rows, vocabulary] of what comes next."""
+        compute_nodes(self.network, [row.node for row in rows], self.budget)
+        found = []
+        for batch in batches([row.length() for row in rows], self.budget):
+            fresh = [rows[i] for i in batch]
+            first = len(self.active)
+            self.active.extend(fresh)
+            run = Prefill([Piece(row.own, row.start, row.node) for row in fresh], self.device)
+            run.sink = self._sink(run, first)
+            found.append(forward(self.network, run, torch.tensor(run.ends, device=self.device) - 1))
+        return torch.cat(found)
+
+    def step(self) -> Tensor:
+        """Compute the newest token of every active row; logits of what comes next."""
+        rows = self.active
+        run = Decode(
+            [row.said[-1] for row in rows],
+            [row.node for row in rows],
+            [row.length() for row in rows],
+            self.room,
+            self.device,
+        )
+        return forward(self.network, run, torch.arange(len(rows), device=self.device))
+
+    def remove(self, done: Sequence[DecodingSequence]) -> None:
+        """Let rows go; the last active rows move into the gaps."""
+        for row in done:
+            place = self.active.index(row)
+            last = self.active.pop()
+            if last is not row:
+                self.room.move(len(self.active), place, last.length())
+                self.active[place] = last
+
+    def _sink(self, run: Prefill, first: int) -> Sink:
+        rows = run.rows + first
+        return lambda layer, key, value: self.room.write(layer, rows, run.places, key, value)
+
+
+def compute_nodes(network: Any, leaves: Sequence[Node | None], budget: int) -> None:
+    """Keys and values of all nodes above `leaves` that have none yet, level by level."""
+    chains = [leaf.chain() for leaf in leaves if leaf is not None]
+    for level in range(max(map(len, chains), default=0)):
+        wanted = dict.fromkeys(chain[level] for chain in chains if len(chain) > level)
+        nodes = [node for node in wanted if node.keys is None]
+        for batch in batches([len(node.tokens) for node in nodes], budget):
+            _compute(network, [nodes[i] for i in batch])
+
+
+def _compute(network: Any, nodes: Sequence[Node]) -> None:
+    keys: list[dict[int, Tensor]] = [{} for _ in nodes]
+    values: list[dict[int, Tensor]] = [{} for _ in nodes]
+    run = Prefill([Piece(node.tokens, node.start, node.parent) for node in nodes], network.device)
+
+    def sink(layer: int, key: Tensor, value: Tensor) -> None:
+        for i, (end, length) in enumerate(zip(run.ends, run.lengths, strict=True)):
+            keys[i][layer] = key[:, end - length : end].clone()
+            values[i][layer] = value[:, end - length : end].clone()
+
+    run.sink = sink
+    forward(network, run, torch.tensor([len(run.ids) - 1], device=network.device))
+    # Only now: a pass that ran out of memory half-way must leave no half-computed node.
+    for node, key, value in zip(nodes, keys, values, strict=True):
+        node.keys, node.values = key, value
+
+
+def batches(lengths: Sequence[int], budget: int) -> Iterator[range]:
+    """Neighbours whose lengths add up to at most `budget`, or one that alone is longer."""
+    start, total = 0, 0
+    for i, length in enumerate(lengths):
+        if i > start and total + length > budget:
+            yield range(start, i)
+            start, total = i, 0
+        total += length
+    if lengths:
+        yield range(start, len(lengths))

@@ -1,0 +1,1 @@
+"""What something will take, before it is done: memory, parameters, time."""

@@ -1,0 +1,170 @@
+"""How much memory a model takes to be asked and to be trained: arithmetic, in bytes.
+
+Two countings. The textbook's (`textbook`): everything in the weights' number format, two Adam
+states and one gradient per weight, a fifth more for inference. And this harness's own, term by
+term as its engine and its loop allocate: float32 gradients, masters and Adam states of what is
+trained, keys and values of the rows that are answered at once, activations of one micro-batch.
+`docs/memory.md` says how the activation term was calibrated.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.core.protocols import Base, Weights
+from harness.models.dimensions import Shape
+
+GB = 1e9
+INFERENCE_OVERHEAD = 1.2
+"""The textbook's allowance for everything but weights when a model is asked."""
+BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
+_ADAM = {"adamw": 8.0, "paged_adamw_32bit": 8.0, "adamw_8bit": 2.03, "paged_adamw_8bit": 2.03}
+"""Bytes of optimiser states per trained weight; 8-bit ones have a float32 scale per 256 (two states)."""
+_POSITIONS = 1024
+"""Positions whose logits the loss has in memory at a time (`harness.training.loss`)."""
+ADAPTED = 0.91
+"""Share of a block's activations that are kept where adapters learn and the weights do not."""
+_MASK = 1.0
+"""Bytes of a number's place in the mask of a dropout."""
+PROCESS = 0.5 * GB
+"""Resident memory of a process on the CPU with torch, transformers and peft imported and no model."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Textbook:
+    """The rule of thumb for `parameters` weights of `width` bytes."""
+
+    parameters: int
+    width: float
+
+    @property
+    def weights(self) -> float:
+        return self.parameters * self.width
+
+    @property
+    def inference(self) -> float:
+        return self.weights * INFERENCE_OVERHEAD
+
+    @property
+    def gradients_and_states(self) -> float:
+        """One gradient and two Adam states for each weight."""
+        return 3 * self.weights
+
+    @property
+    def training(self) -> float:
+        """Weights, gradients and states; activations come on top."""
+        return self.weights + self.gradients_and_states
+
+    def to_json(self) -> dict[str, float]:
+        names = ("weights", "inference", "gradients_and_states", "training")
+        return {f"{name}_bytes": getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Memory:
+    """Terms in bytes; `cache` is the keys and values of the rows that are answered at once."""
+
+    weights: float
+    gradients: float = 0.0
+    masters: float = 0.0
+    optimizer: float = 0.0
+    activations: float = 0.0
+    cache: float = 0.0
+    trainable: int = 0
+
+    @property
+    def total(self) -> float:
+        return sum(value for name, value in asdict(self).items() if name != "trainable")
+
+    def to_json(self) -> dict[str, Any]:
+        terms = {f"{name}_bytes": value for name, value in asdict(self).items() if name != "trainable"}
+        return {**terms, "trainable_parameters": self.trainable, "total_bytes": self.total}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What is computed at once. Training: `tokens` of a micro-batch, of which `learnt` have a loss.
+    Asking: `rows`, each with `length` tokens of its own."""
+
+    tokens: int
+    learnt: int
+    rows: int
+    length: int
+
+
+def width(base: Base, dtype: str) -> tuple[float, float]:
+    """Bytes of a weight in a linear layer, and of any other weight.
+
+    NF4 has a scale for 64 weights: float32, or 8 bits with a float32 for 256 of them.
+    """
+    other = BYTES[dtype]
+    if base.name() == "int8":
+        return 1.0, other
+    if base.name() == "nf4":
+        scales = 1 / 64 + 4 / (64 * 256) if getattr(base, "double_quantization", True) else 4 / 64
+        return 0.5 + scales, other
+    return other, other
+
+
+def weights(shape: Shape, base: Base, dtype: str) -> float:
+    """Bytes of the network as `base` loads it."""
+    linear, other = width(base, dtype)
+    rows = 4.0 * shape.outputs if base.name() == "int8" else 0.0
+    return shape.linear * linear + (shape.parameters - shape.linear) * other + rows
+
+
+def inference(shape: Shape, base: Base, dtype: str, work: Work) -> Memory:
+    """What answering takes: weights, keys and values, and one step's logits."""
+    size = BYTES[dtype]
+    per_token = 2.0 * shape.layers * shape.key_value * size
+    logits = work.rows * shape.vocabulary * (size + 4.0)
+    return Memory(
+        weights=weights(shape, base, dtype), cache=per_token * work.rows * work.length, activations=logits
+    )
+
+
+def training(
+    shape: Shape, base: Base, dtype: str, work: Work, stage: Weights, learnt: int, added: int
+) -> Memory:
+    """What a stage of training takes at its peak.
+
+    Args:
+        learnt: parameters that move; `added` of them are not the network's own and are float32.
+    """
+    size, own = BYTES[dtype], learnt - added
+    settings: Any = stage
+    adam = _ADAM[getattr(settings, "optim", "adamw")]
+    average = 4.0 * learnt if getattr(settings, "ema_decay", 0.0) else 0.0
+    return Memory(
+        weights=weights(shape, base, dtype) + 4.0 * added,
+        gradients=4.0 * learnt,
+        masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
+        optimizer=adam * learnt,
+        activations=activations(shape, size, work, settings, added=added > 0),
+        trainable=learnt,
+    )
+
+
+def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: bool) -> float:
+    """Bytes that one micro-batch keeps for its gradient, and the logits of its loss.
+
+    Per block and token: two norms (their middle step in float32), queries, keys and values, and the
+    gated feed-forward part. Adapters read their inputs in float32, which a narrower base copies; with
+    dropout each of them has an input of its own, and a mask.
+    """
+    read = 5 * shape.hidden + shape.query + shape.intermediate
+    block = 6 * shape.hidden + 2 * shape.query + 2 * shape.key_value + 4 * shape.intermediate
+    kept = block * size + (4.0 - size) * 2 * shape.hidden
+    if added:
+        kept *= ADAPTED
+        if size < 4:
+            kept += 4.0 * read
+        if getattr(settings, "lora_dropout", 0.0):
+            kept += (4.0 + _MASK) * read
+    if getattr(settings, "activation_checkpointing", False):
+        body = work.tokens * (shape.layers * shape.hidden * size + kept)
+    else:
+        body = work.tokens * shape.layers * kept
+    logits = min(work.learnt, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
+    return body + logits

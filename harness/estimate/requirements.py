@@ -1,0 +1,93 @@
+"""What each recipe would take of a model's memory, from its configuration only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.recipes import Recipe
+from harness.estimate import memory
+from harness.estimate.memory import Memory, Textbook, Work
+from harness.models import architecture
+from harness.models.dimensions import Shape, config, network, shape
+
+_UNITS = {"K": 1e3, "M": 1e6, "B": 1e9, "T": 1e12}
+
+
+def parameters(text: str) -> int:
+    """`13B`, `135M` or a plain number.
+
+    Raises:
+        ConfigError: not a positive number.
+    """
+    unit = _UNITS.get(text.strip()[-1:].upper(), 1.0)
+    digits = text.strip()[:-1] if unit > 1 else text
+    try:
+        found = int(float(digits.replace("_", "").replace(",", "")) * unit)
+    except (ValueError, OverflowError):
+        found = 0
+    if found < 1:
+        raise ConfigError(f"'{text}' is no number of parameters", remedy="e.g. 13B, 135M or 7000000000")
+    return found
+
+
+def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None, rows: int) -> Memory:
+    """The most memory that any stage of a recipe takes; without stages, what answering takes.
+
+    Args:
+        length: tokens of a lesson and of a question with its answer, all of them with a loss at most.
+        batch: lessons computed at once; None is the recipe's own.
+        rows: questions answered at once.
+    """
+    sizes, work = shape(spec), Work(tokens=0, learnt=0, rows=rows, length=length)
+    peak = memory.inference(sizes, recipe.base, dtype, work)
+    for stage, learnt, added in counted(spec, recipe):
+        lessons = batch or int(getattr(stage, "per_device_train_batch_size", 1))
+        sized = Work(tokens=lessons * length, learnt=lessons * length, rows=rows, length=length)
+        found = memory.training(sizes, recipe.base, dtype, sized, stage, learnt, added)
+        peak = max(peak, found, key=lambda one: one.total)
+    return peak
+
+
+def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
+    """Each stage with the parameters that it moves, and those of them that it adds."""
+    from harness.estimate.parameters import counts
+
+    return [(stage, *counts(stage, network(spec))) for stage in recipe.weights]
+
+
+def to_json(
+    spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
+) -> dict[str, Any]:
+    """Bytes and GB (10⁹ bytes) per method, with the textbook's figures beside.
+
+    Raises:
+        ConfigError: no such model, or a method that its architecture does not allow.
+    """
+    architecture.check(spec, architecture.of(config(spec)), recipes)
+    sizes = shape(spec)
+    methods = {}
+    for recipe in recipes:
+        methods[recipe.name] = _with_gb(method(spec, recipe, dtype, length, batch, rows).to_json())
+    head = _head(spec, sizes, dtype)
+    return head | {"tokens": length, "rows": rows, "methods": methods}
+
+
+def rule(count: int, width: float) -> dict[str, Any]:
+    """The textbook's figures for a number of parameters alone."""
+    return {"parameters": count, "textbook": _with_gb(Textbook(parameters=count, width=width).to_json())}
+
+
+def _head(spec: str, sizes: Shape, dtype: str) -> dict[str, Any]:
+    width = memory.BYTES[dtype]
+    return {"model": spec, "dtype": dtype} | rule(sizes.parameters, width)
+
+
+def _with_gb(values: dict[str, Any]) -> dict[str, Any]:
+    gb = {
+        f"{name.removesuffix('_bytes')}_gb": round(value / memory.GB, 3)
+        for name, value in values.items()
+        if name.endswith("_bytes")
+    }
+    return values | gb

@@ -1,0 +1,157 @@
+"""Money: what each method costs with the user's prices, and from which volume finetuning pays.
+
+A method costs a fixed sum (GPU time to train, labels to buy) and a sum per answer (tokens in and
+out). Finetuning moves cost from the second to the first: it pays above the volume at which the
+shorter prompt has earned back the training. No price is built in; prices are the user's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from harness.core.errors import ConfigError, nearest
+from harness.core.recipes import read_yaml
+from harness.evidence.stats.resampling import Floats, bootstrap_means
+from harness.evidence.verdict_types import Cost, Jsonable
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prices(Jsonable):
+    """All in one currency. `months` is how long one training serves before it is done again."""
+
+    gpu_hour: float = 0.0
+    million_tokens_in: float = 0.0
+    million_tokens_out: float = 0.0
+    label: float = 0.0
+    hosting_month: float = 0.0
+    """What serving one's own weights costs a month beyond serving the base model."""
+    months: float = 1.0
+    currency: str = "USD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Method(Jsonable):
+    """What a method costs: once per training, every month, and per thousand answers."""
+
+    recipe: str
+    once: float
+    monthly: float
+    per_thousand: float
+    currency: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BreakEven(Jsonable):
+    """The monthly volume in answers above which `tuned` is cheaper than `prompted`.
+
+    0 means at any volume, None at none. `low` and `high` are the 95 % interval over which
+    test examples happened to be asked; None as `high` means that no volume is certain to do.
+    """
+
+    tuned: str
+    prompted: str
+    volume: float | None
+    low: float | None
+    high: float | None
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Usage:
+    """What a recipe used: its cost, the labels it saw, and tokens per test example, (n,) each."""
+
+    recipe: str
+    cost: Cost
+    labels: int
+    tokens_in: Sequence[int]
+    tokens_out: Sequence[int]
+
+
+def load(path: Path) -> Prices:
+    """Prices from a YAML file with the fields of `Prices`.
+
+    Raises:
+        ConfigError: an unknown field, or a value that is not a number of at least 0.
+    """
+    values = read_yaml(path)
+    known = {field.name for field in fields(Prices)}
+    for name, value in values.items():
+        if name not in known:
+            raise ConfigError(f"unknown price '{name}'", file=path, remedy=nearest(name, known))
+        number = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        if name != "currency" and (not number or (name == "months" and value == 0)):
+            raise ConfigError(
+                f"{name} is {value!r}", file=path, remedy="a number of at least 0 (months: above 0)"
+            )
+    return Prices(**{**values, "currency": str(values.get("currency", "USD"))})
+
+
+def price(usage: Usage, prices: Prices) -> Method:
+    """What one method costs."""
+    trained = usage.cost.trainable_parameters > 0
+    return Method(
+        recipe=usage.recipe,
+        once=usage.cost.train_seconds / 3600 * prices.gpu_hour + usage.labels * prices.label,
+        monthly=prices.hosting_month if trained else 0.0,
+        per_thousand=1000 * float(_per_answer(usage, prices).mean()),
+        currency=prices.currency,
+    )
+
+
+def break_even(
+    tuned: Usage, prompted: Usage, prices: Prices, *, rng: np.random.Generator | None = None
+) -> BreakEven:
+    """The volume above which the finetuned method is cheaper, with its interval.
+
+    Both must have been asked the same examples in the same order: examples are resampled in
+    pairs (10,000 bootstrap samples, percentiles).
+    """
+    first, second = price(tuned, prices), price(prompted, prices)
+    fixed = (first.once - second.once) / prices.months + first.monthly - second.monthly
+    saved = _per_answer(prompted, prices) - _per_answer(tuned, prices)
+    drawn = _volumes(fixed, bootstrap_means(saved, rng=rng)[:, 0])
+    low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
+    volume = float(_volumes(fixed, np.array([saved.mean()]))[0])
+    found = BreakEven(
+        tuned=tuned.recipe,
+        prompted=prompted.recipe,
+        volume=_finite(volume),
+        low=_finite(float(low)),
+        high=_finite(float(high)),
+        sentence="",
+    )
+    return BreakEven(**{**vars(found), "sentence": _sentence(found)})
+
+
+def _per_answer(usage: Usage, prices: Prices) -> Floats:
+    tokens_in = np.asarray(usage.tokens_in, dtype=np.float64)
+    tokens_out = np.asarray(usage.tokens_out, dtype=np.float64)
+    return (tokens_in * prices.million_tokens_in + tokens_out * prices.million_tokens_out) / 1e6
+
+
+def _volumes(fixed: float, saved: Floats) -> Floats:
+    """Answers a month until `fixed` is earned back; infinite where nothing is saved."""
+    if fixed <= 0:
+        return np.where(saved >= 0, 0.0, np.inf)
+    positive = saved > 0
+    return np.where(positive, fixed / np.where(positive, saved, 1.0), np.inf)
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
+
+
+def _sentence(found: BreakEven) -> str:
+    if found.volume is None:
+        return f"{found.tuned} is not cheaper than {found.prompted} at any volume."
+    if found.volume == 0.0:
+        return f"{found.tuned} is cheaper than {found.prompted} at any volume."
+    high = "no limit" if found.high is None else f"{found.high:,.0f}"
+    return (
+        f"{found.tuned} is cheaper than {found.prompted} above {found.volume:,.0f} answers a month "
+        f"[{found.low:,.0f}, {high}]."
+    )

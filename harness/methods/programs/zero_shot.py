@@ -1,0 +1,23 @@
+"""The plain prompt: instructions and the example, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.core.protocols import Program, Prompter, Task
+from harness.core.values import Example, Message, Prompt
+from harness.methods.programs._render import question, system
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZeroShot(Program):
+    """Ask without examples: the arm that every other has to beat."""
+
+    paper = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
+
+    def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
+        def prompt(example: Example) -> Prompt:
+            return Prompt(messages=(*system(task, example), Message("user", question(task, example))))
+
+        return prompt

@@ -1,0 +1,57 @@
+"""Vectors that scale keys, values and the feed-forward part: a few thousand parameters."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import ClassVar
+
+from pydantic import PositiveFloat
+
+from harness.core.kinds import knob
+from harness.core.protocols import LanguageModel
+from harness.training.supervised import Supervised
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ia3(Supervised):
+    """(IA)³ with peft; which layers it scales is peft's choice for the architecture."""
+
+    paper: ClassVar[str] = "Liu et al. 2022, (IA)^3, https://arxiv.org/abs/2205.05638"
+
+    learning_rate: PositiveFloat = knob(
+        5e-3, low=5e-4, high=5e-2, log=True, doc="3e-3 in the paper, for a model of 3B"
+    )
+    target_modules: tuple[str, ...] = knob(
+        (), doc="layers whose output (feedforward_modules: input) is scaled; empty: peft's choice"
+    )
+    feedforward_modules: tuple[str, ...] = knob((), doc="those of target_modules whose input is scaled")
+
+    @property
+    def alters_base(self) -> bool:
+        return False
+
+    def prepare(self, model: LanguageModel) -> None:
+        from peft import IA3Config
+        from transformers.pytorch_utils import Conv1D
+
+        from harness.models.layers.adapters import attach
+
+        config = IA3Config(
+            task_type="CAUSAL_LM",
+            target_modules=list(self.target_modules) or None,
+            feedforward_modules=list(self.feedforward_modules) if self.target_modules else None,
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.network.modules()),
+        )
+        attach(model.network, config)
+
+    def save(self, model: LanguageModel, folder: Path) -> None:
+        from harness.models.layers import adapters
+
+        adapters.save(model.network, folder)
+
+    def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
+        from harness.models.layers import adapters
+
+        adapters.load(model.network, folder)
+        return model

@@ -1,0 +1,28 @@
+"""How a lack of memory is recognised, and what is freed before the next attempt."""
+
+from __future__ import annotations
+
+import gc
+
+from harness.models.layers.malloc import trim
+
+_MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "cannot allocate memory")
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error says that memory ran out, on a GPU or on the CPU."""
+    import torch
+
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(said in str(error).lower() for said in _MESSAGES)
+
+
+def release() -> None:
+    """Give memory that nothing uses back to the device, or to the system."""
+    import torch
+
+    gc.collect()
+    trim()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()

@@ -1,0 +1,137 @@
+"""A learnt prefix: keys and values that every layer sees in front of the text.
+
+It is put in below the network's own interface. Callers pass ids, masks, positions and caches as if
+there were none; the network fills an empty cache with the prefix and shifts what it is handed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import DynamicCache
+
+from harness.core.errors import ConfigError, RunError
+from harness.models.layers.peft_files import read_prompt, write_prompt
+
+
+class Prefix(nn.Module):
+    """`states` [tokens, layers × 2 × heads × size] (peft's layout), float32."""
+
+    def __init__(self, states: Tensor, heads: int, layers: int) -> None:
+        super().__init__()
+        self.states = nn.Parameter(states)
+        self.heads, self.layers = heads, layers
+        self.hook: Any = None
+
+    def __len__(self) -> int:
+        return len(self.states)
+
+    def pairs(self, rows: int, dtype: torch.dtype) -> list[tuple[Tensor, Tensor]]:
+        """Keys and values of each layer, [rows, heads, tokens, size]."""
+        parts = self.states.view(len(self.states), 2 * self.layers, self.heads, -1).permute(1, 2, 0, 3)
+        parts = parts.to(dtype).unsqueeze(1).expand(-1, rows, -1, -1, -1)
+        return [(parts[2 * i], parts[2 * i + 1]) for i in range(self.layers)]
+
+    def put_in(self, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        """Before the network's body runs: an empty cache gets the prefix, the rest is shifted."""
+        if getattr(body, "is_activation_checkpointing", False) and body.training:
+            raise ConfigError("prefix tuning works without activation checkpointing only")
+        cache = kwargs.get("past_key_values")
+        if cache is None:
+            cache = kwargs["past_key_values"] = DynamicCache(config=body.config)
+        given = args[0] if args else kwargs.get("input_ids")
+        given = kwargs["inputs_embeds"] if given is None else given
+        if cache.get_seq_length() == 0:
+            for layer, (key, value) in enumerate(self.pairs(given.shape[0], body.dtype)):
+                cache.update(key, value, layer)
+        mask = kwargs.get("attention_mask")
+        if mask is not None:
+            kwargs["attention_mask"] = torch.cat([mask.new_ones(len(mask), len(self)), mask], 1)
+        if kwargs.get("position_ids") is not None:
+            kwargs["position_ids"] = kwargs["position_ids"] + len(self)
+        return args, kwargs
+
+
+def attach(network: Any, states: Tensor) -> None:
+    """Let every layer see the prefix `states`; only it moves.
+
+    Raises:
+        ConfigError: the network has a prefix already, or its layers keep no keys and values.
+    """
+    _refuse_second(network)
+    config = network.config.get_text_config()
+    network.requires_grad_(False)
+    heads, layers = _heads(config), config.num_hidden_layers
+    prefix = Prefix(states.detach().float().to(network.device), heads, layers)
+    prefix.hook = network.base_model.register_forward_pre_hook(prefix.put_in, with_kwargs=True)
+    network.learnt_prefix = prefix
+
+
+def detach(network: Any) -> None:
+    """Take the prefix out."""
+    if hasattr(network, "learnt_prefix"):
+        network.learnt_prefix.hook.remove()
+        del network.learnt_prefix
+
+
+def drawn(network: Any, ids: list[int]) -> Tensor:
+    """States to begin with: the keys and values that the network itself computes for `ids`.
+
+    Real activations make a better start than random numbers (Li and Liang 2021, section 7.4).
+
+    Raises:
+        ConfigError: the network's layers keep no keys and values, or not of the whole prefix.
+    """
+    _refuse_second(network)
+    cache = DynamicCache(config=network.config)
+    with torch.no_grad():
+        network.base_model(
+            input_ids=torch.tensor([ids], device=network.device), past_key_values=cache, use_cache=True
+        )
+    parts = [getattr(layer, name, None) for layer in cache.layers for name in ("keys", "values")]
+    known = [part[0].float() for part in parts if part is not None and part.shape[2] == len(ids)]
+    if len(known) != len(parts):
+        raise ConfigError(
+            f"prefix_tuning needs layers that keep keys and values of {len(ids)} tokens",
+            remedy="use prompt_tuning, or fewer virtual tokens",
+        )
+    return torch.stack(known).permute(2, 0, 1, 3).flatten(1)
+
+
+def _refuse_second(network: Any) -> None:
+    if hasattr(network, "learnt_prefix"):
+        raise ConfigError("this model has a learnt prefix already", remedy="use one stage of prefix_tuning")
+
+
+def _heads(config: Any) -> int:
+    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+
+
+def save(network: Any, folder: Path) -> None:
+    """Write the prefix in peft's layout."""
+    from peft import PrefixTuningConfig
+
+    prefix = network.learnt_prefix
+    config = PrefixTuningConfig(
+        num_virtual_tokens=len(prefix),
+        num_attention_heads=prefix.heads,
+        token_dim=prefix.states.shape[1] // (2 * prefix.layers),
+    )
+    write_prompt(network, prefix.states, config, folder)
+
+
+def load(network: Any, folder: Path) -> None:
+    """Put in the prefix that `save` wrote.
+
+    Raises:
+        RunError: nothing there, or the prefix of another network.
+    """
+    states = read_prompt(network, folder)
+    if states.shape[1] % (2 * network.config.get_text_config().num_hidden_layers):
+        raise RunError(f"the prefix at {folder} does not fit this model's layers")
+    attach(network, states)
+    network.requires_grad_(False)
+    network.eval()

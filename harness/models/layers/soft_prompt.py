@@ -1,0 +1,140 @@
+"""A learnt prompt as tokens of its own: ids behind the vocabulary, which a chat puts in front.
+
+So a learnt prompt is part of every prompt's token ids, and training, parity and engines (which
+compute a common beginning once) treat it as they treat any other token.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.core.errors import RunError
+from harness.core.protocols import Chat, LanguageModel
+from harness.core.values import Message
+from harness.models.layers.peft_files import read_prompt, write_prompt
+
+
+class SoftChat:
+    """`core.protocols.Chat` that begins every prompt with the ids of `lead`."""
+
+    def __init__(self, inner: Chat, first: int, count: int) -> None:
+        self.inner, self.first = inner, first
+        self.eos_ids, self.bos_id = inner.eos_ids, inner.bos_id
+        self.lead: tuple[int, ...] = (*range(first, first + count), *getattr(inner, "lead", ()))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.inner, name)
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        return [*self.lead, *self.inner.encode(messages)[len(getattr(self.inner, "lead", ())) :]]
+
+    def encode_answer(self, text: str) -> list[int]:
+        return self.inner.encode_answer(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return self.inner.decode([i for i in ids if i not in self.lead])
+
+    def show(self, ids: Sequence[int]) -> str:
+        own = [i for i in ids if i not in self.lead]
+        return f"<{len(ids) - len(own)} learnt tokens>{self.inner.show(own)}"
+
+
+class SoftEmbedding(nn.Module):
+    """Embeddings of the vocabulary, and those learnt for the ids behind it: `prompt` [tokens, width]."""
+
+    def __init__(self, inner: nn.Module, prompt: Tensor) -> None:
+        super().__init__()
+        self.inner = inner
+        self.prompt = nn.Parameter(prompt)
+        self.first = vocabulary(inner)
+
+    @property
+    def weight(self) -> Tensor:
+        """The vocabulary's embeddings, which some networks share with their output layer."""
+        found: Tensor = self.inner.weight  # type: ignore[assignment]
+        return found
+
+    def forward(self, ids: Tensor) -> Tensor:
+        learnt = ids >= self.first
+        known: Tensor = self.inner(ids.masked_fill(learnt, 0))
+        own = self.prompt[(ids - self.first).clamp(min=0)].to(known.dtype)
+        return torch.where(learnt.unsqueeze(-1), own, known)
+
+
+def vocabulary(embedding: Any) -> int:
+    """How many ids an embedding knows, learnt ones included."""
+    if isinstance(embedding, SoftEmbedding):
+        return embedding.first + len(embedding.prompt)
+    return int(embedding.weight.shape[0])
+
+
+def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
+    """The model with `prompt` [tokens, width] in front of all its prompts; only it moves."""
+    network = model.network
+    network.requires_grad_(False)
+    inner = network.get_input_embeddings()
+    soft = SoftEmbedding(inner, prompt.detach().float().to(network.device))
+    network.set_input_embeddings(soft)
+    chat = SoftChat(model.chat, vocabulary(inner), len(prompt))
+    return replace(model, chat=chat)
+
+
+def detach(network: Any) -> None:
+    """Take every learnt prompt out of the network; chats that lead with one must not be used on it."""
+    while isinstance(soft := network.get_input_embeddings(), SoftEmbedding):
+        network.set_input_embeddings(soft.inner)
+
+
+def drawn(model: LanguageModel, count: int, text: str) -> Tensor:
+    """Embeddings to begin with, [count, width]: those of `text`, repeated, or of tokens drawn at
+    random (Lester et al. 2021, section 3.2)."""
+    network = model.network
+    embedding = network.get_input_embeddings()
+    ids = torch.tensor(start_ids(model, count, text), device=network.device)
+    with torch.no_grad():
+        found: Tensor = embedding(ids)
+    return found.float().clone()
+
+
+def start_ids(model: LanguageModel, count: int, text: str) -> list[int]:
+    """`count` token ids: those of `text`, repeated as needed, or drawn at random when it is empty."""
+    if not text:
+        size = min(vocabulary(model.network.get_input_embeddings()), _tokens(model))
+        return torch.randint(size, (count,)).tolist()
+    ids = [i for i in model.chat.encode_answer(text) if i not in model.chat.eos_ids]
+    return (ids * (count // len(ids) + 1))[:count]
+
+
+def _tokens(model: LanguageModel) -> int:
+    return int(model.network.config.get_text_config().vocab_size)
+
+
+def save(network: Any, folder: Path) -> None:
+    """Write the newest learnt prompt in peft's layout."""
+    from peft import PromptTuningConfig
+
+    prompt = network.get_input_embeddings().prompt
+    config = PromptTuningConfig(num_virtual_tokens=len(prompt), token_dim=prompt.shape[1])
+    write_prompt(network, prompt, config, folder)
+
+
+def load(model: LanguageModel, folder: Path) -> LanguageModel:
+    """The model with the learnt prompt that `save` wrote.
+
+    Raises:
+        RunError: nothing there, or the prompt of another network.
+    """
+    prompt = read_prompt(model.network, folder)
+    width = model.network.get_input_embeddings().weight.shape[1]
+    if prompt.shape[1] != width:
+        raise RunError(f"the prompt at {folder} is {prompt.shape[1]} wide, this model {width}")
+    led = attach(model, prompt)
+    led.network.requires_grad_(False)
+    led.network.eval()
+    return led

@@ -1,0 +1,59 @@
+"""Trainable parameters to a safetensors file and back, in place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import RunError
+
+if TYPE_CHECKING:
+    import torch
+
+
+def trainable(network: Any) -> dict[str, torch.nn.Parameter]:
+    """The parameters that training changes, by name; a tied one appears once."""
+    return {name: p for name, p in network.named_parameters() if p.requires_grad}
+
+
+def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
+    """Write tensors by name; a reader never sees a half-written file."""
+    from safetensors.torch import save_file
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    draft = file.with_suffix(".partial")
+    save_file({name: p.detach().contiguous() for name, p in parameters.items()}, draft)
+    draft.replace(file)
+
+
+def restore(network: Any, file: Path) -> None:
+    """Copy the tensors of a file into the network's parameters of the same names.
+
+    Raises:
+        RunError: the file is missing, or holds tensors that this network does not have.
+    """
+    import torch
+    from safetensors import safe_open
+
+    if not file.is_file():
+        raise RunError(f"no trained weights at {file}")
+    parameters = dict(network.named_parameters())
+    with safe_open(file, framework="pt") as stored, torch.no_grad():
+        for name in stored.keys():  # noqa: SIM118  (not a mapping)
+            tensor = stored.get_tensor(name)
+            target = parameters.get(name)
+            if target is None or target.shape != tensor.shape:
+                raise RunError(f"{file}: weights '{name}' do not fit this model")
+            target.copy_(tensor)
+
+
+def count(network: Any) -> tuple[int, int]:
+    """Trainable and all parameters; 4-bit weights are stored two in a byte and count as two."""
+    learnt = total = 0
+    for parameter in network.parameters():
+        state = getattr(parameter, "quant_state", None)
+        size = parameter.numel() if state is None else state.shape.numel()
+        total += size
+        learnt += size if parameter.requires_grad else 0
+    return learnt, total

@@ -1,0 +1,76 @@
+"""What differs in everything that was recorded of two runs, the likeliest causes first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.results.pins import Snapshot
+
+_ORDER = ("model", "recipe", "task", "prompts", "runtime", "versions", "machine", "git", "run")
+"""Groups of facts, from what is most likely to move a score."""
+_FACTS = ("model", "recipe", "task", "runtime", "versions", "machine", "git")
+_LEFT_OUT = ("recipe.about", "machine.memory_bytes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Difference:
+    """One recorded fact, as it was and as it is; None is "not recorded"."""
+
+    fact: str
+    before: Any
+    after: Any
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.fact}: {_short(self.before)} → {_short(self.after)}"
+
+
+def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
+    """Every recorded fact in which two runs differ."""
+    old, new = _facts(before), _facts(after)
+    changed = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _LEFT_OUT]
+    found = [Difference(fact=name, before=old.get(name), after=new.get(name)) for name in changed]
+    found += _prompts(before, after)
+    return tuple(sorted(found, key=lambda d: (_ORDER.index(d.fact.split(".")[0]), d.fact)))
+
+
+def _facts(side: Snapshot) -> dict[str, Any]:
+    head = side.head
+    found = {f"run.{name}": head.get(name) for name in ("seed", "split", "limit", "labels")}
+    for name in _FACTS:
+        found |= dict(_flat(head.get(name) or {}, name))
+    return found | {"prompts.tokens_mean": head.get("prompt_tokens_mean")}
+
+
+def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{name}.{key}")
+    elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
+        for place, item in enumerate(value):
+            yield from _flat(item, f"{name}.{place}")
+    else:
+        yield name, value
+
+
+def _prompts(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
+    """How many examples were asked in other words: the template, the shots or the passages changed."""
+    old = {sample.id: sample for sample in before.samples}
+    shared = [(old[sample.id], sample) for sample in after.samples if sample.id in old]
+    for what, same in (
+        ("prompts.text", [a.prompt == b.prompt for a, b in shared]),
+        ("prompts.answers", [a.output == b.output for a, b in shared]),
+    ):
+        if not all(same):
+            yield Difference(
+                fact=what, before="as pinned", after=f"{same.count(False)} of {len(same)} differ"
+            )
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    text = "not recorded" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,136 @@
+"""Which examples flipped between two runs, how they fail now, and where in the data losses gather."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from scipy import stats
+
+from harness.evidence.stats.multiple import holm
+from harness.results.pins import Sample, Snapshot
+
+MOST_VALUES = 30
+"""A field of the meta data with more different values is an identifier, not a category."""
+ALPHA = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """An example whose primary score changed. `failure` is that of the side that scored lower."""
+
+    id: str
+    before: float
+    after: float
+    failure: str
+    where: Mapping[str, str]
+    """The example's categories: its group, and the scalar fields of its meta data."""
+
+    @property
+    def lost(self) -> bool:
+        return self.after < self.before
+
+
+@dataclass(frozen=True, kw_only=True)
+class Category:
+    """Losses of the examples whose `field` is `value`, against all others.
+
+    `p` is Fisher's exact test, one-sided (more losses inside than outside), after Holm's correction
+    over every category of every field.
+    """
+
+    field: str
+    value: str
+    n: int
+    lost: int
+    change: float
+    """Mean change of the primary score inside the category."""
+    others_n: int
+    others_lost: int
+    p: float
+
+    @property
+    def sentence(self) -> str:
+        inside, outside = f"{self.lost} of {self.n}", f"{self.others_lost} of {self.others_n}"
+        return f"{self.field} = {self.value}: {inside} examples lost, {outside} elsewhere (p = {self.p:.2g})"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Flips:
+    """`lost` and `gained` map a failure mode to its flips, the commonest first."""
+
+    lost: Mapping[str, tuple[Flip, ...]]
+    gained: Mapping[str, tuple[Flip, ...]]
+    categories: tuple[Category, ...]
+    """Where losses gather beyond chance, the strongest first."""
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many examples were lost, and gained."""
+        return sum(map(len, self.lost.values())), sum(map(len, self.gained.values()))
+
+
+def between(before: Snapshot, after: Snapshot) -> Flips:
+    """Flips on the examples that both runs scored."""
+    old = {sample.id: sample for sample in before.samples}
+    details = after.details or before.details
+    pairs = [(old[s.id], s) for s in after.samples if s.id in old]
+    rows = [flip for pair in pairs if (flip := _flip(*pair, before.primary, details)) is not None]
+    changed = [row for row in rows if row.before != row.after]
+    return Flips(
+        lost=_by_failure(row for row in changed if row.lost),
+        gained=_by_failure(row for row in changed if not row.lost),
+        categories=_categories(rows),
+    )
+
+
+def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[str, Any]]) -> Flip | None:
+    a, b = old.values.get(primary), new.values.get(primary)
+    if a is None or b is None:
+        return None
+    failure = (new if b < a else old).failure
+    where = {
+        name: str(value)
+        for name, value in details.get(new.id, {}).items()
+        if not isinstance(value, dict | list)
+    }
+    if new.group is not None:
+        where["group"] = new.group
+    return Flip(id=new.id, before=a, after=b, failure=failure or "other", where=where)
+
+
+def _by_failure(rows: Iterable[Flip]) -> dict[str, tuple[Flip, ...]]:
+    found: dict[str, list[Flip]] = {}
+    for row in rows:
+        found.setdefault(row.failure, []).append(row)
+    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+    return {name: tuple(sorted(items, key=lambda f: f.id)) for name, items in ordered}
+
+
+def _categories(rows: Sequence[Flip]) -> tuple[Category, ...]:
+    found = []
+    for field in sorted({name for row in rows for name in row.where}):
+        sizes = Counter(row.where[field] for row in rows if field in row.where)
+        if 2 <= len(sizes) <= MOST_VALUES:
+            found += [_category(rows, field, value) for value in sizes]
+    adjusted = holm([category.p for category in found])
+    kept = [(p, c) for p, c in zip(adjusted, found, strict=True) if p <= ALPHA]
+    ordered = sorted(kept, key=lambda pair: (pair[0], pair[1].change))
+    return tuple(Category(**(vars(category) | {"p": p})) for p, category in ordered)
+
+
+def _category(rows: Sequence[Flip], field: str, value: str) -> Category:
+    inside = [row for row in rows if row.where.get(field) == value]
+    lost, all_lost = sum(row.lost for row in inside), sum(row.lost for row in rows)
+    return Category(
+        field=field,
+        value=value,
+        n=len(inside),
+        lost=lost,
+        change=sum(row.after - row.before for row in inside) / len(inside),
+        others_n=len(rows) - len(inside),
+        others_lost=all_lost - lost,
+        p=float(stats.hypergeom.sf(lost - 1, len(rows), all_lost, len(inside))),
+    )

@@ -1,0 +1,35 @@
+"""Trends in words, for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from harness.regression.history import ChangePoint, Point, Series
+
+
+def text(found: Sequence[Series]) -> str:
+    """Every series with its runs, upgrades and change point."""
+    if not found:
+        return "no finished runs; start with: harness run support_tickets --limit 20"
+    return "\n".join(line for item in found for line in _series(item))
+
+
+def _series(item: Series) -> Iterator[str]:
+    yield f"{item.task} · {item.name} · {item.primary}"
+    for point in item.points:
+        yield from _point(point)
+    if item.change is not None:
+        yield f"  {_change(item.change)}"
+
+
+def _point(point: Point) -> Iterator[str]:
+    ends = f"[{100 * point.low:5.1f}, {100 * point.high:5.1f}]"
+    where = f"{point.model} {point.base}"
+    yield f"  {point.at[:16]}  {100 * point.mean:5.1f} {ends} n={point.n:<4} seed {point.seed} {where}"
+    yield from (f"      ↑ {change}" for change in point.changed)
+
+
+def _change(found: ChangePoint) -> str:
+    size = f"{100 * found.change:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    between = "" if found.first == found.last else f" (between {found.first} and {found.last})"
+    return f"change at {found.run}: {size} points{between}"

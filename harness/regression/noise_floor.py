@@ -1,0 +1,146 @@
+"""The noise floor: the same recipe again, under other seeds and under the same one.
+
+Other seeds say how much the mean moves when nothing is changed on purpose. The same seed again,
+without the cache, must give the same answers: where it does not, something is nondeterministic.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from harness.core import recipes
+from harness.core.errors import ConfigError, RunError
+from harness.evidence.stats import clusters, seeds
+from harness.evidence.stats.resampling import Floats
+from harness.results import pins
+from harness.results.folder import write_json
+from harness.results.pins import Snapshot
+from harness.runner.progress import Progress
+
+
+def measure(
+    results: Path, run: str, reruns: int, progress: Progress, task: str | None = None
+) -> dict[str, Any]:
+    """Rerun a run's recipe `reruns` times under other seeds (where a seed can change it) and under the
+    same seed, keep the floor in `results/noise/`, and return it. `task` is a folder or a name, by
+    default the name that the run recorded.
+
+    Raises:
+        ConfigError: no such run, or its task or model is not here any more.
+        RunError: a rerun failed.
+    """
+    if reruns < 1:
+        raise ConfigError(f"--aa {reruns} must be at least 1")
+    first = pins.of_run(results, run)
+    cell = _cell(first, task)
+    others: list[Snapshot] = []
+    if cell.recipe.seeded:
+        cells = [dataclasses.replace(cell, seed=cell.seed + place) for place in range(1, reruns + 1)]
+        others = _run(cells, results, progress, cache=True)
+    again = [
+        snapshot
+        for place in range(1, reruns + 1)
+        for snapshot in _run([cell], results / "aa" / str(place), progress, cache=False)
+    ]
+    record = summarise(first, others, again)
+    path = pins.noise_file(results, first.head)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, record)
+    return record
+
+
+def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> dict[str, Any]:
+    """The floor as JSON: {variance, df, sd, runs, seeds, repeats, means, deterministic, flaky}.
+
+    `variance` is that of a run's mean score, in squared score units: the larger of what other seeds
+    and what repeats of one seed show. `flaky` names examples whose score is not always the same.
+    """
+    parts = [seeds.training_noise(*_table([first, *group])) for group in (others, again) if group]
+    known = [part for part in parts if part is not None]
+    largest = max(known, key=lambda part: part.variance, default=seeds.TrainingNoise(0.0, 1.0))
+    return {
+        "run": first.name,
+        "variance": largest.variance,
+        "df": largest.df,
+        "sd": float(np.sqrt(largest.variance)),
+        "runs": 1 + len(others) + len(again),
+        "seeds": [snapshot.head["seed"] for snapshot in (first, *others)],
+        "repeats": len(again),
+        "means": [_mean(snapshot) for snapshot in (first, *others, *again)],
+        "deterministic": all(_outputs(snapshot) == _outputs(first) for snapshot in again),
+        "flaky": [*_flaky(first, again, "same seed"), *_flaky(first, others, "other seeds")],
+    }
+
+
+def _table(runs: Sequence[Snapshot]) -> tuple[Floats, clusters.Codes]:
+    columns = [{s.id: s.values.get(run.primary) for s in run.samples} for run in runs]
+    ids = [id for id in columns[0] if all(column.get(id) is not None for column in columns)]
+    groups = {sample.id: sample.group for sample in runs[0].samples}
+    values = np.array([[column[id] for id in ids] for column in columns], dtype=float)
+    return values, clusters.codes([groups[id] for id in ids])
+
+
+def _mean(run: Snapshot) -> float:
+    values = [v for s in run.samples if (v := s.values.get(run.primary)) is not None]
+    return float(np.mean(values)) if values else float("nan")
+
+
+def _outputs(run: Snapshot) -> dict[str, str]:
+    return {sample.id: sample.output for sample in run.samples}
+
+
+def _flaky(first: Snapshot, runs: Sequence[Snapshot], where: str) -> list[dict[str, Any]]:
+    found = []
+    for sample in first.samples:
+        values = [sample.values.get(first.primary)]
+        values += [s.values.get(first.primary) for run in runs for s in run.samples if s.id == sample.id]
+        known = [value for value in values if value is not None]
+        if len(set(known)) > 1:
+            found.append({"id": sample.id, "where": where, "values": known})
+    return found
+
+
+def _run(cells: Sequence[Any], results: Path, progress: Progress, *, cache: bool) -> list[Snapshot]:
+    from harness.runner.runner import run
+
+    outcome = run(cells, results, progress=progress, cache=cache)
+    if outcome.failures:
+        failure = outcome.failures[0]
+        raise RunError(f"a rerun failed: {failure['id']}: {failure['error']}")
+    return [pins.of_run(results, folder.name) for folder in outcome.folders]
+
+
+def _cell(run: Snapshot, task_name: str | None) -> Any:
+    """The cell of a run, as the task and the model are now."""
+    from harness.runner.cells import Cell
+    from harness.runner.model_pool import fingerprint
+    from harness.tasks.load import load
+
+    head = run.head
+    config = {name: head["recipe"][name] for name in recipes.SLOTS}
+    task = load(task_name or head["task"]["name"])
+    return Cell(
+        task=task,
+        model=head["model"]["spec"],
+        fingerprint=fingerprint(head["model"]["spec"]),
+        recipe=recipes.from_config(config, name=head["recipe"]["name"]),
+        seed=head["seed"],
+        limit=head["limit"],
+        labels=head["labels"],
+        split=head["split"],
+    )
+
+
+def sentence(record: Mapping[str, Any]) -> str:
+    """The floor in words."""
+    fixed = "same answers under the same seed" if record["deterministic"] else "NOT the same under one seed"
+    ids = ", ".join(item["id"] for item in record["flaky"][:8]) or "none"
+    return (
+        f"noise floor {100 * record['sd']:.2f} points over {record['runs']} runs; {fixed}; "
+        f"{len(record['flaky'])} flaky examples: {ids}"
+    )

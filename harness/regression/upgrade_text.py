@@ -1,0 +1,35 @@
+"""An upgrade in words."""
+
+from __future__ import annotations
+
+from harness.regression.gate_text import flip_lines, needed
+from harness.regression.upgrade import WORDS, Effect, Replay
+
+
+def text(found: Replay) -> str:
+    """One recipe's answer, with its evidence."""
+    lines = [f"{found.recipe}: {WORDS[found.answer]}", f"  because {found.reason}"]
+    lines += [f"  {name:<12} {100 * score:.1f} points" for name, score in found.scores.items()]
+    rows = [
+        ("total change", found.total),
+        ("of the base", found.base_effect),
+        ("of the adaptation", found.adaptation_effect),
+        ("moved as it is", found.as_is),
+    ]
+    lines += [f"  {name:<18} {_effect(effect)}" for name, effect in rows if effect is not None]
+    if found.not_moved:
+        lines.append(f"  not moved: {found.not_moved}")
+    if found.answer == "upgrade_and_retrain":
+        lines.append(f"  retraining took {found.retrain_seconds:.0f} s on this machine")
+    if found.answer == "inconclusive":
+        lines.append(f"  {needed(found.examples_needed)}")
+    for title, groups in (("lost", found.flips.lost), ("gained", found.flips.gained)):
+        lines += [f"    {title} · {line}" for line in flip_lines(groups)]
+    lines += [f"  losses gather in {category.sentence}" for category in found.flips.categories[:5]]
+    return "\n".join(lines)
+
+
+def _effect(effect: Effect) -> str:
+    return (
+        f"{100 * effect.change:+.1f} [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}] points, n={effect.n}"
+    )

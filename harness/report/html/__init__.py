@@ -1,0 +1,1 @@
+"""The page: its frame, components, pictures and assets."""

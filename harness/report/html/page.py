@@ -1,0 +1,100 @@
+"""Turning values into HTML: one Jinja environment that escapes everything it is handed.
+
+Two things besides escaping keep text from models harmless and visible: characters that no
+page can show are replaced by their control pictures, and marks that turn the direction of
+writing are spelt out, because they can make a line read other than it is.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import math
+import re
+from functools import cache
+from typing import Any
+
+from jinja2 import Environment, StrictUndefined, Template
+from markupsafe import Markup
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
+_DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+_UNSAFE_IN_SCRIPT = {"<": "\\u003c", ">": "\\u003e", "&": "\\u0026", "\u2028": "\\u2028", "\u2029": "\\u2029"}
+
+
+def visible(text: str) -> str:
+    """`text` with control characters, direction marks and lone surrogates made visible."""
+    text = _SURROGATE.sub("\ufffd", text)
+    text = _CONTROL.sub(lambda m: chr(0x2400 + ord(m[0])) if ord(m[0]) < 0x20 else "\ufffd", text)
+    return _DIRECTION.sub(lambda m: f"⟦U+{ord(m[0]):04X}⟧", text)
+
+
+def html(template: str, **values: Any) -> Markup:
+    """Render a template; every value that is not Markup is escaped."""
+    return Markup(_compiled(template).render(**values))
+
+
+def embedded_json(value: Any) -> Markup:
+    """JSON that is safe inside `<script type="application/json">`; NaN and infinities become null.
+
+    No character in it can end the element or start a comment in it; a script reads it with
+    `JSON.parse`.
+    """
+    try:
+        text = _dump(value)
+    except ValueError:  # one in it is not finite; looking for it beforehand takes as long as the rest
+        text = _dump(_finite(value))
+    text = _SURROGATE.sub("\ufffd", text)
+    return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
+
+
+def _dump(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def policy(css: str, js: str = "") -> str:
+    """Content-Security-Policy: nothing is loaded, and only this style and this script count."""
+    script = _hash(js) if js else "'none'"
+    return (
+        f"default-src 'none'; script-src {script}; style-src {_hash(css)}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _finite(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {str(key): _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return value
+
+
+def _shown(value: Any) -> Any:
+    """What `{{ }}` prints: Markup as it is, text made visible, nothing for None."""
+    if value is None:
+        return ""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+@cache
+def _environment() -> Environment:
+    from harness.core import formatting
+
+    made = Environment(
+        autoescape=True, undefined=StrictUndefined, finalize=_shown, trim_blocks=True, lstrip_blocks=True
+    )
+    made.filters |= formatting.FILTERS
+    return made
+
+
+@cache
+def _compiled(template: str) -> Template:
+    return _environment().from_string(template)

@@ -1,0 +1,66 @@
+"""Peak memory as it was predicted before a run, beside what was measured."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.core import formatting
+from harness.report.data import TaskGroup
+from harness.report.html import components
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """Medians over a recipe's seeds, in bytes; `where` is `process` or `GPU`."""
+
+    recipe: str
+    where: str
+    predicted: float
+    measured: float
+
+    @property
+    def error(self) -> float:
+        """Relative: +0.1 was predicted a tenth too high."""
+        return self.predicted / self.measured - 1
+
+
+def peaks(group: TaskGroup) -> tuple[Peak, ...]:
+    """One for each recipe that has both; runs from before there were predictions have none."""
+    found = []
+    for recipe in group.recipes:
+        records = [run.record for run in group.of(recipe)]
+        for where, name in (("GPU", "peak_device_bytes"), ("process", "peak_memory_bytes")):
+            pairs = [(r.get("predicted_peak_bytes"), r.get(name)) for r in records]
+            known = [(predicted, measured) for predicted, measured in pairs if predicted and measured]
+            if known:
+                predicted, measured = (statistics.median(side) for side in zip(*known, strict=True))
+                found.append(Peak(recipe=recipe, where=where, predicted=predicted, measured=measured))
+                break
+    return tuple(found)
+
+
+def table(found: Sequence[Peak]) -> Markup:
+    columns = [
+        ("recipe", ""),
+        ("memory of", ""),
+        ("predicted", "before the run, from the configuration"),
+        ("measured", "peak"),
+        ("error", "predicted against measured"),
+    ]
+    rows = [
+        [
+            components.TableCell(text=peak.recipe),
+            components.TableCell(text=peak.where),
+            components.number(formatting.size(peak.predicted), peak.predicted),
+            components.number(formatting.size(peak.measured), peak.measured),
+            components.number(f"{100 * peak.error:+.0f} %".replace("-", formatting.MINUS), peak.error),
+        ]
+        for peak in found
+    ]
+    return components.table(
+        components.Table(caption="Peak memory, predicted and measured", columns=columns, rows=rows)
+    )

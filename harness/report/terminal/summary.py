@@ -1,0 +1,120 @@
+"""The verdict on a terminal: the sentence first, then the table that supports it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from harness.core import formatting
+from harness.evidence.triage import Triage
+from harness.evidence.verdict_types import RecipeSummary, Verdict
+
+STYLES = {
+    "winner": "bold green",
+    "tie": "bold cyan",
+    "no_difference": "bold cyan",
+    "inconclusive": "bold yellow",
+}
+
+
+def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
+    """Print one verdict to stdout (or to `console`)."""
+    # A log is as wide as its longest line; only a terminal has an edge.
+    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    console.print()
+    about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {verdict.seeds} seed(s)"
+    console.print(Text(about, style="dim"))
+    console.print(Text(verdict.sentence, style=STYLES.get(verdict.kind, "bold")))
+    console.print()
+    console.print(_table(verdict))
+    for reason in verdict.reasons:
+        console.print(Text(f"  · {reason}"))
+    if verdict.next_step:
+        console.print()
+        console.print(Text.assemble(("next: ", "bold"), verdict.next_step))
+        for line in verdict.evidence:
+            console.print(Text(f"  · {line}", style="dim"))
+    console.print()
+
+
+def _table(verdict: Verdict) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("recipe", no_wrap=True)
+    for name in (f"{verdict.primary} [95 %]", "valid", "against best", "train", "answer", "memory"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for row in verdict.summaries:
+        style = "bold" if row.recipe == verdict.recommended else ""
+        table.add_row(*_cells(verdict, row), style=style)
+    return table
+
+
+def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
+    cost = row.cost
+    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 1e9:.1f} GB"
+    return [
+        row.recipe + (" ←" if row.recipe == verdict.recommended else ""),
+        f"{row.mean:.3f} [{row.low:.2f} {row.high:.2f}]",
+        f"{row.valid_extracted:.0%}",
+        _difference(verdict, row.recipe),
+        f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
+        f"{cost.answer_seconds:.2f} s",
+        memory,
+    ]
+
+
+def _difference(verdict: Verdict, recipe: str) -> str:
+    """This recipe minus the best one, with its interval."""
+    if verdict.best is None or recipe == verdict.best:
+        return "best"
+    found = verdict.comparison(recipe, verdict.best)
+    if found is None:
+        return ""
+    sign = 1 if found.recipe == recipe else -1
+    low, high = sorted((sign * found.low, sign * found.high))
+    return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
+
+
+def print_triage(task: str, model: str, triage: Triage, console: Console | None = None) -> None:
+    """Print a triage: the sentence, the shares as bars, and what each method is predicted to bring."""
+    console = console or Console(soft_wrap=False)
+    console.print()
+    console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(triage.sentence, style="bold"))
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for name in ("gap", "share of the lost score", "", "95 % interval"):
+        table.add_column(name)
+    for share in triage.shares:
+        bar = "█" * round(30 * share.share)
+        table.add_row(share.gap, f"{share.share:.0%}", bar, f"{share.low:.0%} … {share.high:.0%}")
+    console.print(table)
+    for prediction in triage.predictions:
+        mark, style = ("worth trying", "green") if prediction.worth else ("not worth it", "dim")
+        names = ", ".join(prediction.recipes)
+        console.print(
+            Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
+        )
+    console.print(Text.assemble(("next: ", "bold"), triage.step))
+    console.print()
+
+
+def print_estimate(found: Mapping[str, Any]) -> None:
+    """The textbook's figures, and each method's terms where a model was named."""
+    console, rule = Console(), found["textbook"]
+    console.print(f"{formatting.count(found['parameters'])} parameters", highlight=False)
+    said = ", ".join(
+        f"{name[:-3].replace('_', ' ')} {rule[name]:g} GB" for name in rule if name.endswith("_gb")
+    )
+    console.print(f"textbook: {said} (training without activations)", highlight=False)
+    if "methods" not in found:
+        return
+    names = ("weights", "gradients", "masters", "optimizer", "activations", "cache", "total")
+    table = Table("method", "trainable", *(f"{name} GB" for name in names))
+    for method, terms in found["methods"].items():
+        cells = [f"{terms[f'{name}_gb']:.3f}" for name in names]
+        table.add_row(method, formatting.count(terms["trainable_parameters"]), *cells)
+    console.print(table)

@@ -1,0 +1,165 @@
+"""Runs, examples and query answers on a terminal, as plain tables, JSON or CSV."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import json
+import re
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+if TYPE_CHECKING:
+    from harness.report.run_comparison import RunPair
+
+Row = dict[str, Any]
+SHOWN = 20
+"""Flipped examples listed on a terminal; JSON has them all."""
+
+
+def print_json(value: Any) -> None:
+    """One JSON object on stdout; times as ISO 8601 in UTC."""
+    print(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode())
+
+
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+    writer = csv.writer(sys.stdout, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(rows)
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Iterable[str] = ()) -> None:
+    """A table without borders; numbers are right-aligned."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    right = set(numeric) | {
+        name
+        for i, name in enumerate(columns)
+        if rows and all(isinstance(row[i], int | float) for row in rows)
+    }
+    for name in columns:
+        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(visible(_cell(value))) for value in row))
+    width = None if sys.stdout.isatty() else 200
+    Console(width=width).print(table)
+
+
+def run_json(run: Row, scores: Mapping[str, Row]) -> Row:
+    """A row of `runs` with its metrics, ready for JSON; the full record is left out."""
+    times = {name: _iso(run[name]) for name in ("started_at", "finished_at")}
+    return (
+        {name: value for name, value in run.items() if name != "record"} | times | {"metrics": dict(scores)}
+    )
+
+
+def print_runs(runs: Sequence[Row], scores: Mapping[str, Mapping[str, Row]]) -> None:
+    if not runs:
+        print("no runs yet; start with: harness run support_tickets --limit 20")
+        return
+    columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
+    rows = [_run_cells(run, scores[run["id"]]) for run in runs]
+    print_table(columns, rows, numeric=columns[2:8])
+
+
+def _run_cells(run: Row, scores: Mapping[str, Row]) -> list[Any]:
+    primary, valid = scores.get(run["primary_scorer"] or ""), scores.get("valid_extracted")
+    memory = run["peak_device_bytes"] or run["peak_memory_bytes"]
+    return [
+        run["id"],
+        run["status"] if run["error"] is None else f"{run['status']}: {run['error'][:60]}",
+        "–" if primary is None else f"{primary['mean']:.3f}",
+        run["n_samples"] if primary is None else primary["n"],
+        "–" if valid is None else f"{valid['mean']:.0%}",
+        "–" if run["train_seconds"] is None else f"{run['train_seconds']:.0f}",
+        "–" if not run["throughput"] else f"{1 / run['throughput']:.2f}",
+        "–" if memory is None else f"{memory / 2**30:.2f}",
+        "" if run["started_at"] is None else f"{run['started_at']:%Y-%m-%d %H:%M}",
+    ]
+
+
+def print_run(run: Row, scores: Mapping[str, Row]) -> None:
+    """Everything about one run that fits a screen."""
+    console = Console(highlight=False)
+    console.print(Text(run["id"], style="bold"))
+    skipped = ("id", "record", "source", "problems")
+    known = [(name, run[name]) for name in run if name not in skipped and run[name] is not None]
+    print_table(("", ""), known)
+    console.print()
+    print_table(
+        ("metric", "mean", "n"), [(name, f"{row['mean']:.4f}", row["n"]) for name, row in scores.items()]
+    )
+    for problem in run["problems"] or ():
+        console.print(Text(f"note: {problem}"))
+
+
+def print_example(sample: Row) -> None:
+    """The exact prompt, what was retrieved, the raw answer and how it was judged."""
+    console = Console(highlight=False, soft_wrap=True)
+    parts = [("prompt", sample["prompt"] or "")]
+    parts += [
+        (f"passage {rank}: {passage['document']} ({passage['score']:.2f})", passage["text"])
+        for rank, passage in enumerate(sample["passages"], start=1)
+    ]
+    parts += [
+        ("output", sample["output"] or ""),
+        ("parsed", _cell(sample["extracted_value"])),
+        ("target", _cell(sample["target"])),
+        ("strict", _judged(sample, "strict")),
+        ("after extraction", _judged(sample, "extracted")),
+        ("scores", ", ".join(f"{s['scorer']} {_cell(s['value'])} ({s['status']})" for s in sample["scores"])),
+        ("failure", sample["failure"] or "none"),
+        ("cost", f"{sample['tokens_in']} tokens in, {sample['tokens_out']} out, {sample['seconds']:.2f} s"),
+    ]
+    for title, text in parts:
+        console.print(Text(title, style="bold"))
+        console.print(Text(visible(text) + "\n"))
+
+
+def print_pair(pair: RunPair) -> None:
+    """The paired difference in a sentence, then the examples that flipped."""
+    console = Console(highlight=False)
+    console.print(Text(pair.sentence, style="bold"))
+    found = pair.comparison
+    console.print(
+        Text(f"{found.wins} better, {found.losses} worse, n {found.n}; p {found.p:.3g}; {found.method}")
+    )
+    flips = sorted(pair.flips, key=lambda flip: flip["first"] - flip["second"])
+    if flips:
+        console.print()
+        shown = [(f["sample_id"], f"{f['first']:.2f}", f"{f['second']:.2f}") for f in flips[:SHOWN]]
+        print_table(("example", pair.first, pair.second), shown)
+    if len(flips) > SHOWN:
+        console.print(Text(f"… and {len(flips) - SHOWN} more; all of them with --json", style="dim"))
+
+
+def visible(text: str) -> str:
+    """Model text without power over the terminal: control and bidi characters as `\\x1b`, `\\u202e`."""
+    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
+
+
+def _judged(sample: Row, reading: str) -> str:
+    status, path, reason = (sample[f"{reading}_{name}"] for name in ("status", "path", "reason"))
+    place = f" at {path}" if path else ""
+    return f"{status}{place}: {reason}" if reason else str(status)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, datetime.datetime):
+        return f"{value:%Y-%m-%d %H:%M:%S}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def _iso(value: Any) -> str | None:
+    return None if value is None else f"{value.isoformat()}+00:00"

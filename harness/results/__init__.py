@@ -1,0 +1,1 @@
+"""What is on disk: run folders, pins, trials, the DuckDB index, remote copies. The only room that knows."""

@@ -1,0 +1,61 @@
+"""What finished runs cost with the user's prices, and from which volume finetuning pays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.evidence.cost import BreakEven, Method, Prices, Usage, break_even, price
+from harness.evidence.verdict_types import Jsonable
+from harness.results import run_scores
+from harness.results.folder import RunFolder, read_lines
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bill(Jsonable):
+    """One task and model: each method's price, and every trained one against every prompted one."""
+
+    task: str
+    model: str
+    methods: tuple[Method, ...]
+    break_evens: tuple[BreakEven, ...]
+
+
+def bills(folders: Iterable[Path], prices: Prices) -> list[Bill]:
+    """A bill per task and model; of several seeds the first stands for the recipe."""
+    groups: dict[tuple[str, str], dict[str, Usage]] = {}
+    records = [(record, path) for path in folders if (record := RunFolder(path).finished()) is not None]
+    names = run_scores.labels([record for record, _ in records])
+    for record, path in records:
+        if record["split"] == "test":
+            place = (record["task"]["name"], record["model"]["spec"])
+            groups.setdefault(place, {}).setdefault(
+                names[record["id"]], _usage(record, path, names[record["id"]])
+            )
+    return [_bill(task, model, list(found.values()), prices) for (task, model), found in groups.items()]
+
+
+def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
+    tuned = [usage for usage in used if usage.cost.trainable_parameters]
+    prompted = [usage for usage in used if not usage.cost.trainable_parameters]
+    pairs = [(a, b) for a in tuned for b in prompted if len(a.tokens_in) == len(b.tokens_in)]
+    return Bill(
+        task=task,
+        model=model,
+        methods=tuple(price(usage, prices) for usage in used),
+        break_evens=tuple(break_even(a, b, prices) for a, b in pairs),
+    )
+
+
+def _usage(record: dict[str, Any], folder: Path, name: str) -> Usage:
+    """Tokens per test example in the order of their ids, so that two recipes pair up."""
+    rows = sorted(read_lines(folder / "samples.jsonl"), key=lambda row: row["sample_id"])
+    return Usage(
+        recipe=name,
+        cost=run_scores.cost(record),
+        labels=record["train"]["lessons"] if record["train"] else len(rows[0]["shots"]) if rows else 0,
+        tokens_in=[row["tokens_in"] for row in rows],
+        tokens_out=[row["tokens_out"] for row in rows],
+    )

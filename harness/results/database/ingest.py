@@ -1,0 +1,288 @@
+"""Run folders → DuckDB. The files are the truth; every table can be made again from them.
+
+runs/<id>/run.json or cell.json      runs, metrics
+runs/<id>/samples.jsonl              samples, scores, retrievals
+runs/<id>/train_steps.jsonl          train_steps
+runs/<id>/benchmarks.jsonl           benchmarks, benchmark_samples
+benchmarks/<model>/benchmarks.jsonl  the same, of models that belong to no run
+trials.jsonl, pins.jsonl             trials, pins (one object a line; the last of a name stands)
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import duckdb
+import pyarrow as pa
+
+from harness.core.errors import ConfigError
+from harness.core.keys import canonical_json
+from harness.results.database import benchmarks, bulk, columns
+from harness.results.database.store import FILE, Store
+from harness.results.run_files import Head, Row, read_head, read_rows, run_folders
+
+OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
+BATCH = 2000
+"""Rows of one table held in memory at a time."""
+JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
+"""Tables whose truth is a file of the results folder, with the columns that name a row."""
+
+
+@dataclass(frozen=True)
+class Ingested:
+    """How many runs were read anew, and everything that could not be read."""
+
+    runs: int
+    problems: tuple[str, ...]
+
+
+def ingest_run(results: Path, folder: Path) -> Ingested:
+    """Bring one run folder into the store; nothing happens when it is there as it stands on disk.
+
+    Raises:
+        ConfigError: the database is locked or damaged.
+    """
+    with Store.open(results, write=True) as store:
+        return _ingest(store, [folder])
+
+
+def sync(results: Path) -> Ingested:
+    """Bring the store in step with the folder: new, changed and removed runs, trials and pins.
+
+    The file is opened for writing only when there is something to write.
+    """
+    if not results.is_dir():
+        return Ingested(0, ())
+    folders = run_folders(results)
+    with Store.open(results) as store:
+        known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
+        models = benchmarks.stale(store, results)
+    heads = [read_head(folder) for folder in folders]
+    stale = [head.folder for head in heads if isinstance(head, Head) and known.get(head.id) != head.source]
+    gone = set(known) - {head.id for head in heads if isinstance(head, Head)}
+    journals = any((results / f"{name}.jsonl").exists() for name in JOURNALS)
+    unreadable = tuple(head for head in heads if isinstance(head, str))
+    if not (stale or gone or journals or models):
+        return Ingested(0, unreadable)
+    with Store.open(results, write=True) as store:
+        with store.transaction():
+            for run_id in gone:
+                _forget(store, run_id)
+        done = _ingest(store, stale)
+        _journals(store, results)
+        _models(store, models)
+    return Ingested(done.runs, unreadable + done.problems)
+
+
+def rebuild(results: Path) -> Ingested:
+    """Make the database again from the files, beside the old one, and put it in its place.
+
+    Raises:
+        ConfigError: another process holds the old one, or there is no such folder.
+    """
+    if not results.is_dir():
+        raise ConfigError("no such results folder", file=results, remedy="name it with --results")
+    path, part = results / FILE, results / f".{FILE}.{os.getpid()}"
+    _refuse_locked(results)
+    part.unlink(missing_ok=True)
+    try:
+        store = Store.writable(part)
+        with store:
+            done = _ingest(store, run_folders(results))
+            _journals(store, results)
+            _models(store, benchmarks.model_folders(results))
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
+    return done
+
+
+def _refuse_locked(results: Path) -> None:
+    """A file that is damaged may be replaced; one that somebody else is using may not."""
+    try:
+        Store.open(results, write=True).close()
+    except ConfigError as error:
+        if "locked" in error.message or "written" in error.message:
+            raise
+
+
+def record(results: Path, table: Literal["trials", "pins"], row: Row) -> None:
+    """Append a row to `results/<table>.jsonl`, which is its truth, and bring it into the store."""
+    line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+    with (results / f"{table}.jsonl").open("a+b") as stream:
+        end = stream.seek(0, os.SEEK_END)
+        stream.seek(max(end - 1, 0))
+        # A line of its own, even after one that a kill or a full disk cut off.
+        stream.write(line if stream.read(1) in (b"", b"\n") else b"\n" + line)
+    with Store.open(results, write=True) as store:
+        _journals(store, results)
+
+
+def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
+    """All folders in one transaction; where one of them will not go in, each in its own."""
+    try:
+        with store.transaction():
+            return _load(store, folders)
+    except _NOT_A_RUN as error:
+        if len(folders) == 1:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            return Ingested(0, (f"{folders[0]}: not in the layout of a run ({reason}); left out",))
+    done = [_ingest(store, [folder]) for folder in folders]
+    return Ingested(sum(one.runs for one in done), tuple(text for one in done for text in one.problems))
+
+
+_NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError, OverflowError)
+
+
+def _load(store: Store, folders: Sequence[Path]) -> Ingested:
+    known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
+    loader, count, problems = Loader(store), 0, []
+    for folder in folders:
+        head = read_head(folder)
+        if isinstance(head, str):
+            problems.append(head)
+        elif known.get(head.id) != head.source:
+            if head.id in known:
+                _forget(store, head.id)
+            _load_run(loader, head)
+            count += 1
+            problems += [f"{head.id}/{problem}" for problem in head.problems]
+    loader.flush()
+    return Ingested(count, tuple(problems))
+
+
+def _load_run(loader: Loader, head: Head) -> None:
+    n_samples = bulk.load(loader.store, head.id, head.folder / "samples.jsonl")
+    if n_samples is None:
+        n_samples = _load_samples(loader, head)
+    loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
+    _add_benchmarks(loader, head.id, head.folder, head.problems)
+    loader.add("metrics", head.id, columns.metric_columns(head.record))
+    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
+    loader.add("runs", head.id, [run])
+
+
+def _load_samples(loader: Loader, head: Head) -> int:
+    n_samples = 0
+    for row in _once(read_rows(head.folder / "samples.jsonl", head.problems), head.problems):
+        loader.add("samples", head.id, [columns.sample_columns(row, n_samples)])
+        loader.add("scores", head.id, columns.score_columns(row))
+        loader.add("retrievals", head.id, columns.retrieval_columns(row))
+        n_samples += 1
+    return n_samples
+
+
+def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: list[str]) -> None:
+    measured = benchmarks.rows(folder, problems)
+    loader.add("benchmarks", run_id, measured)
+    loader.add("benchmark_samples", run_id, benchmarks.sample_rows(folder, measured))
+
+
+def _models(store: Store, folders: Sequence[Path]) -> None:
+    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders."""
+    if not folders:
+        return
+    with store.transaction():
+        benchmarks.forget(store)
+        loader = Loader(store)
+        for folder in folders:
+            _add_benchmarks(loader, None, folder, [])
+            loader.add(
+                "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
+            )
+        loader.flush()
+
+
+def _once(rows: Iterable[Row], problems: list[str]) -> Iterator[Row]:
+    seen: set[str] = set()
+    for row in rows:
+        if (name := str(row["sample_id"])) in seen:
+            problems.append(f"samples.jsonl: '{name}' is there twice; the first stands")
+        else:
+            seen.add(name)
+            yield row
+
+
+def _forget(store: Store, run_id: str) -> None:
+    for table in OF_A_RUN:
+        store.execute(f"DELETE FROM {table} WHERE run_id = ?", [run_id])
+    store.execute("DELETE FROM runs WHERE id = ?", [run_id])
+
+
+class Loader:
+    """Rows gathered by table and inserted through Arrow, many at a time."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self._pending: dict[str, list[Row]] = defaultdict(list)
+        self._types: dict[str, dict[str, str]] = {}
+
+    def add(self, table: str, run_id: str | None, rows: Iterable[Row]) -> None:
+        """Rows of a run; keys that are no column of the table are left out."""
+        self._pending[table] += [{**row, "run_id": run_id} for row in rows]
+        if len(self._pending[table]) >= BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        for table, rows in self._pending.items():
+            if rows:
+                self._insert(table, rows)
+        self._pending.clear()
+
+    def _insert(self, table: str, rows: list[Row]) -> None:
+        if table not in self._types:
+            described = self.store.rows(f"SELECT * FROM (DESCRIBE {table})")
+            self._types[table] = {row["column_name"]: row["column_type"] for row in described}
+        arrays = {name: _column(name, kind, rows) for name, kind in self._types[table].items()}
+        self.store.connection.register("_incoming", pa.table(arrays))
+        self.store.execute(f"INSERT INTO {table} BY NAME SELECT * FROM _incoming")
+        self.store.connection.unregister("_incoming")
+
+
+def _journals(store: Store, results: Path) -> None:
+    for table, names in JOURNALS.items():
+        latest: dict[str, Row] = {}
+        for row in read_rows(results / f"{table}.jsonl", []):
+            latest[canonical_json([row.get(name) for name in names])] = row
+        with store.transaction():
+            store.execute(f"DELETE FROM {table}")
+        _append(store, table, list(latest.values()))
+
+
+def _append(store: Store, table: str, rows: Sequence[Row]) -> None:
+    """All rows at once; where one of them will not go in, the others do."""
+    try:
+        with store.transaction():
+            loader = Loader(store)
+            for row in rows:
+                loader.add(table, row.get("run_id"), [row])
+            loader.flush()
+    except _NOT_A_RUN:
+        for row in rows if len(rows) > 1 else ():
+            _append(store, table, [row])
+
+
+def _column(name: str, kind: str, rows: list[Row]) -> pa.Array[Any]:
+    values = [row.get(name) for row in rows]
+    if kind == "JSON":
+        values = [v if v is None or isinstance(v, str) else columns.as_json(v) for v in values]
+    return pa.array(values, type=_ARROW[kind], from_pandas=False)
+
+
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "JSON": pa.string(),
+    "DOUBLE": pa.float64(),
+    "INTEGER": pa.int64(),
+    "BIGINT": pa.int64(),
+    "BOOLEAN": pa.bool_(),
+    "VARCHAR[]": pa.list_(pa.string()),
+    "TIMESTAMP": pa.string(),
+}

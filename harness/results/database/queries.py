@@ -1,0 +1,140 @@
+"""What other rooms ask of the store, as plain dicts and frozen values."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from harness.core.errors import ConfigError, nearest
+from harness.results.database.store import Store
+
+Row = dict[str, Any]
+
+
+def runs(store: Store, *, task: str | None = None, ids: Sequence[str] | None = None) -> list[Row]:
+    """Rows of `runs`, oldest first, `record` parsed; all of them, or of one task, or by id."""
+    where, values = ["true"], []
+    if task is not None:
+        where.append("task = ?")
+        values.append(task)
+    if ids is not None:
+        where.append("list_contains(?, id)")
+        values.append(list(ids))  # type: ignore[arg-type]
+    query = f"SELECT * FROM runs WHERE {' AND '.join(where)} ORDER BY started_at, id"
+    return [_with_record(row) for row in store.rows(query, values)]
+
+
+def find(store: Store, name: str) -> Row:
+    """The run of that id, or the only one whose id (or key) starts with it.
+
+    Raises:
+        ConfigError: none (with the nearest), or more than one.
+    """
+    query = "SELECT * FROM runs WHERE id = ? OR starts_with(id, ?) OR starts_with(key, ?) ORDER BY id"
+    found = store.rows(query, [name, name, name])
+    exact = [row for row in found if row["id"] == name]
+    if len(exact or found) == 1:
+        return _with_record((exact or found)[0])
+    if found:
+        raise ConfigError(
+            f"'{name}' fits {len(found)} runs", remedy=", ".join(row["id"] for row in found[:6])
+        )
+    known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
+    remedy = nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
+    raise ConfigError(f"no run '{name}'", remedy=remedy)
+
+
+def sample(store: Store, run_id: str, sample_id: str) -> Row:
+    """One sample of a run, as `samples` gives it.
+
+    Raises:
+        ConfigError: no such example in that run.
+    """
+    found = next(samples(store, run_id, sample_id=sample_id), None)
+    if found is None:
+        query = "SELECT sample_id FROM samples WHERE run_id = ? ORDER BY position LIMIT 10"
+        known = [row["sample_id"] for row in store.rows(query, [run_id])]
+        raise ConfigError(f"no example '{sample_id}' in {run_id}", remedy=f"it has {', '.join(known)} …")
+    return found
+
+
+def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[Row]:
+    """Samples of a run in the order of the file, each with `scores` and `passages` (lists of dicts)."""
+    names = ("scores", "passages")
+    query = """
+        SELECT s.* EXCLUDE (run_id), coalesce(c.scores, []) AS scores, coalesce(p.passages, []) AS passages
+        FROM samples AS s
+        LEFT JOIN (
+            SELECT sample_id, list({scorer: scorer, status: status, value: value, reason: reason}) AS scores
+            FROM scores WHERE run_id = $run GROUP BY sample_id
+        ) AS c USING (sample_id)
+        LEFT JOIN (
+            SELECT sample_id, list({document: document, title: title, text: text, score: score, gold: gold}
+                                   ORDER BY rank) AS passages
+            FROM retrievals WHERE run_id = $run GROUP BY sample_id
+        ) AS p USING (sample_id)
+        WHERE s.run_id = $run AND ($sample IS NULL OR s.sample_id = $sample) ORDER BY s.position
+    """
+    found = store.connection.cursor().execute(query, {"run": run_id, "sample": sample_id})
+    columns = [column[0] for column in found.description or ()]
+    while batch := found.fetchmany(1000):
+        for values in batch:
+            row = dict(zip(columns, values, strict=True))
+            for name in ("input", "target", "meta", "extracted_value"):
+                row[name] = None if row[name] is None else json.loads(row[name])
+            yield row | {name: list(row[name]) for name in names}
+
+
+def train_steps(store: Store, run_id: str) -> list[Row]:
+    """Telemetry of a run's optimiser steps, in order of stage and step."""
+    query = "SELECT * EXCLUDE (run_id) FROM train_steps WHERE run_id = ? ORDER BY stage, step"
+    return store.rows(query, [run_id])
+
+
+def metrics(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Row]]:
+    """Run id → metric → {mean, n, stderr}; benchmark results are named `<task>/<metric>`."""
+    query = "SELECT run_id, metric, value AS mean, n, stderr FROM matrix WHERE list_contains(?, run_id)"
+    found: dict[str, dict[str, Row]] = {run_id: {} for run_id in ids}
+    for row in store.rows(f"{query} ORDER BY ALL", [list(ids)]):
+        found[row.pop("run_id")][row.pop("metric")] = row
+    return found
+
+
+def leaderboard(store: Store, task: str | None = None) -> list[Row]:
+    """Rows of the view `leaderboard`, of one task or of all."""
+    where = "" if task is None else "WHERE task = ?"
+    return store.rows(f"SELECT * FROM leaderboard {where}", None if task is None else [task])
+
+
+def pairs(store: Store, first: str, second: str, scorer: str) -> list[Row]:
+    """Examples that both runs answered and scored: sample_id, group_id, `first` and `second` values."""
+    query = """
+        SELECT s.sample_id, s.group_id, a.value AS first, b.value AS second
+        FROM samples AS s
+        JOIN scores AS a ON a.run_id = s.run_id AND a.sample_id = s.sample_id AND a.scorer = $scorer
+        JOIN scores AS b ON b.run_id = $second AND b.sample_id = s.sample_id AND b.scorer = $scorer
+        WHERE s.run_id = $first AND a.value IS NOT NULL AND b.value IS NOT NULL
+        ORDER BY s.position
+    """
+    return store.rows(query, {"first": first, "second": second, "scorer": scorer})  # type: ignore[arg-type]
+
+
+def problems(store: Store) -> list[str]:
+    """Everything that could not be read from run folders."""
+    query = "SELECT id || '/' || unnest(problems) AS problem FROM runs ORDER BY id"
+    return [row["problem"] for row in store.rows(query)]
+
+
+def tables(store: Store) -> list[str]:
+    query = "SELECT table_name AS name FROM duckdb_tables() WHERE table_name <> 'migrations' ORDER BY 1"
+    return [row["name"] for row in store.rows(query)]
+
+
+def views(store: Store) -> list[str]:
+    query = "SELECT view_name AS name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+    return [row["name"] for row in store.rows(query)]
+
+
+def _with_record(row: Row) -> Row:
+    return row | {"record": json.loads(row["record"]) if row["record"] else {}}

@@ -1,0 +1,103 @@
+"""A user's query: read-only, and closed off from the file system and the network."""
+
+from __future__ import annotations
+
+import datetime
+import math
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from harness.core.errors import ConfigError
+from harness.results.database.store import Store
+
+
+@dataclass(frozen=True)
+class Answer:
+    """Column names (made unique) and rows of plain JSON values."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "columns": list(self.columns),
+            "rows": [dict(zip(self.columns, r, strict=True)) for r in self.rows],
+        }
+
+
+def run(results: Path, query: str) -> Answer:
+    """Run one query (or several; the last one's rows are returned).
+
+    Raises:
+        ConfigError: a query that DuckDB refuses, with its message.
+    """
+    with Store.open(results) as store:
+        store.execute("SET enable_external_access = false")
+        store.execute("SET lock_configuration = true")
+        try:
+            found = store.connection.execute(query)
+            names = _unique([column[0] for column in found.description or ()])
+            rows = tuple(tuple(_plain(value) for value in row) for row in found.fetchall()) if names else ()
+        except duckdb.Error as error:
+            remedy = "tables and views: docs/store.md, or: harness sql 'SHOW ALL TABLES'"
+            raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
+    return Answer(names, rows)
+
+
+def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
+    """A query's answer as a relation of a database in memory: the index itself is closed again, so that
+    a notebook that keeps the answer locks nobody out.
+
+    Raises:
+        ConfigError: a query that DuckDB refuses, or one that answers nothing.
+    """
+    with Store.open(results) as store:
+        store.execute("SET enable_external_access = false")
+        store.execute("SET lock_configuration = true")
+        try:
+            found = store.connection.sql(query)
+            table = None if found is None else found.to_arrow_table()
+        except duckdb.Error as error:
+            remedy = "tables and views: docs/store.md"
+            raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
+    if table is None:
+        raise ConfigError("the query answers nothing", remedy="ask a SELECT")
+    return duckdb.connect().from_arrow(table)
+
+
+def _first_line(error: duckdb.Error) -> str:
+    """DuckDB's message without its drawing of the query; its own suggestion is kept."""
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return " ".join(line for line in lines if not line.startswith(("LINE ", "^")))
+
+
+def _unique(names: list[str]) -> tuple[str, ...]:
+    """A second `n` becomes `n_2`, so that a row can be an object."""
+    found: list[str] = []
+    for name in names:
+        place, candidate = 1, name
+        while candidate in found:
+            place += 1
+            candidate = f"{name}_{place}"
+        found.append(candidate)
+    return tuple(found)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime.datetime | datetime.date | datetime.time):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return str(value)

@@ -1,0 +1,123 @@
+"""From finished run folders to what the verdict is decided on: per-example scores and costs."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.recipes import SLOTS
+from harness.evidence.verdict import Cost, RunScores, Verdict, decide
+from harness.results.folder import RunFolder, read_lines
+from harness.workflows.diagnose import read_triage
+
+
+def verdicts(folders: Iterable[Path]) -> list[Verdict]:
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
+    groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
+    for path in folders:
+        record = RunFolder(path).finished()
+        if record is not None and record["split"] == "test":
+            groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
+    return [_decide(task, model, group) for (task, model), group in groups.items()]
+
+
+def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
+    about = group[0][0]["task"]
+    names = labels([record for record, _ in group])
+    runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
+    triage = read_triage(group[0][1].parent.parent, task, model)
+    margin = about["margin"]
+    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+
+
+def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
+    """Of a label curve only the point with most labels: the others answer another question, and
+    each recipe more costs every comparison some power."""
+    most: dict[str, int] = {}
+    for record, _ in group:
+        name = record["recipe"]["name"]
+        most[name] = max(most.get(name, 0), record["labels"] or 0)
+    return [(r, path) for r, path in group if r["labels"] in (None, most[r["recipe"]["name"]])]
+
+
+def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
+    """Run id → what the run's recipe is called in tables.
+
+    A point of a label curve has its number of labels. Recipes that share a name but not their
+    settings or test rows get a mark: they are different methods, and folded into one row their
+    seeds would be taken for noise.
+    """
+    plain: dict[str, str] = {}
+    marks: dict[str, str] = {}
+    kinds: dict[tuple[str, str, str], set[str]] = {}
+    for record in records:
+        id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
+        plain[id] = name if count is None else f"{name} (n={count})"
+        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], record["limit"], record["split"]])
+        place = (record["task"]["name"], record["model"]["spec"], plain[id])
+        kinds.setdefault(place, set()).add(marks[id])
+    shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
+    return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
+
+
+def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
+    """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
+    records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
+    names = labels(records)
+    found: dict[tuple[str, str], list[str]] = {}
+    for record in records:
+        place = (record["task"]["name"], record["model"]["spec"])
+        for sentence in (record["train"] or {}).get("diagnosis") or ():
+            found.setdefault(place, []).append(f"{names[record['id']]}, seed {record['seed']}: {sentence}")
+    return found
+
+
+def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> RunScores:
+    """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
+    rows = list(read_lines(folder / "samples.jsonl"))
+    primary = record["task"]["primary"]
+    binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
+    values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
+    failures = Counter(row["failure"] for row in rows if row["failure"])
+    metrics = record["metrics"]
+    return RunScores(
+        recipe=name or labels([record])[record["id"]],
+        seed=record["seed"],
+        ids=tuple(row["sample_id"] for row in rows),
+        groups=tuple(row["group"] for row in rows),
+        values=values,
+        binary=binary,
+        cost=cost(record),
+        valid_strict=metrics.get("valid_strict", {}).get("mean", 0.0),
+        valid_extracted=metrics.get("valid_extracted", {}).get("mean", 0.0),
+        failures=dict(failures),
+        oracle=_is_oracle(record),
+    )
+
+
+def _is_oracle(record: dict[str, Any]) -> bool:
+    """Whether the recipe reads the document that holds the answer: a bound, not a method."""
+    retriever = record["recipe"]["program"].get("retriever")
+    return isinstance(retriever, dict) and retriever.get("kind") == "gold"
+
+
+def cost(record: dict[str, Any]) -> Cost:
+    """What a run cost: seconds, tokens, bytes."""
+    train = record["train"] or {}
+    answer = record["answer"]
+    throughput = answer["throughput"]
+    return Cost(
+        train_seconds=train.get("seconds", 0.0),
+        answer_seconds=1 / throughput if throughput else 0.0,
+        prompt_tokens=answer["tokens_in_mean"],
+        output_tokens=answer["tokens_out_mean"],
+        trainable_parameters=train.get("trainable_parameters", 0),
+        peak_memory_bytes=record.get("peak_device_bytes") or record["peak_memory_bytes"],
+        bytes_to_ship=train.get("bytes", 0),
+        latency_p50=answer.get("latency_p50"),
+        latency_p95=answer.get("latency_p95"),
+        throughput=throughput,
+    )

@@ -1,0 +1,49 @@
+"""What the steps of one cell share, and the one way from an example to what is learnt and asked."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from harness.core.protocols import Prompter
+from harness.core.values import Example, Prompt, Request, TrainingExample
+from harness.results.folder import RunFolder
+from harness.runner.cells import Cell
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class CellContext:
+    """What the steps of one cell share."""
+
+    cell: Cell
+    folder: RunFolder
+    workbench: ModelPool
+    progress: Progress
+    pool: tuple[Example, ...]
+    prompter: Prompter
+
+
+def lesson(attempt: CellContext, example: Example) -> TrainingExample:
+    """What is learnt from an example: the prompt its program asks with, and its target.
+
+    `rejected` in its meta data is an answer that is worse than the target; preferences learn from it.
+    """
+    render, worse = attempt.cell.task.format.render, example.meta.get("rejected")
+    return TrainingExample(
+        id=example.id,
+        messages=attempt.prompter(example).messages,
+        answer=render(example.target),
+        rejected=None if worse is None else worse if isinstance(worse, str) else render(worse),
+    )
+
+
+def request(cell: Cell, example: Example, prompt: Prompt) -> Request:
+    constraint = cell.task.format.constraint() if cell.recipe.program.constrain else None
+    return Request(
+        id=example.id,
+        messages=prompt.messages,
+        max_new_tokens=cell.task.max_new_tokens,
+        constraint=constraint,
+        seed=cell.seed,
+    )

@@ -1,0 +1,151 @@
+"""What a worker does with a cell, wherever it runs: in this process, another one, another machine.
+
+Run folders are the only thing that workers write. A worker that sees the results folder writes
+there; one on a machine without it writes to a folder of its own, whose files travel back.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import sys
+import tempfile
+import uuid
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Job, Notify, Worker
+from harness.core.keys import digest
+from harness.core.protocols import StepRecord
+from harness.results.folder import RunFolder
+from harness.results.locks import Lock
+from harness.runner.cells import Cell
+from harness.runner.execute import execute, failed
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
+"""What a system says when nothing can be written any more: no other cell could finish either."""
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellResult:
+    """A cell's record, whether it was run now, and its files where they are not in place yet."""
+
+    record: dict[str, Any]
+    fresh: bool
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellWork:
+    """Opens a worker; picklable. `mark` is a file by which a worker knows the results folder."""
+
+    results: Path
+    cache: bool
+    mark: str = ""
+    command: tuple[str, ...] = ()
+    """The command line as the user typed it, which every run records."""
+
+    @contextmanager
+    def marked(self) -> Iterator[CellWork]:
+        """The same, for workers anywhere, while the mark is in the results folder."""
+        runs = self.results.resolve() / "runs"
+        mark = runs / f".seen-by-{uuid.uuid4().hex[:12]}"
+        mark.touch()
+        try:
+            yield replace(self, results=runs.parent, mark=mark.name, command=tuple(sys.argv))
+        finally:
+            mark.unlink(missing_ok=True)
+
+    def __call__(self) -> Worker:
+        seen = (self.results / "runs" / self.mark).exists()
+        results = self.results if seen else Path(tempfile.mkdtemp(prefix="harness-"))
+        workbench = ModelPool(results / "answers" if self.cache else None)
+        sys.argv = list(self.command) or sys.argv
+
+        def worker(cell: Cell, notify: Notify) -> CellResult:
+            folder = RunFolder(results / "runs" / cell.id)
+            folder.path.parent.mkdir(parents=True, exist_ok=True)
+            with Lock(folder.path):
+                record = folder.finished()
+                fresh = record is None
+                if record is None:
+                    record = _attempt(cell, folder, workbench, _Relay(notify))
+            return CellResult(record=record, fresh=fresh, files={} if seen else packed(folder.path))
+
+        return worker
+
+
+def job(cell: Cell) -> Job:
+    """Cells of one model and base go to one worker where that is possible: it has the model loaded."""
+    return Job(what=cell, group=digest([cell.model, cell.recipe.base.identity()]))
+
+
+def packed(folder: Path) -> dict[str, bytes]:
+    """The files of a run folder by relative path."""
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def unpack(files: Mapping[str, bytes], folder: Path) -> None:
+    """Put the files of a run in place, `run.json` last: its existence means that the rest is there.
+
+    Raises:
+        ConfigError: a name that would leave the folder.
+    """
+    for name in sorted(files, key=lambda name: name == "run.json"):
+        path = folder / name
+        if not path.resolve().is_relative_to(folder.resolve()):
+            raise ConfigError(f"a worker sent a file named '{name}', which leaves its folder", file=folder)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part = path.with_name(f".{path.name}.part")
+        part.write_bytes(files[name])
+        part.replace(path)
+
+
+def replay(progress: Progress, cell: Cell, event: tuple[str, tuple[Any, ...], dict[str, Any]]) -> None:
+    """Show what a worker reported."""
+    name, words, named = event
+    getattr(progress, name)(cell, *words, **named)
+
+
+class _Relay(Progress):
+    """Reports to a function instead of a terminal."""
+
+    def __init__(self, notify: Notify) -> None:
+        self._notify = notify
+
+    def state(self, cell: Cell, state: str) -> None:
+        self._notify(("state", (state,), {}))
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        self._notify(("step", (step,), {}))
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        self._notify(("answering", (), {"done": done, "total": total}))
+
+    def answered(self, cell: Cell) -> None:
+        self._notify(("answered", (), {}))
+
+
+def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
+    progress.state(cell, "starting")
+    try:
+        return execute(cell, folder, workbench, progress)
+    except (KeyboardInterrupt, ConfigError):
+        raise
+    except Exception as error:
+        if isinstance(error, OSError) and error.errno in NO_ROOM:
+            remedy = "what is answered is kept: make room and give the same command again"
+            raise ConfigError(
+                f"cannot be written: {error.strerror}", file=folder.path, remedy=remedy
+            ) from None
+        log.debug("cell %s failed", cell.id, exc_info=True)
+        workbench.discard()
+        return failed(cell, folder, error)

@@ -1,0 +1,39 @@
+"""Keeping DuckDB in step with the run folders while runs finish."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+
+
+def open_index(results: Path) -> None:
+    """Fail before any work when the index cannot be written; a damaged one is made again.
+
+    Raises:
+        ConfigError: the folder cannot be written, or another process holds the database.
+    """
+    from harness.results.database.ingest import rebuild
+    from harness.results.database.store import DamagedError, check
+    from harness.runner.runner import check_writable
+
+    check_writable(results)
+    try:
+        check(results)
+    except DamagedError as error:
+        done = rebuild(results)
+        print(
+            f"warning: {error.file}: {error.message}; made again from the run folders ({done.runs} runs)",
+            file=sys.stderr,
+        )
+
+
+def index(results: Path, folder: Path) -> None:
+    """Bring a finished run into DuckDB; a locked index is no reason to stop the other runs."""
+    from harness.results.database.ingest import ingest_run
+
+    try:
+        ingest_run(results, folder)
+    except ConfigError as error:
+        print(f"warning: {folder.name} is not indexed yet: {error}", file=sys.stderr)

@@ -1,0 +1,135 @@
+"""One cell from start to finish: train, check parity, ask, score, record.
+
+Every step looks first at what an earlier, interrupted attempt left behind, and goes on from it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import datetime
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.kinds import build
+from harness.core.protocols import DataContext, Engine
+from harness.core.values import Example
+from harness.results.folder import RunFolder
+from harness.runner import environment, memory_forecast, scoring
+from harness.runner.answering import answer
+from harness.runner.cell_context import CellContext, lesson, request
+from harness.runner.cells import Cell
+from harness.runner.model_pool import ModelPool, fingerprint, is_server
+from harness.runner.peak_memory import PeakMemory
+from harness.runner.progress import Progress
+from harness.runner.training_stages import train
+
+
+def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
+    """Run a cell and return its record, which is then also in `run.json`."""
+    clock = time.monotonic()
+    head = cell.describe() | environment.record() | {"started_at": _now()}
+    folder.begin(head)
+    with PeakMemory() as peak:
+        made: list[Mapping[str, Any]] = []
+        pool = _pool(cell, workbench, folder, made.append)
+        prompter = cell.recipe.program.prepare(cell.task, pool, cell.seed)
+        attempt = CellContext(
+            cell=cell, folder=folder, workbench=workbench, progress=progress, pool=pool, prompter=prompter
+        )
+        predicted: list[int | None] = []
+        engine, learnt, parity = _prepare(attempt, predicted.append)
+        answered = answer(attempt, engine)
+    rows = folder.rows()
+    record = head | {
+        "status": "done",
+        "error": None,
+        "seconds": time.monotonic() - clock,
+        "finished_at": _now(),
+        "generated": made,
+        "train": learnt,
+        "answer": answered,
+        "runtime": environment.runtime(engine),
+        "peak_memory_bytes": peak.process,
+        "peak_device_bytes": peak.device,
+        "predicted_peak_bytes": predicted[0] if predicted else None,
+        "prompt_tokens_mean": answered["tokens_in_mean"],
+        "metrics": scoring.metrics(rows),
+        "parity": parity,
+        "counts": scoring.counts(rows, cell.task.primary),
+    }
+    folder.finish(record)
+    return record
+
+
+def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any]:
+    """Record that a cell could not be finished; what it had answered stays on disk."""
+    record = (
+        cell.describe()
+        | environment.record()
+        | {
+            "started_at": _now(),
+            "finished_at": _now(),
+            "seconds": 0.0,
+            "status": "failed",
+            "error": f"{type(error).__name__}: {error}",
+            "train": None,
+            "answer": None,
+            "metrics": {},
+            "parity": getattr(error, "checks", []),
+            "counts": {},
+        }
+    )
+    folder.finish(record)
+    return record
+
+
+def _pool(
+    cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[Mapping[str, Any]], None]
+) -> tuple[Example, ...]:
+    """The labelled examples that this recipe may learn from or show: train only."""
+    if not cell.recipe.learns:
+        return ()
+
+    def engine(spec: str) -> Engine:
+        if is_server(spec):
+            return workbench.server(spec)
+        plain = dataclasses.replace(cell.recipe, base=build("base", "plain"))
+        identity = digest([fingerprint(spec), plain.base.identity()])
+        return workbench.engine(workbench.base(spec, plain), identity)
+
+    cache = folder.path.parent.parent / "generated"
+    context = DataContext(engine=engine, cache=cache, model=cell.model, note=note)
+    return tuple(cell.recipe.data.examples(cell.task, cell.seed, context))
+
+
+def _prepare(
+    attempt: CellContext, predicted: Callable[[int | None], None]
+) -> tuple[Engine, dict[str, Any] | None, list[dict[str, Any]]]:
+    """The engine that will answer, with what training cost and which parity checks it passed;
+    `predicted` is told the peak memory to expect."""
+    cell, workbench = attempt.cell, attempt.workbench
+    if is_server(cell.model):
+        return workbench.server(cell.model), None, []
+    if not cell.recipe.weights:
+        model = workbench.base(cell.model, cell.recipe)
+        predicted(memory_forecast.peak(attempt, model, ()))
+        return workbench.engine(model, digest([cell.fingerprint, cell.recipe.base.identity()])), None, []
+    from harness.training import parity
+
+    model = workbench.base(cell.model, cell.recipe, fresh=True)
+    lessons = [lesson(attempt, example) for example in attempt.pool]
+    predicted(memory_forecast.peak(attempt, model, lessons))
+    canary = parity.canary(model, lessons)
+    model, learnt = train(attempt, model, lessons)
+    learnt["lessons"] = len(lessons)
+    attempt.progress.state(cell, "checking")
+    asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
+    checks = parity.check(model, lessons, canary, asked)
+    parity.require(checks)
+    return workbench.engine(model, cell.key), learnt, [dataclasses.asdict(check) for check in checks]
+
+
+def _now() -> str:
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")

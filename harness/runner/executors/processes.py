@@ -1,0 +1,155 @@
+"""Several processes of this machine: `processes:4`.
+
+Each worker is a fresh interpreter with a pipe of its own. A worker that dies (kill -9, out of
+memory, a crash in native code) takes down nothing but itself: its job goes to a new worker. A
+worker whose parent has died stops at its next word to it.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing import get_context
+from multiprocessing.connection import Connection, wait
+from pathlib import Path
+from typing import Any, ClassVar
+
+from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.kinds import knob
+
+_CONTEXT = get_context("spawn")
+"""A fork would copy locks and threads of the libraries; CUDA refuses it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Processes(Executor):
+    """`workers` processes. Cores are divided among them unless OMP_NUM_THREADS says otherwise; GPUs
+    are dealt out in turn, one to a worker."""
+
+    argument: ClassVar[str] = "workers"
+
+    workers: int = knob(0, doc="how many; 0 is one per GPU, or two without any")
+
+    def __post_init__(self) -> None:
+        if self.workers < 0:
+            raise ValueError("workers must not be negative")
+
+    def run(
+        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
+    ) -> Iterator[tuple[int, Any]]:
+        line = JobQueue(jobs)
+        count = min(self.workers or max(len(_gpus()), 2), len(jobs))
+        places = [_Place(number, count, open_worker) for number in range(count)]
+        try:
+            while line or any(place.position is not None for place in places):
+                for place in places:
+                    place.work_on(line)
+                busy = [place for place in places if place.position is not None]
+                ready = wait([place.pipe for place in busy])
+                for place in busy:
+                    if place.pipe in ready:
+                        yield from place.hear(line, notify)
+        finally:
+            for place in places:
+                place.stop()
+
+
+@dataclass
+class _Place:
+    """A worker process and what it is doing; started when there is something to do."""
+
+    number: int
+    count: int
+    open_worker: Callable[[], Worker]
+    position: int | None = None
+    group: str | None = None
+    process: Any = None
+    pipe: Connection = field(init=False)
+
+    def work_on(self, line: JobQueue) -> None:
+        if self.position is not None or (taken := line.take(self.group)) is None:
+            return
+        if self.process is None or not self.process.is_alive():
+            self._start()
+        self.position, self.group = taken, line.jobs[taken].group
+        try:
+            self.pipe.send(line.jobs[taken].what)
+        except OSError:
+            # Died while idle: reading its pipe will say so, and the job goes back in line.
+            return
+
+    def hear(self, line: JobQueue, notify: Callable[[int, Any], None]) -> Iterator[tuple[int, Any]]:
+        """One word of the worker; a closed pipe is its death."""
+        position = self.position
+        assert position is not None
+        try:
+            word, value = self.pipe.recv()
+        except (EOFError, OSError):
+            self.stop()
+            lost = line.lost(position, f"exit code {self._exit_code}")
+            if lost is not None:
+                yield position, lost
+            return
+        if word == "event":
+            notify(position, value)
+            return
+        self.position = None
+        if word == "raised":
+            raise value
+        yield position, value
+
+    def stop(self) -> None:
+        """Everything a worker has written is whole or recognised as cut off: it need not be asked."""
+        self.position = self.group = None
+        if self.process is not None:
+            self.process.kill()
+            self.process.join()
+            self.pipe.close()
+            self._exit_code = self.process.exitcode
+            self.process.close()
+            self.process = None
+
+    def _start(self) -> None:
+        self.pipe, theirs = _CONTEXT.Pipe()
+        gpus = _gpus()
+        variables = {"OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // self.count))}
+        variables |= {"CUDA_VISIBLE_DEVICES": gpus[self.number % len(gpus)]} if gpus else {}
+        arguments = (theirs, variables, self.open_worker)
+        self.process = _CONTEXT.Process(target=_serve, args=arguments, daemon=True)
+        self.process.start()
+        theirs.close()
+
+
+def _serve(pipe: Connection, variables: dict[str, str], open_worker: Callable[[], Worker]) -> None:
+    """What a worker process does until its pipe closes."""
+    # Ctrl-C reaches the whole process group; the parent decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    given = os.environ.get("OMP_NUM_THREADS")
+    os.environ.update(variables | ({"OMP_NUM_THREADS": given} if given else {}))
+
+    def tell(word: str, value: Any) -> None:
+        try:
+            pipe.send((word, value))
+        except OSError:
+            os._exit(1)
+
+    try:
+        worker = open_worker()
+        while True:
+            try:
+                job = pipe.recv()
+            except (EOFError, OSError):
+                return
+            tell("done", worker(job, lambda event: tell("event", event)))
+    except Exception as error:
+        tell("raised", error)
+
+
+def _gpus() -> list[str]:
+    """Names of the visible GPUs, found without importing torch in the parent."""
+    if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
+        return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
+    found = Path("/proc/driver/nvidia/gpus")
+    return [str(number) for number, _ in enumerate(found.iterdir())] if found.is_dir() else []

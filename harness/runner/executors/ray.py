@@ -1,0 +1,190 @@
+"""A Ray cluster: `ray` (this machine, or the cluster this process is part of) or `ray:ADDRESS`.
+
+Each worker is an actor that keeps its base model. A node that is lost takes its workers along;
+their jobs go to the others, and new workers are started as nodes join. Ray is an optional extra.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.kinds import knob
+
+TICK = 0.5
+"""Seconds between two looks at what workers report."""
+PATIENCE = 300.0
+"""Seconds without any worker (an autoscaler may be starting machines) before giving up."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ray(Executor):
+    """`cpus`, `gpus` and `memory_gb` are what one worker needs; as many start as the cluster holds."""
+
+    paper = "Moritz et al. 2018, Ray: A Distributed Framework for Emerging AI Applications"
+    argument: ClassVar[str] = "address"
+
+    address: str = knob("", doc="of the head node; empty: RAY_ADDRESS, or a cluster on this machine")
+    cpus: float = knob(1.0, doc="cores per worker")
+    gpus: float | None = knob(None, doc="GPUs per worker; None is one where the cluster has any")
+    memory_gb: float = knob(0.0, doc="memory per worker that Ray sets aside, in GB; 0 is no demand")
+
+    def run(
+        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
+    ) -> Iterator[tuple[int, Any]]:
+        ray = _ray()
+        ours = not ray.is_initialized()
+        if ours:
+            _connect(ray, self.address)
+        crew = _Crew(ray, self, open_worker, JobQueue(jobs), notify)
+        try:
+            yield from crew.results()
+        finally:
+            crew.dismiss()
+            if ours:
+                ray.shutdown()
+
+    def needs(self, resources: dict[str, float]) -> dict[str, float]:
+        """What one worker asks of a cluster with these resources, by Ray's names."""
+        gpus = self.gpus if self.gpus is not None else float(resources.get("GPU", 0) >= 1)
+        return {"CPU": self.cpus, "GPU": gpus, "memory": self.memory_gb * 1e9}
+
+
+class _Place:
+    """One actor. It gets its first job once it has been placed on a node."""
+
+    def __init__(self, actor: Any) -> None:
+        self.actor = actor
+        self.waits_for = actor.ready.remote()
+        self.position: int | None = None
+        self.group: str | None = None
+
+
+class _Crew:
+    def __init__(
+        self,
+        ray: Any,
+        settings: Ray,
+        open_worker: Callable[[], Worker],
+        line: JobQueue,
+        notify: Callable[[int, Any], None],
+    ) -> None:
+        self._ray, self._settings, self._line, self._notify = ray, settings, line, notify
+        self._open_worker = ray.put(open_worker)
+        self._places: list[_Place] = []
+        self._seen = time.monotonic()
+
+    def results(self) -> Iterator[tuple[int, Any]]:
+        while self._line or any(place.position is not None for place in self._places):
+            self._hire()
+            waiting = {place.waits_for: place for place in self._places if place.waits_for is not None}
+            ready = self._ray.wait(list(waiting), timeout=TICK)[0] if waiting else self._pause()
+            self._relay()
+            for reference in ready:
+                yield from self._settle(waiting[reference])
+            for place in self._places:
+                self._assign(place)
+
+    def _pause(self) -> list[Any]:
+        time.sleep(TICK)
+        return []
+
+    def dismiss(self) -> None:
+        for place in self._places:
+            self._ray.kill(place.actor, no_restart=True)
+
+    def _hire(self) -> None:
+        """Start workers while the cluster has room for them and jobs wait for one."""
+        resources = self._ray.cluster_resources()
+        needs = self._settings.needs(resources)
+        room = min((int(resources.get(name, 0) // need) for name, need in needs.items() if need), default=1)
+        idle = sum(place.position is None for place in self._places)
+        if self._places or room:
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > PATIENCE:
+            raise ConfigError(
+                f"the Ray cluster has no room for a worker that needs {needs}",
+                remedy="ask for less: --executor '{kind: ray, cpus: 1, gpus: 0}', or add nodes",
+            )
+        for _ in range(min(room - len(self._places), len(self._line) - idle)):
+            options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_concurrency": 2}
+            options |= {"memory": needs["memory"]} if needs["memory"] else {}
+            actor = self._ray.remote(_Actor).options(**options).remote(self._open_worker)
+            self._places.append(_Place(actor))
+
+    def _assign(self, place: _Place) -> None:
+        if place.waits_for is None and (taken := self._line.take(place.group)) is not None:
+            place.position, place.group = taken, self._line.jobs[taken].group
+            place.waits_for = place.actor.run.remote(self._line.jobs[taken].what)
+
+    def _settle(self, place: _Place) -> Iterator[tuple[int, Any]]:
+        """A worker is ready, done or dead."""
+        position, reference = place.position, place.waits_for
+        place.position = place.waits_for = None
+        try:
+            result = self._ray.get(reference)
+        except self._ray.exceptions.RayTaskError as error:
+            raise error.cause if isinstance(error.cause, Exception) else error from None
+        except self._ray.exceptions.RayError as error:
+            self._places.remove(place)
+            lost = None if position is None else self._line.lost(position, type(error).__name__)
+            if position is not None and lost is not None:
+                yield position, lost
+            return
+        if position is not None:
+            yield position, result
+
+    def _relay(self) -> None:
+        """Progress of all workers, to whoever shows it; a dead one is noticed elsewhere."""
+        asked = {
+            place.actor.events.remote(): place.position
+            for place in self._places
+            if place.position is not None
+        }
+        ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=TICK) if asked else ([], [])
+        for reference in ready:
+            try:
+                events = self._ray.get(reference)
+            except self._ray.exceptions.RayError:
+                continue
+            for event in events:
+                self._notify(asked[reference], event)
+
+
+class _Actor:
+    """Runs in a worker of Ray: one thread works, another hands out what it reports."""
+
+    def __init__(self, open_worker: Callable[[], Worker]) -> None:
+        self._worker = open_worker()
+        self._events: deque[Any] = deque()
+
+    def ready(self) -> bool:
+        return True
+
+    def run(self, what: Any) -> Any:
+        return self._worker(what, self._events.append)
+
+    def events(self) -> list[Any]:
+        return [self._events.popleft() for _ in range(len(self._events))]
+
+
+def _ray() -> Any:
+    try:
+        import ray
+    except ImportError:
+        raise ConfigError(
+            "--executor ray needs Ray", remedy="pip install 'finetune-or-prompt-harness[ray]'"
+        ) from None
+    return ray
+
+
+def _connect(ray: Any, address: str) -> None:
+    try:
+        ray.init(address=address or None, configure_logging=False)
+    except (ConnectionError, ValueError, RuntimeError) as error:
+        raise ConfigError(f"no Ray cluster at '{address}': {str(error).splitlines()[0]}") from None

@@ -1,0 +1,79 @@
+"""Models and engines of one process: an untrained base is loaded once and shared by cells."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.keys import digest
+from harness.core.protocols import Engine, LanguageModel
+from harness.core.recipes import Recipe
+from harness.core.secrets import refuse_in_model
+from harness.runner.peak_memory import release
+
+
+class ModelPool:
+    """Opens engines; `cache` is the folder of remembered answers, or None to ask every time."""
+
+    def __init__(self, cache: Path | None) -> None:
+        self.cache = cache
+        self._held: tuple[str, LanguageModel] | None = None
+
+    def base(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
+        """The recipe's base model; `fresh` loads one that training may change."""
+        key = digest([spec, recipe.base.identity()])
+        if not fresh and self._held is not None and self._held[0] == key:
+            return self._held[1]
+        self.discard()
+        model: LanguageModel = recipe.base.load(spec)
+        if not fresh:
+            self._held = (key, model)
+        return model
+
+    def discard(self) -> None:
+        """Forget the held base, so that its memory is free for the next."""
+        self._held = None
+        release()
+
+    def engine(self, model: LanguageModel, identity: str) -> Engine:
+        """An engine over a loaded model; `identity` says which weights answer."""
+        from harness.engines.engine_for import local
+
+        return self.remembering(local(model), identity)
+
+    def server(self, spec: str) -> Engine:
+        """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""
+        if spec.startswith("openai:"):
+            from harness.engines.openai import OpenAIEngine, without_limits
+
+            return self.remembering(OpenAIEngine(spec), without_limits(spec))
+        from harness.engines.fake import FakeEngine
+
+        return FakeEngine(spec.partition(":")[2] or "fake")
+
+    def remembering(self, engine: Engine, identity: str) -> Engine:
+        if self.cache is None:
+            return engine
+        from harness.engines.answer_cache import CachedEngine
+
+        return CachedEngine(engine, self.cache, identity)
+
+
+def is_server(spec: str) -> bool:
+    """Whether a model is asked over a wire (or faked) instead of loaded here."""
+    return spec.startswith("openai:") or spec == "fake" or spec.startswith("fake:")
+
+
+def fingerprint(spec: str) -> str:
+    """What identifies a model: its files; for a server only its address is known.
+
+    Raises:
+        ConfigError: no such model, or a secret in a server's address.
+    """
+    if is_server(spec):
+        refuse_in_model(spec)
+        from harness.engines.openai import without_limits
+
+        return digest(["server", without_limits(spec)])
+    from harness.models.fingerprint import fingerprint as of_files
+
+    return of_files(spec)

@@ -1,0 +1,241 @@
+"""Live progress: a rich table on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.core.protocols import StepRecord
+
+if TYPE_CHECKING:
+    from harness.runner.cells import Cell
+
+
+class Progress:
+    """Says nothing: what tests and `--quiet` use, and the shape that the others follow."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        return None
+
+    def plan(self, cells: Sequence[Cell]) -> None: ...
+
+    def state(self, cell: Cell, state: str) -> None: ...
+
+    def step(self, cell: Cell, step: StepRecord) -> None: ...
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None: ...
+
+    def answered(self, cell: Cell) -> None: ...
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None: ...
+
+
+def outcome(record: dict[str, Any]) -> str:
+    """One cell's result in a few words."""
+    if record["status"] == "failed":
+        return f"failed: {record['error']}"
+    if record["status"] == "pruned":
+        return f"pruned: {record['stopped']}"
+    primary = record["task"]["primary"]
+    score = record["metrics"].get(primary)
+    valid = record["metrics"].get("valid_extracted")
+    if score is None:
+        return "no answer could be scored"
+    return f"{primary} {score['mean']:.3f} (n={score['n']})" + (
+        f" · valid {valid['mean']:.0%}" if valid else ""
+    )
+
+
+def left(seconds: float) -> str:
+    """A rest of time in the unit that people would say it in."""
+    if seconds < 100:
+        return f"{seconds:.0f} s left"
+    return f"{seconds / 60:.0f} min left" if seconds < 6000 else f"{seconds / 3600:.1f} h left"
+
+
+class Several(Progress):
+    """Tells each of its members everything, in their order."""
+
+    def __init__(self, members: Sequence[Progress]) -> None:
+        self._members = members
+        self._entered = ExitStack()
+
+    def __enter__(self) -> Self:
+        for member in self._members:
+            self._entered.enter_context(member)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._entered.__exit__(kind, error, trace)
+
+    def plan(self, cells: Sequence[Cell]) -> None:
+        for member in self._members:
+            member.plan(cells)
+
+    def state(self, cell: Cell, state: str) -> None:
+        for member in self._members:
+            member.state(cell, state)
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        for member in self._members:
+            member.step(cell, step)
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        for member in self._members:
+            member.answering(cell, done=done, total=total)
+
+    def answered(self, cell: Cell) -> None:
+        for member in self._members:
+            member.answered(cell)
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+        for member in self._members:
+            member.finished(cell, record, fresh=fresh)
+
+
+class PlainProgress(Progress):
+    """A line per change of state and every 10 seconds in between: for CI logs."""
+
+    def __init__(self, every: float = 10.0) -> None:
+        self._every, self._last, self._counts = every, 0.0, (0, 0)
+        self._best: float | None = None
+
+    def _say(self, cell: Cell, text: str) -> None:
+        self._last = time.monotonic()
+        print(f"{cell.id}: {text}", file=sys.stderr, flush=True)
+
+    def _due(self) -> bool:
+        return time.monotonic() - self._last >= self._every
+
+    def plan(self, cells: Sequence[Cell]) -> None:
+        count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
+        print(f"{count}; what is complete is not repeated", file=sys.stderr, flush=True)
+
+    def state(self, cell: Cell, state: str) -> None:
+        self._say(cell, state)
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        if step.dev_loss is not None or step.dev_score is not None or self._due():
+            dev = "" if step.dev_loss is None else f" · dev loss {step.dev_loss:.3f}"
+            dev += "" if step.dev_score is None else f" · dev score {step.dev_score:.3f}"
+            dev += "" if step.dev_part is None else f" of {step.dev_part}"
+            self._say(cell, f"epoch {step.epoch:.2f} step {step.step} loss {step.loss:.3f}{dev}")
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        self._counts = (done, total)
+        self._say(cell, f"answering {total} examples" + (f", {done} already answered" if done else ""))
+
+    def answered(self, cell: Cell) -> None:
+        done, total = self._counts[0] + 1, self._counts[1]
+        self._counts = (done, total)
+        if self._due():
+            self._say(cell, f"answered {done}/{total}")
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+        seconds = f" · {record['seconds']:.0f} s" if fresh else " · already done"
+        self._say(cell, outcome(record) + seconds)
+
+
+class LiveProgress(Progress):
+    """A table that is redrawn: per cell its state, progress, rate, time left and dev score."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._rows: dict[str, dict[str, Any]] = {}
+        self._live = Live(console=Console(stderr=True), get_renderable=self._table, refresh_per_second=4)
+
+    def __enter__(self) -> Self:
+        self._live.__enter__()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.__exit__(kind, error, trace)
+
+    def _table(self) -> Any:
+        from rich.table import Table
+
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for name in ("recipe", "seed", "state", "progress", "dev"):
+            table.add_column(name, justify="right" if name == "seed" else "left")
+        table.add_column("result", overflow="fold")
+        for row in self._rows.values():
+            cell = row["cell"]
+            labels = "" if cell.labels is None else f" (n={cell.labels})"
+            style = {"done": "green", "failed": "red", "waiting": "dim"}.get(row["state"], "")
+            dev = "" if row["dev"] is None else f"{row['dev']:.3f}"
+            table.add_row(
+                cell.recipe.name + labels,
+                str(cell.seed),
+                row["state"],
+                row["text"],
+                dev,
+                row["result"],
+                style=style,
+            )
+        return table
+
+    def plan(self, cells: Sequence[Cell]) -> None:
+        for cell in cells:
+            blank = {"cell": cell, "state": "waiting", "text": "", "dev": None, "result": "", "since": 0.0}
+            self._rows[cell.key] = blank
+
+    def state(self, cell: Cell, state: str) -> None:
+        self._rows[cell.key] |= {"state": state, "since": time.monotonic()}
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        row = self._rows[cell.key]
+        row["text"] = (
+            f"epoch {step.epoch:.2f} · loss {step.loss:.3f} · {step.tokens / step.seconds:.0f} tok/s"
+            + self._training_left(cell, step)
+        )
+        row["state"] = "training"
+        row["dev"] = step.dev_score if step.dev_score is not None else row["dev"]
+
+    def _training_left(self, cell: Cell, step: StepRecord) -> str:
+        """By the share of the stage's epochs that is done since its first step that was seen."""
+        row, stage = self._rows[cell.key], int(step.stage or 0)
+        if row.get("stage") != stage:
+            row |= {"stage": stage, "from": step.epoch, "at": time.monotonic()}
+            return ""
+        epochs = getattr(cell.recipe.weights[stage], "num_train_epochs", None)
+        done = step.epoch - row["from"]
+        if epochs is None or done <= 0:
+            return ""
+        return " · " + left((time.monotonic() - row["at"]) * max(epochs - step.epoch, 0.0) / done)
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        self._rows[cell.key] |= {"state": "answering", "done": done, "first": done, "total": total}
+        self._rows[cell.key]["since"] = time.monotonic()
+
+    def answered(self, cell: Cell) -> None:
+        row = self._rows[cell.key]
+        row["done"] += 1
+        rate = (row["done"] - row["first"]) / max(time.monotonic() - row["since"], 1e-9)
+        rest = left((row["total"] - row["done"]) / rate)
+        row["text"] = f"{row['done']}/{row['total']} · {rate:.1f}/s · {rest}"
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+        text = f"{record['seconds']:.0f} s" if fresh else "already done"
+        self._rows[cell.key] |= {"state": record["status"], "text": text, "result": outcome(record)}
+
+
+def choose(*, quiet: bool) -> Progress:
+    """The progress that fits where stderr goes."""
+    if quiet:
+        return Progress()
+    return LiveProgress() if sys.stderr.isatty() else PlainProgress()

@@ -1,0 +1,113 @@
+"""Run an experiment: skip what is complete, resume what was interrupted, record what fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import ConfigError, WorkerLostError
+from harness.core.execution import Executor
+from harness.core.kinds import build
+from harness.results.folder import RunFolder
+from harness.results.remote import mirror
+from harness.runner.cell_worker import CellResult, CellWork, job, replay, unpack
+from harness.runner.cells import Cell
+from harness.runner.execute import failed
+from harness.runner.progress import Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """Records of all cells in order, and how many of them were run now."""
+
+    records: tuple[dict[str, Any], ...]
+    folders: tuple[Path, ...]
+    fresh: int
+
+    @property
+    def failures(self) -> tuple[dict[str, Any], ...]:
+        return tuple(record for record in self.records if record["status"] == "failed")
+
+
+def run(
+    cells: Sequence[Cell],
+    results: Path,
+    *,
+    progress: Progress,
+    cache: bool = True,
+    on_finished: Callable[[Path], None] = lambda _: None,
+    executor: Executor | None = None,
+) -> Outcome:
+    """Bring every cell to completion; a failing one is recorded and the others go on.
+
+    Args:
+        results: the results folder; runs are below `runs/`.
+        on_finished: called in this process with each run's folder once it is complete (to ingest it).
+        executor: where cells run; None is this process.
+    """
+    check_writable(results)
+    folders = [RunFolder(results / "runs" / cell.id) for cell in cells]
+    progress.plan(cells)
+    records: dict[int, dict[str, Any]] = {}
+    fresh = 0
+    for position, done in _results(
+        cells, folders, CellWork(results=results, cache=cache), progress, executor
+    ):
+        records[position] = done.record
+        fresh += done.fresh
+        progress.finished(cells[position], done.record, fresh=done.fresh)
+        on_finished(folders[position].path)
+        mirror.push_run(results, folders[position].path)
+    return Outcome(
+        records=tuple(records[position] for position in range(len(cells))),
+        folders=tuple(folder.path for folder in folders),
+        fresh=fresh,
+    )
+
+
+def _results(
+    cells: Sequence[Cell],
+    folders: Sequence[RunFolder],
+    work: CellWork,
+    progress: Progress,
+    executor: Executor | None,
+) -> Iterator[tuple[int, CellResult]]:
+    """Every cell's position and result: what is complete first, the rest as it finishes."""
+    known = [folder.finished() for folder in folders]
+    left = [position for position, record in enumerate(known) if record is None]
+    for position, record in enumerate(known):
+        if record is not None:
+            yield position, CellResult(record=record, fresh=False)
+    if not left:
+        return
+
+    def notify(place: int, event: Any) -> None:
+        replay(progress, cells[left[place]], event)
+
+    jobs = [job(cells[position]) for position in left]
+    with work.marked() as open_worker:
+        for place, found in (executor or build("executors", "local")).run(jobs, open_worker, notify):
+            cell, folder = cells[left[place]], folders[left[place]]
+            if isinstance(found, WorkerLostError):
+                found = CellResult(record=failed(cell, folder, found), fresh=True)
+            unpack(found.files, folder.path)
+            yield left[place], found
+
+
+def check_writable(results: Path) -> None:
+    """Fail before any work when the results folder cannot take it.
+
+    Raises:
+        ConfigError: the folder, or the remote storage that it mirrors, cannot be made or written.
+    """
+    probe = results / "runs" / ".writable"
+    try:
+        probe.parent.mkdir(parents=True, exist_ok=True)
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        remedy = "choose another folder with --results, or make this one writable"
+        raise ConfigError(f"cannot be written: {error.strerror}", file=results, remedy=remedy) from None
+    mirror.check(results)

@@ -1,0 +1,111 @@
+"""From a completion to a sample row: parse, score, label the failure."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from harness.core.protocols import Scorer, Task
+from harness.core.values import Completion, Example, Invalid, Parsed, Prompt, Score
+from harness.evidence import failure_modes
+from harness.methods.recall import recall_at_k
+
+
+def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> dict[str, Any]:
+    """One row of `samples.jsonl`."""
+    row: dict[str, Any] = {
+        "sample_id": example.id,
+        "input": dict(example.input),
+        "target": example.target,
+        "group": example.group,
+        "meta": dict(example.meta),
+        "context_ids": list(example.context_ids),
+        "prompt": completion.prompt,
+        "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
+        "shots": list(prompt.shots),
+        "output": completion.text,
+        "tokens_in": completion.tokens_in,
+        "tokens_out": completion.tokens_out,
+        "seconds": completion.seconds,
+        "finish_reason": completion.finish_reason,
+        "cached": completion.cached,
+        "error": completion.error,
+    }
+    if completion.finish_reason == "error":
+        scores = [Score(scorer=s.name(), status="error", reason=completion.error or "") for s in task.scorers]
+        unread = {"status": "error", "reason": completion.error or "", "path": ""}
+        row |= {"strict": unread, "extracted": unread | {"value": None}}
+    else:
+        reading = task.format.read(completion.text)
+        scores = [_score(scorer, reading.extracted, example) for scorer in task.scorers]
+        row |= {"strict": _status(reading.strict), "extracted": _status(reading.extracted)}
+        found = reading.extracted
+        row["extracted"]["value"] = found.value if isinstance(found, Parsed) else None
+    row["scores"] = [dataclasses.asdict(score) for score in scores]
+    row["failure"] = failure_modes.label(row, task)
+    return row
+
+
+def _status(outcome: Parsed | Invalid) -> dict[str, Any]:
+    if isinstance(outcome, Parsed):
+        return {"status": "valid", "reason": "", "path": ""}
+    return {"status": "invalid", "reason": outcome.reason, "path": outcome.path}
+
+
+def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score:
+    name, version = scorer.name(), scorer.version
+    if isinstance(outcome, Invalid):
+        return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
+    try:
+        value, reason = scorer.score(outcome.value, example.target, example)
+    except Exception as error:  # a scorer's crash is a fact about the scorer, not about the answer
+        reason = f"{type(error).__name__}: {error}"
+        return Score(scorer=name, status="error", reason=reason, version=version)
+    return Score(scorer=name, status="scored", value=float(value), reason=reason, version=version)
+
+
+def primary(task: Task, example: Example, answer: str) -> float | None:
+    """The primary scorer's value of an answer after extraction: 0 when invalid, None when the scorer
+    failed."""
+    scorer = next(scorer for scorer in task.scorers if scorer.name() == task.primary)
+    return _score(scorer, task.format.read(answer).extracted, example).value
+
+
+def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
+    """Mean and n of every scorer (after extraction and strict), validity, and recall@k."""
+    columns: dict[str, list[float]] = {}
+    for row in rows:
+        if row["finish_reason"] == "error":
+            continue
+        valid = float(row["strict"]["status"] == "valid")
+        columns.setdefault("valid_strict", []).append(valid)
+        columns.setdefault("valid_extracted", []).append(float(row["extracted"]["status"] == "valid"))
+        for score in row["scores"]:
+            if score["value"] is not None:
+                columns.setdefault(score["scorer"], []).append(score["value"])
+                columns.setdefault(f"{score['scorer']}_strict", []).append(score["value"] * valid)
+        if row["passages"] and row["context_ids"]:
+            found = [passage["document"] for passage in row["passages"]]
+            columns.setdefault("recall_at_k", []).append(recall_at_k(found, row["context_ids"]))
+    return {name: {"mean": sum(values) / len(values), "n": len(values)} for name, values in columns.items()}
+
+
+def mean_score(rows: Iterable[dict[str, Any]], scorer: str) -> float:
+    """Mean of one scorer over sample rows; 0 when nothing was scored."""
+    values = [s["value"] for row in rows for s in row["scores"] if s["scorer"] == scorer]
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else 0.0
+
+
+def value(row: dict[str, Any], scorer: str) -> float | None:
+    """One scorer's value of a sample row; None where it failed."""
+    found: float | None = next(s["value"] for s in row["scores"] if s["scorer"] == scorer)
+    return found
+
+
+def counts(rows: Sequence[dict[str, Any]], primary: str) -> dict[str, int]:
+    """How many answers were scored, invalid, in error, and cut off by the token limit."""
+    statuses = [s["status"] for row in rows for s in row["scores"] if s["scorer"] == primary]
+    found = {status: statuses.count(status) for status in ("scored", "invalid", "error")}
+    return found | {"truncated": sum(row["finish_reason"] == "length" for row in rows)}

@@ -1,0 +1,123 @@
+"""One command under torchrun or `accelerate launch`: the first process runs it, the others help train.
+
+The leading process does everything that a single one would. For each training stage it tells the
+others which one; they load the model, and all go through the training loop together.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Executor
+from harness.core.values import Example
+from harness.results.folder import RunFolder
+from harness.runner.cell_context import CellContext, lesson
+from harness.runner.cells import Cell
+from harness.runner.model_pool import ModelPool
+from harness.runner.progress import Progress
+
+log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class StageOrder:
+    """A training stage to help with."""
+
+    cell: Cell
+    index: int
+    folder: Path
+    pool: tuple[Example, ...]
+
+
+def alone() -> bool:
+    """Whether this process was started by itself."""
+    from harness.training.distributed import started
+
+    return started() == 1
+
+
+@contextlib.contextmanager
+def leading(executor: Executor | None) -> Iterator[bool]:
+    """Whether this process is the one that runs the command. In any other the block's work is done
+    by the time that it is entered: it has helped until the leading process left its own block.
+
+    Raises:
+        ConfigError: cells are to run in yet other processes.
+    """
+    if alone():
+        yield True
+        return
+    from harness.training.distributed import group
+
+    if executor is not None and executor.name() != "local":
+        raise ConfigError(
+            "under torchrun all processes train one cell together", remedy="leave --executor at local"
+        )
+    if not group().leads:
+        _help()
+        yield False
+        return
+    yield True
+    group().told(lambda: None)
+
+
+@contextlib.contextmanager
+def together(attempt: CellContext, index: int) -> Iterator[None]:
+    """Have the other processes train this stage too while the block does.
+
+    Raises:
+        ConfigError: this kind of weights is not trained by the loop that can share its steps.
+        SystemExit: training failed, and the others cannot know where.
+    """
+    if alone():
+        yield
+        return
+    from harness.training.distributed import group
+    from harness.training.supervised import Supervised
+
+    stage = attempt.cell.recipe.weights[index]
+    if not isinstance(stage, Supervised):
+        raise ConfigError(f"{stage.name()} trains in one process", remedy="run it without torchrun")
+    order = StageOrder(
+        cell=attempt.cell, index=index, folder=attempt.folder.path.resolve(), pool=attempt.pool
+    )
+    group().told(lambda: order)
+    try:
+        yield
+    except Exception as error:
+        log.error("%s: %s", attempt.cell.id, error)
+        raise SystemExit(3) from error
+
+
+def _help() -> None:
+    """Train what the leading process says, until it has no more."""
+    from harness.training.distributed import group
+
+    workbench = ModelPool(None)
+    while (order := group().told(lambda: None)) is not None:
+        _train(order, workbench)
+
+
+def _train(order: StageOrder, workbench: ModelPool) -> None:
+    from harness.runner.training_stages import training_context
+
+    cell, folder = order.cell, RunFolder(order.folder)
+    prompter = cell.recipe.program.prepare(cell.task, order.pool, cell.seed)
+    attempt = CellContext(
+        cell=cell,
+        folder=folder,
+        workbench=workbench,
+        progress=Progress(),
+        pool=order.pool,
+        prompter=prompter,
+    )
+    model = workbench.base(cell.model, cell.recipe, fresh=True)
+    for before, stage in enumerate(cell.recipe.weights[: order.index]):
+        model = stage.load(model, folder.stage(before))
+    lessons = [lesson(attempt, example) for example in order.pool]
+    cell.recipe.weights[order.index].train(model, lessons, training_context(attempt, order.index))

@@ -1,0 +1,136 @@
+"""From the runner's events to a tracker; the tracker's troubles stay its own."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from harness.core.kinds import Spec, build
+from harness.core.protocols import StepRecord
+from harness.runner.loggers._base import About, Logger, RunLog
+from harness.runner.progress import Progress, Several
+
+if TYPE_CHECKING:
+    from harness.runner.cells import Cell
+
+log = logging.getLogger(__name__)
+
+
+def watched(progress: Progress, names: Sequence[Spec], results: Path) -> Progress:
+    """`progress`, and every tracker named; just `progress` where none is.
+
+    Raises:
+        ConfigError: an unknown tracker, or one whose package is missing.
+    """
+    loggers: list[Logger] = [build("loggers", name) for name in names]
+    for logger in loggers:
+        logger.check()
+    return Several([progress, *(Feed(logger, results) for logger in loggers)]) if loggers else progress
+
+
+class Feed(Progress):
+    """Tells one tracker of every run that is done now; what was complete before is not told again."""
+
+    def __init__(self, logger: Logger, results: Path) -> None:
+        self._logger, self._results = logger, results
+        self._open: dict[str, RunLog] = {}
+        self._places: dict[str, tuple[str, int, int]] = {}
+        self._broken = False
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for key in list(self._open):
+            self._safely(self._open.pop(key).end, {}, failed=True)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def state(self, cell: Cell, state: str) -> None:
+        self._run(cell)
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        if run := self._run(cell):
+            self._safely(run.step, self._number(cell, step), _values(step))
+
+    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+        run = self._run(cell) if fresh else None
+        if run is not None:
+            del self._open[cell.key]
+            self._safely(run.end, _result(record), failed=record["status"] == "failed")
+
+    def _run(self, cell: Cell) -> RunLog | None:
+        if cell.key not in self._open and not self._broken:
+            described = cell.describe()
+            config = dict(
+                _flat({name: described[name] for name in ("recipe", "seed", "limit", "labels", "key")})
+            )
+            config |= {"task": cell.task.name, "model": cell.model}
+            about = About(id=cell.id, task=cell.task.name, config=config, results=self._results)
+            started = self._safely(self._logger.start, about)
+            if started is not None:
+                self._open[cell.key] = started
+        return None if self._broken else self._open.get(cell.key)
+
+    def _number(self, cell: Cell, step: StepRecord) -> int:
+        """Steps counted on through all stages of a run."""
+        stage, offset, last = self._places.get(cell.key, (step.stage, 0, 0))
+        if step.stage != stage:
+            offset += last
+        self._places[cell.key] = (step.stage, offset, step.step)
+        return offset + step.step
+
+    def _safely(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+        if self._broken:
+            return None
+        try:
+            # Trackers greet on stdout, which belongs to `--json`.
+            with redirect_stdout(sys.stderr):
+                return call(*given, **named)
+        except Exception as error:
+            self._broken = True
+            log.warning(
+                "%s failed and gets nothing more; the run goes on: %s: %s",
+                self._logger.name(), type(error).__name__, error,
+            )  # fmt: skip
+            return None
+
+
+def _values(step: StepRecord) -> dict[str, float]:
+    found = {
+        "train/loss": step.loss,
+        "train/learning_rate": step.learning_rate,
+        "train/grad_norm": step.grad_norm,
+        "train/epoch": step.epoch,
+        "train/tokens_per_second": step.tokens / step.seconds if step.seconds else None,
+        "dev/loss": step.dev_loss,
+        "dev/score" if step.dev_part is None else "dev/score_of_part": step.dev_score,
+    }
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _result(record: Mapping[str, Any]) -> dict[str, float]:
+    found = {f"test/{name}": metric["mean"] for name, metric in record["metrics"].items()}
+    found |= {f"cost/{name}": record.get(name) for name in ("seconds", "peak_memory_bytes")}
+    answer, train = record.get("answer") or {}, record.get("train") or {}
+    for name in ("latency_p50", "latency_p95", "tokens_in_mean", "tokens_out_mean"):
+        found[f"cost/{name}"] = answer.get(name)
+    found["cost/train_seconds"] = train.get("seconds")
+    return {name: float(value) for name, value in found.items() if value is not None}
+
+
+def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
+    """`{a: {b: 1}}` as `a.b` → 1; what is neither number nor text is written as text, None is left out."""
+    if isinstance(value, Mapping):
+        for key, item in value.items():
+            yield from _flat(item, f"{name}.{key}" if name else str(key))
+    elif isinstance(value, list | tuple):
+        for place, item in enumerate(value):
+            yield from _flat(item, f"{name}.{place}")
+    elif value is not None:
+        yield name, value if isinstance(value, str | int | float | bool) else str(value)

@@ -1,0 +1,86 @@
+"""How long a trial takes, from what was run before: said before the first one begins."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from harness.core.protocols import Task
+from harness.results import trials as journal
+from harness.results.folder import RunFolder
+from harness.search import flops_estimate as rough
+from harness.search.study_config import StudyConfig
+
+MOST_RUNS = 20
+"""Earlier runs that are read; the latest come first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Estimate:
+    """Seconds of a trial, and what they are known by."""
+
+    seconds: float
+    source: str
+    rough: bool = False
+
+
+def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
+    """By earlier runs, else roughly by the model's size; None where neither can be had. `task` is what
+    trials run on, None where they are no runs."""
+    known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
+    if known is not None:
+        return Estimate(seconds=known, source="by earlier runs")
+    guess = None if task is None else rough.seconds_per_trial(plan, task)
+    if guess is None:
+        return None
+    return Estimate(seconds=guess, source="roughly, by the model's size", rough=True)
+
+
+def seconds_per_trial(plan: StudyConfig, dev: int) -> float | None:
+    """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
+    are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
+    trials = [row["seconds"] for row in journal.read(plan.results) if _is_like(row, plan)]
+    found = trials or _of_runs(plan, dev)
+    return statistics.median(found) if found else None
+
+
+def _is_like(row: dict[str, Any], plan: StudyConfig) -> bool:
+    if row["state"] != "complete" or row["duplicate_of"] is not None or not row["seconds"]:
+        return False
+    if row["study"] == plan.study:
+        return True
+    mine = (plan.task_name, plan.model, plan.recipe["name"], plan.labels, plan.limit)
+    return mine == tuple(row.get(name) for name in ("task", "model", "recipe", "labels", "limit"))
+
+
+def _of_runs(plan: StudyConfig, dev: int) -> list[float]:
+    labels = "" if plan.labels is None else f"-n{plan.labels}"
+    folders = (plan.results / "runs").glob(f"{plan.task_name}-{plan.recipe['name']}{labels}-*")
+    latest = sorted(folders, key=_changed, reverse=True)[:MOST_RUNS]
+    records = [record for folder in latest if (record := RunFolder(folder).finished()) is not None]
+    asked = dev if plan.limit is None else min(dev, plan.limit)
+    return [_seconds(record, asked) for record in records if _same(record, plan)]
+
+
+def _same(record: dict[str, Any], plan: StudyConfig) -> bool:
+    return (
+        record["task"]["data_hash"] == plan.data_hash
+        and record["model"]["fingerprint"] == plan.fingerprint
+        and record["recipe"]["name"] == plan.recipe["name"]
+        and record["labels"] == plan.labels
+    )
+
+
+def _seconds(record: dict[str, Any], asked: int) -> float:
+    rate = record["answer"]["throughput"]
+    training = float((record["train"] or {}).get("seconds", 0.0))
+    return training + (asked / rate if rate else 0.0)
+
+
+def _changed(folder: Path) -> float:
+    try:
+        return folder.stat().st_mtime
+    except OSError:
+        return 0.0

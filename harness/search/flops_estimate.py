@@ -1,0 +1,142 @@
+"""How long a trial would take where nothing like it was run: its multiplications, at this machine's own speed.
+
+A token costs two operations for each parameter on the way forward, as many on the way back, and as many again for
+the parameters that move (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is that of a matrix product
+of the model's width, timed here and now. Rough: attention over long prompts, data that is generated, and answers
+longer than their targets are left out.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Example, Prompter, Task
+from harness.search.study_config import StudyConfig
+
+CHARACTERS = 4.0
+"""Of a token, in English text and a vocabulary of usual size."""
+SHARE = 0.5
+"""Of the speed of bare matrix products, what a network of them reaches."""
+SAMPLE = 32
+"""Examples whose lengths are looked at."""
+MOST_ROWS = 256.0
+"""Rows above which a matrix product is not expected to be faster for each of them."""
+LEAST_SECONDS = 0.05
+"""That a speed is taken over."""
+
+log = logging.getLogger(__name__)
+
+
+def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
+    """Seconds of a trial of the defaults; None where the model is asked over a wire, or trains by
+    something else than its lessons' answers."""
+    try:
+        return _seconds(plan, task)
+    except Exception as error:  # whatever a model or a program does not allow, a search begins without
+        log.info("no rough estimate: %s: %s", type(error).__name__, error)
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Lengths:
+    """Mean tokens of an example: those that all prompts begin with, its own, and its answer."""
+
+    shared: float
+    own: float
+    answer: float
+
+
+def _seconds(plan: StudyConfig, task: Task) -> float | None:
+    from harness.estimate.requirements import counted
+    from harness.models.dimensions import shape
+    from harness.training.supervised import Supervised
+
+    recipe, sizes = plan.default(), shape(plan.model)
+    plain = all(isinstance(s, Supervised) and type(s).train is Supervised.train for s in recipe.weights)
+    if not plain or any(
+        type(s).rows is not Supervised.rows for s in recipe.weights if isinstance(s, Supervised)
+    ):
+        return None
+    train, dev = task.splits.get("train", ())[: plan.labels], task.splits["dev"]
+    prompter = recipe.program.prepare(task, train, plan.seed)
+    asked = _lengths(task, prompter, dev)
+    answered = min(len(dev), plan.limit or len(dev))
+    forward = 2.0 * sizes.parameters
+    speed = _Speed(sizes.hidden)
+    seconds = _answers(forward, asked, answered, speed)
+    for stage, moved, _ in counted(plan.model, recipe):
+        learnt = _lengths(task, prompter, train)
+        rows = stage.per_device_train_batch_size
+        tokens = learnt.shared + rows * (learnt.own + learnt.answer)
+        batches = math.ceil(len(train) * stage.num_train_epochs / rows)
+        seconds += batches * tokens * (2 * forward + 2.0 * moved) / speed(tokens)
+        looks = math.ceil(stage.eval_per_epoch * stage.num_train_epochs)
+        seconds += looks * _answers(forward, asked, min(stage.dev_examples, len(dev)), speed)
+    return seconds
+
+
+def _answers(forward: float, of: _Lengths, count: int, speed: _Speed) -> float:
+    """Read the prompts, what they share once, and write the answers token by token, all at once."""
+    if not count:
+        return 0.0
+    read = of.shared + count * of.own
+    return forward * (read / speed(read) + count * of.answer / speed(count))
+
+
+def _lengths(task: Task, prompter: Prompter, examples: Sequence[Example]) -> _Lengths:
+    some = examples[:SAMPLE]
+    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in some]
+    shared = _shared(prompts) if len(prompts) > 1 else 0
+    answers = [len(task.format.render(example.target)) for example in some]
+    mean = sum(map(len, prompts)) / len(prompts)
+    return _Lengths(
+        shared=shared / CHARACTERS,
+        own=(mean - shared) / CHARACTERS,
+        answer=sum(answers) / len(answers) / CHARACTERS,
+    )
+
+
+def _shared(texts: Sequence[str]) -> int:
+    """How many characters all begin with."""
+    first, last = min(texts), max(texts)
+    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
+
+
+class _Speed:
+    """Operations a second of this machine, for so many rows of a model's width."""
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self._known: dict[int, float] = {}
+
+    def __call__(self, rows: float) -> float:
+        size = 2 ** round(math.log2(min(max(rows, 1.0), MOST_ROWS)))
+        if size not in self._known:
+            self._known[size] = SHARE * self._timed(size)
+        return self._known[size]
+
+    def _timed(self, rows: int) -> float:
+        import torch
+
+        from harness.models.load import choose_dtype
+
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+        made: dict[str, Any] = {"device": device, "dtype": choose_dtype("auto", device)}
+        left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, self.width, **made)
+        wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+        count, taken = 1, 0.0
+        left @ right  # the first is slower
+        while taken < LEAST_SECONDS:
+            count *= 2
+            wait()
+            clock = time.perf_counter()
+            for _ in range(count):
+                left @ right
+            wait()
+            taken = time.perf_counter() - clock
+        return 2.0 * rows * self.width**2 * count / taken

@@ -1,0 +1,62 @@
+"""A workbench for many trainings of one base: it is read once, and texts are tokenised once."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.protocols import LanguageModel
+from harness.core.recipes import Recipe
+from harness.core.values import Message
+from harness.runner.model_pool import ModelPool
+
+MOST_BYTES = 4e9
+"""A base above this is read again for each trial: two copies of it would not fit beside each other."""
+
+
+class SearchWorkbench(ModelPool):
+    """Hands out copies of one pristine base, which never trains."""
+
+    _pristine: tuple[str, LanguageModel] | None = None
+
+    def base(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
+        if not fresh or recipe.base.name() != "plain":
+            return super().base(spec, recipe, fresh=fresh)
+        key = digest([spec, recipe.base.identity()])
+        if self._pristine is None or self._pristine[0] != key:
+            model: LanguageModel = recipe.base.load(spec)
+            if _bytes(model.network) > MOST_BYTES:
+                return model
+            self._pristine = (key, dataclasses.replace(model, chat=RememberingChat(model.chat)))
+        pristine = self._pristine[1]
+        return dataclasses.replace(pristine, network=copy.deepcopy(pristine.network))
+
+
+class RememberingChat:
+    """A chat that encodes the same messages or answer once; everything else is the inner one's."""
+
+    def __init__(self, inner: Any) -> None:
+        self._inner = inner
+        self._prompts: dict[tuple[Message, ...], list[int]] = {}
+        self._answers: dict[str, list[int]] = {}
+
+    def encode(self, messages: Sequence[Message]) -> list[int]:
+        key = tuple(messages)
+        if key not in self._prompts:
+            self._prompts[key] = self._inner.encode(messages)
+        return list(self._prompts[key])
+
+    def encode_answer(self, text: str) -> list[int]:
+        if text not in self._answers:
+            self._answers[text] = self._inner.encode_answer(text)
+        return list(self._answers[text])
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._inner, name)
+
+
+def _bytes(network: Any) -> float:
+    return float(sum(p.numel() * p.element_size() for p in network.parameters()))

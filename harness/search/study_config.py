@@ -1,0 +1,91 @@
+"""What a search is: everything that a worker on any machine needs, as plain values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.protocols import Task
+from harness.core.recipes import Recipe, from_config
+from harness.evidence.cost import Prices
+from harness.runner.cells import Cell
+from harness.search.objectives import Constraint
+from harness.search.space import Space, space
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """When to stop: distinct trials, hours of wall time of this command, tokens trained on or read, money."""
+
+    trials: int
+    hours: float | None = None
+    tokens: int | None = None
+    money: float | None = None
+    prices: Prices = field(default_factory=Prices)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudyConfig:
+    """One study. What decides its trials is in its name; how far it goes (`budget`) is not."""
+
+    task: str
+    task_name: str
+    data_hash: str
+    recipe: Mapping[str, Any]
+    model: str
+    fingerprint: str
+    settings: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
+    objectives: tuple[str, ...] = ("score",)
+    constraints: tuple[Constraint, ...] = ()
+    pruner: str = "hyperband"
+    seed: int = 0
+    limit: int | None = None
+    labels: int | None = None
+    budget: Budget
+    results: Path
+    storage: str | None = None
+    given_name: str | None = None
+
+    @property
+    def study(self) -> str:
+        """Its name: the same for all that would run the same trials."""
+        if self.given_name:
+            return self.given_name
+        decides = [
+            self.data_hash,
+            self.default().identity(),
+            self.fingerprint,
+            self.settings,
+            self.only,
+            self.objectives,
+            [[c.name, c.limit] for c in self.constraints],
+            self.pruner,
+            self.seed,
+            self.limit,
+            self.labels,
+        ]
+        return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
+
+    def default(self) -> Recipe:
+        config = {k: v for k, v in self.recipe.items() if k != "name"}
+        return from_config(config, name=str(self.recipe["name"]))
+
+    def space(self) -> Space:
+        return space(self.default(), self.settings, self.only)
+
+    def cell(self, task: Task, recipe: Recipe) -> Cell:
+        """A trial's cell: dev of a task that has no test."""
+        return Cell(
+            task=task,
+            model=self.model,
+            fingerprint=self.fingerprint,
+            recipe=recipe,
+            seed=self.seed,
+            limit=self.limit,
+            labels=self.labels,
+            split="dev",
+        )

@@ -1,0 +1,175 @@
+"""Where a study is kept, and which of its trials a dead worker has left behind.
+
+Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial says
+who works on it (host, process) and when it was last alive, as attributes that any storage keeps.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+BEAT = 30.0
+"""Seconds between signs of life."""
+GRACE = 4 * BEAT
+"""Seconds of silence after which a worker on another machine counts as dead."""
+BIRTH = 10 * GRACE
+"""Seconds that a worker may take from asking for a trial to its first sign of life."""
+RETRIES = 3
+REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
+PATIENCE = 10
+"""Seconds to wait for a database's server to answer."""
+PACKAGES = {
+    "psycopg": "psycopg[binary]",
+    "psycopg2": "psycopg2-binary",
+    "MySQLdb": "mysqlclient",
+    "pymysql": "pymysql",
+}
+"""What to install for the module that a URL's driver needs."""
+
+
+def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.BaseStorage:
+    """The storage behind a URL; without one, a journal file below `results/studies`.
+
+    Raises:
+        ConfigError: it cannot be opened or reached.
+    """
+    import optuna
+    from optuna.storages import JournalStorage, RDBStorage
+
+    from harness.search.journal_storage import JournalFile
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        if url is None or url.startswith("journal:"):
+            file = results / "studies" / f"{study}.journal" if url is None else Path(url[8:])
+            file.parent.mkdir(parents=True, exist_ok=True)
+            return JournalStorage(JournalFile(file))
+        if "://" not in url:
+            raise ValueError("not a URL")
+        return RDBStorage(url, engine_kwargs={"pool_pre_ping": True, "connect_args": _patience(url)})
+    except Exception as error:
+        missing = getattr(error.__cause__, "name", None) if isinstance(error, ImportError) else None
+        remedy = REMEDY if missing is None else f"pip install '{PACKAGES.get(missing, missing)}'"
+        raise ConfigError(
+            f"storage {_shown(url)} cannot be reached: {reason(error)}", remedy=remedy
+        ) from None
+
+
+def _patience(url: str) -> dict[str, int]:
+    """How long the driver of a database waits for its server, where it can be told and the URL does not."""
+    from sqlalchemy import make_url
+
+    given = make_url(url)
+    driver = given.get_dialect().driver
+    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in given.query
+    return {"connect_timeout": PATIENCE} if known else {}
+
+
+def reason(error: BaseException) -> str:
+    """The first line of what went wrong below Optuna, without SQLAlchemy's address of the explanation."""
+    while isinstance(error.__cause__, Exception) and not isinstance(error, ImportError):
+        error = error.__cause__
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _shown(url: str | None) -> str:
+    """Without the password."""
+    import re
+
+    return "of the results folder" if url is None else "'" + re.sub(r":[^:/@]+@", ":…@", url) + "'"
+
+
+def claim(trial: optuna.Trial) -> None:
+    """Note who works on a trial, so that others can tell when nobody does any more."""
+    trial.set_user_attr("worker", _worker())
+
+
+def give_up(trial: optuna.Trial) -> None:
+    """Say that nobody works on a trial any more, though the process may live on."""
+    trial.set_user_attr("alive", 0.0)
+
+
+@contextmanager
+def alive(trial: optuna.Trial) -> Iterator[None]:
+    """Signs of life for a trial while the block runs."""
+    stop = threading.Event()
+
+    def beat() -> None:
+        while not stop.wait(BEAT):
+            # Storage that is away for a moment, or a trial that others have given up: the loop will see it.
+            with suppress(Exception):
+                trial.set_user_attr("alive", time.time())
+
+    thread = threading.Thread(target=beat, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
+    """Fail the trials whose worker is dead, and queue each again; the failed.
+
+    Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
+    """
+    from optuna.trial import TrialState
+
+    lost = []
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        if not is_dead(trial):
+            continue
+        try:
+            lost.append(study.tell(trial.number, state=TrialState.FAIL))
+        except (ValueError, RuntimeError):
+            continue
+        history = [*trial.user_attrs.get("retry_of", []), trial.number]
+        if len(history) <= RETRIES and trial.params:
+            study.enqueue_trial(dict(trial.params), user_attrs={"retry_of": history})
+    return lost
+
+
+def _worker() -> dict[str, Any]:
+    return {
+        "host": socket.gethostname(),
+        "pid": os.getpid(),
+        "started": _started(os.getpid()),
+        "at": time.time(),
+    }
+
+
+def _started(pid: int) -> str | None:
+    """When a process of this machine began, in its clock ticks: tells a reused number apart."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        return None
+
+
+def is_dead(trial: FrozenTrial) -> bool:
+    """Whether nobody works on a running trial any more."""
+    worker = trial.user_attrs.get("worker")
+    if worker is None:
+        begun = trial.datetime_start
+        return begun is not None and time.time() - begun.timestamp() > BIRTH
+    seen = trial.user_attrs.get("alive", worker.get("at", 0.0))
+    if seen == 0.0:
+        return True
+    if worker["host"] == socket.gethostname() and worker["started"] is not None:
+        # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
+        return _started(worker["pid"]) != worker["started"]
+    return time.time() - float(seen) > GRACE

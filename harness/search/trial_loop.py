@@ -1,0 +1,283 @@
+"""The loop of a worker: ask Optuna, run, tell, until the budget is spent. Any number work on one study."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, RunError
+from harness.core.execution import Notify, Worker
+from harness.results import trials
+from harness.search import objectives, samplers, study_storage, trial_accounting
+from harness.search.space import Space
+from harness.search.study_config import StudyConfig
+from harness.search.trial import Evaluate, PrunedError, evaluator
+
+if TYPE_CHECKING:
+    import optuna
+    from optuna.trial import FrozenTrial
+
+MOST_DUPLICATES = 50
+"""Duplicates in a row after which a space counts as exhausted."""
+SILENCE = 5.0
+"""Seconds that an earlier trial may take to say what it tries; one that Optuna alone runs never does."""
+
+
+def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
+    """The study of a plan, made with the defaults as its first trial where it is new.
+
+    Raises:
+        ConfigError: storage not reachable, or a study of that name with other objectives.
+    """
+    import optuna
+
+    kept = study_storage.open_storage(plan.storage, plan.results, plan.study)
+    directions = [objectives.direction(name) for name in plan.objectives]
+    try:
+        study = optuna.create_study(
+            storage=kept,
+            study_name=plan.study,
+            load_if_exists=True,
+            directions=directions,
+            pruner=samplers.pruner(plan.pruner),
+        )
+        # A command that resumes would otherwise draw the points of the first one again.
+        study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
+        return study
+    except Exception as error:
+        said = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
+        raise ConfigError(said, remedy=study_storage.REMEDY) from None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchWork:
+    """Opens a worker; picklable. `evaluator` makes from a plan what evaluates a recipe."""
+
+    plan: StudyConfig
+    began: float
+    evaluator: Callable[[StudyConfig], Evaluate] = evaluator
+
+    def __call__(self) -> Worker:
+        evaluate = self.evaluator(self.plan)
+
+        def worker(job: tuple[int, int | None], notify: Notify) -> int:
+            number, most = job
+            return Loop(self.plan, evaluate, number, self.began, notify).run(most)
+
+        return worker
+
+
+class Loop:
+    """One worker's part of a study."""
+
+    def __init__(
+        self,
+        plan: StudyConfig,
+        evaluate: Evaluate,
+        worker: int,
+        began: float,
+        notify: Notify = lambda _: None,
+    ) -> None:
+        self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
+        self.space: Space = plan.space()
+        self.study = open_study(plan, worker)
+        self.ledger = trial_accounting.Ledger(self.study)
+        self.silent: set[int] = set()
+        self.distributions = samplers.distributions(self.space)
+        self.about = {
+            "objectives": plan.objectives,
+            "directions": [objectives.direction(name) for name in plan.objectives],
+            "task": plan.task_name,
+            "model": plan.model,
+            "recipe": plan.recipe["name"],
+            "labels": plan.labels,
+            "limit": plan.limit,
+        }
+
+    def run(self, most: int | None = None) -> int:
+        """Trials until the budget (or `most` of them) is spent; how many were run here.
+
+        Raises:
+            RunError: the storage went away.
+        """
+        from optuna.exceptions import StorageInternalError
+
+        try:
+            return self._run(most)
+        except StorageInternalError as error:
+            said = f"storage of study '{self.plan.study}' is gone: {study_storage.reason(error)}"
+            raise RunError(f"{said} — once it is back, the same command goes on") from None
+
+    def elsewhere(self) -> list[FrozenTrial]:
+        """Trials that others run."""
+        self.ledger.refresh()
+        return [trial for trial in self.ledger.running() if not study_storage.is_dead(trial)]
+
+    def _run(self, most: int | None) -> int:
+        done = duplicates = 0
+        while most is None or done < most:
+            for lost in study_storage.retry_lost(self.study):
+                self._write(lost)
+            if self._spent():
+                break
+            trial = self.study.ask()
+            study_storage.claim(trial)
+            samplers.suggest(trial, self.space, self.distributions)
+            if self._is_surplus(trial):
+                break
+            if (first := self._first_of(trial)) is not None:
+                self._tell_again(trial, first)
+                duplicates += 1
+                if duplicates > MOST_DUPLICATES or not self._enqueue_unseen(trial.number):
+                    break
+                continue
+            duplicates = 0
+            done += self._one_unless_lost(trial)
+        return done
+
+    def _spent(self) -> bool:
+        """Failed trials count, lost ones are tried again: a study in which all fail must end."""
+        budget, had = self.plan.budget, self.ledger
+        if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
+            return True
+        had.refresh()
+        if budget.tokens is not None and had.cost("tokens") >= budget.tokens:
+            return True
+        if budget.money is not None and had.cost("money") >= budget.money:
+            return True
+        return had.paid() >= budget.trials
+
+    def _is_surplus(self, trial: optuna.Trial) -> bool:
+        """Whether others took the last trials of the budget at the same moment; it is given back."""
+        from optuna.trial import TrialState
+
+        self.ledger.refresh()
+        if self.ledger.paid(before=trial.number) < self.plan.budget.trials:
+            return False
+        trial.set_user_attr("duplicate_of", None)
+        self.study.tell(trial, state=TrialState.FAIL)
+        if "retry_of" in trial.user_attrs:
+            self.study.enqueue_trial(trial.params, user_attrs={"retry_of": trial.user_attrs["retry_of"]})
+        return True
+
+    def _first_of(self, trial: optuna.Trial) -> FrozenTrial | None:
+        """An earlier trial with this very configuration that is finished or running.
+
+        Earlier ones that have not said yet what they are about to try are waited for, so that of two
+        workers that drew the same at the same moment one sees the other (Lamport's bakery).
+        """
+        values = self.space.complete(trial.params)
+        wanted = samplers.mark(values)
+        trial.set_user_attr("is", {"mark": wanted, "values": values})
+        patience = time.monotonic() + SILENCE
+        while True:
+            self.ledger.refresh()
+            silent = {
+                other.number
+                for other in self.ledger.running()
+                if other.number < trial.number
+                and not trial_accounting.mark(other)
+                and not study_storage.is_dead(other)
+            }
+            if not silent - self.silent:
+                break
+            if time.monotonic() > patience:
+                self.silent |= silent
+            time.sleep(0.01)
+        return self.ledger.first(wanted, before=trial.number)
+
+    def _tell_again(self, trial: optuna.Trial, first: FrozenTrial) -> None:
+        """A duplicate is told what the first said; while that one still runs, or failed, nothing."""
+        from optuna.trial import TrialState
+
+        trial.set_user_attr("duplicate_of", first.number)
+        if first.state == TrialState.COMPLETE:
+            told = self._tell(trial, trials.exact(first), first.values)
+        elif first.state == TrialState.PRUNED:
+            for step, value in first.intermediate_values.items():
+                trial.report(value, step)
+            told = self.study.tell(trial, state=TrialState.PRUNED)
+        else:
+            told = self.study.tell(trial, state=TrialState.FAIL)
+        self._write(told)
+
+    def _tell(self, trial: optuna.Trial, exact: Sequence[float], told: Sequence[float]) -> FrozenTrial:
+        """`exact` is kept beside what the sampler hears, where they differ."""
+        if list(exact) != list(told):
+            trial.set_user_attr(trials.EXACT, list(exact))
+        return self.study.tell(trial, told)
+
+    def _write(self, trial: FrozenTrial) -> dict[str, Any]:
+        row = trials.row(self.study.study_name, trial, self.about)
+        trials.append(self.plan.results, row)
+        return row
+
+    def _enqueue_unseen(self, number: int) -> bool:
+        self.ledger.refresh()
+        if (params := samplers.unseen(self.space, self.ledger.marks(), seed=number)) is None:
+            return False
+        self.study.enqueue_trial(params)
+        return True
+
+    def _one_unless_lost(self, trial: optuna.Trial) -> int:
+        """How many trials were finished: none where others took this worker for dead in the meantime.
+
+        They have queued the configuration again; whoever takes it finds the run that was finished here.
+        """
+        from optuna.exceptions import UpdateFinishedTrialError
+
+        try:
+            self._one(trial)
+        except UpdateFinishedTrialError:
+            return 0
+        return 1
+
+    def _one(self, trial: optuna.Trial) -> None:
+        from optuna.trial import TrialState
+
+        with study_storage.alive(trial):
+            try:
+                record = self.evaluate(self.space.apply(trial.params), trial)
+                values = objectives.values(self.plan.objectives, record)
+                self._note(trial, record)
+                told = self._tell(trial, values, objectives.told(self.plan.objectives, values, record))
+            except PrunedError as error:
+                trial.set_user_attr("stopped", str(error))
+                self._note_partial(trial)
+                told = self.study.tell(trial, state=TrialState.PRUNED)
+            except KeyboardInterrupt:
+                study_storage.give_up(trial)
+                raise
+            except Exception as error:
+                trial.set_user_attr("error", f"{type(error).__name__}: {error}")
+                told = self.study.tell(trial, state=TrialState.FAIL)
+        self.notify(self._write(told))
+
+    def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+        self._note_cost(trial, record)
+        broken = {c.name: c.excess(record) for c in self.plan.constraints}
+        for name, excess in broken.items():
+            trial.set_constraint(name, excess)
+        if broken:
+            trial.set_user_attr("constraints", broken)
+
+    def _note_cost(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+        train, answer = record.get("train") or {}, record.get("answer") or {}
+        read = (answer.get("tokens_in_mean") or 0) * objectives.asked(record)
+        # One attribute, because each is a write that the storage waits for.
+        cost = {
+            "train_seconds": train.get("seconds", 0.0),
+            "train_steps": train.get("steps", 0),
+            "tokens": int(train.get("tokens", 0) + read),
+            "money": objectives.money(self.plan.budget.prices, record),
+        }
+        trial.set_user_attr("cost", cost)
+
+    def _note_partial(self, trial: optuna.Trial) -> None:
+        from harness.results.folder import RunFolder
+
+        id = trial.user_attrs.get("run_id")
+        if id and (record := RunFolder(self.plan.results / "runs" / id).record()):
+            self._note_cost(trial, record)

@@ -1,0 +1,89 @@
+"""One SQL statement, compared by its syntax tree."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from harness.core.protocols import Format
+from harness.core.values import Invalid, Parsed
+from harness.tasks.formats import _extract
+
+MAX_CHARS = 10_000
+"""Longer answers are refused unread."""
+MAX_DEPTH = 20
+"""Brackets within brackets: each costs the parser many frames of the stack."""
+MAX_STARTS = 10
+"""How many words that may begin a statement are tried before extraction gives up."""
+
+# sqlglot logs a warning for each answer that it can only take as an unknown command.
+logging.getLogger("sqlglot").setLevel(logging.ERROR)
+
+_START = re.compile(r"\b(?:select|with|insert|update|delete|create|drop|alter|merge)\b", re.IGNORECASE)
+_STATEMENTS = (exp.Query, exp.DML, exp.Create, exp.Drop, exp.Alter)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sql(Format):
+    """The value is the statement as sqlglot writes it: letter case of keywords, spaces, comments and a
+    final semicolon do not tell two statements apart. `dialect` is one of sqlglot's ("" is its own)."""
+
+    paper = "sqlglot, https://github.com/tobymao/sqlglot"
+
+    dialect: str = ""
+
+    def __post_init__(self) -> None:
+        sqlglot.Dialect.get_or_raise(self.dialect or None)
+
+    def parse(self, text: str) -> Parsed | Invalid:
+        fault = _too_large(text)
+        if fault:
+            return Invalid(fault)
+        try:
+            found = [tree for tree in sqlglot.parse(text, read=self.dialect or None) if tree is not None]
+            if len(found) != 1:
+                return Invalid(f"one statement is wanted, not {len(found)}")
+            if not isinstance(found[0], _STATEMENTS) or _bare(found[0]):
+                return Invalid(f"not a statement: '{text.strip()[:60]}'")
+            return Parsed(found[0].sql(dialect=self.dialect or None, comments=False))
+        except RecursionError:
+            return Invalid("not SQL: nested too deeply")
+        except (SqlglotError, ValueError, LookupError, TypeError, AttributeError) as error:
+            return Invalid(f"not SQL: {(str(error).splitlines() or [''])[0][:200]}")
+
+    def extract(self, text: str) -> str | None:
+        """The first code fence, else the first stretch that parses, ending as late as it can."""
+        fence = _extract.fenced(text)
+        return fence or next(
+            (part for part in _stretches(text) if isinstance(self.parse(part), Parsed)), None
+        )
+
+
+def _bare(tree: object) -> bool:
+    """Whether it is the word SELECT alone, which sqlglot lets pass."""
+    return isinstance(tree, exp.Select) and not tree.expressions
+
+
+def _stretches(text: str) -> Iterator[str]:
+    """From each word that may begin a statement: to the end, to a semicolon, to an empty line."""
+    for count, start in enumerate(_START.finditer(text)):
+        if count == MAX_STARTS:
+            return
+        rest = text[start.start() : start.start() + MAX_CHARS + 1]
+        yield from dict.fromkeys((rest, rest.partition(";")[0], re.split(r"\n\s*\n", rest, maxsplit=1)[0]))
+
+
+def _too_large(text: str) -> str:
+    if len(text) > MAX_CHARS:
+        return f"{len(text)} characters, at most {MAX_CHARS} are read"
+    depth = deepest = 0
+    for letter in text:
+        depth += (letter in "([{") - (letter in ")]}")
+        deepest = max(deepest, depth)
+    return f"brackets nested {deepest} deep, at most {MAX_DEPTH} are read" if deepest > MAX_DEPTH else ""

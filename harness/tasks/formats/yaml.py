@@ -1,0 +1,87 @@
+"""YAML, optionally under a JSON Schema."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from harness.core.protocols import Format
+from harness.core.values import Invalid, Parsed
+from harness.tasks.formats import _extract, _plain, _schema
+
+MAX_CHARS = 20_000
+"""Longer answers are refused unread: PyYAML needs time that grows with the square of some texts."""
+
+
+class _Loader(yaml.SafeLoader):
+    """PyYAML's safe loader, except that a date stays the text it is: JSON has no dates."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012 - the base class reads it from the class
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+class _Dumper(yaml.SafeDumper):
+    """PyYAML's safe dumper, except that a line break of Unicode's is written as an escape: between single
+    quotes it would be read back as a space."""
+
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        style = '"' if any(mark in data for mark in "\x85\u2028\u2029") else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yaml(Format):
+    """A mapping or a list of JSON values, so that a plain sentence is not taken for an answer."""
+
+    paper = "YAML 1.1 as PyYAML reads it, https://yaml.org/spec/1.1/"
+
+    schema: Mapping[str, Any] | None = None
+
+    def __post_init__(self) -> None:
+        if self.schema is not None:
+            _schema.compile_schema(self.schema)
+
+    def parse(self, text: str) -> Parsed | Invalid:
+        if len(text) > MAX_CHARS:
+            return Invalid(f"{len(text)} characters, at most {MAX_CHARS} are read")
+        try:
+            refused = _refused(text)
+            if refused:
+                return Invalid(refused)
+            value = yaml.load(text, Loader=_Loader)  # a subclass of the safe loader
+        except (yaml.YAMLError, ValueError) as error:
+            return Invalid(f"not YAML: {(str(error).splitlines() or [''])[0][:200]}")
+        if not isinstance(value, dict | list):
+            return Invalid(f"a mapping or a list is wanted, not {type(value).__name__}")
+        found = _plain.fault(value)
+        if found is not None or self.schema is None:
+            return found or Parsed(value)
+        return _schema.check(value, self.schema)
+
+    def extract(self, text: str) -> str | None:
+        return _extract.fenced(text)
+
+    def render(self, target: Any) -> str:
+        return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip()
+
+
+def _refused(text: str) -> str:
+    """What of YAML is more than plain data: aliases (a bomb), tags, and bottomless nesting."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.AliasEvent):
+            return "aliases are not allowed"
+        if (tag := getattr(event, "tag", None)) is not None:
+            return f"the tag {tag} is not allowed"
+        depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+        if depth > _plain.MAX_DEPTH:
+            return f"nested more than {_plain.MAX_DEPTH} deep"
+    return ""

@@ -1,0 +1,22 @@
+"""Whether the answer says the target, whatever it says besides."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Scorer
+from harness.core.values import Example
+from harness.tasks.scorers._normalise import accepted, normalise
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contains(Scorer):
+    """1 where an accepted target stands in the answer as whole words, after SQuAD's normalisation."""
+
+    paper = "Mallen et al. 2023, When Not to Trust Language Models (accuracy by containment)"
+    binary = True
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        said = f" {normalise(str(value))} "
+        return float(any(f" {normalise(str(answer))} " in said for answer in accepted(target))), ""

@@ -1,0 +1,30 @@
+"""Token F1, as SQuAD computes it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Scorer
+from harness.core.values import Example
+from harness.tasks.scorers._normalise import accepted, normalise
+
+
+@dataclass(frozen=True, kw_only=True)
+class F1(Scorer):
+    """Harmonic mean of precision and recall over words; the best of the accepted targets."""
+
+    paper = "Rajpurkar et al. 2016, SQuAD"
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        return max(token_f1(str(value), str(answer)) for answer in accepted(target)), ""
+
+
+def token_f1(answer: str, target: str) -> float:
+    """F1 in [0, 1]; two empty texts agree."""
+    said, wanted = normalise(answer).split(), normalise(target).split()
+    if not said or not wanted:
+        return float(said == wanted)
+    common = sum((Counter(said) & Counter(wanted)).values())
+    return 2 * common / (len(said) + len(wanted))

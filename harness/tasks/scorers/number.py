@@ -1,0 +1,29 @@
+"""Numbers within a tolerance."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Scorer
+from harness.core.values import Example
+from harness.tasks.scorers._normalise import accepted
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Scorer):
+    """1 where the value is within either tolerance of an accepted target, as `math.isclose` has it."""
+
+    paper = "PEP 485, A Function for testing approximate equality"
+    binary = True
+
+    relative: float = 1e-6
+    absolute: float = 0.0
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        close = (
+            math.isclose(float(value), float(answer), rel_tol=self.relative, abs_tol=self.absolute)
+            for answer in accepted(target)
+        )
+        return float(any(close)), ""

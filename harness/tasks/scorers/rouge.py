@@ -1,0 +1,54 @@
+"""ROUGE-L: the longest common subsequence of words."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.protocols import Scorer
+from harness.core.values import Example
+from harness.tasks.scorers._normalise import accepted
+
+_WORD = re.compile(r"[a-z0-9]+")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rouge(Scorer):
+    """F-measure of ROUGE-L, without stemming; the best of the accepted targets.
+
+    Words are runs of a–z and 0–9 in lower case, as in the package rouge_score, so it is of use for
+    English only. Two texts without any word agree when they are the same.
+    """
+
+    paper = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        said = str(accepted(value)[0])
+        return max(rouge_l(said, str(answer)) for answer in accepted(target)), ""
+
+
+def rouge_l(answer: str, target: str) -> float:
+    """F-measure in [0, 1]."""
+    said, wanted = _WORD.findall(answer.lower()), _WORD.findall(target.lower())
+    if not said and not wanted:
+        return float(answer.strip() == target.strip())
+    return 2 * common_length(said, wanted) / (len(said) + len(wanted))
+
+
+def common_length(first: Sequence[str], second: Sequence[str]) -> int:
+    """Length of the longest common subsequence.
+
+    Bit-parallel (Hyyrö 2004): one row of the usual table is one integer, whose zeros count.
+    """
+    places: defaultdict[str, int] = defaultdict(int)
+    for place, word in enumerate(first):
+        places[word] |= 1 << place
+    full = (1 << len(first)) - 1
+    row = full
+    for word in second:
+        hits = row & places[word]
+        row = ((row + hits) | (row - hits)) & full
+    return len(first) - row.bit_count()

@@ -1,0 +1,85 @@
+"""A task folder's files, as text that a person will go on editing."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.core.values import Example
+from harness.tasks import task_file
+from harness.tasks.column_inference import Answer
+
+
+def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
+    """Write a JSONL file per split, and the schema where the format has one."""
+    for split, part in parts.items():
+        lines = [json.dumps(_row(example), ensure_ascii=False) + "\n" for example in part]
+        (folder / f"{split}.jsonl").write_text("".join(lines), encoding="utf-8")
+    if answer.schema is not None:
+        text = json.dumps(answer.schema, indent=2, ensure_ascii=False) + "\n"
+        (folder / "schema.json").write_text(text, encoding="utf-8")
+
+
+def task_yaml(
+    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str], schema: str
+) -> str:
+    """The text of a task file, with what was guessed as comments."""
+    longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
+    # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
+    tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
+    instructions = "\n".join(f"  {line}" for line in answer.instructions.splitlines())
+    guesses = "\n".join(f"#   {' '.join(line.split())}" for line in said)
+    sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
+    return f"""\
+# yaml-language-server: $schema={schema}
+# Guessed from the data; check each line, then run `harness validate {name}`:
+{guesses}
+name: {json.dumps(name)}
+version: 1
+# Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
+instructions: |
+{instructions}
+# {sizes} rows
+data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
+{_dump({"format": answer.spec})}\
+{_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
+# The longest answer, in tokens.
+max_new_tokens: {tokens}
+# A difference smaller than this does not matter to you.
+margin: 0.02
+# Where the data came from and under which licence; goes on model cards.
+licence: ""
+"""
+
+
+def _row(example: Example) -> dict[str, Any]:
+    whole = dict(example.input)
+    single = list(whole) == ["input"]
+    optional = {"context_ids": list(example.context_ids), "group": example.group, "meta": dict(example.meta)}
+    return {
+        "id": example.id,
+        "input": whole["input"] if single else whole,
+        "target": example.target,
+        **{key: value for key, value in optional.items() if value},
+    }
+
+
+def _written(target: Any) -> str:
+    return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
+
+
+def _dump(value: Mapping[str, Any]) -> str:
+    text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
+    return text
+
+
+def schema_reference(folder: Path) -> str:
+    """How an editor finds the schema from the task file: by a relative path inside one project."""
+    inside = Path.cwd() in task_file.SCHEMA.parents and Path.cwd() in folder.resolve().parents
+    return os.path.relpath(task_file.SCHEMA, folder.resolve()) if inside else task_file.SCHEMA.as_uri()

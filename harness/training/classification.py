@@ -1,0 +1,114 @@
+"""Answers that are labels: what is learnt, which loss, and the file of a classification head."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from harness.core.errors import ConfigError, RunError
+from harness.core.protocols import Chat, Format
+from harness.core.values import Parsed, TrainingExample
+from harness.models.architecture import ENCODER, of
+from harness.training import pooled_head
+from harness.training.batching import Batch
+from harness.training.classification_head import Head
+from harness.training.tokenized import TokenizedExample
+
+_FILE = "classifier.safetensors"
+
+
+def labels_of(form: Format) -> tuple[str, ...]:
+    """The labels that a task's format allows.
+
+    Raises:
+        ConfigError: it is not a choice among labels.
+    """
+    choices: tuple[str, ...] | None = getattr(form, "choices", None)
+    if choices is None:
+        raise ConfigError(
+            f"classification needs a task whose answers are labels; this one's format is '{form.name()}'",
+            remedy="format: {kind: choice, choices: […]}",
+        )
+    return choices
+
+
+def attach(network: Any, labels: Sequence[str]) -> None:
+    """Give the network a head for these labels, in place of one that it may have."""
+    if of(network.config) is ENCODER:
+        pooled_head.attach(network, labels)
+        return
+    width = network.get_input_embeddings().weight.shape[1]
+    network.answer_head = Head(width, labels).to(network.device)
+
+
+def thaw(network: Any) -> None:
+    """Let the head move, and what an encoder has between its blocks and its head."""
+    for parameter in network.answer_head.moving(network):
+        parameter.requires_grad_(True)
+
+
+def to_row(lesson: TrainingExample, chat: Chat, form: Format, labels: Sequence[str]) -> TokenizedExample:
+    """The prompt, and the label's number as what follows it: one loss, at the prompt's last token.
+
+    Raises:
+        ConfigError: the lesson's answer is none of the labels.
+    """
+    answer = form.parse(lesson.answer)
+    if not isinstance(answer, Parsed):
+        raise ConfigError(f"lesson '{lesson.id}': {answer.reason}")
+    prompt = chat.encode(lesson.messages)
+    return TokenizedExample(lesson.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
+
+
+def label_loss(network: Any, batch: Batch) -> Tensor:
+    """`training.loop.Loss`: the sum over rows of the negative log-likelihood of their labels, in nats."""
+    learnt = batch.weights > 0
+    scores = network.answer_head.of_batch(network, batch)
+    losses = cross_entropy(scores, batch.targets[learnt], reduction="none")
+    return (losses * batch.weights[learnt]).sum()
+
+
+def label_scores(network: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """Scores of every label for prompts of token ids: [prompts, labels], on the CPU."""
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    for i, prompt in enumerate(prompts):
+        ids[i, : len(prompt)] = torch.tensor(prompt)
+    last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=network.device)
+    scores: Tensor = network.answer_head.of_prompts(network, ids.to(network.device), last)
+    return scores.cpu()
+
+
+def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:
+    """Write the parameters, and the labels with them."""
+    from safetensors.torch import save_file
+
+    folder.mkdir(parents=True, exist_ok=True)
+    tensors = {name: p.detach().contiguous() for name, p in parameters}
+    save_file(tensors, folder / _FILE, metadata={"labels": json.dumps(network.answer_head.labels)})
+
+
+def load(network: Any, folder: Path) -> None:
+    """Put in the head and the weights that `save` wrote.
+
+    Raises:
+        RunError: nothing there, or weights of another network.
+    """
+    from safetensors import safe_open
+
+    from harness.models.layers import weights_io
+
+    file = folder / _FILE
+    if not file.is_file():
+        raise RunError(f"no classifier at {folder}")
+    with safe_open(file, framework="pt") as stored:
+        attach(network, json.loads((stored.metadata() or {}).get("labels", "[]")))
+    weights_io.restore(network, file)
+    network.requires_grad_(False)
+    network.eval()

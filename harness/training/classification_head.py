@@ -1,0 +1,42 @@
+"""A classification head: one number for each label, read off the last token of a decoder's prompt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from harness.training.batching import Batch
+from harness.training.loss import hidden_states
+
+
+class Head(nn.Module):
+    """Float32 `weight` [labels, width] and `bias` [labels], zero at first: every label is as likely."""
+
+    def __init__(self, width: int, labels: Sequence[str]) -> None:
+        super().__init__()
+        self.labels = tuple(labels)
+        self.weight = nn.Parameter(torch.zeros(len(labels), width))
+        self.bias = nn.Parameter(torch.zeros(len(labels)))
+
+    def forward(self, hidden: Tensor) -> Tensor:
+        """[rows, width] → [rows, labels]."""
+        return nn.functional.linear(hidden.float(), self.weight, self.bias)
+
+    def of_batch(self, network: Any, batch: Batch) -> Tensor:
+        """Scores [rows, labels] of a batch to learn, whose one loss a row is at its prompt's end."""
+        scores: Tensor = self(hidden_states(network, batch)[batch.weights > 0])
+        return scores
+
+    def of_prompts(self, network: Any, ids: Tensor, last: Tensor) -> Tensor:
+        """The same of `ids` [rows, length], padded on the right; row i ends at place `last[i]`."""
+        # Causal attention never looks at the padding.
+        hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
+        scores: Tensor = self(hidden[torch.arange(len(ids), device=ids.device), last])
+        return scores
+
+    def moving(self, network: Any) -> Iterable[nn.Parameter]:
+        """What is trained with the head, whichever blocks are."""
+        return self.parameters()

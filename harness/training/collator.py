@@ -1,0 +1,52 @@
+"""How the rows of a batch lie side by side: padded, behind a shared prefix, or packed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from harness.training.batching import Batch, collate, pack
+from harness.training.gradient_accumulation import Loss
+from harness.training.loss import check_network, check_packing, response_loss
+from harness.training.settings import TrainingSettings
+from harness.training.tokenized import TokenizedExample
+
+
+class Layout:
+    """Makes batches the fastest way that gives this network the loss of its rows one by one.
+
+    That is tried on the two shortest rows; `notes` says what the network cannot do.
+
+    Raises:
+        RunError: even row by row the logits are not the network's own.
+    """
+
+    def __init__(
+        self, network: Any, rows: Sequence[TokenizedExample], settings: TrainingSettings, loss: Loss
+    ) -> None:
+        self.device = next(network.parameters()).device
+        known = loss is response_loss
+        # Noise is drawn for every row: a prefix computed once would have one noise for all.
+        self.share_prefix = known and settings.neftune_noise_alpha == 0
+        self.packing = known and settings.packing
+        self.notes: list[str] = []
+        if settings.packing and not known:
+            self.notes.append("packing does not apply to this method's loss: its rows are padded")
+        if known:
+            self._check(network, sorted(rows, key=len)[:2])
+
+    def collate(self, rows: Sequence[TokenizedExample]) -> Batch:
+        """The tensors of some rows."""
+        if self.packing:
+            return pack(rows, self.device)
+        return collate(rows, self.device, self.share_prefix)
+
+    def _check(self, network: Any, few: Sequence[TokenizedExample]) -> None:
+        network.eval()
+        whole = collate(few, self.device, share_prefix=False)
+        if not check_network(network, collate(few, self.device, self.share_prefix), whole):
+            self.share_prefix = False
+            self.notes.append("this network cannot continue a shared prefix: each row is computed whole")
+        if self.packing and not check_packing(network, pack(few, self.device), whole):
+            self.packing = False
+            self.notes.append("this network cannot keep packed rows apart: they are padded instead")

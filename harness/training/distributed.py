@@ -1,0 +1,165 @@
+"""Several processes that train one network, each on its share of every step (torchrun, accelerate).
+
+Every process computes a share of each step's rows, and gradients are added up over all processes
+(data parallelism, Li et al. 2020, arXiv:2006.15704). The rows of a step do not depend on how many
+processes there are, so neither does the result. `training.sharding` divides the network as well.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    import torch
+
+_PATIENCE = timedelta(days=1)
+"""How long a process waits for the leading one, which answers test examples between trainings."""
+_FLAT = 2**24
+"""Elements sent at a time: 64 MB of float32."""
+
+
+@dataclass(frozen=True)
+class ProcessGroup:
+    """The processes of a training. A group of one does nothing."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the one that evaluates, reports and writes."""
+        return self.rank == 0
+
+    def share(self, rows: Sequence[Any]) -> Sequence[Any]:
+        """This process's rows of a step, every `size`-th, so that lengths are spread evenly."""
+        return rows[self.rank :: self.size]
+
+    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Replace each tensor by its sum over the processes."""
+        import torch
+        from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
+
+        if self.size == 1:
+            return
+        for part in _parts(tensors):
+            flat = _flatten_dense_tensors(part)
+            torch.distributed.all_reduce(flat)
+            for tensor, value in zip(part, _unflatten_dense_tensors(flat, part), strict=True):
+                tensor.copy_(value)
+
+    def add_up_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Sum gradients over the processes; one without rows has contributed nothing."""
+        import torch
+
+        if self.size == 1:
+            return
+        for parameter in parameters:
+            if parameter.grad is None:
+                parameter.grad = torch.zeros_like(parameter)
+        self.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
+
+    def total(self, value: float, device: Any) -> float:
+        """The sum of a number over the processes."""
+        import torch
+
+        if self.size == 1:
+            return value
+        held = torch.tensor(value, dtype=torch.float32, device=device)
+        torch.distributed.all_reduce(held)
+        return float(held)
+
+    def told(self, compute: Callable[[], Any]) -> Any:
+        """What the leading process computes, in every process."""
+        import torch
+
+        if self.size == 1:
+            return compute()
+        box = [compute() if self.leads else None]
+        torch.distributed.broadcast_object_list(box, src=0)
+        return box[0]
+
+    def agree(self, value: Any) -> None:
+        """Make sure that every process would train the same.
+
+        Raises:
+            RunError: this one's value is not the leading one's.
+        """
+        if self.told(lambda: value) != value:
+            raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
+
+    def gathered(self, value: Any) -> list[Any]:
+        """One value of every process, by rank."""
+        import torch
+
+        if self.size == 1:
+            return [value]
+        found: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(found, value)
+        return found
+
+    def start_alike(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
+        """Begin with the leading process's weights, and with random numbers of one's own."""
+        import torch
+
+        if self.size > 1:
+            self.copy_from_lead(parameters)
+            torch.manual_seed(seed * 1_000_003 + self.rank)
+
+    def copy_from_lead(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Give every process the leading one's values."""
+        import torch
+
+        if self.size > 1:
+            for tensor in tensors:
+                torch.distributed.broadcast(tensor.detach(), src=0)
+
+
+def started() -> int:
+    """How many processes torchrun or `accelerate launch` started together with this one.
+
+    Raises:
+        ConfigError: `accelerate launch --cpu` was asked for several, and started one, or several by
+            mpirun that do not know of each other.
+    """
+    named = {"WORLD_SIZE", "RANK", "MASTER_ADDR", "MASTER_PORT"}
+    if named <= os.environ.keys():
+        return int(os.environ["WORLD_SIZE"])
+    # Accelerate names a port for several processes only, and has no ranks without torchrun.
+    if os.environ.get("ACCELERATE_USE_CPU") == "True" and "MASTER_PORT" in os.environ:
+        raise ConfigError(
+            "`accelerate launch --cpu` does not start several processes that know of each other",
+            remedy="accelerate launch --multi_gpu --num_processes N, which works without a GPU too",
+        )
+    return 1
+
+
+def group() -> ProcessGroup:
+    """The processes that this one was started with, or this one alone."""
+    if started() == 1:
+        return ProcessGroup()
+    import torch
+
+    if not torch.distributed.is_initialized():
+        if torch.cuda.is_available():
+            torch.cuda.set_device(int(os.environ.get("LOCAL_RANK", "0")))
+        backend = "nccl" if torch.cuda.is_available() else "gloo"
+        torch.distributed.init_process_group(backend, timeout=_PATIENCE)
+    return ProcessGroup(rank=torch.distributed.get_rank(), size=torch.distributed.get_world_size())
+
+
+def _parts(tensors: Sequence[torch.Tensor]) -> list[list[torch.Tensor]]:
+    parts: list[list[torch.Tensor]] = []
+    room = 0
+    for tensor in tensors:
+        if not parts or tensor.numel() > room:
+            parts.append([])
+            room = _FLAT
+        parts[-1].append(tensor)
+        room -= tensor.numel()
+    return parts

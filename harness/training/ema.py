@@ -1,0 +1,68 @@
+"""The moving average of the weights while they train."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from harness.training.fsdp import part
+from harness.training.optimizer import Optimizer
+
+if TYPE_CHECKING:
+    import torch
+
+
+class Average:
+    """Exponential moving average of an optimiser's float32 weights; a `decay` of 0 keeps none.
+
+    Early on the average forgets faster, with decay (1 + t) / (10 + t) after t updates, so that a
+    short training is not answered with its first weights.
+    """
+
+    def __init__(self, optimizer: Optimizer, decay: float) -> None:
+        self._optimizer, self._decay, self._updates = optimizer, decay, 0
+        self.values = [master.detach().clone() for master in optimizer.masters] if decay else []
+
+    def update(self) -> None:
+        """Take in the weights after a step."""
+        import torch
+
+        if not self.values:
+            return
+        self._updates += 1
+        decay = min(self._decay, (1 + self._updates) / (10 + self._updates))
+        masters = [master.detach() for master in self._optimizer.masters]
+        torch._foreach_lerp_(self.values, masters, 1 - decay)
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """Within the block the network has the averaged weights."""
+        if not self.values:
+            yield
+            return
+        held = [master.detach().clone() for master in self._optimizer.masters]
+        self.settle()
+        try:
+            yield
+        finally:
+            for master, value in zip(self._optimizer.masters, held, strict=True):
+                master.data.copy_(value)
+            self._optimizer.write(held)
+
+    def settle(self) -> None:
+        """Give the network the averaged weights for good."""
+        if self.values:
+            self._optimizer.write(self.values)
+
+    def state(self) -> dict[str, int | list[torch.Tensor]]:
+        return {"updates": self._updates, "values": self.values}
+
+    def load(self, state: dict[str, int | list[torch.Tensor]]) -> None:
+        """Go on from what `state` returned."""
+        updates, values = state["updates"], state["values"]
+        assert isinstance(updates, int)
+        assert isinstance(values, list)
+        self._updates = updates
+        for mine, value in zip(self.values, values, strict=True):
+            mine.copy_(part(value, mine))

@@ -1,0 +1,92 @@
+"""Networks with another way in and out than a decoder: what they read, and where their answer stands.
+
+The loop's batches hold prompt and answer in one row, which is what a decoder reads. An encoder-decoder
+reads the prompt on one side and the answer on the other. An encoder writes nothing: it gives labels
+(`harness.training.pooled_head`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+from harness.models.architecture import ENCODER, ENCODER_DECODER, decoder_start, of, require
+from harness.training.loss import response_loss
+from harness.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+
+    from harness.training.batching import Batch
+    from harness.training.gradient_accumulation import Loss
+
+
+def answer_loss(network: Any) -> Loss:
+    """The loss that teaches a network to write the answers of lessons."""
+    return target_loss if of(network.config) is ENCODER_DECODER else response_loss
+
+
+def check(model: str, network: Any, kind: str, settings: TrainingSettings) -> None:
+    """Refuse what weights of `kind` with these settings cannot do in a network of this architecture.
+
+    Raises:
+        ConfigError: it cannot be trained in this way.
+    """
+    if require(model, network, kind) is not ENCODER_DECODER:
+        return
+    for name in ("prompt_loss_weight", "neftune_noise_alpha"):
+        if getattr(settings, name):
+            raise ConfigError(
+                f"{name} is for decoders: '{model}' reads its prompts with an encoder",
+                remedy=f"leave {name} at 0",
+            )
+
+
+def target_loss(network: Any, batch: Batch) -> torch.Tensor:
+    """`training.gradient.Loss` of an encoder-decoder: that of its decoder on the answers, in nats.
+
+    A row's prompt is what stands before its first position with a loss.
+    """
+    import torch
+    from torch.nn.functional import cross_entropy
+
+    learnt = batch.weights > 0
+    prompts = learnt.int().argmax(1) + 1
+    answers = learnt.sum(1)
+    read = _places(prompts)
+    said = _places(answers)
+    places = (prompts[:, None] - 1 + torch.arange(said.shape[1], device=said.device)).clamp(
+        max=batch.targets.shape[1] - 1
+    )
+    targets, weights = batch.targets.gather(1, places), batch.weights.gather(1, places) * said
+    start = torch.full_like(targets[:, :1], decoder_start(network))
+    logits = network(
+        input_ids=batch.ids[:, : read.shape[1]].masked_fill(~read, 0),
+        attention_mask=read.long(),
+        decoder_input_ids=torch.cat([start, targets[:, :-1]], 1),
+        use_cache=False,
+    ).logits
+    losses = cross_entropy(logits[said].float(), targets[said], reduction="none")
+    return (losses * weights[said]).sum()
+
+
+def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:
+    """Float32 logits of what comes first after a prompt, on the CPU; of an encoder, its labels' scores."""
+    import torch
+
+    kind, device = of(network.config), next(network.parameters()).device
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([list(ids)], device=device)}
+    if kind is ENCODER_DECODER:
+        inputs["decoder_input_ids"] = torch.tensor([[decoder_start(network)]], device=device)
+    if kind is not ENCODER:
+        inputs["use_cache"] = False
+    logits: torch.Tensor = network(**inputs).logits[0]
+    return (logits if kind is ENCODER else logits[-1]).float().cpu()
+
+
+def _places(lengths: torch.Tensor) -> torch.Tensor:
+    """[rows, longest] booleans: the first `lengths[i]` places of row i."""
+    import torch
+
+    return torch.arange(int(lengths.max()), device=lengths.device) < lengths[:, None]

@@ -1,0 +1,195 @@
+"""The network that learns: whole in every process, or divided over all of them (FSDP2).
+
+ShardedModel, a process keeps its part of every weight, gradient and optimiser state. A transformer
+block's weights are put together in every process while the block computes, and let go behind it
+(ZeRO stage 3, Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+from harness.models.layers.blocks import blocks
+from harness.training.distributed import ProcessGroup
+from harness.training.settings import TrainingSettings
+
+if TYPE_CHECKING:
+    import torch
+
+
+class LocalModel:
+    """A network that learns as it is: `network` is the one that it was given."""
+
+    divided = False
+    notes: tuple[str, ...] = ()
+
+    def __init__(self, network: Any) -> None:
+        self.network = network
+
+    def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
+        """The loss of a batch; divided, every process must call this equally often."""
+        return loss(self.network, batch)
+
+    @contextlib.contextmanager
+    def gathered(self, here: bool) -> Iterator[None]:
+        """Within the block the network that was given has the weights learnt so far, in the processes
+        that ask for it `here`. Every process must enter."""
+        yield
+
+    def settle(self) -> None:
+        """Leave the weights learnt so far in the network that was given, for good."""
+
+
+class ShardedModel(LocalModel):
+    """Learns in `network`, a twin of the given one, of whose weights every process has a part.
+
+    The given network keeps its class and its modules, so that what evaluates and saves it need not
+    know; it has no weights but within `gathered`, and again after `settle`.
+
+    Raises:
+        ConfigError: weights held in 4 or 8 bits.
+    """
+
+    divided = True
+
+    def __init__(self, network: Any, group: ProcessGroup) -> None:
+        from torch.distributed.device_mesh import init_device_mesh
+
+        if getattr(network, "is_quantized", False):
+            raise ConfigError(
+                "weights held in 4 or 8 bits cannot be divided over processes",
+                remedy="sharding: none, or base: plain",
+            )
+        self._given = network
+        super().__init__(_twin(network))
+        mesh = init_device_mesh(network.device.type, (group.size,))
+        self._root = _divide(self.network, mesh)
+        self._empty()
+        self.notes = (
+            f"weights, gradients and optimiser states are divided over {group.size} processes;"
+            " each row is computed whole",
+        )
+
+    def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
+        found: torch.Tensor = self._root(loss, batch)
+        return found
+
+    @contextlib.contextmanager
+    def gathered(self, here: bool) -> Iterator[None]:
+        self._fill(here)
+        try:
+            yield
+        finally:
+            self._empty()
+
+    def settle(self) -> None:
+        self._fill(True)
+        del self._root
+        self.network = self._given
+
+    def _fill(self, here: bool) -> None:
+        targets = dict(self._given.named_parameters())
+        for name, part in self.network.named_parameters():
+            whole = part.detach().full_tensor()
+            if here:
+                targets[name].data = whole
+
+    def _empty(self) -> None:
+        for parameter in self._given.parameters():
+            parameter.data = parameter.data.new_empty(0)
+
+
+def learner(network: Any, settings: TrainingSettings, group: ProcessGroup) -> LocalModel:
+    """The network, divided over the processes where the settings ask for it and there are several.
+
+    Raises:
+        ConfigError: something that cannot be divided.
+    """
+    if group.size == 1 or settings.sharding == "none":
+        return LocalModel(network)
+    if settings.optim != "adamw":
+        raise ConfigError(
+            f"optim {settings.optim} cannot be divided over processes",
+            remedy="sharding: none, or optim: adamw",
+        )
+    return ShardedModel(network, group)
+
+
+def whole(state: Any, here: bool = True) -> Any:
+    """`state`, nested, with whole tensors in place of parts of them, on the CPU if they were parts.
+
+    Every process must call this; the processes that do not want them `here` get None instead.
+    """
+    if isinstance(state, dict):
+        return {name: whole(value, here) for name, value in state.items()}
+    if isinstance(state, list):
+        return [whole(value, here) for value in state]
+    if not hasattr(state, "full_tensor"):
+        return state
+    full = state.full_tensor()
+    return full.cpu() if here else None
+
+
+def part(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
+    """The part of a whole tensor that this process has of `like`."""
+    mesh, placements = getattr(like, "device_mesh", None), getattr(like, "placements", None)
+    if mesh is None or placements is None:
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    return distribute_tensor(value.to(like.device), mesh, placements, src_data_rank=None)
+
+
+def _twin(network: Any) -> Any:
+    """A copy of the network's modules around the same parameters."""
+    return copy.deepcopy(network, {id(parameter): parameter for parameter in network.parameters()})
+
+
+def _divide(network: Any, mesh: Any) -> Any:
+    """Divide the blocks, then what is outside of them; returns a module that computes losses.
+
+    Losses call parts of a network, not the network, and FSDP2 knows where a pass begins and ends by
+    the outermost module's call: so that is a module around the loss. Gradients are added up, not
+    averaged, because a step's loss is divided by the weight of all its tokens.
+    """
+    import torch
+    from torch.distributed.fsdp import FSDPModule, MixedPrecisionPolicy, fully_shard
+
+    class Root(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, loss: Any, batch: Any) -> torch.Tensor:
+            found: torch.Tensor = loss(self.network, batch)
+            return found
+
+    root = Root()
+    policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
+    for module in (*blocks(network), *_of_other_types(network), root):
+        fully_shard(module, mesh=mesh, mp_policy=policy)
+    for module in root.modules():
+        if isinstance(module, FSDPModule):
+            module.set_gradient_divide_factor(1.0)
+            # gloo has no operation that adds up and multiplies at once.
+            module.set_force_sum_reduction_for_comms(True)
+    return root
+
+
+def _of_other_types(network: Any) -> Iterator[Any]:
+    """Modules outside of the blocks that learn in another number format than the rest there does: a
+    float32 head beside a bfloat16 norm. FSDP2 adds gradients up in groups of one format."""
+    inside = {id(module) for block in blocks(network) for module in block.modules()}
+    learnt = [
+        (module, parameter.dtype)
+        for module in network.modules()
+        if id(module) not in inside
+        for parameter in module.parameters(recurse=False)
+        if parameter.requires_grad
+    ]
+    if len({dtype for _, dtype in learnt}) > 1:
+        yield from dict.fromkeys(module for module, dtype in learnt if dtype != network.dtype)

@@ -1,0 +1,106 @@
+"""The gradient of one optimiser step, in micro-batches that fit into memory."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import RunError
+from harness.models.layers.out_of_memory import is_out_of_memory, release
+from harness.training.batching import Batch
+from harness.training.distributed import ProcessGroup
+from harness.training.fsdp import LocalModel
+from harness.training.optimizer import Optimizer
+from harness.training.tokenized import TokenizedExample
+
+if TYPE_CHECKING:
+    import torch
+
+Loss = Callable[[Any, Batch], "torch.Tensor"]
+"""(network, batch) → the weighted sum of losses over its positions, in nats."""
+
+
+class Gradient:
+    """Adds up the gradient of a step's rows, `micro` of them at a time in each process.
+
+    The loss is normalised over all tokens of the step, so how the rows are cut does not matter.
+    When memory runs out, the step begins again with micro-batches of half the size, and `notes`
+    says so.
+    """
+
+    def __init__(
+        self,
+        learner: LocalModel,
+        optimizer: Optimizer,
+        loss: Loss,
+        collate: Callable[[Sequence[TokenizedExample]], Batch],
+        group: ProcessGroup,
+        micro: int,
+    ) -> None:
+        self.learner, self.optimizer, self.loss, self.collate = learner, optimizer, loss, collate
+        self.group, self.micro = group, micro
+        self.notes: list[str] = []
+
+    def of(self, rows: Sequence[TokenizedExample], step: int) -> float:
+        """Leave the gradient of the mean loss over `rows` in the optimiser, and return that loss.
+
+        Raises:
+            RunError: memory ran out with a single row, or where processes cannot try again apart.
+        """
+        weight = sum(sum(row.weights[1:]) for row in rows)
+        while (loss := self._attempt(rows, weight)) is None:
+            self._halve(step, rows)
+        if not self.learner.divided:
+            self.group.add_up_gradients(self.optimizer.masters)
+        return self.group.total(loss, self.learner.network.device)
+
+    def _micro_batches(
+        self, rows: Sequence[TokenizedExample]
+    ) -> list[tuple[Sequence[TokenizedExample], float]]:
+        """This process's rows, `micro` at a time, and what their loss counts.
+
+        Processes that have parts of one network must compute equally often: one with fewer rows
+        computes one for nothing.
+        """
+        mine = self.group.share(rows)
+        found = [(mine[start : start + self.micro], 1.0) for start in range(0, len(mine), self.micro)]
+        if self.learner.divided:
+            largest = math.ceil(len(rows) / self.group.size)
+            found += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(found))
+        return found
+
+    def _halve(self, step: int, rows: Sequence[TokenizedExample]) -> None:
+        """Halve the micro-batch, and the memory that its activations take."""
+        self.optimizer.clear()
+        release()
+        if self.learner.divided:
+            raise RunError(
+                f"out of memory at step {step} with {self.micro} rows at once in a process"
+                " — lower per_device_train_batch_size and raise gradient_accumulation_steps as much"
+            )
+        if self.micro == 1:
+            longest = max(len(row) for row in rows)
+            raise RunError(
+                f"out of memory at step {step} with a single row in the batch (the longest has {longest} tokens)"
+                " — lower max_length, set activation_checkpointing, or take a smaller base"
+            )
+        before, self.micro = self.micro, -(-self.micro // 2)
+        self.notes.append(
+            f"out of memory at step {step}: {self.micro} rows at once instead of {before}, and as many more"
+            " batches in a step; the gradient is the same"
+        )
+
+    def _attempt(self, rows: Sequence[TokenizedExample], weight: float) -> float | None:
+        """The share that these rows have in the step's loss; None when memory was too short."""
+        total = 0.0
+        try:
+            for some, counts in self._micro_batches(rows):
+                loss = self.learner.loss(self.loss, self.collate(some)) / weight * counts
+                loss.backward()
+                total += float(loss.detach())
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return None
+        return total

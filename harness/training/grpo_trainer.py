@@ -1,0 +1,186 @@
+"""trl's GRPO over a network of ours: our engine answers, the task scores, trl computes the update."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from harness.core.errors import ConfigError, EngineError
+from harness.core.protocols import LanguageModel, StepRecord
+from harness.core.values import Request, TrainingExample
+from harness.models.cache import quiet
+
+
+@dataclass
+class Rollouts:
+    """Answers of the model as it stands, drawn by our engine for trl.
+
+    trl hands back a prompt as the text that it was given; ours is the lesson's position.
+    """
+
+    model: LanguageModel
+    lessons: Sequence[TrainingExample]
+    max_new_tokens: int
+    temperature: float
+    seed: int
+    drawn: int = 0
+
+    def __call__(self, prompts: Sequence[str], _trainer: Any) -> dict[str, Any]:
+        """Token ids of prompts and answers.
+
+        Raises:
+            EngineError: a prompt could not be answered.
+        """
+        from harness.engines.hf.engine import HfEngine
+
+        requests = []
+        for prompt in prompts:
+            self.drawn += 1
+            requests.append(
+                Request(
+                    id=prompt,
+                    messages=self.lessons[int(prompt)].messages,
+                    max_new_tokens=self.max_new_tokens,
+                    temperature=self.temperature,
+                    seed=self.seed * 1_000_003 + self.drawn,
+                )
+            )
+        answers: list[list[int]] = [[] for _ in requests]
+        for position, completion in HfEngine(self.model).generate(requests):
+            if completion.finish_reason == "error":
+                raise EngineError(f"lesson '{self.lessons[int(prompts[position])].id}': {completion.error}")
+            answers[position] = list(completion.token_ids)
+        asked = [self.model.chat.encode(request.messages) for request in requests]
+        return {"prompt_ids": asked, "completion_ids": answers, "logprobs": None}
+
+
+@dataclass
+class Telemetry:
+    """What trl logs, as step records; `rewards` and `even` hold each scored step's mean reward and the
+    share of its prompts whose answers all got the same."""
+
+    on_step: Callable[[StepRecord], None]
+    rewards: list[float] = field(default_factory=list)
+    even: list[float] = field(default_factory=list)
+    steps: int = 0
+    tokens: int = 0
+    clock: float = field(default_factory=time.monotonic)
+
+    def log(self, step: int, logs: dict[str, Any]) -> None:
+        if "reward" not in logs:
+            return
+        tokens, now = int(logs["num_tokens"]), time.monotonic()
+        if logs["reward"] is not None:  # the scorer failed on every answer of this step
+            self.rewards.append(float(logs["reward"]))
+            self.even.append(float(logs["frac_reward_zero_std"]))
+        self.steps += 1
+        self.on_step(
+            StepRecord(
+                step=step,
+                epoch=float(logs["epoch"]),
+                loss=float(logs["loss"]),
+                learning_rate=float(logs["learning_rate"]),
+                grad_norm=float(logs["grad_norm"]),
+                tokens=tokens - self.tokens,
+                seconds=now - self.clock,
+            )
+        )
+        self.tokens, self.clock = tokens, now
+
+
+def train(
+    rollouts: Rollouts,
+    reward: Callable[[str, str], float | None],
+    telemetry: Telemetry,
+    folder: Path,
+    settings: dict[str, Any],
+) -> None:
+    """Run trl's GRPOTrainer over what of the network has `requires_grad`; `settings` are its own.
+
+    Raises:
+        ConfigError: trl is not installed, or refuses the settings.
+    """
+    trl = _trl()
+    from transformers import PrinterCallback, TrainerCallback
+
+    class Report(TrainerCallback):
+        def on_log(self, args: Any, state: Any, control: Any, **found: Any) -> None:
+            telemetry.log(state.global_step, found.get("logs") or {})
+
+    def score(
+        prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any
+    ) -> list[float | None]:
+        chat = rollouts.model.chat
+        return [
+            reward(rollouts.lessons[int(prompt)].id, chat.decode([i for i in ids if i not in chat.eos_ids]))
+            for prompt, ids in zip(prompts, completion_ids, strict=True)
+        ]
+
+    from datasets import Dataset
+
+    network = rollouts.model.network
+    with _left_alone(network), quiet(), warnings.catch_warnings():
+        # `rollout_func` is marked experimental; the version of trl is part of every run's record.
+        warnings.filterwarnings("ignore", message="You are using 'rollout_func'")
+        # trl 1.16 asks transformers 5.23 by the old name.
+        warnings.filterwarnings("ignore", message=".*gradient_checkpointing.* is deprecated")
+        try:
+            arguments = trl.GRPOConfig(
+                output_dir=str(folder / "trl"),
+                use_cpu=network.device.type == "cpu",
+                seed=rollouts.seed,
+                **settings,
+            )
+        except ValueError as error:
+            raise ConfigError(f"trl refuses these settings: {error}") from None
+        trainer = trl.GRPOTrainer(
+            model=network,
+            reward_funcs=score,
+            args=arguments,
+            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.lessons))]}),
+            processing_class=rollouts.model.chat.tokenizer,  # type: ignore[attr-defined]
+            rollout_func=rollouts,
+            callbacks=[Report()],
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.train()
+
+
+def _trl() -> Any:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import trl
+    except ImportError:
+        raise ConfigError(
+            "weights: grpo needs the package trl",
+            remedy="pip install 'finetune-or-prompt-harness[preference]'",
+        ) from None
+    return trl
+
+
+@contextlib.contextmanager
+def _left_alone(network: Any) -> Iterator[None]:
+    """Take back what trl leaves behind: the network's forward and the process's random states."""
+    import numpy as np
+
+    forward, states = vars(network).get("forward"), (random.getstate(), np.random.get_state())
+    try:
+        with torch.random.fork_rng():
+            yield
+    finally:
+        vars(network).pop("forward", None)
+        if forward is not None:
+            network.forward = forward
+        network.zero_grad(set_to_none=True)
+        network.eval()
+        random.setstate(states[0])
+        np.random.set_state(states[1])

@@ -1,0 +1,126 @@
+"""The low-rank part of a weights kind: which adapter is put in, saved and loaded."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import NonNegativeFloat, PositiveInt
+
+from harness.core.errors import ConfigError
+from harness.core.kinds import knob
+from harness.core.protocols import LanguageModel
+
+ALIASES: Mapping[str, str] = {
+    "r": "lora_r",
+    "lora_rank": "lora_r",
+    "lora_target": "target_modules",
+    "lora_target_modules": "target_modules",
+    "peft_use_dora": "use_dora",
+    "peft_use_rslora": "use_rslora",
+    "peft_init_lora_weights": "init_lora_weights",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRank:
+    """LoRA, DoRA and rsLoRA, with peft; the adapters are float32, whatever the base is."""
+
+    lora_r: PositiveInt = knob(16, choices=(4, 8, 16, 32, 64), doc="rank; 8 to 64 in LoRA and QLoRA")
+    lora_alpha: PositiveInt = knob(
+        32,
+        choices=(16, 32, 64),
+        doc="the update is scaled by lora_alpha / lora_r; 16 in QLoRA, the first rank tried in LoRA",
+    )
+    lora_dropout: NonNegativeFloat = knob(0.0, choices=(0.0, 0.05, 0.1), doc="0.05 to 0.1 in QLoRA")
+    target_modules: str | tuple[str, ...] = knob(
+        "all-linear",
+        choices=("all-linear", "attention"),
+        doc="'all-linear' (every linear layer but the output: QLoRA), 'attention' (its linear layers only: "
+        "LoRA), or module names",
+    )
+    use_dora: bool = knob(
+        False, doc="learn magnitude and direction apart (Liu et al. 2024, arXiv:2402.09353)"
+    )
+    use_rslora: bool = knob(
+        False, doc="scale by lora_alpha / sqrt(lora_r) (Kalajdzievski 2023, arXiv:2312.03732)"
+    )
+    init_lora_weights: Literal["default", "gaussian", "orthogonal", "pissa", "olora", "loftq"] = knob(
+        "default",
+        doc="pissa: arXiv:2404.02948, olora: arXiv:2406.01775, loftq (to what nf4 can hold; needs a GPU): "
+        "arXiv:2310.08659; these three change the frozen weights",
+    )
+
+    @property
+    def alters_base(self) -> bool:
+        return self.init_lora_weights in ("pissa", "olora", "loftq")
+
+    def prepare(self, model: LanguageModel) -> None:
+        from peft import LoraConfig
+        from transformers.pytorch_utils import Conv1D
+
+        from harness.models.architecture import of
+        from harness.models.layers.adapters import attach, quantization
+        from harness.models.layers.blocks import refuse_quantized
+
+        modules = list(model.network.modules())
+        on_cpu = model.network.device.type == "cpu"
+        if self.use_dora and on_cpu and any(quantization(module) == "8bit" for module in modules):
+            raise ConfigError("peft has no DoRA over an 8-bit base on a CPU", remedy="use base: nf4 or plain")
+        if self.init_lora_weights == "loftq":
+            refuse_quantized(model.network, "LoftQ's initialisation")
+            if on_cpu:
+                raise ConfigError("peft computes LoftQ on a GPU only", remedy="init_lora_weights: pissa")
+        targets = self.target_modules
+        if targets == "attention":
+            targets = attention_layers(model.network)
+        elif isinstance(targets, str) and targets != "all-linear":
+            targets = tuple(name.strip() for name in targets.split(","))
+        config = LoraConfig(
+            task_type=of(model.network.config).peft_task,
+            r=self.lora_r,
+            lora_alpha=self.lora_alpha,
+            lora_dropout=self.lora_dropout,
+            target_modules=targets if isinstance(targets, str) else list(targets),
+            fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
+            use_dora=self.use_dora,
+            use_rslora=self.use_rslora,
+            init_lora_weights=True if self.init_lora_weights == "default" else self.init_lora_weights,
+        )
+        attach(model.network, config)
+
+    def save(self, model: LanguageModel, folder: Path) -> None:
+        from harness.models.layers import adapters
+
+        adapters.save(model.network, folder)
+
+    def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
+        from harness.models.layers import adapters
+
+        adapters.load(model.network, folder)
+        return model
+
+
+def attention_layers(network: Any) -> tuple[str, ...]:
+    """Names of the linear layers inside the network's attention modules, quantized ones among them.
+
+    Raises:
+        ConfigError: the network calls nothing attention.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    found = {
+        name.rpartition(".")[2]
+        for module in network.modules()
+        if "attention" in type(module).__name__.lower()
+        for name, layer in module.named_modules()
+        if isinstance(layer, nn.Linear | Conv1D)
+    }
+    if not found:
+        raise ConfigError(
+            "this network has no module named attention", remedy="name its layers in target_modules"
+        )
+    return tuple(sorted(found))

@@ -1,0 +1,44 @@
+"""Answers that a model in training gives to its own lessons."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.errors import EngineError
+from harness.core.protocols import LanguageModel
+from harness.core.values import Request, TrainingExample
+
+
+def sample(
+    model: LanguageModel,
+    lessons: Sequence[TrainingExample],
+    *,
+    count: int,
+    temperature: float,
+    max_new_tokens: int,
+    seed: int,
+) -> list[list[str]]:
+    """`count` answers to each lesson's prompt, drawn at `temperature`; the same seed draws the same.
+
+    Raises:
+        EngineError: a prompt could not be answered.
+    """
+    from harness.engines.hf.engine import HfEngine
+
+    requests = [
+        Request(
+            id=lesson.id,
+            messages=lesson.messages,
+            max_new_tokens=max_new_tokens,
+            temperature=temperature,
+            seed=(seed * 1_000_003 + number) * 1_009 + draw,
+        )
+        for number, lesson in enumerate(lessons)
+        for draw in range(count)
+    ]
+    answers = [""] * len(requests)
+    for position, completion in HfEngine(model).generate(requests):
+        if completion.finish_reason == "error":
+            raise EngineError(f"lesson '{requests[position].id}': {completion.error}")
+        answers[position] = completion.text
+    return [answers[i : i + count] for i in range(0, len(answers), count)]

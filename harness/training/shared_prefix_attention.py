@@ -1,0 +1,113 @@
+"""Rows behind a common prefix, all in one pass through the network.
+
+Prefix and rows stand end to end in one sequence, so that every weight is applied once, and has its
+gradient computed once. Attention keeps the rows apart: each sees the prefix and itself.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn.functional import scaled_dot_product_attention
+from transformers import AttentionInterface
+
+from harness.models.attention import (
+    Rule,
+    UnsupportedAttention,
+    replaced_attention,
+    rule_of,
+    why_not,
+)
+from harness.training.batching import Batch
+
+NAME = "harness_rows_behind_prefix"
+"""The name under which transformers knows our attention function."""
+
+
+def hidden_states(network: Any, batch: Batch) -> Tensor:
+    """The last hidden states of `batch.ids`, [rows, length, width], each row behind `batch.prefix`.
+
+    Raises:
+        UnsupportedAttention: the network's attention cannot be replaced, or not by this one.
+    """
+    if reason := why_not(network):
+        raise UnsupportedAttention(reason)
+    assert batch.prefix is not None
+    prefix, (rows, length) = batch.prefix.shape[1], batch.ids.shape
+    ids = torch.cat([batch.prefix, batch.ids.view(1, -1)], 1)
+    places = torch.arange(prefix + length, device=ids.device)
+    positions = torch.cat([places[:prefix], places[prefix:].repeat(rows)])[None]
+    with replaced_attention(network, NAME):
+        out = network.base_model(
+            input_ids=ids, position_ids=positions, use_cache=False, prefix_and_rows=(prefix, rows)
+        )
+    hidden: Tensor = out.last_hidden_state[0, prefix:]
+    return hidden.view(rows, length, -1)
+
+
+def attend(
+    module: Any,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    *,
+    prefix_and_rows: tuple[int, int],
+    dropout: float = 0.0,
+    **given: Any,
+) -> tuple[Tensor, None]:
+    """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
+
+    Keys in front of the first query's are those of a learnt prefix: every token sees them.
+    """
+    del attention_mask
+    rule = rule_of(module, query.shape[-1], given)
+    prefix, rows = prefix_and_rows
+    before = key.shape[2] - query.shape[2] + prefix
+    length = (query.shape[2] - prefix) // rows
+    first, own = (_seen(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
+    of_prefix = _attention(
+        query[:, :, :prefix], key[:, :, :before], value[:, :, :before], first, rule, dropout
+    )
+    keys, values = (_behind(x, before, rows) for x in (key, value))
+    of_rows = _attention(_apart(query, prefix, rows), keys, values, own, rule, dropout)
+    out = torch.cat([of_prefix[0], of_rows.transpose(0, 1).flatten(1, 2)], 1)
+    return out.transpose(0, 1)[None], None
+
+
+AttentionInterface.register(NAME, attend)
+
+
+def _apart(x: Tensor, start: int, rows: int) -> Tensor:
+    """What lies behind `start`, row by row: [1, heads, start + rows · L, size] → [rows, heads, L, size]."""
+    return x[0, :, start:].unflatten(1, (rows, -1)).transpose(0, 1)
+
+
+def _behind(x: Tensor, before: int, rows: int) -> Tensor:
+    """The same with the first `before` in front of each row: [rows, heads, before + L, size]."""
+    return torch.cat([x[:, :, :before].expand(rows, -1, -1, -1), _apart(x, before, rows)], 2)
+
+
+def _seen(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
+    """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
+    last = keys - queries
+    seen = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
+    return seen if rule.window is None else seen.triu(last - rule.window + 1)
+
+
+def _attention(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, rule: Rule, dropout: float) -> Tensor:
+    """Attention of `query` [B, heads, Q, size] to `key`, `value` [B, key-value heads, K, size]."""
+    groups = query.shape[1] // key.shape[1]
+    # Of torch's kernels for a mask, that of the CPU alone knows heads that share keys.
+    grouped = groups > 1 and query.device.type == "cpu" and rule.softcap is None
+    if groups > 1 and not grouped:
+        key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
+    if rule.softcap is None:
+        return scaled_dot_product_attention(
+            query, key, value, seen, dropout, scale=rule.scale, enable_gqa=grouped
+        )
+    scores = torch.tanh((query @ key.transpose(-1, -2)).float() * (rule.scale / rule.softcap)) * rule.softcap
+    weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(value.dtype)
+    return torch.dropout(weights, dropout, train=dropout > 0) @ value

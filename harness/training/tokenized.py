@@ -1,0 +1,44 @@
+"""Lessons as token ids, with a loss weight for every position."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.core.protocols import Chat
+from harness.core.values import TrainingExample
+
+
+@dataclass(frozen=True)
+class TokenizedExample:
+    """One sequence to learn. `weights[i]` is the loss weight of predicting `ids[i]`.
+
+    Weights go by position, never by token id: where pad equals EOS, a mask by id would hide
+    the EOS of the answer, and the model would never learn to stop.
+    """
+
+    id: str
+    ids: tuple[int, ...]
+    weights: tuple[float, ...]
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+
+def to_row(lesson: TrainingExample, chat: Chat, prompt_loss_weight: float = 0.0) -> TokenizedExample:
+    """The prompt exactly as the model will be asked, then the answer and its end of turn."""
+    prompt, answer = chat.encode(lesson.messages), chat.encode_answer(lesson.answer)
+    weights = [prompt_loss_weight] * len(prompt) + [1.0] * len(answer)
+    return TokenizedExample(lesson.id, (*prompt, *answer), tuple(weights))
+
+
+def to_rows(
+    lessons: Sequence[TrainingExample], chat: Chat, max_length: int, prompt_loss_weight: float = 0.0
+) -> tuple[list[TokenizedExample], tuple[str, ...]]:
+    """Rows, and the ids of the lessons that are longer than `max_length` tokens.
+
+    A lesson that was cut would teach a prompt that is never asked, or an answer without end.
+    """
+    rows = [to_row(lesson, chat, prompt_loss_weight) for lesson in lessons]
+    kept = [row for row in rows if len(row) <= max_length]
+    return kept, tuple(row.id for row in rows if len(row) > max_length)

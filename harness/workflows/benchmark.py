@@ -1,0 +1,145 @@
+"""What `harness benchmark` does, and how it shows what was found."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from harness.benchmarks import forgetting, lm_eval_files, measure, result_files, tasks
+from harness.benchmarks.measure import Measured
+from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.subject import Target, find
+from harness.core.errors import ConfigError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """Where results are kept, and what is benchmarked; `say` is told about progress."""
+
+    results: Path
+    targets: tuple[Target, ...]
+    say: Callable[[str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchmarkResult:
+    """What a command found: measured targets, and files that were read or written."""
+
+    measured: tuple[Measured, ...] = ()
+    imported: tuple[Row, ...] = ()
+    files: tuple[Path, ...] = field(default=())
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "benchmarks": [row for item in self.measured for row in item.rows],
+            "forgetting": [found.to_json() for item in self.measured for found in item.forgetting],
+            "overall": [found.to_json() for found in _overall(self.measured)],
+            "imported": list(self.imported),
+            "files": [str(file) for file in self.files],
+        }
+
+
+def work(results: Path, names: Sequence[str], *, dtype: str | None = None, quiet: bool = False) -> Work:
+    """Find every target.
+
+    Raises:
+        ConfigError: a name that is neither a run nor a model.
+    """
+    stream = sys.stderr
+    return Work(
+        results=results,
+        targets=tuple(find(results, name, dtype) for name in names),
+        say=(lambda _: None) if quiet else (lambda text: print(text, file=stream, flush=True)),
+    )
+
+
+def take(work: Work, files: Sequence[Path]) -> tuple[Row, ...]:
+    """Import lm-eval's results, into the history of the one target named, or of lm-eval's model.
+
+    Raises:
+        ConfigError: several targets, or a file that is none of lm-eval's.
+    """
+    if files and len(work.targets) > 1:
+        raise ConfigError("results of lm-eval belong to one run or model", remedy="name one with --import")
+    target = work.targets[0] if work.targets else None
+    return tuple(row for file in files for row in lm_eval_files.import_file(work.results, file, target))
+
+
+def run(
+    work: Work, names: str, settings: Settings, *, bases: bool, cache: bool, batch: int | None
+) -> tuple[Measured, ...]:
+    """Measure the targets, and the untuned bases of those that were trained.
+
+    Raises:
+        ConfigError: no target, or a task or model that cannot be used.
+    """
+    if not work.targets:
+        raise ConfigError("nothing to benchmark", remedy="name a run or a model, e.g. smollm2-135m-instruct")
+    targets = measure.with_bases(work.results, work.targets) if bases else list(work.targets)
+    found = measure.measure(
+        work.results, targets, tasks.parse(names), settings, cache=cache, batch=batch, say=work.say
+    )
+    return tuple(found)
+
+
+def stored(work: Work) -> tuple[Measured, ...]:
+    """What is known of the targets already."""
+    found = []
+    for target in work.targets:
+        rows = tuple(result_files.latest(result_files.read(target.folder)).values())
+        forgot = forgetting.of_run(work.results, target.name) if target.trained else ()
+        found.append(Measured(target=target, rows=rows, fresh=0, forgetting=forgot))
+    return tuple(found)
+
+
+def write(work: Work, out: Path) -> tuple[Path, ...]:
+    """Export every target's evaluations as lm-eval's files."""
+    return tuple(file for target in work.targets for file in lm_eval_files.export(target, out))
+
+
+def show(done: BenchmarkResult, *, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(done.to_json(), ensure_ascii=False))
+        return
+    from rich.console import Console
+
+    console = Console()
+    if any(item.rows for item in done.measured):
+        console.print(_table(done.measured))
+    for item in done.measured:
+        for found in item.forgetting:
+            console.print(found.sentence, highlight=False, soft_wrap=True, markup=False)
+    for total in _overall(done.measured):
+        ends = f"[{100 * total.low:+.1f}, {100 * total.high:+.1f}]"
+        text = (
+            f"{total.run}: {100 * total.change:+.1f} points {ends} on average over {len(total.tasks)} tasks"
+        )
+        console.print(text, highlight=False, soft_wrap=True, markup=False)
+    if done.imported:
+        names = ", ".join(dict.fromkeys(row["task"] for row in done.imported))
+        console.print(f"imported: {names}", highlight=False, markup=False)
+    for file in done.files:
+        console.print(str(file), highlight=False, soft_wrap=True, markup=False)
+
+
+def _overall(measured: Sequence[Measured]) -> list[forgetting.Overall]:
+    found = [forgetting.overall(item.forgetting) for item in measured]
+    return [total for total in found if total is not None]
+
+
+def _table(measured: Sequence[Measured]) -> Any:
+    from rich.table import Table
+
+    table = Table()
+    for name in ("model or run", "task", "metric", "value", "± stderr", "n", "shots"):
+        table.add_column(name, justify="left" if name in ("model or run", "task", "metric") else "right")
+    for item in measured:
+        for row in item.rows:
+            error = "–" if row["stderr"] is None else f"{row['stderr']:.4f}"
+            cells = (row["task"], row["metric"], f"{row['value']:.4f}", error)
+            table.add_row(item.target.name, *cells, str(row["n"] or "–"), str(row["num_fewshot"] or 0))
+    return table

@@ -1,0 +1,140 @@
+"""`harness export`: from a finished run to a folder that somebody else can serve."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from harness.benchmarks.subject import find
+from harness.core import recipes
+from harness.core.errors import ConfigError
+from harness.core.keys import file_digest
+from harness.evidence.aggregate import gather, mean_interval
+from harness.export import card, program, serving, weights
+from harness.results.folder import RunFolder, read_lines
+from harness.results.pins import find_run
+from harness.results.run_scores import scores as primary_scores
+from harness.runner.model_pool import is_server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exported:
+    """What was written: `layout` is `adapter`, `model`, or None where the run trained nothing."""
+
+    run: str
+    folder: Path
+    layout: str | None
+    files: Mapping[str, int]
+    """Name → bytes."""
+    commands: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return {**dataclasses.asdict(self), "folder": str(self.folder)}
+
+
+def export(
+    results: Path, run: str, folder: Path, *, merged: bool = False, task: str | None = None
+) -> Exported:
+    """Write a finished run to `folder`, whole or not at all.
+
+    Raises:
+        ConfigError: no such run, one that did not finish, a folder that is not empty, a task that has
+            changed, or weights that no other tool can read.
+    """
+    source = find_run(results, run)
+    record = RunFolder(source).finished()
+    if record is None:
+        raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again; it goes on")
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise ConfigError("is not an empty folder", file=folder, remedy="name a new one")
+    known = program.task_of(record, task)
+    recipe = recipes.from_config(record["recipe"], name=record["recipe"]["name"], file=source / "run.json")
+    if merged and not recipe.weights:
+        raise ConfigError(f"{source.name} trained no weights to merge", remedy="leave --merged away")
+    rows = list(read_lines(source / "samples.jsonl"))
+    target = find(results, source.name) if recipe.weights else None
+    layout = None if target is None else weights.layout(target, merged)
+    with _whole(folder) as draft:
+        if target is not None and layout is not None:
+            weights.write(target, layout, draft)
+        described = program.describe(known, recipe, record, rows, _chat(record["model"]["spec"]))
+        name = recipe.name
+        lines = serving.commands(
+            folder, layout, name, record["model"]["spec"], task or known.name, held=draft
+        )
+        _write_texts(draft, described, program.recipe_file(recipe, source.name))
+        text = card.render(record, known, scores(record, source), layout, lines)
+        (draft / "README.md").write_text(text, encoding="utf-8")
+        _write_manifest(draft, record)
+    files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
+    return Exported(run=source.name, folder=folder, layout=layout, files=files, commands=tuple(lines))
+
+
+def scores(record: Mapping[str, Any], folder: Path) -> list[card.Score]:
+    """Every scorer of a run with its interval, the primary one first."""
+    rows = list(read_lines(folder / "samples.jsonl"))
+    plain = primary_scores(dict(record), folder)
+    about = record["task"]
+    found = []
+    for scorer in sorted(about["scorers"], key=lambda scorer: scorer["name"] != about["primary"]):
+        values = tuple(_value(row, scorer["name"]) for row in rows)
+        for table in gather([dataclasses.replace(plain, values=values, binary=scorer["binary"])]):
+            low, high = mean_interval(table)
+            mean, n = float(table.values.mean()), len(table.ids)
+            found.append(card.Score(scorer=scorer["name"], mean=mean, low=low, high=high, n=n))
+    return found
+
+
+def _value(row: Mapping[str, Any], scorer: str) -> float | None:
+    return next((score["value"] for score in row["scores"] if score["scorer"] == scorer), None)
+
+
+def _chat(spec: str) -> Any:
+    if is_server(spec):
+        return None
+    from harness.models.chat import load_chat
+
+    return load_chat(spec)
+
+
+def _write_texts(draft: Path, described: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+    text = json.dumps(described, ensure_ascii=False, indent=1)
+    (draft / "program.json").write_text(text + "\n", encoding="utf-8")
+    text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)
+    (draft / "recipe.yaml").write_text(text, encoding="utf-8")
+
+
+def _write_manifest(draft: Path, record: Mapping[str, Any]) -> None:
+    """Digests of everything else, so that a copy can be checked; and which run it was."""
+    files: Sequence[Path] = sorted(path for path in draft.rglob("*") if path.is_file())
+    digests = {str(path.relative_to(draft)): file_digest(path) for path in files}
+    head = {name: record[name] for name in ("id", "key", "seed", "model", "task")}
+    text = json.dumps({"run": head, "sha256": digests}, ensure_ascii=False, indent=1)
+    (draft / "export.json").write_text(text + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A draft beside `folder` that takes its place when nothing went wrong."""
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except OSError as error:
+        raise ConfigError(f"cannot be written: {error.strerror}", file=folder) from None
+    try:
+        yield draft
+        draft.chmod(0o755)
+        if folder.is_dir():
+            folder.rmdir()
+        draft.rename(folder)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

@@ -1,0 +1,99 @@
+"""The runs of an upgrade: the same recipes on both bases, through the one runner."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import RunError
+from harness.core.kinds import build
+from harness.core.recipes import Recipe
+from harness.methods.transferred import Moved
+from harness.regression import metric_check
+from harness.regression.upgrade import Cells, Replay, replay
+from harness.results import pins
+from harness.results.pins import Snapshot
+from harness.runner.cells import Cell, plan
+from harness.runner.experiment import Experiment
+from harness.runner.progress import Progress
+from harness.runner.runner import run
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Side:
+    """One end of an upgrade: a model, and the kind of base it is loaded with (None: the recipe's own)."""
+
+    model: str
+    base: str | None = None
+
+    def recipe(self, recipe: Recipe) -> Recipe:
+        return recipe if self.base is None else dataclasses.replace(recipe, base=build("base", self.base))
+
+
+def upgrade(
+    experiment: Experiment, old: Side, new: Side, results: Path, progress: Progress
+) -> tuple[Replay, ...]:
+    """Replay every recipe of `experiment` (one task, one seed) on both sides.
+
+    Raises:
+        ConfigError: an unknown task or model.
+        RunError: a run failed that is not merely a trained part that does not fit.
+    """
+    found = []
+    for recipe in experiment.recipes:
+        before, bare_before = _trained(experiment, recipe, old, results, progress)
+        after, bare_after = _trained(experiment, recipe, new, results, progress)
+        moved, why = (None, "")
+        if recipe.weights:
+            moved, why = _moved(experiment, recipe, before, new, results, progress)
+        cells = Cells(
+            old=before,
+            new=after,
+            untuned_old=bare_before,
+            untuned_new=bare_after,
+            moved=moved,
+            not_moved=why,
+        )
+        noise = metric_check.noise_of(dict(before.noise)) if before.noise else None
+        margin = float(before.head["task"]["margin"])
+        found.append(replay(recipe.name, cells, margin, noise=noise))
+    return tuple(found)
+
+
+def _trained(
+    experiment: Experiment, recipe: Recipe, side: Side, results: Path, progress: Progress
+) -> tuple[Snapshot, Snapshot | None]:
+    """The recipe on one side, and the same without training (None where it trains nothing)."""
+    chosen = side.recipe(recipe)
+    (run_,) = _run(_cells(experiment, chosen, side), results, progress)
+    if not recipe.weights:
+        return run_, None
+    bare = dataclasses.replace(chosen, name=f"{recipe.name}_untuned", weights=())
+    (untuned,) = _run(_cells(experiment, bare, side), results, progress)
+    return run_, untuned
+
+
+def _moved(
+    experiment: Experiment, recipe: Recipe, source: Snapshot, new: Side, results: Path, progress: Progress
+) -> tuple[Snapshot | None, str]:
+    folder = (results / "runs" / source.name).resolve()
+    stage = Moved(run=str(folder), key=str(source.head["key"]))
+    chosen = dataclasses.replace(new.recipe(recipe), name=f"{recipe.name}_moved", weights=(stage,))
+    outcome = run(_cells(experiment, chosen, new), results, progress=progress)
+    if outcome.failures:
+        return None, str(outcome.failures[0]["error"]).removeprefix("RunError: ")
+    return pins.of_run(results, outcome.folders[0].name), ""
+
+
+def _cells(experiment: Experiment, recipe: Recipe, side: Side) -> list[Cell]:
+    return plan(dataclasses.replace(experiment, recipes=(recipe,), models=(side.model,), seeds=1))
+
+
+def _run(cells: Sequence[Cell], results: Path, progress: Progress) -> list[Snapshot]:
+    outcome = run(cells, results, progress=progress)
+    if outcome.failures:
+        failure: Mapping[str, Any] = outcome.failures[0]
+        raise RunError(f"{failure['id']} failed: {failure['error']}")
+    return [pins.of_run(results, folder.name) for folder in outcome.folders]

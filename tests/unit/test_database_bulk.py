@@ -1,0 +1,98 @@
+"""Answers read by DuckDB itself against the same answers read row by row."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from harness.results.database import bulk
+from harness.results.database.ingest import rebuild
+from harness.results.database.store import Store
+
+words = st.text(max_size=6)
+numbers = st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False)
+values = st.recursive(
+    st.none() | st.booleans() | numbers | words,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(words, inner, max_size=3),
+    max_leaves=5,
+)
+parse = st.fixed_dictionaries({"status": words, "reason": words, "path": words}, optional={"value": values})
+fields = {
+    **dict.fromkeys(("input", "target", "meta"), values),
+    **dict.fromkeys(("group", "error", "failure"), st.none() | words),
+    **dict.fromkeys(("prompt", "output", "finish_reason"), words),
+    **dict.fromkeys(("tokens_in", "tokens_out"), st.none() | st.integers(0, 2**31 - 1)),
+    **dict.fromkeys(("context_ids", "shots"), st.lists(words, max_size=2)),
+    "seconds": st.floats(0, 1e6),
+    "cached": st.booleans(),
+    "strict": parse | st.none(),
+    "extracted": parse,
+}
+score = st.fixed_dictionaries(
+    {"scorer": words, "status": words, "value": st.none() | st.floats(0, 1), "reason": words},
+    optional={"version": st.integers(0, 9)},
+)
+passage = st.fixed_dictionaries({"document": words, "title": words, "text": words, "score": st.floats(0, 9)})
+lists = {"scores": st.lists(score, max_size=2), "passages": st.lists(passage, max_size=2)}
+row = st.fixed_dictionaries({}, optional=fields | lists)
+JSON = ("input", "target", "meta", "extracted_value")
+
+
+def _tables(results: Path) -> dict[str, list[dict[str, Any]]]:
+    rebuild(results)
+    with Store.open(results) as store:
+        found = {name: store.rows(f"SELECT * FROM {name}") for name in ("samples", "scores", "retrievals")}
+        (run,) = store.rows("SELECT n_samples, problems FROM runs")
+    for sample in found["samples"]:
+        sample.update({name: sample[name] and json.loads(sample[name]) for name in JSON})
+    return found | {"run": [run]}
+
+
+def _both(lines: list[str], taken: bool) -> None:
+    """The tables of both ways of reading; `taken` is whether the fast one takes the file."""
+    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
+        folder = Path(place) / "runs" / "r"
+        folder.mkdir(parents=True)
+        (folder / "run.json").write_text('{"status": "done"}')
+        (folder / "samples.jsonl").write_bytes("".join(lines).encode("utf-8", "backslashreplace"))
+        slow = _tables(Path(place))
+        patch.setattr(bulk, "SMALLEST", 0)
+        with Store.writable(Path(place) / "other.duckdb") as store:
+            assert (bulk.load(store, "r", folder / "samples.jsonl") is not None) == taken
+        assert _tables(Path(place)) == slow
+
+
+@settings(deadline=None, max_examples=10)
+@given(rows=st.lists(row, min_size=1, max_size=12))
+@example(rows=[{"extracted": {"status": "", "reason": "", "path": "NaN"}}])
+def test_both_readings_agree(rows: list[dict[str, Any]]) -> None:
+    named = [{"sample_id": f"s{i}"} | one for i, one in enumerate(rows)]
+    lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in named]
+    # A text that looks odd, such as the word NaN, sends a good file the slow way; that is no fault.
+    looks_odd = any(odd in line.encode("utf-8", "backslashreplace") for odd in bulk.ODD for line in lines)
+    _both(lines, not looks_odd)
+
+
+GOOD = '{"sample_id": "a", "output": "x", "scores": [{"scorer": "exact", "value": 1.0}]}\n'
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        '{"sample_id": "b", "out',
+        GOOD,
+        "rubbish\n",
+        "\n",
+        "[1]\n",
+        '{"sample_id": "b", "input": NaN}\n',
+        '{"sample_id": "b", "output": "\\ud800"}\n',
+    ],
+)
+def test_what_is_odd_is_read_row_by_row(odd: str) -> None:
+    _both([GOOD, odd], False)

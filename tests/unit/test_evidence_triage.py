@@ -1,0 +1,272 @@
+"""Triage on probes made by hand, one kind of gap at a time, and on mixtures."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pytest
+
+from harness.evidence.triage import GAPS, Probe, Triage, diagnose
+from harness.evidence.triage_forecast import compare
+from harness.evidence.verdict import Cost, RunScores, decide
+
+N = 60
+
+
+def probe(right: int, failure: str = "wrong_value", *, score: float = 1.0) -> Probe:
+    """`right` of N examples get `score`, the others 0 with that failure."""
+    wrong = N - right
+    return Probe(
+        scores=(score,) * right + (0.0,) * wrong,
+        failures=(None if score == 1.0 else failure,) * right + (failure,) * wrong,
+    )
+
+
+def triage(
+    probes: Mapping[str, Probe], *, targets: Sequence[Any] | None = None, train: Sequence[Any] = ("other",)
+) -> Triage:
+    chosen = targets or [f"answer {i}" for i in range(N)]
+    return diagnose(probes, targets=chosen, train_targets=train, groups=[None] * N)
+
+
+def shares(found: Triage) -> dict[str, float]:
+    return {share.gap: round(share.share, 3) for share in found.shares}
+
+
+def predicted(found: Triage) -> dict[str, bool]:
+    return {recipe: p.worth for p in found.predictions for recipe in p.recipes}
+
+
+def test_facts_that_bm25_finds_are_knowledge() -> None:
+    found = triage(
+        {"closed_book": probe(0), "few_shot": probe(0), "bm25": probe(50), "gold": probe(56)},
+    )
+    assert found.dominant == "knowledge"
+    assert found.certain
+    assert shares(found) == {
+        "knowledge": pytest.approx(50 / 60, abs=1e-3),
+        "retrieval": pytest.approx(6 / 60, abs=1e-3),
+        "skill": pytest.approx(4 / 60, abs=1e-3),
+        "form": 0.0,
+    }
+    assert predicted(found)["bm25_rag"]
+    assert not predicted(found)["lora"]
+
+
+def test_facts_that_bm25_misses_are_retrieval() -> None:
+    found = triage({"closed_book": probe(0), "bm25": probe(3), "gold": probe(57)})
+    assert found.dominant == "retrieval"
+    assert predicted(found)["dense_rag"]
+    assert not predicted(found)["lora"]
+
+
+def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
+    """The model was shown the answer among distracting passages and did not use it."""
+    wrong = (0.0,) * N
+    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, found=(True,) * 40 + (False,) * 20)
+    found = triage({"closed_book": probe(0), "bm25": bm25, "gold": probe(N)})
+    assert shares(found)["knowledge"] == pytest.approx(40 / 60, abs=1e-3)
+    assert shares(found)["retrieval"] == pytest.approx(20 / 60, abs=1e-3)
+
+
+def test_probes_are_read_from_sample_rows() -> None:
+    row = {
+        "scores": [{"scorer": "f1", "value": 0.2}, {"scorer": "exact", "value": 1.0}],
+        "failure": None,
+        "context_ids": ["a"],
+        "passages": [{"document": "a"}],
+    }
+    missed = {**row, "scores": [{"scorer": "exact", "value": None}], "passages": [{"document": "b"}]}
+    found = Probe.of([row, missed], "exact")
+    assert found == Probe(scores=(1.0, None), failures=(None, None), found=(True, False))
+    assert Probe.of([{**row, "passages": []}, missed], "exact").found == ()
+
+
+def test_what_the_constraint_mends_is_form() -> None:
+    found = triage({"closed_book": probe(5, "malformed"), "constrained": probe(50)})
+    assert found.dominant == "form"
+    assert predicted(found)["constrained"]
+    assert predicted(found)["lora"]
+
+
+def test_house_codes_that_only_examples_mend_are_form() -> None:
+    """Valid JSON with the wrong codes: no constraint knows them, examples show them."""
+    found = triage(
+        {
+            "closed_book": probe(2, "wrong_value"),
+            "constrained": probe(2, "wrong_value"),
+            "few_shot": probe(48, "wrong_value"),
+        }
+    )
+    assert found.dominant == "form"
+    assert predicted(found) == {
+        "few_shot": True,
+        "constrained": False,
+        "lora": True,
+        "qlora": True,
+        "full": True,
+    }
+
+
+def test_partial_scores_are_shared_out_by_what_was_won() -> None:
+    found = triage(
+        {"closed_book": probe(N, score=0.2), "few_shot": probe(N, score=0.5), "gold": probe(N, score=0.9)}
+    )
+    assert shares(found) == {"retrieval": 0.5, "form": 0.375, "skill": 0.125, "knowledge": 0.0}
+
+
+def test_answers_still_out_of_shape_after_examples_are_form() -> None:
+    found = triage({"closed_book": probe(0, "malformed"), "few_shot": probe(10, "wrong_fields")})
+    assert shares(found)["form"] == 1.0
+
+
+def test_the_right_answer_in_the_wrong_dress_is_form() -> None:
+    found = triage({"closed_book": probe(0, "dressed_up")})
+    assert shares(found)["form"] == 1.0
+
+
+def test_a_fact_found_but_dressed_up_is_half_knowledge_and_half_form() -> None:
+    """Exact match of a chatty model: the passage brings the fact, and the score stays 0."""
+    found = triage(
+        {
+            "closed_book": probe(0, "wrong_value"),
+            "bm25": probe(0, "dressed_up"),
+            "gold": probe(0, "dressed_up"),
+        }
+    )
+    assert shares(found) == {"form": 0.5, "knowledge": 0.5, "retrieval": 0.0, "skill": 0.0}
+    assert predicted(found)["rag_lora"]
+
+
+def test_shape_from_examples_and_facts_from_passages_but_never_both() -> None:
+    """Of 60, passages bring 30 answers and are drowned in rambling on 24; 6 in good shape fail."""
+    gold = Probe(
+        scores=(1.0,) * 30 + (0.0,) * 30,
+        failures=(None,) * 30 + ("truncated",) * 24 + ("wrong_value",) * 6,
+        found=(True,) * N,
+    )
+    found = triage({"closed_book": probe(0, "truncated"), "few_shot": probe(0), "bm25": gold, "gold": gold})
+    helped = 30 / 36
+    assert shares(found) == {
+        "knowledge": pytest.approx((30 + 12 * helped) / 60, abs=1e-3),
+        "form": pytest.approx(12 / 60, abs=1e-3),
+        "skill": pytest.approx((6 + 12 * (1 - helped)) / 60, abs=1e-3),
+        "retrieval": 0.0,
+    }
+
+
+def test_passages_that_never_help_prove_no_lack_of_facts() -> None:
+    """A form task with a corpus: the rambling hides the rest, and examples mend half of it."""
+    rambling = probe(0, "truncated")
+    found = triage({"closed_book": rambling, "few_shot": probe(30), "bm25": rambling, "gold": rambling})
+    assert shares(found) == {"form": 0.75, "skill": 0.25, "knowledge": 0.0, "retrieval": 0.0}
+
+
+def test_what_nothing_mends_is_skill() -> None:
+    found = triage({"closed_book": probe(6), "few_shot": probe(6), "bm25": probe(6), "gold": probe(6)})
+    assert found.dominant == "skill"
+    assert shares(found)["skill"] == 1.0
+
+
+@pytest.mark.parametrize("gold", [0, 50])
+def test_a_facts_task_whose_answers_all_stand_in_train_is_form_and_not_rag(gold: int) -> None:
+    """Retrieval finds nothing, and every answer is among the labels: learn it, do not retrieve."""
+    targets = [f"answer {i % 7}" for i in range(N)]
+    found = triage(
+        {"closed_book": probe(0), "few_shot": probe(0), "bm25": probe(0), "gold": probe(gold)},
+        targets=targets,
+        train=[f"Answer  {i}" for i in range(7)],
+    )
+    assert found.train_overlap == 1.0
+    assert found.dominant == "form"
+    assert predicted(found)["lora"]
+    assert not predicted(found)["bm25_rag"]
+    assert not predicted(found)["dense_rag"]
+
+
+def test_a_few_answers_in_train_do_not_make_a_facts_task_form() -> None:
+    targets = ["30 days" if i < 10 else f"answer {i}" for i in range(N)]
+    found = triage(
+        {"closed_book": probe(0), "bm25": probe(0), "gold": probe(50)}, targets=targets, train=["30 days"]
+    )
+    assert found.dominant == "retrieval"
+
+
+def test_without_a_gold_probe_what_bm25_wins_is_knowledge() -> None:
+    assert shares(triage({"closed_book": probe(0), "bm25": probe(45)}))["knowledge"] == 0.75
+
+
+def test_shares_add_up_and_lie_in_their_intervals() -> None:
+    found = triage(
+        {
+            "closed_book": probe(4),
+            "constrained": probe(9),
+            "few_shot": probe(20),
+            "bm25": probe(30),
+            "gold": probe(44),
+        }
+    )
+    assert sum(share.share for share in found.shares) == pytest.approx(1.0)
+    assert {share.gap for share in found.shares} == set(GAPS)
+    assert all(0.0 <= share.low <= share.share <= share.high <= 1.0 for share in found.shares)
+    assert found.lost == pytest.approx(56 / 60)
+
+
+def test_two_gaps_of_the_same_size_are_not_told_apart() -> None:
+    found = triage({"closed_book": probe(0), "few_shot": probe(29)})
+    assert not found.certain
+    assert "not measurably more" in found.sentence
+
+
+def test_nothing_lost() -> None:
+    found = triage({"closed_book": probe(N)})
+    assert (found.dominant, found.shares, found.lost) == (None, (), 0.0)
+    assert "nothing to mend" in found.sentence
+
+
+def test_examples_with_an_error_in_any_probe_are_left_out() -> None:
+    broken = Probe(scores=(None,) * 10 + (1.0,) * 50, failures=(None,) * N)
+    found = triage({"closed_book": probe(0), "few_shot": broken})
+    assert found.n == 50
+    assert shares(found)["form"] == 1.0
+
+
+@pytest.mark.parametrize("names", [["gold"], ["closed_book", "silver"]])
+def test_probes_must_be_known(names: list[str]) -> None:
+    with pytest.raises(ValueError, match="closed_book"):
+        triage({name: probe(1) for name in names})
+
+
+def test_a_probe_that_failed_altogether_is_said() -> None:
+    lost = Probe(scores=(None,) * N, failures=(None,) * N)
+    with pytest.raises(ValueError, match="no example was scored by every probe"):
+        triage({"closed_book": lost})
+
+
+def test_json_is_plain() -> None:
+    found = triage({"closed_book": probe(0), "bm25": probe(50), "gold": probe(56)})
+    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
+    assert plain["dominant"] == "knowledge"
+    assert plain["shares"][0]["gap"] == "knowledge"
+    assert plain["predictions"][0]["recipes"]
+
+
+def test_predictions_stand_beside_outcomes() -> None:
+    found = triage({"closed_book": probe(0), "bm25": probe(50), "gold": probe(56)})
+
+    def run(recipe: str, right: int, cost: Cost) -> RunScores:
+        values = tuple(float(i < right) for i in range(100))
+        ids = tuple(str(i) for i in range(100))
+        return RunScores(
+            recipe=recipe, seed=0, ids=ids, groups=(None,) * 100, values=values, binary=True, cost=cost
+        )
+
+    trained = Cost(train_seconds=9, trainable_parameters=9)
+    runs = [run("zero_shot", 2, Cost()), run("bm25_rag", 80, Cost(prompt_tokens=9)), run("lora", 40, trained)]
+    rows = {row.recipe: row for row in compare(found.predictions, decide("t", "m", "exact", 0.02, runs))}
+    assert set(rows) == {"bm25_rag", "lora"}
+    assert rows["bm25_rag"].agrees is True
+    assert rows["bm25_rag"].gain == pytest.approx(0.78)
+    assert rows["lora"].agrees is False, "it gained 38 points although no gain was predicted"
