@@ -30,7 +30,7 @@ def test_import_is_light_and_the_package_stays_callable() -> None:
         "assert callable(harness.run) and callable(harness.load)\n"
         "assert not {'torch', 'duckdb'} & set(sys.modules)\n"
         "import harness.workflows.run\n"
-        "assert callable(harness.run) and harness.workflows.run.Session\n"
+        "assert callable(harness.run) and harness.workflows.run.RunSession\n"
         "try: harness.nothing\n"
         "except AttributeError as error: assert 'nothing' in str(error)\n"
         "else: raise AssertionError\n"
