@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
 from harness.core.values import Completion, Request
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 _ROWS = 32
 
@@ -56,8 +60,6 @@ class ClassifierEngine:
     def _label(self, prompts: Sequence[Sequence[int]]) -> list[str]:
         import torch
 
-        from harness.training.classification import label_scores
-
         network = self.model.network
         training = network.training
         network.eval()
@@ -86,3 +88,16 @@ class ClassifierEngine:
         return Completion(
             text="", tokens_in=len(prompt), tokens_out=0, finish_reason="error", seconds=0.0, error=reason
         )
+
+
+def label_scores(network: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
+    """Scores of every label for prompts of token ids: [prompts, labels], on the CPU."""
+    import torch
+
+    longest = max(map(len, prompts))
+    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
+    for i, prompt in enumerate(prompts):
+        ids[i, : len(prompt)] = torch.tensor(prompt)
+    last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=network.device)
+    scores: Tensor = network.answer_head.of_prompts(network, ids.to(network.device), last)
+    return scores.cpu()

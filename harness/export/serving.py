@@ -7,7 +7,8 @@ import shlex
 from pathlib import Path
 
 from harness.export.weights import is_hub_id
-from harness.models.architecture import DECODER, Architecture, of_spec
+from harness.models.architecture import DECODER, Architecture
+from harness.models.source import architecture_of
 from harness.runner.model_pool import is_server
 
 URL = "http://127.0.0.1:8000/v1"
@@ -43,7 +44,7 @@ def commands(folder: Path, layout: str | None, name: str, model: str, task: str,
 
 def architecture(model: str) -> Architecture:
     """The architecture of a run's model; what answers behind a server is taken for a decoder."""
-    return DECODER if is_server(model) else of_spec(model)
+    return DECODER if is_server(model) else architecture_of(model)
 
 
 def _base(model: str) -> list[str]:

@@ -10,8 +10,9 @@ from typing import Any, Literal
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
-from harness.models.architecture import of, of_spec
+from harness.models.architecture import of
 from harness.models.cache import quiet
+from harness.models.source import architecture_of
 
 Layout = Literal["adapter", "model"]
 _CLOSED = ("adapters", "classification")
@@ -27,7 +28,7 @@ def layout(target: Target, merged: bool) -> Layout:
         ConfigError: there is none.
     """
     kinds = [stage.name() for stage in target.recipe.weights]
-    if not of_spec(target.model).writes:
+    if not architecture_of(target.model).writes:
         # Its head is where transformers has one.
         return "model"
     closed = [kind for kind in kinds if kind in _CLOSED]

@@ -5,14 +5,12 @@ Decoders may do everything. What encoders and encoder-decoders may do is written
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.recipes import Recipe
-from harness.models.source import gguf_file, resolve
 
 _WRITES = ("ForCausalLM", "LMHeadModel")
 """How transformers' classes end that are decoders, whatever else their model type can be."""
@@ -73,21 +71,6 @@ def of(config: Any) -> Architecture:
 
     kind = told.get("model_type") or getattr(config, "model_type", None)
     return ENCODER if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES else DECODER
-
-
-def of_spec(spec: str) -> Architecture:
-    """The architecture of a model that is loaded here, from its `config.json`; GGUF files are decoders.
-
-    Raises:
-        ConfigError: no such model.
-    """
-    if gguf_file(spec) is not None:
-        return DECODER
-    file = resolve(spec) / "config.json"
-    try:
-        return of(json.loads(file.read_text(encoding="utf-8")))
-    except ValueError as error:
-        raise ConfigError(f"not JSON: {error}", file=file) from None
 
 
 def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.models.cache import make_once, quiet
-from harness.models.fingerprint import remembered_digest
+from harness.models.digests import remembered_digest
 
 
 def folder(file: Path) -> Path:

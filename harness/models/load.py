@@ -10,11 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
-from harness.models.architecture import of_spec
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
-from harness.models.source import is_tiny, resolve
+from harness.models.source import architecture_of, is_tiny, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -48,7 +47,7 @@ def load(
     if config is not None:
         extra["config"] = config
     chat = chat_from(folder)
-    kind = of_spec(spec)
+    kind = architecture_of(spec)
     try:
         with quiet(), contextlib.nullcontext() if kind.writes else _drawn_alike():
             network = getattr(transformers, kind.loader).from_pretrained(

@@ -11,9 +11,11 @@ tiny, tiny:ARCH          random weights for tests; ARCH: llama, gpt2, neox, qwen
 from __future__ import annotations
 
 import importlib.util
+import json
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
+from harness.models import architecture, tiny
 
 SMOLLM2 = "smollm2-135m-instruct"
 _SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -28,8 +30,6 @@ def resolve(spec: str) -> Path:
         ConfigError: no such model; the remedy lists the bundled names.
     """
     if is_tiny(spec):
-        from harness.models import tiny
-
         return tiny.folder(spec[len("tiny") :].lstrip(":-") or "llama")
     file = gguf_file(spec)
     if file is not None:
@@ -102,3 +102,18 @@ def _checked(folder: Path) -> Path:
             remedy="pickled weights can run code and are not loaded; convert them to safetensors",
         )
     return folder
+
+
+def architecture_of(spec: str) -> architecture.Architecture:
+    """The architecture of a model that is loaded here, from its `config.json`; GGUF files are decoders.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    if gguf_file(spec) is not None:
+        return architecture.DECODER
+    file = resolve(spec) / "config.json"
+    try:
+        return architecture.of(json.loads(file.read_text(encoding="utf-8")))
+    except ValueError as error:
+        raise ConfigError(f"not JSON: {error}", file=file) from None

@@ -6,7 +6,6 @@ import importlib
 import pkgutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from importlib import resources
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -17,7 +16,7 @@ from harness.evidence.verdict_types import Verdict
 from harness.regression.history import Series
 from harness.report import index, sections
 from harness.report.data import ReportData, load, with_verdicts
-from harness.report.html.page import embedded_json, html, policy
+from harness.report.html.page import asset, embedded_json, html, policy
 from harness.report.index import summary
 from harness.report.sections import examples, history
 from harness.results.billing import Bill
@@ -176,10 +175,3 @@ def page(
             index=index,
         )
     )
-
-
-def asset(kind: str) -> str:
-    """All files of `assets/` with this suffix, by name, as one text without a final newline."""
-    folder = resources.files("harness.report.html") / "assets"
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{kind}"))
-    return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)

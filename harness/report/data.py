@@ -16,7 +16,7 @@ from harness.report.studies import Study
 from harness.results.billing import Bill
 from harness.results.run_files import Row, read_head, read_rows
 from harness.results.run_scores import labels
-from harness.workflows.diagnose import read_triage
+from harness.results.triage import read_triage
 
 
 @dataclass(frozen=True, kw_only=True)

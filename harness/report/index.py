@@ -14,7 +14,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.report.data import ReportData
-from harness.report.html.page import html, policy
+from harness.report.html.page import asset, html, policy
 
 NAME = "index.html"
 FOLDER = "reports"
@@ -100,7 +100,6 @@ def write(folder: Path) -> Path:
 
 def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
     """The page as text."""
-    from harness.report.build import asset
     from harness.report.sections.verdict import KINDS
 
     css = asset("css")

@@ -11,7 +11,7 @@ from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.results.folder import RunFolder, read_lines
-from harness.workflows.diagnose import read_triage
+from harness.results.triage import read_triage
 
 
 def verdicts(folders: Iterable[Path]) -> list[Verdict]:

@@ -12,7 +12,7 @@ from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
-from harness.models import architecture
+from harness.models import architecture, source
 from harness.runner.experiment import Experiment
 from harness.runner.model_pool import fingerprint, is_server
 
@@ -133,7 +133,7 @@ def _check_fits(task: Task, recipe: Recipe) -> None:
 
 def _check_model(model: str, recipes: tuple[Recipe, ...]) -> None:
     if not is_server(model):
-        architecture.check(model, architecture.of_spec(model), recipes)
+        architecture.check(model, source.architecture_of(model), recipes)
         return
     trained = [recipe.name for recipe in recipes if recipe.weights]
     if trained:

@@ -20,6 +20,7 @@ from harness.runner.cell_context import CellContext, lesson
 from harness.runner.cells import Cell
 from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
+from harness.runner.stage_context import training_context
 
 log = logging.getLogger(__name__)
 
@@ -104,8 +105,6 @@ def _help() -> None:
 
 
 def _train(order: StageOrder, workbench: ModelPool) -> None:
-    from harness.runner.training_stages import training_context
-
     cell, folder = order.cell, RunFolder(order.folder)
     prompter = cell.recipe.program.prepare(cell.task, order.pool, cell.seed)
     attempt = CellContext(

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
-from harness.core.keys import digest
-from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
-from harness.core.values import Example, Prompt, TrainingExample
-from harness.results.folder import RunFolder, append_line, read_json, read_lines, write_json
-from harness.runner import scoring, torchrun
-from harness.runner.cell_context import CellContext, lesson, request
+from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
+from harness.core.values import TrainingExample
+from harness.results.folder import RunFolder, read_json, read_lines, write_json
+from harness.runner import torchrun
+from harness.runner.cell_context import CellContext
+from harness.runner.stage_context import training_context
 
 
 def train(
@@ -48,77 +47,8 @@ def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
         return None
 
 
-def training_context(attempt: CellContext, index: int) -> TrainingContext:
-    """What a stage is handed besides the model and its lessons."""
-    cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
-    stage = cell.recipe.weights[index]
-    asked = getattr(stage, "dev_examples", 0)
-    dev = cell.task.splits.get("dev", ())
-    prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
-
-    in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
-
-    def answered(model: LanguageModel, some: Sequence[tuple[Example, Prompt]]) -> list[dict[str, Any]]:
-        from harness.engines.engine_for import local
-
-        progress.state(cell, "dev score")
-        engine = local(model)
-        requests = [request(cell, example, prompt) for example, prompt in some]
-        answers = dict(engine.generate(requests))
-        return [scoring.sample(cell.task, *some[i], answers[i]) for i in sorted(answers)]
-
-    def dev_score(model: LanguageModel) -> float:
-        return scoring.mean_score(answered(model, prompts), cell.task.primary)
-
-    def dev_scores(model: LanguageModel, count: int) -> list[float | None]:
-        rows = answered(model, in_fixed_order[:count])
-        return [scoring.value(row, cell.task.primary) for row in rows]
-
-    begun = False
-
-    def on_step(step: StepRecord) -> None:
-        nonlocal begun
-        step = dataclasses.replace(step, stage=str(index))
-        if not begun:
-            _cut_back(folder, step)
-            begun = True
-        append_line(folder.steps, dataclasses.asdict(step))
-        progress.step(cell, step)
-
-    progress.state(cell, "training")
-    return TrainingContext(
-        task=cell.task,
-        seed=cell.seed,
-        folder=folder.stage(index),
-        dev=[lesson(attempt, example) for example in dev],
-        dev_score=dev_score if prompts else None,
-        dev_scores=dev_scores if prompts else None,
-        on_step=on_step,
-        reward=_reward(attempt),
-    )
-
-
-def _cut_back(folder: RunFolder, step: StepRecord) -> None:
-    """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
-    here = (int(step.stage), step.step)
-    kept = [line for line in read_lines(folder.steps) if (int(line["stage"]), line["step"]) < here]
-    draft = folder.steps.with_suffix(".partial")
-    draft.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
-    draft.replace(folder.steps)
-
-
 def _steps(folder: RunFolder, index: int) -> list[StepRecord]:
     return [StepRecord(**line) for line in read_lines(folder.steps) if line["stage"] == str(index)]
-
-
-def _reward(attempt: CellContext) -> Callable[[str, str], float | None]:
-    """Scores an answer to a lesson as the task scores answers; train only."""
-    task, examples = attempt.cell.task, {example.id: example for example in attempt.pool}
-
-    def reward(lesson_id: str, answer: str) -> float | None:
-        return scoring.primary(task, examples[lesson_id], answer)
-
-    return reward
 
 
 def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:

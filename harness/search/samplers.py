@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
-from harness.search.space import Dimension, Space
+from harness.search.space import Dimension, Space, random_points
 
 if TYPE_CHECKING:
     import optuna
@@ -75,14 +74,6 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
     return pruners.NopPruner()
 
 
-def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
-    """The defaults first, then points drawn evenly (in the logarithm where a range is logarithmic)."""
-    rng = random.Random(seed)
-    yield _filled(space, space.defaults(), rng)
-    for _ in range(count):
-        yield _filled(space, {}, rng)
-
-
 def unseen(space: Space, seen: set[str], seed: int) -> dict[str, Any] | None:
     """A configuration that no trial has had; None when 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
@@ -94,16 +85,3 @@ def unseen(space: Space, seen: set[str], seed: int) -> dict[str, Any] | None:
 def mark(values: Mapping[str, Any]) -> str:
     """What tells two configurations apart; `values` are complete."""
     return digest(dict(values))
-
-
-def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:
-    drawn = {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
-    return {d.name: drawn[d.name] for d in space.free if space.active(d, drawn)}
-
-
-def _draw(dimension: Dimension, rng: random.Random) -> Any:
-    if dimension.choices:
-        return rng.choice(dimension.choices)
-    low, high = dimension.low or 0.0, dimension.high or 0.0
-    value: float = low * (high / low) ** rng.random() if dimension.log else rng.uniform(low, high)
-    return min(max(round(value), round(low)), round(high)) if dimension.whole else value

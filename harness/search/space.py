@@ -7,6 +7,7 @@ several stages of training, `weights.0.learning_rate`.
 from __future__ import annotations
 
 import dataclasses
+import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -255,8 +256,6 @@ def _number(name: str, text: str) -> float:
 
 def _check_satisfiable(made: Space) -> None:
     """Refuse a space in which nothing can be built; the first refusal says why."""
-    from harness.search.samplers import random_points
-
     first: ConfigError | None = None
     for params in random_points(made, TRIES):
         try:
@@ -265,3 +264,24 @@ def _check_satisfiable(made: Space) -> None:
         except ConfigError as error:
             first = first or error
     raise ConfigError(f"no trial can satisfy this space: {first}", remedy="change the ranges with --space")
+
+
+def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+    """The defaults first, then points drawn evenly (in the logarithm where a range is logarithmic)."""
+    rng = random.Random(seed)
+    yield _filled(space, space.defaults(), rng)
+    for _ in range(count):
+        yield _filled(space, {}, rng)
+
+
+def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+    drawn = {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
+    return {d.name: drawn[d.name] for d in space.free if space.active(d, drawn)}
+
+
+def _draw(dimension: Dimension, rng: random.Random) -> Any:
+    if dimension.choices:
+        return rng.choice(dimension.choices)
+    low, high = dimension.low or 0.0, dimension.high or 0.0
+    value: float = low * (high / low) ** rng.random() if dimension.log else rng.uniform(low, high)
+    return min(max(round(value), round(low)), round(high)) if dimension.whole else value

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -72,17 +71,6 @@ def label_loss(network: Any, batch: Batch) -> Tensor:
     scores = network.answer_head.of_batch(network, batch)
     losses = cross_entropy(scores, batch.targets[learnt], reduction="none")
     return (losses * batch.weights[learnt]).sum()
-
-
-def label_scores(network: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
-    """Scores of every label for prompts of token ids: [prompts, labels], on the CPU."""
-    longest = max(map(len, prompts))
-    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-    for i, prompt in enumerate(prompts):
-        ids[i, : len(prompt)] = torch.tensor(prompt)
-    last = torch.tensor([len(prompt) - 1 for prompt in prompts], device=network.device)
-    scores: Tensor = network.answer_head.of_prompts(network, ids.to(network.device), last)
-    return scores.cpu()
 
 
 def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 from abc import abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import TrainingExample
+from harness.models.random_state import seeded
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
@@ -92,13 +92,3 @@ class Supervised(TrainingSettings, Weights):
             best_dev_loss=done.best.loss if done.best else None,
             notes=done.notes,
         )
-
-
-@contextlib.contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Draw initial weights, dropout and noise from `seed`, and leave the process's state alone."""
-    import torch
-
-    with torch.random.fork_rng():
-        torch.manual_seed(seed)
-        yield

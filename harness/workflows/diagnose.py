@@ -6,15 +6,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter
-
 from harness.core import recipes
 from harness.core.errors import RunError
-from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.triage import Probe, Triage, diagnose
-from harness.results.folder import RunFolder, read_json, write_json
+from harness.results.folder import RunFolder
+from harness.results.triage import write_triage
 from harness.runner.cells import Cell
 from harness.runner.database_sync import index
 from harness.runner.model_pool import fingerprint
@@ -85,23 +83,7 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         groups=[example.group for example in examples],
     )
     found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
-    place = triage_file(results, task.name, model)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_json(place, found.to_json())
-    return found
-
-
-def triage_file(results: Path, task: str, model: str) -> Path:
-    """Where a triage is kept, so that a later report can set it beside the outcome."""
-    return results / "triage" / f"{task}-{digest([task, model])[:8]}.json"
-
-
-def read_triage(results: Path, task: str, model: str) -> Triage | None:
-    """The triage that an earlier `harness diagnose` left; None when there is none that can be read."""
-    try:
-        found = TypeAdapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
-    except (OSError, ValueError, KeyError):
-        return None
+    write_triage(results, task.name, model, found.to_json())
     return found
 
 

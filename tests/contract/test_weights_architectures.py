@@ -11,8 +11,9 @@ import torch
 from harness.core.errors import ConfigError, HarnessError
 from harness.core.kinds import build, names
 from harness.core.protocols import LanguageModel, StepRecord
+from harness.engines.classifier import label_scores
 from harness.models.architecture import DECODER, ENCODER, of
-from harness.training import classification, encoder_decoder_loss
+from harness.training import encoder_decoder_loss
 from tests.unit.training_kit import context, lessons, model
 
 FAST = {"learning_rate": 1e-2, "num_train_epochs": 3}
@@ -33,7 +34,7 @@ def said(of_: LanguageModel) -> torch.Tensor:
     of_.network.eval()
     with torch.no_grad():
         if hasattr(of_.network, "answer_head"):
-            return classification.label_scores(of_.network, [prompt])
+            return label_scores(of_.network, [prompt])
         return encoder_decoder_loss.first_logits(of_.network, prompt)
 
 

@@ -13,7 +13,8 @@ import torch
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.models import cache
-from harness.models.fingerprint import fingerprint, remembered_digest
+from harness.models.digests import remembered_digest
+from harness.models.fingerprint import fingerprint
 from harness.models.load import choose_dtype, computes_bfloat16, load
 from harness.models.source import resolve
 

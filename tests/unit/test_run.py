@@ -268,7 +268,7 @@ def test_a_lone_surrogate_in_an_answer_is_kept(tiny_task: Path, tmp_path: Path, 
 def test_a_diagnosis_is_read_back_as_it_was(tmp_path: Path) -> None:
     from harness.evidence.triage import Probe, diagnose
     from harness.results.folder import write_json
-    from harness.workflows.diagnose import read_triage, triage_file
+    from harness.results.triage import read_triage, triage_file
 
     right = Probe(scores=(1.0, 0.0, 0.0), failures=(None, "wrong_value", "malformed"))
     gold = Probe(scores=(1.0, 1.0, 0.0), failures=(None, None, "malformed"))

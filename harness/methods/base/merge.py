@@ -114,7 +114,7 @@ class Merge(Base):
     def _merged(self, spec: str) -> LanguageModel:
         from harness.models.layers import adapters, merging
         from harness.models.load import load
-        from harness.training.supervised import seeded
+        from harness.models.random_state import seeded
 
         model = load(spec, dtype=self.dtype)
         start, learnt = merging.tensors(model.network), []

@@ -62,8 +62,8 @@ class Grpo(lora_settings.LowRank, Weights):
     ) -> TrainingResult:
         from harness.models.architecture import require
         from harness.models.layers import weights_io
+        from harness.models.random_state import seeded
         from harness.training import grpo_trainer
-        from harness.training.supervised import seeded
 
         require(model.spec, model.network, self.name())
         if context.reward is None:

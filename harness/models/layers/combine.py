@@ -40,7 +40,7 @@ def combine(
     """
     from peft import PeftModel
 
-    from harness.training.supervised import seeded
+    from harness.models.random_state import seeded
 
     for folder in folders:
         if not is_lora(folder):

@@ -13,6 +13,7 @@ import json
 import math
 import re
 from functools import cache
+from importlib import resources
 from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
@@ -98,3 +99,10 @@ def _environment() -> Environment:
 @cache
 def _compiled(template: str) -> Template:
     return _environment().from_string(template)
+
+
+def asset(kind: str) -> str:
+    """All files of `assets/` with this suffix, by name, as one text without a final newline."""
+    folder = resources.files("harness.report.html") / "assets"
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(f".{kind}"))
+    return "\n".join((folder / name).read_text(encoding="utf-8").strip() for name in names)

@@ -1,0 +1,28 @@
+"""SHA-256 of large files, computed once."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from pathlib import Path
+
+from harness.core.keys import digest, file_digest
+from harness.models import cache
+
+
+def remembered_digest(file: Path) -> str:
+    """The SHA-256 of a file, remembered in the cache by its path, size and time of change."""
+    real = file.resolve()
+    state = real.stat()
+    key = digest([str(real), state.st_size, state.st_mtime_ns])
+    memory = cache.folder() / "digests" / f"{key}.json"
+    try:
+        return str(json.loads(memory.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError):
+        pass
+    found = file_digest(real)
+    memory.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as draft:
+        json.dump({"sha256": found}, draft)
+    Path(draft.name).replace(memory)
+    return found

@@ -1,0 +1,33 @@
+"""The triage file: what `harness diagnose` left for later reports and verdicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.core.keys import digest
+from harness.evidence.triage import Triage
+from harness.results.folder import read_json, write_json
+
+
+def triage_file(results: Path, task: str, model: str) -> Path:
+    """Where a triage is kept, so that a later report can set it beside the outcome."""
+    return results / "triage" / f"{task}-{digest([task, model])[:8]}.json"
+
+
+def read_triage(results: Path, task: str, model: str) -> Triage | None:
+    """The triage that an earlier `harness diagnose` left; None when there is none that can be read."""
+    try:
+        return TypeAdapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def write_triage(results: Path, task: str, model: str, diagnosis: Mapping[str, Any]) -> None:
+    """Keep a diagnosis; it replaces an earlier one of the same task and model."""
+    file = triage_file(results, task, model)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, dict(diagnosis))
