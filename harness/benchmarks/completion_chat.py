@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 from harness.core.protocols import Chat, LanguageModel
 from harness.core.values import Message
@@ -20,8 +19,12 @@ class RawChat:
         self.inner = inner
         self.eos_ids = eos_ids
         self.bos_id = inner.bos_id
-        self.lead: tuple[int, ...] = getattr(inner, "lead", ())
-        self.tokenizer: Any = _tokenizer(inner)
+        self.lead, self.tokenizer, self.template = inner.lead, inner.tokenizer, inner.template
+        self.stop: tuple[str, ...] = ()
+
+    @property
+    def vocabulary(self) -> str:
+        return self.inner.vocabulary
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.inner.encode(messages)
@@ -43,12 +46,6 @@ def raw(model: LanguageModel) -> tuple[LanguageModel, RawChat]:
     generation = getattr(base_of(model.network), "generation_config", None)
     ends = getattr(generation, "eos_token_id", None)
     ids = {ends} if isinstance(ends, int) else set(ends or ())
-    ids.add(_tokenizer(model.chat).eos_token_id)
+    ids.add(model.chat.tokenizer.eos_token_id)
     chat = RawChat(model.chat, frozenset(i for i in ids if i is not None))
     return replace(model, chat=chat), chat
-
-
-def _tokenizer(chat: Any) -> Any:
-    while not hasattr(chat, "tokenizer"):
-        chat = chat.inner
-    return chat.tokenizer

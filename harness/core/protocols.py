@@ -9,7 +9,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol
 
 from harness.core.kinds import Kind
 from harness.core.values import (
@@ -169,6 +169,26 @@ class Chat(Protocol):
     eos_ids: frozenset[int]
     bos_id: int | None
 
+    @property
+    def tokenizer(self) -> Any:
+        """The transformers tokenizer."""
+
+    @property
+    def template(self) -> str:
+        """The chat template in use; empty where prompts are plain text."""
+
+    @property
+    def stop(self) -> tuple[str, ...]:
+        """Strings that end an answer of a model whose template has no end-of-turn token."""
+
+    @property
+    def lead(self) -> tuple[int, ...]:
+        """Ids of a learned prompt, with which every prompt begins; empty where there is none."""
+
+    @property
+    def vocabulary(self) -> str:
+        """A short hash of which token has which id."""
+
     def encode(self, messages: Sequence[Message]) -> list[int]:
         """Token ids of a prompt, up to the point where the model answers."""
 
@@ -193,9 +213,15 @@ class LanguageModel:
     context: int
 
 
+ArchitectureName = Literal["decoder", "encoder", "encoder-decoder"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Base(Kind):
     """What training starts from: how the base model is loaded."""
+
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
+    """What kinds of network it loads."""
 
     @abstractmethod
     def load(self, spec: str) -> LanguageModel: ...
@@ -261,6 +287,25 @@ class TrainingResult:
 @dataclass(frozen=True, kw_only=True)
 class Weights(Kind):
     """What training changes."""
+
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
+    """What kinds of network it trains."""
+    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "weights"
+    """What other tools can hold of it: changed weights, something in front of the input, or nothing."""
+
+    @property
+    def alters_base(self) -> bool:
+        """Whether the network's own weights change, so that the base must be loaded again to have
+        it untouched; otherwise `harness.models.layers.adapters.detach` gives it back."""
+        return True
+
+    def outline(self, model: LanguageModel) -> int:
+        """Prepare a network on the meta device, so that its parameters can be counted.
+
+        Returns:
+            Parameters that this kind adds and that such a network cannot hold, e.g. a learned prompt.
+        """
+        return 0
 
     @abstractmethod
     def train(

@@ -15,10 +15,6 @@ from harness.models.cache import quiet
 from harness.models.source import architecture_of
 
 Layout = Literal["adapter", "model"]
-_CLOSED = ("adapters", "classification")
-"""Kinds that no other tool's layout can say; of an encoder, transformers knows the second."""
-_IN_FRONT = ("prompt_tuning", "prefix_tuning")
-"""Kinds that add to the input, not to the weights."""
 
 
 def layout(target: Target, merged: bool) -> Layout:
@@ -27,18 +23,17 @@ def layout(target: Target, merged: bool) -> Layout:
     Raises:
         ConfigError: there is none.
     """
-    kinds = [stage.name() for stage in target.recipe.weights]
     if not architecture_of(target.model).writes:
         # Its head is where transformers has one.
         return "model"
-    closed = [kind for kind in kinds if kind in _CLOSED]
-    if closed:
+    own = [stage.name() for stage in target.recipe.weights if stage.exported_as == "nothing"]
+    if own:
         raise ConfigError(
-            f"{closed[0]}: no other tool has a layout for it", remedy="train weights: lora or full to export"
+            f"{own[0]}: no other tool has a layout for it", remedy="train weights: lora or full to export"
         )
     if not merged and _adapter(target):
         return "adapter"
-    in_front = [kind for kind in kinds if kind in _IN_FRONT]
+    in_front = [stage.name() for stage in target.recipe.weights if stage.exported_as == "input"]
     if in_front:
         remedy = "leave --merged away" if _adapter(target) else "train it as the only stage"
         raise ConfigError(f"{in_front[0]} adds to the input and cannot be merged", remedy=remedy)
@@ -89,7 +84,7 @@ def _adapter(target: Target) -> bool:
     from harness.models.layers.combine import is_lora
 
     folders = stages(target)
-    if any(getattr(stage, "alters_base", True) for stage in target.recipe.weights):
+    if any(stage.alters_base for stage in target.recipe.weights):
         return False
     if len(folders) == 1:
         return (folders[0] / "adapter_config.json").is_file()

@@ -9,11 +9,12 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
 from harness.core.protocols import (
+    ArchitectureName,
     LanguageModel,
     TrainingContext,
     TrainingExample,
@@ -26,6 +27,8 @@ from harness.results.remote import mirror
 @dataclass(frozen=True, kw_only=True)
 class Moved(Weights):
     """The trained part of an old run on a new base: what an upgrade costs when nothing is retrained."""
+
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder", "encoder-decoder")
 
     run: str = knob("", doc="folder of the run whose trained part is taken", decides=False)
     key: str = knob("", doc="that run's key: decides the result, wherever its folder is")
@@ -76,7 +79,7 @@ class Moved(Weights):
         _same_vocabulary(record, model)
         for index, config in enumerate(record["recipe"]["weights"]):
             stage = build("weights", config)
-            if getattr(stage, "alters_base", True):
+            if stage.alters_base:
                 raise RunError(
                     f"{stage.name()} changes the base's own weights: on another base nothing is left to move"
                 )
@@ -92,7 +95,7 @@ class Moved(Weights):
 
 def _same_vocabulary(record: Mapping[str, Any], model: LanguageModel) -> None:
     old = (record.get("runtime") or {}).get("vocabulary")
-    new = getattr(model.chat, "vocabulary", None)
+    new = model.chat.vocabulary
     if old and new and old != new:
         raise RunError(
             f"{record['id']} was trained over another vocabulary: here its token ids stand for other tokens"

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.protocols import ArchitectureName, Base, Weights
 from harness.core.recipes import Recipe
 
 _WRITES = ("ForCausalLM", "LMHeadModel")
@@ -19,15 +20,13 @@ _WRITES = ("ForCausalLM", "LMHeadModel")
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
     """`loader` is the transformers class that loads it, `peft_task` how peft calls it and `pipeline` how
-    hubs do. `weights` and `bases` are the kinds that may be used with it; None: all (`moved` puts
-    another run's stages in place, which were checked there). `says` and `remedy` are for messages."""
+    hubs do. Which weights and bases suit it, those say themselves (`architectures`). `says` and `remedy`
+    are for messages."""
 
-    name: str
+    name: ArchitectureName
     loader: str
     peft_task: str
     pipeline: str
-    weights: tuple[str, ...] | None = None
-    bases: tuple[str, ...] | None = None
     writes: bool = True
     says: str = ""
     remedy: str = ""
@@ -41,8 +40,6 @@ ENCODER = Architecture(
     loader="AutoModelForSequenceClassification",
     peft_task="SEQ_CLS",
     pipeline="text-classification",
-    weights=("classification", "moved"),
-    bases=("plain",),
     writes=False,
     says="an encoder: it reads and writes no text, so all it can learn is a classification head",
     remedy="--recipes classification, or a model that writes",
@@ -52,8 +49,6 @@ ENCODER_DECODER = Architecture(
     loader="AutoModelForSeq2SeqLM",
     peft_task="SEQ_2_SEQ_LM",
     pipeline="text2text-generation",
-    weights=("lora", "full", "moved"),
-    bases=("plain", "int8", "nf4"),
     says="an encoder-decoder: of weights lora and full are known for it, of bases plain, int8 and nf4",
     remedy="leave them out with --recipes, or name a decoder",
 )
@@ -87,16 +82,17 @@ def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> 
         )
 
 
-def require(model: str, network: Any, kind: str) -> Architecture:
-    """The architecture of a loaded network, which must be one that weights of `kind` can be trained in.
+def require(model: str, network: Any, weights: Weights) -> Architecture:
+    """The architecture of a loaded network, which must be one that these weights can be trained in.
 
     Raises:
         ConfigError: it is not.
     """
     found = of(network.config)
-    if found.weights is not None and kind not in found.weights:
+    if found.name not in weights.architectures:
         raise ConfigError(
-            f"weights {kind} do not suit model '{model}', which is {found.says}", remedy=found.remedy
+            f"weights {weights.name()} do not suit model '{model}', which is {found.says}",
+            remedy=found.remedy,
         )
     return found
 
@@ -114,12 +110,10 @@ def decoder_start(network: Any) -> int:
 
 
 def _suits(architecture: Architecture, recipe: Recipe) -> bool:
-    kinds = [stage.name() for stage in recipe.weights]
-    if architecture.bases is not None and recipe.base.name() not in architecture.bases:
+    parts: tuple[Base | Weights, ...] = (recipe.base, *recipe.weights)
+    if not architecture.writes and not recipe.weights:
         return False
-    if not architecture.writes and not kinds:
-        return False
-    return architecture.weights is None or all(kind in architecture.weights for kind in kinds)
+    return all(architecture.name in part.architectures for part in parts)
 
 
 def base_of(network: Any) -> Any:

@@ -39,6 +39,7 @@ class TemplateChat:
     `template` is the chat template in use.
     """
 
+    lead: tuple[int, ...] = ()
     longest: int = sys.maxsize
     """The most tokens that the tokenizer allows, where that is less than the network does."""
 

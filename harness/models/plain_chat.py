@@ -24,6 +24,7 @@ class PlainChat:
 
     template = ""
     stop: tuple[str, ...] = ()
+    lead: tuple[int, ...] = ()
     takes_system = True
 
     def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:

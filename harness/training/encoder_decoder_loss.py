@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.core.protocols import Weights
 from harness.models.architecture import ENCODER, ENCODER_DECODER, decoder_start, of, require
 from harness.training.loss import response_loss
 from harness.training.settings import TrainingSettings
@@ -27,13 +28,13 @@ def answer_loss(network: Any) -> Loss:
     return target_loss if of(network.config) is ENCODER_DECODER else response_loss
 
 
-def check(model: str, network: Any, kind: str, settings: TrainingSettings) -> None:
-    """Refuse what weights of `kind` with these settings cannot do in a network of this architecture.
+def check(model: str, network: Any, weights: Weights, settings: TrainingSettings) -> None:
+    """Refuse what these weights with these settings cannot do in a network of this architecture.
 
     Raises:
         ConfigError: it cannot be trained in this way.
     """
-    if require(model, network, kind) is not ENCODER_DECODER:
+    if require(model, network, weights) is not ENCODER_DECODER:
         return
     for name in ("prompt_loss_weight", "neftune_noise_alpha"):
         if getattr(settings, name):

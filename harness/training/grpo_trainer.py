@@ -146,7 +146,7 @@ def train(
             reward_funcs=score,
             args=arguments,
             train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.lessons))]}),
-            processing_class=rollouts.model.chat.tokenizer,  # type: ignore[attr-defined]
+            processing_class=rollouts.model.chat.tokenizer,
             rollout_func=rollouts,
             callbacks=[Report()],
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -90,6 +90,11 @@ class LowRank:
             init_lora_weights=True if self.init_lora_weights == "default" else self.init_lora_weights,
         )
         attach(model.network, config)
+
+    def outline(self, model: LanguageModel) -> int:
+        # Other initialisations read the weights; the adapter's size is the same.
+        replace(self, init_lora_weights="default").prepare(model)
+        return 0
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import adapters

@@ -69,7 +69,7 @@ def check(
     asked = [_asked(model, request) for request in requests]
     asked = asked or [tuple(model.chat.encode(lesson.messages)) for lesson in lessons]
     # A learnt prompt stands in front of everything, a BOS included, and the base knew none.
-    lead = getattr(model.chat, "lead", ())
+    lead = model.chat.lead
     before = Canary((*lead, *before.ids), before.logits)
     return [
         check_prompt(rows, asked),

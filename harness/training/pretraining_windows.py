@@ -70,7 +70,7 @@ class Window:
 
 def windows(documents: Sequence[Document], chat: Chat, longest: int) -> list[Window]:
     """Documents in stretches of at most `longest` tokens, each token in one of them."""
-    lead = (*getattr(chat, "lead", ()), *(() if chat.bos_id is None else (chat.bos_id,)))
+    lead = (*chat.lead, *(() if chat.bos_id is None else (chat.bos_id,)))
     end = tuple(chat.encode_answer(""))
     room = max(1, longest - len(lead) - len(end))
     found = []

@@ -22,15 +22,13 @@ if TYPE_CHECKING:
 class Supervised(TrainingSettings, Weights):
     """Trains on lessons with the one loop. `train` works on the network that it is handed."""
 
-    @property
-    def alters_base(self) -> bool:
-        """Whether the network's own weights change, so that the base must be loaded again to have
-        it untouched; otherwise `harness.models.layers.adapters.detach` gives it back."""
-        return True
-
     @abstractmethod
     def prepare(self, model: LanguageModel) -> None:
         """Give `requires_grad` to what shall move, and to nothing else."""
+
+    def outline(self, model: LanguageModel) -> int:
+        self.prepare(model)
+        return 0
 
     def rows(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
@@ -56,7 +54,7 @@ class Supervised(TrainingSettings, Weights):
         from harness.training.encoder_decoder_loss import answer_loss, check
         from harness.training.tokenized import to_rows
 
-        check(model.spec, model.network, self.name(), self)
+        check(model.spec, model.network, self, self)
         rows, dropped = self.rows(model, lessons, context)
         longest = min(self.max_length, model.context)
         dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)

@@ -90,7 +90,7 @@ class HfEngine:
 
     def _led(self, ids: Sequence[int]) -> list[int]:
         """Ready token ids behind the model's learnt prompt, where it has one."""
-        lead = list(getattr(self.model.chat, "lead", ()))
+        lead = list(self.model.chat.lead)
         return list(ids) if list(ids[: len(lead)]) == lead else [*lead, *ids]
 
     def _row(self, position: int, request: Request) -> DecodingSequence:
@@ -101,7 +101,7 @@ class HfEngine:
             request=request,
             prompt=prompt,
             limit=min(request.max_new_tokens, room),
-            stop=(*request.stop, *getattr(chat, "stop", ())),
+            stop=(*request.stop, *chat.stop),
             chat=chat,
         )
         if not prompt:

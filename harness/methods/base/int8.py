@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from harness.core.kinds import knob
-from harness.core.protocols import Base, LanguageModel
+from harness.core.protocols import ArchitectureName, Base, LanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,6 +14,7 @@ class Int8(Base):
     """LLM.int8() weights of the linear layers (bitsandbytes); outlier features stay unquantized."""
 
     paper: ClassVar[str] = "Dettmers et al. 2022, LLM.int8(), https://arxiv.org/abs/2208.07339"
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
     aliases: ClassVar[dict[str, str]] = {"llm_int8_threshold": "threshold"}
 
     threshold: float = knob(6.0, doc="features with a larger activation are outliers and stay unquantized")

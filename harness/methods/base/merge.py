@@ -123,7 +123,7 @@ class Merge(Base):
             for place, config in enumerate(_record(Path(run))["recipe"]["weights"]):
                 trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(place))
             adapters.fold(trained.network)
-            if getattr(trained.chat, "lead", ()) or hasattr(trained.network, "learnt_prefix"):
+            if trained.chat.lead or hasattr(trained.network, "learnt_prefix"):
                 raise ConfigError(f"run {Path(run).name} learnt a prompt, which is no weight")
             learnt.append(merging.tensors(trained.network))
         with seeded(self.seed):

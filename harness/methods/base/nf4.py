@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from harness.core.kinds import knob
-from harness.core.protocols import Base, LanguageModel
+from harness.core.protocols import ArchitectureName, Base, LanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,6 +17,7 @@ class Nf4(Base):
     """
 
     paper: ClassVar[str] = "Dettmers et al. 2023, QLoRA, https://arxiv.org/abs/2305.14314"
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
     aliases: ClassVar[dict[str, str]] = {"bnb_4bit_use_double_quant": "double_quantization"}
 
     double_quantization: bool = knob(True, doc="quantize the block scales too: 0.37 bits a weight saved")

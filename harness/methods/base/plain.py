@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from harness.core.kinds import knob
-from harness.core.protocols import Base, LanguageModel
+from harness.core.protocols import ArchitectureName, Base, LanguageModel
 
 
 @dataclass(frozen=True, kw_only=True)
 class Plain(Base):
     """Unquantized weights."""
+
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder", "encoder-decoder")
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
         "auto", doc="auto: bfloat16 where the device computes in it natively, else float32"

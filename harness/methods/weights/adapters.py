@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -21,6 +21,7 @@ class Adapters(Supervised):
     """
 
     paper: ClassVar[str] = "Houlsby et al. 2019, https://arxiv.org/abs/1902.00751"
+    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "nothing"
 
     learning_rate: PositiveFloat = knob(
         1e-3, low=3e-5, high=3e-3, log=True, doc="the paper searched 3e-5 to 3e-3"

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
+from harness.core.protocols import ArchitectureName, LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
 from harness.training.supervised import Supervised
 
@@ -31,6 +31,9 @@ class Classification(Supervised):
         "encoders: Devlin et al. 2018, BERT, https://arxiv.org/abs/1810.04805"
     )
 
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder")
+    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "nothing"
+
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-5, high=1e-3, log=True, doc="6.25e-5 in the paper, for all weights"
     )
@@ -48,7 +51,7 @@ class Classification(Supervised):
         from harness.models.architecture import require
         from harness.training import classification
 
-        require(model.spec, model.network, self.name())
+        require(model.spec, model.network, self)
         form = context.task.format
         known = classification.labels_of(form)
         if self.prompt_loss_weight:
@@ -73,6 +76,12 @@ class Classification(Supervised):
         for parameter in blocks.before_blocks(network) if self.embeddings else ():
             parameter.requires_grad_(True)
         classification.thaw(network)
+
+    def outline(self, model: LanguageModel) -> int:
+        from harness.training import classification
+
+        classification.attach(model.network, ("yes", "no"))
+        return super().outline(model)
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import weights_io

@@ -61,7 +61,7 @@ class Dpo(lora_settings.LowRank, Supervised):
         from harness.models.architecture import require
         from harness.training import dpo_loss
 
-        require(model.spec, model.network, self.name())
+        require(model.spec, model.network, self)
         if self.prompt_loss_weight:
             raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         drawn = self._with_rejected(model, lessons, context)

@@ -9,7 +9,7 @@ from typing import ClassVar
 from pydantic import PositiveFloat
 
 from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import ArchitectureName, LanguageModel
 from harness.training.supervised import Supervised
 
 
@@ -18,6 +18,7 @@ class Full(Supervised):
     """Full finetuning. Adapters of earlier stages are folded into the weights first."""
 
     paper: ClassVar[str] = "Howard and Ruder 2018, ULMFiT, https://arxiv.org/abs/1801.06146"
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
 
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-6, high=1e-3, log=True, doc="a tenth of LoRA's; 2e-5 for models of 7B (Alpaca)"

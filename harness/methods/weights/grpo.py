@@ -65,7 +65,7 @@ class Grpo(lora_settings.LowRank, Weights):
         from harness.models.random_state import seeded
         from harness.training import grpo_trainer
 
-        require(model.spec, model.network, self.name())
+        require(model.spec, model.network, self)
         if context.reward is None:
             raise ConfigError("grpo needs a task whose scorer can score answers")
         limit = context.task.max_new_tokens

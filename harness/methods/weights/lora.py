@@ -9,6 +9,7 @@ from typing import ClassVar
 from pydantic import PositiveFloat
 
 from harness.core.kinds import knob
+from harness.core.protocols import ArchitectureName
 from harness.training import lora_settings
 from harness.training.settings import TrainingSettings
 from harness.training.supervised import Supervised
@@ -19,6 +20,7 @@ class Lora(lora_settings.LowRank, Supervised):
     """LoRA, DoRA and rsLoRA, with peft; the adapters are float32, whatever the base is."""
 
     paper: ClassVar[str] = "Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685"
+    architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
     aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **lora_settings.ALIASES}
 
     learning_rate: PositiveFloat = knob(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -22,6 +22,7 @@ class PrefixTuning(Supervised):
     """
 
     paper: ClassVar[str] = "Li and Liang 2021, https://arxiv.org/abs/2101.00190"
+    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
 
     learning_rate: PositiveFloat = knob(
         1e-2, low=1e-4, high=1e-1, log=True, doc="5e-5 in the paper with a reparametrisation; more without"
@@ -40,6 +41,12 @@ class PrefixTuning(Supervised):
 
         ids = soft_prompt.start_ids(model, self.num_virtual_tokens, self.init_text)
         prefix.attach(model.network, prefix.drawn(model.network, ids))
+
+    def outline(self, model: LanguageModel) -> int:
+        text = model.network.config.get_text_config()
+        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+        return self.num_virtual_tokens * 2 * int(text.num_hidden_layers * heads * width)
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import prefix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from pydantic import PositiveFloat, PositiveInt
 
@@ -20,6 +20,7 @@ class PromptTuning(Supervised):
     """Prompt tuning. The learnt tokens count as prompt tokens: they cost what others cost."""
 
     paper: ClassVar[str] = "Lester, Al-Rfou and Constant 2021, https://arxiv.org/abs/2104.08691"
+    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
 
     learning_rate: PositiveFloat = knob(
         1e-2, low=1e-3, high=0.3, log=True, doc="far above other methods'; 0.3 with Adafactor in the paper"
@@ -44,6 +45,9 @@ class PromptTuning(Supervised):
 
     def prepare(self, model: LanguageModel) -> None:
         """The learnt prompt is in its place already: lessons begin with it."""
+
+    def outline(self, model: LanguageModel) -> int:
+        return self.num_virtual_tokens * int(model.network.config.get_text_config().hidden_size)
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import soft_prompt

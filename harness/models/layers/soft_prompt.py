@@ -26,13 +26,15 @@ class SoftChat:
     def __init__(self, inner: Chat, first: int, count: int) -> None:
         self.inner, self.first = inner, first
         self.eos_ids, self.bos_id = inner.eos_ids, inner.bos_id
-        self.lead: tuple[int, ...] = (*range(first, first + count), *getattr(inner, "lead", ()))
+        self.lead: tuple[int, ...] = (*range(first, first + count), *inner.lead)
+        self.tokenizer, self.template, self.stop = inner.tokenizer, inner.template, inner.stop
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.inner, name)
+    @property
+    def vocabulary(self) -> str:
+        return self.inner.vocabulary
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
-        return [*self.lead, *self.inner.encode(messages)[len(getattr(self.inner, "lead", ())) :]]
+        return [*self.lead, *self.inner.encode(messages)[len(self.inner.lead) :]]
 
     def encode_answer(self, text: str) -> list[int]:
         return self.inner.encode_answer(text)
