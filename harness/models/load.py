@@ -42,7 +42,7 @@ def load(
 
     folder = resolve(spec)
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    number = choose_dtype("float32" if dtype == "auto" and is_tiny(spec) else dtype, place)
+    number = dtype_for(spec, dtype, place)
     extra: dict[str, Any] = {} if quantization is None else {"quantization_config": quantization}
     if config is not None:
         extra["config"] = config
@@ -63,6 +63,7 @@ def load(
     network.eval()
     if quantization is not None:
         _let_go_of_file(network)
+        _keep_gradients(network)
     return LanguageModel(
         network=network,
         chat=chat,
@@ -86,6 +87,19 @@ def _let_go_of_file(network: Any) -> None:
     release()
 
 
+def _keep_gradients(network: Any) -> None:
+    """Keep bitsandbytes' 4-bit layers in the layout that gradients pass through.
+
+    On a CPU that computes bfloat16 (AVX512-BF16) such a layer repacks its weight at its first forward pass in
+    evaluation mode, for good, and the kernel for that layout has no backward pass: a network that was
+    evaluated once, as every network is before it is trained, would from then on learn nothing below its last
+    quantized layer.
+    """
+    for module in network.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            module.support_avx512bf16_for_cpu = False
+
+
 @contextlib.contextmanager
 def _drawn_alike() -> Iterator[None]:
     """What an encoder's files may lack, its pooler, is drawn: the same at every load, and no surprise."""
@@ -100,6 +114,15 @@ def _drawn_alike() -> Iterator[None]:
             yield
     finally:
         logging.set_verbosity(shown)
+
+
+def dtype_for(spec: str, name: str, device: str) -> torch.dtype:
+    """The torch dtype in which a model is computed; the random models made for tests are float32 under `auto`.
+
+    Raises:
+        ConfigError: not one of `DTYPES`.
+    """
+    return choose_dtype("float32" if name == "auto" and is_tiny(spec) else name, device)
 
 
 def choose_dtype(name: str, device: str) -> torch.dtype:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
 import sys
@@ -171,6 +172,26 @@ def test_a_quantized_base_is_smaller_and_close(kind: str, share: float) -> None:
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.95
 
 
+def test_a_four_bit_base_learns_after_it_was_evaluated() -> None:
+    """On a CPU with bfloat16 instructions an evaluation repacks the weights for a kernel without gradients."""
+    base = build("base", "nf4").load("tiny")
+    layers = [m for m in base.network.modules() if hasattr(m, "support_avx512bf16_for_cpu")]
+    assert layers
+    assert not any(layer.support_avx512bf16_for_cpu for layer in layers)
+    ids = torch.tensor([list(range(60, 90))])
+    with torch.no_grad():
+        before = base.network(ids).logits
+    base.network.train()
+    embeddings = base.network.get_input_embeddings().weight
+    embeddings.requires_grad_(True)
+    base.network(ids).logits.sum().backward()
+    assert embeddings.grad is not None
+    assert embeddings.grad[60].abs().sum() > 0
+    base.network.eval()
+    with torch.no_grad():
+        assert torch.equal(base.network(ids).logits, before)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_a_quantized_base_does_not_hold_the_file_that_it_was_read_from(kind: str) -> None:
@@ -180,6 +201,7 @@ def test_a_quantized_base_does_not_hold_the_file_that_it_was_read_from(kind: str
         lines = Path("/proc/self/maps").read_text(encoding="utf-8").splitlines()
         return sum(line.endswith("model.safetensors") for line in lines)
 
+    gc.collect()  # networks of earlier tests
     before = mapped()
     plain = build("base", "plain").load("tiny")
     assert mapped() > before, "the control: a plain network is mapped"

@@ -29,9 +29,9 @@ class Nf4(Base):
         import torch
         from transformers import BitsAndBytesConfig
 
-        from harness.models.load import choose_dtype, load
+        from harness.models.load import dtype_for, load
 
-        compute = choose_dtype(self.compute_dtype, "cuda" if torch.cuda.is_available() else "cpu")
+        compute = dtype_for(spec, self.compute_dtype, "cuda" if torch.cuda.is_available() else "cpu")
         quantization = BitsAndBytesConfig(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
