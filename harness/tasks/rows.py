@@ -105,18 +105,28 @@ def column(located: Located, name: Columns) -> Any:
     Raises:
         ConfigError: no such column, with the nearest.
     """
-    row = located.row
+    value = reach(located.row, str(name), missing=_MISSING)
+    if value is _MISSING:
+        raise located.error(f"no column '{name}'", remedy=nearest(str(name), located.row))
+    return value
+
+
+def reach(row: Row, name: str, missing: Any = None) -> Any:
+    """The value of a column, or of a dotted path into objects and lists; `missing` where there is none."""
     if name in row:
-        return row[str(name)]
+        return row[name]
     value: Any = row
-    for part in str(name).split("."):
+    for part in name.split("."):
         if isinstance(value, dict) and part in value:
             value = value[part]
         elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise located.error(f"no column '{name}'", remedy=nearest(str(name), row))
+            return missing
     return value
+
+
+_MISSING = object()
 
 
 def _native(located: Located) -> Row:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,13 +13,15 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
+from harness.tasks import missing, tables
+from harness.tasks.encodings import read_text
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Located:
     """One row of a source: `number` counts rows from 1; `line` is its line in a text file."""
 
@@ -75,33 +74,12 @@ def read(path: Path, encoding: str = "utf-8") -> list[Located]:
             [p.name for p in path.parent.glob("*") if p.suffix in READERS] if path.parent.is_dir() else []
         )
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
-    return [
-        Located(row=row, file=str(path), number=number, line=line)
+    file = str(path)
+    rows = [
+        Located(row=row, file=file, number=number, line=line)
         for number, (row, line) in enumerate(reader(path, encoding), start=1)
     ]
-
-
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """A text file without its byte order mark.
-
-    Raises:
-        ConfigError: missing, an unknown encoding, or not in that encoding: names the byte and its line.
-    """
-    try:
-        data = path.read_bytes()
-        return data.decode(encoding).removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        remedy = (
-            f"convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}, "
-            f"or say so: data: {{encoding: latin-1}}"
-        )
-        raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
-    except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
+    return rows if reader is tables.read else missing.emptied(rows)
 
 
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
@@ -121,10 +99,11 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
     place = f"{name}[{split}]"
-    return [
+    located = [
         Located(row=_plain(row | _labels(row, names)), file=place, number=number)
         for number, row in enumerate(rows, start=1)
     ]
+    return missing.emptied(located)
 
 
 def hub_splits(name: str, config: str | None = None, revision: str | None = None) -> list[str]:
@@ -216,43 +195,6 @@ def _lines(text: str) -> list[int]:
         position = decoder.raw_decode(text, position)[1]
 
 
-def _csv(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    text = read_text(path, encoding)
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    yield from _table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), path)
-
-
-def _table(reader: Any, path: Path) -> Iterator[tuple[Row, int]]:
-    names: list[str] = []
-    start = 1
-    try:
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            if not cells:
-                continue
-            if not names:
-                names = _header(cells, path, line)
-            elif len(cells) != len(names):
-                remedy = "quote cells that contain the delimiter"
-                message = f"{len(cells)} cells under {len(names)} columns"
-                raise ConfigError(message, file=path, line=line, remedy=remedy)
-            else:
-                yield dict(zip(names, cells, strict=True)), line
-    except csv.Error as error:
-        raise ConfigError(f"broken CSV: {error}", file=path, line=reader.line_num) from None
-
-
-def _header(names: list[str], path: Path, line: int) -> list[str]:
-    names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
-    return names
-
-
 def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: ARG001
     import pyarrow
     from pyarrow import parquet
@@ -277,11 +219,12 @@ def _object(row: Any, path: Path, line: int | None) -> Row:
     return row
 
 
+__all__ = ["Located", "hub_splits", "parsed", "read", "read_hub", "read_text", "within"]
 READERS: dict[str, Callable[[Path, str], Iterator[tuple[Row, int | None]]]] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _json,
-    ".csv": _csv,
-    ".tsv": _csv,
+    ".csv": tables.read,
+    ".tsv": tables.read,
     ".parquet": _parquet,
 }
