@@ -54,11 +54,11 @@ class Chosen:
 class Assignment:
     """Every column's role, the map that follows from them, and warnings about them.
 
-    `instructions` is the text of a column that says the same instructions in every row.
+    Empty for rows of a layout that needs no map. `instructions` is the text of a column that says the same instructions in every row.
     """
 
-    columns: tuple[Column, ...]
-    mapping: MapFile
+    columns: tuple[Column, ...] = ()
+    mapping: MapFile | None = None
     warnings: tuple[str, ...] = ()
     instructions: str = ""
 
@@ -68,7 +68,8 @@ class Assignment:
 
     def lines(self) -> list[str]:
         """The roles as lines of text: target and input first."""
-        said = [f"target: column '{self.mapping.target}'", f"input: {_quoted(self.names('input'))}"]
+        said = [f"target: column '{name}'" for name in self.names("target")]
+        said.append(f"input: {_quoted(self.names('input'))}")
         for role in ("id", "group", "context_ids", "instructions"):
             said += [f"{role}: column '{name}'" for name in self.names(role)]
         for role in ("meta", "dropped"):
@@ -77,7 +78,7 @@ class Assignment:
         return [*said, *self.warnings]
 
 
-def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:  # noqa: B008
+def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
     """What each column of `rows` becomes. Columns that the user named are taken as given.
 
     Raises:
@@ -90,9 +91,13 @@ def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:  #
             raise ConfigError(f"no column '{name}'", file=rows[0].file, remedy=nearest(name, known))
     others = [name for name in known if name not in chosen.named]
     target, why = (chosen.target, "named by --target") if chosen.target else _target(table, others)
-    roles = [_role(table, name, chosen, target) for name in known if name != target]
+    roles = [_role(table, name, chosen) for name in known if name != target]
     roles = _one_id(_checked_for_leaks(table, _at_least_one_input(roles), chosen, target))
-    given = [Column(name=name, role="input", reason="named by --input") for name in chosen.inputs if name not in known]
+    given = [
+        Column(name=name, role="input", reason="named by --input")
+        for name in chosen.inputs
+        if name not in known
+    ]
     answer = Column(name=target, role="target", reason=why)
     ordered = sorted([*roles, answer], key=lambda c: known.index(c.name) if c.name in known else len(known))
     columns = (*ordered, *given)
@@ -156,13 +161,14 @@ def _spelled_out(table: _Table, name: str, known: Sequence[str]) -> str:
         return name
     first = names.words(name)[0]
     for other in known:
-        if other != name and names.is_answer(other) and names.words(other)[0] == first:
-            if not any(text.isdigit() for text in table.texts(other)) and leaks.copies(table.texts(other), codes):
-                return other
+        alike = other != name and names.is_answer(other) and names.words(other)[0] == first
+        in_words = alike and not any(text.isdigit() for text in table.texts(other))
+        if in_words and leaks.copies(table.texts(other), codes):
+            return other
     return name
 
 
-def _role(table: _Table, name: str, chosen: Chosen, target: str) -> Column:
+def _role(table: _Table, name: str, chosen: Chosen) -> Column:
     """What a column becomes by what the user said, its name and its values."""
 
     def becomes(role: Role, reason: str) -> Column:
@@ -183,7 +189,9 @@ def _role(table: _Table, name: str, chosen: Chosen, target: str) -> Column:
             return becomes("instructions", SAME)
         return becomes("dropped", f"{SAME}: {_short(table.texts(name)[0])}")
     if table.every(name, UUID.fullmatch):
-        return becomes("id", "holds UUIDs") if table.unique(name) else becomes("meta", _REPEATING.format(name))
+        return (
+            becomes("id", "holds UUIDs") if table.unique(name) else becomes("meta", _REPEATING.format(name))
+        )
     if chosen.inputs:
         return becomes("meta", "not named by --input")
     return becomes("input", "")
@@ -194,17 +202,22 @@ _REPEATING = "an id that repeats; --group '{}' would keep its rows in one split"
 
 def _by_name(table: _Table, name: str) -> tuple[Role, str] | None:
     """What a column becomes by its name, where that says it."""
-    if "_".join(names.words(name)) == "rejected":
-        return "meta", "a rejected answer, for preference training"
+    if names.words(name) in (("rejected",), ("chosen",)):
+        return "meta", f"a {name} answer, for preference training"
     if names.is_id(name) or _is_row_number(table, name):
-        return ("id", "an id, different in every row") if table.unique(name) else ("meta", _REPEATING.format(name))
+        return (
+            ("id", "an id, different in every row")
+            if table.unique(name)
+            else ("meta", _REPEATING.format(name))
+        )
     if names.is_number(name) and table.unique(name) and not table.every(name, lambda value: " " in value):
         return "id", "a number, different in every row"
     if names.is_prediction(name):
         return "meta", "named like a prediction"
-    if names.words(name)[-1:] in (("split",), ("set",), ("fold",)) and set(
-        value.lower() for value in table.texts(name)
-    ) <= SPLIT_NAMES:
+    if (
+        names.words(name)[-1:] in (("split",), ("set",), ("fold",))
+        and {value.lower() for value in table.texts(name)} <= SPLIT_NAMES
+    ):
         return "meta", "names a split; to keep that split, make a file of each"
     return None
 
@@ -239,7 +252,8 @@ def _one_id(roles: list[Column]) -> list[Column]:
     """The first id names the examples; others are carried along."""
     first = next((column for column in roles if column.role == "id"), None)
     return [
-        replace(c, role="meta", reason="another id") if c.role == "id" and c is not first else c for c in roles
+        replace(c, role="meta", reason="another id") if c.role == "id" and c is not first else c
+        for c in roles
     ]
 
 
@@ -267,7 +281,9 @@ def _warnings(table: _Table, columns: Sequence[Column], chosen: Chosen, target: 
     remedy = "if not known when the model is asked, leave it out: name the others with --input"
     said = [f"leak: '{name}' alone predicts '{target}' in every row; {remedy}" for name in alone]
     said += [f"leak: '{a}' and '{b}' together predict '{target}' in every row; {remedy}" for a, b in together]
-    answers = [name for name in rest if names.is_answer(name) and name not in chosen.inputs and len(shown) > 1]
+    answers = [
+        name for name in rest if names.is_answer(name) and name not in chosen.inputs and len(shown) > 1
+    ]
     said += [f"look at: input '{name}' is named like an answer; {remedy}" for name in answers]
     return said
 

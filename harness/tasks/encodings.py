@@ -50,7 +50,9 @@ def actual(path: Path, encoding: str) -> str:
         if head.startswith(mark):
             return codec
     if b"\x00" in head and (wide := _wide(head)):
-        raise ConfigError("not UTF-8 but UTF-16 without a byte order mark", file=path, remedy=_remedy(path, wide))
+        raise ConfigError(
+            "not UTF-8 but UTF-16 without a byte order mark", file=path, remedy=_remedy(path, wide)
+        )
     return encoding
 
 

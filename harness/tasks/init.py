@@ -5,17 +5,20 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
 from harness.core.values import Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, guess, rows, sources, splits, write
+from harness.tasks import file, guess, missing, options, rows, sources, splits, tables, write
+from harness.tasks.columns import Assignment, Chosen, Column, assign
 from harness.tasks.load import SPLITS, load
+from harness.tasks.rows import Placed
 from harness.tasks.sources import Located
 
 ALIASES = {"validation": "dev", "valid": "dev", "val": "dev", "training": "train", "testing": "test"}
@@ -31,6 +34,12 @@ class Wish:
     name: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] = ()
+    group: str | None = None
+    context_ids: str | None = None
+    corpus: Path | None = None
+    instructions: str | None = None
+    format: str | None = None
+    primary: str | None = None
     limit_rows: int | None = None
     encoding: str = "utf-8"
     sizes: Mapping[str, int] = field(default_factory=dict)
@@ -46,6 +55,7 @@ class Made:
     folder: Path
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
 
     @property
     def handle(self) -> str:
@@ -70,30 +80,96 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    pools, said = _pools(data, wish)
-    answer = guess.answer([example for part in pools.values() for example in part])
-    said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
-    parts = {
-        split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
-        for split, part in _divide(pools, wish).items()
-    }
-    given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
-    if taken < given:
-        options = "--train-size, --dev-size and --test-size"
-        said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
-    into.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
+    with working(f"reading {data}") as activity:
+        placed, said, assignment = _pools(data, wish)
+        activity.now("splitting rows")
+        pools = {split: [item.example for item in part] for split, part in placed.items()}
+        parts = _divide(pools, wish)
+        everything = [example for part in pools.values() for example in part]
+        spec, extra = options.format_spec(wish.format)
+        answer = guess.answer(everything, parts, spec)
+        answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
+        said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
+        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
+        said += _notes(pools, parts, answer)
+        _write(folder, wish, _Draft(name, answer, parts, said, assignment), placed, activity)
+    sizes = {split: len(part) for split, part in parts.items()}
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=assignment.columns)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Everything that is written into a task folder."""
+
+    name: str
+    answer: guess.Answer
+    parts: Mapping[str, list[Example]]
+    said: Sequence[str]
+    assignment: Assignment
+
+
+def _write(
+    folder: Path, wish: Wish, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
+) -> None:
+    """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
+    activity.now(f"writing {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
     try:
-        write.files(draft, parts, answer)
-        text = write.task_yaml(name, answer, parts, said, schema=write.schema_reference(folder))
+        write.files(draft, task.parts, task.answer)
+        keys = {**write.input_key(task.assignment.mapping), **write.corpus_key(wish.corpus, draft)}
+        schema = write.schema_reference(folder)
+        text = write.task_yaml(task.name, task.answer, task.parts, task.said, schema=schema, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
-        load(draft)
+        try:
+            load(draft)
+        except ConfigError as error:
+            raise _in_the_users_file(error, draft, task.parts, placed) from None
         draft.chmod(0o755)
         _move(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    sizes = {split: len(part) for split, part in parts.items()}
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said))
+
+
+def _in_the_users_file(
+    error: ConfigError, draft: Path, parts: Mapping[str, list[Example]], placed: Mapping[str, list[Placed]]
+) -> ConfigError:
+    """An error in a draft's file as one in the row that the user gave."""
+    path = Path(str(error.file))
+    split = path.name.removesuffix(".jsonl")
+    if path.parent == draft and split in parts and error.line is not None:
+        wanted = parts[split][error.line - 1].id
+        row = next(item.source for part in placed.values() for item in part if item.example.id == wanted)
+        return row.error(error.message, remedy=error.remedy)
+    where = next((part[0].source.file for part in placed.values() if part), None)
+    return ConfigError(
+        error.message, file=where if draft in (path, *path.parents) else path, remedy=error.remedy
+    )
+
+
+def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
+    """An example with its target as the format wants it, and its rejected answer trimmed like it."""
+    target = guess.convert(example.target, dict(spec))
+    rejected = example.meta.get("rejected")
+    meta = {**example.meta, "rejected": rejected.strip()} if isinstance(rejected, str) else example.meta
+    return replace(example, target=target, meta=meta)
+
+
+def _notes(
+    pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: guess.Answer
+) -> list[str]:
+    """What else a person should know of the splits."""
+    said = []
+    if answer.spec["kind"] == "choice":
+        shown = {e.target for e in parts["train"]}
+        unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
+        if unseen:
+            said.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
+    given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
+    if taken < given:
+        options = "--train-size, --dev-size and --test-size"
+        said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
+    return said
 
 
 def _name(data: str) -> str:
@@ -103,25 +179,60 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
-    """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
-    found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data, wish.encoding).items()}
+def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], Assignment]:
+    """Rows of each split that the data come in (`train` alone for one file), and what was guessed."""
+    whole = _read(data, wish.encoding)
+    said = _line_counts(whole, wish.encoding)
+    found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    layout = None if wish.target or wish.inputs else rows.detect(everything[0].row)
-    if layout is None:
-        mapping, said = guess.columns(everything, wish.target, wish.inputs)
-    else:
-        mapping, said = None, [f"rows: layout '{layout}'"]
-    pools: dict[str, list[Example]] = {}
+    chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
+    layout = None if chosen.named else rows.detect(everything[0].row)
+    assignment = Assignment() if layout else assign(everything, chosen)
+    said += [f"rows: layout '{layout}'"] if layout else assignment.lines()
+    mapping = assignment.mapping
+    pools: dict[str, list[Placed]] = {}
     for split, part in found.items():
+        if mapping is not None:
+            part, counts = missing.spelled([_filled(r, assignment) for r in part], assignment.names("input"))
+            said += [f"{split}: {missing.told(counts)}"] if counts else []
         labelled = [located for located in part if _labelled(located, mapping)]
         if len(labelled) < len(part):
-            said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
+            left_out = [located for located in part if not _labelled(located, mapping)]
+            said.append(
+                f"left out: {len(left_out)} rows of {split} without input or target ({_places(left_out)})"
+            )
         prefix = "row" if len(found) == 1 else split
-        pools[split] = [placed.example for placed in rows.examples(labelled, prefix, mapping)]
-    return pools, said
+        pools[split] = rows.examples(labelled, prefix, mapping)
+    rows.unique_ids([item for part in pools.values() for item in part])
+    return pools, said, assignment
+
+
+def _line_counts(found: Mapping[str, list[Located]], encoding: str) -> list[str]:
+    """Where a text file has more lines than rows: why."""
+    said = []
+    for part in found.values():
+        lines = [located.line for located in part if located.line is not None]
+        if lines and Path(part[0].file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
+            path = Path(part[0].file)
+            difference = tables.difference(path, lines, encoding)
+            said += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []
+    return said
+
+
+def _places(rows: Sequence[Located]) -> str:
+    """The lines of rows in a text file, or their numbers."""
+    unit = "row" if rows[0].line is None else "line"
+    shown = ", ".join(str(row.line or row.number) for row in rows[:5])
+    return f"{unit}{'s' if len(rows) > 1 else ''} {shown}{', …' if len(rows) > 5 else ''}"
+
+
+def _filled(located: Located, assignment: Assignment) -> Located:
+    """A row with every column of the table: rows of objects may leave some out."""
+    names = [c.name for c in assignment.columns if c.name not in located.row and c.role != "dropped"]
+    absent = {name: rows.reach(located.row, name) for name in names}
+    return replace(located, row=located.row | absent) if absent else located
 
 
 def _read(data: str, encoding: str) -> dict[str, list[Located]]:
@@ -158,7 +269,11 @@ def _labelled(located: Located, mapping: file.MapFile | None) -> bool:
         return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
     inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
     values = [located.row.get(name) for name in inputs]
-    return located.row.get(str(mapping.target)) not in (None, "") and any(v not in (None, "") for v in values)
+    return _says(located.row.get(str(mapping.target))) and any(map(_says, values))
+
+
+def _says(value: Any) -> bool:
+    return bool(value.strip()) if isinstance(value, str) else value is not None
 
 
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:

@@ -43,7 +43,9 @@ def copies(values: Values, targets: Values) -> bool:
 def predicts(values: Sequence[Any], targets: Values) -> bool:
     """Whether equal values always stand beside equal answers."""
     answer_of: dict[Any, str] = {}
-    return all(answer_of.setdefault(value, answer) == answer for value, answer in zip(values, targets, strict=True))
+    return all(
+        answer_of.setdefault(value, answer) == answer for value, answer in zip(values, targets, strict=True)
+    )
 
 
 def singles(columns: Mapping[str, Values], targets: Values) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import yaml
 
 from harness.core.values import Example
-from harness.tasks import file
+from harness.tasks import corpus, file
+from harness.tasks.file import MapFile
 from harness.tasks.guess import Answer
 
 
@@ -26,10 +28,45 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
         (folder / "schema.json").write_text(text, encoding="utf-8")
 
 
+def input_key(mapping: MapFile | None) -> dict[str, str]:
+    """The template of the user message where columns have other names than the fields they become."""
+    if mapping is None or not isinstance(mapping.input, dict):
+        return {}
+    shown = {field: " ".join(column.split()) for field, column in mapping.input.items()}
+    if all(field == name for field, name in shown.items()):
+        return {}
+    plain = {field: field if set(name) & set("{}%#") else name for field, name in shown.items()}
+    return {"input": "\n".join(f"{name}: {{{{ {field} }}}}" for field, name in plain.items())}
+
+
+def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
+    """Copy what retrieval reads into the task's folder, and name it.
+
+    Raises:
+        ConfigError: no corpus there.
+    """
+    if given is None:
+        return {}
+    corpus.read(given)
+    if given.is_file():
+        shutil.copy(given, folder / "corpus.jsonl")
+        return {"corpus": "corpus.jsonl"}
+    for path in corpus.paths(given):
+        place = folder / "corpus" / path.relative_to(given)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    return {"corpus": "corpus/"}
+
+
 def task_yaml(
-    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str], schema: str
+    name: str,
+    answer: Answer,
+    parts: Mapping[str, Sequence[Example]],
+    said: Sequence[str],
+    schema: str,
+    keys: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of a task file, with what was guessed as comments."""
+    """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
@@ -46,9 +83,9 @@ version: 1
 instructions: |
 {instructions}
 # {sizes} rows
-data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
+{_dump(keys) if keys else ""}data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
-{_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
+{_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
 # The longest answer, in tokens.
 max_new_tokens: {tokens}
 # A difference smaller than this does not matter to you.

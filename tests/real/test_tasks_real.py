@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import ConfigError
-from harness.tasks import checks, guess, sources
+from harness.tasks import checks, columns, sources
 from harness.tasks.init import Wish, init
 from harness.tasks.load import load
 
@@ -55,7 +55,12 @@ def test_a_latin_1_file_is_named_and_readable() -> None:
 @pytest.mark.parametrize(
     ("file", "target", "inputs", "kind"),
     [
-        ("pubmedqa/ori_pqal.json", "final_decision", {"QUESTION", "CONTEXTS"}, "choice"),
+        (
+            "pubmedqa/ori_pqal.json",
+            "final_decision",
+            {"QUESTION", "CONTEXTS", "LABELS", "MESHES", "YEAR", "LONG_ANSWER"},
+            "choice",
+        ),
         ("gauntlet/arc_easy.jsonl", "gold", {"query", "choices"}, "number"),
         ("rasbt_preference/instruction-data.json", "output", {"instruction", "input"}, "text"),
     ],
@@ -72,4 +77,4 @@ def test_nested_questions_are_not_guessed_at() -> None:
     rows = sources.read(DATA / "xquad_en" / "xquad.en.json")
     assert Counter(type(located.row) for located in rows) == {dict: 48}
     with pytest.raises(ConfigError, match="cannot tell which column is the answer"):
-        guess.columns(rows, None, ())
+        columns.assign(rows)

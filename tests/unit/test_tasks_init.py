@@ -109,7 +109,8 @@ def test_labels_that_look_like_templates(tmp_path: Path) -> None:
 
 def test_several_input_columns_keep_their_names(tmp_path: Path) -> None:
     rows = [
-        {"instruction": f"do {i}", "input": "", "output": f"done {i}", "rejected": "no"} for i in range(40)
+        {"instruction": f"do {i}", "input": f"to {i}", "output": f"done {i}", "rejected": "no"}
+        for i in range(40)
     ]
     _, task = make(tmp_path, rows)
     assert set(task.splits["train"][0].input) == {"instruction", "input"}
@@ -127,7 +128,8 @@ def test_recognised_layouts_need_no_guess(tmp_path: Path) -> None:
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [{"text": f"q {i}", "label": "ab"[i % 2] if i % 10 else ""} for i in range(100)]
     made, task = make(tmp_path, rows)
-    assert "left out: 10 rows of train without input or target" in made.guesses
+    where = "lines 1, 11, 21, 31, 41, …"
+    assert f"left out: 10 rows of train without input or target ({where})" in made.guesses
     assert sum(len(part) for part in task.splits.values()) == 90
 
 
