@@ -82,8 +82,8 @@ version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}
-# {sizes} rows
-{_dump(keys) if keys else ""}data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
+{_block(keys or {})}# {sizes} rows
+data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
 {_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
 # The longest answer, in tokens.
@@ -109,6 +109,16 @@ def _row(example: Example) -> dict[str, Any]:
 
 def _written(target: Any) -> str:
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
+
+
+def _block(keys: Mapping[str, str]) -> str:
+    """Texts under their keys; several lines as a block, as a person writes them."""
+    return "".join(
+        f"{key}: |\n" + "".join(f"  {line}\n" for line in text.splitlines())
+        if "\n" in text
+        else f"{key}: {json.dumps(text)}\n"
+        for key, text in keys.items()
+    )
 
 
 def _dump(value: Mapping[str, Any]) -> str:
