@@ -15,7 +15,7 @@ from typing import Literal
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import similar, templates
+from harness.tasks import missing, similar, templates
 from harness.tasks.splits import normalise
 
 NEAR_LIMIT = 30_000_000
@@ -69,6 +69,7 @@ def problems(task: Task) -> list[Problem]:
         *(_leak(texts, split) for split in ("test", "dev")),
         *_near_leaks(texts),
         *_missing_documents(task),
+        *_not_a_number(task),
         *_unseen_labels(task),
         _sorted_by_label(task),
         *_sizes(task),
@@ -199,6 +200,15 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
             names = ", ".join(missing[:5])
             message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
             yield _problem("error", "context_ids", message, bad)
+
+
+def _not_a_number(task: Task) -> Iterable[Problem]:
+    """Inputs in which a missing value was written as a text, which the model would read as a word."""
+    for split, part in task.splits.items():
+        ids = [e.id for e in part if any(value in missing.SPELLED for value in e.input.values())]
+        if ids:
+            message = f"{len(ids)} {split} inputs hold the text nan for a missing value: leave the cell empty"
+            yield _problem("warning", "nan", message, ids)
 
 
 def _unseen_labels(task: Task) -> Iterable[Problem]:

@@ -87,7 +87,8 @@ def convert(target: Any, spec: dict[str, Any]) -> Any:
     if spec["kind"] == "json_schema":
         return as_object(target)
     if spec["kind"] == "number":
-        return json.loads(target.strip().removeprefix("+")) if isinstance(target, str) else target
+        is_text = isinstance(target, str) and _is_number(target)
+        return json.loads(target.strip().removeprefix("+")) if is_text else target
     accepted = isinstance(target, list) and all(isinstance(item, str) for item in target)
     return target if accepted else as_label(target)
 

@@ -41,7 +41,7 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
 def told(counts: Counter[str]) -> str:
     """What was read as empty, in words."""
     listed = ", ".join(f"{count:,} in '{name}'" for name, count in counts.items())
-    return f"NaN is read as an empty cell ({listed})"
+    return f"NaN and infinite numbers are read as empty cells ({listed})"
 
 
 def _row(located: Located, counts: Counter[str]) -> Located:

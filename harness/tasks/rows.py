@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 import keyword
 import logging
 from collections.abc import Callable, Sequence
@@ -82,13 +83,26 @@ def _placed(row: Row, located: Located, split: str) -> Placed:
 def _mapped(located: Located, mapping: MapFile | None) -> Row:
     assert mapping is not None
     single = isinstance(mapping.input, str)
-    optional = {"id": mapping.id, "group": mapping.group, "context_ids": mapping.context_ids}
+    optional = {"id": mapping.id, "group": mapping.group}
     return {
         "input": {"input": column(located, mapping.input)} if single else _columns(located, mapping.input),
         "target": _columns(located, mapping.target),
         "meta": {name: column(located, name) for name in mapping.meta},
         **{key: column(located, name) for key, name in optional.items() if name is not None},
+        **({"context_ids": _listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
     }
+
+
+def _listed(value: Any) -> Any:
+    """The ids in a cell of a table: a JSON list, or separated by semicolons."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return [part.strip() for part in value.split(";") if part.strip()]
 
 
 def _columns(located: Located, columns: Columns) -> Any:
