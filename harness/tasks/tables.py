@@ -37,9 +37,9 @@ def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, Any], int]]:
         plain = delimiter == "\t" and _is_plain(path, codec)
         with path.open(encoding=codec, newline="") as stream:
             yield from _rows(_unquoted(stream) if plain else _quoted(stream, delimiter, path), path)
-    except (UnicodeDecodeError, LookupError):
+    except (UnicodeError, LookupError) as error:
         encodings.read_text(path, encoding)
-        raise
+        raise ConfigError(f"not {encoding}: {error}", file=path) from None
 
 
 def _quoted(stream: Iterable[str], delimiter: str, path: Path) -> Iterator[tuple[Cells, int, int]]:
