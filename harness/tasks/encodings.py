@@ -9,6 +9,8 @@ from harness.core.errors import ConfigError
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """What a byte order mark at the start of a file says."""
+ICONV = {"latin-1": "latin1", "utf-16-le": "UTF-16LE", "utf-16-be": "UTF-16BE"}
+"""What iconv calls codecs that Python calls otherwise."""
 SAMPLE = 65_536
 """Bytes that are looked at to tell UTF-16 without a mark."""
 UNDEFINED_1252 = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))
@@ -81,5 +83,5 @@ def _wide(data: bytes) -> str | None:
 def _remedy(path: Path, codec: str) -> str:
     return (
         f"it looks like {codec}: add --encoding {codec} to `harness init`, or to a task file data: "
-        f"{{encoding: {codec}}}; or convert it: iconv -f {codec} -t utf-8 {path.name} > converted{path.suffix}"
+        f"{{encoding: {codec}}}; or convert it: iconv -f {ICONV.get(codec, codec)} -t utf-8 {path.name} > converted{path.suffix}"
     )
