@@ -81,7 +81,8 @@ def _wide(data: bytes) -> str | None:
 
 
 def _remedy(path: Path, codec: str) -> str:
+    convert = f"iconv -f {ICONV.get(codec, codec)} -t utf-8 {path.name} > converted{path.suffix}"
     return (
-        f"it looks like {codec}: add --encoding {codec} to `harness init`, or to a task file data: "
-        f"{{encoding: {codec}}}; or convert it: iconv -f {ICONV.get(codec, codec)} -t utf-8 {path.name} > converted{path.suffix}"
+        f"it looks like {codec}: convert it ({convert}), or add --encoding {codec} to `harness init`, "
+        f"or to a task file data: {{encoding: {codec}}}"
     )
