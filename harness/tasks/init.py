@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError
 from harness.core.values import Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, guess, missing, options, rows, sources, splits, tables, write
+from harness.tasks import guess, missing, options, pool, rows, sources, splits, write
 from harness.tasks.columns import Assignment, Chosen, Column, assign
 from harness.tasks.load import SPLITS, load
 from harness.tasks.rows import Placed
@@ -182,7 +182,7 @@ def _name(data: str) -> str:
 def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], Assignment]:
     """Rows of each split that the data come in (`train` alone for one file), and what was guessed."""
     whole = _read(data, wish.encoding)
-    said = _line_counts(whole, wish.encoding)
+    said = pool.line_counts(whole, wish.encoding)
     found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
@@ -194,45 +194,22 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], A
     mapping = assignment.mapping
     pools: dict[str, list[Placed]] = {}
     for split, part in found.items():
-        if mapping is not None:
-            part, counts = missing.spelled([_filled(r, assignment) for r in part], assignment.names("input"))
-            said += [f"{split}: {missing.told(counts)}"] if counts else []
-        labelled = [located for located in part if _labelled(located, mapping)]
+        labelled = [located for located in part if pool.labelled(located, mapping)]
         if len(labelled) < len(part):
-            left_out = [located for located in part if not _labelled(located, mapping)]
-            said.append(
-                f"left out: {len(left_out)} rows of {split} without input or target ({_places(left_out)})"
+            left_out = [located for located in part if not pool.labelled(located, mapping)]
+            where = pool.places(left_out)
+            said.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
+        kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
+        if len(kept) < len(labelled):
+            said.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+        if mapping is not None:
+            kept, counts = missing.spelled(
+                [pool.filled(r, assignment) for r in kept], assignment.names("input")
             )
-        prefix = "row" if len(found) == 1 else split
-        pools[split] = rows.examples(labelled, prefix, mapping)
+            said += [f"{split}: {missing.told(counts)}"] if counts else []
+        pools[split] = rows.examples(kept, "row" if len(found) == 1 else split, mapping)
     rows.unique_ids([item for part in pools.values() for item in part])
     return pools, said, assignment
-
-
-def _line_counts(found: Mapping[str, list[Located]], encoding: str) -> list[str]:
-    """Where a text file has more lines than rows: why."""
-    said = []
-    for part in found.values():
-        lines = [located.line for located in part if located.line is not None]
-        if lines and Path(part[0].file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
-            path = Path(part[0].file)
-            difference = tables.difference(path, lines, encoding)
-            said += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []
-    return said
-
-
-def _places(rows: Sequence[Located]) -> str:
-    """The lines of rows in a text file, or their numbers."""
-    unit = "row" if rows[0].line is None else "line"
-    shown = ", ".join(str(row.line or row.number) for row in rows[:5])
-    return f"{unit}{'s' if len(rows) > 1 else ''} {shown}{', …' if len(rows) > 5 else ''}"
-
-
-def _filled(located: Located, assignment: Assignment) -> Located:
-    """A row with every column of the table: rows of objects may leave some out."""
-    names = [c.name for c in assignment.columns if c.name not in located.row and c.role != "dropped"]
-    absent = {name: rows.reach(located.row, name) for name in names}
-    return replace(located, row=located.row | absent) if absent else located
 
 
 def _read(data: str, encoding: str) -> dict[str, list[Located]]:
@@ -263,27 +240,14 @@ def _thinned(part: list[Located], limit: int | None) -> list[Located]:
     return [part[i * len(part) // limit] for i in range(limit)]
 
 
-def _labelled(located: Located, mapping: file.MapFile | None) -> bool:
-    """Whether a row has both sides; a row of another layout is judged when it is read."""
-    if mapping is None:
-        return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
-    inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
-    values = [located.row.get(name) for name in inputs]
-    return _says(located.row.get(str(mapping.target))) and any(map(_says, values))
-
-
-def _says(value: Any) -> bool:
-    return bool(value.strip()) if isinstance(value, str) else value is not None
-
-
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
     """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
-    pool = pools["train"]
+    train = pools["train"]
     most = {**MOST, **wish.sizes}
-    shares = {split: min(MOST[split], splits.count(share, len(pool))) for split, share in SHARES.items()}
+    shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
-    parts = splits.cut(splits.items(pool), missing, wish.seed)
-    whole = {**pools, **{split: [pool[row] for row in part] for split, part in parts.items()}}
+    parts = splits.cut(splits.items(train), missing, wish.seed)
+    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
     return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
 
 

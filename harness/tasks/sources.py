@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,11 +77,24 @@ def read(path: Path, encoding: str = "utf-8") -> list[Located]:
         )
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
     file = str(path)
-    rows = [
-        Located(row=row, file=file, number=number, line=line)
-        for number, (row, line) in enumerate(reader(path, encoding), start=1)
-    ]
+    with _no_collection():
+        rows = [
+            Located(row=row, file=file, number=number, line=line)
+            for number, (row, line) in enumerate(reader(path, encoding), start=1)
+        ]
     return rows if reader is tables.read else missing.emptied(rows)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which looks at all rows again and again while they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:

@@ -19,6 +19,9 @@ NAMELESS = "Unnamed: 0"
 """The first column where it has no name: data frames write their row numbers there, and read it so."""
 MAX_COLUMNS = 10_000
 SHOWN = 3
+SHORT = 32
+"""Characters below which equal cells are kept once: labels and the like repeat in every row."""
+MOST_KNOWN = 10_000
 
 Cells = list[str]
 
@@ -87,6 +90,7 @@ def _is_plain(path: Path, codec: str) -> bool:
 def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     names: Cells = []
     suspicious: list[str] = []
+    known: dict[str, str] = {}
     for cells, line, last in parts:
         if not cells:
             continue
@@ -99,7 +103,18 @@ def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple
             raise ConfigError(message, file=path, line=line, remedy=remedy)
         if last > line and _swallows(cells, len(names)):
             suspicious.append(f"{line}–{last}")
-        yield dict(zip(names, cells, strict=True)), line
+        yield (
+            dict(
+                zip(
+                    names,
+                    [known.setdefault(cell, cell) if len(cell) < SHORT else cell for cell in cells],
+                    strict=True,
+                )
+            ),
+            line,
+        )
+        if len(known) > MOST_KNOWN:
+            known.clear()
     if suspicious:
         shown = ", ".join(suspicious[:SHOWN]) + (", …" if len(suspicious) > SHOWN else "")
         message = "%s: lines %s are read as one row each, and look like several: is a quote not closed?"

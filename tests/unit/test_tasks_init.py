@@ -232,3 +232,17 @@ def test_rows_that_are_not_taken_are_said(tmp_path: Path) -> None:
     assert "taken: 100 of 300 rows" in " ".join(some.guesses)
     everything = init(str(table), tmp_path / "tasks", Wish(name="whole"))
     assert "taken" not in " ".join(everything.guesses)
+
+
+def test_of_many_rows_enough_are_drawn_from_and_every_label_is_among_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.tasks import pool
+
+    monkeypatch.setattr(pool, "LARGE", 60)
+    monkeypatch.setattr(pool, "TIMES", 1)
+    rows = [{"text": f"t{i}", "label": "rare" if i == 333 else "ab"[i // 300]} for i in range(600)]
+    made, task = make(tmp_path, rows, sizes={"train": 30, "dev": 10, "test": 20})
+    assert "drawn from: 61 of 600 rows of train, evenly spaced" in made.guesses
+    assert task.format.config()["choices"] == ("a", "b", "rare")
+    assert {split: len(part) for split, part in task.splits.items()} == {"train": 30, "dev": 10, "test": 20}
