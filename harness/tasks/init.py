@@ -12,6 +12,7 @@ from typing import Any
 
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
+from harness.core.secrets import hidden
 from harness.core.values import Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
@@ -189,6 +190,8 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], A
         raise ConfigError("no rows", file=data)
     chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
     layout = None if chosen.named else rows.detect(everything[0].row)
+    if pool.is_table(everything[0].row, layout):
+        layout, chosen = None, pool.native_names(chosen, everything[0].row, layout)
     assignment = Assignment() if layout else assign(everything, chosen)
     said += [f"rows: layout '{layout}'"] if layout else assignment.lines()
     mapping = assignment.mapping
@@ -213,7 +216,9 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], A
 
 
 def _read(data: str, encoding: str) -> dict[str, list[Located]]:
-    path = local_copy(data, trusted=True) if is_url(data) else Path(data)
+    if is_url(data):
+        return _read_url(data, encoding)
+    path = Path(data)
     if path.is_dir():
         files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
         found = {split: p for split, p in files.items() if split in SPLITS}
@@ -227,6 +232,22 @@ def _read(data: str, encoding: str) -> dict[str, list[Located]]:
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
     return {split: sources.read_hub(data, name) for split, name in chosen.items()}
+
+
+def _read_url(url: str, encoding: str) -> dict[str, list[Located]]:
+    """Rows of a copy, under the names that the user knows."""
+    copy = local_copy(url, trusted=True)
+
+    def original(path: Path) -> str:
+        return f"{hidden(url)}/{path.relative_to(copy)}" if path != copy else hidden(url)
+
+    try:
+        found = _read(str(copy), encoding)
+    except ConfigError as error:
+        name = original(Path(str(error.file)))
+        raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
+    names = {part[0].file: original(Path(part[0].file)) for part in found.values() if part}
+    return {split: [replace(row, file=names[row.file]) for row in part] for split, part in found.items()}
 
 
 def _split(name: str) -> str:

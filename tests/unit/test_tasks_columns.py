@@ -235,3 +235,20 @@ def test_nothing_vanishes_whatever_the_columns_are_called() -> None:
         found = assign([Located(row=row, file="f", number=i) for i, row in enumerate(rows, start=1)])
         assert {column.name for column in found.columns} == {*columns, "label"}
         assert found.names("input") == columns
+
+
+def test_columns_beside_those_of_a_layout_are_shown_to_the_model(tmp_path: Path) -> None:
+    labels = shuffled("ab", 40)
+    rows = [
+        {"input": f"q{i}", "target": labels[i], "context": f"about {i}", "group": f"g{i // 2}"}
+        for i in range(40)
+    ]
+    made, task = table(rows, tmp_path)
+    assert roles(made)["group"] == "group"
+    number = task.splits["test"][0].input["input"][1:]
+    assert f"input: q{number}\ncontext: about {number}" in prompt(task)
+    assert task.splits["test"][0].group == f"g{int(number) // 2}"
+    rows = [{"prompt": f"q{i}", "completion": f"it is {i}", "context": f"about {i}"} for i in range(40)]
+    _, task = table(rows, tmp_path, name="other")
+    number = task.splits["test"][0].input["prompt"][1:]
+    assert prompt(task) == f"prompt: q{number}\ncontext: about {number}"
