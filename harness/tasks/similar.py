@@ -18,7 +18,7 @@ LENGTH = 8
 THRESHOLD = 0.8
 MAX_CANDIDATES = 50
 """Texts that each text is compared with at most, those that share most rare grams first."""
-BLOCK = 1_000_000
+BLOCK = 250_000
 """Characters that are worked on at once."""
 BUCKETS = 1 << 22
 """Counters of how common grams are; grams that share one only order a little worse."""
