@@ -19,6 +19,9 @@ from harness.tasks import file, sources
 from harness.tasks.file import TaskFile
 from harness.tasks.rows import Placed
 
+SHORT = 64
+"""Characters of the longest target that is remembered while targets are checked."""
+
 
 def build_format(source: TaskFile, path: Path) -> Format:
     """The task's format; a `schema:` that is a path is read from the task's folder.
@@ -94,15 +97,26 @@ def settle_all(
     """Examples whose targets are values of the format, and what is wrong with those that are not."""
     faults: list[ConfigError] = []
     settled: dict[str, tuple[Example, ...]] = {}
+    known: dict[str, tuple[Any, str]] = {}
     for split, part in placed.items():
         examples = []
         for item in part:
-            target, fault = settle(item.example.target, form)
+            target, fault = _settled_once(item.example.target, form, known)
             examples.append(replace(item.example, target=target))
             if fault:
                 faults.append(item.source.error(f"target fails the task's format: {fault}"))
         settled[split] = tuple(examples)
     return settled, faults
+
+
+def _settled_once(target: Any, form: Format, known: dict[str, tuple[Any, str]]) -> tuple[Any, str]:
+    """As `settle`; a short text that repeats, such as a label, is read once."""
+    if not isinstance(target, str) or len(target) > SHORT:
+        return settle(target, form)
+    if target not in known:
+        known[target] = settle(target, form)
+    value, fault = known[target]
+    return (value, fault) if isinstance(value, str | int | float) else settle(target, form)
 
 
 def settle(target: Any, form: Format) -> tuple[Any, str]:

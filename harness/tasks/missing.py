@@ -17,6 +17,8 @@ log = logging.getLogger(__name__)
 SPELLED = ("nan", "NaN")
 """How a table of text spells it; `None`, `NULL` and `NA` may be meant."""
 
+_MAY_HOLD = (float, dict, list)
+
 
 def emptied(rows: Sequence[Located]) -> list[Located]:
     """Rows whose NaN and infinite numbers are null; a warning says in which columns there were how many."""
@@ -45,7 +47,7 @@ def told(counts: Counter[str]) -> str:
 
 
 def _row(located: Located, counts: Counter[str]) -> Located:
-    names = [name for name, value in located.row.items() if _holds(value)]
+    names = [name for name, value in located.row.items() if type(value) in _MAY_HOLD and _holds(value)]
     if not names:
         return located
     counts.update(names)

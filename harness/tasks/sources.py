@@ -20,6 +20,8 @@ from harness.tasks.encodings import read_text
 
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
+FLAT = 100
+"""Brackets in a text of JSON below which it cannot be nested too deeply."""
 Row = dict[str, Any]
 
 
@@ -169,7 +171,10 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
         ConfigError: not JSON (with the line), nested too deeply, or half a character.
     """
     try:
-        return whole(json.loads(text))
+        value = json.loads(text)
+        # Without escapes there are no halves of characters; deep nesting is found by the same walk.
+        plain = "\\u" not in text and text.count("[") + text.count("{") < FLAT
+        return value if plain else whole(value)
     except json.JSONDecodeError as error:
         remedy = "one object a line? name it .jsonl" if line is None and error.msg == "Extra data" else ""
         message = f"broken JSON: {error.msg} at column {error.colno}"
