@@ -130,7 +130,7 @@ def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
 
 def _numbers(targets: Sequence[Any]) -> Answer:
     distinct = len({str(target).strip() for target in targets})
-    hint = f" (only {distinct} distinct: if they are classes, make it a choice)" if distinct <= 10 else ""
+    hint = f" (only {distinct} distinct: if they are classes: --format choice)" if distinct <= 10 else ""
     return Answer(
         spec={"kind": "number"},
         scorers=("exact",),
