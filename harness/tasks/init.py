@@ -11,14 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.core.values import Example
+from harness.core.values import Document, Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, guess, rows, sources, splits, write
+from harness.tasks import file, folders, guess, recognised, rows, sources, splits, write
+from harness.tasks.folders import ALIASES
+from harness.tasks.inspect import Shown, shown
 from harness.tasks.load import SPLITS, load
 from harness.tasks.sources import Located
 
-ALIASES = {"validation": "dev", "valid": "dev", "val": "dev", "training": "train", "testing": "test"}
 SHARES = {"test": 0.2, "dev": 0.1}
 MOST = {"train": 2000, "dev": 200, "test": 500}
 """Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
@@ -33,6 +34,7 @@ class Wish:
     inputs: tuple[str, ...] = ()
     limit_rows: int | None = None
     encoding: str = "utf-8"
+    sheet: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     force: bool = False
@@ -46,6 +48,8 @@ class Made:
     folder: Path
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
+    example: Shown | None = None
+    """One example as a model will see it."""
 
     @property
     def handle(self) -> str:
@@ -70,8 +74,10 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    pools, said = _pools(data, wish)
-    answer = guess.answer([example for part in pools.values() for example in part])
+    pools, documents, said = _pools(data, wish)
+    everything = [example for part in pools.values() for example in part]
+    answer = _asked(guess.answer(everything), everything)
+    pools = recognised.without_shared_system(pools)
     said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
     parts = {
         split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
@@ -85,15 +91,27 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
     try:
         write.files(draft, parts, answer)
-        text = write.task_yaml(name, answer, parts, said, schema=write.schema_reference(folder))
+        write.documents(draft, documents)
+        reference = write.schema_reference(folder)
+        text = write.task_yaml(name, answer, parts, said, schema=reference, corpus=bool(documents))
         (draft / "task.yaml").write_text(text, encoding="utf-8")
-        load(draft)
+        example = shown(load(draft))
         draft.chmod(0o755)
         _move(draft, folder)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     sizes = {split: len(part) for split, part in parts.items()}
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said))
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), example=example)
+
+
+def _asked(answer: guess.Answer, examples: list[Example]) -> guess.Answer:
+    """The answer's format with the instructions that the rows bring along, and what to say of no answer."""
+    own = recognised.instructions(examples)
+    if own is not None:
+        return replace(answer, instructions=own)
+    if answer.spec["kind"] == "text":
+        return replace(answer, instructions=answer.instructions + recognised.about_no_answer(examples))
+    return answer
 
 
 def _name(data: str) -> str:
@@ -103,17 +121,20 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
-    """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
-    found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data, wish.encoding).items()}
+def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], tuple[Document, ...], list[str]]:
+    """Examples of each split that the data come in (`train` alone for one file), the corpus that came with
+    them, and what was guessed."""
+    source = _read(data, wish)
+    found = {split: _thinned(part, wish.limit_rows) for split, part in source.parts.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    layout = None if wish.target or wish.inputs else rows.detect(everything[0].row)
-    if layout is None:
-        mapping, said = guess.columns(everything, wish.target, wish.inputs)
-    else:
-        mapping, said = None, [f"rows: layout '{layout}'"]
+    known = None if wish.target or wish.inputs else recognised.recognise(found)
+    if known is not None:
+        examples = {split: [item.example for item in part] for split, part in known.pools.items()}
+        return examples, known.documents, [*source.notes, *known.notes]
+    mapping, said = guess.columns(everything, wish.target, wish.inputs)
+    said = [*source.notes, *said]
     pools: dict[str, list[Example]] = {}
     for split, part in found.items():
         labelled = [located for located in part if _labelled(located, mapping)]
@@ -121,28 +142,20 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
             said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
         prefix = "row" if len(found) == 1 else split
         pools[split] = [placed.example for placed in rows.examples(labelled, prefix, mapping)]
-    return pools, said
+    return pools, (), said
 
 
-def _read(data: str, encoding: str) -> dict[str, list[Located]]:
-    path = local_copy(data, trusted=True) if is_url(data) else Path(data)
-    if path.is_dir():
-        files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
-        found = {split: p for split, p in files.items() if split in SPLITS}
-        if "train" not in found:
-            raise ConfigError("no train file in this folder", file=path, remedy="name a data file instead")
-        return {split: sources.read(p, encoding) for split, p in found.items()}
-    if path.exists() or path.suffix in sources.READERS or data.startswith((".", "/", "~")):
-        return {"train": sources.read(path.expanduser(), encoding)}
-    known = {_split(name): name for name in sources.hub_splits(data)}
+def _read(data: str, wish: Wish) -> folders.Found:
+    path = local_copy(data, trusted=True) if is_url(data) else Path(data).expanduser()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return folders.read(path, wish.encoding, wish.sheet)
+    if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
+        return folders.Found(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
+    known = {folders.split_of(name): name for name in sources.hub_splits(data)}
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
-    return {split: sources.read_hub(data, name) for split, name in chosen.items()}
-
-
-def _split(name: str) -> str:
-    return ALIASES.get(name.lower(), name.lower())
+    return folders.Found(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
 
 
 def _thinned(part: list[Located], limit: int | None) -> list[Located]:
@@ -152,10 +165,8 @@ def _thinned(part: list[Located], limit: int | None) -> list[Located]:
     return [part[i * len(part) // limit] for i in range(limit)]
 
 
-def _labelled(located: Located, mapping: file.MapFile | None) -> bool:
-    """Whether a row has both sides; a row of another layout is judged when it is read."""
-    if mapping is None:
-        return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
+def _labelled(located: Located, mapping: file.MapFile) -> bool:
+    """Whether a row has both sides."""
     inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
     values = [located.row.get(name) for name in inputs]
     return located.row.get(str(mapping.target)) not in (None, "") and any(v not in (None, "") for v in values)

@@ -104,6 +104,13 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
     )
 
 
+def shown(task: Task) -> Shown | None:
+    """The first test example whose target can be written, as messages."""
+    prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
+    written = {e.id: _written(e.target, task.format) for e in task.splits["test"]}
+    return _example(task, written, prompter, None)
+
+
 def _written(target: Any, form: Format) -> str | None:
     """A target as an answer; None where the format cannot write it."""
     settled, fault = settle(target, form)

@@ -11,9 +11,11 @@ from typing import Any
 
 import yaml
 
-from harness.core.values import Example
+from harness.core.values import Document, Example
 from harness.tasks import file
 from harness.tasks.guess import Answer
+
+CORPUS = "corpus.jsonl"
 
 
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
@@ -26,8 +28,21 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
         (folder / "schema.json").write_text(text, encoding="utf-8")
 
 
+def documents(folder: Path, corpus: Sequence[Document]) -> None:
+    """Write the corpus that came with the rows, where there is one."""
+    if corpus:
+        rows = ({"id": d.id, "title": d.title, "text": d.text} for d in corpus)
+        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+        (folder / CORPUS).write_text("".join(lines), encoding="utf-8")
+
+
 def task_yaml(
-    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str], schema: str
+    name: str,
+    answer: Answer,
+    parts: Mapping[str, Sequence[Example]],
+    said: Sequence[str],
+    schema: str,
+    corpus: bool = False,
 ) -> str:
     """The text of a task file, with what was guessed as comments."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
@@ -47,6 +62,7 @@ instructions: |
 {instructions}
 # {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
+{f"corpus: {CORPUS}" + chr(10) if corpus else ""}\
 {_dump({"format": answer.spec})}\
 {_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
 # The longest answer, in tokens.
@@ -61,7 +77,12 @@ licence: ""
 def _row(example: Example) -> dict[str, Any]:
     whole = dict(example.input)
     single = list(whole) == ["input"]
-    optional = {"context_ids": list(example.context_ids), "group": example.group, "meta": dict(example.meta)}
+    optional = {
+        "turns": [{"role": turn.role, "content": turn.content} for turn in example.turns],
+        "context_ids": list(example.context_ids),
+        "group": example.group,
+        "meta": dict(example.meta),
+    }
     return {
         "id": example.id,
         "input": whole["input"] if single else whole,

@@ -1,0 +1,527 @@
+"""Layouts that data sets come in: `init` reads each as it is, and the model sees what a person would expect."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow
+import pytest
+from pyarrow import parquet
+
+from harness.core.errors import ConfigError
+from harness.core.kinds import build
+from harness.core.protocols import Task
+from harness.core.values import Example
+from harness.tasks.init import Made, Wish, init
+from harness.tasks.load import load
+
+Row = dict[str, Any]
+Messages = list[tuple[str, str]]
+N = 20
+
+
+def made(place: Path, data: Any, name: str = "data.jsonl", **wish: Any) -> tuple[Made, Task]:
+    """A task from rows (JSONL, Parquet) or from one JSON value."""
+    path = place / "mine" / name
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".parquet":
+        parquet.write_table(pyarrow.Table.from_pylist(data), path)
+    elif path.suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
+    else:
+        path.write_text(json.dumps(data), encoding="utf-8")
+    task = init(str(path), place / "tasks", Wish(**wish))
+    return task, load(task.folder)
+
+
+def examples(task: Task) -> dict[str, Example]:
+    return {example.id: example for part in task.splits.values() for example in part}
+
+
+def seen(task: Task, example: Example, program: str = "zero_shot") -> Messages:
+    """The messages that a model is asked with."""
+    prompt = build("programs", program).prepare(task, task.splits["train"], 0)(example)
+    return [(message.role, message.content) for message in prompt.messages]
+
+
+def prompts(task: Task) -> list[tuple[Messages, Any]]:
+    """What is asked about every example, and the answer to give, in the order of the file."""
+    ordered = sorted(examples(task).values(), key=lambda e: int(e.id.split("-")[1].split(".")[0]))
+    return [(seen(task, example), example.target) for example in ordered]
+
+
+def said(role: str, content: Any, **more: Any) -> Row:
+    return {"role": role, "content": content, **more}
+
+
+def rows(row: Callable[[int], Row]) -> list[Row]:
+    return [row(i) for i in range(N)]
+
+
+def test_a_chat_s_turns_stay_turns_and_its_system_prompt_becomes_the_instructions(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        turns = [said("user", f"I am guest {i}"), said("assistant", "Welcome!"), said("user", "My room?")]
+        return {
+            "messages": [said("system", "You run {{ a }} hotel."), *turns, said("assistant", f"Room {i}")]
+        }
+
+    task_made, task = made(tmp_path, rows(row))
+    assert task.instructions.strip() == "{% raw %}You run {{ a }} hotel.{% endraw %}"
+    assert prompts(task)[3] == (
+        [
+            ("system", "You run {{ a }} hotel."),
+            ("user", "I am guest 3"),
+            ("assistant", "Welcome!"),
+            ("user", "My room?"),
+        ],
+        "Room 3",
+    )
+    assert "rows: layout 'chat messages'" in task_made.guesses
+    assert any(line.startswith("messages: system prompt, earlier turns") for line in task_made.guesses)
+    assert task_made.example is not None
+    assert [message.role for message in task_made.example.messages] == ["system", "user", "assistant", "user"]
+
+
+def test_system_prompts_that_differ_stay_with_their_rows(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        system = [said("system", f"You are {i}.")] if i % 2 else []
+        return {"messages": [*system, said("user", f"hi {i}"), said("assistant", f"I am {i}")]}
+
+    _, task = made(tmp_path, rows(row))
+    shown = prompts(task)
+    assert shown[0][0] == [("user", "hi 0")]
+    assert shown[1][0] == [("system", "You are 1."), ("user", "hi 1")]
+
+
+def test_few_shot_shows_whole_conversations(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        before = [said("user", f"guest {i}"), said("assistant", "yes?")]
+        return {"messages": [*before, said("user", "room?"), said("assistant", f"number {i}")]}
+
+    _, task = made(tmp_path, rows(row))
+    asked = task.splits["test"][0]
+    messages = seen(task, asked, "few_shot")[1:]
+    assert len(messages) == 8 * 4 + 3
+    assert [role for role, _ in messages] == ["user", "assistant"] * 17 + ["user"]
+    shot = messages[:4]
+    number = shot[0][1].removeprefix("guest ")
+    assert shot == [
+        ("user", f"guest {number}"),
+        ("assistant", "yes?"),
+        ("user", "room?"),
+        ("assistant", f"number {number}"),
+    ]
+    assert messages[-3:] == [*((t.role, t.content) for t in asked.turns), ("user", "room?")]
+
+
+def test_conversations_that_end_alike_are_no_duplicates(tmp_path: Path) -> None:
+    from harness.tasks import checks
+
+    def row(i: int) -> Row:
+        before = [said("user", f"I like colour number {i} best"), said("assistant", "Nice.")]
+        return {"messages": [*before, said("user", "Which one?"), said("assistant", f"Number {i}")]}
+
+    _, task = made(tmp_path, rows(row))
+    assert {p.check for p in checks.problems(task)} & {"duplicates", "leak train/test"} == set()
+
+
+def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        if i == 7:
+            return {"messages": [said("user", "q"), said("assistant", "x", weight=0)]}
+        last = [said("user", "thanks"), said("assistant", "bye", weight=0)]
+        first = [said("user", f"a {i}"), said("assistant", "wrong", weight=0)]
+        return {"messages": [*first, said("user", f"b {i}"), said("assistant", f"c {i}", weight=1), *last]}
+
+    task_made, task = made(tmp_path, rows(row))
+    messages, target = prompts(task)[2]
+    assert messages[-3:] == [("user", "a 2"), ("assistant", "wrong"), ("user", "b 2")]
+    assert target == "c 2"
+    assert "left out: 1 rows of train without an answer to learn" in task_made.guesses
+
+
+def test_content_parts_and_the_developer_role_are_text(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        parts = [{"type": "text", "text": "Look:"}, {"type": "input_text", "text": f"thing {i}"}]
+        return {"messages": [said("developer", "Be kind."), said("user", parts), said("assistant", f"a {i}")]}
+
+    _, task = made(tmp_path, rows(row))
+    assert prompts(task)[4] == ([("system", "Be kind."), ("user", "Look:\nthing 4")], "a 4")
+
+
+def test_a_picture_in_a_message_is_named_with_its_row(tmp_path: Path) -> None:
+    parts = [{"type": "image_url", "image_url": {"url": "x"}}]
+    data = rows(lambda i: {"messages": [said("user", parts), said("assistant", "a")]})
+    with pytest.raises(
+        ConfigError, match=r"mine/data\.jsonl:1: a message has a part of type 'image_url'.* — "
+    ):
+        made(tmp_path, data)
+    assert not list((tmp_path / "tasks").glob("*"))
+
+
+def test_one_odd_row_is_left_out_and_named(tmp_path: Path) -> None:
+    data = rows(lambda i: {"messages": [said("user", f"q {i}"), said("assistant", f"a {i}")]})
+    data[4]["messages"].pop()
+    task_made, task = made(tmp_path, data)
+    assert len(examples(task)) == N - 1
+    (line,) = (line for line in task_made.guesses if "do not fit" in line)
+    assert "data.jsonl:5: the last message is from 'user'" in line
+
+
+WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
+
+
+def test_tools_are_offered_and_calls_are_the_answer(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        call = {
+            "id": "c",
+            "type": "function",
+            "function": {"name": "weather", "arguments": f'{{"day": {i}}}'},
+        }
+        asked = [said("user", f"Rain on day {i}?"), said("assistant", None, tool_calls=[call])]
+        return {"messages": asked, "tools": [WEATHER], "parallel_tool_calls": False}
+
+    _, task = made(tmp_path, rows(row))
+    messages, target = prompts(task)[5]
+    assert messages[0][0] == "system"
+    assert '{"name": "weather", "parameters": {"type": "object"}}' in messages[0][1]
+    assert messages[1:] == [("user", "Rain on day 5?")]
+    assert target == {"name": "weather", "arguments": {"day": 5}}
+    assert task.format.name() == "json_schema"
+
+
+def test_what_a_tool_returned_is_a_turn_of_the_user(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        call = {"id": "c1", "function": {"name": "weather", "arguments": '{"day": 1}'}}
+        turns = [
+            said("user", f"Rain in {i}?"),
+            said("assistant", "", tool_calls=[call]),
+            said("tool", "wet", tool_call_id="c1"),
+        ]
+        return {"messages": [*turns, said("assistant", f"Yes, {i} times.")], "tools": [WEATHER]}
+
+    _, task = made(tmp_path, rows(row))
+    messages, target = prompts(task)[1]
+    assert messages[1:] == [
+        ("user", "Rain in 1?"),
+        ("assistant", '{"name": "weather", "arguments": {"day": 1}}'),
+        ("user", "weather returned: wet"),
+    ]
+    assert target == "Yes, 1 times."
+
+
+def test_sharegpt(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        turns = [("human", f"one {i}"), ("gpt", "two"), ("human", "three"), ("gpt", f"four {i}")]
+        return {
+            "id": f"s-{i}",
+            "system": "Count.",
+            "conversations": [{"from": a, "value": b} for a, b in turns],
+        }
+
+    _, task = made(tmp_path, rows(row))
+    assert prompts(task)[6] == (
+        [("system", "Count."), ("user", "one 6"), ("assistant", "two"), ("user", "three")],
+        "four 6",
+    )
+    assert "s-6" in examples(task)
+
+
+def test_a_json_file_of_bare_conversations(tmp_path: Path) -> None:
+    data = [[said("user", f"q {i}"), said("assistant", f"a {i}")] for i in range(N)]
+    _, task = made(tmp_path, data, "data.json")
+    assert prompts(task)[2][0][-1] == ("user", "q 2")
+
+
+def test_alpaca(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        past = [["hello", "hi"]] if i % 2 else []
+        text = "" if i % 3 else f"number {i}"
+        return {"instruction": "Say it", "input": text, "output": f"it {i}", "history": past, "source": "me"}
+
+    task_made, task = made(tmp_path, rows(row))
+    shown = prompts(task)
+    assert shown[3][0][1:] == [("user", "hello"), ("assistant", "hi"), ("user", "Say it\n\nnumber 3")]
+    assert shown[4][0][1:] == [("user", "Say it")]
+    assert (shown[4][1], examples(task)["row-5"].meta) == ("it 4", {"source": "me"})
+    assert "carried in meta: source" in task_made.guesses
+
+
+def test_dolly_is_alpaca_under_other_names(tmp_path: Path) -> None:
+    data = rows(lambda i: {"instruction": f"Who is {i}?", "context": f"{i} is me.", "response": f"you {i}"})
+    _, task = made(tmp_path, data)
+    messages, target = prompts(task)[2]
+    assert (messages[-1], target) == (("user", "Who is 2?\n\n2 is me."), "you 2")
+
+
+def test_prompt_and_completion(tmp_path: Path) -> None:
+    _, task = made(tmp_path, rows(lambda i: {"prompt": f"p {i}", "completion": f" c {i}\n"}))
+    messages, target = prompts(task)[2]
+    assert (messages[-1], target) == (("user", "p 2"), "c 2")
+
+
+PREFERENCES: dict[str, Callable[[int], Row]] = {
+    "texts": lambda i: {"prompt": f"p {i}", "chosen": f" good {i} ", "rejected": f" bad {i}\n"},
+    "texts that repeat the prompt": lambda i: {
+        "prompt": f"p {i}",
+        "chosen": f"p {i} good {i}",
+        "rejected": f"p {i} bad {i}",
+    },
+    "answers as messages": lambda i: {
+        "prompt": [said("user", f"p {i}")],
+        "chosen": [said("assistant", f"good {i}")],
+        "rejected": [said("assistant", f"bad {i}")],
+    },
+    "conversations that repeat the prompt": lambda i: {
+        "prompt": f"p {i}",
+        "chosen": [said("user", f"p {i}"), said("assistant", f"good {i}")],
+        "rejected": [said("user", f"p {i}"), said("assistant", f"bad {i}")],
+    },
+    "messages beside them": lambda i: {
+        "prompt": f"p {i}",
+        "messages": [said("user", f"p {i}"), said("assistant", f"good {i}")],
+        "chosen": [said("user", f"p {i}"), said("assistant", f"good {i}")],
+        "rejected": [said("user", f"p {i}"), said("assistant", f"bad {i}")],
+    },
+    "messages instead of a prompt": lambda i: {
+        "messages": [said("user", f"p {i}"), said("assistant", f"good {i}")],
+        "chosen": f"good {i}",
+        "rejected": f"bad {i}",
+    },
+    "OpenAI's names": lambda i: {
+        "input": {"messages": [said("user", f"p {i}")]},
+        "preferred_output": [said("assistant", f"good {i}")],
+        "non_preferred_output": [said("assistant", f"bad {i}")],
+    },
+    "transcripts": lambda i: {
+        "chosen": f"\n\nHuman: p {i}\n\nAssistant: good {i}",
+        "rejected": f"\n\nHuman: p {i}\n\nAssistant: bad {i}",
+    },
+}
+
+
+@pytest.mark.parametrize("kind", PREFERENCES)
+def test_preferences_ask_once_and_keep_both_answers(tmp_path: Path, kind: str) -> None:
+    task_made, task = made(tmp_path, rows(PREFERENCES[kind]))
+    assert "rows: layout 'preference pairs'" in task_made.guesses
+    example = examples(task)["row-3"]
+    assert [m for m in seen(task, example) if m[0] != "system"] == [("user", "p 2")]
+    assert (example.target, example.meta["rejected"]) == ("good 2", "bad 2")
+
+
+def test_feedback_pairs_a_liked_answer_with_a_disliked_one(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        return {"prompt": f"p {i // 2}", "completion": f"c {i}", "label": i % 2 == 0}
+
+    data = [*(row(i) for i in range(2 * N)), {"prompt": "alone", "completion": "bad", "label": False}]
+    task_made, task = made(tmp_path, data)
+    found = {e.input["input"]: (e.target, e.meta.get("rejected")) for e in examples(task).values()}
+    assert found == {f"p {i}": (f"c {2 * i}", f"c {2 * i + 1}") for i in range(N)}
+    assert f"left out: {N + 1} rows of train without an answer to learn" in task_made.guesses
+
+
+def passage(i: int) -> Row:
+    return {
+        "context": f"Passage {i} says that Ann owns {i} boats.",
+        "qas": [
+            {
+                "id": f"q{i}a",
+                "question": f"How many boats in {i}?",
+                "answers": _given(str(i), f"{i} boats", str(i)),
+            },
+            {"id": f"q{i}b", "question": f"Who owns boats in {i}?", "answers": _given("Ann")},
+            {"id": f"q{i}c", "question": f"Where is {i}?", "answers": [], "is_impossible": True},
+        ],
+    }
+
+
+def _given(*texts: str) -> list[Row]:
+    return [{"text": text, "answer_start": 0} for text in texts]
+
+
+NESTED = {"version": "2.0", "data": [{"title": "Ann's_boats", "paragraphs": [passage(i) for i in range(12)]}]}
+
+
+def test_squad_s_passages_become_the_corpus(tmp_path: Path) -> None:
+    _, task = made(tmp_path, NESTED, "squad.json")
+    found = examples(task)
+    assert len(found) == 36
+    assert (found["q4a"].target, found["q4b"].target, found["q4c"].target) == (
+        ["4", "4 boats"],
+        "Ann",
+        "no answer",
+    )
+    assert {d.text for d in task.corpus} == {str(passage(i)["context"]) for i in range(12)}
+    assert {d.title for d in task.corpus} == {"Ann's boats"}
+    (document,) = (d for d in task.corpus if d.id == found["q4a"].group)
+    assert found["q4a"].context_ids == (document.id,)
+    assert document.text.startswith("Passage 4 ")
+    sides = [{e.group for e in part} for part in task.splits.values()]
+    assert sum(map(len, sides)) == len(set().union(*sides)) == 12
+    messages = seen(task, found["q4c"])
+    assert messages[-1] == ("user", "Where is 4?")
+    assert messages[0][1].endswith("Where there is no answer, say: no answer")
+    gold = build("programs", {"kind": "rag", "retriever": "gold", "k": 1}).prepare(task, (), 0)(found["q4b"])
+    assert gold.messages[-1].content.endswith(f"{document.text}\n\nWho owns boats in 4?")
+
+
+@pytest.mark.parametrize("name", ["flat.parquet", "flat.jsonl"])
+def test_flat_squad_is_nested_squad(tmp_path: Path, name: str) -> None:
+    def flat(i: int, item: Row) -> Row:
+        answers = {"text": [a["text"] for a in item["answers"]], "answer_start": [0] * len(item["answers"])}
+        whole = {"title": "Ann's_boats", "context": passage(i)["context"]}
+        return {"id": item["id"], **whole, "question": item["question"], "answers": answers}
+
+    _, nested = made(tmp_path, NESTED, "nested.json")
+    _, task = made(tmp_path, [flat(i, item) for i in range(12) for item in passage(i)["qas"]], name)
+    assert examples(task) == examples(nested)
+    assert set(task.corpus) == set(nested.corpus)
+
+
+def test_a_task_file_can_name_raw_squad(tmp_path: Path) -> None:
+    (tmp_path / "t.json").write_text(json.dumps(NESTED), encoding="utf-8")
+    (tmp_path / "task.yaml").write_text("data: {test: t.json}", encoding="utf-8")
+    task = load(tmp_path)
+    assert len(task.corpus) == 12
+    assert {e.context_ids[0] for e in task.splits["test"]} == {d.id for d in task.corpus}
+
+
+def test_accepted_answers(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        return {"question": f"q {i}", "answers": [] if i == 3 else [f"a {i}", f" b {i}"]}
+
+    _, task = made(tmp_path, rows(row))
+    shown = [(messages[-1], target) for messages, target in prompts(task)]
+    assert shown[2:4] == [(("user", "q 2"), ["a 2", "b 2"]), (("user", "q 3"), "no answer")]
+
+
+def test_an_answer_with_aliases(tmp_path: Path) -> None:
+    data = rows(lambda i: {"question": f"q {i}", "answer": {"value": f"v {i}", "aliases": [f"w {i}"]}})
+    _, task = made(tmp_path, data)
+    assert prompts(task)[2][1] == ["v 2", "w 2"]
+
+
+def test_an_empty_list_is_an_answer_where_the_format_has_no_lists(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"input": "a", "target": []}\n', encoding="utf-8")
+    (tmp_path / "task.yaml").write_text("data: {test: t.jsonl}", encoding="utf-8")
+    assert load(tmp_path).splits["test"][0].target == "no answer"
+    schema = "data: {test: t.jsonl}\nformat: {kind: json_schema, schema: {type: array}}"
+    (tmp_path / "task.yaml").write_text(schema, encoding="utf-8")
+    assert load(tmp_path).splits["test"][0].target == []
+
+
+def test_requests_with_annotated_spans(tmp_path: Path) -> None:
+    def request(i: int, intent: str) -> Row:
+        spans: list[Row] = [
+            {"text": f"{intent} "},
+            {"text": f"song {i}", "entity": "track"},
+            {"text": " now"},
+        ]
+        return {"data": [*spans, *([{"text": " or "}, {"text": "B", "entity": "track"}] if i == 3 else [])]}
+
+    data = {intent: [request(i, intent) for i in range(N)] for intent in ("Play", "Buy")}
+    _, task = made(tmp_path, data, "data.json")
+    shown = [(messages[-1][1], target) for messages, target in prompts(task)]
+    assert shown[2] == ("Play song 2 now", {"intent": "Play", "slots": {"track": "song 2"}})
+    assert shown[3][1] == {"intent": "Play", "slots": {"track": ["song 3", "B"]}}
+    assert shown[N + 1][1]["intent"] == "Buy"
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ({"text": "once upon a time"}, "rows of text alone .* corpus"),
+        ({"tokens": ["a"], "ner_tags": [0]}, "rows of tokens with a tag each"),
+        ({"prompt": "p", "completions": ["a"], "labels": [True]}, "judged step by step"),
+        ({"instruction": "p", "completions": [{"response": "a"}]}, "several answers to a prompt"),
+        ({"image": {"bytes": "x", "path": ""}, "label": "cat"}, "images and sound"),
+    ],
+)
+def test_what_is_not_supported_is_one_line_with_a_remedy(tmp_path: Path, row: Row, message: str) -> None:
+    with pytest.raises(ConfigError, match=rf"mine/data\.jsonl:1: .*{message}.*") as error:
+        made(tmp_path, [row] * N)
+    assert " — " in str(error.value)
+    assert "\n" not in str(error.value)
+
+
+def test_ids_that_repeat_are_replaced_and_said(tmp_path: Path) -> None:
+    task_made, task = made(
+        tmp_path, rows(lambda i: {"id": i % 5, "prompt": f"p {i}", "completion": f"c {i}"})
+    )
+    assert len(examples(task)) == N
+    assert f"id: not taken from the data, where {N - 5} repeat another row's" in task_made.guesses
+
+
+@pytest.mark.parametrize("answer", ["target: good", "chosen: good"])
+def test_a_map_knows_preferences_system_prompts_and_turns(tmp_path: Path, answer: str) -> None:
+    row = {
+        "ask": "p",
+        "good": " g ",
+        "bad": " b\n",
+        "who": "Be me.",
+        "before": [said("user", "x"), said("assistant", "y")],
+    }
+    (tmp_path / "t.jsonl").write_text(json.dumps(row), encoding="utf-8")
+    mapping = f"input: ask, {answer}, rejected: bad, system: who, turns: before"
+    (tmp_path / "task.yaml").write_text(f"data: {{test: t.jsonl, map: {{{mapping}}}}}", encoding="utf-8")
+    task = load(tmp_path)
+    (example,) = task.splits["test"]
+    assert seen(task, example) == [("system", "Be me."), ("user", "x"), ("assistant", "y"), ("user", "p")]
+    assert (example.target, example.meta) == ("g", {"rejected": "b"})
+
+
+@pytest.mark.parametrize("mapping", ["input: a", "input: a, target: b, chosen: c"])
+def test_a_map_names_the_answer_once(tmp_path: Path, mapping: str) -> None:
+    (tmp_path / "task.yaml").write_text(f"data: {{test: t.jsonl, map: {{{mapping}}}}}", encoding="utf-8")
+    with pytest.raises(ConfigError, match=r"task\.yaml:1: data\.map: .*target.*chosen"):
+        load(tmp_path)
+
+
+def test_rejected_answers_are_read_as_targets_are(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        return {"prompt": f"p {i}", "chosen": json.dumps({"a": i}), "rejected": ' {"a":  -1} '}
+
+    _, task = made(tmp_path, rows(row))
+    assert examples(task)["row-2"].target == {"a": 1}
+    assert examples(task)["row-2"].meta["rejected"] == {"a": -1}
+
+
+def test_turns_are_part_of_the_data_s_hash(tmp_path: Path) -> None:
+    hashes = set()
+    for before in (
+        [],
+        [said("user", "x"), said("assistant", "y")],
+        [said("user", "x"), said("assistant", "z")],
+    ):
+        row = {"input": "a", "target": "b", **({"turns": before} if before else {})}
+        (tmp_path / "t.jsonl").write_text(json.dumps(row), encoding="utf-8")
+        (tmp_path / "task.yaml").write_text("name: t\ndata: {test: t.jsonl}", encoding="utf-8")
+        hashes.add(load(tmp_path).data_hash)
+    assert len(hashes) == 3
+
+
+def test_every_layout_is_found_by_its_file(tmp_path: Path) -> None:
+    from harness.tasks import layouts
+
+    folder = Path(layouts.__file__).parent
+    files = {path.stem for path in folder.glob("*.py") if path.stem[0] != "_"}
+    assert {layout.name() for layout in layouts.known()} == files
+    documented = Path("docs/tasks.md").read_text(encoding="utf-8")
+    assert [layout.title for layout in layouts.known() if layout.title not in documented] == []
+
+
+def test_a_layout_explains_only_columns_that_are_there() -> None:
+    from harness.tasks import layouts
+    from harness.tasks.sources import Located
+
+    data: Sequence[Located] = [Located(row={"prompt": "a", "completion": "b", "z": 1}, file="f", number=1)]
+    layout = layouts.detect(data)
+    assert layout is not None
+    assert [line.split(":")[0] for line in layout.explain(data)] == [
+        "prompt",
+        "completion",
+        "carried in meta",
+    ]
