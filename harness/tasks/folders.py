@@ -90,9 +90,11 @@ def _unpacked(path: Path) -> Path:
 
 
 def _lone_folder(root: Path) -> Path:
-    """The one folder in an archive or folder that has nothing else."""
+    """The one folder in an archive or folder that has nothing else, unless it is the folder of a label."""
     inner = _children(root)
-    while len(inner) == 1 and inner[0].is_dir() and not _text_files(inner[0]):
+    while len(inner) == 1 and inner[0].is_dir():
+        if _text_files(inner[0]) and not _data_files(inner[0]):
+            break
         root, inner = inner[0], _children(inner[0])
     return root
 
