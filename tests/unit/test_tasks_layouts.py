@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Any
 
 import pyarrow
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 from pyarrow import parquet
 
 from harness.core.errors import ConfigError
@@ -525,3 +528,89 @@ def test_a_layout_explains_only_columns_that_are_there() -> None:
         "completion",
         "carried in meta",
     ]
+
+
+KEYS = (
+    *(
+        "messages",
+        "conversations",
+        "tools",
+        "prompt",
+        "completion",
+        "response",
+        "chosen",
+        "rejected",
+        "label",
+        "input",
+    ),
+    *(
+        "instruction",
+        "output",
+        "history",
+        "system",
+        "context",
+        "question",
+        "answers",
+        "answer",
+        "paragraphs",
+        "qas",
+    ),
+    *(
+        "intent",
+        "data",
+        "preferred_output",
+        "non_preferred_output",
+        "id",
+        "title",
+        "role",
+        "content",
+        "from",
+        "value",
+    ),
+    *("text", "turns", "tool_calls", "function", "name", "arguments", "type", "aliases", "weight", "target"),
+)
+LEAVES = (
+    st.none()
+    | st.booleans()
+    | st.integers(-3, 3)
+    | st.sampled_from(("", "user", "assistant", "system", "tool", "x"))
+)
+JSON = st.recursive(
+    LEAVES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+MESSAGE = st.fixed_dictionaries(
+    {"role": st.sampled_from(("user", "assistant", "system", "tool", "x", 3))},
+    optional={
+        "content": JSON | st.sampled_from(("hello", "bye")),
+        "tool_calls": JSON | st.lists(st.fixed_dictionaries({"function": JSON})),
+        "function_call": JSON,
+        "weight": LEAVES,
+        "tool_call_id": LEAVES,
+    },
+)
+PARTS = (
+    JSON | st.lists(MESSAGE, max_size=4) | st.lists(st.fixed_dictionaries({"text": JSON, "question": JSON}))
+)
+ROWS = st.dictionaries(st.sampled_from(KEYS[:30]), PARTS, min_size=1, max_size=5)
+
+
+@settings(deadline=None, max_examples=60, suppress_health_check=[HealthCheck.too_slow])
+@given(st.lists(ROWS, min_size=1, max_size=3))
+def test_any_row_is_read_or_refused_in_words(data: list[Row]) -> None:
+    from harness.tasks import layouts, rows
+    from harness.tasks.sources import Located
+
+    located = [Located(row=row, file="mine.jsonl", number=n, line=n) for n, row in enumerate(data, start=1)]
+    layouts.document_rows(data)
+    for layout in layouts.known():
+        for row in located:
+            if layout.detect(row.row) is not None:
+                with contextlib.suppress(ConfigError):
+                    layout.combine([(row, converted) for converted in layout.convert(row)])
+    with contextlib.suppress(ConfigError):
+        placed = rows.examples(located, "test", None)
+        json.dumps([[dict(p.example.input), p.example.target, dict(p.example.meta)] for p in placed])

@@ -137,8 +137,7 @@ def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
         raise located.error(
             f"a message's role must be system, user or assistant (got {name!r})", f"known: {known}"
         )
-    made = [*(message.get("tool_calls") or ()), *([one] if (one := message.get("function_call")) else [])]
-    if role == "assistant" and made:
+    if role == "assistant" and (made := _calls(message)):
         values = [_call(call, located, calls) for call in made]
         value: Any = values[0] if len(values) == 1 else values
     else:
@@ -173,6 +172,12 @@ def _part(part: Any, located: Located) -> str:
     raise located.error(
         f"a message has a part of type '{kind}'", remedy="models are asked in text: leave such rows out"
     )
+
+
+def _calls(message: Mapping[str, Any]) -> list[Any]:
+    """The calls that a message makes, under today's name and the one before."""
+    many, one = message.get("tool_calls"), message.get("function_call")
+    return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
 def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def _answers(row: Row) -> list[str] | None:
     """The accepted answers; None where the row has no list of texts."""
     single = row.get("answer")
     if isinstance(single, dict) and isinstance(single.get("value"), str):
-        return [single["value"], *(str(alias) for alias in single.get("aliases") or ())]
+        aliases = single.get("aliases")
+        return [single["value"], *(map(str, aliases) if isinstance(aliases, list) else ())]
     value = row.get("answers")
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
         return value

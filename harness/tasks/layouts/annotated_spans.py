@@ -32,8 +32,8 @@ class AnnotatedSpans(Layout):
             raise located.error("'data' must be a list of {text, entity}")
         slots: dict[str, Any] = {}
         for span in row["data"]:
-            if span.get("entity"):
-                name, text = span["entity"], span["text"].strip()
+            if isinstance(name := span.get("entity"), str):
+                text = span["text"].strip()
                 slots[name] = [*_listed(slots[name]), text] if name in slots else text
         return (
             Converted(

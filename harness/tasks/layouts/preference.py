@@ -42,7 +42,7 @@ class Preference(Layout):
     }
 
     def detect(self, row: Row) -> int | None:
-        if all(name in row for name in PREFERRED) and isinstance(row.get("input"), dict):
+        if _is_openai(row):
             return 30
         if "chosen" not in row or "rejected" not in row:
             return None
@@ -53,7 +53,7 @@ class Preference(Layout):
         row = located.row
         prompt, tools = _prompt(located), row.get("tools")
         chosen, rejected = row.get("chosen"), row.get("rejected")
-        if PREFERRED[0] in row:
+        if _is_openai(row):
             chosen, rejected = (row[name] for name in PREFERRED)
             tools = row["input"].get("tools")
         better = _conversed(prompt, chosen, located, tools)
@@ -74,10 +74,14 @@ class Preference(Layout):
         )
 
 
+def _is_openai(row: Row) -> bool:
+    return all(name in row for name in PREFERRED) and isinstance(row.get("input"), dict)
+
+
 def _prompt(located: Located) -> Any:
     """What stands before the answers; an empty list where they carry it themselves."""
     row = located.row
-    if PREFERRED[0] in row:
+    if _is_openai(row):
         return row["input"].get("messages", [])
     if row.get("prompt"):
         return row["prompt"]
