@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -129,6 +130,40 @@ def test_conversations_that_end_alike_are_no_duplicates(tmp_path: Path) -> None:
 
     _, task = made(tmp_path, rows(row))
     assert {p.check for p in checks.problems(task)} & {"duplicates", "leak train/test"} == set()
+
+
+def test_a_greeting_of_the_assistant_is_quoted_in_the_system_prompt(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        return {
+            "messages": [said("assistant", "Good day!"), said("user", f"q {i}"), said("assistant", f"a {i}")]
+        }
+
+    _, task = made(tmp_path, rows(row))
+    system = ("system", "You began the conversation with: Good day!")
+    assert prompts(task)[2] == ([system, ("user", "q 2")], "a 2")
+
+
+def test_turns_are_kept_with_a_sample_a_generated_example_and_an_exported_shot(tmp_path: Path) -> None:
+    from harness.core.values import Completion
+    from harness.data import _generated
+    from harness.export import program
+    from harness.run.scoring import sample
+
+    def row(i: int) -> Row:
+        before = [said("user", f"guest {i}"), said("assistant", "yes?")]
+        return {"messages": [*before, said("user", "room?"), said("assistant", f"number {i}")]}
+
+    _, task = made(tmp_path, rows(row))
+    example = task.splits["test"][0]
+    turns = [{"role": turn.role, "content": turn.content} for turn in example.turns]
+    assert len(turns) == 2
+    prompt = build("programs", "zero_shot").prepare(task, (), 0)(example)
+    answer = Completion(text="number", tokens_in=1, tokens_out=1, finish_reason="stop", seconds=0.0)
+    assert sample(task, example, prompt, answer)["turns"] == turns
+    stored = json.loads(json.dumps(dataclasses.asdict(example)))
+    assert _generated._example(stored) == example
+    shown = program._shot(task, example)
+    assert (shown["turns"], shown["input"]) == (turns, {"input": "room?"})
 
 
 def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None:

@@ -86,6 +86,10 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
         raise located.error("no message from the user before the answer")
     if before[-1].role != "user":
         raise located.error("two messages from the assistant in a row before the end", remedy="join them")
+    if before[0].role == "assistant":
+        # Templates that want turns in alternation refuse a conversation that the assistant begins.
+        system.append(f"You began the conversation with: {before[0].content}")
+        before = before[1:]
     if tools:
         system.append(_offered(tools))
     return Conversation(
