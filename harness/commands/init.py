@@ -92,7 +92,7 @@ def _rendered(example: Shown | None) -> list[str]:
     """One example as a model will see it, a line for each message."""
     if example is None:
         return []
-    said = [(message.role, message.content) for message in example.messages]
-    texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*said, ("target", example.target)])
+    messages = [(message.role, message.content) for message in example.messages]
+    texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
     lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
     return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]

@@ -28,14 +28,14 @@ MAX_BYTES = 2**31
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SplitRows:
     """Rows by split (`train` alone where nothing says which is which), and what was found, to be shown."""
 
     parts: dict[str, list[Located]]
     notes: tuple[str, ...] = ()
 
 
-def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> Found:
+def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> SplitRows:
     """Rows of a folder or a .zip archive.
 
     With another encoding than UTF-8, files that are UTF-8 are read as such all the same: data sets come
@@ -51,9 +51,9 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> Found
     if "train" in by_split:
         return _files(files, by_split, encoding, sheet)
     if len(files) == 1:
-        return Found(parts={"train": _rows(files[0], encoding, sheet)}, notes=(f"file: {files[0].name}",))
+        return SplitRows(parts={"train": _rows(files[0], encoding, sheet)}, notes=(f"file: {files[0].name}",))
     if not files and (parts := dict(_texts(root, encoding))):
-        return Found(parts=parts, notes=_labels(parts))
+        return SplitRows(parts=parts, notes=_labels(parts))
     if files:
         message = f"no train file among {', '.join(file.name for file in files[:8])}"
         raise ConfigError(message, file=path, remedy="name one of them instead of the folder")
@@ -129,7 +129,9 @@ def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:
     return chosen
 
 
-def _files(files: Sequence[Path], by_split: dict[str, list[Path]], encoding: str, sheet: str | None) -> Found:
+def _files(
+    files: Sequence[Path], by_split: dict[str, list[Path]], encoding: str, sheet: str | None
+) -> SplitRows:
     parts = {
         split: [located for file in group for located in _rows(file, encoding, sheet)]
         for split, group in by_split.items()
@@ -139,7 +141,7 @@ def _files(files: Sequence[Path], by_split: dict[str, list[Path]], encoding: str
     ]
     used = [file for group in by_split.values() for file in group]
     unused = [file.name for file in files if file not in used]
-    return Found(parts=parts, notes=(*lines, *([f"not read: {', '.join(unused)}"] if unused else [])))
+    return SplitRows(parts=parts, notes=(*lines, *([f"not read: {', '.join(unused)}"] if unused else [])))
 
 
 def _rows(file: Path, encoding: str, sheet: str | None) -> list[Located]:

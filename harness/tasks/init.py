@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.values import Document, Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, folders, guess, recognised, rows, sources, splits, write
+from harness.tasks import file, folders, guess, recognized, rows, sources, splits, write
 from harness.tasks.folders import ALIASES
 from harness.tasks.inspect import Shown, shown
 from harness.tasks.load import SPLITS, load
@@ -77,7 +77,7 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     pools, documents, said = _pools(data, wish)
     everything = [example for part in pools.values() for example in part]
     answer = _asked(guess.answer(everything), everything)
-    pools = recognised.without_shared_system(pools)
+    pools = recognized.without_shared_system(pools)
     said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
     parts = {
         split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
@@ -106,11 +106,11 @@ def init(data: str, into: Path, wish: Wish) -> Made:
 
 def _asked(answer: guess.Answer, examples: list[Example]) -> guess.Answer:
     """The answer's format with the instructions that the rows bring along, and what to say of no answer."""
-    own = recognised.instructions(examples)
+    own = recognized.instructions(examples)
     if own is not None:
         return replace(answer, instructions=own)
     if answer.spec["kind"] == "text":
-        return replace(answer, instructions=answer.instructions + recognised.about_no_answer(examples))
+        return replace(answer, instructions=answer.instructions + recognized.about_no_answer(examples))
     return answer
 
 
@@ -129,7 +129,7 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], tuple[Docum
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    known = None if wish.target or wish.inputs else recognised.recognise(found)
+    known = None if wish.target or wish.inputs else recognized.recognize(found)
     if known is not None:
         examples = {split: [item.example for item in part] for split, part in known.pools.items()}
         return examples, known.documents, [*source.notes, *known.notes]
@@ -145,17 +145,19 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], tuple[Docum
     return pools, (), said
 
 
-def _read(data: str, wish: Wish) -> folders.Found:
+def _read(data: str, wish: Wish) -> folders.SplitRows:
     path = local_copy(data, trusted=True) if is_url(data) else Path(data).expanduser()
     if path.is_dir() or path.suffix.lower() == ".zip":
         return folders.read(path, wish.encoding, wish.sheet)
     if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
-        return folders.Found(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
-    known = {folders.split_of(name): name for name in sources.hub_splits(data)}
+        return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
+    known: dict[str, str] = {}
+    for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
+        known.setdefault(folders.split_of(name), name)  # train before train_sft
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
-    return folders.Found(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
+    return folders.SplitRows(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
 
 
 def _thinned(part: list[Located], limit: int | None) -> list[Located]:

@@ -108,7 +108,7 @@ def _examples(path: Path) -> list[Placed]:
 
 def _utterances(path: Path, intent: str) -> list[Row]:
     """SNIPS rows of one file; of a slot that occurs twice the last words count."""
-    found = []
+    utterances = []
     for number, placed in enumerate(_examples(path)):
         example = placed.example
         slots = {
@@ -117,8 +117,8 @@ def _utterances(path: Path, intent: str) -> list[Row]:
         }
         target = {"intent": intent, "slots": slots}
         row = {"id": f"{path.stem}-{number}", "input": example.input["input"], "target": target}
-        found.append(row | {"context_ids": [intent]})
-    return found
+        utterances.append(row | {"context_ids": [intent]})
+    return utterances
 
 
 def _unseen(rows: Iterable[Row], seen: set[str]) -> list[Row]:

@@ -45,19 +45,19 @@ def examples(task: Task) -> dict[str, Example]:
     return {example.id: example for part in task.splits.values() for example in part}
 
 
-def seen(task: Task, example: Example, program: str = "zero_shot") -> Messages:
+def prompt_of(task: Task, example: Example, program: str = "zero_shot") -> Messages:
     """The messages that a model is asked with."""
     prompt = build("programs", program).prepare(task, task.splits["train"], 0)(example)
-    return [(message.role, message.content) for message in prompt.messages]
+    return [(turn.role, turn.content) for turn in prompt.messages]
 
 
 def prompts(task: Task) -> list[tuple[Messages, Any]]:
     """What is asked about every example, and the answer to give, in the order of the file."""
     ordered = sorted(examples(task).values(), key=lambda e: int(e.id.split("-")[1].split(".")[0]))
-    return [(seen(task, example), example.target) for example in ordered]
+    return [(prompt_of(task, example), example.target) for example in ordered]
 
 
-def said(role: str, content: Any, **more: Any) -> Row:
+def message(role: str, content: Any, **more: Any) -> Row:
     return {"role": role, "content": content, **more}
 
 
@@ -67,9 +67,17 @@ def rows(row: Callable[[int], Row]) -> list[Row]:
 
 def test_a_chat_s_turns_stay_turns_and_its_system_prompt_becomes_the_instructions(tmp_path: Path) -> None:
     def row(i: int) -> Row:
-        turns = [said("user", f"I am guest {i}"), said("assistant", "Welcome!"), said("user", "My room?")]
+        turns = [
+            message("user", f"I am guest {i}"),
+            message("assistant", "Welcome!"),
+            message("user", "My room?"),
+        ]
         return {
-            "messages": [said("system", "You run {{ a }} hotel."), *turns, said("assistant", f"Room {i}")]
+            "messages": [
+                message("system", "You run {{ a }} hotel."),
+                *turns,
+                message("assistant", f"Room {i}"),
+            ]
         }
 
     task_made, task = made(tmp_path, rows(row))
@@ -91,8 +99,8 @@ def test_a_chat_s_turns_stay_turns_and_its_system_prompt_becomes_the_instruction
 
 def test_system_prompts_that_differ_stay_with_their_rows(tmp_path: Path) -> None:
     def row(i: int) -> Row:
-        system = [said("system", f"You are {i}.")] if i % 2 else []
-        return {"messages": [*system, said("user", f"hi {i}"), said("assistant", f"I am {i}")]}
+        system = [message("system", f"You are {i}.")] if i % 2 else []
+        return {"messages": [*system, message("user", f"hi {i}"), message("assistant", f"I am {i}")]}
 
     _, task = made(tmp_path, rows(row))
     shown = prompts(task)
@@ -102,12 +110,12 @@ def test_system_prompts_that_differ_stay_with_their_rows(tmp_path: Path) -> None
 
 def test_few_shot_shows_whole_conversations(tmp_path: Path) -> None:
     def row(i: int) -> Row:
-        before = [said("user", f"guest {i}"), said("assistant", "yes?")]
-        return {"messages": [*before, said("user", "room?"), said("assistant", f"number {i}")]}
+        before = [message("user", f"guest {i}"), message("assistant", "yes?")]
+        return {"messages": [*before, message("user", "room?"), message("assistant", f"number {i}")]}
 
     _, task = made(tmp_path, rows(row))
     asked = task.splits["test"][0]
-    messages = seen(task, asked, "few_shot")[1:]
+    messages = prompt_of(task, asked, "few_shot")[1:]
     assert len(messages) == 8 * 4 + 3
     assert [role for role, _ in messages] == ["user", "assistant"] * 17 + ["user"]
     shot = messages[:4]
@@ -125,8 +133,8 @@ def test_conversations_that_end_alike_are_no_duplicates(tmp_path: Path) -> None:
     from harness.tasks import checks
 
     def row(i: int) -> Row:
-        before = [said("user", f"I like colour number {i} best"), said("assistant", "Nice.")]
-        return {"messages": [*before, said("user", "Which one?"), said("assistant", f"Number {i}")]}
+        before = [message("user", f"I like colour number {i} best"), message("assistant", "Nice.")]
+        return {"messages": [*before, message("user", "Which one?"), message("assistant", f"Number {i}")]}
 
     _, task = made(tmp_path, rows(row))
     assert {p.check for p in checks.problems(task)} & {"duplicates", "leak train/test"} == set()
@@ -135,7 +143,11 @@ def test_conversations_that_end_alike_are_no_duplicates(tmp_path: Path) -> None:
 def test_a_greeting_of_the_assistant_is_quoted_in_the_system_prompt(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         return {
-            "messages": [said("assistant", "Good day!"), said("user", f"q {i}"), said("assistant", f"a {i}")]
+            "messages": [
+                message("assistant", "Good day!"),
+                message("user", f"q {i}"),
+                message("assistant", f"a {i}"),
+            ]
         }
 
     _, task = made(tmp_path, rows(row))
@@ -150,8 +162,8 @@ def test_turns_are_kept_with_a_sample_a_generated_example_and_an_exported_shot(t
     from harness.run.scoring import sample
 
     def row(i: int) -> Row:
-        before = [said("user", f"guest {i}"), said("assistant", "yes?")]
-        return {"messages": [*before, said("user", "room?"), said("assistant", f"number {i}")]}
+        before = [message("user", f"guest {i}"), message("assistant", "yes?")]
+        return {"messages": [*before, message("user", "room?"), message("assistant", f"number {i}")]}
 
     _, task = made(tmp_path, rows(row))
     example = task.splits["test"][0]
@@ -169,22 +181,30 @@ def test_turns_are_kept_with_a_sample_a_generated_example_and_an_exported_shot(t
 def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         if i == 7:
-            return {"messages": [said("user", "q"), said("assistant", "x", weight=0)]}
-        last = [said("user", "thanks"), said("assistant", "bye", weight=0)]
-        first = [said("user", f"a {i}"), said("assistant", "wrong", weight=0)]
-        return {"messages": [*first, said("user", f"b {i}"), said("assistant", f"c {i}", weight=1), *last]}
+            return {"messages": [message("user", "q"), message("assistant", "x", weight=0)]}
+        last = [message("user", "thanks"), message("assistant", "bye", weight=0)]
+        first = [message("user", f"a {i}"), message("assistant", "wrong", weight=0)]
+        return {
+            "messages": [*first, message("user", f"b {i}"), message("assistant", f"c {i}", weight=1), *last]
+        }
 
     task_made, task = made(tmp_path, rows(row))
     messages, target = prompts(task)[2]
     assert messages[-3:] == [("user", "a 2"), ("assistant", "wrong"), ("user", "b 2")]
     assert target == "c 2"
-    assert "left out: 1 rows of train without an answer to learn" in task_made.guesses
+    assert "left out: 1 row of train without an answer to learn" in task_made.guesses
 
 
 def test_content_parts_and_the_developer_role_are_text(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         parts = [{"type": "text", "text": "Look:"}, {"type": "input_text", "text": f"thing {i}"}]
-        return {"messages": [said("developer", "Be kind."), said("user", parts), said("assistant", f"a {i}")]}
+        return {
+            "messages": [
+                message("developer", "Be kind."),
+                message("user", parts),
+                message("assistant", f"a {i}"),
+            ]
+        }
 
     _, task = made(tmp_path, rows(row))
     assert prompts(task)[4] == ([("system", "Be kind."), ("user", "Look:\nthing 4")], "a 4")
@@ -192,7 +212,7 @@ def test_content_parts_and_the_developer_role_are_text(tmp_path: Path) -> None:
 
 def test_a_picture_in_a_message_is_named_with_its_row(tmp_path: Path) -> None:
     parts = [{"type": "image_url", "image_url": {"url": "x"}}]
-    data = rows(lambda i: {"messages": [said("user", parts), said("assistant", "a")]})
+    data = rows(lambda i: {"messages": [message("user", parts), message("assistant", "a")]})
     with pytest.raises(
         ConfigError, match=r"mine/data\.jsonl:1: a message has a part of type 'image_url'.* — "
     ):
@@ -201,7 +221,7 @@ def test_a_picture_in_a_message_is_named_with_its_row(tmp_path: Path) -> None:
 
 
 def test_one_odd_row_is_left_out_and_named(tmp_path: Path) -> None:
-    data = rows(lambda i: {"messages": [said("user", f"q {i}"), said("assistant", f"a {i}")]})
+    data = rows(lambda i: {"messages": [message("user", f"q {i}"), message("assistant", f"a {i}")]})
     data[4]["messages"].pop()
     task_made, task = made(tmp_path, data)
     assert len(examples(task)) == N - 1
@@ -219,7 +239,7 @@ def test_tools_are_offered_and_calls_are_the_answer(tmp_path: Path) -> None:
             "type": "function",
             "function": {"name": "weather", "arguments": f'{{"day": {i}}}'},
         }
-        asked = [said("user", f"Rain on day {i}?"), said("assistant", None, tool_calls=[call])]
+        asked = [message("user", f"Rain on day {i}?"), message("assistant", None, tool_calls=[call])]
         return {"messages": asked, "tools": [WEATHER], "parallel_tool_calls": False}
 
     _, task = made(tmp_path, rows(row))
@@ -235,11 +255,11 @@ def test_what_a_tool_returned_is_a_turn_of_the_user(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         call = {"id": "c1", "function": {"name": "weather", "arguments": '{"day": 1}'}}
         turns = [
-            said("user", f"Rain in {i}?"),
-            said("assistant", "", tool_calls=[call]),
-            said("tool", "wet", tool_call_id="c1"),
+            message("user", f"Rain in {i}?"),
+            message("assistant", "", tool_calls=[call]),
+            message("tool", "wet", tool_call_id="c1"),
         ]
-        return {"messages": [*turns, said("assistant", f"Yes, {i} times.")], "tools": [WEATHER]}
+        return {"messages": [*turns, message("assistant", f"Yes, {i} times.")], "tools": [WEATHER]}
 
     _, task = made(tmp_path, rows(row))
     messages, target = prompts(task)[1]
@@ -269,7 +289,7 @@ def test_sharegpt(tmp_path: Path) -> None:
 
 
 def test_a_json_file_of_bare_conversations(tmp_path: Path) -> None:
-    data = [[said("user", f"q {i}"), said("assistant", f"a {i}")] for i in range(N)]
+    data = [[message("user", f"q {i}"), message("assistant", f"a {i}")] for i in range(N)]
     _, task = made(tmp_path, data, "data.json")
     assert prompts(task)[2][0][-1] == ("user", "q 2")
 
@@ -309,30 +329,30 @@ PREFERENCES: dict[str, Callable[[int], Row]] = {
         "rejected": f"p {i} bad {i}",
     },
     "answers as messages": lambda i: {
-        "prompt": [said("user", f"p {i}")],
-        "chosen": [said("assistant", f"good {i}")],
-        "rejected": [said("assistant", f"bad {i}")],
+        "prompt": [message("user", f"p {i}")],
+        "chosen": [message("assistant", f"good {i}")],
+        "rejected": [message("assistant", f"bad {i}")],
     },
     "conversations that repeat the prompt": lambda i: {
         "prompt": f"p {i}",
-        "chosen": [said("user", f"p {i}"), said("assistant", f"good {i}")],
-        "rejected": [said("user", f"p {i}"), said("assistant", f"bad {i}")],
+        "chosen": [message("user", f"p {i}"), message("assistant", f"good {i}")],
+        "rejected": [message("user", f"p {i}"), message("assistant", f"bad {i}")],
     },
     "messages beside them": lambda i: {
         "prompt": f"p {i}",
-        "messages": [said("user", f"p {i}"), said("assistant", f"good {i}")],
-        "chosen": [said("user", f"p {i}"), said("assistant", f"good {i}")],
-        "rejected": [said("user", f"p {i}"), said("assistant", f"bad {i}")],
+        "messages": [message("user", f"p {i}"), message("assistant", f"good {i}")],
+        "chosen": [message("user", f"p {i}"), message("assistant", f"good {i}")],
+        "rejected": [message("user", f"p {i}"), message("assistant", f"bad {i}")],
     },
     "messages instead of a prompt": lambda i: {
-        "messages": [said("user", f"p {i}"), said("assistant", f"good {i}")],
+        "messages": [message("user", f"p {i}"), message("assistant", f"good {i}")],
         "chosen": f"good {i}",
         "rejected": f"bad {i}",
     },
     "OpenAI's names": lambda i: {
-        "input": {"messages": [said("user", f"p {i}")]},
-        "preferred_output": [said("assistant", f"good {i}")],
-        "non_preferred_output": [said("assistant", f"bad {i}")],
+        "input": {"messages": [message("user", f"p {i}")]},
+        "preferred_output": [message("assistant", f"good {i}")],
+        "non_preferred_output": [message("assistant", f"bad {i}")],
     },
     "transcripts": lambda i: {
         "chosen": f"\n\nHuman: p {i}\n\nAssistant: good {i}",
@@ -346,7 +366,7 @@ def test_preferences_ask_once_and_keep_both_answers(tmp_path: Path, kind: str) -
     task_made, task = made(tmp_path, rows(PREFERENCES[kind]))
     assert "rows: layout 'preference pairs'" in task_made.guesses
     example = examples(task)["row-3"]
-    assert [m for m in seen(task, example) if m[0] != "system"] == [("user", "p 2")]
+    assert [m for m in prompt_of(task, example) if m[0] != "system"] == [("user", "p 2")]
     assert (example.target, example.meta["rejected"]) == ("good 2", "bad 2")
 
 
@@ -356,8 +376,8 @@ def test_feedback_pairs_a_liked_answer_with_a_disliked_one(tmp_path: Path) -> No
 
     data = [*(row(i) for i in range(2 * N)), {"prompt": "alone", "completion": "bad", "label": False}]
     task_made, task = made(tmp_path, data)
-    found = {e.input["input"]: (e.target, e.meta.get("rejected")) for e in examples(task).values()}
-    assert found == {f"p {i}": (f"c {2 * i}", f"c {2 * i + 1}") for i in range(N)}
+    by_id = {e.input["input"]: (e.target, e.meta.get("rejected")) for e in examples(task).values()}
+    assert by_id == {f"p {i}": (f"c {2 * i}", f"c {2 * i + 1}") for i in range(N)}
     assert f"left out: {N + 1} rows of train without an answer to learn" in task_made.guesses
 
 
@@ -385,24 +405,24 @@ NESTED = {"version": "2.0", "data": [{"title": "Ann's_boats", "paragraphs": [pas
 
 def test_squad_s_passages_become_the_corpus(tmp_path: Path) -> None:
     _, task = made(tmp_path, NESTED, "squad.json")
-    found = examples(task)
-    assert len(found) == 36
-    assert (found["q4a"].target, found["q4b"].target, found["q4c"].target) == (
+    by_id = examples(task)
+    assert len(by_id) == 36
+    assert (by_id["q4a"].target, by_id["q4b"].target, by_id["q4c"].target) == (
         ["4", "4 boats"],
         "Ann",
         "no answer",
     )
     assert {d.text for d in task.corpus} == {str(passage(i)["context"]) for i in range(12)}
     assert {d.title for d in task.corpus} == {"Ann's boats"}
-    (document,) = (d for d in task.corpus if d.id == found["q4a"].group)
-    assert found["q4a"].context_ids == (document.id,)
+    (document,) = (d for d in task.corpus if d.id == by_id["q4a"].group)
+    assert by_id["q4a"].context_ids == (document.id,)
     assert document.text.startswith("Passage 4 ")
     sides = [{e.group for e in part} for part in task.splits.values()]
     assert sum(map(len, sides)) == len(set().union(*sides)) == 12
-    messages = seen(task, found["q4c"])
+    messages = prompt_of(task, by_id["q4c"])
     assert messages[-1] == ("user", "Where is 4?")
     assert messages[0][1].endswith("Where there is no answer, say: no answer")
-    gold = build("programs", {"kind": "rag", "retriever": "gold", "k": 1}).prepare(task, (), 0)(found["q4b"])
+    gold = build("programs", {"kind": "rag", "retriever": "gold", "k": 1}).prepare(task, (), 0)(by_id["q4b"])
     assert gold.messages[-1].content.endswith(f"{document.text}\n\nWho owns boats in 4?")
 
 
@@ -500,14 +520,19 @@ def test_a_map_knows_preferences_system_prompts_and_turns(tmp_path: Path, answer
         "good": " g ",
         "bad": " b\n",
         "who": "Be me.",
-        "before": [said("user", "x"), said("assistant", "y")],
+        "before": [message("user", "x"), message("assistant", "y")],
     }
     (tmp_path / "t.jsonl").write_text(json.dumps(row), encoding="utf-8")
     mapping = f"input: ask, {answer}, rejected: bad, system: who, turns: before"
     (tmp_path / "task.yaml").write_text(f"data: {{test: t.jsonl, map: {{{mapping}}}}}", encoding="utf-8")
     task = load(tmp_path)
     (example,) = task.splits["test"]
-    assert seen(task, example) == [("system", "Be me."), ("user", "x"), ("assistant", "y"), ("user", "p")]
+    assert prompt_of(task, example) == [
+        ("system", "Be me."),
+        ("user", "x"),
+        ("assistant", "y"),
+        ("user", "p"),
+    ]
     assert (example.target, example.meta) == ("g", {"rejected": "b"})
 
 
@@ -531,8 +556,8 @@ def test_turns_are_part_of_the_data_s_hash(tmp_path: Path) -> None:
     hashes = set()
     for before in (
         [],
-        [said("user", "x"), said("assistant", "y")],
-        [said("user", "x"), said("assistant", "z")],
+        [message("user", "x"), message("assistant", "y")],
+        [message("user", "x"), message("assistant", "z")],
     ):
         row = {"input": "a", "target": "b", **({"turns": before} if before else {})}
         (tmp_path / "t.jsonl").write_text(json.dumps(row), encoding="utf-8")

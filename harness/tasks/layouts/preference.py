@@ -123,6 +123,6 @@ def _transcript(text: str) -> list[dict[str, str]]:
     if len(parts) < 5 or parts[0].strip() or parts[1] != "Human":
         return []
     return [
-        {"role": "user" if who == "Human" else "assistant", "content": said.strip()}
-        for who, said in zip(parts[1::2], parts[2::2], strict=True)
+        {"role": "user" if who == "Human" else "assistant", "content": text.strip()}
+        for who, text in zip(parts[1::2], parts[2::2], strict=True)
     ]

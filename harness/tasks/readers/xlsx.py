@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.tasks.readers import Located, Options
 
-if TYPE_CHECKING:
-    from openpyxl.workbook import Workbook
-
+Sheets = Mapping[str, Sequence[Sequence[Any]]]
 MAX_BYTES = 2**30
 """Unpacked bytes of a workbook; a small file can unpack to more than any machine holds."""
 
@@ -27,24 +26,21 @@ def read(path: Path, options: Options) -> Iterator[Located]:
     Raises:
         ConfigError: no workbook, no such sheet, several sheets and none named, or a column without a name.
     """
-    workbook = _open(path)
-    try:
-        names: list[str] = []
-        for line, cells in enumerate(_sheet(workbook, path, options.sheet), start=1):
-            values = [_plain(cell) for cell in cells]
-            if all(value == "" for value in values):
-                continue
-            if not names:
-                names = _header(values, path, line)
-                continue
-            if any(value != "" for value in values[len(names) :]):
-                raise ConfigError(f"more cells than the {len(names)} columns", file=path, line=line)
-            yield dict(zip(names, [*values, *[""] * len(names)], strict=False)), line
-    finally:
-        workbook.close()
+    names: list[str] = []
+    for line, cells in enumerate(_chosen(_sheets(path), path, options.sheet), start=1):
+        values = [_plain(cell) for cell in cells]
+        if all(value == "" for value in values):
+            continue
+        if not names:
+            names = _header(values, path, line)
+            continue
+        if any(value != "" for value in values[len(names) :]):
+            raise ConfigError(f"more cells than the {len(names)} columns", file=path, line=line)
+        yield dict(zip(names, [*values, *[""] * len(names)], strict=False)), line
 
 
-def _open(path: Path) -> Workbook:
+def _sheets(path: Path) -> Sheets:
+    """Every sheet's rows of cells, by title."""
     import openpyxl
 
     data = path.read_bytes()
@@ -53,7 +49,14 @@ def _open(path: Path) -> Workbook:
             size = sum(member.file_size for member in archive.infolist())
         if size > MAX_BYTES:
             raise ConfigError(f"unpacks to {size:,} bytes", file=path, remedy="save it as .csv")
-        return openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+        with warnings.catch_warnings():
+            # It warns of every feature of Excel that it does not draw; none of them holds a value.
+            warnings.simplefilter("ignore", UserWarning)
+            workbook = openpyxl.load_workbook(io.BytesIO(data), read_only=True, data_only=True)
+            try:
+                return {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in workbook.worksheets}
+            finally:
+                workbook.close()
     except ConfigError:
         raise
     except Exception as error:
@@ -63,8 +66,8 @@ def _open(path: Path) -> Workbook:
         ) from None
 
 
-def _sheet(workbook: Workbook, path: Path, name: str | None) -> Sequence[Sequence[Any]]:
-    sheets = {sheet.title: list(sheet.iter_rows(values_only=True)) for sheet in workbook.worksheets}
+def _chosen(sheets: Sheets, path: Path, name: str | None) -> Sequence[Sequence[Any]]:
+    """The sheet of that name, or the only one that holds anything."""
     if name is not None:
         if name not in sheets:
             raise ConfigError(f"no sheet '{name}'", file=path, remedy=nearest(name, sheets))
@@ -85,13 +88,12 @@ def _header(values: Sequence[Any], path: Path, line: int) -> list[str]:
     names = [str(value).strip() for value in values]
     while names and not names[-1]:
         names.pop()
+    remedy = "the first row must name the columns"
+    if "" in names:
+        raise ConfigError(f"column {names.index('') + 1} has no name", file=path, line=line, remedy=remedy)
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
-        fault = f"column '{twice[0]}' appears twice" if twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first row must name the columns")
-    if "" in names:
-        remedy = "the first row must name the columns"
-        raise ConfigError(f"column {names.index('') + 1} has no name", file=path, line=line, remedy=remedy)
+        raise ConfigError(f"column '{twice[0]}' appears twice", file=path, line=line, remedy=remedy)
     return names
 
 

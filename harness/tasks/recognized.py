@@ -1,7 +1,7 @@
 """Rows of a layout that is known → examples of a new task, for `harness init`.
 
-Rows that the layout refuses are left out and said, as long as they are few: one odd row in ten thousand
-must not keep a person from a first answer.
+Rows that the layout refuses are left out and reported, as long as they are few: one odd row in ten thousand
+must not keep a user from a first result.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ MOST_REFUSED = 0.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recognised:
-    """Examples by split, the corpus that came with them, and what was found, line by line."""
+class Recognized:
+    """Examples by split, the corpus that came with them, and lines that tell the user what the rows are."""
 
     pools: dict[str, list[Placed]]
     documents: tuple[Document, ...]
     notes: tuple[str, ...]
 
 
-def recognise(found: Mapping[str, Sequence[Located]]) -> Recognised | None:
+def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
     """The examples of rows that have the task file's own columns or a known layout; None for a table.
 
     Raises:
         ConfigError: rows of a kind that is not supported, or more than a tenth that do not fit.
     """
-    everything = [located for part in found.values() for located in part]
+    everything = [located for part in parts.values() for located in part]
     native = rows.is_native(everything[0].row)
     layout = None if native else layouts.detect(everything)
     if layout is None and not native:
@@ -44,11 +44,11 @@ def recognise(found: Mapping[str, Sequence[Located]]) -> Recognised | None:
     title = layout.title if layout else "native"
     notes = [f"rows: layout '{title}'", *(layout.explain(everything[:1000]) if layout else [])]
     pools: dict[str, list[Placed]] = {}
-    for split, part in found.items():
+    for split, part in parts.items():
         refused: list[ConfigError] = []
-        pools[split] = rows.examples(part, "row" if len(found) == 1 else split, None, refused)
+        pools[split] = rows.examples(part, "row" if len(parts) == 1 else split, None, refused)
         notes += _left_out(split, part, pools[split], refused)
-    return Recognised(
+    return Recognized(
         pools=_distinct(pools, notes),
         documents=rows.documents(item for part in pools.values() for item in part),
         notes=tuple(notes),
@@ -102,16 +102,20 @@ def _left_out(
     odd = [fault for fault in refused if fault not in empty]
     if len(odd) > MOST_REFUSED * len(part) or (refused and not placed):
         raise (odd or refused)[0]
-    said = []
+    lines = []
     if odd:
-        said.append(f"left out: {len(odd)} rows of {split} that do not fit, such as {odd[0]}")
+        lines.append(f"left out: {_rows(len(odd))} of {split} that do not fit, such as {odd[0]}")
     if empty:
-        said.append(f"left out: {len(empty)} rows of {split} without input or target, such as {empty[0]}")
+        lines.append(f"left out: {_rows(len(empty))} of {split} without input or target, such as {empty[0]}")
     used = {id(item.source) for item in placed}
     silent = len(part) - len(used) - len(refused)
     if silent > 0:
-        said.append(f"left out: {silent} rows of {split} without an answer to learn")
-    return said
+        lines.append(f"left out: {_rows(silent)} of {split} without an answer to learn")
+    return lines
+
+
+def _rows(count: int) -> str:
+    return f"{count:,} row{'s' if count != 1 else ''}"
 
 
 def _distinct(pools: dict[str, list[Placed]], notes: list[str]) -> dict[str, list[Placed]]:
