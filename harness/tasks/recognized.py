@@ -72,7 +72,7 @@ def instructions(examples: Iterable[Example]) -> str | None:
 
 def without_shared_system(pools: Mapping[str, Sequence[Example]]) -> dict[str, list[Example]]:
     """The examples without the field of a system prompt that all of them share."""
-    texts = {e.input.get(templates.SYSTEM) for part in pools.values() for e in part}
+    texts = {str(e.input.get(templates.SYSTEM, "")) for part in pools.values() for e in part}
     return {
         split: [_without_system(e) for e in part] if len(texts) == 1 else list(part)
         for split, part in pools.items()

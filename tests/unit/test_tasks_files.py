@@ -175,6 +175,18 @@ def test_a_broken_row_in_an_archive_is_named_with_the_archive_and_its_line(tmp_p
         made(data, tmp_path)
 
 
+def test_splits_of_a_hub_data_set_are_found_in_longer_names(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    names = ["train_gen", "test_sft", "train"]
+    monkeypatch.setattr(sources, "hub_splits", lambda name: names)
+    monkeypatch.setattr(sources, "read_hub", lambda name, split: sources.read(tmp_path / f"{split}.csv"))
+    write(tmp_path, {f"{name}.csv": table(20 * i, 20 * i + 20) for i, name in enumerate(names)})
+    _, task = made(Path("some/set"), tmp_path)
+    assert {text for text, _ in pairs(task, "test")} == {f"row {i}" for i in range(20, 40)}
+    assert {text for text, _ in pairs(task)} == {f"row {i}" for i in range(20, 60)}
+
+
 def book(path: Path, **sheets: list[list[Any]]) -> Path:
     workbook = openpyxl.Workbook()
     workbook.remove(workbook.active)
