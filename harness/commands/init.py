@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
+    from harness.tasks.columns import Column
     from harness.tasks.inspect import Shown
 
 LONGEST = 300
@@ -24,10 +26,28 @@ def init(
     ],
     name: Annotated[str | None, typer.Option(help="The task's name. Default: from the data.")] = None,
     into: Annotated[Path, typer.Option(help="Where task folders are kept.")] = Path("tasks"),
-    target: Annotated[str | None, typer.Option(help="Column with the answer. Default: guessed.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column with the answer, or a path into it: answers.text.0.")
+    ] = None,
     input_: Annotated[
         list[str] | None, typer.Option("--input", help="Input column (repeatable). Default: guessed.")
     ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal rows belong together, such as a customer.")
+    ] = None,
+    context_ids: Annotated[
+        str | None, typer.Option(help="Column with the ids of the documents that hold the answer.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="What retrieval reads: a folder of .md and .txt, or a .jsonl file.")
+    ] = None,
+    instructions: Annotated[
+        str | None, typer.Option(help="What every prompt starts with (Jinja2). Default: from the format.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="text, choice, number, json_schema … Default: guessed.")
+    ] = None,
+    primary: Annotated[str | None, typer.Option(help="The scorer that decides. Default: guessed.")] = None,
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="Use only so many rows of each file, evenly spaced.")
     ] = None,
@@ -56,6 +76,8 @@ def init(
       harness init tickets.csv --target category
 
       harness init questions.jsonl --name faq --test-size 200
+
+      harness init faq.csv --corpus manuals/ --context-ids page --group customer
     """
     import json as jsonlib
 
@@ -67,6 +89,12 @@ def init(
         name=name,
         target=target,
         inputs=tuple(input_ or ()),
+        group=group,
+        context_ids=context_ids,
+        corpus=corpus,
+        instructions=instructions,
+        format=format_,
+        primary=primary,
         limit_rows=limit_rows,
         encoding=encoding,
         sheet=sheet,
@@ -80,7 +108,7 @@ def init(
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     print(f"wrote {made.folder / 'task.yaml'}: {counts}")
-    for line in made.guesses:
+    for line in (*_table(made.columns), *made.guesses):
         print(f"  {line}")
     for line in _rendered(made.example):
         print(f"  {line}")
@@ -96,3 +124,12 @@ def _rendered(example: Shown | None) -> list[str]:
     texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
     lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
     return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]
+
+
+def _table(columns: Sequence[Column]) -> list[str]:
+    """What becomes of each column, aligned."""
+    rows = (
+        [("column", "becomes", "because"), *((c.name, c.role, c.reason) for c in columns)] if columns else []
+    )
+    first = max((len(name) for name, _, _ in rows), default=0)
+    return [f"{name:<{first}}  {role:<12}  {reason}".rstrip() for name, role, reason in rows]

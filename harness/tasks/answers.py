@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 
@@ -28,8 +29,20 @@ def build_format(source: TaskFile, path: Path) -> Format:
     spec = source.format if isinstance(source.format, str) else source.format.model_dump()
     if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
         spec["schema"] = _schema(sources.within(path.parent, spec["schema"]))
+    if isinstance(spec, dict) and "choices" in spec:
+        _refuse_bare_words(path)
     form: Format = _built("formats", spec, path, ["format"])
     return form
+
+
+def _refuse_bare_words(path: Path) -> None:
+    for word, line in file.bare_words(path, ["format", "choices"]):
+        raise ConfigError(
+            f"format.choices: a bare {word} is not text in YAML, but {yaml.safe_load(word)!r}",
+            file=path,
+            line=line,
+            remedy=f"quote it: '{word}'",
+        )
 
 
 def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any:

@@ -194,6 +194,22 @@ def line_of(path: Path, place: Sequence[str | int]) -> int | None:
     return line
 
 
+def bare_words(path: Path, place: Sequence[str | int]) -> list[tuple[str, int]]:
+    """Items of the list at `place` that YAML reads as something else than text, as written, with their lines:
+    a bare `yes` is true, `010` is 8, `2024-01-01` a date.
+    """
+    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    for part in place:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == str(part)), None)
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    return [
+        (item.value, item.start_mark.line + 1)
+        for item in items
+        if isinstance(item, yaml.ScalarNode) and item.tag != "tag:yaml.org,2002:str"
+    ]
+
+
 def json_schema() -> dict[str, Any]:
     """The published JSON Schema of a task file."""
     schema = TaskFile.model_json_schema()

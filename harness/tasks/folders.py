@@ -171,14 +171,16 @@ def _labelled(root: Path, encoding: str) -> list[Located]:
 
 
 def _text(file: Path, label: str, encoding: str) -> Located:
-    text = sources.read_text(file, encoding).strip()
-    return Located(
-        row={"file": f"{label}/{file.name}", "text": text, "label": label}, file=str(file), number=1
-    )
+    row = {
+        "input": sources.read_text(file, encoding).strip(),
+        "target": label,
+        "meta": {"file": f"{label}/{file.name}"},
+    }
+    return Located(row=row, file=str(file), number=1)
 
 
 def _labels(parts: dict[str, list[Located]]) -> tuple[str, ...]:
-    counts = Counter(located.row["label"] for part in parts.values() for located in part)
+    counts = Counter(located.row["target"] for part in parts.values() for located in part)
     listed = ", ".join(f"{label} ({count:,})" for label, count in sorted(counts.items())[:10])
     more = f" and {len(counts) - 10} more" if len(counts) > 10 else ""
     return (f"texts by label, from the names of folders: {listed}{more}",)

@@ -5,19 +5,22 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
 from harness.core.values import Document, Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, folders, guess, recognized, rows, sources, splits, write
+from harness.tasks import folders, guess, missing, options, pool, recognized, rows, sources, splits, write
+from harness.tasks.columns import Assignment, Chosen, Column, assign
 from harness.tasks.folders import ALIASES
 from harness.tasks.inspect import Shown, shown
 from harness.tasks.load import SPLITS, load
+from harness.tasks.rows import Placed
 from harness.tasks.sources import Located
 
 SHARES = {"test": 0.2, "dev": 0.1}
@@ -32,6 +35,12 @@ class Wish:
     name: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] = ()
+    group: str | None = None
+    context_ids: str | None = None
+    corpus: Path | None = None
+    instructions: str | None = None
+    format: str | None = None
+    primary: str | None = None
     limit_rows: int | None = None
     encoding: str = "utf-8"
     sheet: str | None = None
@@ -48,6 +57,7 @@ class Made:
     folder: Path
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
     example: Shown | None = None
     """One example as a model will see it."""
 
@@ -74,44 +84,110 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    pools, documents, said = _pools(data, wish)
-    everything = [example for part in pools.values() for example in part]
-    answer = _asked(guess.answer(everything), everything)
-    pools = recognized.without_shared_system(pools)
-    said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
-    parts = {
-        split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
-        for split, part in _divide(pools, wish).items()
-    }
+    with working(f"reading {data}") as activity:
+        placed, documents, said, assignment = _pools(data, wish)
+        activity.now("splitting rows")
+        pools = {split: [item.example for item in part] for split, part in placed.items()}
+        everything = [example for part in pools.values() for example in part]
+        own = recognized.instructions(everything)
+        pools = recognized.without_shared_system(pools)
+        parts = _divide(pools, wish)
+        spec, extra = options.format_spec(wish.format)
+        answer = guess.answer(everything, parts, spec)
+        if own is not None:
+            answer = replace(answer, instructions=own)
+        elif answer.spec["kind"] == "text":
+            hint = recognized.about_no_answer(everything)
+            answer = replace(answer, instructions=answer.instructions + hint)
+        answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
+        said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
+        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
+        said += _notes(pools, parts, answer)
+        draft = _Draft(name, answer, parts, said, assignment, documents)
+        example = _write(folder, wish, draft, placed, activity)
+    sizes = {split: len(part) for split, part in parts.items()}
+    columns = assignment.columns
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=columns, example=example)
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Everything that is written into a task folder."""
+
+    name: str
+    answer: guess.Answer
+    parts: Mapping[str, list[Example]]
+    said: Sequence[str]
+    assignment: Assignment
+    documents: Sequence[Document]
+
+
+def _write(
+    folder: Path, wish: Wish, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
+) -> Shown | None:
+    """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
+    activity.now(f"writing {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
+    try:
+        write.files(draft, task.parts, task.answer)
+        keys = {
+            **write.input_key(task.assignment.mapping),
+            **(write.corpus_key(wish.corpus, draft) or write.documents_key(draft, task.documents)),
+        }
+        schema = write.schema_reference(folder)
+        text = write.task_yaml(task.name, task.answer, task.parts, task.said, schema=schema, keys=keys)
+        (draft / "task.yaml").write_text(text, encoding="utf-8")
+        try:
+            example = shown(load(draft))
+        except ConfigError as error:
+            raise _in_the_users_file(error, draft, task.parts, placed) from None
+        draft.chmod(0o755)
+        _move(draft, folder)
+        return example
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _in_the_users_file(
+    error: ConfigError, draft: Path, parts: Mapping[str, list[Example]], placed: Mapping[str, list[Placed]]
+) -> ConfigError:
+    """An error in a draft's file as one in the row that the user gave."""
+    path = Path(str(error.file))
+    split = path.name.removesuffix(".jsonl")
+    if path.parent == draft and split in parts and error.line is not None:
+        wanted = parts[split][error.line - 1].id
+        row = next(item.source for part in placed.values() for item in part if item.example.id == wanted)
+        return row.error(error.message, remedy=error.remedy)
+    where = next((part[0].source.file for part in placed.values() if part), None)
+    return ConfigError(
+        error.message, file=where if draft in (path, *path.parents) else path, remedy=error.remedy
+    )
+
+
+def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
+    """An example with its target as the format wants it, and its rejected answer trimmed like it."""
+    target = guess.convert(example.target, dict(spec))
+    rejected = example.meta.get("rejected")
+    meta = {**example.meta, "rejected": rejected.strip()} if isinstance(rejected, str) else example.meta
+    return replace(example, target=target, meta=meta)
+
+
+def _notes(
+    pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: guess.Answer
+) -> list[str]:
+    """What else a person should know of the splits."""
+    said = []
+    if answer.spec["kind"] == "choice":
+        shown = {e.target for e in parts["train"]}
+        unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
+        if unseen:
+            said.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
     given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
         said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
-    into.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
-    try:
-        write.files(draft, parts, answer)
-        write.documents(draft, documents)
-        reference = write.schema_reference(folder)
-        text = write.task_yaml(name, answer, parts, said, schema=reference, corpus=bool(documents))
-        (draft / "task.yaml").write_text(text, encoding="utf-8")
-        example = shown(load(draft))
-        draft.chmod(0o755)
-        _move(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    sizes = {split: len(part) for split, part in parts.items()}
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), example=example)
-
-
-def _asked(answer: guess.Answer, examples: list[Example]) -> guess.Answer:
-    """The answer's format with the instructions that the rows bring along, and what to say of no answer."""
-    own = recognized.instructions(examples)
-    if own is not None:
-        return replace(answer, instructions=own)
-    if answer.spec["kind"] == "text":
-        return replace(answer, instructions=answer.instructions + recognized.about_no_answer(examples))
-    return answer
+    return said
 
 
 def _name(data: str) -> str:
@@ -121,28 +197,43 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], tuple[Document, ...], list[str]]:
-    """Examples of each split that the data come in (`train` alone for one file), the corpus that came with
-    them, and what was guessed."""
+def _pools(
+    data: str, wish: Wish
+) -> tuple[dict[str, list[Placed]], tuple[Document, ...], list[str], Assignment]:
+    """Rows of each split that the data come in (`train` alone for one file), the corpus that came with them,
+    and what was guessed."""
     source = _read(data, wish)
-    found = {split: _thinned(part, wish.limit_rows) for split, part in source.parts.items()}
+    whole = source.parts
+    said = [*source.notes, *pool.line_counts(whole, wish.encoding)]
+    found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    known = None if wish.target or wish.inputs else recognized.recognize(found)
+    chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
+    known = None if chosen.named else recognized.recognize(found)
     if known is not None:
-        examples = {split: [item.example for item in part] for split, part in known.pools.items()}
-        return examples, known.documents, [*source.notes, *known.notes]
-    mapping, said = guess.columns(everything, wish.target, wish.inputs)
-    said = [*source.notes, *said]
-    pools: dict[str, list[Example]] = {}
+        return known.pools, known.documents, [*said, *known.notes], Assignment()
+    assignment = assign(everything, chosen)
+    said += assignment.lines()
+    mapping = assignment.mapping
+    pools: dict[str, list[Placed]] = {}
     for split, part in found.items():
-        labelled = [located for located in part if _labelled(located, mapping)]
+        labelled = [located for located in part if pool.labelled(located, mapping)]
         if len(labelled) < len(part):
-            said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
-        prefix = "row" if len(found) == 1 else split
-        pools[split] = [placed.example for placed in rows.examples(labelled, prefix, mapping)]
-    return pools, (), said
+            left_out = [located for located in part if not pool.labelled(located, mapping)]
+            where = pool.places(left_out)
+            said.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
+        kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
+        if len(kept) < len(labelled):
+            said.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+        if mapping is not None:
+            kept, counts = missing.spelled(
+                [pool.filled(r, assignment) for r in kept], assignment.names("input")
+            )
+            said += [f"{split}: {missing.told(counts)}"] if counts else []
+        pools[split] = rows.examples(kept, "row" if len(found) == 1 else split, mapping)
+    rows.unique_ids([item for part in pools.values() for item in part])
+    return pools, (), said, assignment
 
 
 def _read(data: str, wish: Wish) -> folders.SplitRows:
@@ -167,21 +258,14 @@ def _thinned(part: list[Located], limit: int | None) -> list[Located]:
     return [part[i * len(part) // limit] for i in range(limit)]
 
 
-def _labelled(located: Located, mapping: file.MapFile) -> bool:
-    """Whether a row has both sides."""
-    inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
-    values = [located.row.get(name) for name in inputs]
-    return located.row.get(str(mapping.target)) not in (None, "") and any(v not in (None, "") for v in values)
-
-
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
     """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
-    pool = pools["train"]
+    train = pools["train"]
     most = {**MOST, **wish.sizes}
-    shares = {split: min(MOST[split], splits.count(share, len(pool))) for split, share in SHARES.items()}
+    shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
-    parts = splits.cut(splits.items(pool), missing, wish.seed)
-    whole = {**pools, **{split: [pool[row] for row in part] for split, part in parts.items()}}
+    parts = splits.cut(splits.items(train), missing, wish.seed)
+    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
     return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
 
 

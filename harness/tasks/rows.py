@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import itertools
+import json
 import keyword
 import logging
 from collections.abc import Iterable, Iterator, Sequence
@@ -130,12 +131,7 @@ def _placed(row: Row, located: Located, default: str, documents: tuple[Document,
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
     single = isinstance(mapping.input, str)
-    optional = {
-        "id": mapping.id,
-        "group": mapping.group,
-        "context_ids": mapping.context_ids,
-        "turns": mapping.turns,
-    }
+    optional = {"id": mapping.id, "group": mapping.group, "turns": mapping.turns}
     fields = {"input": column(located, mapping.input)} if single else _columns(located, mapping.input)
     system = {"system": column(located, mapping.system)} if mapping.system else {}
     rejected = {"rejected": column(located, mapping.rejected)} if mapping.rejected else {}
@@ -144,7 +140,20 @@ def _mapped(located: Located, mapping: MapFile) -> Row:
         "target": _columns(located, mapping.answer),
         "meta": {**{name: column(located, name) for name in mapping.meta}, **rejected},
         **{key: column(located, name) for key, name in optional.items() if name is not None},
+        **({"context_ids": _listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
     }
+
+
+def _listed(value: Any) -> Any:
+    """The ids in a cell of a table: a JSON list, or separated by semicolons."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return [part.strip() for part in value.split(";") if part.strip()]
 
 
 def _columns(located: Located, columns: Columns) -> Any:
@@ -161,18 +170,28 @@ def column(located: Located, name: Columns) -> Any:
     Raises:
         ConfigError: no such column, with the nearest.
     """
-    row = located.row
+    value = reach(located.row, str(name), missing=_MISSING)
+    if value is _MISSING:
+        raise located.error(f"no column '{name}'", remedy=nearest(str(name), located.row))
+    return value
+
+
+def reach(row: Row, name: str, missing: Any = None) -> Any:
+    """The value of a column, or of a dotted path into objects and lists; `missing` where there is none."""
     if name in row:
-        return row[str(name)]
+        return row[name]
     value: Any = row
-    for part in str(name).split("."):
+    for part in name.split("."):
         if isinstance(value, dict) and part in value:
             value = value[part]
         elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise located.error(f"no column '{name}'", remedy=nearest(str(name), row))
+            return missing
     return value
+
+
+_MISSING = object()
 
 
 def _native(located: Located) -> Row:

@@ -27,6 +27,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "folder": str(task.folder),
         "data_hash": task.data_hash,
         "usable": found.usable,
+        "measured": dict(found.measured),
         "splits": {split: len(part) for split, part in task.splits.items()},
         "corpus": len(task.corpus),
         "format": task.format.config(),
@@ -97,6 +98,8 @@ def _lengths(found: Inspection) -> RenderableType:
     title = f"splits; lengths in {measure.unit}{with_model}"
     if measure.chat is None:
         title += f" ({measure.why})"
+    if any(count < len(found.task.splits[split]) for split, count in found.measured.items()):
+        title += "; of large splits a sample and the longest"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("split")
     for name in ("rows", "of", "min", "median", "p95", "max"):

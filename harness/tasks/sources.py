@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import gc
 import io
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import readers
+from harness.tasks import missing, readers, tables
+from harness.tasks.encodings import read_text
 
 UNREADABLE = {
     ".xls": "save it as .xlsx or .csv",
@@ -41,7 +42,7 @@ ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 Row = dict[str, Any]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Located:
     """One row of a source: `number` counts rows from 1; `line` is its line in a text file."""
 
@@ -91,15 +92,18 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
-    rows = (
-        READERS[suffix](path, encoding)
-        if suffix in READERS
-        else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
-    )
-    return [
-        Located(row=row, file=str(path), number=number, line=line)
-        for number, (row, line) in enumerate(rows, start=1)
-    ]
+    file = str(path)
+    with _no_collection():
+        pairs = (
+            READERS[suffix](path, encoding)
+            if suffix in READERS
+            else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
+        )
+        rows = [
+            Located(row=row, file=file, number=number, line=line)
+            for number, (row, line) in enumerate(pairs, start=1)
+        ]
+    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
 
 
 def is_readable(path: Path) -> bool:
@@ -107,27 +111,16 @@ def is_readable(path: Path) -> bool:
     return path.suffix.lower() in (*READERS, *readers.suffixes())
 
 
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """A text file without its byte order mark.
-
-    Raises:
-        ConfigError: missing, an unknown encoding, or not in that encoding: names the byte and its line.
-    """
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which looks at all rows again and again while they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
     try:
-        data = path.read_bytes()
-        return data.decode(encoding).removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        remedy = (
-            f"convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}, "
-            f"or say so: data: {{encoding: latin-1}}"
-        )
-        raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
-    except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
@@ -147,10 +140,11 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
     place = f"{name}[{split}]"
-    return [
+    located = [
         Located(row=_plain(row | _labels(row, names)), file=place, number=number)
         for number, row in enumerate(rows, start=1)
     ]
+    return missing.emptied(located)
 
 
 def hub_splits(name: str, config: str | None = None, revision: str | None = None) -> list[str]:
@@ -246,43 +240,6 @@ def _lines(text: str) -> list[int]:
         position = decoder.raw_decode(text, position)[1]
 
 
-def _csv(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    text = read_text(path, encoding)
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    yield from _table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), path)
-
-
-def _table(reader: Any, path: Path) -> Iterator[tuple[Row, int]]:
-    names: list[str] = []
-    start = 1
-    try:
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            if not cells:
-                continue
-            if not names:
-                names = _header(cells, path, line)
-            elif len(cells) != len(names):
-                remedy = "quote cells that contain the delimiter"
-                message = f"{len(cells)} cells under {len(names)} columns"
-                raise ConfigError(message, file=path, line=line, remedy=remedy)
-            else:
-                yield dict(zip(names, cells, strict=True)), line
-    except csv.Error as error:
-        raise ConfigError(f"broken CSV: {error}", file=path, line=reader.line_num) from None
-
-
-def _header(names: list[str], path: Path, line: int) -> list[str]:
-    names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
-    return names
-
-
 def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: ARG001
     import pyarrow
     from pyarrow import parquet
@@ -308,11 +265,12 @@ def _object(row: Any, path: Path, line: int | None) -> Row:
     return row
 
 
+__all__ = ["Located", "hub_splits", "parsed", "read", "read_hub", "read_text", "within"]
 READERS: dict[str, Callable[[Path, str], Iterator[tuple[Row, int | None]]]] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _json,
-    ".csv": _csv,
-    ".tsv": _csv,
+    ".csv": tables.read,
+    ".tsv": tables.read,
     ".parquet": _parquet,
 }

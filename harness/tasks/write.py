@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,8 @@ from typing import Any
 import yaml
 
 from harness.core.values import Document, Example
-from harness.tasks import file
+from harness.tasks import corpus, file
+from harness.tasks.file import MapFile
 from harness.tasks.guess import Answer
 
 CORPUS = "corpus.jsonl"
@@ -28,12 +30,44 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
         (folder / "schema.json").write_text(text, encoding="utf-8")
 
 
-def documents(folder: Path, corpus: Sequence[Document]) -> None:
-    """Write the corpus that came with the rows, where there is one."""
-    if corpus:
-        rows = ({"id": d.id, "title": d.title, "text": d.text} for d in corpus)
-        lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
-        (folder / CORPUS).write_text("".join(lines), encoding="utf-8")
+def documents_key(folder: Path, documents: Sequence[Document]) -> dict[str, str]:
+    """Write the corpus that came with the rows, where there is one, and name it."""
+    if not documents:
+        return {}
+    rows = ({"id": d.id, "title": d.title, "text": d.text} for d in documents)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    (folder / CORPUS).write_text("".join(lines), encoding="utf-8")
+    return {"corpus": CORPUS}
+
+
+def input_key(mapping: MapFile | None) -> dict[str, str]:
+    """The template of the user message where columns have other names than the fields they become."""
+    if mapping is None or not isinstance(mapping.input, dict):
+        return {}
+    shown = {field: " ".join(column.split()) for field, column in mapping.input.items()}
+    if all(field == name for field, name in shown.items()):
+        return {}
+    plain = {field: field if set(name) & set("{}%#") else name for field, name in shown.items()}
+    return {"input": "\n".join(f"{name}: {{{{ {field} }}}}" for field, name in plain.items())}
+
+
+def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
+    """Copy what retrieval reads into the task's folder, and name it.
+
+    Raises:
+        ConfigError: no corpus there.
+    """
+    if given is None:
+        return {}
+    corpus.read(given)
+    if given.is_file():
+        shutil.copy(given, folder / "corpus.jsonl")
+        return {"corpus": "corpus.jsonl"}
+    for path in corpus.paths(given):
+        place = folder / "corpus" / path.relative_to(given)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    return {"corpus": "corpus/"}
 
 
 def task_yaml(
@@ -42,9 +76,9 @@ def task_yaml(
     parts: Mapping[str, Sequence[Example]],
     said: Sequence[str],
     schema: str,
-    corpus: bool = False,
+    keys: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of a task file, with what was guessed as comments."""
+    """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
@@ -60,11 +94,10 @@ version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}
-# {sizes} rows
+{_block(keys or {})}# {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
-{f"corpus: {CORPUS}" + chr(10) if corpus else ""}\
 {_dump({"format": answer.spec})}\
-{_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
+{_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
 # The longest answer, in tokens.
 max_new_tokens: {tokens}
 # A difference smaller than this does not matter to you.
@@ -93,6 +126,16 @@ def _row(example: Example) -> dict[str, Any]:
 
 def _written(target: Any) -> str:
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
+
+
+def _block(keys: Mapping[str, str]) -> str:
+    """Texts under their keys; several lines as a block, as a person writes them."""
+    return "".join(
+        f"{key}: |\n" + "".join(f"  {line}\n" for line in text.splitlines())
+        if "\n" in text
+        else f"{key}: {json.dumps(text)}\n"
+        for key, text in keys.items()
+    )
 
 
 def _dump(value: Mapping[str, Any]) -> str:

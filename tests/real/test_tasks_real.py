@@ -58,7 +58,12 @@ def test_a_latin_1_file_is_named_and_readable() -> None:
 @pytest.mark.parametrize(
     ("file", "target", "inputs", "kind"),
     [
-        ("pubmedqa/ori_pqal.json", "final_decision", {"QUESTION", "CONTEXTS"}, "choice"),
+        (
+            "pubmedqa/ori_pqal.json",
+            "final_decision",
+            {"QUESTION", "CONTEXTS", "LABELS", "MESHES", "YEAR", "LONG_ANSWER"},
+            "choice",
+        ),
         ("gauntlet/arc_easy.jsonl", "gold", {"query", "choices"}, "number"),
     ],
 )
