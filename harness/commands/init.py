@@ -10,13 +10,18 @@ import typer
 
 if TYPE_CHECKING:
     from harness.tasks.columns import Column
+    from harness.tasks.inspect import Shown
+
+LONGEST = 300
+"""Characters of a message that are shown."""
 
 
 def init(
     data: Annotated[
         str,
         typer.Argument(
-            help="CSV, TSV, JSON(L) or Parquet file, a folder with train and test files, or a hub data set."
+            help="CSV, TSV, JSON(L), Parquet or .xlsx file; a folder or .zip with train and test files or with a "
+            "folder of texts per label; or a hub data set."
         ),
     ],
     name: Annotated[str | None, typer.Option(help="The task's name. Default: from the data.")] = None,
@@ -47,6 +52,7 @@ def init(
         int | None, typer.Option(min=1, help="Use only so many rows of each file, evenly spaced.")
     ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of a text file, such as latin-1.")] = "utf-8",
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an .xlsx workbook.")] = None,
     train_size: Annotated[
         int | None, typer.Option(min=1, help="Rows for train. Default: all others, at most 2,000.")
     ] = None,
@@ -91,6 +97,7 @@ def init(
         primary=primary,
         limit_rows=limit_rows,
         encoding=encoding,
+        sheet=sheet,
         sizes={split: size for split, size in sizes.items() if size is not None},
         seed=seed,
         force=force,
@@ -103,8 +110,20 @@ def init(
     print(f"wrote {made.folder / 'task.yaml'}: {counts}")
     for line in (*_table(made.columns), *made.guesses):
         print(f"  {line}")
+    for line in _rendered(made.example):
+        print(f"  {line}")
     print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")
     print(f"  harness diagnose {made.handle} --limit 20\n  harness run {made.handle} --limit 20")
+
+
+def _rendered(example: Shown | None) -> list[str]:
+    """One example as a model will see it, a line for each message."""
+    if example is None:
+        return []
+    messages = [(message.role, message.content) for message in example.messages]
+    texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
+    lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
+    return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]
 
 
 def _table(columns: Sequence[Column]) -> list[str]:

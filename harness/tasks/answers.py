@@ -14,7 +14,7 @@ from jsonschema.validators import validator_for
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
-from harness.core.values import Example, Parsed
+from harness.core.values import NO_ANSWER, Example, Parsed
 from harness.tasks import file, sources
 from harness.tasks.file import TaskFile
 from harness.tasks.rows import Placed
@@ -102,7 +102,8 @@ def settle_all(
         examples = []
         for item in part:
             target, fault = _settled_once(item.example.target, form, known)
-            examples.append(replace(item.example, target=target))
+            meta = _settled_meta(item.example, form)
+            examples.append(replace(item.example, target=target, meta=meta))
             if fault:
                 faults.append(item.source.error(f"target fails the task's format: {fault}"))
         settled[split] = tuple(examples)
@@ -119,11 +120,25 @@ def _settled_once(target: Any, form: Format, known: dict[str, tuple[Any, str]]) 
     return (value, fault) if isinstance(value, str | int | float) else settle(target, form)
 
 
+def _settled_meta(example: Example, form: Format) -> Mapping[str, Any]:
+    """The meta data with a rejected answer trimmed as targets are; one that is not in the format stays a text."""
+    worse = example.meta.get("rejected")
+    if worse is None:
+        return example.meta
+    settled, fault = settle(worse, form)
+    if fault:
+        settled = worse.strip() if isinstance(worse, str) else worse
+    return {**example.meta, "rejected": settled}
+
+
 def settle(target: Any, form: Format) -> tuple[Any, str]:
     """A target as the format reads it back, and why it does not (empty when it does).
 
-    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads.
+    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads. An
+    empty list that is no value of the format means that there is no answer, which is an answer of its own.
     """
+    if target == [] and not _is_value([], form):
+        return settle(NO_ANSWER, form)
     if isinstance(target, str):
         direct = form.parse(target)
         if isinstance(direct, Parsed) and isinstance(direct.value, dict | list):
@@ -137,6 +152,14 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
         return (found.value if isinstance(target, str) else target), ""
     at = f" at {found.path}" if found.path else ""
     return target, f"{found.reason}{at} (got {_short(answer)})"
+
+
+def _is_value(target: Any, form: Format) -> bool:
+    """Whether a target can be written in the format and read again."""
+    try:
+        return isinstance(form.parse(form.render(target)), Parsed)
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        return False
 
 
 def _short(value: Any) -> str:

@@ -133,8 +133,13 @@ def labels(task: Task) -> Labels | None:
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
-    """What two examples must share to be duplicates: the normalised user message, by id."""
-    return {example.id: normalise(templates.render(task.input, example.input)) for example in part}
+    """What two examples must share to be duplicates: the normalised turns of the user and assistant, by id."""
+    return {example.id: normalise(_conversation(task, example)) for example in part}
+
+
+def _conversation(task: Task, example: Example) -> str:
+    turns = [turn.content for turn in example.turns]
+    return "\n".join([*turns, templates.render(task.input, example.input)])
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:

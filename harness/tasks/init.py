@@ -13,16 +13,17 @@ from typing import Any
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
 from harness.core.secrets import hidden
-from harness.core.values import Example
+from harness.core.values import Document, Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import guess, missing, options, pool, rows, sources, splits, write
+from harness.tasks import folders, guess, missing, options, pool, recognized, rows, sources, splits, write
 from harness.tasks.columns import Assignment, Chosen, Column, assign
+from harness.tasks.folders import ALIASES
+from harness.tasks.inspect import Shown, shown
 from harness.tasks.load import SPLITS, load
 from harness.tasks.rows import Placed
 from harness.tasks.sources import Located
 
-ALIASES = {"validation": "dev", "valid": "dev", "val": "dev", "training": "train", "testing": "test"}
 SHARES = {"test": 0.2, "dev": 0.1}
 MOST = {"train": 2000, "dev": 200, "test": 500}
 """Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
@@ -43,6 +44,7 @@ class Wish:
     primary: str | None = None
     limit_rows: int | None = None
     encoding: str = "utf-8"
+    sheet: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     force: bool = False
@@ -57,6 +59,8 @@ class Made:
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
     columns: tuple[Column, ...] = ()
+    example: Shown | None = None
+    """One example as a model will see it."""
 
     @property
     def handle(self) -> str:
@@ -82,20 +86,29 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
     with working(f"reading {data}") as activity:
-        placed, said, assignment = _pools(data, wish)
+        placed, documents, said, assignment = _pools(data, wish)
         activity.now("splitting rows")
         pools = {split: [item.example for item in part] for split, part in placed.items()}
-        parts = _divide(pools, wish)
         everything = [example for part in pools.values() for example in part]
+        own = recognized.instructions(everything)
+        pools = recognized.without_shared_system(pools)
+        parts = _divide(pools, wish)
         spec, extra = options.format_spec(wish.format)
         answer = guess.answer(everything, parts, spec)
+        if own is not None:
+            answer = replace(answer, instructions=own)
+        elif answer.spec["kind"] == "text":
+            hint = recognized.about_no_answer(everything)
+            answer = replace(answer, instructions=answer.instructions + hint)
         answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
         said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
         parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
         said += _notes(pools, parts, answer)
-        _write(folder, wish, _Draft(name, answer, parts, said, assignment), placed, activity)
+        draft = _Draft(name, answer, parts, said, assignment, documents)
+        example = _write(folder, wish, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=assignment.columns)
+    columns = assignment.columns
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=columns, example=example)
 
 
 @dataclass(frozen=True)
@@ -107,27 +120,32 @@ class _Draft:
     parts: Mapping[str, list[Example]]
     said: Sequence[str]
     assignment: Assignment
+    documents: Sequence[Document]
 
 
 def _write(
     folder: Path, wish: Wish, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
-) -> None:
+) -> Shown | None:
     """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
     activity.now(f"writing {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
     draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
     try:
         write.files(draft, task.parts, task.answer)
-        keys = {**write.input_key(task.assignment.mapping), **write.corpus_key(wish.corpus, draft)}
+        keys = {
+            **write.input_key(task.assignment.mapping),
+            **(write.corpus_key(wish.corpus, draft) or write.documents_key(draft, task.documents)),
+        }
         schema = write.schema_reference(folder)
         text = write.task_yaml(task.name, task.answer, task.parts, task.said, schema=schema, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         try:
-            load(draft)
+            example = shown(load(draft))
         except ConfigError as error:
             raise _in_the_users_file(error, draft, task.parts, placed) from None
         draft.chmod(0o755)
         _move(draft, folder)
+        return example
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -180,20 +198,26 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], Assignment]:
-    """Rows of each split that the data come in (`train` alone for one file), and what was guessed."""
-    whole = _read(data, wish.encoding)
-    said = pool.line_counts(whole, wish.encoding)
+def _pools(
+    data: str, wish: Wish
+) -> tuple[dict[str, list[Placed]], tuple[Document, ...], list[str], Assignment]:
+    """Rows of each split that the data come in (`train` alone for one file), the corpus that came with them,
+    and what was guessed."""
+    source = _read(data, wish)
+    whole = source.parts
+    said = [*source.notes, *pool.line_counts(whole, wish.encoding)]
     found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
     chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
-    layout = None if chosen.named else rows.detect(everything[0].row)
-    if pool.is_table(everything[0].row, layout):
-        layout, chosen = None, pool.native_names(chosen, everything[0].row, layout)
-    assignment = Assignment() if layout else assign(everything, chosen)
-    said += [f"rows: layout '{layout}'"] if layout else assignment.lines()
+    known = None if chosen.named else recognized.recognize(found)
+    if known is not None:
+        return known.pools, known.documents, [*said, *known.notes], Assignment()
+    if not chosen.named:
+        chosen = pool.native_names(chosen, everything[0].row)
+    assignment = assign(everything, chosen)
+    said += assignment.lines()
     mapping = assignment.mapping
     pools: dict[str, list[Placed]] = {}
     for split, part in found.items():
@@ -212,29 +236,27 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Placed]], list[str], A
             said += [f"{split}: {missing.told(counts)}"] if counts else []
         pools[split] = rows.examples(kept, "row" if len(found) == 1 else split, mapping)
     rows.unique_ids([item for part in pools.values() for item in part])
-    return pools, said, assignment
+    return pools, (), said, assignment
 
 
-def _read(data: str, encoding: str) -> dict[str, list[Located]]:
+def _read(data: str, wish: Wish) -> folders.SplitRows:
     if is_url(data):
-        return _read_url(data, encoding)
-    path = Path(data)
-    if path.is_dir():
-        files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
-        found = {split: p for split, p in files.items() if split in SPLITS}
-        if "train" not in found:
-            raise ConfigError("no train file in this folder", file=path, remedy="name a data file instead")
-        return {split: sources.read(p, encoding) for split, p in found.items()}
-    if path.exists() or path.suffix in sources.READERS or data.startswith((".", "/", "~")):
-        return {"train": sources.read(path.expanduser(), encoding)}
-    known = {_split(name): name for name in sources.hub_splits(data)}
+        return _read_url(data, wish)
+    path = Path(data).expanduser()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return folders.read(path, wish.encoding, wish.sheet)
+    if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
+        return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
+    known: dict[str, str] = {}
+    for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
+        known.setdefault(folders.split_of(name), name)  # train before train_sft
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
-    return {split: sources.read_hub(data, name) for split, name in chosen.items()}
+    return folders.SplitRows(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
 
 
-def _read_url(url: str, encoding: str) -> dict[str, list[Located]]:
+def _read_url(url: str, wish: Wish) -> folders.SplitRows:
     """Rows of a copy, under the names that the user knows."""
     copy = local_copy(url, trusted=True)
 
@@ -242,16 +264,15 @@ def _read_url(url: str, encoding: str) -> dict[str, list[Located]]:
         return f"{hidden(url)}/{path.relative_to(copy)}" if path != copy else hidden(url)
 
     try:
-        found = _read(str(copy), encoding)
+        rows_of_copy = _read(str(copy), wish)
     except ConfigError as error:
         name = original(Path(str(error.file)))
         raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
-    names = {part[0].file: original(Path(part[0].file)) for part in found.values() if part}
-    return {split: [replace(row, file=names[row.file]) for row in part] for split, part in found.items()}
-
-
-def _split(name: str) -> str:
-    return ALIASES.get(name.lower(), name.lower())
+    parts = {
+        split: [replace(row, file=original(Path(row.file))) for row in part]
+        for split, part in rows_of_copy.parts.items()
+    }
+    return replace(rows_of_copy, parts=parts)
 
 
 def _thinned(part: list[Located], limit: int | None) -> list[Located]:

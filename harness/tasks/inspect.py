@@ -117,6 +117,12 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
     )
 
 
+def shown(task: Task) -> Shown | None:
+    """The first test example whose target can be written, as messages."""
+    prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
+    return _example(task, prompter, None)
+
+
 def _longest(part: Sequence[Example]) -> list[Example]:
     """The rows whose inputs or targets have most characters, where not all rows are measured."""
     if len(part) <= SAMPLE:

@@ -46,7 +46,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     form = answers.build_format(source, path)
     scorers, primary = answers.build_scorers(source, path)
     settled, faults = answers.settle_all(placed, form)
-    documents = _corpus(source, path)
+    documents = _corpus(source, path) or rows.documents(item for part in placed.values() for item in part)
     instructions, message = _templates(source, settled, path)
     shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
     task = Task(
@@ -122,7 +122,7 @@ class _Reader:
             local = self.folder / self.data.hf
             hub = str(local) if local.is_dir() else self.data.hf
             return sources.read_hub(hub, name, self.data.config, self.data.revision)
-        return sources.read(sources.within(self.folder, name), self.data.encoding)
+        return sources.read(sources.within(self.folder, name), self.data.encoding, self.data.sheet)
 
 
 def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
@@ -195,8 +195,13 @@ def _hash(
 ) -> str:
     """Digest of everything here that decides a result; scorers have their own part in a run's key."""
     examples = {
-        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta] for e in part]
+        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e)] for e in part]
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
     return digest({"splits": examples, "corpus": texts, "format": form.identity(), **shown})
+
+
+def _turns(example: Example) -> list[list[list[str]]]:
+    """The earlier turns as a part of the hash; nothing where there are none, so that other hashes stay."""
+    return [[[turn.role, turn.content] for turn in example.turns]] if example.turns else []

@@ -35,9 +35,9 @@ def enough(part: list[Located], mapping: file.MapFile | None, taken: int) -> lis
     return [part[position] for position in sorted(spaced)]
 
 
-def native_names(chosen: Chosen, row: sources.Row, layout: str | None) -> Chosen:
+def native_names(chosen: Chosen, row: sources.Row) -> Chosen:
     """What the user named and, for rows with `input` and `target`, the names that these rows give a meaning."""
-    if layout != "native":
+    if not rows.is_native(row):
         return chosen
     group = "group" if "group" in row else None
     return replace(
@@ -45,32 +45,13 @@ def native_names(chosen: Chosen, row: sources.Row, layout: str | None) -> Chosen
     )
 
 
-OWN = {"native": rows.NATIVE, "prompt/completion": ("prompt", "completion", "id")}
-"""The columns that a layout of plain texts knows."""
-
-
-def is_table(row: sources.Row, layout: str | None) -> bool:
-    """Whether a row is to be read column by column: it has no layout, or columns that its layout would not
-    show to the model.
-    """
-    if layout is None:
-        return True
-    texts = all(
-        not isinstance(row.get(key), dict | list) for key in ("input", "prompt", "completion", "meta")
-    )
-    return layout in OWN and texts and not set(row) <= {*OWN[layout]}
-
-
 def line_counts(found: Mapping[str, list[Located]], encoding: str) -> list[str]:
     """Where a text file has more lines than rows: why."""
     said = []
     for part in found.values():
         lines = [located.line for located in part if located.line is not None]
-        if (
-            lines
-            and Path(part[0].file).is_file()
-            and Path(part[0].file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson")
-        ):
+        one_file = len({located.file for located in part}) == 1 and Path(part[0].file).is_file()
+        if lines and one_file and Path(part[0].file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
             path = Path(part[0].file)
             difference = tables.difference(path, lines, encoding)
             said += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -15,9 +16,27 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import missing, tables
+from harness.tasks import missing, readers, tables
 from harness.tasks.encodings import read_text
 
+UNREADABLE = {
+    ".xls": "save it as .xlsx or .csv",
+    ".ods": "save it as .xlsx or .csv",
+    ".gz": "unpack it: gunzip -k FILE",
+    ".bz2": "unpack it: bunzip2 -k FILE",
+    ".xz": "unpack it: unxz -k FILE",
+    ".zst": "unpack it: unzstd FILE",
+    ".tar": "unpack it: tar -xf FILE, and name the folder",
+    ".tgz": "unpack it: tar -xf FILE, and name the folder",
+    ".7z": "unpack it, and name the folder",
+    ".zip": "make a task of it: harness init FILE",
+    ".pdf": "write questions and answers as rows; its text can be a task's corpus",
+    ".docx": "write questions and answers as rows; its text can be a task's corpus",
+    ".arrow": "name the folder that the datasets library saved",
+    ".pkl": "pickled files can run code: save it as .parquet or .jsonl",
+    ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
+}
+"""What to do with files of kinds that hold rows elsewhere."""
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
 FLAT = 100
@@ -61,30 +80,37 @@ def within(folder: Path, name: str) -> Path:
     return path
 
 
-def read(path: Path, encoding: str = "utf-8") -> list[Located]:
-    """Every row of a data file.
+def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[Located]:
+    """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
             (with its line).
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError(
-            f"cannot read '{path.suffix}' files", file=path, remedy=f"known: {', '.join(READERS)}"
-        )
+    suffix = path.suffix.lower()
+    if not is_readable(path):
+        remedy = UNREADABLE.get(suffix, f"known: {', '.join([*READERS, *readers.suffixes()])}")
+        raise ConfigError(f"cannot read '{path.suffix}' files", file=path, remedy=remedy)
     if not path.is_file():
-        beside = (
-            [p.name for p in path.parent.glob("*") if p.suffix in READERS] if path.parent.is_dir() else []
-        )
+        beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
     file = str(path)
     with _no_collection():
+        pairs = (
+            READERS[suffix](path, encoding)
+            if suffix in READERS
+            else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
+        )
         rows = [
             Located(row=row, file=file, number=number, line=line)
-            for number, (row, line) in enumerate(reader(path, encoding), start=1)
+            for number, (row, line) in enumerate(pairs, start=1)
         ]
-    return rows if reader is tables.read else missing.emptied(rows)
+    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file of this name can hold rows."""
+    return path.suffix.lower() in (*READERS, *readers.suffixes())
 
 
 @contextmanager
@@ -154,12 +180,16 @@ def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
 def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     text = read_text(path, encoding)
     value = parsed(text, path)
-    rows = _rows_within(value)
+    from harness.tasks import layouts  # layouts read rows, which are defined here
+
+    of_layout = layouts.document_rows(value)
+    rows = _rows_within(value) if of_layout is None else of_layout
     if rows is None:
         raise ConfigError(
             "holds no rows", file=path, remedy="a list of objects, or an object of objects by id"
         )
-    lines = _lines(text) if isinstance(value, list) else [None] * len(rows)
+    in_list = isinstance(value, list) and len(value) == len(rows)
+    lines = _lines(text) if in_list else [None] * len(rows)
     for row, line in zip(rows, lines, strict=True):
         yield _object(row, path, line), line
 
@@ -220,7 +250,8 @@ def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: 
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        # A member of an archive has no name that pyarrow could open.
+        table = parquet.read_table(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise ConfigError(f"not Parquet: {error}", file=path) from None
     for row in table.to_pylist():

@@ -12,10 +12,12 @@ from typing import Any
 
 import yaml
 
-from harness.core.values import Example
+from harness.core.values import Document, Example
 from harness.tasks import corpus, file
 from harness.tasks.file import MapFile
 from harness.tasks.guess import Answer
+
+CORPUS = "corpus.jsonl"
 
 
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
@@ -26,6 +28,16 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
     if answer.schema is not None:
         text = json.dumps(answer.schema, indent=2, ensure_ascii=False) + "\n"
         (folder / "schema.json").write_text(text, encoding="utf-8")
+
+
+def documents_key(folder: Path, documents: Sequence[Document]) -> dict[str, str]:
+    """Write the corpus that came with the rows, where there is one, and name it."""
+    if not documents:
+        return {}
+    rows = ({"id": d.id, "title": d.title, "text": d.text} for d in documents)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    (folder / CORPUS).write_text("".join(lines), encoding="utf-8")
+    return {"corpus": CORPUS}
 
 
 def input_key(mapping: MapFile | None) -> dict[str, str]:
@@ -98,7 +110,12 @@ licence: ""
 def _row(example: Example) -> dict[str, Any]:
     whole = dict(example.input)
     single = list(whole) == ["input"]
-    optional = {"context_ids": list(example.context_ids), "group": example.group, "meta": dict(example.meta)}
+    optional = {
+        "turns": [{"role": turn.role, "content": turn.content} for turn in example.turns],
+        "context_ids": list(example.context_ids),
+        "group": example.group,
+        "meta": dict(example.meta),
+    }
     return {
         "id": example.id,
         "input": whole["input"] if single else whole,

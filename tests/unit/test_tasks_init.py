@@ -109,14 +109,14 @@ def test_labels_that_look_like_templates(tmp_path: Path) -> None:
 
 def test_several_input_columns_keep_their_names(tmp_path: Path) -> None:
     rows = [
-        {"instruction": f"do {i}", "input": f"to {i}", "output": f"done {i}", "rejected": "no"}
+        {"sentence": f"do {i}", "context": f"to {i}", "output": f"done {i}", "rejected": "no"}
         for i in range(40)
     ]
     _, task = make(tmp_path, rows)
-    assert set(task.splits["train"][0].input) == {"instruction", "input"}
-    assert task.input == "instruction: {{ instruction }}\ninput: {{ input }}"
-    _, task = make(tmp_path, rows, name="other", inputs=("instruction", "rejected"), target="output")
-    assert set(task.splits["train"][0].input) == {"instruction", "rejected"}
+    assert set(task.splits["train"][0].input) == {"sentence", "context"}
+    assert task.input == "sentence: {{ sentence }}\ncontext: {{ context }}"
+    _, task = make(tmp_path, rows, name="other", inputs=("sentence", "rejected"), target="output")
+    assert set(task.splits["train"][0].input) == {"sentence", "rejected"}
 
 
 def test_recognised_layouts_need_no_guess(tmp_path: Path) -> None:
