@@ -85,11 +85,12 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
     try:
         write.files(draft, parts, answer)
-        text = write.task_yaml(name, answer, parts, said, schema=write.schema_reference(folder))
+        text = write.task_yaml(name, answer, parts, said)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         load(draft)
         draft.chmod(0o755)
         _move(draft, folder)
+        write.editor_schema(into)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     sizes = {split: len(part) for split, part in parts.items()}

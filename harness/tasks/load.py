@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.core.protocols import Format, Task
@@ -15,7 +16,7 @@ from harness.tasks import answers, corpus, file, rows, sources, splits, template
 from harness.tasks.file import DataFile, SplitFile, TaskFile
 from harness.tasks.rows import Placed
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = shipped.ROOT / "tasks"
 SPLITS = ("train", "dev", "test")
 
 

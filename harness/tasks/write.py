@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
 
 
 def task_yaml(
-    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str], schema: str
+    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str]
 ) -> str:
     """The text of a task file, with what was guessed as comments."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
@@ -37,7 +37,7 @@ def task_yaml(
     guesses = "\n".join(f"#   {' '.join(line.split())}" for line in said)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
     return f"""\
-# yaml-language-server: $schema={schema}
+# yaml-language-server: $schema=../{file.SCHEMA.name}
 # Guessed from the data; check each line, then run `harness validate {name}`:
 {guesses}
 name: {json.dumps(name)}
@@ -79,7 +79,7 @@ def _dump(value: Mapping[str, Any]) -> str:
     return text
 
 
-def schema_reference(folder: Path) -> str:
-    """How an editor finds the schema from the task file: by a relative path inside one project."""
-    inside = Path.cwd() in file.SCHEMA.parents and Path.cwd() in folder.resolve().parents
-    return os.path.relpath(file.SCHEMA, folder.resolve()) if inside else file.SCHEMA.as_uri()
+def editor_schema(into: Path) -> None:
+    """Put the JSON Schema of task files beside the task folders, where the first line of each points: a relative
+    path stays true on every machine and wherever the folder of tasks goes."""
+    shutil.copyfile(file.SCHEMA, into / file.SCHEMA.name)
