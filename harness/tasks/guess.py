@@ -42,8 +42,9 @@ class Answer:
 
     spec: dict[str, Any]
     scorers: tuple[str, ...]
-    instructions: str
     why: str
+    instructions: str = ""
+    """Empty until they are written for the targets of train."""
     schema: dict[str, Any] | None = None
 
 
@@ -154,11 +155,9 @@ def _is_number(target: Any) -> bool:
 
 def _objects(targets: Sequence[Any]) -> Answer:
     schema = infer.schema([as_object(target) for target in targets])
-    keys = ", ".join(schema["properties"])
     return Answer(
         spec={"kind": "json_schema", "schema": "schema.json"},
         scorers=("fields", "exact"),
-        instructions=f"Answer with one JSON object and nothing else. Its keys: {keys}.",
         why="every target is a JSON object; the schema is inferred from all of them",
         schema=schema,
     )
@@ -170,20 +169,15 @@ def _numbers(targets: Sequence[Any]) -> Answer:
     return Answer(
         spec={"kind": "number"},
         scorers=("exact",),
-        instructions="Answer with a number and nothing else.",
         why=f"every target is a number{hint}",
     )
 
 
 def _choices(distinct: list[str]) -> Answer:
-    listed = "\n".join(f"- {label}" for label in distinct)
-    if "{{" in listed or "{%" in listed or "{#" in listed:
-        listed = f"{{% raw %}}{listed}{{% endraw %}}"
     folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
-        instructions=f"Choose the label that fits. Answer with one label and nothing else. Labels:\n{listed}",
         why=f"{len(distinct)} distinct short targets",
     )
 
@@ -194,6 +188,5 @@ def _texts(texts: Sequence[str]) -> Answer:
     return Answer(
         spec={"kind": "text"},
         scorers=("f1", "exact", "contains") if brief else ("f1",),
-        instructions="Answer in as few words as possible." if brief else "Write the answer.",
         why=f"targets are free text, {words} words in the median",
     )

@@ -14,7 +14,7 @@ from harness.core.errors import ConfigError
 from harness.core.values import Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import file, guess, rows, sources, splits, write
+from harness.tasks import file, guess, instructions, rows, sources, splits, write
 from harness.tasks.load import SPLITS, load
 from harness.tasks.sources import Located
 
@@ -70,13 +70,15 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    pools, said = _pools(data, wish)
+    pools, said, column = _pools(data, wish)
     answer = guess.answer([example for part in pools.values() for example in part])
     said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
     parts = {
         split: [replace(e, target=guess.convert(e.target, answer.spec)) for e in part]
         for split, part in _divide(pools, wish).items()
     }
+    targets = [example.target for example in parts["train"]]
+    answer = replace(answer, instructions=instructions.written(answer.spec, targets, column))
     given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
@@ -104,8 +106,9 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
-    """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
+def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str], str]:
+    """Examples of each split that the data come in (`train` alone for one file), what was guessed, and the name
+    of the target's column."""
     found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data, wish.encoding).items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
@@ -122,7 +125,8 @@ def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
             said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
         prefix = "row" if len(found) == 1 else split
         pools[split] = [placed.example for placed in rows.examples(labelled, prefix, mapping)]
-    return pools, said
+    column = mapping.target if mapping and isinstance(mapping.target, str) else ""
+    return pools, said, column
 
 
 def _read(data: str, encoding: str) -> dict[str, list[Located]]:

@@ -26,9 +26,7 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
         (folder / "schema.json").write_text(text, encoding="utf-8")
 
 
-def task_yaml(
-    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str]
-) -> str:
+def task_yaml(name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str]) -> str:
     """The text of a task file, with what was guessed as comments."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
@@ -45,7 +43,7 @@ version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}
-# {sizes} rows
+{_schema_key(answer)}# {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
 {_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
@@ -56,6 +54,12 @@ margin: 0.02
 # Where the data came from and under which licence; goes on model cards.
 licence: ""
 """
+
+
+def _schema_key(answer: Answer) -> str:
+    if answer.schema is None:
+        return ""
+    return "# The compact form of schema.json follows the instructions; give its fields a `description` there.\nschema_in_prompt: true\n"
 
 
 def _row(example: Example) -> dict[str, Any]:
