@@ -79,7 +79,8 @@ class _Writer:
             return self._object(schema, indent, depth)
         if name == "array":
             items = self.text(schema.get("items", True), indent, depth + 1)
-            return _limited(f"[{items}, ...]", schema, ("minItems", "maxItems"))
+            several = " | " in items and "\n" not in items
+            return _limited(f"[{f'({items})' if several else items}, ...]", schema, ("minItems", "maxItems"))
         if name in ("integer", "number"):
             limits = [f"{word} {schema[key]}" for key, word in _WORDS.items() if key in schema]
             return " ".join([name, *limits])

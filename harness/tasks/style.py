@@ -13,7 +13,7 @@ NEARLY_ALL = 0.95
 LOOKED_AT = 2000
 BRIEF = 8
 """Texts of at most so many words are phrases, not sentences."""
-LONGEST_WORD = 20
+LONGEST_WORD = 15
 """Texts with more characters a word are written without spaces, as Chinese and Thai are."""
 _COUNTS = ("no", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 _SENTENCE_END = re.compile(r"[.!?…]+[\"')\]]*(?=\s|$)")
