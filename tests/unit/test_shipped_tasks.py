@@ -12,6 +12,7 @@ import pytest
 from harness.core.protocols import Task
 from harness.core.values import Parsed
 from harness.tasks.load import FOLDER, load
+from harness.tasks.templates import render
 
 NAMES = ("support_tickets", "handbook_qa")
 
@@ -98,7 +99,7 @@ def test_ticket_targets_follow_from_the_draw() -> None:
 
 
 def test_ticket_corpus_states_the_house_rules() -> None:
-    """Looking the rules up in the corpus gives every target: the codes are nowhere else."""
+    """Looking the rules up in the corpus gives every target."""
     task = load(FOLDER / "support_tickets")
     documents = {document.id: document.text for document in task.corpus}
     for example in (e for rows in task.splits.values() for e in rows):
@@ -112,3 +113,11 @@ def test_ticket_corpus_states_the_house_rules() -> None:
             tier.startswith(f"# Customer tier {want['customer']['tier']}")
             or f"Tier {want['customer']['tier']} " in tier
         )
+
+
+def test_the_ticket_prompt_names_every_code_that_is_scored() -> None:
+    task = load(FOLDER / "support_tickets")
+    prompt = render(task.instructions, {})
+    schema = task.format.config()["schema"]
+    codes = [*schema["properties"]["action"]["enum"], *schema["properties"]["queue"]["enum"]]
+    assert all(f'"{code}"' in prompt for code in codes)
