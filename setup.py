@@ -21,7 +21,9 @@ FOLDER = Path("harness") / "_shipped"
 
 def shipped() -> list[Path]:
     """Files to ship, relative to this folder. In a git clone only tracked ones, so that a user's own tasks stay out."""
-    matches = {path.relative_to(ROOT) for pattern in PATTERNS for path in ROOT.glob(pattern) if path.is_file()}
+    matches = {
+        path.relative_to(ROOT) for pattern in PATTERNS for path in ROOT.glob(pattern) if path.is_file()
+    }
     tracked = _tracked()
     kept = matches if tracked is None else matches & tracked
     return sorted(path for path in kept if "__pycache__" not in path.parts)
@@ -32,7 +34,9 @@ def _tracked() -> set[Path] | None:
     if not (ROOT / ".git").exists():
         return None
     try:
-        listed = subprocess.run(["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True)
+        listed = subprocess.run(
+            ["git", "-C", ROOT, "ls-files", "-z"], capture_output=True, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError):  # no git here, or one that refuses to read the folder
         return None
     return {Path(name) for name in listed.stdout.split("\0") if name}

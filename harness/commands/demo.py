@@ -16,11 +16,14 @@ FILE = Path("demo.yaml")
 
 def demo(
     model: Annotated[
-        str | None, typer.Option(help="Another model; tiny is random and takes seconds.", show_default="bundled")
+        str | None,
+        typer.Option(help="Another model; tiny is random and takes seconds.", show_default="bundled"),
     ] = None,
     limit: Annotated[int | None, typer.Option(help="Only N test examples.", show_default="80")] = None,
     results: Results = Path("results"),
-    report: Annotated[Path | None, typer.Option(help="Report file.", show_default="reports/demo.html")] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Report file.", show_default="reports/demo.html")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:

@@ -59,7 +59,10 @@ licence: ""
 def _schema_key(answer: Answer) -> str:
     if answer.schema is None:
         return ""
-    return "# The compact form of schema.json follows the instructions; give its fields a `description` there.\nschema_in_prompt: true\n"
+    comment = (
+        "# After the instructions comes schema.json in compact form; give its fields a `description` there."
+    )
+    return f"{comment}\nschema_in_prompt: true\n"
 
 
 def _row(example: Example) -> dict[str, Any]:

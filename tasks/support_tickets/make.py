@@ -4,8 +4,8 @@
 
 A message is put together from hundreds of fragments (greetings, excuses, products, troubles,
 asides, signatures), then typed badly. The house rules that decide the target are in the functions
-below and, in prose, in `corpus/`. Nothing in a message names a code. The prompt says which codes there are and
-what they stand for (the schema's descriptions); which priority a case has is learnt or looked up.
+below and, in prose, in `corpus/`. Nothing in a message names a code. The task's instructions say which codes there are and
+what they stand for; which priority a case has is learnt or looked up.
 """
 
 from __future__ import annotations
@@ -263,7 +263,7 @@ DESCRIPTIONS = {
     "due": "true when too much was charged",
     "cents": "the amount charged, in cents; 0 when no refund is due",
 }
-"""What the fields mean, as the prompt says it."""
+"""What the fields mean, for readers of the schema and for `schema_in_prompt`."""
 
 
 def schema() -> dict[str, Any]:

@@ -24,7 +24,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The sdist, and the wheel built from it alone; nothing is written into the clone."""
     place = tmp_path_factory.mktemp("build")
     source = place / "clone"
-    listed = call("git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=place)
+    listed = call(
+        "git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=place
+    )
     for name in filter(None, listed.split("\0")):
         if (CLONE / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
@@ -116,8 +118,12 @@ def test_the_demo_runs_anywhere(program: Path, empty: Path) -> None:
 
 def test_what_init_writes_names_no_folder_of_the_machine(program: Path, empty: Path) -> None:
     call(program, "init", "orders.csv", cwd=empty)
-    written = {path: path.read_text(encoding="utf-8") for path in (empty / "tasks").rglob("*") if path.is_file()}
+    written = {
+        path: path.read_text(encoding="utf-8") for path in (empty / "tasks").rglob("*") if path.is_file()
+    }
     task = empty / "tasks" / "orders" / "task.yaml"
-    assert not [path for path, text in written.items() for part in (empty, program.parents[1]) if str(part) in text]
+    assert not [
+        path for path, text in written.items() for part in (empty, program.parents[1]) if str(part) in text
+    ]
     schema = written[task].splitlines()[0].partition("$schema=")[2]
     assert '"harness task"' in (task.parent / schema).read_text(encoding="utf-8")

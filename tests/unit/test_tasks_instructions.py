@@ -127,15 +127,22 @@ def test_nothing_asks_for_as_few_words_as_possible(tmp_path: Path) -> None:
 
 
 def test_of_several_accepted_answers_the_first_decides_the_style() -> None:
-    text = instructions.written({"kind": "text"}, [["one two", "a much longer way to say the same"], ["so so"], []])
+    text = instructions.written(
+        {"kind": "text"}, [["one two", "a much longer way to say the same"], ["so so"], []]
+    )
     assert text == "Give only the answer, in two words, in lower case, without a period at the end."
 
 
 def test_the_style_is_that_of_train_alone(tmp_path: Path) -> None:
     data = tmp_path / "facts"
     data.mkdir()
-    for split, answer in (("train", "short fact"), ("test", "a far longer answer that train never shows to anyone")):
-        rows = "".join(json.dumps({"question": f"{split} {i}", "answer": f"{answer} {i}"}) + "\n" for i in range(40))
+    for split, answer in (
+        ("train", "short fact"),
+        ("test", "a far longer answer that train never shows to anyone"),
+    ):
+        rows = "".join(
+            json.dumps({"question": f"{split} {i}", "answer": f"{answer} {i}"}) + "\n" for i in range(40)
+        )
         (data / f"{split}.jsonl").write_text(rows, encoding="utf-8")
     task = load(init(str(data), tmp_path / "tasks", Wish()).folder)
     assert prompt(task) == "Give only the answer, in three words, in lower case, without a period at the end."
@@ -172,8 +179,14 @@ def test_every_part_of_a_schema_has_a_compact_form(schema: dict[str, Any], expec
 
 
 def test_a_schema_that_contains_itself_is_named_within_itself() -> None:
-    tree = {"type": "object", "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}}}
-    assert compact({"$ref": "#/$defs/tree", "$defs": {"tree": tree}}) == '{\n  "left"?: tree,\n  "right"?: tree\n}'
+    tree = {
+        "type": "object",
+        "properties": {"left": {"$ref": "#/$defs/tree"}, "right": {"$ref": "#/$defs/tree"}},
+    }
+    assert (
+        compact({"$ref": "#/$defs/tree", "$defs": {"tree": tree}})
+        == '{\n  "left"?: tree,\n  "right"?: tree\n}'
+    )
 
 
 def test_the_compact_form_is_far_shorter_than_the_schema() -> None:
@@ -186,7 +199,8 @@ def test_the_compact_form_is_far_shorter_than_the_schema() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["plain", "{{ a }}", "{% raw %}", "{% endraw %}", '"}}\\n\\" é 😀', "{# no\ncomment #}", "^\\d{2}}$"]
+    "text",
+    ["plain", "{{ a }}", "{% raw %}", "{% endraw %}", '"}}\\n\\" é 😀', "{# no\ncomment #}", "^\\d{2}}$"],
 )
 def test_a_literal_renders_as_the_text_it_was_made_from(text: str) -> None:
     assert render(literal(text), {}) == text
