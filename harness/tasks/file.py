@@ -150,6 +150,9 @@ class TaskFile(_Strict):
     name: str = Field(default="", description="Default: the folder's name.", pattern=r"^[\w.-]*$")
     version: int = Field(default=1, description="Raise it when the task changes its meaning.")
     instructions: str = Field(default="", description="Jinja2; the system message.")
+    schema_in_prompt: bool = Field(
+        default=False, description="Show the format's schema, in compact form, after the instructions."
+    )
     input: str | None = Field(default=None, description="Jinja2; the user message. Default: the fields.")
     data: DataFile
     format: str | Spec = Field(default="text", description="What an answer looks like.")

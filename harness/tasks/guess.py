@@ -14,7 +14,7 @@ from typing import Any
 
 from harness.core.kinds import Spec
 from harness.core.values import Example
-from harness.tasks import code, infer
+from harness.tasks import code, infer, instructions
 
 MAX_CHOICES = 200
 MAX_CHOICE_LENGTH = 64
@@ -29,8 +29,9 @@ class Answer:
     spec: dict[str, Any]
     scorers: tuple[Spec, ...]
     """The first is the primary one."""
-    instructions: str
     why: str
+    instructions: str = ""
+    """Empty until they are written for the targets of train."""
     schema: dict[str, Any] | None = None
 
     @property
@@ -118,11 +119,9 @@ def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
     targets = {split: [as_object(example.target) for example in part] for split, part in splits.items()}
     held_out = [target for split, part in targets.items() if split != "train" for target in part]
     schema, refused = infer.fitting(targets["train"], held_out)
-    keys = ", ".join(schema.get("properties", {}))
     return Answer(
         spec={"kind": "json_schema", "schema": "schema.json"},
         scorers=("fields", "exact"),
-        instructions=f"Answer with one JSON object and nothing else. Its keys: {keys}.",
         why=f"every target is a JSON object; the schema is inferred from train alone{refused}",
         schema=schema,
     )
@@ -134,20 +133,15 @@ def _numbers(targets: Sequence[Any]) -> Answer:
     return Answer(
         spec={"kind": "number"},
         scorers=("exact",),
-        instructions="Answer with a number and nothing else.",
         why=f"every target is a number{hint}",
     )
 
 
 def _choices(distinct: list[str]) -> Answer:
-    listed = "\n".join(f"- {label}" for label in distinct)
-    if "{{" in listed or "{%" in listed or "{#" in listed:
-        listed = f"{{% raw %}}{listed}{{% endraw %}}"
     folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
-        instructions=f"Choose the label that fits. Answer with one label and nothing else. Labels:\n{listed}",
         why=f"{len(distinct)} distinct short targets",
     )
 
@@ -157,7 +151,7 @@ def _texts(texts: Sequence[str]) -> Answer:
         return Answer(
             spec={"kind": "sql" if language == "sql" else "text"},
             scorers=(EXACT, "rouge"),
-            instructions=f"Answer with the {code.NOUNS[language]} and nothing else.",
+            instructions=instructions.code(code.NOUNS[language]),
             why=f"targets are {code.NOUNS[language]}, compared character by character",
         )
     words = sorted(len(text.split()) for text in texts)[len(texts) // 2]
@@ -165,6 +159,5 @@ def _texts(texts: Sequence[str]) -> Answer:
     return Answer(
         spec={"kind": "text"},
         scorers=("f1", "exact", "contains") if brief else ("f1",),
-        instructions="Answer in as few words as possible." if brief else "Write the answer.",
         why=f"targets are free text, {words} words in the median",
     )

@@ -16,7 +16,19 @@ from harness.core.secrets import hidden
 from harness.core.values import Document, Example
 from harness.storage.data import local_copy
 from harness.storage.remote import is_url
-from harness.tasks import folders, guess, missing, options, pool, recognized, rows, sources, splits, write
+from harness.tasks import (
+    folders,
+    guess,
+    instructions,
+    missing,
+    options,
+    pool,
+    recognized,
+    rows,
+    sources,
+    splits,
+    write,
+)
 from harness.tasks.columns import Assignment, Chosen, Column, assign
 from harness.tasks.folders import ALIASES
 from harness.tasks.inspect import Shown, shown
@@ -95,20 +107,26 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         parts = _divide(pools, wish)
         spec, extra = options.format_spec(wish.format)
         answer = guess.answer(everything, parts, spec)
-        if own is not None:
-            answer = replace(answer, instructions=own)
-        elif answer.spec["kind"] == "text":
-            hint = recognized.about_no_answer(everything)
-            answer = replace(answer, instructions=answer.instructions + hint)
+        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
+        text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
+        answer = replace(answer, instructions=text)
         answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
         said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
-        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
         said += _notes(pools, parts, answer)
         draft = _Draft(name, answer, parts, said, assignment, documents)
         example = _write(folder, wish, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
     columns = assignment.columns
     return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=columns, example=example)
+
+
+def _instructions(
+    answer: guess.Answer, train: Sequence[Example], assignment: Assignment, everything: Sequence[Example]
+) -> str:
+    """The instructions for targets of this format, where the rows bring none along."""
+    column = next(iter(assignment.names("target")), "")
+    text = answer.instructions or instructions.written(answer.spec, [e.target for e in train], column)
+    return text + (recognized.about_no_answer(everything) if answer.spec["kind"] == "text" else "")
 
 
 @dataclass(frozen=True)
@@ -136,8 +154,7 @@ def _write(
             **write.input_key(task.assignment.mapping),
             **(write.corpus_key(wish.corpus, draft) or write.documents_key(draft, task.documents)),
         }
-        schema = write.schema_reference(folder)
-        text = write.task_yaml(task.name, task.answer, task.parts, task.said, schema=schema, keys=keys)
+        text = write.task_yaml(task.name, task.answer, task.parts, task.said, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         try:
             example = shown(load(draft))
@@ -145,6 +162,7 @@ def _write(
             raise _in_the_users_file(error, draft, task.parts, placed) from None
         draft.chmod(0o755)
         _move(draft, folder)
+        write.editor_schema(folder.parent)
         return example
     finally:
         shutil.rmtree(draft, ignore_errors=True)

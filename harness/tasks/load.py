@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.core.protocols import Format, Task
 from harness.core.values import Document, Example
-from harness.tasks import answers, corpus, file, rows, sources, splits, templates
+from harness.tasks import answers, corpus, file, rows, schema_text, sources, splits, templates
 from harness.tasks.file import DataFile, SplitFile, TaskFile
 from harness.tasks.rows import Placed
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = shipped.ROOT / "tasks"
 SPLITS = ("train", "dev", "test")
 
 
@@ -47,7 +48,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     scorers, primary = answers.build_scorers(source, path)
     settled, faults = answers.settle_all(placed, form)
     documents = _corpus(source, path) or rows.documents(item for part in placed.values() for item in part)
-    instructions, message = _templates(source, settled, path)
+    instructions, message = _templates(source, settled, form, path)
     shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
     task = Task(
         name=source.name or path.parent.name,
@@ -174,17 +175,31 @@ def _corpus(source: TaskFile, path: Path) -> tuple[Document, ...]:
     return corpus.read(sources.within(path.parent, source.corpus)) if source.corpus else ()
 
 
-def _templates(source: TaskFile, settled: Mapping[str, Sequence[Example]], path: Path) -> tuple[str, str]:
+def _templates(
+    source: TaskFile, settled: Mapping[str, Sequence[Example]], form: Format, path: Path
+) -> tuple[str, str]:
     """The instructions and the user message, each tried on one example of every set of fields."""
     kinds = {tuple(example.input): example for part in settled.values() for example in part}
+    written = source.instructions or templates.default_instructions(kinds)
     templated = {
-        "instructions": source.instructions or templates.default_instructions(kinds),
+        "instructions": _with_schema(written, form, path) if source.schema_in_prompt else written,
         "input": source.input or templates.default_input(kinds),
     }
     for key, text in templated.items():
         for example in kinds.values():
             templates.check(text, example.input, key=key, file=path, line=file.line_of(path, [key]))
     return templated["instructions"], templated["input"]
+
+
+def _with_schema(instructions: str, form: Format, path: Path) -> str:
+    """The instructions with the format's schema, written into the template as text."""
+    schema = form.config().get("schema")
+    if not schema:
+        line = file.line_of(path, ["schema_in_prompt"])
+        message = f"schema_in_prompt: format '{form.name()}' has no schema"
+        raise ConfigError(message, file=path, line=line, remedy="leave it out, or give the format a schema")
+    shown = f"The answer has this form:\n{schema_text.compact(schema)}"
+    return "\n\n".join(filter(None, [instructions.rstrip(), templates.literal(shown)]))
 
 
 def _hash(

@@ -12,6 +12,7 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import lookup
 from harness.core.kinds import names as kinds
 from harness.tasks.guess import Answer, scorer_name
+from harness.tasks.templates import literal
 
 
 def format_spec(text: str | None) -> tuple[str, Mapping[str, Any]]:
@@ -56,11 +57,5 @@ def applied(
     if instructions is not None:
         text = instructions
     elif constant:
-        text = f"{_literal(constant)}\n{text}"
+        text = f"{literal(constant)}\n{text}"
     return replace(answer, spec={**answer.spec, **settings}, scorers=scorers, instructions=text)
-
-
-def _literal(text: str) -> str:
-    """A text that a template writes as it stands."""
-    marked = any(mark in text for mark in ("{{", "{%", "{#"))
-    return f"{{% raw %}}{text}{{% endraw %}}" if marked else text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,7 +74,6 @@ def task_yaml(
     answer: Answer,
     parts: Mapping[str, Sequence[Example]],
     said: Sequence[str],
-    schema: str,
     keys: Mapping[str, str] | None = None,
 ) -> str:
     """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
@@ -86,7 +84,7 @@ def task_yaml(
     guesses = "\n".join(f"#   {' '.join(line.split())}" for line in said)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
     return f"""\
-# yaml-language-server: $schema={schema}
+# yaml-language-server: $schema=../{file.SCHEMA.name}
 # Guessed from the data; check each line, then run `harness validate {name}`:
 {guesses}
 name: {json.dumps(name)}
@@ -94,7 +92,7 @@ version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}
-{_block(keys or {})}# {sizes} rows
+{_schema_key(answer)}{_block(keys or {})}# {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
 {_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
@@ -105,6 +103,15 @@ margin: 0.02
 # Where the data came from and under which licence; goes on model cards.
 licence: ""
 """
+
+
+def _schema_key(answer: Answer) -> str:
+    if answer.schema is None:
+        return ""
+    comment = (
+        "# After the instructions comes schema.json in compact form; give its fields a `description` there."
+    )
+    return f"{comment}\nschema_in_prompt: true\n"
 
 
 def _row(example: Example) -> dict[str, Any]:
@@ -143,7 +150,7 @@ def _dump(value: Mapping[str, Any]) -> str:
     return text
 
 
-def schema_reference(folder: Path) -> str:
-    """How an editor finds the schema from the task file: by a relative path inside one project."""
-    inside = Path.cwd() in file.SCHEMA.parents and Path.cwd() in folder.resolve().parents
-    return os.path.relpath(file.SCHEMA, folder.resolve()) if inside else file.SCHEMA.as_uri()
+def editor_schema(into: Path) -> None:
+    """Put the JSON Schema of task files beside the task folders, where the first line of each points: a relative
+    path stays true on every machine and wherever the folder of tasks goes."""
+    shutil.copyfile(file.SCHEMA, into / file.SCHEMA.name)
