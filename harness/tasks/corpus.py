@@ -36,9 +36,13 @@ def read(path: Path, encoding: str = "utf-8") -> tuple[Document, ...]:
     return tuple(documents)
 
 
+def paths(folder: Path) -> list[Path]:
+    """The files of a corpus folder that are documents."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.name[0] != ".")
+
+
 def _folder(folder: Path, encoding: str) -> list[Document]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.name[0] != ".")
-    texts = [(path.stem, sources.read_text(path, encoding)) for path in paths]
+    texts = [(path.stem, sources.read_text(path, encoding)) for path in paths(folder)]
     return [Document(id=name, text=text.strip(), title=_title(text)) for name, text in texts]
 
 

@@ -170,6 +170,27 @@ def test_a_quantized_base_is_smaller_and_close(kind: str, share: float) -> None:
     assert torch.corrcoef(torch.stack([a.flatten(), b.flatten()]))[0, 1] > 0.95
 
 
+@pytest.mark.parametrize("kind", ["nf4", "int8"])
+def test_answering_leaves_the_gradients_of_a_quantized_base_as_they_were(kind: str) -> None:
+    """On CPUs with AVX512-BF16, bitsandbytes repacks NF4 weights in eval mode and then loses their gradients."""
+    network = build("base", kind).load("tiny").network
+    ids = torch.tensor([[5, 6, 7, 8, 9, 10]])
+
+    def gradient() -> torch.Tensor:
+        network.train()
+        inputs = network.get_input_embeddings()(ids).detach().requires_grad_(True)
+        network(inputs_embeds=inputs).logits.float().logsumexp(-1).sum().backward()
+        assert inputs.grad is not None
+        return inputs.grad
+
+    before = gradient()
+    network.eval()
+    with torch.no_grad():
+        network(ids)
+    assert before.norm() > 0
+    torch.testing.assert_close(gradient(), before)
+
+
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads /proc/self/maps")
 @pytest.mark.parametrize("kind", ["nf4", "int8"])
 def test_a_quantized_base_does_not_hold_the_file_that_it_was_read_from(kind: str) -> None:

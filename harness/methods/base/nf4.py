@@ -37,4 +37,10 @@ class Nf4(Base):
             bnb_4bit_use_double_quant=self.double_quantization,
             bnb_4bit_compute_dtype=compute,
         )
-        return load(spec, dtype=str(compute).removeprefix("torch."), quantization=quantization)
+        model = load(spec, dtype=str(compute).removeprefix("torch."), quantization=quantization)
+        # On a CPU with AVX512-BF16 the first forward pass in eval mode would repack a layer's weights for a kernel
+        # that has no backward pass: gradients through the layer become wrong without an error.
+        for layer in model.network.modules():
+            if hasattr(layer, "support_avx512bf16_for_cpu"):
+                layer.support_avx512bf16_for_cpu = False
+        return model
