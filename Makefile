@@ -14,7 +14,7 @@ $(READY): pyproject.toml constraints.txt
 	touch $(READY)
 
 demo: setup  ## six methods on one task with the real model, and the report (12 minutes on 2 cores)
-	$(BIN)/harness run demo.yaml
+	$(BIN)/harness demo
 
 # Two at a time, each with one thread: tiny products gain nothing from a second one.
 test: setup  ## everything but benchmarks and GPU tests

@@ -17,10 +17,19 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from harness.api import load, run
 
+    __version__: str
+
 __all__ = ["load", "run"]
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib import metadata
+
+        try:
+            return metadata.version("finetune-or-prompt-harness")
+        except metadata.PackageNotFoundError:  # source files that were never installed
+            return "unknown"
     if name not in __all__:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
     from harness import api

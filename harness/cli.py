@@ -9,9 +9,11 @@ import pkgutil
 import signal
 import sys
 from types import FrameType
+from typing import Annotated
 
 import typer
 
+import harness
 from harness import commands
 from harness.core.errors import HarnessError
 
@@ -21,13 +23,29 @@ INTERRUPTED = 130
 app = typer.Typer(
     name="harness",
     help="Prompt, retrieve or finetune? The same task, the same split, every method, one verdict.",
-    epilog="Start with: harness validate support_tickets · then: harness run support_tickets --limit 20",
+    epilog="Start with: harness demo · your own data: harness init FILE",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        print(f"harness {harness.__version__}")
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool, typer.Option("--version", help="Print the version.", is_eager=True, callback=_print_version)
+]
+
+
+@app.callback()
+def _options(version: Version = False) -> None:
+    """Options that stand before a command."""
 
 
 def register() -> None:

@@ -2,29 +2,57 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from harness.tasks.columns import Column
+    from harness.tasks.validation_report import Shown
+
+LONGEST = 300
+"""Characters of a message that are shown."""
 
 
 def init(
     data: Annotated[
         str,
         typer.Argument(
-            help="CSV, TSV, JSON(L) or Parquet file, a folder with train and test files, or a hub data set."
+            help="CSV, TSV, JSON(L), Parquet or .xlsx file; a folder or .zip with train and test files or with a "
+            "folder of texts per label; or a hub data set."
         ),
     ],
     name: Annotated[str | None, typer.Option(help="The task's name. Default: from the data.")] = None,
     into: Annotated[Path, typer.Option(help="Where task folders are kept.")] = Path("tasks"),
-    target: Annotated[str | None, typer.Option(help="Column with the answer. Default: guessed.")] = None,
+    target: Annotated[
+        str | None, typer.Option(help="Column with the answer, or a path into it: answers.text.0.")
+    ] = None,
     input_: Annotated[
         list[str] | None, typer.Option("--input", help="Input column (repeatable). Default: guessed.")
     ] = None,
+    group: Annotated[
+        str | None, typer.Option(help="Column whose equal rows belong together, such as a customer.")
+    ] = None,
+    context_ids: Annotated[
+        str | None, typer.Option(help="Column with the ids of the documents that hold the answer.")
+    ] = None,
+    corpus: Annotated[
+        Path | None, typer.Option(help="What retrieval reads: a folder of .md and .txt, or a .jsonl file.")
+    ] = None,
+    instructions: Annotated[
+        str | None, typer.Option(help="What every prompt starts with (Jinja2). Default: from the format.")
+    ] = None,
+    format_: Annotated[
+        str | None, typer.Option("--format", help="text, choice, number, json_schema … Default: guessed.")
+    ] = None,
+    primary: Annotated[str | None, typer.Option(help="The scorer that decides. Default: guessed.")] = None,
     limit_rows: Annotated[
         int | None, typer.Option(min=1, help="Use only so many rows of each file, evenly spaced.")
     ] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of a text file, such as latin-1.")] = "utf-8",
+    sheet: Annotated[str | None, typer.Option(help="Sheet of an .xlsx workbook.")] = None,
     train_size: Annotated[
         int | None, typer.Option(min=1, help="Rows for train. Default: all others, at most 2,000.")
     ] = None,
@@ -48,6 +76,8 @@ def init(
       harness init tickets.csv --target category
 
       harness init questions.jsonl --name faq --test-size 200
+
+      harness init faq.csv --corpus manuals/ --context-ids page --group customer
     """
     import json as jsonlib
 
@@ -59,8 +89,15 @@ def init(
         name=name,
         target=target,
         inputs=tuple(input_ or ()),
+        group=group,
+        context_ids=context_ids,
+        corpus=corpus,
+        instructions=instructions,
+        format=format_,
+        primary=primary,
         limit_rows=limit_rows,
         encoding=encoding,
+        sheet=sheet,
         sizes={split: size for split, size in sizes.items() if size is not None},
         seed=seed,
         force=force,
@@ -71,7 +108,28 @@ def init(
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     print(f"wrote {made.folder / 'task.yaml'}: {counts}")
-    for line in made.guesses:
+    for line in (*_table(made.columns), *made.guesses):
+        print(f"  {line}")
+    for line in _rendered(made.example):
         print(f"  {line}")
     print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")
     print(f"  harness diagnose {made.handle} --limit 20\n  harness run {made.handle} --limit 20")
+
+
+def _rendered(example: Shown | None) -> list[str]:
+    """One example as a model will see it, a line for each message."""
+    if example is None:
+        return []
+    messages = [(message.role, message.content) for message in example.messages]
+    texts = ((role, " ⏎ ".join(text.splitlines())) for role, text in [*messages, ("target", example.target)])
+    lines = (f"  {role}: {text if len(text) <= LONGEST else text[:LONGEST] + '…'}" for role, text in texts)
+    return [f"example {example.id}, as a model sees it (harness validate shows all of it):", *lines]
+
+
+def _table(columns: Sequence[Column]) -> list[str]:
+    """What becomes of each column, aligned."""
+    rows = (
+        [("column", "becomes", "because"), *((c.name, c.role, c.reason) for c in columns)] if columns else []
+    )
+    first = max((len(name) for name, _, _ in rows), default=0)
+    return [f"{name:<{first}}  {role:<12}  {reason}".rstrip() for name, role, reason in rows]

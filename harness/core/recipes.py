@@ -12,6 +12,7 @@ from typing import Any
 
 import yaml
 
+from harness.core import shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import build
 from harness.core.protocols import Base, Data, Program, Weights
@@ -20,7 +21,7 @@ from harness.core.text import whole
 SLOTS = ("data", "base", "weights", "program")
 MAX_NODES = 100_000
 """Values in a file once its aliases are written out: thirty doublings of one name fill any memory."""
-FOLDER = Path(__file__).resolve().parents[2] / "baselines"
+FOLDER = shipped.ROOT / "baselines"
 
 
 @dataclass(frozen=True, kw_only=True)

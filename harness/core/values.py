@@ -6,6 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+NO_ANSWER = "no answer"
+"""The target of a question that has none: an answer of its own, which can be right or wrong."""
+
+
+@dataclass(frozen=True)
+class Message:
+    role: Literal["system", "user", "assistant"]
+    content: str
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -19,6 +28,13 @@ class Example:
     group: str | None = None
     """Examples of one group are not independent: intervals are clustered by it."""
     meta: Mapping[str, Any] = field(default_factory=dict)
+    turns: tuple[Message, ...] = ()
+    """Earlier turns of the conversation, oldest first; `input` is the user turn that is answered."""
+
+    @property
+    def question(self) -> tuple[Mapping[str, Any], tuple[Message, ...]]:
+        """Everything that is asked: two examples with equal questions are copies of each other."""
+        return self.input, self.turns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,12 +44,6 @@ class Document:
     id: str
     text: str
     title: str = ""
-
-
-@dataclass(frozen=True)
-class Message:
-    role: Literal["system", "user", "assistant"]
-    content: str
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -79,7 +79,13 @@ def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
 
 
 def _shot(task: Task, example: Example) -> Row:
-    return {"id": example.id, "input": dict(example.input), "answer": task.format.render(example.target)}
+    turns = {"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}
+    return {
+        "id": example.id,
+        **turns,
+        "input": dict(example.input),
+        "answer": task.format.render(example.target),
+    }
 
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:

@@ -155,6 +155,8 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
         return tuple(messages)
     if len(messages) == 1:
         return (Message("user", messages[0].content),)
+    if messages[1].role != "user":
+        return (Message("user", messages[0].content), *messages[1:])
     first = Message("user", f"{messages[0].content}\n\n{messages[1].content}")
     return (first, *messages[2:])
 

@@ -14,6 +14,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from harness.core import shipped
 from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.secrets import HIDDEN, hidden
@@ -46,8 +47,10 @@ def record() -> dict[str, Any]:
 
 @cache
 def git() -> dict[str, Any]:
-    """The harness's own commit and whether its files differ from it; empty outside git."""
-    folder = Path(__file__).resolve().parents[2]
+    """The harness's own commit and whether its files differ from it; empty outside git and where it is installed."""
+    if shipped.INSTALLED:
+        return {}  # an environment inside somebody's repository says nothing about the harness
+    folder = shipped.ROOT
 
     def ask(*words: str) -> str | None:
         done = subprocess.run(

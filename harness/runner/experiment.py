@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.core import recipes
+from harness.core import recipes, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.recipes import Recipe
 
@@ -46,11 +46,12 @@ class Experiment:
 
 
 def from_file(path: Path) -> Experiment:
-    """Read an experiment file.
+    """Read an experiment file; a bare name that is no file here may be a shipped one, such as demo.yaml.
 
     Raises:
         ConfigError: missing or malformed file, unknown key, unknown recipe or setting.
     """
+    path = shipped.experiment_file(path)
     raw = recipes.read_yaml(path)
     known = list(ExperimentFile.model_fields)
     for key in raw:

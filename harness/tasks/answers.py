@@ -7,16 +7,20 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import yaml
 from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
-from harness.core.values import Example, Parsed
+from harness.core.values import NO_ANSWER, Example, Parsed
 from harness.tasks import sources, task_file
 from harness.tasks.row_layouts import Placed
 from harness.tasks.task_file import TaskFile
+
+SHORT = 64
+"""Characters of the longest target that is remembered while targets are checked."""
 
 
 def build_format(source: TaskFile, path: Path) -> Format:
@@ -28,8 +32,20 @@ def build_format(source: TaskFile, path: Path) -> Format:
     spec = source.format if isinstance(source.format, str) else source.format.model_dump()
     if isinstance(spec, dict) and isinstance(spec.get("schema"), str):
         spec["schema"] = _schema(sources.within(path.parent, spec["schema"]))
+    if isinstance(spec, dict) and "choices" in spec:
+        _refuse_bare_words(path)
     form: Format = _built("formats", spec, path, ["format"])
     return form
+
+
+def _refuse_bare_words(path: Path) -> None:
+    for word, line in task_file.bare_words(path, ["format", "choices"]):
+        raise ConfigError(
+            f"format.choices: a bare {word} is not text in YAML, but {yaml.safe_load(word)!r}",
+            file=path,
+            line=line,
+            remedy=f"quote it: '{word}'",
+        )
 
 
 def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any:
@@ -81,22 +97,48 @@ def settle_all(
     """Examples whose targets are values of the format, and what is wrong with those that are not."""
     faults: list[ConfigError] = []
     settled: dict[str, tuple[Example, ...]] = {}
+    known: dict[str, tuple[Any, str]] = {}
     for split, part in placed.items():
         examples = []
         for item in part:
-            target, fault = settle(item.example.target, form)
-            examples.append(replace(item.example, target=target))
+            target, fault = _settled_once(item.example.target, form, known)
+            meta = _settled_meta(item.example, form)
+            examples.append(replace(item.example, target=target, meta=meta))
             if fault:
                 faults.append(item.source.error(f"target fails the task's format: {fault}"))
         settled[split] = tuple(examples)
     return settled, faults
 
 
+def _settled_once(target: Any, form: Format, known: dict[str, tuple[Any, str]]) -> tuple[Any, str]:
+    """As `settle`; a short text that repeats, such as a label, is read once."""
+    if not isinstance(target, str) or len(target) > SHORT:
+        return settle(target, form)
+    if target not in known:
+        known[target] = settle(target, form)
+    value, fault = known[target]
+    return (value, fault) if isinstance(value, str | int | float) else settle(target, form)
+
+
+def _settled_meta(example: Example, form: Format) -> Mapping[str, Any]:
+    """The meta data with a rejected answer trimmed as targets are; one that is not in the format stays a text."""
+    worse = example.meta.get("rejected")
+    if worse is None:
+        return example.meta
+    settled, fault = settle(worse, form)
+    if fault:
+        settled = worse.strip() if isinstance(worse, str) else worse
+    return {**example.meta, "rejected": settled}
+
+
 def settle(target: Any, form: Format) -> tuple[Any, str]:
     """A target as the format reads it back, and why it does not (empty when it does).
 
-    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads.
+    A cell of a table holds objects and numbers as text; a text becomes the value that the format reads. An
+    empty list that is no value of the format means that there is no answer, which is an answer of its own.
     """
+    if target == [] and not _is_value([], form):
+        return settle(NO_ANSWER, form)
     if isinstance(target, str):
         direct = form.parse(target)
         if isinstance(direct, Parsed) and isinstance(direct.value, dict | list):
@@ -110,6 +152,14 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
         return (found.value if isinstance(target, str) else target), ""
     at = f" at {found.path}" if found.path else ""
     return target, f"{found.reason}{at} (got {_short(answer)})"
+
+
+def _is_value(target: Any, form: Format) -> bool:
+    """Whether a target can be written in the format and read again."""
+    try:
+        return isinstance(form.parse(form.render(target)), Parsed)
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        return False
 
 
 def _short(value: Any) -> str:

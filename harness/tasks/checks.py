@@ -15,11 +15,11 @@ from typing import Literal
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import near_duplicates, templates
+from harness.tasks import missing, near_duplicates, templates
 from harness.tasks.splits import normalise
 
-NEAR_LIMIT = 3_000_000
-"""Characters up to which near-duplicates are looked for; more would take minutes and gigabytes."""
+NEAR_LIMIT = 30_000_000
+"""Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
 
 FEW_TESTS = 100
 
@@ -69,6 +69,7 @@ def problems(task: Task) -> list[Problem]:
         *(_leak(texts, split) for split in ("test", "dev")),
         *_near_leaks(texts),
         *_missing_documents(task),
+        *_not_a_number(task),
         *_unseen_labels(task),
         _sorted_by_label(task),
         *_sizes(task),
@@ -96,18 +97,25 @@ def too_long(
 ) -> list[Problem]:
     """Answers that `max_new_tokens` cuts off, and prompts that leave them no room in the context.
 
-    `prompts` and `answers` are lengths in tokens, by example id.
+    `prompts` and `answers` are lengths in tokens, by example id; of a large split they hold some rows only,
+    the longest among them.
     """
     found = []
     for split, part in task.splits.items():
         level: Level = "error" if split == "test" else "warning"
+        measured = [e for e in part if e.id in prompts]
+        at_least = "at least " if len(measured) < len(part) else ""
         cut = [e.id for e in part if answers.get(e.id, 0) > task.max_new_tokens]
         if cut:
-            message = f"{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
+            message = (
+                f"{at_least}{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
+            )
             found.append(_problem(level, "max_new_tokens", message, cut))
-        over = [e.id for e in part if context is not None and prompts[e.id] + answers.get(e.id, 0) > context]
+        over = [
+            e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
+        ]
         if over:
-            message = f"{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
+            message = f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
             found.append(_problem(level, "context", message, over))
     return found
 
@@ -125,8 +133,13 @@ def labels(task: Task) -> Labels | None:
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
-    """What two examples must share to be duplicates: the normalised user message, by id."""
-    return {example.id: normalise(templates.render(task.input, example.input)) for example in part}
+    """What two examples must share to be duplicates: the normalised turns of the user and assistant, by id."""
+    return {example.id: normalise(_conversation(task, example)) for example in part}
+
+
+def _conversation(task: Task, example: Example) -> str:
+    turns = [turn.content for turn in example.turns]
+    return "\n".join([*turns, templates.render(task.input, example.input)])
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
@@ -160,13 +173,24 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
         yield _problem("note", "near leak", message, ())
         return
     exact = set(train.values())
-    for split in ("test", "dev"):
-        others = {key: text for key, text in texts.get(split, {}).items() if text not in exact}
-        pairs = near_duplicates.near(train, others)
-        if pairs:
-            message = f"{len(pairs)} {split} inputs are nearly a train input (8-gram Jaccard ≥ {near_duplicates.THRESHOLD})"
-            shown = (f"{pair.right}≈{pair.left}" for pair in pairs)
-            yield _problem("warning", f"near leak train/{split}", message, shown)
+    held_out = {
+        split: {key: text for key, text in texts.get(split, {}).items() if text not in exact}
+        for split in ("test", "dev")
+    }
+    pairs = near_duplicates.near(
+        train, {key: text for part in held_out.values() for key, text in part.items()}
+    )
+    for split, part in held_out.items():
+        alike = [pair for pair in pairs if pair.right in part]
+        if alike:
+            count = f"{len(alike)} {split} inputs are nearly a train input"
+            remedy = (
+                "if they belong together, name the column that says so: init --group COLUMN, or map: group"
+            )
+            message = f"{count} (8-gram Jaccard ≥ {near_duplicates.THRESHOLD}); {remedy}"
+            yield _problem(
+                "warning", f"near leak train/{split}", message, (f"{p.right}≈{p.left}" for p in alike)
+            )
 
 
 def _missing_documents(task: Task) -> Iterable[Problem]:
@@ -183,6 +207,15 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
             names = ", ".join(missing[:5])
             message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
             yield _problem("error", "context_ids", message, bad)
+
+
+def _not_a_number(task: Task) -> Iterable[Problem]:
+    """Inputs in which a missing value was written as a text, which the model would read as a word."""
+    for split, part in task.splits.items():
+        ids = [e.id for e in part if any(value in missing.SPELLED for value in e.input.values())]
+        if ids:
+            message = f"{len(ids)} {split} inputs hold the text nan for a missing value: leave the cell empty"
+            yield _problem("warning", "nan", message, ids)
 
 
 def _unseen_labels(task: Task) -> Iterable[Problem]:

@@ -1,4 +1,4 @@
-"""What a table is about, guessed from its column names and values; every guess says so.
+"""The format and scorers of a task, guessed from its targets; every guess says so.
 
 The guesses are a start to edit, never a silent decision: `harness init` prints them and writes them
 into the task file.
@@ -8,28 +8,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import Spec
 from harness.core.values import Example
-from harness.tasks import schema_inference
-from harness.tasks.sources import Located
-from harness.tasks.task_file import MapFile
+from harness.tasks import code, instructions, schema_inference
 
-# fmt: off
-TARGETS = (
-    "target", "label", "category", "answer", "output", "completion", "response", "intent", "class",
-    "sentiment", "label_text", "final_decision", "summary", "expected", "gold", "y",
-)
-INPUTS = (
-    "input", "text", "question", "query", "sentence", "utterance", "instruction", "prompt",
-    "message", "content", "body", "title", "context", "passage", "document", "contexts", "choices", "options",
-    "premise", "hypothesis", "review",
-)
-# fmt: on
-IDS = ("id", "uid", "uuid", "guid", "idx", "index", "pmid", "example_id", "sample_id")
 MAX_CHOICES = 200
 MAX_CHOICE_LENGTH = 64
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")
@@ -41,50 +27,55 @@ class Answer:
     """The format of a task's answers: its spec, and what goes with it."""
 
     spec: dict[str, Any]
-    scorers: tuple[str, ...]
-    instructions: str
+    scorers: tuple[Spec, ...]
+    """The first is the primary one."""
     why: str
+    instructions: str = ""
+    """Empty until they are written for the targets of train."""
     schema: dict[str, Any] | None = None
 
+    @property
+    def primary(self) -> str:
+        return scorer_name(self.scorers[0])
 
-def columns(rows: Sequence[Located], target: str | None, inputs: Sequence[str]) -> tuple[MapFile, list[str]]:
-    """Which columns are input and target, and what was guessed. Named columns are taken as given.
 
-    Raises:
-        ConfigError: a named column is missing, or nothing points to a target.
+EXACT: Spec = {"kind": "exact", "normalise": False}
+"""Of code every character counts: SQuAD's normalisation drops punctuation, case and articles."""
+
+
+def scorer_name(spec: Spec) -> str:
+    """The kind of a scorer's spec."""
+    return spec if isinstance(spec, str) else str(spec["kind"])
+
+
+def answer(
+    examples: Sequence[Example], splits: Mapping[str, Sequence[Example]] | None = None, kind: str = ""
+) -> Answer:
+    """The format that fits the targets: objects, numbers, a few short labels, code, or text.
+
+    Args:
+        examples: all of them, which the format must fit.
+        splits: those of train, from which alone a schema is inferred, and of the other splits, which it
+            must accept. Default: all are train.
+        kind: the kind of format that the user asked for; empty: guess.
     """
-    known = list(rows[0].row)
-    for name in (*inputs, *([target] if target else [])):
-        if name not in known:
-            raise ConfigError(f"no column '{name}'", file=rows[0].file, remedy=nearest(name, known))
-    said = []
-    if target is None:
-        target = _target(rows, [name for name in known if name not in inputs])
-        said.append(f"target: column '{target}'")
-    if not inputs:
-        inputs = _inputs(known, target)
-        said.append(f"input: {', '.join(repr(name) for name in inputs)}")
-    identity = next((name for name in known if name.lower() in IDS and _unique(rows, name)), None)
-    if identity:
-        said.append(f"id: column '{identity}'")
-    single = inputs[0] if len(inputs) == 1 else None
-    fields = {re.sub(r"\W", "_", name): name for name in inputs}
-    return MapFile(input=single or fields, target=target, id=identity), said
-
-
-def answer(examples: Sequence[Example]) -> Answer:
-    """The format that fits the targets: objects, numbers, a few short labels, or text."""
     targets = [example.target for example in examples]
-    if all(isinstance(as_object(target), dict) for target in targets):
-        return _objects(targets)
-    if all(_is_number(target) for target in targets):
+    if kind == "json_schema" or (not kind and all(isinstance(as_object(target), dict) for target in targets)):
+        return _objects(splits or {"train": examples})
+    if kind == "number" or (not kind and all(_is_number(target) for target in targets)):
         return _numbers(targets)
+    if kind == "choice":
+        return _choices(sorted({as_label(target) for target in targets}))
+    if kind and kind != "text":
+        return Answer(
+            spec={"kind": kind}, scorers=(EXACT,), instructions="Write the answer.", why="named by --format"
+        )
     if any(isinstance(target, list) for target in targets):
         return _texts([str(target) for target in targets])
     texts = [as_label(target) for target in targets]
     distinct = sorted(set(texts))
     short = all(len(text) <= MAX_CHOICE_LENGTH and "\n" not in text for text in distinct)
-    if short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
+    if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
         return _choices(distinct)
     return _texts(texts)
 
@@ -97,7 +88,8 @@ def convert(target: Any, spec: dict[str, Any]) -> Any:
     if spec["kind"] == "json_schema":
         return as_object(target)
     if spec["kind"] == "number":
-        return json.loads(target.strip().removeprefix("+")) if isinstance(target, str) else target
+        is_text = isinstance(target, str) and _is_number(target)
+        return json.loads(target.strip().removeprefix("+")) if is_text else target
     accepted = isinstance(target, list) and all(isinstance(item, str) for item in target)
     return target if accepted else as_label(target)
 
@@ -117,83 +109,55 @@ def as_label(target: Any) -> str:
     return target.strip() if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
-def _target(rows: Sequence[Located], known: Sequence[str]) -> str:
-    named = {name.lower(): name for name in known}
-    for name in TARGETS:
-        if name in named:
-            return named[name]
-    plain = not any(isinstance(value, list) for located in rows[:100] for value in located.row.values())
-    if len(known) == 2 and plain:
-        return min(known, key=lambda name: len({str(located.row.get(name)) for located in rows}))
-    raise ConfigError(
-        f"cannot tell which column is the answer (columns: {', '.join(known)})",
-        file=rows[0].file,
-        remedy="say it with --target COLUMN",
-    )
-
-
-def _inputs(known: Sequence[str], target: str) -> list[str]:
-    others = [name for name in known if name != target and name.lower() not in IDS]
-    chosen = [name for name in others if name.lower() in INPUTS] or others
-    if not chosen:
-        raise ConfigError(f"no column is left for the input beside '{target}'", remedy="--input COLUMN")
-    return chosen
-
-
-def _unique(rows: Sequence[Located], name: str) -> bool:
-    values = [located.row.get(name) for located in rows]
-    whole = all(value not in (None, "") for value in values)
-    return whole and len({str(value) for value in values}) == len(values)
-
-
 def _is_number(target: Any) -> bool:
     if isinstance(target, str):
         return NUMBER.fullmatch(target.strip()) is not None
     return isinstance(target, int | float) and not isinstance(target, bool)
 
 
-def _objects(targets: Sequence[Any]) -> Answer:
-    schema = schema_inference.schema([as_object(target) for target in targets])
-    keys = ", ".join(schema["properties"])
+def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
+    targets = {split: [as_object(example.target) for example in part] for split, part in splits.items()}
+    held_out = [target for split, part in targets.items() if split != "train" for target in part]
+    schema, refused = schema_inference.fitting(targets["train"], held_out)
     return Answer(
         spec={"kind": "json_schema", "schema": "schema.json"},
         scorers=("fields", "exact"),
-        instructions=f"Answer with one JSON object and nothing else. Its keys: {keys}.",
-        why="every target is a JSON object; the schema is inferred from all of them",
+        why=f"every target is a JSON object; the schema is inferred from train alone{refused}",
         schema=schema,
     )
 
 
 def _numbers(targets: Sequence[Any]) -> Answer:
     distinct = len({str(target).strip() for target in targets})
-    hint = f" (only {distinct} distinct: if they are classes, make it a choice)" if distinct <= 10 else ""
+    hint = f" (only {distinct} distinct: if they are classes: --format choice)" if distinct <= 10 else ""
     return Answer(
         spec={"kind": "number"},
         scorers=("exact",),
-        instructions="Answer with a number and nothing else.",
         why=f"every target is a number{hint}",
     )
 
 
 def _choices(distinct: list[str]) -> Answer:
-    listed = "\n".join(f"- {label}" for label in distinct)
-    if "{{" in listed or "{%" in listed or "{#" in listed:
-        listed = f"{{% raw %}}{listed}{{% endraw %}}"
     folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
-        instructions=f"Choose the label that fits. Answer with one label and nothing else. Labels:\n{listed}",
         why=f"{len(distinct)} distinct short targets",
     )
 
 
 def _texts(texts: Sequence[str]) -> Answer:
+    if (language := code.kind(texts)) is not None:
+        return Answer(
+            spec={"kind": "sql" if language == "sql" else "text"},
+            scorers=(EXACT, "rouge"),
+            instructions=instructions.code(code.NOUNS[language]),
+            why=f"targets are {code.NOUNS[language]}, compared character by character",
+        )
     words = sorted(len(text.split()) for text in texts)[len(texts) // 2]
     brief = words <= 10
     return Answer(
         spec={"kind": "text"},
         scorers=("f1", "exact", "contains") if brief else ("f1",),
-        instructions="Answer in as few words as possible." if brief else "Write the answer.",
         why=f"targets are free text, {words} words in the median",
     )

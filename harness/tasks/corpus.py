@@ -8,6 +8,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.values import Document
 from harness.tasks import sources
+from harness.tasks.located import Located
 
 SUFFIXES = (".md", ".txt")
 
@@ -36,9 +37,13 @@ def read(path: Path, encoding: str = "utf-8") -> tuple[Document, ...]:
     return tuple(documents)
 
 
+def paths(folder: Path) -> list[Path]:
+    """The files of a corpus folder that are documents."""
+    return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.name[0] != ".")
+
+
 def _folder(folder: Path, encoding: str) -> list[Document]:
-    paths = sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.name[0] != ".")
-    texts = [(path.stem, sources.read_text(path, encoding)) for path in paths]
+    texts = [(path.stem, sources.read_text(path, encoding)) for path in paths(folder)]
     return [Document(id=name, text=text.strip(), title=_title(text)) for name, text in texts]
 
 
@@ -47,7 +52,7 @@ def _title(text: str) -> str:
     return heading.group(1) if heading else ""
 
 
-def _document(located: sources.Located) -> Document:
+def _document(located: Located) -> Document:
     row = located.row
     for key in ("id", "text"):
         if row.get(key) in (None, ""):

@@ -5,27 +5,37 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
-from harness.core.values import Example
+from harness.core.secrets import hidden
+from harness.core.values import Document, Example
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
 from harness.tasks import (
     column_inference,
+    folders,
+    instructions,
+    missing,
+    options,
+    pool,
+    recognized,
     row_layouts,
     sources,
     splits,
-    task_file,
     task_writer,
 )
+from harness.tasks.columns import Assignment, Chosen, Column, assign
+from harness.tasks.folders import ALIASES
 from harness.tasks.load import SPLITS, load
-from harness.tasks.sources import Located
+from harness.tasks.located import Located
+from harness.tasks.row_layouts import Placed
+from harness.tasks.validation_report import Shown, shown
 
-ALIASES = {"validation": "dev", "valid": "dev", "val": "dev", "training": "train", "testing": "test"}
 SHARES = {"test": 0.2, "dev": 0.1}
 MOST = {"train": 2000, "dev": 200, "test": 500}
 """Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
@@ -38,8 +48,15 @@ class Wish:
     name: str | None = None
     target: str | None = None
     inputs: tuple[str, ...] = ()
+    group: str | None = None
+    context_ids: str | None = None
+    corpus: Path | None = None
+    instructions: str | None = None
+    format: str | None = None
+    primary: str | None = None
     limit_rows: int | None = None
     encoding: str = "utf-8"
+    sheet: str | None = None
     sizes: Mapping[str, int] = field(default_factory=dict)
     seed: int = 0
     force: bool = False
@@ -53,6 +70,9 @@ class Made:
     folder: Path
     sizes: Mapping[str, int]
     guesses: tuple[str, ...]
+    columns: tuple[Column, ...] = ()
+    example: Shown | None = None
+    """One example as a model will see it."""
 
     @property
     def handle(self) -> str:
@@ -77,30 +97,121 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
-    pools, said = _pools(data, wish)
-    answer = column_inference.answer([example for part in pools.values() for example in part])
-    said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.scorers[0]}")
-    parts = {
-        split: [replace(e, target=column_inference.convert(e.target, answer.spec)) for e in part]
-        for split, part in _divide(pools, wish).items()
-    }
+    with working(f"reading {data}") as activity:
+        placed, documents, said, assignment = _pools(data, wish)
+        activity.now("splitting rows")
+        pools = {split: [item.example for item in part] for split, part in placed.items()}
+        everything = [example for part in pools.values() for example in part]
+        own = recognized.instructions(everything)
+        pools = recognized.without_shared_system(pools)
+        parts = _divide(pools, wish)
+        spec, extra = options.format_spec(wish.format)
+        answer = column_inference.answer(everything, parts, spec)
+        parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
+        text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
+        answer = replace(answer, instructions=text)
+        answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
+        said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
+        said += _notes(pools, parts, answer)
+        draft = _Draft(name, answer, parts, said, assignment, documents)
+        example = _write(folder, wish, draft, placed, activity)
+    sizes = {split: len(part) for split, part in parts.items()}
+    columns = assignment.columns
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=columns, example=example)
+
+
+def _instructions(
+    answer: column_inference.Answer,
+    train: Sequence[Example],
+    assignment: Assignment,
+    everything: Sequence[Example],
+) -> str:
+    """The instructions for targets of this format, where the rows bring none along."""
+    column = next(iter(assignment.names("target")), "")
+    text = answer.instructions or instructions.written(answer.spec, [e.target for e in train], column)
+    return text + (recognized.about_no_answer(everything) if answer.spec["kind"] == "text" else "")
+
+
+@dataclass(frozen=True)
+class _Draft:
+    """Everything that is written into a task folder."""
+
+    name: str
+    answer: column_inference.Answer
+    parts: Mapping[str, list[Example]]
+    said: Sequence[str]
+    assignment: Assignment
+    documents: Sequence[Document]
+
+
+def _write(
+    folder: Path, wish: Wish, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
+) -> Shown | None:
+    """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
+    activity.now(f"writing {folder}")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{task.name}-", dir=folder.parent))
+    try:
+        task_writer.files(draft, task.parts, task.answer)
+        keys = {
+            **task_writer.input_key(task.assignment.mapping),
+            **(
+                task_writer.corpus_key(wish.corpus, draft) or task_writer.documents_key(draft, task.documents)
+            ),
+        }
+        text = task_writer.task_yaml(task.name, task.answer, task.parts, task.said, keys=keys)
+        (draft / "task.yaml").write_text(text, encoding="utf-8")
+        try:
+            example = shown(load(draft))
+        except ConfigError as error:
+            raise _in_the_users_file(error, draft, task.parts, placed) from None
+        draft.chmod(0o755)
+        _move(draft, folder)
+        task_writer.editor_schema(folder.parent)
+        return example
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+
+
+def _in_the_users_file(
+    error: ConfigError, draft: Path, parts: Mapping[str, list[Example]], placed: Mapping[str, list[Placed]]
+) -> ConfigError:
+    """An error in a draft's file as one in the row that the user gave."""
+    path = Path(str(error.file))
+    split = path.name.removesuffix(".jsonl")
+    if path.parent == draft and split in parts and error.line is not None:
+        wanted = parts[split][error.line - 1].id
+        row = next(item.source for part in placed.values() for item in part if item.example.id == wanted)
+        return row.error(error.message, remedy=error.remedy)
+    where = next((part[0].source.file for part in placed.values() if part), None)
+    return ConfigError(
+        error.message, file=where if draft in (path, *path.parents) else path, remedy=error.remedy
+    )
+
+
+def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
+    """An example with its target as the format wants it, and its rejected answer trimmed like it."""
+    target = column_inference.convert(example.target, dict(spec))
+    rejected = example.meta.get("rejected")
+    meta = {**example.meta, "rejected": rejected.strip()} if isinstance(rejected, str) else example.meta
+    return replace(example, target=target, meta=meta)
+
+
+def _notes(
+    pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: column_inference.Answer
+) -> list[str]:
+    """What else a person should know of the splits."""
+    said = []
+    if answer.spec["kind"] == "choice":
+        shown = {e.target for e in parts["train"]}
+        unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
+        if unseen:
+            said.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
     given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
         said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
-    into.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{name}-", dir=into))
-    try:
-        task_writer.files(draft, parts, answer)
-        text = task_writer.task_yaml(name, answer, parts, said, schema=task_writer.schema_reference(folder))
-        (draft / "task.yaml").write_text(text, encoding="utf-8")
-        load(draft)
-        draft.chmod(0o755)
-        _move(draft, folder)
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
-    sizes = {split: len(part) for split, part in parts.items()}
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said))
+    return said
 
 
 def _name(data: str) -> str:
@@ -110,46 +221,81 @@ def _name(data: str) -> str:
     return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
 
 
-def _pools(data: str, wish: Wish) -> tuple[dict[str, list[Example]], list[str]]:
-    """Examples of each split that the data come in (`train` alone for one file), and what was guessed."""
-    found = {split: _thinned(part, wish.limit_rows) for split, part in _read(data, wish.encoding).items()}
+def _pools(
+    data: str, wish: Wish
+) -> tuple[dict[str, list[Placed]], tuple[Document, ...], list[str], Assignment]:
+    """Rows of each split that the data come in (`train` alone for one file), the corpus that came with them,
+    and what was guessed."""
+    source = _read(data, wish)
+    whole = source.parts
+    said = [*source.notes, *pool.line_counts(whole, wish.encoding)]
+    found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
     everything = [located for part in found.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
-    layout = None if wish.target or wish.inputs else row_layouts.detect(everything[0].row)
-    if layout is None:
-        mapping, said = column_inference.columns(everything, wish.target, wish.inputs)
-    else:
-        mapping, said = None, [f"rows: layout '{layout}'"]
-    pools: dict[str, list[Example]] = {}
+    chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
+    known = None if chosen.named else recognized.recognize(found)
+    if known is not None:
+        return known.pools, known.documents, [*said, *known.notes], Assignment()
+    if not chosen.named:
+        chosen = pool.native_names(chosen, everything[0].row)
+    assignment = assign(everything, chosen)
+    said += assignment.lines()
+    mapping = assignment.mapping
+    pools: dict[str, list[Placed]] = {}
     for split, part in found.items():
-        labelled = [located for located in part if _labelled(located, mapping)]
+        labelled = [located for located in part if pool.labelled(located, mapping)]
         if len(labelled) < len(part):
-            said.append(f"left out: {len(part) - len(labelled)} rows of {split} without input or target")
-        prefix = "row" if len(found) == 1 else split
-        pools[split] = [placed.example for placed in row_layouts.examples(labelled, prefix, mapping)]
-    return pools, said
+            left_out = [located for located in part if not pool.labelled(located, mapping)]
+            where = pool.places(left_out)
+            said.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
+        kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
+        if len(kept) < len(labelled):
+            said.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+        if mapping is not None:
+            kept, counts = missing.spelled(
+                [pool.filled(r, assignment) for r in kept], assignment.names("input")
+            )
+            said += [f"{split}: {missing.told(counts)}"] if counts else []
+        pools[split] = row_layouts.examples(kept, "row" if len(found) == 1 else split, mapping)
+    row_layouts.unique_ids([item for part in pools.values() for item in part])
+    return pools, (), said, assignment
 
 
-def _read(data: str, encoding: str) -> dict[str, list[Located]]:
-    path = local_copy(data, trusted=True) if is_url(data) else Path(data)
-    if path.is_dir():
-        files = {_split(p.stem): p for p in sorted(path.iterdir()) if p.suffix in sources.READERS}
-        found = {split: p for split, p in files.items() if split in SPLITS}
-        if "train" not in found:
-            raise ConfigError("no train file in this folder", file=path, remedy="name a data file instead")
-        return {split: sources.read(p, encoding) for split, p in found.items()}
-    if path.exists() or path.suffix in sources.READERS or data.startswith((".", "/", "~")):
-        return {"train": sources.read(path.expanduser(), encoding)}
-    known = {_split(name): name for name in sources.hub_splits(data)}
+def _read(data: str, wish: Wish) -> folders.SplitRows:
+    if is_url(data):
+        return _read_url(data, wish)
+    path = Path(data).expanduser()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return folders.read(path, wish.encoding, wish.sheet)
+    if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
+        return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
+    known: dict[str, str] = {}
+    for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
+        known.setdefault(folders.split_of(name), name)  # train before train_sft
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
-    return {split: sources.read_hub(data, name) for split, name in chosen.items()}
+    return folders.SplitRows(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
 
 
-def _split(name: str) -> str:
-    return ALIASES.get(name.lower(), name.lower())
+def _read_url(url: str, wish: Wish) -> folders.SplitRows:
+    """Rows of a copy, under the names that the user knows."""
+    copy = local_copy(url, trusted=True)
+
+    def original(path: Path) -> str:
+        return f"{hidden(url)}/{path.relative_to(copy)}" if path != copy else hidden(url)
+
+    try:
+        rows_of_copy = _read(str(copy), wish)
+    except ConfigError as error:
+        name = original(Path(str(error.file)))
+        raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
+    parts = {
+        split: [replace(row, file=original(Path(row.file))) for row in part]
+        for split, part in rows_of_copy.parts.items()
+    }
+    return replace(rows_of_copy, parts=parts)
 
 
 def _thinned(part: list[Located], limit: int | None) -> list[Located]:
@@ -159,23 +305,14 @@ def _thinned(part: list[Located], limit: int | None) -> list[Located]:
     return [part[i * len(part) // limit] for i in range(limit)]
 
 
-def _labelled(located: Located, mapping: task_file.MapFile | None) -> bool:
-    """Whether a row has both sides; a row of another layout is judged when it is read."""
-    if mapping is None:
-        return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
-    inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
-    values = [located.row.get(name) for name in inputs]
-    return located.row.get(str(mapping.target)) not in (None, "") and any(v not in (None, "") for v in values)
-
-
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
     """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
-    pool = pools["train"]
+    train = pools["train"]
     most = {**MOST, **wish.sizes}
-    shares = {split: min(MOST[split], splits.count(share, len(pool))) for split, share in SHARES.items()}
+    shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
-    parts = splits.cut(splits.items(pool), missing, wish.seed)
-    whole = {**pools, **{split: [pool[row] for row in part] for split, part in parts.items()}}
+    parts = splits.cut(splits.items(train), missing, wish.seed)
+    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
     return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.core.protocols import Format, Task
@@ -15,15 +16,17 @@ from harness.tasks import (
     answers,
     corpus,
     row_layouts,
+    schema_text,
     sources,
     splits,
     task_file,
     templates,
 )
+from harness.tasks.located import Located
 from harness.tasks.row_layouts import Placed
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
-FOLDER = Path(__file__).resolve().parents[2] / "tasks"
+FOLDER = shipped.ROOT / "tasks"
 SPLITS = ("train", "dev", "test")
 
 
@@ -54,8 +57,10 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     form = answers.build_format(source, path)
     scorers, primary = answers.build_scorers(source, path)
     settled, faults = answers.settle_all(placed, form)
-    documents = _corpus(source, path)
-    instructions, message = _templates(source, settled, path)
+    documents = _corpus(source, path) or row_layouts.documents(
+        item for part in placed.values() for item in part
+    )
+    instructions, message = _templates(source, settled, form, path)
     shown = {"instructions": instructions, "input": message, "max_new_tokens": source.max_new_tokens}
     task = Task(
         name=source.name or path.parent.name,
@@ -125,12 +130,12 @@ class _Reader:
     data: DataFile
     folder: Path
 
-    def read(self, name: str) -> list[sources.Located]:
+    def read(self, name: str) -> list[Located]:
         if self.data.hf:
             local = self.folder / self.data.hf
             hub = str(local) if local.is_dir() else self.data.hf
             return sources.read_hub(hub, name, self.data.config, self.data.revision)
-        return sources.read(sources.within(self.folder, name), self.data.encoding)
+        return sources.read(sources.within(self.folder, name), self.data.encoding, self.data.sheet)
 
 
 def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
@@ -185,17 +190,31 @@ def _corpus(source: TaskFile, path: Path) -> tuple[Document, ...]:
     return corpus.read(sources.within(path.parent, source.corpus)) if source.corpus else ()
 
 
-def _templates(source: TaskFile, settled: Mapping[str, Sequence[Example]], path: Path) -> tuple[str, str]:
+def _templates(
+    source: TaskFile, settled: Mapping[str, Sequence[Example]], form: Format, path: Path
+) -> tuple[str, str]:
     """The instructions and the user message, each tried on one example of every set of fields."""
     kinds = {tuple(example.input): example for part in settled.values() for example in part}
+    written = source.instructions or templates.default_instructions(kinds)
     templated = {
-        "instructions": source.instructions or templates.default_instructions(kinds),
+        "instructions": _with_schema(written, form, path) if source.schema_in_prompt else written,
         "input": source.input or templates.default_input(kinds),
     }
     for key, text in templated.items():
         for example in kinds.values():
             templates.check(text, example.input, key=key, file=path, line=task_file.line_of(path, [key]))
     return templated["instructions"], templated["input"]
+
+
+def _with_schema(instructions: str, form: Format, path: Path) -> str:
+    """The instructions with the format's schema, written into the template as text."""
+    schema = form.config().get("schema")
+    if not schema:
+        line = task_file.line_of(path, ["schema_in_prompt"])
+        message = f"schema_in_prompt: format '{form.name()}' has no schema"
+        raise ConfigError(message, file=path, line=line, remedy="leave it out, or give the format a schema")
+    shown = f"The answer has this form:\n{schema_text.compact(schema)}"
+    return "\n\n".join(filter(None, [instructions.rstrip(), templates.literal(shown)]))
 
 
 def _hash(
@@ -206,8 +225,13 @@ def _hash(
 ) -> str:
     """Digest of everything here that decides a result; scorers have their own part in a run's key."""
     examples = {
-        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta] for e in part]
+        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e)] for e in part]
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
     return digest({"splits": examples, "corpus": texts, "format": form.identity(), **shown})
+
+
+def _turns(example: Example) -> list[list[list[str]]]:
+    """The earlier turns as a part of the hash; nothing where there are none, so that other hashes stay."""
+    return [[[turn.role, turn.content] for turn in example.turns]] if example.turns else []

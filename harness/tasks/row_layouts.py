@@ -3,92 +3,157 @@
 from __future__ import annotations
 
 import difflib
+import itertools
+import json
 import keyword
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.errors import nearest
-from harness.core.values import Example
-from harness.tasks.sources import Located, Row
+from harness.core.errors import ConfigError, nearest
+from harness.core.values import Document, Example, Message
+from harness.tasks import layouts
+from harness.tasks.layouts import Converted
+from harness.tasks.layouts import _conversation as conversation
+from harness.tasks.located import Located, Row
 from harness.tasks.task_file import Columns, MapFile
 
 log = logging.getLogger(__name__)
 
-NATIVE = ("id", "input", "target", "context_ids", "group", "meta")
+EMPTY_INPUT, EMPTY_TARGET = "the input is empty", "the target is empty"
+NATIVE = ("id", "input", "target", "turns", "context_ids", "group", "meta")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """An example and the row it came from, so that what is wrong with it can be found."""
+    """An example and the row it came from, so that what is wrong with it can be found; and the documents
+    of the corpus that the row brings along."""
 
     example: Example
     source: Located
+    documents: tuple[Document, ...] = ()
 
 
-def examples(rows: Sequence[Located], split: str, mapping: MapFile | None) -> list[Placed]:
+def examples(
+    rows: Sequence[Located],
+    split: str,
+    mapping: MapFile | None,
+    refused: list[ConfigError] | None = None,
+) -> list[Placed]:
     """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
+
+    Args:
+        refused: takes the faults of rows that cannot be read, so that the others are read anyway.
 
     Raises:
         ConfigError: a missing column (with the nearest), or a row that does not fit the layout.
     """
     if not rows:
         return []
-    layout = "map" if mapping else _unmapped(rows[0])
-    if layout not in ("map", "native"):
-        log.warning("%s: detected rows of %s", rows[0].file, layout)
-    read = (lambda located: _mapped(located, mapping)) if mapping else LAYOUTS[layout]
-    return [_placed(read(located), located, split) for located in rows]
+    several_files = len({located.file for located in rows}) > 1
+    numbers = {id(located): i if several_files else located.number for i, located in enumerate(rows, 1)}
+    placed: list[Placed] = []
+    for located, part in _read(rows, mapping, refused):
+        for count, (row, documents) in enumerate(part, start=1):
+            number = f"{numbers[id(located)]}" + (f".{count}" if len(part) > 1 else "")
+            with _collected(refused):
+                placed.append(_placed(row, located, f"{split}-{number}", documents))
+    return placed
 
 
-def detect(row: Row) -> str | None:
-    """The layout of a row: native, messages, prompt/completion or chosen/rejected; None for none of these."""
-    if "input" in row and "target" in row:
-        return "native"
-    if "messages" in row:
-        return "messages"
-    if "prompt" in row and "completion" in row:
-        return "prompt/completion"
-    if "chosen" in row and "rejected" in row and ("prompt" in row or isinstance(row["chosen"], list)):
-        return "chosen/rejected"
-    return None
+Part = list[tuple[Row, tuple[Document, ...]]]
 
 
-def _unmapped(located: Located) -> str:
-    layout = detect(located.row)
-    if layout is not None:
-        return layout
+def _read(
+    rows: Sequence[Located], mapping: MapFile | None, refused: list[ConfigError] | None
+) -> Iterator[tuple[Located, Part]]:
+    """Each row with the examples in it, as rows of the native layout."""
+    if mapping is not None or is_native(rows[0].row):
+        for located in rows:
+            with _collected(refused):
+                yield located, [(_mapped(located, mapping) if mapping else _native(located), ())]
+        return
+    layout = layouts.detect(rows)
+    if layout is None:
+        raise _unmapped(rows[0])
+    if refused is None:  # `init` says it with the rest
+        log.warning("%s: detected rows of %s", rows[0].file, layout.title)
+    pairs: list[tuple[Located, Converted]] = []
+    for located in rows:
+        with _collected(refused):
+            pairs += [(located, converted) for converted in layout.convert(located)]
+    for _, group in itertools.groupby(layout.combine(pairs), key=lambda pair: id(pair[0])):
+        part = list(group)
+        yield part[0][0], [(converted.row(), converted.documents) for _, converted in part]
+
+
+@contextmanager
+def _collected(refused: list[ConfigError] | None) -> Iterator[None]:
+    """Keep a row's fault in `refused`, where there is such a list."""
+    try:
+        yield
+    except ConfigError as error:
+        if refused is None:
+            raise
+        refused.append(error)
+
+
+def is_native(row: Row) -> bool:
+    """Whether a row has the task file's own columns."""
+    return "input" in row and "target" in row
+
+
+def _unmapped(located: Located) -> ConfigError:
+    if reason := layouts.unsupported(located.row):
+        return located.error(*reason)
     missing = "target" if "input" in located.row else "input"
     remedy = f"{nearest(missing, located.row)}; say which is which under data: map: {{input: …, target: …}}"
-    raise located.error(f"no column '{missing}'", remedy=remedy)
+    return located.error(f"no column '{missing}'", remedy=remedy)
 
 
-def _placed(row: Row, located: Located, split: str) -> Placed:
-    """An example from a row that has the native layout."""
+def _placed(row: Row, located: Located, default: str, documents: tuple[Document, ...]) -> Placed:
+    """An example from a row that has the native layout; `default` is its id where it has none."""
     identity = row.get("id")
     group = row.get("group")
     example = Example(
-        id=f"{split}-{located.number}" if identity in (None, "") else str(identity),
+        id=default if identity in (None, "") else str(identity),
         input=_fields(row["input"], located),
         target=_target(row["target"], located),
         context_ids=_ids(row.get("context_ids"), located),
         group=None if group in (None, "") else str(group),
         meta=row.get("meta") or {},
+        turns=_turns(row.get("turns"), located),
     )
-    return Placed(example=example, source=located)
+    return Placed(example=example, source=located, documents=documents)
 
 
-def _mapped(located: Located, mapping: MapFile | None) -> Row:
-    assert mapping is not None
+def _mapped(located: Located, mapping: MapFile) -> Row:
     single = isinstance(mapping.input, str)
-    optional = {"id": mapping.id, "group": mapping.group, "context_ids": mapping.context_ids}
+    optional = {"id": mapping.id, "group": mapping.group, "turns": mapping.turns}
+    fields = {"input": column(located, mapping.input)} if single else _columns(located, mapping.input)
+    system = {"system": column(located, mapping.system)} if mapping.system else {}
+    rejected = {"rejected": column(located, mapping.rejected)} if mapping.rejected else {}
     return {
-        "input": {"input": column(located, mapping.input)} if single else _columns(located, mapping.input),
-        "target": _columns(located, mapping.target),
-        "meta": {name: column(located, name) for name in mapping.meta},
+        "input": {**system, **fields},
+        "target": _columns(located, mapping.answer),
+        "meta": {**{name: column(located, name) for name in mapping.meta}, **rejected},
         **{key: column(located, name) for key, name in optional.items() if name is not None},
+        **({"context_ids": _listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
     }
+
+
+def _listed(value: Any) -> Any:
+    """The ids in a cell of a table: a JSON list, or separated by semicolons."""
+    if not isinstance(value, str):
+        return value
+    if value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return [part.strip() for part in value.split(";") if part.strip()]
 
 
 def _columns(located: Located, columns: Columns) -> Any:
@@ -105,18 +170,28 @@ def column(located: Located, name: Columns) -> Any:
     Raises:
         ConfigError: no such column, with the nearest.
     """
-    row = located.row
+    value = reach(located.row, str(name), missing=_MISSING)
+    if value is _MISSING:
+        raise located.error(f"no column '{name}'", remedy=nearest(str(name), located.row))
+    return value
+
+
+def reach(row: Row, name: str, missing: Any = None) -> Any:
+    """The value of a column, or of a dotted path into objects and lists; `missing` where there is none."""
     if name in row:
-        return row[str(name)]
+        return row[name]
     value: Any = row
-    for part in str(name).split("."):
+    for part in name.split("."):
         if isinstance(value, dict) and part in value:
             value = value[part]
         elif isinstance(value, list) and part.isdecimal() and int(part) < len(value):
             value = value[int(part)]
         else:
-            raise located.error(f"no column '{name}'", remedy=nearest(str(name), row))
+            return missing
     return value
+
+
+_MISSING = object()
 
 
 def _native(located: Located) -> Row:
@@ -135,68 +210,10 @@ def _native(located: Located) -> Row:
     return {**row, "meta": {**meta, **extra}}
 
 
-def _messages(located: Located) -> Row:
-    return _conversation(located.row["messages"], located)
-
-
-def _completion(located: Located) -> Row:
-    prompt, answer = located.row["prompt"], located.row["completion"]
-    return _pair(prompt, answer, located)
-
-
-def _preference(located: Located) -> Row:
-    row = located.row
-    pair = _pair(row.get("prompt", []), row["chosen"], located)
-    rejected = row["rejected"]
-    text = _content(rejected[-1], located) if isinstance(rejected, list) and rejected else rejected
-    return {**pair, "meta": {"rejected": text}}
-
-
-def _pair(prompt: Any, answer: Any, located: Located) -> Row:
-    """A prompt and an answer, each a text or a list of messages."""
-    if isinstance(prompt, str) and isinstance(answer, str):
-        return {"input": prompt, "target": answer}
-    before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
-    after = [{"role": "assistant", "content": answer}] if isinstance(answer, str) else answer
-    if not isinstance(before, list) or not isinstance(after, list):
-        raise located.error("a prompt and its answer must be texts or lists of messages")
-    return _conversation([*before, *after], located)
-
-
-def _conversation(messages: Any, located: Located) -> Row:
-    """The last assistant turn is the target; what came before it is the input."""
-    if not isinstance(messages, list) or len(messages) < 2:
-        raise located.error("'messages' must be a list that ends with a question and its answer")
-    turns = [(_role(message, located), _content(message, located)) for message in messages]
-    if turns[-1][0] != "assistant":
-        raise located.error(f"the last message is from '{turns[-1][0]}'", remedy="it must be the assistant's")
-    system = "\n".join(content for role, content in turns if role == "system")
-    before = [(role, content) for role, content in turns[:-1] if role != "system"]
-    if not before:
-        raise located.error("no message from the user before the answer")
-    text = before[0][1] if len(before) == 1 else "\n".join(f"{role}: {content}" for role, content in before)
-    fields = {"system": system, "input": text} if system else {"input": text}
-    return {"input": fields, "target": turns[-1][1]}
-
-
-def _role(message: Any, located: Located) -> str:
-    role = message.get("role") if isinstance(message, dict) else None
-    if role not in ("system", "user", "assistant"):
-        raise located.error(f"a message's role must be system, user or assistant (got {role!r})")
-    return str(role)
-
-
-def _content(message: Any, located: Located) -> str:
-    content = message.get("content") if isinstance(message, dict) else None
-    if not isinstance(content, str):
-        raise located.error(f"a message's content must be a text (got {content!r})")
-    return content
-
-
 def _fields(value: Any, located: Located) -> dict[str, Any]:
     fields = value if isinstance(value, dict) else {"input": value}
     if not fields or (not isinstance(value, dict) and value in (None, "")):
-        raise located.error("the input is empty")
+        raise located.error(EMPTY_INPUT)
     for name in fields:
         if not str(name).isidentifier() or keyword.iskeyword(name):
             remedy = "rename it: map: {input: {good_name: column}}"
@@ -206,8 +223,18 @@ def _fields(value: Any, located: Located) -> dict[str, Any]:
 
 def _target(value: Any, located: Located) -> Any:
     if value is None or value == "":
-        raise located.error("the target is empty", remedy="leave the row out, or label it")
+        raise located.error(EMPTY_TARGET, remedy="leave the row out, or label it")
     return value
+
+
+def _turns(value: Any, located: Located) -> tuple[Message, ...]:
+    """Earlier turns: messages of user and assistant."""
+    if value in (None, "") or isinstance(value, tuple):
+        return value or ()
+    turns = conversation.parse(value, located, column="turns")
+    if any(turn.role == "system" for turn in turns):
+        raise located.error("a system message among 'turns'", remedy="make it a field of the input: system")
+    return conversation.merged(turns)
 
 
 def _ids(value: Any, located: Located) -> tuple[str, ...]:
@@ -219,12 +246,9 @@ def _ids(value: Any, located: Located) -> tuple[str, ...]:
     return tuple(str(item) for item in items)
 
 
-LAYOUTS: dict[str, Callable[[Located], Row]] = {
-    "native": _native,
-    "messages": _messages,
-    "prompt/completion": _completion,
-    "chosen/rejected": _preference,
-}
+def documents(placed: Iterable[Placed]) -> tuple[Document, ...]:
+    """The documents that rows bring along, each once, in the order of the rows."""
+    return tuple({document.id: document for item in placed for document in item.documents}.values())
 
 
 def unique_ids(placed: Sequence[Placed]) -> None:

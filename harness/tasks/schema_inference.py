@@ -1,10 +1,17 @@
-"""A JSON Schema from examples: what all of them satisfy, and not much more."""
+"""A JSON Schema from examples: what all of them satisfy, and not much more.
+
+Where it must accept further values, it is opened and never extended: no name or text that only those
+values hold gets into it.
+"""
 
 from __future__ import annotations
 
+import copy
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
+
+from jsonschema import Draft202012Validator
 
 MAX_ENUM = 20
 REPEATS = 5
@@ -15,6 +22,56 @@ def schema(values: Sequence[Any]) -> dict[str, Any]:
     """The schema that all `values` satisfy: types, keys (required where all have them), short enums."""
     body = _schema(values)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
+
+
+def fitting(train: Sequence[Any], others: Sequence[Any]) -> tuple[dict[str, Any], str]:
+    """The schema of `train`, opened until it accepts `others` too, and how many those were, in words."""
+    inferred = schema(train)
+    accepts = Draft202012Validator(inferred).is_valid
+    refused = [value for value in others if not accepts(value)]
+    opened = copy.deepcopy(inferred)
+    places: dict[str, None] = {}
+    for value in refused:
+        _open(opened, value, "$", places)
+    if not refused:
+        return inferred, ""
+    shown = ", ".join(list(places)[:5]) + (", …" if len(places) > 5 else "")
+    count = f"{len(refused):,} target{'s' if len(refused) > 1 else ''}"
+    return opened, f", which refuses {count} of dev or test: opened at {shown}"
+
+
+def _open(body: dict[str, Any], value: Any, path: str, places: dict[str, None]) -> None:
+    """Open a schema in place where it refuses `value`; `places` gathers where."""
+    types = body.get("type", [])
+    types = types if isinstance(types, list) else [types]
+    kind = _type(value)
+    if types and kind not in types and not (kind == "integer" and "number" in types):
+        kept = [name for name in types if not (kind == "number" and name == "integer")]
+        wider = sorted({*kept, kind})
+        body["type"] = wider[0] if len(wider) == 1 else wider
+        body.pop("enum", None)
+        places[path] = None
+    if "enum" in body and value not in body["enum"]:
+        del body["enum"]
+        places[path] = None
+    if isinstance(value, dict) and "properties" in body:
+        _open_object(body, value, path, places)
+    elif isinstance(value, list) and "items" in body:
+        for item in value:
+            _open(body["items"], item, f"{path}[]", places)
+
+
+def _open_object(body: dict[str, Any], value: dict[str, Any], path: str, places: dict[str, None]) -> None:
+    missing = [key for key in body["required"] if key not in value]
+    if missing:
+        body["required"] = [key for key in body["required"] if key not in missing]
+        places |= {f"{path}.{key}": None for key in missing}
+    for key, item in value.items():
+        if key in body["properties"]:
+            _open(body["properties"][key], item, f"{path}.{key}", places)
+        elif body["additionalProperties"] is not True:
+            body["additionalProperties"] = True
+            places[f"{path} (other keys)"] = None
 
 
 def _schema(values: Sequence[Any]) -> dict[str, Any]:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
+import gc
 import io
 import json
 import os
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,32 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
+from harness.tasks import missing, readers, tables
+from harness.tasks.encodings import read_text
+from harness.tasks.located import Located, Row
 
+UNREADABLE = {
+    ".xls": "save it as .xlsx or .csv",
+    ".ods": "save it as .xlsx or .csv",
+    ".gz": "unpack it: gunzip -k FILE",
+    ".bz2": "unpack it: bunzip2 -k FILE",
+    ".xz": "unpack it: unxz -k FILE",
+    ".zst": "unpack it: unzstd FILE",
+    ".tar": "unpack it: tar -xf FILE, and name the folder",
+    ".tgz": "unpack it: tar -xf FILE, and name the folder",
+    ".7z": "unpack it, and name the folder",
+    ".zip": "make a task of it: harness init FILE",
+    ".pdf": "write questions and answers as rows; its text can be a task's corpus",
+    ".docx": "write questions and answers as rows; its text can be a task's corpus",
+    ".arrow": "name the folder that the datasets library saved",
+    ".pkl": "pickled files can run code: save it as .parquet or .jsonl",
+    ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
+}
+"""What to do with files of kinds that hold rows elsewhere."""
 ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
 """Set to 1 by a user who trusts task files to name any file of the machine."""
-Row = dict[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Located:
-    """One row of a source: `number` counts rows from 1; `line` is its line in a text file."""
-
-    row: Row
-    file: str
-    number: int
-    line: int | None = None
-
-    def error(self, message: str, remedy: str = "") -> ConfigError:
-        """A ConfigError at this row."""
-        where = "" if self.line is not None else f"row {self.number}: "
-        return ConfigError(f"{where}{message}", file=self.file, line=self.line, remedy=remedy)
+FLAT = 100
+"""Brackets in a text of JSON below which it cannot be nested too deeply."""
 
 
 def within(folder: Path, name: str) -> Path:
@@ -58,50 +64,49 @@ def within(folder: Path, name: str) -> Path:
     return path
 
 
-def read(path: Path, encoding: str = "utf-8") -> list[Located]:
-    """Every row of a data file.
+def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[Located]:
+    """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
             (with its line).
     """
-    reader = READERS.get(path.suffix.lower())
-    if reader is None:
-        raise ConfigError(
-            f"cannot read '{path.suffix}' files", file=path, remedy=f"known: {', '.join(READERS)}"
-        )
+    suffix = path.suffix.lower()
+    if not is_readable(path):
+        remedy = UNREADABLE.get(suffix, f"known: {', '.join([*READERS, *readers.suffixes()])}")
+        raise ConfigError(f"cannot read '{path.suffix}' files", file=path, remedy=remedy)
     if not path.is_file():
-        beside = (
-            [p.name for p in path.parent.glob("*") if p.suffix in READERS] if path.parent.is_dir() else []
-        )
+        beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
-    return [
-        Located(row=row, file=str(path), number=number, line=line)
-        for number, (row, line) in enumerate(reader(path, encoding), start=1)
-    ]
-
-
-def read_text(path: Path, encoding: str = "utf-8") -> str:
-    """A text file without its byte order mark.
-
-    Raises:
-        ConfigError: missing, an unknown encoding, or not in that encoding: names the byte and its line.
-    """
-    try:
-        data = path.read_bytes()
-        return data.decode(encoding).removeprefix("\ufeff")
-    except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        remedy = (
-            f"convert it: iconv -f latin1 -t utf-8 {path.name} > converted{path.suffix}, "
-            f"or say so: data: {{encoding: latin-1}}"
+    file = str(path)
+    with _no_collection():
+        pairs = (
+            READERS[suffix](path, encoding)
+            if suffix in READERS
+            else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
         )
-        raise ConfigError(f"not {encoding.upper()} ({byte})", file=path, line=line, remedy=remedy) from None
-    except (LookupError, ValueError):
-        raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
+        rows = [
+            Located(row=row, file=file, number=number, line=line)
+            for number, (row, line) in enumerate(pairs, start=1)
+        ]
+    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
+
+
+def is_readable(path: Path) -> bool:
+    """Whether a file of this name can hold rows."""
+    return path.suffix.lower() in (*READERS, *readers.suffixes())
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the garbage collector, which looks at all rows again and again while they are made."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
@@ -121,10 +126,11 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
     place = f"{name}[{split}]"
-    return [
+    located = [
         Located(row=_plain(row | _labels(row, names)), file=place, number=number)
         for number, row in enumerate(rows, start=1)
     ]
+    return missing.emptied(located)
 
 
 def hub_splits(name: str, config: str | None = None, revision: str | None = None) -> list[str]:
@@ -158,12 +164,16 @@ def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
 def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     text = read_text(path, encoding)
     value = parsed(text, path)
-    rows = _rows_within(value)
+    from harness.tasks import layouts  # layouts read rows, which are defined here
+
+    of_layout = layouts.document_rows(value)
+    rows = _rows_within(value) if of_layout is None else of_layout
     if rows is None:
         raise ConfigError(
             "holds no rows", file=path, remedy="a list of objects, or an object of objects by id"
         )
-    lines = _lines(text) if isinstance(value, list) else [None] * len(rows)
+    in_list = isinstance(value, list) and len(value) == len(rows)
+    lines = _lines(text) if in_list else [None] * len(rows)
     for row, line in zip(rows, lines, strict=True):
         yield _object(row, path, line), line
 
@@ -175,7 +185,10 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
         ConfigError: not JSON (with the line), nested too deeply, or half a character.
     """
     try:
-        return whole(json.loads(text))
+        value = json.loads(text)
+        # Without escapes there are no halves of characters; deep nesting is found by the same walk.
+        plain = "\\u" not in text and text.count("[") + text.count("{") < FLAT
+        return value if plain else whole(value)
     except json.JSONDecodeError as error:
         remedy = "one object a line? name it .jsonl" if line is None and error.msg == "Extra data" else ""
         message = f"broken JSON: {error.msg} at column {error.colno}"
@@ -216,49 +229,13 @@ def _lines(text: str) -> list[int]:
         position = decoder.raw_decode(text, position)[1]
 
 
-def _csv(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    csv.field_size_limit(min(sys.maxsize, 2**31 - 1))
-    text = read_text(path, encoding)
-    header = text.partition("\n")[0]
-    delimiter = max(",;\t", key=header.count)
-    yield from _table(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter), path)
-
-
-def _table(reader: Any, path: Path) -> Iterator[tuple[Row, int]]:
-    names: list[str] = []
-    start = 1
-    try:
-        for cells in reader:
-            line, start = start, reader.line_num + 1
-            if not cells:
-                continue
-            if not names:
-                names = _header(cells, path, line)
-            elif len(cells) != len(names):
-                remedy = "quote cells that contain the delimiter"
-                message = f"{len(cells)} cells under {len(names)} columns"
-                raise ConfigError(message, file=path, line=line, remedy=remedy)
-            else:
-                yield dict(zip(names, cells, strict=True)), line
-    except csv.Error as error:
-        raise ConfigError(f"broken CSV: {error}", file=path, line=reader.line_num) from None
-
-
-def _header(names: list[str], path: Path, line: int) -> list[str]:
-    names = [name.strip() for name in names]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice or "" in names:
-        fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
-    return names
-
-
 def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: ARG001
     import pyarrow
     from pyarrow import parquet
 
     try:
-        table = parquet.read_table(path)
+        # A member of an archive has no name that pyarrow could open.
+        table = parquet.read_table(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
     except (pyarrow.ArrowInvalid, OSError) as error:
         raise ConfigError(f"not Parquet: {error}", file=path) from None
     for row in table.to_pylist():
@@ -277,11 +254,12 @@ def _object(row: Any, path: Path, line: int | None) -> Row:
     return row
 
 
+__all__ = ["Located", "hub_splits", "parsed", "read", "read_hub", "read_text", "within"]
 READERS: dict[str, Callable[[Path, str], Iterator[tuple[Row, int | None]]]] = {
     ".jsonl": _jsonl,
     ".ndjson": _jsonl,
     ".json": _json,
-    ".csv": _csv,
-    ".tsv": _csv,
+    ".csv": tables.read,
+    ".tsv": tables.read,
     ".parquet": _parquet,
 }

@@ -38,12 +38,17 @@ def items(examples: Sequence[Example]) -> list[Item]:
     few = len(set(labels)) <= len(labels) / 5
     return [
         Item(
-            text=canonical_json({name: _folded(value) for name, value in example.input.items()}),
+            text=_question(example),
             label=label if few else "",
             ties=() if example.group is None else (("group", example.group),),
         )
         for example, label in zip(examples, labels, strict=True)
     ]
+
+
+def _question(example: Example) -> str:
+    fields = canonical_json({name: _folded(value) for name, value in example.input.items()})
+    return "\n".join([*(_folded(turn.content) for turn in example.turns), fields])
 
 
 def _folded(value: Any) -> Any:

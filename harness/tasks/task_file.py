@@ -66,12 +66,37 @@ class SplitFile(_Strict):
 class MapFile(_Strict):
     """Which columns of foreign data hold what. A dotted name reaches into objects and lists: a.b.0"""
 
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"oneOf": [{"required": ["target"]}, {"required": ["chosen"]}]}
+    )
+
     input: Columns = Field(description="A column, a list of columns, or {field: column}.")
-    target: Columns = Field(description="The column with the answer, or {field: column} for an object.")
+    target: Columns | None = Field(
+        default=None, description="The column with the answer, or {field: column} for an object."
+    )
+    chosen: Columns | None = Field(default=None, description="The same as target, for preference pairs.")
+    rejected: str | None = Field(default=None, description="Column with an answer worse than the target.")
+    system: str | None = Field(default=None, description="Column with the row's system prompt.")
+    turns: str | None = Field(default=None, description="Column with the messages before the question.")
     id: str | None = Field(default=None, description="Column with unique ids; else ids are made from rows.")
     group: str | None = Field(default=None, description="Rows of one group are not independent.")
     context_ids: str | None = Field(default=None, description="Ids of the documents that hold the answer.")
     meta: list[str] = Field(default_factory=list, description="Columns to carry along for the report.")
+
+    @model_validator(mode="after")
+    def _one_answer(self) -> MapFile:
+        if self.target is None and self.chosen is None:
+            raise ValueError("names no answer: give target (or chosen) the column that holds it")
+        if self.target is not None and self.chosen is not None:
+            raise ValueError("'target' and 'chosen' are two names of the same: give one")
+        return self
+
+    @property
+    def answer(self) -> Columns:
+        """The column of the answer, by whichever of its names."""
+        answer = self.target if self.target is not None else self.chosen
+        assert answer is not None  # the validator has seen to it
+        return answer
 
 
 class DataFile(_Strict):
@@ -87,6 +112,7 @@ class DataFile(_Strict):
     split: SplitFile | None = None
     map: MapFile | None = None
     encoding: str = Field(default="utf-8", description="Encoding of text files, such as latin-1.")
+    sheet: str | None = Field(default=None, description="Sheet of an .xlsx workbook, by name.")
 
     @model_validator(mode="after")
     def _one_source(self) -> DataFile:
@@ -124,6 +150,9 @@ class TaskFile(_Strict):
     name: str = Field(default="", description="Default: the folder's name.", pattern=r"^[\w.-]*$")
     version: int = Field(default=1, description="Raise it when the task changes its meaning.")
     instructions: str = Field(default="", description="Jinja2; the system message.")
+    schema_in_prompt: bool = Field(
+        default=False, description="Show the format's schema, in compact form, after the instructions."
+    )
     input: str | None = Field(default=None, description="Jinja2; the user message. Default: the fields.")
     data: DataFile
     format: str | Spec = Field(default="text", description="What an answer looks like.")
@@ -166,6 +195,22 @@ def line_of(path: Path, place: Sequence[str | int]) -> int | None:
             node = node.value[part]
             line = node.start_mark.line + 1
     return line
+
+
+def bare_words(path: Path, place: Sequence[str | int]) -> list[tuple[str, int]]:
+    """Items of the list at `place` that YAML reads as something else than text, as written, with their lines:
+    a bare `yes` is true, `010` is 8, `2024-01-01` a date.
+    """
+    node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
+    for part in place:
+        pairs = node.value if isinstance(node, yaml.MappingNode) else []
+        node = next((value for key, value in pairs if key.value == str(part)), None)
+    items = node.value if isinstance(node, yaml.SequenceNode) else []
+    return [
+        (item.value, item.start_mark.line + 1)
+        for item in items
+        if isinstance(item, yaml.ScalarNode) and item.tag != "tag:yaml.org,2002:str"
+    ]
 
 
 def json_schema() -> dict[str, Any]:

@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import json
 import math
-import os
+import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from harness.core.values import Example
-from harness.tasks import task_file
+from harness.core.values import Document, Example
+from harness.tasks import corpus, task_file
 from harness.tasks.column_inference import Answer
+from harness.tasks.task_file import MapFile
+
+CORPUS = "corpus.jsonl"
 
 
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
@@ -26,10 +29,54 @@ def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) 
         (folder / "schema.json").write_text(text, encoding="utf-8")
 
 
+def documents_key(folder: Path, documents: Sequence[Document]) -> dict[str, str]:
+    """Write the corpus that came with the rows, where there is one, and name it."""
+    if not documents:
+        return {}
+    rows = ({"id": d.id, "title": d.title, "text": d.text} for d in documents)
+    lines = [json.dumps(row, ensure_ascii=False) + "\n" for row in rows]
+    (folder / CORPUS).write_text("".join(lines), encoding="utf-8")
+    return {"corpus": CORPUS}
+
+
+def input_key(mapping: MapFile | None) -> dict[str, str]:
+    """The template of the user message where columns have other names than the fields they become."""
+    if mapping is None or not isinstance(mapping.input, dict):
+        return {}
+    shown = {field: " ".join(column.split()) for field, column in mapping.input.items()}
+    if all(field == name for field, name in shown.items()):
+        return {}
+    plain = {field: field if set(name) & set("{}%#") else name for field, name in shown.items()}
+    return {"input": "\n".join(f"{name}: {{{{ {field} }}}}" for field, name in plain.items())}
+
+
+def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
+    """Copy what retrieval reads into the task's folder, and name it.
+
+    Raises:
+        ConfigError: no corpus there.
+    """
+    if given is None:
+        return {}
+    corpus.read(given)
+    if given.is_file():
+        shutil.copy(given, folder / "corpus.jsonl")
+        return {"corpus": "corpus.jsonl"}
+    for path in corpus.paths(given):
+        place = folder / "corpus" / path.relative_to(given)
+        place.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, place)
+    return {"corpus": "corpus/"}
+
+
 def task_yaml(
-    name: str, answer: Answer, parts: Mapping[str, Sequence[Example]], said: Sequence[str], schema: str
+    name: str,
+    answer: Answer,
+    parts: Mapping[str, Sequence[Example]],
+    said: Sequence[str],
+    keys: Mapping[str, str] | None = None,
 ) -> str:
-    """The text of a task file, with what was guessed as comments."""
+    """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
@@ -37,7 +84,7 @@ def task_yaml(
     guesses = "\n".join(f"#   {' '.join(line.split())}" for line in said)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
     return f"""\
-# yaml-language-server: $schema={schema}
+# yaml-language-server: $schema=../{task_file.SCHEMA.name}
 # Guessed from the data; check each line, then run `harness validate {name}`:
 {guesses}
 name: {json.dumps(name)}
@@ -45,10 +92,10 @@ version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
 instructions: |
 {instructions}
-# {sizes} rows
+{_schema_key(answer)}{_block(keys or {})}# {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
-{_dump({"scorers": list(answer.scorers), "primary": answer.scorers[0]})}\
+{_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
 # The longest answer, in tokens.
 max_new_tokens: {tokens}
 # A difference smaller than this does not matter to you.
@@ -58,10 +105,24 @@ licence: ""
 """
 
 
+def _schema_key(answer: Answer) -> str:
+    if answer.schema is None:
+        return ""
+    comment = (
+        "# After the instructions comes schema.json in compact form; give its fields a `description` there."
+    )
+    return f"{comment}\nschema_in_prompt: true\n"
+
+
 def _row(example: Example) -> dict[str, Any]:
     whole = dict(example.input)
     single = list(whole) == ["input"]
-    optional = {"context_ids": list(example.context_ids), "group": example.group, "meta": dict(example.meta)}
+    optional = {
+        "turns": [{"role": turn.role, "content": turn.content} for turn in example.turns],
+        "context_ids": list(example.context_ids),
+        "group": example.group,
+        "meta": dict(example.meta),
+    }
     return {
         "id": example.id,
         "input": whole["input"] if single else whole,
@@ -74,12 +135,22 @@ def _written(target: Any) -> str:
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
+def _block(keys: Mapping[str, str]) -> str:
+    """Texts under their keys; several lines as a block, as a person writes them."""
+    return "".join(
+        f"{key}: |\n" + "".join(f"  {line}\n" for line in text.splitlines())
+        if "\n" in text
+        else f"{key}: {json.dumps(text)}\n"
+        for key, text in keys.items()
+    )
+
+
 def _dump(value: Mapping[str, Any]) -> str:
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     return text
 
 
-def schema_reference(folder: Path) -> str:
-    """How an editor finds the schema from the task file: by a relative path inside one project."""
-    inside = Path.cwd() in task_file.SCHEMA.parents and Path.cwd() in folder.resolve().parents
-    return os.path.relpath(task_file.SCHEMA, folder.resolve()) if inside else task_file.SCHEMA.as_uri()
+def editor_schema(into: Path) -> None:
+    """Put the JSON Schema of task files beside the task folders, where the first line of each points: a relative
+    path stays true on every machine and wherever the folder of tasks goes."""
+    shutil.copyfile(task_file.SCHEMA, into / task_file.SCHEMA.name)

@@ -64,6 +64,12 @@ def check(source: str, fields: Mapping[str, Any], *, key: str, file: Path, line:
         raise ConfigError(f"{key}: {error.message}", file=file, line=line, remedy=error.remedy) from None
 
 
+def literal(text: str) -> str:
+    """A piece of a template that renders as `text`, whatever marks of Jinja's are in it."""
+    marked = any(mark in text for mark in ("{{", "{%", "{#", "}}", "%}", "#}"))
+    return f"{{{{ {json.dumps(text, ensure_ascii=False)} }}}}" if marked else text
+
+
 def variables(source: str) -> set[str]:
     """Names that a template takes from its scope; empty where it does not parse."""
     try:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Chat, Format, Prompter, Task
-from harness.core.values import Message
+from harness.core.values import Example, Message
 from harness.tasks import checks
 from harness.tasks.answers import settle
 from harness.tasks.checks import Labels, Lengths, Problem
@@ -18,6 +20,9 @@ from harness.tasks.load import examine
 
 BUNDLED = "smollm2-135m-instruct"
 SHOWN_FAULTS = 10
+SAMPLE = 2000
+"""Rows of a split, evenly spaced, whose tokens are counted where there are more, beside the longest."""
+LONGEST = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +63,10 @@ class Shown:
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What was found; `lengths` maps split → `prompt` or `target` → lengths in `measure.unit`."""
+    """What was found; `lengths` maps split → `prompt` or `target` → lengths in `measure.unit`.
+
+    `measured` is how many rows of each split they are from.
+    """
 
     task: Task
     measure: Measure
@@ -66,6 +74,7 @@ class Inspection:
     lengths: Mapping[str, Mapping[str, Lengths | None]]
     labels: Labels | None
     problems: tuple[Problem, ...]
+    measured: Mapping[str, int]
 
     @property
     def usable(self) -> bool:
@@ -78,30 +87,55 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
     Raises:
         ConfigError: the task does not load (bad targets alone are findings), or no such model.
     """
-    task, faults = examine(name_or_path)
-    measure = _measure(model)
-    prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
-    prompts = {e.id: measure.prompt(prompter(e).messages) for part in task.splits.values() for e in part}
-    written = {e.id: _written(e.target, task.format) for part in task.splits.values() for e in part}
-    answers = {key: measure.answer(text) for key, text in written.items() if text is not None}
-    lengths = {
-        split: {
-            "prompt": checks.lengths([prompts[e.id] for e in part]),
-            "target": checks.lengths([answers[e.id] for e in part if e.id in answers]),
+    with working(f"reading {name_or_path}") as activity:
+        task, faults = examine(name_or_path)
+        activity.now("counting tokens")
+        measure = _measure(model)
+        prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
+        spread = {split: part[:: max(1, -(-len(part) // SAMPLE))] for split, part in task.splits.items()}
+        chosen = {e.id: e for s, part in task.splits.items() for e in (*spread[s], *_longest(part))}
+        prompts = {key: measure.prompt(prompter(e).messages) for key, e in chosen.items()}
+        written = {key: _written(e.target, task.format) for key, e in chosen.items()}
+        answers = {key: measure.answer(text) for key, text in written.items() if text is not None}
+        counts = {"prompt": prompts, "target": answers}
+        lengths = {
+            split: {name: _lengths(part, spread[split], known) for name, known in counts.items()}
+            for split, part in task.splits.items()
         }
-        for split, part in task.splits.items()
-    }
-    found = [*_faults(faults), *checks.problems(task)]
-    if measure.chat is not None:
-        found += checks.too_long(task, prompts, answers, measure.context)
+        activity.now("looking for duplicates and leaks")
+        found = [*_faults(faults), *checks.problems(task)]
+        if measure.chat is not None:
+            found += checks.too_long(task, prompts, answers, measure.context)
     return Inspection(
         task=task,
         measure=measure,
-        example=_example(task, written, prompter, measure if model else None),
+        example=_example(task, prompter, measure if model else None),
         lengths=lengths,
         labels=checks.labels(task),
         problems=tuple(checks.by_level(found)),
+        measured={split: sum(e.id in prompts for e in part) for split, part in task.splits.items()},
     )
+
+
+def shown(task: Task) -> Shown | None:
+    """The first test example whose target can be written, as messages."""
+    prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
+    return _example(task, prompter, None)
+
+
+def _longest(part: Sequence[Example]) -> list[Example]:
+    """The rows whose inputs or targets have most characters, where not all rows are measured."""
+    if len(part) <= SAMPLE:
+        return []
+    inputs = heapq.nlargest(LONGEST, part, key=lambda e: sum(len(str(value)) for value in e.input.values()))
+    return [*inputs, *heapq.nlargest(LONGEST, part, key=lambda e: len(str(e.target)))]
+
+
+def _lengths(part: Sequence[Example], spread: Sequence[Example], known: Mapping[str, int]) -> Lengths | None:
+    """Lengths of the evenly spaced rows; the greatest is that of all that were measured."""
+    found = checks.lengths([known[e.id] for e in spread if e.id in known])
+    most = max((known[e.id] for e in part if e.id in known), default=0)
+    return found and replace(found, max=most)
 
 
 def _written(target: Any, form: Format) -> str | None:
@@ -118,15 +152,14 @@ def _faults(faults: list[ConfigError]) -> list[Problem]:
     return shown
 
 
-def _example(
-    task: Task, written: Mapping[str, str | None], prompter: Prompter, measure: Measure | None
-) -> Shown | None:
+def _example(task: Task, prompter: Prompter, measure: Measure | None) -> Shown | None:
     """The first test example whose target can be written."""
-    example = next((e for e in task.splits["test"] if written[e.id] is not None), None)
-    if example is None:
+    pairs = ((e, _written(e.target, task.format)) for e in task.splits["test"])
+    example, written = next((pair for pair in pairs if pair[1] is not None), (None, None))
+    if example is None or written is None:
         return None
     messages = prompter(example).messages
-    shown = Shown(id=example.id, messages=messages, target=str(written[example.id]))
+    shown = Shown(id=example.id, messages=messages, target=written)
     if measure is None or measure.chat is None:
         return shown
     ids = measure.chat.encode(messages)

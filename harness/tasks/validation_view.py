@@ -27,6 +27,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
         "folder": str(task.folder),
         "data_hash": task.data_hash,
         "usable": found.usable,
+        "measured": dict(found.measured),
         "splits": {split: len(part) for split, part in task.splits.items()},
         "corpus": len(task.corpus),
         "format": task.format.config(),
@@ -71,6 +72,7 @@ def _parts(found: Inspection) -> Iterable[RenderableType]:
 
 def _example(example: Shown) -> RenderableType:
     """The messages of one example, or the exact text and ids that a given model sees."""
+    turns = example.messages[:-1]
     if example.prompt:
         ids = " ".join(str(i) for i in example.token_ids[:12])
         more = " …" if len(example.token_ids) > 12 else ""
@@ -79,10 +81,12 @@ def _example(example: Shown) -> RenderableType:
             Text(f"token ids: {ids}{more}", "dim"),
         ]
     else:
-        titles = {"system": "instructions (system)", "user": "input (user)"}
+        titles = [
+            "instructions (system)" if m.role == "system" else f"earlier turn ({m.role})" for m in turns
+        ]
         parts = [
-            Panel(Text(m.content), title=titles.get(m.role, m.role), title_align="left")
-            for m in example.messages
+            Panel(Text(m.content), title=title, title_align="left")
+            for m, title in zip(example.messages, [*titles, "input (user)"], strict=True)
         ]
     answer = Panel(Text(example.target), title="target (the answer to give)", title_align="left")
     return Group(Text(f"example {example.id}", "bold"), *parts, answer)
@@ -94,6 +98,8 @@ def _lengths(found: Inspection) -> RenderableType:
     title = f"splits; lengths in {measure.unit}{with_model}"
     if measure.chat is None:
         title += f" ({measure.why})"
+    if any(count < len(found.task.splits[split]) for split, count in found.measured.items()):
+        title += "; of large splits a sample and the longest"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("split")
     for name in ("rows", "of", "min", "median", "p95", "max"):

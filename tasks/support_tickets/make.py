@@ -4,7 +4,8 @@
 
 A message is put together from hundreds of fragments (greetings, excuses, products, troubles,
 asides, signatures), then typed badly. The house rules that decide the target are in the functions
-below and, in prose, in `corpus/`. Nothing in a message names a code: they are learnt or looked up.
+below and, in prose, in `corpus/`. Nothing in a message names a code. The task's instructions say which codes there are and
+what they stand for; which priority a case has is learnt or looked up.
 """
 
 from __future__ import annotations
@@ -252,12 +253,29 @@ def rows(seed: int = SEED) -> dict[str, list[dict[str, Any]]]:
     return splits
 
 
+DESCRIPTIONS = {
+    "action": "swap: does not work; trace: did not arrive; tune: slow; credit: charged too much; reply: a question",
+    "queue": "product line (KX hardware, VD software, TQ contracts and bills, WR deliveries) and a digit "
+    "(1 does not work, 2 did not arrive, 3 slow, 4 charged too much, 7 a question)",
+    "tier": "S: private customer, M: small business, L: large company",
+    "ref": "the customer's reference in the message",
+    "priority": "P1 is the most urgent",
+    "due": "true when too much was charged",
+    "cents": "the amount charged, in cents; 0 when no refund is due",
+}
+"""What the fields mean, for readers of the schema and for `schema_in_prompt`."""
+
+
 def schema() -> dict[str, Any]:
-    """What every target satisfies."""
+    """What every target satisfies, with a description of every field."""
     queues = [f"{line}{digit}" for line in PRODUCTS for digit in DIGIT.values()]
 
     def closed(properties: dict[str, Any]) -> dict[str, Any]:
-        head = {"type": "object", "properties": properties}
+        described = {
+            name: {**field, "description": DESCRIPTIONS[name]} if name in DESCRIPTIONS else field
+            for name, field in properties.items()
+        }
+        head = {"type": "object", "properties": described}
         return head | {"required": list(properties), "additionalProperties": False}
 
     body = closed(

@@ -14,6 +14,12 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import ConfigError
+from harness.core.values import Example
+from harness.tasks import row_layouts as task_rows
+from harness.tasks import sources
+from harness.tasks.row_layouts import Placed
+
 Row = dict[str, Any]
 
 
@@ -51,18 +57,19 @@ def xquad(data: Path, out: Path, *, sizes: tuple[int, int, int] = (300, 50, 160)
 
     Splits are cut by paragraph, so that no train question is about a test question's paragraph.
     """
-    articles = json.loads((data / "xquad.en.json").read_text(encoding="utf-8"))["data"]
-    paragraphs = [p for article in articles for p in article["paragraphs"]]
-    corpus = {f"p{i:03d}": f"# Paragraph {i}\n\n{p['context']}\n" for i, p in enumerate(paragraphs)}
-    order = list(range(len(paragraphs)))
+    placed = _examples(data / "xquad.en.json")
+    passages = task_rows.documents(placed)
+    corpus = {f"p{i:03d}": f"# Paragraph {i}\n\n{passage.text}\n" for i, passage in enumerate(passages)}
+    order = list(range(len(passages)))
     random.Random(0).shuffle(order)
     splits: dict[str, list[Row]] = {"test": [], "dev": [], "train": []}
     wanted = {"train": sizes[0], "dev": sizes[1], "test": sizes[2]}
     for index in order:
-        split = next((name for name, rows in splits.items() if len(rows) < wanted[name]), None)
+        split = next((name for name, part in splits.items() if len(part) < wanted[name]), None)
         if split is not None:
-            splits[split] += _questions(paragraphs[index], f"p{index:03d}")
-    return _write(out, {name: rows[: wanted[name]] for name, rows in splits.items()}, corpus, task=XQUAD_TASK)
+            about = (item.example for item in placed if item.example.group == passages[index].id)
+            splits[split] += [_question(example, f"p{index:03d}") for example in about]
+    return _write(out, {name: part[: wanted[name]] for name, part in splits.items()}, corpus, task=XQUAD_TASK)
 
 
 def shuffled(data: Path, out: Path, *, per_intent: tuple[int, int, int] = (24, 8, 24)) -> Path:
@@ -87,22 +94,31 @@ def shuffled(data: Path, out: Path, *, per_intent: tuple[int, int, int] = (24, 8
     return _write(out, splits, {}, task=SHUFFLED_TASK.format(choices=sorted(set(intents))))
 
 
-def _utterances(path: Path, intent: str) -> list[Row]:
-    """SNIPS rows of one file; `train_PlayMusic_full.json` is Latin-1, the others are UTF-8."""
-    raw = path.read_bytes()
+def _examples(path: Path) -> list[Placed]:
+    """The rows of a public file, read by the layout that `harness init` reads it by.
+
+    `train_PlayMusic_full.json` is Latin-1, the others are UTF-8.
+    """
     try:
-        text = raw.decode("utf-8")
-    except UnicodeDecodeError:
-        text = raw.decode("latin-1")
-    rows = []
-    for number, item in enumerate(json.loads(text)[intent]):
-        utterance = "".join(part["text"] for part in item["data"]).strip()
-        slots = {part["entity"]: part["text"].strip() for part in item["data"] if "entity" in part}
+        located = sources.read(path)
+    except ConfigError:
+        located = sources.read(path, "latin-1")
+    return task_rows.examples(located, path.stem, None)
+
+
+def _utterances(path: Path, intent: str) -> list[Row]:
+    """SNIPS rows of one file; of a slot that occurs twice the last words count."""
+    utterances = []
+    for number, placed in enumerate(_examples(path)):
+        example = placed.example
+        slots = {
+            name: words[-1] if isinstance(words, list) else words
+            for name, words in example.target["slots"].items()
+        }
         target = {"intent": intent, "slots": slots}
-        rows.append(
-            {"id": f"{path.stem}-{number}", "input": utterance, "target": target, "context_ids": [intent]}
-        )
-    return rows
+        row = {"id": f"{path.stem}-{number}", "input": example.input["input"], "target": target}
+        utterances.append(row | {"context_ids": [intent]})
+    return utterances
 
 
 def _unseen(rows: Iterable[Row], seen: set[str]) -> list[Row]:
@@ -142,13 +158,10 @@ def _guide(intent: str, train: Sequence[Row]) -> str:
     return f"# {intent}\n\nSlots of the intent {intent}:\n" + "\n".join(lines) + f"\n\nAsked like: {asked}\n"
 
 
-def _questions(paragraph: Row, document: str) -> list[Row]:
-    rows = []
-    for item in paragraph["qas"]:
-        answers = list(dict.fromkeys(answer["text"] for answer in item["answers"]))
-        row = {"id": item["id"], "input": item["question"].strip(), "target": answers[0]}
-        rows.append(row | {"context_ids": [document], "group": document})
-    return rows
+def _question(example: Example, document: str) -> Row:
+    answer = example.target[0] if isinstance(example.target, list) else example.target
+    row = {"id": example.id, "input": example.input["input"], "target": answer}
+    return row | {"context_ids": [document], "group": document}
 
 
 def _write(

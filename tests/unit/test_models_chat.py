@@ -98,3 +98,8 @@ def test_a_template_that_refuses_the_prompt_says_so() -> None:
     chat.template = "{{ raise_exception('turns must alternate') }}"
     with pytest.raises(ConfigError, match="refuses this prompt"):
         chat.encode(CHAT)
+
+
+def test_a_system_message_before_the_assistant_s_turn_is_a_user_turn_of_its_own() -> None:
+    messages = (Message("system", "Be brief."), Message("assistant", "Hello!"), Message("user", "one"))
+    assert fold_system(messages) == (Message("user", "Be brief."), *messages[1:])

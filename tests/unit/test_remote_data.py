@@ -144,3 +144,17 @@ def test_init_takes_a_url(tiny_task: Path, store: str, tmp_path: Path) -> None:
     put(store, tiny_task)
     made = init(f"{store}/train.jsonl", tmp_path / "made", Wish())
     assert sum(made.sizes.values()) == 12
+
+
+def test_init_names_the_row_at_the_url_and_not_the_copy(tiny_task: Path, store: str, tmp_path: Path) -> None:
+    lines = (tiny_task / "train.jsonl").read_text().splitlines()
+    (tiny_task / "train.jsonl").write_text("\n".join([*lines[:3], '{"input": ', *lines[3:]]))
+    (tiny_task / "test.jsonl").write_text("\n".join([*lines, '{"input": "x", "target": {}, "id": [1]}'] * 2))
+    put(store, tiny_task)
+    with pytest.raises(ConfigError) as refused:
+        init(f"{store}/train.jsonl", tmp_path / "made", Wish())
+    assert str(refused.value).startswith(f"{store}/train.jsonl:4: broken JSON")
+    with pytest.raises(ConfigError, match="duplicate id") as refused:
+        init(f"{store}/test.jsonl", tmp_path / "made", Wish())
+    assert str(refused.value).startswith(f"{store}/test.jsonl:14: ")
+    assert "cache" not in str(refused.value)

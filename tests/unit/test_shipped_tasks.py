@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import runpy
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from harness.core.protocols import Task
 from harness.core.values import Parsed
 from harness.tasks.load import FOLDER, load
+from harness.tasks.templates import render
 
 NAMES = ("support_tickets", "handbook_qa")
 
@@ -98,7 +100,7 @@ def test_ticket_targets_follow_from_the_draw() -> None:
 
 
 def test_ticket_corpus_states_the_house_rules() -> None:
-    """Looking the rules up in the corpus gives every target: the codes are nowhere else."""
+    """Looking the rules up in the corpus gives every target."""
     task = load(FOLDER / "support_tickets")
     documents = {document.id: document.text for document in task.corpus}
     for example in (e for rows in task.splits.values() for e in rows):
@@ -112,3 +114,12 @@ def test_ticket_corpus_states_the_house_rules() -> None:
             tier.startswith(f"# Customer tier {want['customer']['tier']}")
             or f"Tier {want['customer']['tier']} " in tier
         )
+
+
+def test_the_ticket_prompt_names_every_code_that_is_scored() -> None:
+    task = load(FOLDER / "support_tickets")
+    words = set(re.findall(r"\w+", render(task.instructions, {})))
+    fields = task.format.config()["schema"]["properties"]
+    queues = {part for code in fields["queue"]["enum"] for part in (code[:2], code[2:])}
+    tiers = set(fields["customer"]["properties"]["tier"]["enum"])
+    assert {*fields, *fields["action"]["enum"], *queues, *tiers, "P1", "P4"} <= words

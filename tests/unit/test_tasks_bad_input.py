@@ -78,7 +78,7 @@ CASES = {
     ),
     "no corpus": ("data: {test: t.jsonl}\ncorpus: docs/\n", GOOD, "docs: no such corpus"),
     "no data file": ("data: {test: tt.jsonl}\n", GOOD, "tt.jsonl: no such file — did you mean 't.jsonl'"),
-    "kind of file": ("data: {test: t.xlsx}\n", GOOD, "cannot read '.xlsx' files — known: .*parquet"),
+    "kind of file": ("data: {test: t.png}\n", GOOD, "cannot read '.png' files — known: .*parquet"),
     "empty split": ("data: {test: t.jsonl}\n", "\n", "t.jsonl: the test split is empty"),
     "broken row": ("data: {test: t.jsonl}\n", GOOD + '{"input": \n', "t.jsonl:2: broken JSON"),
     "row is no object": (

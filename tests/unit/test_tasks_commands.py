@@ -158,3 +158,36 @@ def test_init_then_validate(harness: Any, tmp_path: Path) -> None:
     made = json.loads(harness("init", "moves.csv", "--name", "other", "--json")[1])
     assert made["folder"] == "tasks/other"
     assert made["sizes"] == {"train": 420, "dev": 60, "test": 120}
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_init_prints_what_becomes_of_each_column(harness: Any, tmp_path: Path) -> None:
+    lines = "".join(f"T-{i},message {i},en,{'up' if i * 7 % 5 < 2 else 'down'}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text(f"Ticket ID,Customer message,lang,label\n{lines}", encoding="utf-8")
+    out = harness("init", "t.csv", "--group", "Ticket ID", "--input", "Customer message")[1]
+    assert "  Ticket ID         group         named by --group\n" in out
+    assert "  Customer message  input         named by --input\n" in out
+    out = harness("init", "t.csv", "--force")[1]
+    assert [line.split(maxsplit=2)[-1] for line in out.splitlines() if line.startswith("  lang")] == [
+        "the same in every row: 'en'"
+    ]
+    assert "  Ticket ID         id            an id, different in every row\n" in out
+    made = json.loads(harness("init", "t.csv", "--force", "--json")[1])
+    assert made["columns"][1] == {"name": "Customer message", "role": "input", "reason": ""}
+
+
+@pytest.mark.usefixtures("no_bundled_model")
+def test_validate_measures_a_sample_and_the_longest_of_many_rows(
+    harness: Any, tiny_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inspecting, "SAMPLE", 4)
+    monkeypatch.setattr(inspecting, "LONGEST", 1)
+    found = rows(tiny_task, "test")
+    longest = "a thing that is by far the longest of all"
+    changed = [{**row, "input": longest} if i == 5 else row for i, row in enumerate(found)]
+    (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed), "utf-8")
+    said = json.loads(harness("validate", str(tiny_task), "--json")[1])
+    assert said["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len(longest)
+    assert said["lengths"]["test"]["prompt"]["median"] == len("Say the colour.") + len("thing test 0")
+    assert said["measured"]["test"] < len(found) == said["splits"]["test"]
+    assert "a sample and the longest" in harness("validate", str(tiny_task))[1]

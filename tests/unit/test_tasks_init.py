@@ -109,13 +109,14 @@ def test_labels_that_look_like_templates(tmp_path: Path) -> None:
 
 def test_several_input_columns_keep_their_names(tmp_path: Path) -> None:
     rows = [
-        {"instruction": f"do {i}", "input": "", "output": f"done {i}", "rejected": "no"} for i in range(40)
+        {"sentence": f"do {i}", "context": f"to {i}", "output": f"done {i}", "rejected": "no"}
+        for i in range(40)
     ]
     _, task = make(tmp_path, rows)
-    assert set(task.splits["train"][0].input) == {"instruction", "input"}
-    assert task.input == "instruction: {{ instruction }}\ninput: {{ input }}"
-    _, task = make(tmp_path, rows, name="other", inputs=("instruction", "rejected"), target="output")
-    assert set(task.splits["train"][0].input) == {"instruction", "rejected"}
+    assert set(task.splits["train"][0].input) == {"sentence", "context"}
+    assert task.input == "sentence: {{ sentence }}\ncontext: {{ context }}"
+    _, task = make(tmp_path, rows, name="other", inputs=("sentence", "rejected"), target="output")
+    assert set(task.splits["train"][0].input) == {"sentence", "rejected"}
 
 
 def test_recognised_layouts_need_no_guess(tmp_path: Path) -> None:
@@ -127,7 +128,8 @@ def test_recognised_layouts_need_no_guess(tmp_path: Path) -> None:
 def test_rows_without_a_label_are_left_out_and_counted(tmp_path: Path) -> None:
     rows = [{"text": f"q {i}", "label": "ab"[i % 2] if i % 10 else ""} for i in range(100)]
     made, task = make(tmp_path, rows)
-    assert "left out: 10 rows of train without input or target" in made.guesses
+    where = "lines 1, 11, 21, 31, 41, …"
+    assert f"left out: 10 rows of train without input or target ({where})" in made.guesses
     assert sum(len(part) for part in task.splits.values()) == 90
 
 
@@ -232,3 +234,17 @@ def test_rows_that_are_not_taken_are_said(tmp_path: Path) -> None:
     assert "taken: 100 of 300 rows" in " ".join(some.guesses)
     everything = init(str(table), tmp_path / "tasks", Wish(name="whole"))
     assert "taken" not in " ".join(everything.guesses)
+
+
+def test_of_many_rows_enough_are_drawn_from_and_every_label_is_among_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.tasks import pool
+
+    monkeypatch.setattr(pool, "LARGE", 60)
+    monkeypatch.setattr(pool, "TIMES", 1)
+    rows = [{"text": f"t{i}", "label": "rare" if i == 333 else "ab"[i // 300]} for i in range(600)]
+    made, task = make(tmp_path, rows, sizes={"train": 30, "dev": 10, "test": 20})
+    assert "drawn from: 61 of 600 rows of train, evenly spaced" in made.guesses
+    assert task.format.config()["choices"] == ("a", "b", "rare")
+    assert {split: len(part) for split, part in task.splits.items()} == {"train": 30, "dev": 10, "test": 20}

@@ -138,7 +138,7 @@ CONVERSATION = [
         ({"prompt": "a", "completion": "b"}, {"input": "a"}, "b"),
         ({"prompt": CONVERSATION[1:2], "completion": CONVERSATION[2:3]}, {"input": "Hi"}, "Yes?"),
         ({"messages": CONVERSATION[:3]}, {"system": "Be brief.", "input": "Hi"}, "Yes?"),
-        ({"messages": CONVERSATION[1:]}, {"input": "user: Hi\nassistant: Yes?\nuser: 2+2"}, "4"),
+        ({"messages": CONVERSATION[1:]}, {"input": "2+2"}, "4"),
         ({"prompt": "a", "chosen": "b", "rejected": "c"}, {"input": "a"}, "b"),
         ({"chosen": CONVERSATION[1:3], "rejected": CONVERSATION[1:3]}, {"input": "Hi"}, "Yes?"),
     ],

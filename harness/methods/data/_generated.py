@@ -18,7 +18,7 @@ from typing import Any
 from harness.core.errors import ConfigError, RunError
 from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
-from harness.core.values import Completion, Example, Invalid, Request
+from harness.core.values import Completion, Example, Invalid, Message, Request
 
 VERSION = 1
 """Part of every set's key: raised when the same request would be read in another way."""
@@ -93,7 +93,12 @@ def remembered(
         _write(about, json.dumps(provenance, ensure_ascii=False, indent=1))
     context.note(json.loads(about.read_text(encoding="utf-8")) | {"file": lines.name})
     rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    return tuple(Example(**(row | {"context_ids": tuple(row["context_ids"])})) for row in rows)
+    return tuple(map(_example, rows))
+
+
+def _example(row: dict[str, Any]) -> Example:
+    turns = tuple(Message(**turn) for turn in row.get("turns", ()))
+    return Example(**(row | {"context_ids": tuple(row["context_ids"]), "turns": turns}))
 
 
 def identity(spec: str) -> str:
@@ -164,16 +169,12 @@ def teachable(task: Task, target: Any) -> bool:
 
 def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:
     """Without repetitions, and without what dev or test asks: a generated question may be one of theirs."""
-    held_out = {
-        canonical_json(dict(example.input))
-        for split in ("dev", "test")
-        for example in task.splits.get(split, ())
-    }
+    held_out = {_question(example) for split in ("dev", "test") for example in task.splits.get(split, ())}
     known: set[str] = set()
     kept = []
     for example in made:
-        mark = canonical_json([dict(example.input), example.target])
-        if canonical_json(dict(example.input)) in held_out:
+        mark = canonical_json([_question(example), example.target])
+        if _question(example) in held_out:
             tally.counts["held_out"] += 1
         elif mark in known:
             tally.counts["repeated"] += 1
@@ -182,6 +183,11 @@ def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example
             kept.append(example)
     tally.counts["kept"] = len(kept)
     return kept
+
+
+def _question(example: Example) -> str:
+    turns = [[turn.role, turn.content] for turn in example.turns]
+    return canonical_json([dict(example.input), turns] if turns else dict(example.input))
 
 
 def _write(file: Path, text: str) -> None:

@@ -47,14 +47,14 @@ class FewShot(Program):
         by_id = {shot.id: shot for shot in pool}
 
         @cache
-        def turns(name: str) -> tuple[Message, Message]:
+        def turns(name: str) -> tuple[Message, ...]:
             return _turns(task, by_id[name])
 
         def prompt(example: Example) -> Prompt:
             shots = choice(example)
             told = [turn for shot in shots for turn in turns(shot.id)]
             asked = Message("user", question(task, example))
-            messages = (*system(task, example), *told, asked)
+            messages = (*system(task, example), *told, *example.turns, asked)
             return Prompt(messages=messages, shots=tuple(shot.id for shot in shots))
 
         return prompt
@@ -87,9 +87,11 @@ class FewShot(Program):
 
 def _others(pool: Iterable[Example], example: Example, k: int) -> list[Example]:
     """The first `k` of the pool, without the example itself and its copies."""
-    others = (shot for shot in pool if shot.id != example.id and shot.input != example.input)
+    others = (shot for shot in pool if shot.id != example.id and shot.question != example.question)
     return list(islice(others, k))
 
 
-def _turns(task: Task, shot: Example) -> tuple[Message, Message]:
-    return Message("user", question(task, shot)), Message("assistant", task.format.render(shot.target))
+def _turns(task: Task, shot: Example) -> tuple[Message, ...]:
+    """The shot's whole conversation, its answer last."""
+    asked = Message("user", question(task, shot))
+    return (*shot.turns, asked, Message("assistant", task.format.render(shot.target)))

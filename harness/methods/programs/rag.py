@@ -50,7 +50,8 @@ class Rag(Program):
             asked = question(task, example)
             passages = _fit(index.search(asked, example, self.k), self.max_chars)
             content = "\n\n".join([*map(_show, passages), asked])
-            return Prompt(messages=(*system(task, example), Message("user", content)), passages=passages)
+            messages = (*system(task, example), *example.turns, Message("user", content))
+            return Prompt(messages=messages, passages=passages)
 
         return prompt
 

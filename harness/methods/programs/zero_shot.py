@@ -18,6 +18,7 @@ class ZeroShot(Program):
 
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         def prompt(example: Example) -> Prompt:
-            return Prompt(messages=(*system(task, example), Message("user", question(task, example))))
+            asked = Message("user", question(task, example))
+            return Prompt(messages=(*system(task, example), *example.turns, asked))
 
         return prompt

@@ -1,0 +1,48 @@
+"""`harness demo`: the shipped experiment, to see what a verdict and a report look like."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.commands._results import Results
+from harness.commands.run import run
+from harness.core import shipped
+
+FILE = Path("demo.yaml")
+
+
+def demo(
+    model: Annotated[
+        str | None,
+        typer.Option(help="Another model; tiny is random and takes seconds.", show_default="bundled"),
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="Only N test examples.", show_default="80")] = None,
+    results: Results = Path("results"),
+    report: Annotated[
+        Path | None, typer.Option(help="Report file.", show_default="reports/demo.html")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
+) -> None:
+    """Run six methods on a shipped task, then the verdict and the report. The same as: harness run demo.yaml
+
+    Examples:
+
+      harness demo
+
+      harness demo --model tiny --limit 10
+    """
+    shadowed = FILE.exists() and not FILE.samefile(shipped.ROOT / FILE)  # a demo.yaml of the user's own
+    target = shipped.ROOT / FILE if shadowed else FILE
+    run(
+        str(target),
+        model=None if model is None else [model],
+        limit=limit,
+        results=results,
+        report=report,
+        quiet=quiet,
+        json=json,
+    )

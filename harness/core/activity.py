@@ -1,0 +1,64 @@
+"""Shows that something which takes more than a second is at work: a spinner, or lines in a log."""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+QUIET_SECONDS = 1.0
+LOG_SECONDS = 10.0
+
+
+class Activity:
+    """What is being done now, in words; `now` changes it."""
+
+    def __init__(self, what: str) -> None:
+        self.what = what
+        self.began = time.monotonic()
+
+    def now(self, what: str) -> None:
+        """Say what is done from here on."""
+        self.what = what
+
+    @property
+    def text(self) -> str:
+        return f"{self.what} … {time.monotonic() - self.began:.0f} s"
+
+
+@contextmanager
+def working(what: str) -> Iterator[Activity]:
+    """Show `what` on stderr while the body runs, once that takes more than a second.
+
+    On a terminal it is one line that is redrawn; elsewhere a line after a second and every ten.
+    """
+    activity, done = Activity(what), threading.Event()
+    thread = threading.Thread(target=_show, args=(activity, done), daemon=True)
+    thread.start()
+    try:
+        yield activity
+    finally:
+        done.set()
+        thread.join()
+
+
+def _show(activity: Activity, done: threading.Event) -> None:
+    if done.wait(QUIET_SECONDS):
+        return
+    if sys.stderr.isatty():
+        _spin(activity, done)
+        return
+    print(activity.text, file=sys.stderr, flush=True)
+    while not done.wait(LOG_SECONDS):
+        print(activity.text, file=sys.stderr, flush=True)
+
+
+def _spin(activity: Activity, done: threading.Event) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+
+    with Console(stderr=True).status(escape(activity.text)) as status:
+        while not done.wait(QUIET_SECONDS):
+            status.update(escape(activity.text))

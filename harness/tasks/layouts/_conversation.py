@@ -1,0 +1,221 @@
+"""Messages → a system prompt, earlier turns, a question and its answer.
+
+Chat templates want turns of user and assistant in alternation, so neighbouring turns of one role become
+one. Tool calls and the results of tools become text, which every template and every server can show.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from harness.core.values import Message
+from harness.tasks.located import Located
+
+Role = Literal["system", "user", "assistant", "tool"]
+ROLES: Mapping[str, Role] = {
+    "system": "system",
+    "developer": "system",
+    "user": "user",
+    "human": "user",
+    "prompter": "user",
+    "assistant": "assistant",
+    "gpt": "assistant",
+    "chatgpt": "assistant",
+    "model": "assistant",
+    "bot": "assistant",
+    "function_call": "assistant",
+    "tool": "tool",
+    "function": "tool",
+    "observation": "tool",
+}
+TEXTS = ("text", "input_text", "output_text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """One message. `value` is its text, or the call or calls that it makes as JSON values."""
+
+    role: Role
+    value: Any
+    learnt: bool = True
+    """False for `weight: 0`: an answer that is shown and not learnt."""
+
+    @property
+    def text(self) -> str:
+        return self.value if isinstance(self.value, str) else json.dumps(self.value, ensure_ascii=False)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """A question with its answer, and what was said before it."""
+
+    system: str
+    turns: tuple[Message, ...]
+    question: str
+    answer: Any
+
+
+def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> Conversation | None:
+    """The last answer that is to be learnt, and everything before it; None where no answer is.
+
+    Args:
+        messages: a list of `{role, content}` (OpenAI) or `{from, value}` (ShareGPT).
+        column: the column that holds them, for messages about faults.
+        tools: the functions that the model may call, where the row lists them.
+
+    Raises:
+        ConfigError: not such a list, an unknown role, content that is no text, or no question before
+            the answer, with the row's file and line.
+    """
+    turns = parse(messages, located, column=column)
+    answers = [number for number, turn in enumerate(turns) if turn.role == "assistant"]
+    learnt = [number for number in answers if turns[number].learnt]
+    if answers and not learnt:
+        return None
+    last = learnt[-1] if learnt and learnt[-1] != answers[-1] else len(turns) - 1
+    if turns[last].role != "assistant":
+        raise located.error(
+            f"the last message is from '{turns[last].role}'", remedy="it must be the assistant's"
+        )
+    system = [turn.text for turn in turns if turn.role == "system"]
+    before = merged(turn for turn in turns[:last] if turn.role != "system")
+    if not before:
+        raise located.error("no message from the user before the answer")
+    if before[-1].role != "user":
+        raise located.error("two messages from the assistant in a row before the end", remedy="join them")
+    if before[0].role == "assistant":
+        # Templates that want turns in alternation refuse a conversation that the assistant begins.
+        system.append(f"You began the conversation with: {before[0].content}")
+        before = before[1:]
+    if tools:
+        system.append(_offered(tools))
+    return Conversation(
+        system="\n\n".join(system),
+        turns=before[:-1],
+        question=before[-1].content,
+        answer=turns[last].value,
+    )
+
+
+def parse(messages: Any, located: Located, *, column: str) -> list[Turn]:
+    """The messages of a conversation, tools included.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    if not isinstance(messages, list) or not messages:
+        raise located.error(f"'{column}' must be a list of messages that ends with the answer")
+    calls: dict[str, str] = {}
+    return [_turn(message, located, calls) for message in messages]
+
+
+def merged(turns: Iterable[Turn]) -> tuple[Message, ...]:
+    """User and assistant messages in alternation: tools speak as the user, neighbours are joined."""
+    messages: list[Message] = []
+    for turn in turns:
+        role: Literal["user", "assistant"] = "assistant" if turn.role == "assistant" else "user"
+        if messages and messages[-1].role == role:
+            messages[-1] = Message(role, f"{messages[-1].content}\n\n{turn.text}")
+        else:
+            messages.append(Message(role, turn.text))
+    return tuple(messages)
+
+
+def is_messages(value: Any) -> bool:
+    """Whether a value is a list of messages, of OpenAI's or ShareGPT's kind."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(item, dict) and ("role" in item or "from" in item) for item in value)
+    )
+
+
+def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
+    name = (message.get("role") or message.get("from")) if isinstance(message, dict) else None
+    role = ROLES.get(str(name).lower())
+    if role is None:
+        known = ", ".join(ROLES)
+        raise located.error(
+            f"a message's role must be system, user or assistant (got {name!r})", f"known: {known}"
+        )
+    if role == "assistant" and (made := _calls(message)):
+        values = [_call(call, located, calls) for call in made]
+        value: Any = values[0] if len(values) == 1 else values
+    else:
+        value = _content(message, located)
+        if role == "assistant" and name == "function_call":
+            value = _json(value)
+        if role == "tool":
+            tool = message.get("name") or calls.get(str(message.get("tool_call_id")), "the tool")
+            value = f"{tool} returned: {value}"
+    return Turn(role=role, value=value, learnt=message.get("weight") not in (0, 0.0))
+
+
+def _content(message: Mapping[str, Any], located: Located) -> str:
+    content = message.get("content", message.get("value"))
+    if isinstance(content, list):
+        return "\n".join(_part(part, located) for part in content)
+    if content is None and isinstance(message.get("refusal"), str):
+        return str(message["refusal"])
+    if not isinstance(content, str):
+        raise located.error(f"a message's content must be a text (got {content!r})")
+    return content
+
+
+def _part(part: Any, located: Located) -> str:
+    kind = part.get("type", "text") if isinstance(part, dict) else type(part).__name__
+    if isinstance(part, str):
+        return part
+    if kind in TEXTS and isinstance(part.get("text"), str):
+        return str(part["text"])
+    if kind == "refusal" and isinstance(part.get("refusal"), str):
+        return str(part["refusal"])
+    raise located.error(
+        f"a message has a part of type '{kind}'", remedy="models are asked in text: leave such rows out"
+    )
+
+
+def _calls(message: Mapping[str, Any]) -> list[Any]:
+    """The calls that a message makes, under today's name and the one before."""
+    many, one = message.get("tool_calls"), message.get("function_call")
+    return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
+
+
+def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, Any]:
+    """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
+    function = call.get("function", call) if isinstance(call, dict) else None
+    if not isinstance(function, dict) or not isinstance(function.get("name"), str):
+        raise located.error(f"a tool call needs a function with a name (got {call!r})")
+    calls[str(call.get("id"))] = function["name"]
+    arguments = function.get("arguments")
+    return {"name": function["name"], "arguments": {} if arguments in (None, "") else _json(arguments)}
+
+
+def _json(text: Any) -> Any:
+    if not isinstance(text, str):
+        return text
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _offered(tools: Any) -> str:
+    """The tools as a part of the system prompt, one a line."""
+    listed: Sequence[Any] = decoded if isinstance(decoded := _json(tools), list) else [decoded]
+    lines = (json.dumps(_function(tool), ensure_ascii=False) for tool in listed)
+    return (
+        "You can call these functions:\n"
+        + "\n".join(lines)
+        + '\nTo call one, answer with JSON alone: {"name": "…", "arguments": {…}}'
+    )
+
+
+def _function(tool: Any) -> Any:
+    function = tool.get("function", tool) if isinstance(tool, dict) else tool
+    if isinstance(function, dict):
+        return {name: value for name, value in function.items() if value is not None}
+    return function

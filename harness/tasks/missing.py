@@ -1,0 +1,70 @@
+"""NaN: what data frames write for a missing value. It is read as an empty cell, and said."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from harness.tasks.located import Located
+
+log = logging.getLogger(__name__)
+
+SPELLED = ("nan", "NaN")
+"""How a table of text spells it; `None`, `NULL` and `NA` may be meant."""
+
+_MAY_HOLD = (float, dict, list)
+
+
+def emptied(rows: Sequence[Located]) -> list[Located]:
+    """Rows whose NaN and infinite numbers are null; a warning says in which columns there were how many."""
+    counts: Counter[str] = Counter()
+    cleaned = [_row(located, counts) for located in rows]
+    if counts:
+        log.warning("%s: %s", rows[0].file, told(counts))
+    return cleaned
+
+
+def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Located], Counter[str]]:
+    """Rows whose cells in `columns` that spell NaN are empty, and how many there were in each column."""
+    counts: Counter[str] = Counter()
+    cleaned = []
+    for located in rows:
+        names = [name for name in columns if located.row.get(name) in SPELLED]
+        counts.update(names)
+        cleaned.append(replace(located, row=located.row | dict.fromkeys(names)) if names else located)
+    return cleaned, counts
+
+
+def told(counts: Counter[str]) -> str:
+    """What was read as empty, in words."""
+    listed = ", ".join(f"{count:,} in '{name}'" for name, count in counts.items())
+    return f"NaN and infinite numbers are read as empty cells ({listed})"
+
+
+def _row(located: Located, counts: Counter[str]) -> Located:
+    names = [name for name, value in located.row.items() if type(value) in _MAY_HOLD and _holds(value)]
+    if not names:
+        return located
+    counts.update(names)
+    return replace(located, row=located.row | {name: _without(located.row[name]) for name in names})
+
+
+def _holds(value: Any) -> bool:
+    if isinstance(value, float):
+        return not math.isfinite(value)
+    if isinstance(value, dict):
+        return any(map(_holds, value.values()))
+    return isinstance(value, list) and any(map(_holds, value))
+
+
+def _without(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _without(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without(item) for item in value]
+    return None if _holds(value) else value

@@ -1,0 +1,77 @@
+"""What column names say: their words, whether they name an id or an answer, and the field each becomes."""
+
+from __future__ import annotations
+
+import keyword
+import re
+from collections.abc import Iterable, Sequence
+
+# fmt: off
+TARGETS = (
+    "target", "label", "category", "answer", "output", "completion", "response", "intent", "class",
+    "sentiment", "label_text", "label_name", "final_decision", "summary", "expected", "gold", "ground_truth",
+    "reference", "translation", "solution", "reply", "sql", "call", "function_call", "code", "y",
+)
+"""Names of answers, the most certain first."""
+IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier")
+NUMBERS = ("number", "no", "nr", "ref")
+"""Last words of names that are ids where every value differs: "Ticket No"."""
+PREDICTIONS = ("pred", "preds", "predicted", "prediction", "predictions")
+RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not", "in", "is", "if", "else"}
+"""Names that mean something else in a template; `system` is the system message."""
+# fmt: on
+_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|\d+|[A-Z]")
+
+
+def words(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case: `Ticket ID`, `ticket_id` and `ticketId` are (ticket, id)."""
+    return tuple(word.lower() for word in _WORD.findall(name))
+
+
+def is_id(name: str) -> bool:
+    """Whether a name says that its column holds ids."""
+    return bool(parts := words(name)) and parts[-1] in IDS
+
+
+def is_number(name: str) -> bool:
+    """Whether a name says that its column may number things, such as `Ticket No`."""
+    return len(parts := words(name)) > 1 and parts[-1] in NUMBERS
+
+
+def is_prediction(name: str) -> bool:
+    """Whether a name says that its column holds what some model or person predicted."""
+    return any(word in PREDICTIONS for word in words(name))
+
+
+def is_answer(name: str) -> bool:
+    """Whether a name could be that of an answer."""
+    return bool(_ranked([name]))
+
+
+def target(known: Sequence[str]) -> str | None:
+    """The column whose name most certainly names the answer: a whole name first, then a last word."""
+    return next(iter(_ranked(known)), None)
+
+
+def _ranked(known: Sequence[str]) -> list[str]:
+    plain = [name for name in known if not is_id(name) and not is_prediction(name)]
+    joined = {name: "_".join(words(name)) for name in plain}
+    whole = [name for wanted in TARGETS for name in plain if joined[name] == wanted]
+    last = [name for wanted in TARGETS for name in plain if joined[name].endswith(f"_{wanted}")]
+    return list(dict.fromkeys([*whole, *last]))
+
+
+def fields(columns: Iterable[str]) -> dict[str, str]:
+    """The template field of each column, as field → column: identifiers, each used once."""
+    named: dict[str, str] = {}
+    for column in columns:
+        field = re.sub(r"\W", "_", column.strip()) or "column"
+        if not field.isidentifier():
+            field = f"column_{field}"
+        if field.lower() in RESERVED or keyword.iskeyword(field):
+            field = f"{field}_"
+        unique, count = field, 2
+        while unique in named:
+            unique, count = f"{field}_{count}", count + 1
+        named[unique] = column
+    return named
