@@ -22,7 +22,7 @@ Spec = str | Mapping[str, Any]
 
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("data", "base", "weights", "programs", "retrieval"), "harness.methods"),
-    **dict.fromkeys(("formats", "scorers"), "harness.tasks"),
+    **dict.fromkeys(("formats", "layouts", "scorers"), "harness.tasks"),
     **dict.fromkeys(("executors", "loggers"), "harness.runner"),
     "sections": "harness.report",
 }

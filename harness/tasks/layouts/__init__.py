@@ -18,7 +18,7 @@ __all__ = ["Converted", "Layout", "detect", "document_rows", "unsupported"]
 
 SAMPLE = 20
 """Rows that a layout must fit to be the one of the file."""
-ROOM = "tasks.layouts"
+ROOM = "layouts"
 
 
 @cache
