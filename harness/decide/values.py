@@ -121,6 +121,8 @@ class Comparison(Jsonable):
     """Standard error from training again with another seed; None when no recipe had two seeds."""
     method: str = ""
     """How the interval and the p-value were computed."""
+    provisional: bool = False
+    """Whether a trained side has a single seed and its training noise is not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
