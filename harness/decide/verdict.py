@@ -1,18 +1,20 @@
-"""The verdict: the cheapest recipe that is not worse than the best by the margin.
+"""The verdict: prompt, retrieve or finetune, and the cheapest recipe that is not worse than the best.
 
     best      the recipe with the highest mean (of equal ones the cheaper)
-    leaders   the best, and every recipe that is not shown to be worse than it
-    cheapest  the cheapest leader (`ordering.py`)
+    leaders   the best, and every recipe that is not shown to be worse than it, of the families that no
+              other family is ahead of (`families.py`)
+    family    ahead: all leaders are of one family; level: the cheapest leader's family has a recipe that is
+              shown not to be worse than any leader of another family; open: neither
+    within    settled: the cheapest leader of that family is shown not to be worse than its other leaders
 
-                                          cheapest shown not worse    not shown
-                                          than any other leader
+                                          family and recipe settled   either open
     some recipes differ measurably        winner                      inconclusive
     none do                               tie                         no_difference
 
-"Differ measurably" is a p-value below 2.5 % after Holm's correction over all pairs and an
-interval that is not inside the margin; "shown not worse" is a 95 % interval whose low end is
-above minus the margin. The two kinds of claims have 2.5 % each, so that all claims of a verdict
-are right together in at least 95 of 100 cases. docs/verdict.md explains every term.
+Where no recipe's score can be told from 0 or from the best constant answer, nothing works (`works.py`).
+
+"Differ measurably" and "shown not worse" are claims about pairs (`compare.py`), all right together in
+at least 95 of 100 cases. docs/verdict.md explains every term.
 """
 
 from __future__ import annotations
@@ -20,12 +22,31 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide import wording
+from harness.decide import other_scorers, wording
+from harness.decide.bare import nothing_to_compare, nothing_works
+from harness.decide.command import Invocation
 from harness.decide.compare import compare, flip, level_of_each
-from harness.decide.next_step import recommend
+from harness.decide.families import SETTLED, Standing, unbeaten
+from harness.decide.frame import Frame
+from harness.decide.next_step import Situation, next_step
+from harness.decide.profile import described
+from harness.decide.reasons import reasons
 from harness.decide.table import gather, summarise
 from harness.decide.triage import Triage
-from harness.decide.values import Comparison, Cost, RecipeSummary, RunScores, Verdict, VerdictKind
+from harness.decide.values import (
+    Comparison,
+    Cost,
+    Families,
+    Family,
+    FamilyState,
+    RecipeSummary,
+    RunScores,
+    Verdict,
+    VerdictKind,
+    Within,
+)
+from harness.decide.within import within as describe_within
+from harness.decide.works import Working, working
 from harness.stats import power
 
 __all__ = ["Comparison", "Cost", "RecipeSummary", "RunScores", "Verdict", "decide"]
@@ -36,8 +57,7 @@ _KINDS: Mapping[tuple[bool, bool], VerdictKind] = {
     (True, False): "tie",
     (False, False): "no_difference",
 }
-"""By whether the cheapest leader is shown not to be worse, and whether any recipes differ."""
-_SETTLED = ("better", "equivalent", "not_worse")
+"""By whether family and recipe are settled, and whether any recipes differ."""
 
 
 def decide(
@@ -48,55 +68,43 @@ def decide(
     runs: Sequence[RunScores],
     *,
     triage: Triage | None = None,
+    constant: RunScores | None = None,
+    invocation: Invocation | None = None,
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
     Runs of one recipe are its seeds. Pairs are compared on the examples that every run of both
     recipes scored. Oracles are summarised and take no part.
+
+    Args:
+        margin: a difference of scores below this does not matter.
+        triage: what `harness diagnose` found before.
+        constant: scores of the best answer that is the same for every example (`constant.py`).
+        invocation: the command that the runs come from; the next step repeats what it names.
     """
     tables = gather(runs)
-    summaries = tuple(summarise(tables))
+    summaries = tuple(described(summarise(tables), tables))
+    floor = gather([constant]) if constant is not None else []
     candidates = [table for table in tables if not table.oracle]
-    pairs = compare(candidates, margin)
-    ranked = [summary for summary in summaries if not summary.oracle]
-    if len(ranked) < 2 or not pairs:
-        return _nothing(task, model, primary, margin, summaries)
-    choice = _choose(_Field(tuple(ranked), tuple(pairs), margin))
-    story = wording.Story(
-        task=task,
-        margin=margin,
-        kind=choice.kind,
-        summaries=tuple(ranked),
-        best=choice.best,
-        recommended=choice.recommended,
-        leaders=choice.leaders,
-        comparisons=choice.comparisons,
-        minimum=choice.minimum,
-        left_out={table.recipe: table.left_out for table in candidates if table.left_out},
-        oracles=tuple(summary for summary in summaries if summary.oracle),
-    )
-    chosen = next(summary for summary in ranked if summary.recipe == choice.recommended)
-    following = recommend(chosen, ranked, triage)
-    return Verdict(
+    frame = Frame(
         task=task,
         model=model,
         primary=primary,
         margin=margin,
-        n=min(comparison.n for comparison in pairs),
-        seeds=max(summary.seeds for summary in ranked),
-        kind=choice.kind,
-        winner=choice.recommended if choice.kind == "winner" else None,
-        best=choice.best,
-        recommended=choice.recommended,
-        leaders=choice.leaders,
-        sentence=wording.sentence(story),
-        reasons=wording.reasons(story),
+        triage=triage,
+        invocation=invocation or Invocation(target=task, task=task),
         summaries=summaries,
-        comparisons=choice.comparisons,
-        minimum_detectable_difference=choice.minimum,
-        next_step=wording.open_step(story) if choice.kind == "no_difference" else following.step,
-        evidence=following.evidence,
+        ranked=tuple(summary for summary in summaries if not summary.oracle),
+        tables=tuple(candidates),
+        floor=summarise(floor)[0] if floor else None,
     )
+    works = working(candidates, frame.ranked, floor[0] if floor else None, margin)
+    field = _Field(frame.ranked, tuple(compare(candidates, margin)), margin)
+    if frame.ranked and not works.recipes:
+        return nothing_works(frame, works, _arranged(field, frame.ranked[0].recipe))
+    if len(frame.ranked) < 2 or not field.pairs:
+        return nothing_to_compare(frame)
+    return _decided(frame, _choose(field, works))
 
 
 @dataclass(frozen=True)
@@ -116,6 +124,16 @@ class _Field:
                 return flip(pair, self.margin, level_of_each(len(self.pairs)))
         return None
 
+    def family(self, recipe: str) -> Family:
+        return next(summary.family for summary in self.ranked if summary.recipe == recipe)
+
+    def settled(self, recipe: str, others: Sequence[str]) -> bool:
+        """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
+        than one that has every answer right."""
+        perfect = next(summary.mean >= 1.0 for summary in self.ranked if summary.recipe == recipe)
+        found = [self.between(recipe, other) for other in others if other != recipe]
+        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in found)
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Choice:
@@ -125,18 +143,24 @@ class _Choice:
     leaders: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     minimum: float
+    standing: Standing
+    within: tuple[str, ...]
+    """Leaders of the recommended recipe's family, the cheapest first."""
+    settled_within: bool
 
 
-def _choose(field: _Field) -> _Choice:
+def _choose(field: _Field, works: Working) -> _Choice:
     best = field.ranked[0].recipe
-    leading = [s for s in field.ranked if s.recipe == best or _not_shown_worse(field, s.recipe, best)]
-    leaders = tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
-    cheapest = leaders[0]
-    against = [field.between(cheapest, leader) for leader in leaders[1:]]
-    shown = all(found is not None and found.outcome in _SETTLED for found in against)
+    leaders = _leaders(field, best)
+    fit = tuple(name for name in leaders if name in works.recipes) or leaders
+    state, use, pool = _family(field, fit)
+    cheapest = pool[0]
     different = any(pair.outcome in ("better", "worse") for pair in field.pairs)
+    shown = state != "open" and cheapest == _own(field, fit, use)[0] and field.settled(cheapest, leaders)
     kind = _KINDS[shown, different]
-    recommended = _meanwhile(field, leaders, best) if kind == "inconclusive" else cheapest
+    recommended = _meanwhile(field, pool, best) if kind == "inconclusive" else cheapest
+    use = field.family(recommended)
+    within = _own(field, fit, use)
     return _Choice(
         kind=kind,
         best=best,
@@ -144,7 +168,42 @@ def _choose(field: _Field) -> _Choice:
         leaders=leaders,
         comparisons=_arranged(field, recommended),
         minimum=_minimum_detectable(field, leaders),
+        standing=Standing(
+            pairs=field,
+            ranked=field.ranked,
+            state=state,
+            use=use,
+            recommended=recommended,
+            candidates=tuple(dict.fromkeys(field.family(name) for name in fit)),
+        ),
+        within=within,
+        settled_within=recommended == within[0] and field.settled(recommended, within),
     )
+
+
+def _own(field: _Field, names: Sequence[str], family: Family) -> tuple[str, ...]:
+    """Those of `names` that are of `family`, in their order."""
+    return tuple(name for name in names if field.family(name) == family)
+
+
+def _leaders(field: _Field, best: str) -> tuple[str, ...]:
+    """Recipes that may be best, the cheapest first."""
+    leading = [s for s in field.ranked if s.recipe == best or _not_shown_worse(field, s.recipe, best)]
+    possible = unbeaten(field, field.ranked)
+    leading = [s for s in leading if s.family in possible] or leading
+    return tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
+
+
+def _family(field: _Field, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
+    """The state of the families, the one to use, and the recipes that may be recommended for it."""
+    use = field.family(leaders[0])
+    own = tuple(name for name in leaders if field.family(name) == use)
+    others = [name for name in leaders if name not in own]
+    if not others:
+        alone = len({summary.family for summary in field.ranked}) == 1
+        return ("only" if alone else "ahead"), use, own
+    level = tuple(name for name in own if field.settled(name, others))
+    return ("level", use, level) if level else ("open", use, leaders)
 
 
 def _not_shown_worse(field: _Field, recipe: str, best: str) -> bool:
@@ -154,11 +213,16 @@ def _not_shown_worse(field: _Field, recipe: str, best: str) -> bool:
 
 def _meanwhile(field: _Field, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
+    reference = best if best in leaders else max(leaders, key=lambda name: _mean(field, name))
     for leader in leaders:
-        found = field.between(leader, best)
-        if leader == best or (found is not None and found.difference >= -field.margin):
+        found = field.between(leader, reference)
+        if leader == reference or (found is not None and found.difference >= -field.margin):
             return leader
-    return best
+    return reference
+
+
+def _mean(field: _Field, recipe: str) -> float:
+    return next(summary.mean for summary in field.ranked if summary.recipe == recipe)
 
 
 def _arranged(field: _Field, first: str) -> tuple[Comparison, ...]:
@@ -177,28 +241,71 @@ def _minimum_detectable(field: _Field, leaders: tuple[str, ...]) -> float:
     return power.minimum_detectable(errors[len(errors) // 2], alpha)
 
 
-def _nothing(
-    task: str, model: str, primary: str, margin: float, summaries: tuple[RecipeSummary, ...]
-) -> Verdict:
-    only = next((summary for summary in summaries if not summary.oracle), None)
-    following = None if only is None else recommend(only, (only,))
-    return Verdict(
-        task=task,
-        model=model,
-        primary=primary,
-        margin=margin,
-        n=0 if only is None else only.n,
-        seeds=0 if only is None else only.seeds,
-        kind="nothing_to_compare",
-        winner=None,
-        best=None if only is None else only.recipe,
-        recommended=None,
-        leaders=(),
-        sentence="Nothing to compare: a verdict needs two recipes that answered the same examples.",
-        reasons=() if only is None else (wording.scored(only),),
-        summaries=summaries,
-        comparisons=(),
-        minimum_detectable_difference=None,
-        next_step="" if following is None else following.step,
-        evidence=() if following is None else following.evidence,
+def _decided(frame: Frame, choice: _Choice) -> Verdict:
+    families = choice.standing.result()
+    story = wording.Story(
+        task=frame.task,
+        primary=frame.primary,
+        margin=frame.margin,
+        kind=choice.kind,
+        families=families,
+        summaries=frame.ranked,
+        best=choice.best,
+        recommended=choice.recommended,
+        leaders=choice.leaders,
+        within=choice.within,
+        settled_within=choice.settled_within,
+        comparisons=choice.comparisons,
+        minimum=choice.minimum,
+        left_out={table.recipe: table.left_out for table in frame.tables if table.left_out},
+        oracles=tuple(summary for summary in frame.summaries if summary.oracle),
+        constant=frame.floor,
     )
+    within = describe_within(story)
+    provisional = families.provisional or within.provisional
+    situation = Situation(
+        task=frame.task,
+        kind=choice.kind,
+        families=families,
+        within=within,
+        provisional=provisional,
+        recommended=frame.summary(choice.recommended),
+        ranked=frame.ranked,
+        comparisons=choice.comparisons,
+        leaders=choice.leaders,
+        triage=frame.triage,
+        invocation=frame.invocation,
+    )
+    following = next_step(situation)
+    return Verdict(
+        task=frame.task,
+        model=frame.model,
+        primary=frame.primary,
+        margin=frame.margin,
+        n=min(comparison.n for comparison in choice.comparisons),
+        seeds=max(summary.seeds for summary in frame.ranked),
+        kind=choice.kind,
+        winner=choice.recommended if choice.kind == "winner" else None,
+        best=choice.best,
+        recommended=choice.recommended,
+        leaders=choice.leaders,
+        sentence=wording.sentence(story),
+        reasons=reasons(story),
+        summaries=frame.summaries,
+        comparisons=choice.comparisons,
+        minimum_detectable_difference=choice.minimum,
+        next_step=following.command,
+        evidence=following.evidence,
+        families=families,
+        within=within,
+        provisional=provisional,
+        notes=(within.sentence, *_notes(frame, families, within)),
+        constant=frame.floor,
+    )
+
+
+def _notes(frame: Frame, families: Families, within: Within) -> list[str]:
+    """What else belongs under the headline: other scorers that disagree, and what the score means."""
+    claims = other_scorers.claims(families, within, frame.ranked)
+    found = other_scorers.disagreements(frame.tables, claims, frame.margin)
+    return [*found, *wording.meaning(frame.primary, frame.summary(within.recommended))]

@@ -1,0 +1,95 @@
+"""The reasons under the headline: every comparison of the recommended recipe, and what limits the verdict."""
+
+from __future__ import annotations
+
+from harness.decide.ordering import trained
+from harness.decide.values import Comparison
+from harness.decide.wording import Story, by, count, listed, points, round_up, scored
+
+
+def reasons(story: Story) -> tuple[str, ...]:
+    """What supports or limits the headline, the most important first."""
+    found = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
+    claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
+    if story.minimum <= min(claimed, default=1.0):
+        found.append(
+            f"differences under {points(story.minimum)} points cannot be relied on to show with "
+            f"{story.n} examples (80 % power, {count(len(story.comparisons), 'comparison')})"
+        )
+    return (*found, *_caveats(story))
+
+
+def _provisionally(pair: Comparison) -> str:
+    return ", provisionally" if pair.provisional else ""
+
+
+def _beaten(story: Story) -> list[str]:
+    return [
+        f"{story.recommended} beats {c.reference} by {by(c)}{_provisionally(c)}"
+        for c in story.mine
+        if c.outcome == "better"
+    ]
+
+
+def _level_with(story: Story) -> list[str]:
+    meaning = {
+        "equivalent": "is the same as {} within the margin",
+        "not_worse": "is not worse than {} by the margin",
+    }
+    return [
+        f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}{_provisionally(c)}"
+        for c in story.mine
+        if c.outcome in meaning
+    ]
+
+
+def _not_settled(story: Story) -> list[str]:
+    found = []
+    for c in story.mine:
+        if c.outcome == "worse":
+            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{_provisionally(c)}")
+        elif c.outcome == "inconclusive":
+            if story.chosen.mean >= 1.0 and story.kind == "winner":
+                found.append(f"{c.reference} is level with it and dearer: {by(c)}")
+                continue
+            more = f"about {round_up(c.examples_needed)} more examples" if c.examples_needed else "more seeds"
+            found.append(
+                f"{story.recommended} against {c.reference} is open: {by(c)}; {more} would settle it"
+            )
+    return found
+
+
+def _economies(story: Story) -> list[str]:
+    """What the recommended recipe saves against the leaders it was preferred to."""
+    chosen = story.chosen
+    found = []
+    for other in story.summaries:
+        if other.recipe not in story.leaders or other.recipe == chosen.recipe:
+            continue
+        parts = [
+            _ratio(chosen.cost.train_seconds, other.cost.train_seconds, "the training time"),
+            _ratio(chosen.cost.peak_memory_bytes, other.cost.peak_memory_bytes, "the memory"),
+            _ratio(chosen.cost.prompt_tokens, other.cost.prompt_tokens, "the prompt tokens"),
+        ]
+        if any(parts):
+            found.append(f"{chosen.recipe} needs {listed([p for p in parts if p])} of {other.recipe}")
+    return found
+
+
+def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
+    if not theirs or mine is None or abs(mine - theirs) < 0.05 * theirs:
+        return ""
+    return f"{100 * mine / theirs:.0f} % of {what}" if mine else f"none of {what}"
+
+
+def _caveats(story: Story) -> list[str]:
+    found = []
+    single = [s.recipe for s in story.summaries if trained(s.cost) and s.seeds == 1]
+    if single:
+        verb = "was" if len(single) == 1 else "were"
+        found.append(f"{listed(single)} {verb} trained with one seed: training noise is not in the intervals")
+    for recipe, missing in story.left_out.items():
+        found.append(f"{recipe}: {count(missing, "example")} without a score left out of every pair")
+    for oracle in story.oracles:
+        found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
+    return found
