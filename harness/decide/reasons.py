@@ -89,7 +89,7 @@ def _caveats(story: Story) -> list[str]:
         verb = "was" if len(single) == 1 else "were"
         found.append(f"{listed(single)} {verb} trained with one seed: training noise is not in the intervals")
     for recipe, missing in story.left_out.items():
-        found.append(f"{recipe}: {count(missing, "example")} without a score left out of every pair")
+        found.append(f"{recipe}: {count(missing, 'example')} without a score left out of every pair")
     for oracle in story.oracles:
         found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
     return found
