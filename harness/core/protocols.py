@@ -131,8 +131,10 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Retriever(Kind):
-    oracle: ClassVar[bool] = False
-    """Whether it reads what only a labelled example has (gold context): an upper bound."""
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads what only a labelled example has (gold context): an upper bound."""
+        return False
 
     @abstractmethod
     def index(self, corpus: Sequence[Document]) -> Searcher:

@@ -130,7 +130,7 @@ def _more_seeds(found: Situation) -> NextStep | None:
     else:
         reason = "training noise is larger than what is left to tell; more examples would not settle it"
     extra = [f"about {round_up(n)} more test examples would be needed, too" for n in needed if n][:1]
-    return NextStep(found.invocation.run(seeds=seeds), (reason, *extra))
+    return NextStep(found.invocation.run(seeds=seeds), (reason, *extra, *_learnable(found)))
 
 
 def _more_examples(found: Situation) -> NextStep | None:
@@ -143,10 +143,15 @@ def _more_examples(found: Situation) -> NextStep | None:
     if there is not None and there > asked:
         limit = min(there, asked + more)
         short = f"; the task has {there:,}" if limit < asked + more else ""
-        return NextStep(found.invocation.run(limit=limit), (reason + short,))
+        return NextStep(found.invocation.run(limit=limit), (reason + short, *_learnable(found)))
     labels = f"{reason}: label that many first; the command asks only what is new"
-    learnt = ["no recipe gains over another: check that the labels can be learnt at all"]
-    return NextStep(found.invocation.run(), (labels, *(learnt if found.kind == "no_difference" else [])))
+    return NextStep(found.invocation.run(), (labels, *_learnable(found)))
+
+
+def _learnable(found: Situation) -> list[str]:
+    if found.kind != "no_difference":
+        return []
+    return ["no recipe gains over another: check that the labels can be learnt at all"]
 
 
 def _missing_family(found: Situation) -> NextStep | None:
