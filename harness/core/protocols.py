@@ -40,6 +40,10 @@ class Format(Kind):
         """The part of a chatty answer that looks like the answer; None when there is none."""
         return None
 
+    def begun(self, text: str) -> bool:
+        """Whether an answer that the token limit cut off had begun in this format."""
+        return True
+
     def render(self, target: Any) -> str:
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)

@@ -117,7 +117,6 @@ def _look(found: Situation) -> NextStep:
 def _more_seeds(found: Situation) -> NextStep | None:
     """A lead of something trained once may be the luck of one training."""
     pairs = [(c.recipe, c.reference) for c in found.open_pairs]
-    needed = [c.examples_needed for c in found.open_pairs]
     once = [pair for pair in pairs if found.trained_once(*pair)]
     stuck = [c for c in found.open_pairs if c.examples_needed is None and c.training_se]
     if not (found.provisional or once or stuck):
@@ -129,8 +128,7 @@ def _more_seeds(found: Situation) -> NextStep | None:
         reason = f"trained {times}: another seed may turn a small difference round"
     else:
         reason = "training noise is larger than what is left to tell; more examples would not settle it"
-    extra = [f"about {round_up(n)} more test examples would be needed, too" for n in needed if n][:1]
-    return NextStep(found.invocation.run(seeds=seeds), (reason, *extra, *_learnable(found)))
+    return NextStep(found.invocation.run(seeds=seeds), (reason, *_learnable(found)))
 
 
 def _more_examples(found: Situation) -> NextStep | None:

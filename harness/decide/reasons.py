@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.decide.ordering import trained
 from harness.decide.values import Comparison
-from harness.decide.wording import Story, by, count, listed, points, round_up, scored
+from harness.decide.wording import Story, by, count, listed, points, scored
 
 
 def reasons(story: Story) -> tuple[str, ...]:
@@ -52,10 +52,7 @@ def _not_settled(story: Story) -> list[str]:
             if story.chosen.mean >= 1.0 and story.kind == "winner":
                 found.append(f"{c.reference} is level with it and dearer: {by(c)}")
                 continue
-            more = f"about {round_up(c.examples_needed)} more examples" if c.examples_needed else "more seeds"
-            found.append(
-                f"{story.recommended} against {c.reference} is open: {by(c)}; {more} would settle it"
-            )
+            found.append(f"{story.recommended} against {c.reference} is open: {by(c)}")
     return found
 
 
