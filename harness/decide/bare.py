@@ -16,8 +16,9 @@ def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, .
     """No recipe can be told from 0 or from the constant answer."""
     best = frame.ranked[0]
     families = undecided("nothing_works", wording.NOTHING_WORKS, frame.ranked)
-    sentence = wording.nothing_works(best, frame.floor, works.over_constant.get(best.recipe))
-    bare = _bare(frame, "nothing_works", families, sentence)
+    over = works.over_constant.get(best.recipe)
+    sentence = wording.nothing_works(best, frame.floor, over)
+    bare = _bare(frame, "nothing_works", families, sentence, over)
     return replace(bare, comparisons=comparisons)
 
 
@@ -26,7 +27,9 @@ def nothing_to_compare(frame: Frame) -> Verdict:
     return _bare(frame, "nothing_to_compare", families, wording.NOTHING_TO_COMPARE)
 
 
-def _bare(frame: Frame, kind: VerdictKind, families: Families, sentence: str) -> Verdict:
+def _bare(
+    frame: Frame, kind: VerdictKind, families: Families, sentence: str, over: Comparison | None = None
+) -> Verdict:
     """A verdict that recommends nothing."""
     only = next(iter(frame.ranked), None)
     following = NextStep("", ())
@@ -40,6 +43,7 @@ def _bare(frame: Frame, kind: VerdictKind, families: Families, sentence: str) ->
                 ranked=frame.ranked,
                 triage=frame.triage,
                 invocation=frame.invocation,
+                over_constant=over,
             )
         )
     return Verdict(

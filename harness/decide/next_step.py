@@ -75,6 +75,8 @@ class Situation:
     comparisons: Sequence[Comparison] = ()
     leaders: Sequence[str] = ()
     triage: Triage | None = None
+    over_constant: Comparison | None = None
+    """Where nothing works: the best recipe minus the constant answer."""
 
     @property
     def open_pairs(self) -> list[Comparison]:
@@ -104,6 +106,9 @@ def next_step(found: Situation) -> NextStep:
 def _look(found: Situation) -> NextStep:
     """Format, token limit, prompt and labels, in the order in which they are likely to be at fault."""
     best = found.recommended
+    more = _more_than_constant(found)
+    if more is not None:
+        return more
     evidence = [
         f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid",
         *_of_failures(best),
@@ -112,6 +117,16 @@ def _look(found: Situation) -> NextStep:
     if found.triage is None and best.family != "finetune":
         return NextStep(found.invocation.diagnose(), tuple(evidence))
     return NextStep(found.invocation.validate(), tuple(evidence))
+
+
+def _more_than_constant(found: Situation) -> NextStep | None:
+    """A lead over the constant answer that more of the test examples may show."""
+    lead, there = found.over_constant, found.invocation.examples
+    if lead is None or lead.difference <= 0 or not lead.examples_needed or there is None or there <= lead.n:
+        return None
+    limit = min(there, lead.n + round_up(lead.examples_needed))
+    reason = f"{lead.n} examples cannot tell {lead.recipe} from the same answer to every question"
+    return NextStep(found.invocation.run(limit=limit), (reason,))
 
 
 def _more_seeds(found: Situation) -> NextStep | None:
