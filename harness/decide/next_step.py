@@ -72,18 +72,12 @@ class Situation:
     invocation: Invocation
     within: Within | None = None
     provisional: bool = False
-    comparisons: Sequence[Comparison] = ()
-    leaders: Sequence[str] = ()
+    open_pairs: Sequence[Comparison] = ()
+    """What the verdict waits for: the cheapest recipe that may be best minus each other one that it is not shown
+    to be as good as."""
     triage: Triage | None = None
     over_constant: Comparison | None = None
     """Where nothing works: the best recipe minus the constant answer."""
-
-    @property
-    def open_pairs(self) -> list[Comparison]:
-        """Pairs of leaders that the recommended recipe is in and that are not settled."""
-        name = self.recommended.recipe
-        return [c for c in self.comparisons if c.recipe == name and c.reference in self.leaders
-                and c.outcome in ("inconclusive", "worse")]  # fmt: skip
 
     def trained_once(self, *names: str) -> bool:
         """Whether any of these recipes was trained with a single seed."""
@@ -143,7 +137,7 @@ def _more_seeds(found: Situation) -> NextStep | None:
         reason = f"trained {times}: another seed may turn a small difference round"
     else:
         reason = "training noise is larger than what is left to tell; more examples would not settle it"
-    return NextStep(found.invocation.run(seeds=seeds), (reason, *_learnable(found)))
+    return NextStep(found.invocation.run(seeds=seeds), (reason, *_weakness(found.recommended), *_learnable(found)))
 
 
 def _more_examples(found: Situation) -> NextStep | None:
@@ -156,9 +150,15 @@ def _more_examples(found: Situation) -> NextStep | None:
     if there is not None and there > asked:
         limit = min(there, asked + more)
         short = f"; the task has {there:,}" if limit < asked + more else ""
-        return NextStep(found.invocation.run(limit=limit), (reason + short, *_learnable(found)))
+        return NextStep(found.invocation.run(limit=limit), (reason + short, *_weakness(found.recommended), *_learnable(found)))
     labels = f"{reason}: label that many first; the command asks only what is new"
     return NextStep(found.invocation.run(), (labels, *_learnable(found)))
+
+
+def _weakness(summary: RecipeSummary) -> list[str]:
+    """The fields of an object that stand out as wrong."""
+    weak = weak_fields(summary.fields)
+    return [f"{summary.recipe}: {weak}"] if weak else []
 
 
 def _learnable(found: Situation) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.decide.ordering import trained
 from harness.decide.values import Comparison
-from harness.decide.wording import Story, by, count, listed, points, scored
+from harness.decide.wording import Story, by, count, listed, points, scored, standing
 
 
 def reasons(story: Story) -> tuple[str, ...]:
@@ -31,6 +31,13 @@ def _beaten(story: Story) -> list[str]:
     ]
 
 
+def _cheaper(story: Story) -> tuple[str, ...]:
+    """Leaders that are cheaper than the recommended recipe: the verdict waits for them."""
+    if story.recommended not in story.leaders:
+        return ()
+    return story.leaders[: story.leaders.index(story.recommended)]
+
+
 def _level_with(story: Story) -> list[str]:
     meaning = {
         "equivalent": "is the same as {} within the margin",
@@ -39,14 +46,16 @@ def _level_with(story: Story) -> list[str]:
     return [
         f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}{_provisionally(c)}"
         for c in story.mine
-        if c.outcome in meaning
+        if c.outcome in meaning and c.reference not in _cheaper(story)
     ]
 
 
 def _not_settled(story: Story) -> list[str]:
     found = []
     for c in story.mine:
-        if c.outcome == "worse":
+        if c.reference in _cheaper(story):
+            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}{_provisionally(c)}")
+        elif c.outcome == "worse":
             found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{_provisionally(c)}")
         elif c.outcome == "inconclusive":
             if story.chosen.mean >= 1.0 and story.kind == "winner":

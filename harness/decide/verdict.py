@@ -147,6 +147,7 @@ class _Choice:
     within: tuple[str, ...]
     """Leaders of the recommended recipe's family, the cheapest first."""
     settled_within: bool
+    open_pairs: tuple[Comparison, ...]
 
 
 def _choose(field: _Field, works: Working) -> _Choice:
@@ -178,7 +179,15 @@ def _choose(field: _Field, works: Working) -> _Choice:
         ),
         within=within,
         settled_within=recommended == within[0] and field.settled(recommended, within),
+        open_pairs=_open_pairs(field, fit[0], leaders),
     )
+
+
+def _open_pairs(field: _Field, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
+    """The cheapest that may be best minus each other leader that it is not shown to be as good as."""
+    others = [name for name in leaders if name != cheapest and not field.settled(cheapest, [name])]
+    pairs = [field.between(cheapest, name) for name in others]
+    return tuple(pair for pair in pairs if pair is not None)
 
 
 def _own(field: _Field, names: Sequence[str], family: Family) -> tuple[str, ...]:
@@ -271,8 +280,7 @@ def _decided(frame: Frame, choice: _Choice) -> Verdict:
         provisional=provisional,
         recommended=frame.summary(choice.recommended),
         ranked=frame.ranked,
-        comparisons=choice.comparisons,
-        leaders=choice.leaders,
+        open_pairs=choice.open_pairs,
         triage=frame.triage,
         invocation=frame.invocation,
     )

@@ -181,8 +181,7 @@ def test_what_trains_is_pasted_too(
         recommended=best,
         ranked=(best, *others),
         invocation=_invocation(words),
-        comparisons=(OPEN,) if kind == "inconclusive" else (),
-        leaders=(best.recipe, *(other.recipe for other in others)),
+        open_pairs=(OPEN,) if kind == "inconclusive" else (),
     )
     line = next_step(found).command
     assert line == expected

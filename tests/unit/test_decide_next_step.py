@@ -61,7 +61,6 @@ def step(best: RecipeSummary, *others: RecipeSummary, **more: object) -> NextSte
         invocation=Invocation(
             target="t.yaml", task="t", known=("few_shot", "bm25_rag", "lora"), examples=100
         ),
-        leaders=(best.recipe, *(other.recipe for other in others)),
     )
     return next_step(dataclasses.replace(plain, **more))  # type: ignore[arg-type]
 
@@ -87,7 +86,7 @@ def test_where_nothing_works_the_base_model_is_diagnosed_and_then_the_task_is_re
 
 def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
     full = summary("full", "finetune")
-    found = step(TUNED, full, kind="inconclusive", comparisons=[pair("lora", "full", 850)])
+    found = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])
     assert found.command == "harness run t.yaml --seeds 3"
     assert step(TUNED, PROMPT, provisional=True).command == "harness run t.yaml --seeds 3"
 
@@ -95,12 +94,12 @@ def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
 def test_training_noise_that_no_example_settles_asks_for_more_seeds_than_there_were() -> None:
     tuned, full = (summary(name, "finetune", seeds=3) for name in ("lora", "full"))
     open_ = pair("lora", "full", None, training_se=0.03)
-    assert "--seeds 5" in step(tuned, full, kind="inconclusive", comparisons=[open_]).command
+    assert "--seeds 5" in step(tuned, full, kind="inconclusive", open_pairs=[open_]).command
 
 
 def test_more_examples_are_asked_where_there_are_some() -> None:
     other = summary("zero_shot", "prompt")
-    open_ = {"kind": "inconclusive", "comparisons": [pair("few_shot", "zero_shot", 240)]}
+    open_ = {"kind": "inconclusive", "open_pairs": [pair("few_shot", "zero_shot", 240)]}
     limited = Invocation(target="t", task="t", limit=100, examples=1000)
     assert step(PROMPT, other, invocation=limited, **open_).command == "harness run t --limit 340"
     short = dataclasses.replace(limited, examples=150)
