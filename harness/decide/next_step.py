@@ -137,7 +137,9 @@ def _more_seeds(found: Situation) -> NextStep | None:
         reason = f"trained {times}: another seed may turn a small difference round"
     else:
         reason = "training noise is larger than what is left to tell; more examples would not settle it"
-    return NextStep(found.invocation.run(seeds=seeds), (reason, *_weakness(found.recommended), *_learnable(found)))
+    return NextStep(
+        found.invocation.run(seeds=seeds), (reason, *_weakness(found.recommended), *_learnable(found))
+    )
 
 
 def _more_examples(found: Situation) -> NextStep | None:
@@ -150,7 +152,10 @@ def _more_examples(found: Situation) -> NextStep | None:
     if there is not None and there > asked:
         limit = min(there, asked + more)
         short = f"; the task has {there:,}" if limit < asked + more else ""
-        return NextStep(found.invocation.run(limit=limit), (reason + short, *_weakness(found.recommended), *_learnable(found)))
+        return NextStep(
+            found.invocation.run(limit=limit),
+            (reason + short, *_weakness(found.recommended), *_learnable(found)),
+        )
     labels = f"{reason}: label that many first; the command asks only what is new"
     return NextStep(found.invocation.run(), (labels, *_learnable(found)))
 
@@ -247,13 +252,13 @@ def _of_failures(summary: RecipeSummary) -> list[str]:
     if not wrong:
         return []
     mode = _mode(summary)
-    weak = weak_fields(summary.fields)
+    weak = _weakness(summary)
     remedy = _REMEDIES.get(mode, ("read these answers in the report",) * 2)[trained(summary.cost)]
     if weak and mode == "wrong_value":
-        return [f"{summary.recipe}: {weak}"]
+        return weak
     about = ABOUT.get(mode, mode)
     said = f"{summary.failures[mode]} of {wrong} failures of {summary.recipe} are {mode} ({about}): {remedy}"
-    return [said, f"{summary.recipe}: {weak}"] if weak else [said]
+    return [said, *weak]
 
 
 def weak_fields(fields: Mapping[str, float]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from harness.decide.cost import Prices, Usage, break_even, price
 from harness.decide.failures import ABOUT
 from harness.decide.labels import label_curve
 from harness.decide.triage import Probe, diagnose
-from harness.decide.values import Cost, RunScores
+from harness.decide.values import Cost, FamilyState, RunScores, VerdictKind, WithinState
 from harness.decide.verdict import Verdict, decide
 from harness.stats import clusters as by_cluster
 from harness.stats import paired, power, seeds
 from harness.stats.equivalence import not_worse
 from harness.stats.intervals import wilson
 from harness.stats.multiple import holm
+from tests import screens
 
 DOC = " ".join((Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8").split())
 
@@ -61,6 +63,11 @@ def example() -> Verdict:
 def test_the_verdict(example: Verdict) -> None:
     assert example.kind == "winner"
     says(f"> {example.sentence}")
+
+
+def test_the_screens_are_what_the_terminal_shows() -> None:
+    page = screens.PAGE.read_text(encoding="utf-8")
+    assert screens.written(page) == page, "run: python -m tests.screens"
 
 
 def test_rate() -> None:
@@ -164,5 +171,6 @@ def test_label_curve() -> None:
 
 
 def test_every_failure_mode_and_kind_of_verdict_is_explained() -> None:
-    for name in (*ABOUT, "winner", "tie", "no_difference", "inconclusive", "nothing_to_compare"):
+    kinds = get_args(VerdictKind) + get_args(FamilyState) + get_args(WithinState)
+    for name in (*ABOUT, *kinds):
         says(f"`{name}`")
