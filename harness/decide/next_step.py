@@ -13,7 +13,7 @@ The first of these that fits:
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.decide.command import Invocation
@@ -26,6 +26,8 @@ from harness.decide.wording import round_up
 SEEDS = 3
 ENOUGH_LABELS = 40
 """Labels below which halving them twice says nothing."""
+TRAINED = ("lora", "qlora", "full", "rag_lora")
+"""Shipped recipes that a triage may call for and that train."""
 WEAK = 0.1
 """A field is weak when it is right less often than the others by this share."""
 
@@ -259,6 +261,21 @@ def _of_failures(summary: RecipeSummary) -> list[str]:
     about = ABOUT.get(mode, mode)
     said = f"{summary.failures[mode]} of {wrong} failures of {summary.recipe} are {mode} ({about}): {remedy}"
     return [said, *weak]
+
+
+def after_triage(triage: Triage, invocation: Invocation, *, without: Collection[str] = ()) -> str:
+    """The command that runs what a triage expects to be worth trying, beside the plain prompt.
+
+    Args:
+        without: recipes that cannot be run here.
+    """
+    worth = [p.recipes for p in triage.predictions if p.worth]
+    fit = [
+        [n for n in names if n not in without and (invocation.trainable or n not in TRAINED)]
+        for names in worth
+    ]
+    chosen = [names[0] for names in fit if names] or ["few_shot"]
+    return invocation.run(recipes=tuple(dict.fromkeys(["zero_shot", *chosen])))
 
 
 def weak_fields(fields: Mapping[str, float]) -> str:

@@ -90,8 +90,9 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
 
 
-def print_triage(task: str, model: str, triage: Triage, console: Console | None = None) -> None:
-    """Print a triage: the sentence, the shares as bars, and what each method is predicted to bring."""
+def print_triage(task: str, model: str, triage: Triage, command: str, console: Console | None = None) -> None:
+    """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
+    command to run next."""
     console = console or Console(soft_wrap=False)
     console.print()
     console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
@@ -109,7 +110,8 @@ def print_triage(task: str, model: str, triage: Triage, console: Console | None 
         console.print(
             Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
         )
-    console.print(Text.assemble(("next: ", "bold"), triage.step))
+    console.print(Text.assemble(("next: ", "bold"), command), soft_wrap=True)
+    console.print(Text(f"  · {triage.step}", style="dim"))
     console.print()
 
 

@@ -94,7 +94,11 @@ def test_nothing_works_then_diagnose_then_validate(place: Path, answers: dict[st
     )
     line = printed(*words)
     assert line == "harness diagnose colours --model fake --results 'out of the way'"
-    paste(line)
+    triage = [line for line in paste(line).splitlines() if line.startswith("next: ")]
+    assert len(triage) == 1
+    assert triage[0].startswith("next: harness run colours --model fake --recipes zero_shot,")
+    assert "lora" not in triage[0], "a server cannot be trained"
+    paste(triage[0].removeprefix("next: "))
     line = printed(*words)
     assert line == "harness validate colours"
     paste(line)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.decide.command import Invocation, from_record
 from harness.decide.families import undecided
-from harness.decide.next_step import NextStep, Situation, next_step, weak_fields
+from harness.decide.next_step import NextStep, Situation, after_triage, next_step, weak_fields
 from harness.decide.triage import Probe, Triage, diagnose
 from harness.decide.values import Comparison, Cost, Family, RecipeSummary
 
@@ -196,6 +196,15 @@ def test_the_weak_field_is_named_instead_of_wrong_value() -> None:
     assert weak_fields({"a": 0.5, "b": 0.52, "c": 0.55, "d": 0.58}).startswith("right least often: a 50 %")
     assert weak_fields({"a": 1.0, "b": 1.0}) == ""
     assert weak_fields({"a": 0.1}) == ""
+
+
+def test_what_a_triage_expects_to_be_worth_trying_is_one_command() -> None:
+    asked = Invocation(target="t", task="t")
+    assert after_triage(facts(), asked).startswith("harness run t --recipes zero_shot,")
+    assert "bm25_rag" in after_triage(facts(), asked)
+    server = dataclasses.replace(asked, trainable=False)
+    assert "lora" not in after_triage(facts(), server)
+    assert "bm25_rag" not in after_triage(facts(), asked, without=("bm25_rag",))
 
 
 def test_a_run_of_before_commands_were_recorded_is_asked_by_the_name_of_its_task() -> None:
