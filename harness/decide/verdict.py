@@ -25,8 +25,9 @@ from dataclasses import dataclass
 from harness.decide import other_scorers, wording
 from harness.decide.bare import nothing_to_compare, nothing_works
 from harness.decide.command import Invocation
-from harness.decide.compare import compare, flip, level_of_each
-from harness.decide.families import SETTLED, Standing, unbeaten
+from harness.decide.compare import compare, level_of_each
+from harness.decide.families import Standing, unbeaten
+from harness.decide.field import Field
 from harness.decide.frame import Frame
 from harness.decide.next_step import Situation, next_step
 from harness.decide.profile import described
@@ -99,40 +100,12 @@ def decide(
         floor=summarise(floor)[0] if floor else None,
     )
     works = working(candidates, frame.ranked, floor[0] if floor else None, margin)
-    field = _Field(frame.ranked, tuple(compare(candidates, margin)), margin)
+    field = Field(frame.ranked, tuple(compare(candidates, margin)), margin)
     if frame.ranked and not works.recipes:
         return nothing_works(frame, works, _arranged(field, frame.ranked[0].recipe))
     if len(frame.ranked) < 2 or not field.pairs:
         return nothing_to_compare(frame)
     return _decided(frame, _choose(field, works))
-
-
-@dataclass(frozen=True)
-class _Field:
-    """The candidates, highest mean first, and every pair of them."""
-
-    ranked: tuple[RecipeSummary, ...]
-    pairs: tuple[Comparison, ...]
-    margin: float
-
-    def between(self, recipe: str, reference: str) -> Comparison | None:
-        """`recipe` minus `reference`; None where no example was scored for both."""
-        for pair in self.pairs:
-            if (pair.recipe, pair.reference) == (recipe, reference):
-                return pair
-            if (pair.reference, pair.recipe) == (recipe, reference):
-                return flip(pair, self.margin, level_of_each(len(self.pairs)))
-        return None
-
-    def family(self, recipe: str) -> Family:
-        return next(summary.family for summary in self.ranked if summary.recipe == recipe)
-
-    def settled(self, recipe: str, others: Sequence[str]) -> bool:
-        """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
-        than one that has every answer right."""
-        perfect = next(summary.mean >= 1.0 for summary in self.ranked if summary.recipe == recipe)
-        found = [self.between(recipe, other) for other in others if other != recipe]
-        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in found)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,7 +123,7 @@ class _Choice:
     open_pairs: tuple[Comparison, ...]
 
 
-def _choose(field: _Field, works: Working) -> _Choice:
+def _choose(field: Field, works: Working) -> _Choice:
     best = field.ranked[0].recipe
     leaders = _leaders(field, best)
     fit = tuple(name for name in leaders if name in works.recipes) or leaders
@@ -183,19 +156,19 @@ def _choose(field: _Field, works: Working) -> _Choice:
     )
 
 
-def _open_pairs(field: _Field, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
+def _open_pairs(field: Field, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
     """The cheapest that may be best minus each other leader that it is not shown to be as good as."""
     others = [name for name in leaders if name != cheapest and not field.settled(cheapest, [name])]
     pairs = [field.between(cheapest, name) for name in others]
     return tuple(pair for pair in pairs if pair is not None)
 
 
-def _own(field: _Field, names: Sequence[str], family: Family) -> tuple[str, ...]:
+def _own(field: Field, names: Sequence[str], family: Family) -> tuple[str, ...]:
     """Those of `names` that are of `family`, in their order."""
     return tuple(name for name in names if field.family(name) == family)
 
 
-def _leaders(field: _Field, best: str) -> tuple[str, ...]:
+def _leaders(field: Field, best: str) -> tuple[str, ...]:
     """Recipes that may be best, the cheapest first."""
     leading = [s for s in field.ranked if s.recipe == best or _not_shown_worse(field, s.recipe, best)]
     possible = unbeaten(field, field.ranked)
@@ -203,7 +176,7 @@ def _leaders(field: _Field, best: str) -> tuple[str, ...]:
     return tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
 
 
-def _family(field: _Field, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
+def _family(field: Field, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
     """The state of the families, the one to use, and the recipes that may be recommended for it."""
     use = field.family(leaders[0])
     own = tuple(name for name in leaders if field.family(name) == use)
@@ -215,12 +188,12 @@ def _family(field: _Field, leaders: tuple[str, ...]) -> tuple[FamilyState, Famil
     return ("level", use, level) if level else ("open", use, leaders)
 
 
-def _not_shown_worse(field: _Field, recipe: str, best: str) -> bool:
+def _not_shown_worse(field: Field, recipe: str, best: str) -> bool:
     found = field.between(recipe, best)
     return found is None or found.outcome != "worse"
 
 
-def _meanwhile(field: _Field, leaders: tuple[str, ...], best: str) -> str:
+def _meanwhile(field: Field, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
     reference = best if best in leaders else max(leaders, key=lambda name: _mean(field, name))
     for leader in leaders:
@@ -230,11 +203,11 @@ def _meanwhile(field: _Field, leaders: tuple[str, ...], best: str) -> str:
     return reference
 
 
-def _mean(field: _Field, recipe: str) -> float:
+def _mean(field: Field, recipe: str) -> float:
     return next(summary.mean for summary in field.ranked if summary.recipe == recipe)
 
 
-def _arranged(field: _Field, first: str) -> tuple[Comparison, ...]:
+def _arranged(field: Field, first: str) -> tuple[Comparison, ...]:
     """`first` against every other, then the other pairs, the higher mean minus the lower."""
     names = [first, *(s.recipe for s in field.ranked if s.recipe != first)]
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
@@ -242,7 +215,7 @@ def _arranged(field: _Field, first: str) -> tuple[Comparison, ...]:
     return tuple(comparison for comparison in found if comparison is not None)
 
 
-def _minimum_detectable(field: _Field, leaders: tuple[str, ...]) -> float:
+def _minimum_detectable(field: Field, leaders: tuple[str, ...]) -> float:
     """Of the median pair of leaders (of all pairs where one leads), at the level Holm starts with."""
     close = [pair for pair in field.pairs if {pair.recipe, pair.reference} <= set(leaders)]
     errors = sorted((c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or field.pairs)
