@@ -24,10 +24,10 @@ from dataclasses import dataclass
 
 from harness.decide import other_scorers, wording
 from harness.decide.bare import nothing_to_compare, nothing_works
+from harness.decide.candidates import Candidates
 from harness.decide.command import Invocation
 from harness.decide.compare import compare, level_of_each
 from harness.decide.families import Standing, unbeaten
-from harness.decide.field import Field
 from harness.decide.frame import Frame
 from harness.decide.next_step import Situation, next_step
 from harness.decide.profile import described
@@ -86,7 +86,7 @@ def decide(
     tables = gather(runs)
     summaries = tuple(described(summarise(tables), tables))
     floor = gather([constant]) if constant is not None else []
-    candidates = [table for table in tables if not table.oracle]
+    competing = [table for table in tables if not table.oracle]
     frame = Frame(
         task=task,
         model=model,
@@ -96,16 +96,16 @@ def decide(
         invocation=invocation or Invocation(target=task, task=task),
         summaries=summaries,
         ranked=tuple(summary for summary in summaries if not summary.oracle),
-        tables=tuple(candidates),
+        tables=tuple(competing),
         floor=summarise(floor)[0] if floor else None,
     )
-    works = working(candidates, frame.ranked, floor[0] if floor else None, margin)
-    field = Field(frame.ranked, tuple(compare(candidates, margin)), margin)
+    works = working(competing, frame.ranked, floor[0] if floor else None, margin)
+    candidates = Candidates(frame.ranked, tuple(compare(competing, margin)), margin)
     if frame.ranked and not works.recipes:
-        return nothing_works(frame, works, _arranged(field, frame.ranked[0].recipe))
-    if len(frame.ranked) < 2 or not field.pairs:
+        return nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
+    if len(frame.ranked) < 2 or not candidates.pairs:
         return nothing_to_compare(frame)
-    return _decided(frame, _choose(field, works))
+    return _decided(frame, _choose(candidates, works))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,103 +123,111 @@ class _Choice:
     open_pairs: tuple[Comparison, ...]
 
 
-def _choose(field: Field, works: Working) -> _Choice:
-    best = field.ranked[0].recipe
-    leaders = _leaders(field, best)
+def _choose(candidates: Candidates, works: Working) -> _Choice:
+    best = candidates.ranked[0].recipe
+    leaders = _leaders(candidates, best)
     fit = tuple(name for name in leaders if name in works.recipes) or leaders
-    state, use, pool = _family(field, fit)
+    state, use, pool = _family(candidates, fit)
     cheapest = pool[0]
-    different = any(pair.outcome in ("better", "worse") for pair in field.pairs)
-    shown = state != "open" and cheapest == _own(field, fit, use)[0] and field.settled(cheapest, leaders)
+    different = any(pair.outcome in ("better", "worse") for pair in candidates.pairs)
+    shown = (
+        state != "open"
+        and cheapest == _own(candidates, fit, use)[0]
+        and candidates.settled(cheapest, leaders)
+    )
     kind = _KINDS[shown, different]
-    recommended = _meanwhile(field, pool, best) if kind == "inconclusive" else cheapest
-    use = field.family(recommended)
-    within = _own(field, fit, use)
+    recommended = _meanwhile(candidates, pool, best) if kind == "inconclusive" else cheapest
+    use = candidates.family(recommended)
+    within = _own(candidates, fit, use)
     return _Choice(
         kind=kind,
         best=best,
         recommended=recommended,
         leaders=leaders,
-        comparisons=_arranged(field, recommended),
-        minimum=_minimum_detectable(field, leaders),
+        comparisons=_arranged(candidates, recommended),
+        minimum=_minimum_detectable(candidates, leaders),
         standing=Standing(
-            pairs=field,
-            ranked=field.ranked,
+            pairs=candidates,
+            ranked=candidates.ranked,
             state=state,
             use=use,
             recommended=recommended,
-            candidates=tuple(dict.fromkeys(field.family(name) for name in fit)),
+            candidates=tuple(dict.fromkeys(candidates.family(name) for name in fit)),
         ),
         within=within,
-        settled_within=recommended == within[0] and field.settled(recommended, within),
-        open_pairs=_open_pairs(field, fit[0], leaders),
+        settled_within=recommended == within[0] and candidates.settled(recommended, within),
+        open_pairs=_open_pairs(candidates, fit[0], leaders),
     )
 
 
-def _open_pairs(field: Field, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
+def _open_pairs(candidates: Candidates, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
     """The cheapest that may be best minus each other leader that it is not shown to be as good as."""
-    others = [name for name in leaders if name != cheapest and not field.settled(cheapest, [name])]
-    pairs = [field.between(cheapest, name) for name in others]
+    others = [name for name in leaders if name != cheapest and not candidates.settled(cheapest, [name])]
+    pairs = [candidates.between(cheapest, name) for name in others]
     return tuple(pair for pair in pairs if pair is not None)
 
 
-def _own(field: Field, names: Sequence[str], family: Family) -> tuple[str, ...]:
+def _own(candidates: Candidates, names: Sequence[str], family: Family) -> tuple[str, ...]:
     """Those of `names` that are of `family`, in their order."""
-    return tuple(name for name in names if field.family(name) == family)
+    return tuple(name for name in names if candidates.family(name) == family)
 
 
-def _leaders(field: Field, best: str) -> tuple[str, ...]:
+def _leaders(candidates: Candidates, best: str) -> tuple[str, ...]:
     """Recipes that may be best, the cheapest first."""
-    leading = [s for s in field.ranked if s.recipe == best or _not_shown_worse(field, s.recipe, best)]
-    possible = unbeaten(field, field.ranked)
+    leading = [
+        s for s in candidates.ranked if s.recipe == best or _not_shown_worse(candidates, s.recipe, best)
+    ]
+    possible = unbeaten(candidates, candidates.ranked)
     leading = [s for s in leading if s.family in possible] or leading
     return tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
 
 
-def _family(field: Field, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
+def _family(candidates: Candidates, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
     """The state of the families, the one to use, and the recipes that may be recommended for it."""
-    use = field.family(leaders[0])
-    own = tuple(name for name in leaders if field.family(name) == use)
+    use = candidates.family(leaders[0])
+    own = tuple(name for name in leaders if candidates.family(name) == use)
     others = [name for name in leaders if name not in own]
     if not others:
-        alone = len({summary.family for summary in field.ranked}) == 1
+        alone = len({summary.family for summary in candidates.ranked}) == 1
         return ("only" if alone else "ahead"), use, own
-    level = tuple(name for name in own if field.settled(name, others))
+    level = tuple(name for name in own if candidates.settled(name, others))
     return ("level", use, level) if level else ("open", use, leaders)
 
 
-def _not_shown_worse(field: Field, recipe: str, best: str) -> bool:
-    found = field.between(recipe, best)
+def _not_shown_worse(candidates: Candidates, recipe: str, best: str) -> bool:
+    found = candidates.between(recipe, best)
     return found is None or found.outcome != "worse"
 
 
-def _meanwhile(field: Field, leaders: tuple[str, ...], best: str) -> str:
+def _meanwhile(candidates: Candidates, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
-    reference = best if best in leaders else max(leaders, key=lambda name: _mean(field, name))
+    reference = best if best in leaders else max(leaders, key=lambda name: _mean(candidates, name))
     for leader in leaders:
-        found = field.between(leader, reference)
-        if leader == reference or (found is not None and found.difference >= -field.margin):
+        found = candidates.between(leader, reference)
+        if leader == reference or (found is not None and found.difference >= -candidates.margin):
             return leader
     return reference
 
 
-def _mean(field: Field, recipe: str) -> float:
-    return next(summary.mean for summary in field.ranked if summary.recipe == recipe)
+def _mean(candidates: Candidates, recipe: str) -> float:
+    return next(summary.mean for summary in candidates.ranked if summary.recipe == recipe)
 
 
-def _arranged(field: Field, first: str) -> tuple[Comparison, ...]:
+def _arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
     """`first` against every other, then the other pairs, the higher mean minus the lower."""
-    names = [first, *(s.recipe for s in field.ranked if s.recipe != first)]
+    names = [first, *(s.recipe for s in candidates.ranked if s.recipe != first)]
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = [field.between(a, b) for a, b in pairs]
+    found = [candidates.between(a, b) for a, b in pairs]
     return tuple(comparison for comparison in found if comparison is not None)
 
 
-def _minimum_detectable(field: Field, leaders: tuple[str, ...]) -> float:
+def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:
     """Of the median pair of leaders (of all pairs where one leads), at the level Holm starts with."""
-    close = [pair for pair in field.pairs if {pair.recipe, pair.reference} <= set(leaders)]
-    errors = sorted((c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or field.pairs)
-    alpha = level_of_each(len(field.pairs))
+    close = [pair for pair in candidates.pairs if {pair.recipe, pair.reference} <= set(leaders)]
+    errors = sorted(
+        (c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or candidates.pairs
+    )
+    alpha = level_of_each(len(candidates.pairs))
     return power.minimum_detectable(errors[len(errors) // 2], alpha)
 
 

@@ -11,7 +11,7 @@ from harness.decide.values import Comparison, Family, RecipeSummary
 
 
 @dataclass(frozen=True)
-class Field:
+class Candidates:
     """The candidates, highest mean first, and every pair of them."""
 
     ranked: tuple[RecipeSummary, ...]
