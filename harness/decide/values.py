@@ -121,6 +121,8 @@ class Comparison(Jsonable):
     """Standard error from training again with another seed; None when no recipe had two seeds."""
     method: str = ""
     """How the interval and the p-value were computed."""
+    provisional: bool = False
+    """Whether a trained side has a single seed and no known noise floor: another seed may reverse the claim."""
 
 
 @dataclass(frozen=True, kw_only=True)
