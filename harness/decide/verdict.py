@@ -9,10 +9,9 @@
     some recipes differ measurably        winner                      inconclusive
     none do                               tie                         no_difference
 
-"Differ measurably" is a p-value below 2.5 % after Holm's correction over all pairs and an
-interval that is not inside the margin; "shown not worse" is a 95 % interval whose low end is
-above minus the margin. The two kinds of claims have 2.5 % each, so that all claims of a verdict
-are right together in at least 95 of 100 cases. docs/verdict.md explains every term.
+"Differ measurably" is an interval that excludes 0 and is not inside the margin; "shown not worse" is
+one whose low end is above minus the margin. All intervals of a verdict hold together at 95 %, so
+that all its claims are right in at least 95 of 100 cases. docs/verdict.md explains every term.
 """
 
 from __future__ import annotations
@@ -27,6 +26,7 @@ from harness.decide.table import gather, summarise
 from harness.decide.triage import Triage
 from harness.decide.values import Comparison, Cost, RecipeSummary, RunScores, Verdict, VerdictKind
 from harness.stats import power
+from harness.stats.seeds import TrainingNoise
 
 __all__ = ["Comparison", "Cost", "RecipeSummary", "RunScores", "Verdict", "decide"]
 
@@ -48,16 +48,22 @@ def decide(
     runs: Sequence[RunScores],
     *,
     triage: Triage | None = None,
+    noise: Mapping[str, TrainingNoise] | None = None,
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
     Runs of one recipe are its seeds. Pairs are compared on the examples that every run of both
-    recipes scored. Oracles are summarised and take no part.
+    recipes scored. Oracles are summarised and take no part. `noise` is the training noise that is
+    known of recipes from elsewhere (earlier seeds, `--aa`); without it, what a trained recipe with one
+    seed shows is provisional.
+
+    Raises:
+        ValueError: a score that is not a number within [0, 1].
     """
-    tables = gather(runs)
-    summaries = tuple(summarise(tables))
+    tables = gather(runs, primary)
+    summaries = tuple(summarise(tables, noise))
     candidates = [table for table in tables if not table.oracle]
-    pairs = compare(candidates, margin)
+    pairs = compare(candidates, margin, noise)
     ranked = [summary for summary in summaries if not summary.oracle]
     if len(ranked) < 2 or not pairs:
         return _nothing(task, model, primary, margin, summaries)
@@ -170,11 +176,12 @@ def _arranged(field: _Field, first: str) -> tuple[Comparison, ...]:
 
 
 def _minimum_detectable(field: _Field, leaders: tuple[str, ...]) -> float:
-    """Of the median pair of leaders (of all pairs where one leads), at the level Holm starts with."""
+    """Of the median pair of leaders (of all pairs where one leads); never above what was just shown."""
     close = [pair for pair in field.pairs if {pair.recipe, pair.reference} <= set(leaders)]
     errors = sorted((c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or field.pairs)
     alpha = level_of_each(len(field.pairs))
-    return power.minimum_detectable(errors[len(errors) // 2], alpha)
+    shown = [abs(pair.difference) for pair in field.pairs if pair.outcome in ("better", "worse")]
+    return min(power.minimum_detectable(errors[len(errors) // 2], alpha), 1.0, *shown)
 
 
 def _nothing(
