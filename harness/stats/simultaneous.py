@@ -12,7 +12,7 @@ from scipy import special
 
 from harness.stats.resampling import Floats, chunks, generator
 
-TOGETHER = 0.96
+TOGETHER = 0.97
 """A little more than the 95 % promised, because every interval of few examples is an approximation."""
 
 DRAWS = 20_000
