@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
+from harness.run import floors
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
 
@@ -29,8 +31,15 @@ def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]])
     names = labels([record for record, _ in group])
     runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
     triage = read_triage(group[0][1].parent.parent, task, model)
-    margin = about["margin"]
-    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+    return decide(
+        task=task,
+        model=model,
+        primary=about["primary"],
+        margin=about["margin"],
+        runs=runs,
+        triage=triage,
+        noise=floors.known(group, names, lambda record, path: scores(record, path, "")),
+    )
 
 
 def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
@@ -81,6 +90,13 @@ def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> Run
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
     values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
+    for row, value in zip(rows, values, strict=True):
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise ConfigError(
+                f"scorer '{primary}' gave example '{row['sample_id']}' {value}, not a score within [0, 1]",
+                file=folder / "samples.jsonl",
+                remedy="divide by the scorer's largest value, run again, and leave this run out",
+            )
     failures = Counter(row["failure"] for row in rows if row["failure"])
     metrics = record["metrics"]
     return RunScores(
