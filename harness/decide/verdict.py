@@ -20,6 +20,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.decide import wording
+from harness.decide.cautions import cautions
 from harness.decide.compare import compare, flip, level_of_each
 from harness.decide.next_step import recommend
 from harness.decide.table import gather, summarise
@@ -96,7 +97,7 @@ def decide(
         recommended=choice.recommended,
         leaders=choice.leaders,
         sentence=wording.sentence(story),
-        reasons=wording.reasons(story),
+        reasons=(*wording.reasons(story), *cautions(ranked, pairs)),
         summaries=summaries,
         comparisons=choice.comparisons,
         minimum_detectable_difference=choice.minimum,

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from harness.decide.ordering import trained
+from harness.decide.settle import need
 from harness.decide.values import Comparison, RecipeSummary, VerdictKind
 
 
@@ -105,7 +106,7 @@ def _no_difference(story: Story) -> str:
 def open_step(story: Story) -> str:
     """What to do when no recipe differs from another."""
     more = _more_examples(story)
-    ask = f"label about {more} more test examples" if more else "run more seeds"
+    ask = f"label about {more} more test examples" if more else f"add {_other_need(story)}"
     return f"{ask}, or check that the labels can be learnt at all: no recipe gains over another"
 
 
@@ -115,7 +116,7 @@ def _inconclusive(story: Story) -> str:
         beaten = [*beaten[:3], _count(len(beaten) - 3, "other")]
     first = f"Use {story.recommended} for now{f': it beats {_listed(beaten)}' if beaten else ''}."
     more = _more_examples(story)
-    need = f"about {more} more test examples would settle it" if more else "more seeds are needed"
+    need = f"about {more} more test examples would settle it" if more else f"{_other_need(story)} are needed"
     return f"{first} Inconclusive: {_count(story.n, 'example')} cannot tell whether {_open_question(story)}; {need}."
 
 
@@ -133,17 +134,15 @@ def _open_question(story: Story) -> str:
 
 
 def _more_examples(story: Story) -> int | None:
-    """What settles the cheapest leader against every other leader."""
-    cheapest = story.leaders[0]
-    against = [
-        c
-        for c in story.comparisons
-        if cheapest in (c.recipe, c.reference)
-        and {c.recipe, c.reference} <= set(story.leaders)
-        and c.outcome == "inconclusive"
-    ]
-    needed = [c.examples_needed for c in against if c.examples_needed is not None]
-    return round_up(max(needed)) if needed else None
+    """What settles the cheapest leader against every other leader; None where no number of examples does."""
+    found = need(story.leaders, story.comparisons, story.margin)
+    return None if found.examples is None else round_up(found.examples)
+
+
+def _other_need(story: Story) -> str:
+    """What is asked for where no number of examples would settle it."""
+    groups = need(story.leaders, story.comparisons, story.margin).missing == "groups"
+    return "examples of more groups" if groups else "more seeds"
 
 
 def round_up(count: int) -> int:
