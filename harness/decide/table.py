@@ -57,25 +57,28 @@ class RecipeScores:
         return by_cluster.codes([self.groups[id_] for id_ in ids])
 
 
-def gather(runs: Sequence[RunScores], primary: str = "the scorer") -> list[RecipeScores]:
-    """One entry per recipe that has a score at all, in order of first appearance.
-
-    Raises:
-        ValueError: a score that is not a number within [0, 1]; `primary` names its scorer.
-    """
+def gather(runs: Sequence[RunScores]) -> list[RecipeScores]:
+    """One entry per recipe that has a score at all, in order of first appearance."""
     by_recipe: dict[str, list[RunScores]] = {}
     for run in runs:
-        _check_scores(run, primary)
         if any(value is not None for value in run.values):
             by_recipe.setdefault(run.recipe, []).append(run)
     tables = [_gathered(recipe, members) for recipe, members in by_recipe.items()]
     return [table for table in tables if table.ids]
 
 
-def _check_scores(run: RunScores, primary: str) -> None:
-    for id_, value in zip(run.ids, run.values, strict=True):
-        if value is not None and not 0.0 <= value <= 1.0:
-            raise ValueError(f"{run.recipe}, example {id_}: {primary} is {value}, not a score within [0, 1]")
+def check_scores(runs: Sequence[RunScores], primary: str) -> None:
+    """Refuse scores that no interval here is made for.
+
+    Raises:
+        ValueError: a score of `primary` that is not a number within [0, 1].
+    """
+    for run in runs:
+        for id_, value in zip(run.ids, run.values, strict=True):
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise ValueError(
+                    f"{run.recipe}, example {id_}: {primary} is {value}, not a score within [0, 1]"
+                )
 
 
 def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:

@@ -23,7 +23,7 @@ from harness.decide import wording
 from harness.decide.cautions import cautions
 from harness.decide.compare import compare, flip, level_of_each
 from harness.decide.next_step import recommend
-from harness.decide.table import gather, summarise
+from harness.decide.table import check_scores, gather, summarise
 from harness.decide.triage import Triage
 from harness.decide.values import Comparison, Cost, RecipeSummary, RunScores, Verdict, VerdictKind
 from harness.stats import power
@@ -61,7 +61,8 @@ def decide(
     Raises:
         ValueError: a score that is not a number within [0, 1].
     """
-    tables = gather(runs, primary)
+    check_scores(runs, primary)
+    tables = gather(runs)
     summaries = tuple(summarise(tables, noise))
     candidates = [table for table in tables if not table.oracle]
     pairs = compare(candidates, margin, noise)
