@@ -64,7 +64,8 @@ class Format(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(Kind):
-    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`."""
+    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`; any other number, or
+    NaN, ends the run with an error that names the scorer."""
 
     binary: ClassVar[bool] = False
     """Whether every value is 0 or 1, so that exact tests for rates apply."""

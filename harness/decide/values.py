@@ -112,7 +112,10 @@ class RunScores(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeSummary(Jsonable):
-    """One recipe over its seeds: mean score with a 95 % interval, and what it costs."""
+    """One recipe over its seeds: mean score with its interval, and what it costs.
+
+    The intervals of a verdict's summaries hold together at 95 %, so that the best one's holds as well.
+    """
 
     recipe: str
     seeds: int
@@ -140,6 +143,12 @@ class RecipeSummary(Jsonable):
     run: str = ""
     """Id of the run with the highest mean."""
     lessons: int = 0
+    missing: int = 0
+    """Examples that some seed has no score for: left out of `mean`."""
+    worst_case: float | None = None
+    """Mean score if every missing one is wrong; None where none is missing."""
+    common_mean: float | None = None
+    """Mean over the examples that every candidate has a score for, by which recipes are ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +160,7 @@ class Comparison(Jsonable):
     difference: float
     low: float
     high: float
-    """Ends of the 95 % interval of the difference (not adjusted for the number of comparisons)."""
+    """Ends of the interval that decided `outcome`: all intervals of a verdict hold together at 95 %."""
     p: float
     p_holm: float
     """p after Holm's correction over every comparison of the verdict."""
@@ -168,7 +177,9 @@ class Comparison(Jsonable):
     method: str = ""
     """How the interval and the p-value were computed."""
     provisional: bool = False
-    """Whether a trained side has a single seed and its training noise is not known."""
+    """Whether a trained side has a single seed and no known noise floor: another seed may reverse the claim."""
+    groups: int = 0
+    """Independent groups among the `n` examples; equals `n` where no example shares a group."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -13,8 +13,9 @@
 
 Where no recipe's score can be told from 0 or from the best constant answer, nothing works (`works.py`).
 
-"Differ measurably" and "shown not worse" are claims about pairs (`compare.py`), all right together in
-at least 95 of 100 cases. docs/verdict.md explains every term.
+"Differ measurably" is an interval that excludes 0 and is not inside the margin; "shown not worse" is
+one whose low end is above minus the margin. All intervals of a verdict hold together at 95 %, so
+that all its claims are right in at least 95 of 100 cases. docs/verdict.md explains every term.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from dataclasses import dataclass
 from harness.decide import other_scorers, wording
 from harness.decide.bare import nothing_to_compare, nothing_works
 from harness.decide.candidates import Candidates
+from harness.decide.cautions import cautions
 from harness.decide.command import Invocation
 from harness.decide.compare import compare, level_of_each
 from harness.decide.families import Standing, unbeaten
@@ -32,7 +34,7 @@ from harness.decide.frame import Frame
 from harness.decide.next_step import Situation, next_step
 from harness.decide.profile import described
 from harness.decide.reasons import reasons
-from harness.decide.table import gather, summarise
+from harness.decide.table import check_scores, gather, summarise
 from harness.decide.triage import Triage
 from harness.decide.values import (
     Comparison,
@@ -49,6 +51,7 @@ from harness.decide.values import (
 from harness.decide.within import within as describe_within
 from harness.decide.works import Working, working
 from harness.stats import power
+from harness.stats.seeds import TrainingNoise
 
 __all__ = ["Comparison", "Cost", "RecipeSummary", "RunScores", "Verdict", "decide"]
 
@@ -71,6 +74,7 @@ def decide(
     triage: Triage | None = None,
     constant: RunScores | None = None,
     invocation: Invocation | None = None,
+    noise: Mapping[str, TrainingNoise] | None = None,
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
@@ -82,9 +86,15 @@ def decide(
         triage: what `harness diagnose` found before.
         constant: scores of the best answer that is the same for every example (`constant.py`).
         invocation: the command that the runs come from; the next step repeats what it names.
+        noise: training noise that is known of recipes from elsewhere (earlier seeds, `--aa`); without it,
+            what a trained recipe with one seed shows is provisional.
+
+    Raises:
+        ValueError: a score that is not a number within [0, 1].
     """
+    check_scores(runs, primary)
     tables = gather(runs)
-    summaries = tuple(described(summarise(tables), tables))
+    summaries = tuple(described(summarise(tables, noise), tables))
     floor = gather([constant]) if constant is not None else []
     competing = [table for table in tables if not table.oracle]
     frame = Frame(
@@ -97,10 +107,10 @@ def decide(
         summaries=summaries,
         ranked=tuple(summary for summary in summaries if not summary.oracle),
         tables=tuple(competing),
-        floor=summarise(floor)[0] if floor else None,
+        floor=summarise(floor, noise)[0] if floor else None,
     )
-    works = working(competing, frame.ranked, floor[0] if floor else None, margin)
-    candidates = Candidates(frame.ranked, tuple(compare(competing, margin)), margin)
+    works = working(competing, frame.ranked, floor[0] if floor else None, margin, noise)
+    candidates = Candidates(frame.ranked, tuple(compare(competing, margin, noise)), margin)
     if frame.ranked and not works.recipes:
         return nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
     if len(frame.ranked) < 2 or not candidates.pairs:
@@ -222,13 +232,14 @@ def _arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
 
 
 def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:
-    """Of the median pair of leaders (of all pairs where one leads), at the level Holm starts with."""
+    """Of the median pair of leaders (of all pairs where one leads), never above what was just shown."""
     close = [pair for pair in candidates.pairs if {pair.recipe, pair.reference} <= set(leaders)]
     errors = sorted(
         (c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or candidates.pairs
     )
     alpha = level_of_each(len(candidates.pairs))
-    return power.minimum_detectable(errors[len(errors) // 2], alpha)
+    shown = [abs(pair.difference) for pair in candidates.pairs if pair.outcome in ("better", "worse")]
+    return min(power.minimum_detectable(errors[len(errors) // 2], alpha), 1.0, *shown)
 
 
 def _decided(frame: Frame, choice: _Choice) -> Verdict:
@@ -279,7 +290,7 @@ def _decided(frame: Frame, choice: _Choice) -> Verdict:
         recommended=choice.recommended,
         leaders=choice.leaders,
         sentence=wording.sentence(story),
-        reasons=reasons(story),
+        reasons=(*reasons(story), *cautions(frame.ranked, choice.comparisons)),
         summaries=frame.summaries,
         comparisons=choice.comparisons,
         minimum_detectable_difference=choice.minimum,

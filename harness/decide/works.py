@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.decide.compare import compare, flip, level_of_each
 from harness.decide.table import RecipeScores
 from harness.decide.values import Comparison, RecipeSummary
 from harness.stats.intervals import wilson
+from harness.stats.seeds import TrainingNoise
 
 CONSTANT = "constant answer"
 """What the row of the constant answer is called."""
@@ -27,6 +28,7 @@ def working(
     ranked: Sequence[RecipeSummary],
     constant: RecipeScores | None,
     margin: float,
+    noise: Mapping[str, TrainingNoise] | None = None,
 ) -> Working:
     """Which of `ranked` work.
 
@@ -37,7 +39,7 @@ def working(
     above_zero = {s.recipe for s in ranked if s.n and wilson(s.mean * s.n, s.n)[0] > margin}
     if constant is None:
         return Working(frozenset(above_zero), {})
-    pairs = compare([*tables, constant], margin)
+    pairs = compare([*tables, constant], margin, noise)
     alpha = level_of_each(len(pairs))
     against: dict[str, Comparison] = {}
     for pair in pairs:

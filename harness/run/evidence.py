@@ -7,13 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.decide import families, fields
 from harness.decide.command import Invocation, from_record
 from harness.decide.values import CommonAnswer, ScorerValues
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
-from harness.run import constants
+from harness.run import constants, floors
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
 from harness.storage import mirror
@@ -52,6 +53,7 @@ def _decide(
         margin=about["margin"],
         runs=runs,
         triage=read_triage(results, task, model),
+        noise=floors.known(group, names, lambda record, path: scores(record, path, "")),
         constant=_constant(results, about, runs),
         invocation=typed or _latest(group, results),
     )
@@ -120,6 +122,13 @@ def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> Run
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
     values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
+    for row, value in zip(rows, values, strict=True):
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise ConfigError(
+                f"scorer '{primary}' gave example '{row['sample_id']}' {value}, not a score within [0, 1]",
+                file=folder / "samples.jsonl",
+                remedy="divide by the scorer's largest value, run again, and leave this run out",
+            )
     failures = Counter(row["failure"] for row in rows if row["failure"])
     metrics = record["metrics"]
     return RunScores(

@@ -81,8 +81,10 @@ def test_paired_difference(example: Verdict) -> None:
     assert pair is not None
     assert (pair.wins, pair.losses) == (52, 10)
     says(f"{points(pair.difference)} points [{points(pair.low)}, {points(pair.high)}]")
+    low, high = (float(end[0]) for end in paired.interval(differences(52, 10, 200), binary=True))
+    says(f"{points(pair.difference)} points [{points(low)}, {points(high)}] by itself")
     unpaired = 1.96 * np.sqrt(0.81 * 0.19 / 200 + 0.6 * 0.4 / 200)
-    says(f"± {points((pair.high - pair.low) / 2)} instead of ± {points(unpaired)}")
+    says(f"± {points((high - low) / 2)} instead of ± {points(unpaired)}")
 
 
 def test_graded_difference() -> None:
