@@ -33,6 +33,8 @@ class Candidates:
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
         """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
         than one that has every answer right."""
-        perfect = next(summary.mean >= 1.0 for summary in self.ranked if summary.recipe == recipe)
+        perfect = next(
+            summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
+        )
         found = [self.between(recipe, other) for other in others if other != recipe]
         return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in found)

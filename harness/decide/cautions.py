@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from harness.decide.values import Comparison, RecipeSummary
+from harness.decide.wording import count, points
 
 FEW_GROUPS = 10
 """Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
@@ -29,8 +30,13 @@ def _groups(comparisons: Sequence[Comparison]) -> list[str]:
 
 def _missing(summaries: Sequence[RecipeSummary]) -> list[str]:
     return [
-        f"{s.recipe} scores {100 * s.mean:.1f} where it has a score and {100 * s.worst_case:.1f} if its {s.missing} "
-        "missing answers are all wrong; recipes are ranked on the examples that all of them answered"
+        f"{s.recipe}: {count(s.missing, 'example')} without a score left out of every pair; it scores {points(s.mean)} "
+        f"where it has one and {points(s.worst_case)} if its {_answers(s.missing)} wrong; recipes are ranked on the "
+        "examples that all of them answered"
         for s in summaries
         if s.worst_case is not None and not s.oracle
     ]
+
+
+def _answers(missing: int) -> str:
+    return "missing answer is" if missing == 1 else f"{missing} missing answers are all"

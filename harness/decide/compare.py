@@ -143,9 +143,7 @@ def _pair(
         differences=differences,
         clusters=clusters,
         estimate=estimate,
-        provisional=any(
-            side.trained and side.seeds == 1 and side.recipe not in granted for side in (first, second)
-        ),
+        provisional=first.trained_once(granted) or second.trained_once(granted),
     )
 
 

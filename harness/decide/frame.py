@@ -26,6 +26,8 @@ class Frame:
     tables: tuple[RecipeScores, ...]
     floor: RecipeSummary | None
     """The constant answer."""
+    once: tuple[str, ...]
+    """Recipes trained with one seed whose training noise is not known."""
 
     def summary(self, recipe: str) -> RecipeSummary:
         return next(summary for summary in self.ranked if summary.recipe == recipe)

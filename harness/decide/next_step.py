@@ -3,6 +3,7 @@
 The first of these that fits:
 
     nothing works            look at what the model is asked and what it lacks
+    one group of examples    ask examples of other groups
     trained once             train with more seeds
     open                     ask more test examples; where there are none, more seeds
     one family was run       run the one that is missing
@@ -13,6 +14,7 @@ The first of these that fits:
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -52,6 +54,7 @@ _SHIPPED: Mapping[Family, str] = {
     "finetune": "lora",
     "both": "rag_lora",
 }
+_FAMILY_OF: Mapping[str, Family] = {recipe: family for family, recipe in _SHIPPED.items()}
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def next_step(found: Situation) -> NextStep:
         return _look(found)
     if found.kind == "nothing_to_compare":
         return _missing_family(found) or NextStep(found.invocation.run(), ())
-    for step in (_more_seeds, _more_examples, _missing_family, _untried):
+    for step in (_more_groups, _more_seeds, _more_examples, _missing_family, _untried):
         chosen = step(found)
         if chosen is not None:
             return chosen
@@ -123,6 +126,17 @@ def _more_than_constant(found: Situation) -> NextStep | None:
     limit = min(there, lead.n + round_up(lead.examples_needed))
     reason = f"{lead.n} examples cannot tell {lead.recipe} from the same answer to every question"
     return NextStep(found.invocation.run(limit=limit), (reason,))
+
+
+def _more_groups(found: Situation) -> NextStep | None:
+    """Examples that all share one group say nothing of other groups, however many they are."""
+    if all(math.isfinite(pair.sampling_se) for pair in found.open_pairs):
+        return None
+    asked, there = found.recommended.n, found.invocation.examples
+    reason = "all test examples share one group: examples of more groups are needed"
+    if there is not None and there > asked:
+        return NextStep(found.invocation.run(limit=None), (f"{reason}; this asks all {there:,}",))
+    return NextStep(found.invocation.run(), (f"{reason}: add them first; the command asks only what is new",))
 
 
 def _more_seeds(found: Situation) -> NextStep | None:
@@ -175,7 +189,7 @@ def _learnable(found: Situation) -> list[str]:
 
 
 def _missing_family(found: Situation) -> NextStep | None:
-    """Prompts alone do not answer the question; nor do finetunes alone."""
+    """Prompts alone do not answer the question; nor do finetunes alone. A triage says which family is worth it."""
     known = {summary.family for summary in found.ranked}
     if len(known) > 1:
         return None
@@ -186,7 +200,10 @@ def _missing_family(found: Situation) -> NextStep | None:
             if invocation.askable
             else None
         )
-    if invocation.trainable:
+    called = [name for name in _called_for(found) if _FAMILY_OF[name] not in known]
+    if called and found.triage is not None:
+        return _with(found, called[0], why=[found.triage.sentence, *_of_failures(best)])
+    if invocation.trainable and _promises(found.triage, "lora"):
         return _with(found, "lora", why=["no finetune was run beside it", *_of_failures(best)])
     return None
 
@@ -202,13 +219,20 @@ def _untried(found: Situation) -> NextStep | None:
         evidence.append(found.triage.sentence)
     if _mode(best) == "truncated":
         return NextStep(invocation.validate(), tuple(evidence))
-    if best.family == "retrieve" and "both" not in known and invocation.trainable:
+    promising = _promises(found.triage, "rag_lora")
+    if best.family == "retrieve" and "both" not in known and invocation.trainable and promising:
         return _with(found, "rag_lora", why=evidence)
+    called = [name for name in _called_for(found) if _FAMILY_OF[name] not in known]
+    if called:
+        return _with(found, called[0], why=evidence)
     if best.family == "finetune" and _facts(found.triage) and "both" not in known:
+        # Labels do not teach facts, and passages alone have lost: both together are what is left.
         return _with(found, "rag_lora", why=evidence)
-    if best.family == "prompt" and not known & {"finetune", "both"} and invocation.trainable:
+    untrained = not known & {"finetune", "both"} and invocation.trainable
+    if best.family == "prompt" and untrained and _promises(found.triage, "lora"):
         return _with(found, "lora", why=evidence)
-    if trained(best.cost) and best.lessons >= ENOUGH_LABELS and not invocation.labels:
+    labels_help = best.family != "finetune" or not _facts(found.triage)
+    if trained(best.cost) and labels_help and best.lessons >= ENOUGH_LABELS and not invocation.labels:
         count = best.lessons
         labels = (count // 4, count // 2, count)
         return NextStep(
@@ -229,6 +253,20 @@ def _use(found: Situation) -> NextStep:
 
 def _facts(triage: Triage | None) -> bool:
     return triage is not None and triage.dominant in ("knowledge", "retrieval")
+
+
+def _promises(triage: Triage | None, recipe: str) -> bool:
+    """Whether no triage says that `recipe` is not worth trying."""
+    predictions = () if triage is None else triage.predictions
+    return all(prediction.worth for prediction in predictions if recipe in prediction.recipes)
+
+
+def _called_for(found: Situation) -> list[str]:
+    """Shipped recipes, one of each family, that a triage expects to be worth trying and that fit here."""
+    triage = found.triage
+    names = [] if triage is None else [n for p in triage.predictions if p.worth for n in p.recipes]
+    fit = [name for name in names if found.invocation.trainable or name not in TRAINED]
+    return [name for name in fit if name in _FAMILY_OF]
 
 
 def _with(found: Situation, *new: str, why: Sequence[str]) -> NextStep:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from harness.decide.ordering import trained
-from harness.decide.values import Comparison
-from harness.decide.wording import Story, by, count, listed, points, scored, standing
+from harness.decide.wording import Story, by, count, listed, points, provisionally, scored, standing
 
 
 def reasons(story: Story) -> tuple[str, ...]:
     """What supports or limits the headline, the most important first."""
     found = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
     claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
-    if story.minimum <= min(claimed, default=1.0):
+    if story.minimum < min(claimed, default=1.0):
         found.append(
             f"differences under {points(story.minimum)} points cannot be relied on to show with "
             f"{story.n} examples (80 % power, {count(len(story.comparisons), 'comparison')})"
@@ -19,13 +17,9 @@ def reasons(story: Story) -> tuple[str, ...]:
     return (*found, *_caveats(story))
 
 
-def _provisionally(pair: Comparison) -> str:
-    return ", provisionally" if pair.provisional else ""
-
-
 def _beaten(story: Story) -> list[str]:
     return [
-        f"{story.recommended} beats {c.reference} by {by(c)}{_provisionally(c)}"
+        f"{story.recommended} beats {c.reference} by {by(c)}{provisionally(c)}"
         for c in story.mine
         if c.outcome == "better"
     ]
@@ -44,7 +38,7 @@ def _level_with(story: Story) -> list[str]:
         "not_worse": "is not worse than {} by the margin",
     }
     return [
-        f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}{_provisionally(c)}"
+        f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}{provisionally(c)}"
         for c in story.mine
         if c.outcome in meaning and c.reference not in _cheaper(story)
     ]
@@ -53,10 +47,10 @@ def _level_with(story: Story) -> list[str]:
 def _not_settled(story: Story) -> list[str]:
     found = []
     for c in story.mine:
-        if c.reference in _cheaper(story):
-            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}{_provisionally(c)}")
+        if c.reference in _cheaper(story) and c.outcome != "better":
+            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
         elif c.outcome == "worse":
-            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{_provisionally(c)}")
+            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":
             if story.chosen.mean >= 1.0 and story.kind == "winner":
                 found.append(f"{c.reference} is level with it and dearer: {by(c)}")
@@ -90,12 +84,12 @@ def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
 
 def _caveats(story: Story) -> list[str]:
     found = []
-    single = [s.recipe for s in story.summaries if trained(s.cost) and s.seeds == 1]
-    if single:
-        verb = "was" if len(single) == 1 else "were"
-        found.append(f"{listed(single)} {verb} trained with one seed: training noise is not in the intervals")
-    for recipe, missing in story.left_out.items():
-        found.append(f"{recipe}: {count(missing, 'example')} without a score left out of every pair")
+    if story.once:
+        verb = "was" if len(story.once) == 1 else "were"
+        found.append(
+            f"{listed(story.once)} {verb} trained with one seed and the noise of training is not known: it is in "
+            "no interval, and what is said of them is provisional"
+        )
     for oracle in story.oracles:
         found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
     return found

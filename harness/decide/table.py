@@ -16,6 +16,7 @@ from harness.stats import clusters as by_cluster
 from harness.stats import seeds, simultaneous
 from harness.stats.intervals import LEVEL, bca, score_interval, wilson
 from harness.stats.resampling import Floats
+from harness.stats.seeds import TrainingNoise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +48,10 @@ class RecipeScores:
     @property
     def trained(self) -> bool:
         return any(trained(run.cost) for run in self.runs)
+
+    def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
+        """Whether its claims are provisional: trained with one seed, and nothing is known of its noise."""
+        return self.trained and self.seeds == 1 and self.recipe not in granted
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
@@ -98,14 +103,14 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
     )
 
 
-def pooled_noise(tables: Sequence[RecipeScores]) -> seeds.TrainingNoise | None:
+def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
     """Training noise over all recipes with several seeds; None when there is none."""
     return seeds.pool([seeds.training_noise(table.values, table.clusters(table.ids)) for table in tables])
 
 
 def granted_noise(
-    tables: Sequence[RecipeScores], floors: Mapping[str, seeds.TrainingNoise]
-) -> dict[str, seeds.TrainingNoise]:
+    tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise]
+) -> dict[str, TrainingNoise]:
     """Training noise that each recipe is granted at least: what the seeds of all recipes show together,
     and its own floor from elsewhere. Recipes that no seed changes, or of which nothing is known, have
     no entry."""
@@ -114,9 +119,7 @@ def granted_noise(
     return {recipe: noise for recipe, noise in granted.items() if noise is not None}
 
 
-def means_covariance(
-    tables: Sequence[RecipeScores], granted: Mapping[str, seeds.TrainingNoise]
-) -> Floats | None:
+def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]) -> Floats | None:
     """Covariance of the recipes' means, (r, r), over the examples that all have a score for; None where
     there are too few of them to tell."""
     ids = sorted(set.intersection(*(set(table.ids) for table in tables))) if tables else []
@@ -134,7 +137,7 @@ def means_covariance(
 
 
 def summarise(
-    tables: Sequence[RecipeScores], floors: Mapping[str, seeds.TrainingNoise] | None = None
+    tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise] | None = None
 ) -> list[RecipeSummary]:
     """Summaries, the highest mean over common examples first; of equal means the cheaper first."""
     if not tables:
@@ -196,13 +199,13 @@ def _summary(
     )
 
 
-def mean_interval(table: RecipeScores, noise: seeds.TrainingNoise | None = None) -> tuple[float, float]:
+def mean_interval(table: RecipeScores, noise: TrainingNoise | None = None) -> tuple[float, float]:
     """95 % interval of one recipe's mean score; see `mean_intervals`."""
     return mean_intervals([table], noise)[0]
 
 
 def mean_intervals(
-    tables: Sequence[RecipeScores], noise: seeds.TrainingNoise | None, *, level: float = LEVEL
+    tables: Sequence[RecipeScores], noise: TrainingNoise | None, *, level: float = LEVEL
 ) -> list[tuple[float, float]]:
     """Intervals of mean scores, within [0, 1], each at `level`.
 
@@ -220,7 +223,7 @@ and rates over ten groups cover too little."""
 
 
 def _intervals(
-    tables: Sequence[RecipeScores], noises: Sequence[seeds.TrainingNoise | None], level: float
+    tables: Sequence[RecipeScores], noises: Sequence[TrainingNoise | None], level: float
 ) -> list[tuple[float, float]]:
     """One interval a table; graded scores of one run share their resamples where they share their size."""
     intervals, alike = [], dict[int, list[int]]()
@@ -236,7 +239,7 @@ def _intervals(
     return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
 
 
-def _computed(table: RecipeScores, noise: seeds.TrainingNoise | None, level: float) -> tuple[float, float]:
+def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) -> tuple[float, float]:
     """Wilson's interval, with the effective sample size unless each example is one independent 0 or 1."""
     n, clusters = len(table.ids), table.clusters(table.ids)
     groups = by_cluster.count(clusters)

@@ -34,7 +34,7 @@ from harness.decide.frame import Frame
 from harness.decide.next_step import Situation, next_step
 from harness.decide.profile import described
 from harness.decide.reasons import reasons
-from harness.decide.table import check_scores, gather, summarise
+from harness.decide.table import check_scores, gather, granted_noise, summarise
 from harness.decide.triage import Triage
 from harness.decide.values import (
     Comparison,
@@ -97,6 +97,7 @@ def decide(
     summaries = tuple(described(summarise(tables, noise), tables))
     floor = gather([constant]) if constant is not None else []
     competing = [table for table in tables if not table.oracle]
+    granted = granted_noise(competing, noise or {})
     frame = Frame(
         task=task,
         model=model,
@@ -107,6 +108,7 @@ def decide(
         summaries=summaries,
         ranked=tuple(summary for summary in summaries if not summary.oracle),
         tables=tuple(competing),
+        once=tuple(table.recipe for table in competing if table.trained_once(granted)),
         floor=summarise(floor, noise)[0] if floor else None,
     )
     works = working(competing, frame.ranked, floor[0] if floor else None, margin, noise)
@@ -258,12 +260,12 @@ def _decided(frame: Frame, choice: _Choice) -> Verdict:
         settled_within=choice.settled_within,
         comparisons=choice.comparisons,
         minimum=choice.minimum,
-        left_out={table.recipe: table.left_out for table in frame.tables if table.left_out},
+        once=frame.once,
         oracles=tuple(summary for summary in frame.summaries if summary.oracle),
         constant=frame.floor,
     )
     within = describe_within(story)
-    provisional = families.provisional or within.provisional
+    provisional = within.provisional or wording.provisional(story)
     situation = Situation(
         task=frame.task,
         kind=choice.kind,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from harness.decide.families import SETTLED
 from harness.decide.values import Within, WithinState
-from harness.decide.wording import NOUNS, Story, by, listed, points, standing
+from harness.decide.wording import NOUNS, Story, by, listed, points, provisionally, standing
 
 
 def within(story: Story) -> Within:
@@ -38,14 +38,15 @@ def _settled(story: Story) -> str:
         closest = min(rivals, key=lambda c: c.difference)
         return (
             f"Use {story.recommended}, the cheapest {noun} that is not worse than another by "
-            f"{points(story.margin)} points: {by(closest)} against {closest.reference}."
+            f"{points(story.margin)} points: {by(closest)} against {closest.reference}"
+            f"{provisionally(closest)}."
         )
     own = {s.recipe for s in story.summaries if s.family == story.family}
     beaten = [c for c in story.mine if c.reference in own and c.outcome == "better"]
     if not beaten:
         return f"Use {story.recommended}, the best {noun}."
     closest = min(beaten, key=lambda c: c.difference)
-    return f"Use {story.recommended}: it beats the next {noun}, {closest.reference}, by {by(closest)}."
+    return f"Use {story.recommended}: it beats the next {noun}, {closest.reference}, by {by(closest)}{provisionally(closest)}."
 
 
 def _unsettled(story: Story) -> str:

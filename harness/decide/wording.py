@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide.families import NAMES
+from harness.decide.families import NAMES, SETTLED
 from harness.decide.values import (
     Comparison,
     Families,
@@ -18,6 +18,7 @@ from harness.decide.values import (
 NOTHING_WORKS = "Nothing works yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
+ONE_SEED = "provisional: one training seed"
 MOSTLY_ONE = 0.8
 """A recipe that gives this share of its answers in one text is said to do so."""
 
@@ -47,7 +48,8 @@ class Story:
     settled_within: bool
     comparisons: tuple[Comparison, ...]
     minimum: float
-    left_out: Mapping[str, int]
+    once: tuple[str, ...]
+    """Recipes trained with one seed whose training noise is not known."""
     oracles: tuple[RecipeSummary, ...]
     constant: RecipeSummary | None
 
@@ -81,9 +83,28 @@ def sentence(story: Story) -> str:
         first = _no_difference(story)
     else:
         first = {"ahead": _ahead, "level": _level, "open": _open}[story.families.state](story)
-    if story.families.provisional:
-        first += " Provisional: one training run per recipe, so training noise is not measured."
     return first + mostly_one_answer(story.chosen)
+
+
+def provisional(story: Story) -> bool:
+    """Whether the headline claims something that rests on one training seed, with its noise unknown."""
+    families, mine = story.families, [c for c in story.mine if c.outcome in SETTLED]
+    if families.state == "only" or story.kind == "tie":
+        claimed = mine if story.kind in ("winner", "tie") else [c for c in mine if c.outcome == "better"]
+        return story.kind != "no_difference" and any(c.provisional for c in claimed)
+    if story.kind == "no_difference":
+        return False
+    shown = ("ahead",) if families.state == "open" else ("ahead", "level")
+    return any(claim.provisional for claim in families.claims if claim.outcome in shown)
+
+
+def _marked(story: Story) -> str:
+    return f" ({ONE_SEED})" if provisional(story) else ""
+
+
+def provisionally(pair: Comparison) -> str:
+    """What follows a claim that rests on one training seed."""
+    return ", provisionally" if pair.provisional else ""
 
 
 def nothing_works(best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None) -> str:
@@ -107,7 +128,7 @@ def mostly_one_answer(summary: RecipeSummary) -> str:
 
 
 def _ahead(story: Story) -> str:
-    return f"{NAMES[story.family]}. {_beats(story.families.claims)}"
+    return f"{NAMES[story.family]}{_marked(story)}. {_beats(story.families.claims)}"
 
 
 def _beats(claims: Sequence[FamilyClaim]) -> str:
@@ -125,7 +146,7 @@ def _level(story: Story) -> str:
     first = level[0]
     names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
     found = [
-        f"{NAMES[story.family]}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
+        f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
         f"{by(first)}, margin {points(story.margin)}."
     ]
     return " ".join([*found, *filter(None, [_beats(story.families.claims)])])
@@ -138,6 +159,8 @@ def _open(story: Story) -> str:
     for claim in sorted(unsettled, key=lambda claim: claim.difference)[:1]:
         found += f" {standing(claim)}."
     beaten = _beats(story.families.claims)
+    if provisional(story):
+        beaten = f"{beaten[:-1]}{_marked(story)}."
     return " ".join(filter(None, [found, beaten, f"Use {story.recommended} for now."]))
 
 
@@ -154,7 +177,7 @@ def standing(pair: Comparison | FamilyClaim) -> str:
 def _no_difference(story: Story) -> str:
     if story.kind == "tie":
         return (
-            f"No measurable difference: use the cheapest, {story.recommended}; it is shown not to be worse "
+            f"No measurable difference{_marked(story)}: use the cheapest, {story.recommended}; it is shown not to be worse "
             f"than any other by {points(story.margin)} points on {count(story.n, 'example')}."
         )
     return (
@@ -168,7 +191,7 @@ def _only(story: Story) -> str:
     if story.kind in ("tie", "no_difference"):
         return _no_difference(story)
     beaten = [c for c in story.mine if c.outcome == "better"]
-    start = f"Use {story.recommended}{'' if story.kind == 'winner' else ' for now'}"
+    start = f"Use {story.recommended}{'' if story.kind == 'winner' else ' for now'}{_marked(story)}"
     if not beaten:
         return f"{start}."
     closest = min(beaten, key=lambda c: c.difference)

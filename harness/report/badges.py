@@ -22,13 +22,20 @@ def tone(verdict: Verdict) -> str:
     state = verdict.families.state
     if state in ("nothing_works", "nothing_to_compare"):
         return state
-    if verdict.kind in ("tie", "no_difference"):
+    if verdict.kind in ("tie", "no_difference") and not _provisional(verdict):
         return verdict.kind
     settled = state in ("ahead", "level") or (state == "only" and verdict.kind == "winner")
-    return "winner" if settled and not verdict.families.provisional else "inconclusive"
+    return "winner" if settled and not _provisional(verdict) else "inconclusive"
 
 
 def badge(verdict: Verdict) -> str:
     """The badge's words."""
     words = verdict.families.badge
-    return f"{words}, provisional" if verdict.families.provisional else words
+    return f"{words}, provisional" if _provisional(verdict) else words
+
+
+def _provisional(verdict: Verdict) -> bool:
+    """Whether what the badge says rests on one training seed: an open question claims nothing."""
+    if verdict.families.state == "only":
+        return verdict.provisional
+    return verdict.families.state != "open" and verdict.families.provisional

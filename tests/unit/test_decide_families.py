@@ -12,7 +12,9 @@ import pytest
 from harness.decide import families
 from harness.decide.values import CommonAnswer, Cost, Family, RunScores, ScorerValues, Verdict
 from harness.decide.verdict import decide
+from harness.report.badges import badge, tone
 from harness.stats.resampling import Floats
+from harness.stats.seeds import TrainingNoise
 
 N = 200
 COSTS: dict[Family, Cost] = {
@@ -74,7 +76,9 @@ def test_the_family_is_decided_where_only_its_recipes_are_open() -> None:
     ahead = {claim.over: claim for claim in found.families.claims}
     assert set(ahead) == {"prompt", "retrieve"}
     assert ahead["prompt"].reference == "few_shot"
-    assert found.sentence.startswith(f"Finetune. {found.recommended} beats the best prompt, few_shot, by ")
+    assert found.sentence.startswith(
+        f"Finetune (provisional: one training seed). {found.recommended} beats the best prompt, few_shot, by "
+    )
     assert "the best retrieval, bm25_rag, by" in found.sentence
     assert found.within is not None
     assert found.within.state == "open"
@@ -105,7 +109,8 @@ def test_a_cheaper_family_that_is_shown_level_is_the_one_to_use() -> None:
     )
     assert (found.families.state, found.families.use, found.winner) == ("level", "prompt", "few_shot")
     assert found.sentence.startswith(
-        "Prompt. few_shot is cheaper and not worse than the best finetune, lora: 0.0 points ["
+        "Prompt (provisional: one training seed). few_shot is cheaper and not worse than the best finetune, lora: "
+        "0.0 points ["
     )
 
 
@@ -237,6 +242,63 @@ def test_a_provisional_claim_makes_the_headline_provisional() -> None:
     assert dataclasses.replace(known.families, claims=claims).provisional
     open_ = tuple(dataclasses.replace(claim, outcome="open") for claim in claims)
     assert not dataclasses.replace(known.families, claims=open_).provisional, "nothing is claimed"
+
+
+def test_what_rests_on_one_training_seed_says_so_in_headline_badge_and_next_step() -> None:
+    found = verdict(run("few_shot", "prompt", range(60)), run("lora", "finetune", range(160)))
+    assert (found.kind, found.provisional) == ("winner", True)
+    assert found.sentence.startswith("Finetune (provisional: one training seed). lora beats the best prompt")
+    assert (badge(found), tone(found)) == ("Finetune, provisional", "inconclusive")
+    assert found.next_step == "harness run task --seeds 3"
+    assert any("lora was trained with one seed" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("source", ["a known floor", "three seeds"])
+def test_nothing_is_provisional_once_training_noise_is_known(source: str) -> None:
+    """The same lead, with the noise from elsewhere or measured here."""
+    seeds = range(3) if source == "three seeds" else range(1)
+    tuned = [run("lora", "finetune", range(seed, 160 + seed), seed=seed) for seed in seeds]
+    noise = {"lora": TrainingNoise(0.01**2, 8)} if source == "a known floor" else None
+    runs = [run("few_shot", "prompt", range(60)), *tuned]
+    found = decide("task", "model", "exact", 0.02, runs, noise=noise)
+    assert (found.winner, found.provisional) == ("lora", False)
+    assert "provisional" not in " ".join([found.sentence, *found.notes, *found.reasons, badge(found)])
+    assert tone(found) == "winner"
+    assert "--seeds" not in found.next_step
+
+
+def test_finetunes_alone_and_ties_are_provisional_too() -> None:
+    alone = verdict(run("lora", "finetune", range(60)), run("full", "finetune", range(160)))
+    assert alone.sentence.startswith("Use full (provisional: one training seed): it beats lora by")
+    assert (badge(alone), tone(alone)) == ("Finetune only, provisional", "inconclusive")
+    assert alone.next_step == "harness run task --seeds 3"
+    same = (np.arange(2000) < 1400).astype(float)
+    tie = verdict(run("few_shot", "prompt", same), run("lora", "finetune", same))
+    assert tie.kind == "tie"
+    assert tie.sentence.startswith(
+        "No measurable difference (provisional: one training seed): use the cheapest"
+    )
+    assert (badge(tie), tone(tie)) == ("Prompt, provisional", "inconclusive")
+
+
+def test_an_open_question_claims_nothing_and_is_not_provisional() -> None:
+    found = verdict(run("few_shot", "prompt", range(100)), run("lora", "finetune", range(10, 114)))
+    assert found.kind == "no_difference"
+    assert "provisional" not in found.sentence
+    assert badge(found) == "Open: prompt or finetune"
+    assert found.next_step == "harness run task --seeds 3"
+    third = verdict(
+        *(
+            run(*r)
+            for r in (
+                ("bm25_rag", "retrieve", range(0)),
+                ("few_shot", "prompt", range(100)),
+                ("lora", "finetune", range(10, 114)),
+            )
+        )
+    )
+    assert ("(provisional: one training seed)." in third.sentence) == (third.recommended == "lora")
+    assert "provisional" not in badge(third)
 
 
 def scored_too(found: RunScores, name: str, right: range) -> RunScores:

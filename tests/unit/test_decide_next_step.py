@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shlex
 
 import pytest
@@ -127,9 +128,29 @@ def test_a_recipe_of_the_users_own_is_named_by_what_the_command_line_knows() -> 
 
 def test_retrieval_that_fails_is_tried_with_finetuning_and_facts_are_not_taught_by_labels() -> None:
     assert step(RETRIEVE, TUNED).command == "harness run t.yaml --recipes bm25_rag,rag_lora"
-    found = step(TUNED, PROMPT, triage=facts())
+    assert step(TUNED, PROMPT, triage=facts()).command == "harness run t.yaml --recipes lora,bm25_rag"
+    found = step(TUNED, PROMPT, RETRIEVE, triage=facts())
     assert found.command == "harness run t.yaml --recipes lora,rag_lora"
     assert facts().sentence in found.evidence
+
+
+def test_a_triage_of_facts_calls_for_retrieval_beside_a_prompt_and_not_for_labels() -> None:
+    assert step(PROMPT, triage=facts()).command == "harness run t.yaml --recipes few_shot,bm25_rag"
+    assert step(PROMPT).command == "harness run t.yaml --recipes few_shot,lora"
+    both = summary("rag_lora", "both")
+    assert "--labels" not in step(TUNED, RETRIEVE, both, triage=facts()).command
+    assert "rag_lora" not in step(RETRIEVE, TUNED, triage=facts()).command, "no form or skill is missing"
+
+
+def test_examples_of_one_group_ask_for_other_groups_and_not_for_seeds() -> None:
+    one = dataclasses.replace(pair("few_shot", "lora", None), sampling_se=math.inf)
+    asked = Invocation(target="t", task="t", limit=100, examples=1000)
+    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one], invocation=asked)
+    assert found.command == "harness run t"
+    assert "examples of more groups are needed; this asks all 1,000" in found.evidence[0]
+    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one])
+    assert found.command == "harness run t.yaml"
+    assert "add them first" in found.evidence[0]
 
 
 def test_a_finetune_that_leads_and_fails_is_held_against_fewer_labels() -> None:

@@ -61,7 +61,9 @@ def test_a_clear_winner_is_named_with_its_advantage() -> None:
     assert (found.kind, found.winner, found.best) == ("winner", "lora", "lora")
     assert found.comparisons[0].outcome == "better"
     assert found.comparisons[0].difference == pytest.approx(0.7)
-    assert found.sentence.startswith("Finetune. lora beats the best prompt, zero_shot, by 70.0 points")
+    assert found.sentence.startswith(
+        "Finetune (provisional: one training seed). lora beats the best prompt, zero_shot, by 70.0 points"
+    )
     assert any("one seed" in reason for reason in found.reasons)
 
 

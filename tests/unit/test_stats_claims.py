@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 
 from harness.decide.compare import compare
 from harness.decide.labels import label_curve
-from harness.decide.settle import need
 from harness.decide.table import gather, mean_interval
 from harness.decide.values import Cost, RunScores
 from harness.decide.verdict import decide
@@ -127,10 +128,10 @@ def test_an_open_pair_is_found_whichever_way_round_it_is_stored() -> None:
         run("bm25_rag", bm25, Cost(prompt_tokens=900)),
     )
     assert "seeds" not in verdict.sentence
-    found = need(verdict.leaders, verdict.comparisons, 0.02)
-    assert found.missing == "examples"
-    assert found.examples is not None
-    assert 400 < found.examples < 2_000
+    assert "--seeds" not in verdict.next_step
+    more = re.match(r"about ([\d,]+) more test examples would settle it", verdict.evidence[0])
+    assert more is not None
+    assert 400 < int(more[1].replace(",", "")) < 2_000
 
 
 def test_one_group_proves_nothing_and_few_groups_are_said() -> None:
@@ -146,7 +147,8 @@ def test_one_group_proves_nothing_and_few_groups_are_said() -> None:
         assert any("group" in reason for reason in verdict.reasons)
         if groups == 1:
             assert (pair.low, pair.high, pair.outcome) == (-1.0, 1.0, "inconclusive")
-            assert "examples of more groups" in verdict.next_step
+            assert "examples of more groups" in verdict.evidence[0]
+            assert "--seeds" not in verdict.next_step
     assert mean_interval(gather([run("a", values[0], binary=False, groups=["a"] * 100)])[0]) == (0.0, 1.0)
 
 

@@ -151,13 +151,14 @@ def _telling(verdict: Verdict) -> list[Comparison]:
 
 
 def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
+    unmeasured = any(c.provisional for c in verdict.comparisons)
     rows = [
         ("test examples", f"{verdict.n:,}", "answered by every recipe"),
-        ("seeds", str(verdict.seeds), "" if verdict.seeds > 1 else "training noise is not measured"),
+        ("seeds", str(verdict.seeds), "training noise is not measured" if unmeasured else ""),
     ]
     least = verdict.minimum_detectable_difference
     claimed = [abs(c.difference) for c in verdict.comparisons if c.outcome in ("better", "worse")]
-    if least is not None and least <= min(claimed, default=1.0):
+    if least is not None and least < min(claimed, default=1.0):
         rows.append(("least difference that would show", numbers.score(least), "with 80 % power"))
     return [*rows, ("margin", numbers.score(verdict.margin), "less does not matter")]
 
