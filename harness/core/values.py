@@ -54,6 +54,9 @@ class Prompt:
     passages: tuple[Passage, ...] = ()
     shots: tuple[str, ...] = ()
     """Ids of the train examples shown, in the order shown."""
+    shots_dropped: int = 0
+    passages_dropped: int = 0
+    """How many were left out so that the prompt fits the model's context."""
 
 
 @dataclass(frozen=True, kw_only=True)

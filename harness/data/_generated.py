@@ -19,6 +19,7 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Request
+from harness.programs._fitting import fitted, room_of_engine
 
 VERSION = 1
 """Part of every set's key: raised when the same request would be read in another way."""
@@ -116,10 +117,11 @@ def program(spec: Any) -> Program:
 
 
 def requests(
-    task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
+    engine: Engine, task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
 ) -> list[Request]:
-    """What a teacher is asked about each source, greedily."""
-    prompter = asked.prepare(task, pool, seed)
+    """What a teacher is asked about each source, greedily; prompts are cut to the teacher's context."""
+    room = room_of_engine(engine, task.max_new_tokens)
+    prompter = fitted(asked.prepare(task, pool, seed), room)
     constraint = task.format.constraint() if asked.constrain else None
     return [
         Request(

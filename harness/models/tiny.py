@@ -21,7 +21,7 @@ _SIZE = {
     "hidden_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
-    "max_position_embeddings": 2048,
+    "max_position_embeddings": 8192,
 }
 _GATED = {
     **_SIZE,

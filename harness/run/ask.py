@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from harness.core.errors import ConfigError
 from harness.core.protocols import Engine
-from harness.core.values import Request
+from harness.core.values import Completion, Example, Prompt, Request
+from harness.programs._fitting import refused
 from harness.run import scoring
 from harness.run.attempt import Attempt, request
 from harness.run.folder import append_line
@@ -22,39 +23,42 @@ LATENCY_EXAMPLES = 3
 def answer(attempt: Attempt, engine: Engine) -> dict[str, Any]:
     """Ask what has not been answered yet, write each answer as it comes, and sum up the cost."""
     cell, folder = attempt.cell, attempt.folder
-    examples = cell.task.splits[cell.split][: cell.limit]
+    examples = cell.examples
     known = {row["sample_id"] for row in folder.rows()}
     left = [example for example in examples if example.id not in known]
     prompts = [attempt.prompter(example) for example in left]
-    requests = [request(cell, example, prompt) for example, prompt in zip(left, prompts, strict=True)]
-    check_lengths(engine, requests)
-    attempt.progress.answering(cell, done=len(known), total=len(examples))
-    for position, completion in engine.generate(requests):
+    attempt.progress.answering(cell, done=len(examples) - len(left), total=len(examples))
+    for position, completion in _completions(attempt, engine, left, prompts):
         row = scoring.sample(cell.task, left[position], prompts[position], completion)
         append_line(folder.samples, row)
         attempt.progress.answered(cell)
     attempt.progress.state(cell, "timing")
-    asked = [request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
     how: dict[str, Any] = {"batch_size": getattr(engine, "batch_size", None)}
     if notes := getattr(engine, "notes", ()):
         how["notes"] = list(notes)
-    return answer_cost(folder.rows()) | latency(engine, asked) | how
+    return answer_cost(folder.rows()) | latency(engine, _timed(attempt, examples)) | how
 
 
-def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
-    """Refuse prompts that the model cannot hold, before any answer is paid for."""
-    context = getattr(engine, "context", None)
-    if context is None:
-        return
-    together = getattr(engine, "answers_in_context", True)
-    for asked in requests:
-        length, answer = engine.count(asked), asked.max_new_tokens if together else 0
-        if length + answer > context:
-            raise ConfigError(
-                f"example '{asked.id}': prompt of {length} tokens + {answer} to answer "
-                f"exceed the model's context of {context}",
-                remedy="use fewer shots or passages (k), smaller chunks, or a model with a longer context",
-            )
+def _completions(
+    attempt: Attempt, engine: Engine, examples: Sequence[Example], prompts: Sequence[Prompt]
+) -> Iterator[tuple[int, Completion]]:
+    """Positions and completions; a prompt that the model cannot hold is an error and is not asked."""
+    requests = [request(attempt.cell, *pair) for pair in zip(examples, prompts, strict=True)]
+    complaints = [attempt.room.complaint(prompt) for prompt in prompts]
+    for position, complaint in enumerate(complaints):
+        if complaint:
+            tokens = attempt.room.count(prompts[position].messages)
+            yield position, refused(requests[position], complaint, tokens)
+    asked = [position for position, complaint in enumerate(complaints) if not complaint]
+    for place, completion in engine.generate([requests[position] for position in asked]):
+        yield asked[place], completion
+
+
+def _timed(attempt: Attempt, examples: Sequence[Example]) -> list[Request]:
+    """The first prompts that the model can hold."""
+    pairs = ((example, attempt.prompter(example)) for example in examples)
+    fitting = (pair for pair in pairs if attempt.room.fits(pair[1]))
+    return [request(attempt.cell, *pair) for pair in islice(fitting, LATENCY_EXAMPLES)]
 
 
 def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:

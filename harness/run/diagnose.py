@@ -20,6 +20,7 @@ from harness.run.index import index
 from harness.run.progress import Progress
 from harness.run.runner import run
 from harness.run.workbench import fingerprint
+from harness.tasks.sampling import sample
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -60,7 +61,7 @@ def probes(task: Task) -> dict[str, Recipe]:
 
 
 def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: Progress) -> Diagnosis:
-    """Ask every probe on the first `limit` dev examples; test is not touched.
+    """Ask every probe on a sample of `limit` dev examples; test is not touched.
 
     Raises:
         RunError: a probe could not be run, with its error.
@@ -74,7 +75,7 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
     for record in done.failures:
         raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
     rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
-    examples = task.splits["dev"][:limit]
+    examples = sample(task.splits["dev"], limit)
     triage = diagnose(
         {
             name: Probe.of([answers[example.id] for example in examples], task.primary)

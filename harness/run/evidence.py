@@ -3,31 +3,42 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
+from harness.run import scoring
+from harness.run.asked import only
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
 
+Asked = Mapping[str, Collection[str]]
+"""Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
-def verdicts(folders: Iterable[Path]) -> list[Verdict]:
-    """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
+
+def verdicts(folders: Iterable[Path], asked: Asked | None = None) -> list[Verdict]:
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
+
+    Args:
+        asked: which examples count, where a command asks for fewer than the folders hold.
+    """
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
         record = RunFolder(path).finished()
         if record is not None and record["split"] == "test":
             groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
-    return [_decide(task, model, group) for (task, model), group in groups.items()]
+    return [_decide(task, model, group, asked or {}) for (task, model), group in groups.items()]
 
 
-def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
+def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]], asked: Asked) -> Verdict:
     about = group[0][0]["task"]
     names = labels([record for record, _ in group])
-    runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
+    runs = [
+        scores(record, path, names[record["id"]], asked.get(path.name)) for record, path in _largest(group)
+    ]
     triage = read_triage(group[0][1].parent.parent, task, model)
     margin = about["margin"]
     return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
@@ -56,7 +67,10 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     for record in records:
         id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
         plain[id] = name if count is None else f"{name} (n={count})"
-        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], record["limit"], record["split"]])
+        # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
+        form = record.get("format", 1)
+        asked = [form, record["limit"] if form == 1 else None, record["split"]]
+        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], asked])
         place = (record["task"]["name"], record["model"]["spec"], plain[id])
         kinds.setdefault(place, set()).add(marks[id])
     shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
@@ -75,14 +89,17 @@ def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> RunScores:
-    """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
-    rows = list(read_lines(folder / "samples.jsonl"))
+def scores(
+    record: dict[str, Any], folder: Path, name: str | None = None, asked: Collection[str] | None = None
+) -> RunScores:
+    """Per-example primary scores of a run, of the examples `asked` (None: of all); an execution error is
+    None and never a wrong answer."""
+    rows = only(list(read_lines(folder / "samples.jsonl")), asked)
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
     values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
     failures = Counter(row["failure"] for row in rows if row["failure"])
-    metrics = record["metrics"]
+    metrics = record["metrics"] if asked is None else scoring.metrics(rows)
     return RunScores(
         recipe=name or labels([record])[record["id"]],
         seed=record["seed"],

@@ -9,6 +9,7 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from harness.core.keys import digest
@@ -18,9 +19,10 @@ from harness.core.protocols import (
     Engine,
 )
 from harness.core.values import Example
+from harness.programs._fitting import Room, room_of_engine, sentences
 from harness.run import environment, predict, scoring
 from harness.run.ask import answer
-from harness.run.attempt import Attempt, lesson, request
+from harness.run.attempt import Attempt, begin, lesson, request, room_in
 from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.learn import train
@@ -37,12 +39,9 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
     with PeakMemory() as peak:
         made: list[Mapping[str, Any]] = []
         pool = _pool(cell, workbench, folder, made.append)
-        prompter = cell.recipe.program.prepare(cell.task, pool, cell.seed)
-        attempt = Attempt(
-            cell=cell, folder=folder, workbench=workbench, progress=progress, pool=pool, prompter=prompter
-        )
         predicted: list[int | None] = []
-        engine, learnt, parity = _prepare(attempt, predicted.append)
+        start = partial(begin, cell, folder, workbench, progress, pool)
+        attempt, engine, learnt, parity = _prepare(cell, workbench, start, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
     record = head | {
@@ -59,6 +58,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         "predicted_peak_bytes": predicted[0] if predicted else None,
         "prompt_tokens_mean": answered["tokens_in_mean"],
         "metrics": scoring.metrics(rows),
+        "fitted": list(sentences(rows)),
         "parity": parity,
         "counts": scoring.counts(rows, cell.task.primary),
     }
@@ -108,20 +108,24 @@ def _pool(
 
 
 def _prepare(
-    attempt: Attempt, predicted: Callable[[int | None], None]
-) -> tuple[Engine, dict[str, Any] | None, list[dict[str, Any]]]:
-    """The engine that will answer, with what training cost and which parity checks it passed;
-    `predicted` is told the peak memory to expect."""
-    cell, workbench = attempt.cell, attempt.workbench
+    cell: Cell,
+    workbench: Workbench,
+    start: Callable[[Room], Attempt],
+    predicted: Callable[[int | None], None],
+) -> tuple[Attempt, Engine, dict[str, Any] | None, list[dict[str, Any]]]:
+    """The attempt and the engine that will answer, with what training cost and which parity checks it
+    passed; `predicted` is told the peak memory to expect."""
     if is_server(cell.model):
-        return workbench.server(cell.model), None, []
+        engine = workbench.server(cell.model)
+        return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
+    model = workbench.base(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
-        model = workbench.base(cell.model, cell.recipe)
         predicted(predict.peak(attempt, model, ()))
-        return workbench.engine(model, digest([cell.fingerprint, cell.recipe.base.identity()])), None, []
+        identity = digest([cell.fingerprint, cell.recipe.base.identity()])
+        return attempt, workbench.engine(model, identity), None, []
     from harness.training import parity
 
-    model = workbench.base(cell.model, cell.recipe, fresh=True)
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(predict.peak(attempt, model, lessons))
     canary = parity.canary(model, lessons)
@@ -131,7 +135,8 @@ def _prepare(
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     checks = parity.check(model, lessons, canary, asked)
     parity.require(checks)
-    return workbench.engine(model, cell.key), learnt, [dataclasses.asdict(check) for check in checks]
+    passed = [dataclasses.asdict(check) for check in checks]
+    return attempt, workbench.engine(model, cell.weights_key), learnt, passed
 
 
 def _now() -> str:

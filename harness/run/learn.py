@@ -13,6 +13,7 @@ from harness.core.values import Example, Lesson, Prompt
 from harness.run import scoring, team
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
+from harness.tasks.sampling import sample
 
 
 def train(
@@ -53,8 +54,9 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
     asked = getattr(stage, "dev_examples", 0)
-    dev = cell.task.splits.get("dev", ())
-    prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
+    dev = _sample_first(cell.task.splits.get("dev", ()), asked)
+    pairs = ((example, attempt.prompter(example)) for example in dev[:asked])
+    prompts = [pair for pair in pairs if attempt.room.fits(pair[1])]
 
     in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
 
@@ -96,6 +98,13 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
         on_step=on_step,
         reward=_reward(attempt),
     )
+
+
+def _sample_first(dev: Sequence[Example], size: int) -> list[Example]:
+    """Dev with a sample of about `size` in front: every stage that looks at a part takes its beginning."""
+    chosen = sample(dev, size)
+    ids = {example.id for example in chosen}
+    return [*chosen, *(example for example in dev if example.id not in ids)]
 
 
 def _cut_back(folder: RunFolder, step: StepRecord) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
 from harness.core.kinds import build
+from harness.run.asked import complete, seen_by
 from harness.run.cells import Cell
 from harness.run.execute import failed
 from harness.run.folder import RunFolder
@@ -55,9 +56,9 @@ def run(
     for position, done in _results(
         cells, folders, CellWork(results=results, cache=cache), progress, executor
     ):
-        records[position] = done.record
+        records[position] = seen_by(cells[position], done.record, folders[position])
         fresh += done.fresh
-        progress.finished(cells[position], done.record, fresh=done.fresh)
+        progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)
         mirror.push_run(results, folders[position].path)
     return Outcome(
@@ -75,7 +76,7 @@ def _results(
     executor: Executor | None,
 ) -> Iterator[tuple[int, Done]]:
     """Every cell's position and result: what is complete first, the rest as it finishes."""
-    known = [folder.finished() for folder in folders]
+    known = [complete(cell, folder) for cell, folder in zip(cells, folders, strict=True)]
     left = [position for position, record in enumerate(known) if record is None]
     for position, record in enumerate(known):
         if record is not None:
