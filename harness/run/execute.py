@@ -20,7 +20,7 @@ from harness.core.protocols import (
 )
 from harness.core.values import Example
 from harness.programs._fitting import Room, room_of_engine, sentences
-from harness.run import environment, predict, scoring
+from harness.run import environment, predict, scoring, spent
 from harness.run.ask import answer
 from harness.run.attempt import Attempt, begin, lesson, request, room_in
 from harness.run.cells import Cell
@@ -28,13 +28,15 @@ from harness.run.folder import RunFolder
 from harness.run.learn import train
 from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
+from harness.run.spent import Spent
 from harness.run.workbench import Workbench, fingerprint, is_server
 
 
 def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progress) -> dict[str, Any]:
     """Run a cell and return its record, which is then also in `run.json`."""
     clock = time.monotonic()
-    head = cell.describe() | environment.record() | {"started_at": _now()}
+    earlier = spent.before(folder)
+    head = cell.describe() | environment.record() | {"started_at": _now(), "before": earlier.to_json()}
     folder.begin(head)
     with PeakMemory() as peak:
         made: list[Mapping[str, Any]] = []
@@ -44,17 +46,19 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         attempt, engine, learnt, parity = _prepare(cell, workbench, start, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
+    now = Spent(
+        seconds=time.monotonic() - clock, peak_memory_bytes=peak.process, peak_device_bytes=peak.device
+    )
+    training = spent.training_elsewhere(folder, (learnt or {}).get("trained_by"))
     record = head | {
         "status": "done",
         "error": None,
-        "seconds": time.monotonic() - clock,
         "finished_at": _now(),
         "generated": made,
         "train": learnt,
         "answer": answered,
         "runtime": environment.runtime(engine),
-        "peak_memory_bytes": peak.process,
-        "peak_device_bytes": peak.device,
+        **now.together(earlier).together(training).to_json(),
         "predicted_peak_bytes": predicted[0] if predicted else None,
         "prompt_tokens_mean": answered["tokens_in_mean"],
         "metrics": scoring.metrics(rows),

@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
 from harness.core.values import Example, Lesson, Prompt
-from harness.run import scoring, team
+from harness.run import scoring, team, trained
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
 from harness.tasks.sampling import sample
@@ -20,12 +20,14 @@ def train(
     attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]
 ) -> tuple[LanguageModel, dict[str, Any]]:
     """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
-    one that was interrupted goes on from its checkpoint, where its kind keeps one."""
+    one that was interrupted goes on from its checkpoint, where its kind keeps one. Weights that another
+    run of the same training left are taken."""
     from harness.training import resume
     from harness.training.diagnosis import diagnose
 
     cell, folder = attempt.cell, attempt.folder
     totals: list[dict[str, Any]] = []
+    elsewhere = trained.take(cell, folder)
     for index, stage in enumerate(cell.recipe.weights):
         done = RunFolder(folder.stage(index))
         if (record := _stage_record(done)) is not None:
@@ -36,15 +38,16 @@ def train(
             model = result.model
             stage.save(model, done.path)
             record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
-            write_json(done.path / "trained.json", record)
+            write_json(done.path / trained.DONE, record)
             resume.forget(done.path)
         totals.append(record)
-    return model, _sum(totals)
+    trained.remember(cell, folder)
+    return model, _sum(totals) | ({"trained_by": elsewhere} if elsewhere else {})
 
 
 def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        return read_json(folder.path / "trained.json")
+        return read_json(folder.path / trained.DONE)
     except (FileNotFoundError, ValueError):
         return None
 

@@ -10,6 +10,7 @@ from typing import Any
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
 from harness.core.kinds import build
+from harness.run import trained
 from harness.run.asked import complete, seen_by
 from harness.run.cells import Cell
 from harness.run.execute import failed
@@ -93,7 +94,9 @@ def _results(
             cell, folder = cells[left[place]], folders[left[place]]
             if isinstance(found, WorkerLostError):
                 found = Done(record=failed(cell, folder, found), fresh=True)
-            unpack(found.files, folder.path)
+            if found.files:
+                unpack(found.files, folder.path)
+                trained.remember(cell, folder)
             yield left[place], found
 
 
