@@ -11,7 +11,6 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from harness.core.errors import ConfigError
 from harness.tasks import load as loading
 from harness.tasks.load import load, without_test
 from harness.tasks.templates import render
