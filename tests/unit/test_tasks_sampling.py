@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 
 import pytest
 
@@ -25,7 +26,7 @@ def ids(examples: tuple[Example, ...]) -> list[str]:
 def test_a_larger_sample_contains_every_smaller_one() -> None:
     for examples in (rows("ab" * 20), rows("ab" * 20, "".join(letter * 4 for letter in "jihgfedcba"))):
         chosen = [set(ids(sample(examples, size))) for size in range(42)]
-        assert all(small <= large for small, large in zip(chosen, chosen[1:], strict=False))
+        assert all(small <= large for small, large in pairwise(chosen))
         assert chosen[-1] == {example.id for example in examples}
 
 
