@@ -29,7 +29,7 @@ _FIELDS = {
     **dict.fromkeys(("error", "failure"), "VARCHAR"),
     **dict.fromkeys(("input", "target", "meta"), "JSON"),
     **dict.fromkeys(("context_ids", "shots"), "VARCHAR[]"),
-    **dict.fromkeys(("tokens_in", "tokens_out"), "INTEGER"),
+    **dict.fromkeys(("tokens_in", "tokens_out", "shots_dropped", "passages_dropped"), "INTEGER"),
     **dict.fromkeys(("strict", "extracted"), _PARSE),
     **{"seconds": "DOUBLE", "cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
@@ -40,7 +40,7 @@ SELECT sample_id, position, CAST(input AS VARCHAR) AS input, CAST(target AS VARC
        cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
        strict.path AS strict_path, extracted.status AS extracted_status,
        extracted.reason AS extracted_reason, extracted.path AS extracted_path,
-       CAST(extracted.value AS VARCHAR) AS extracted_value, failure
+       CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped
 FROM answers ORDER BY position
 """
 _SCORES = """
