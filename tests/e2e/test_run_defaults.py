@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import shlex
+import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
 
 from harness import cli
 
@@ -23,6 +23,30 @@ ROWS = [
 ]
 
 
+@dataclass
+class Done:
+    """What a command printed."""
+
+    stdout: str
+    stderr: str
+
+
+class Command:
+    """Calls `harness …` in this process, below a folder that holds `tickets.csv`."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+        self.monkeypatch, self.capsys = monkeypatch, capsys
+
+    def __call__(self, *words: str, code: int = 0) -> Done:
+        """The exit code must be `code`."""
+        self.monkeypatch.setattr(sys, "argv", ["harness", *words])
+        with pytest.raises(SystemExit) as left:
+            cli.main()
+        printed = self.capsys.readouterr()
+        assert int(left.value.code or 0) == code, printed.out + printed.err
+        return Done(printed.out, printed.err)
+
+
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
@@ -31,15 +55,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def harness(*words: str, code: int = 0) -> Result:
-    """The command in this process; its exit code must be `code`."""
-    done = CliRunner().invoke(cli.app, list(words))
-    assert done.exit_code == code, done.output + repr(done.exception)
-    return done
+@pytest.fixture
+def harness(here: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    return Command(monkeypatch, capsys)
 
 
-def test_the_command_that_init_prints_ends_in_a_verdict(here: Path) -> None:
-    printed = harness("init", "tickets.csv").output.splitlines()
+def test_the_command_that_init_prints_ends_in_a_verdict(harness: Command, here: Path) -> None:
+    printed = harness("init", "tickets.csv").stdout.splitlines()
     (command,) = [line.split("#")[0] for line in printed if "harness run" in line]
     words = shlex.split(command.partition("harness run")[2])
     done = harness("run", *words, "--model", "fake")
@@ -62,7 +84,7 @@ def test_the_command_that_init_prints_ends_in_a_verdict(here: Path) -> None:
     }
 
 
-def test_a_named_recipe_that_does_not_fit_fails_alone(here: Path) -> None:
+def test_a_named_recipe_that_does_not_fit_fails_alone(harness: Command, here: Path) -> None:
     harness("init", "tickets.csv")
     (here / "mine.yaml").write_text("{task: tickets, model: fake, recipes: [zero_shot, bm25_rag]}")
     for words in (("tickets", "--model", "fake", "--recipes", "bm25_rag,zero_shot,lora"), ("mine.yaml",)):
@@ -75,17 +97,17 @@ def test_a_named_recipe_that_does_not_fit_fails_alone(here: Path) -> None:
         assert found["verdict"]["n"] == 5
     listed = {run["recipe"]: run["status"] for run in json.loads(harness("ls", "--json").stdout)["runs"]}
     assert listed == {"zero_shot": "done", "bm25_rag": "failed", "lora": "failed"}
-    assert "unknown recipe" in str(harness("run", "tickets", "--recipes", "few_shots", code=1).exception)
+    assert "unknown recipe" in harness("run", "tickets", "--recipes", "few_shots", code=2).stderr
 
 
-def test_a_model_that_none_of_the_default_recipes_fits_is_named(here: Path) -> None:
+def test_a_model_that_none_of_the_default_recipes_fits_is_named(harness: Command, here: Path) -> None:
     harness("init", "tickets.csv")
-    error = str(harness("run", "tickets", "--model", "tiny:bert", code=1).exception)
-    assert error.startswith("no default recipe can be run")
+    error = harness("run", "tickets", "--model", "tiny:bert", code=2).stderr
+    assert error.startswith("error: no default recipe can be run")
     assert "--recipes classification" in error
 
 
-def test_more_examples_and_fewer_go_on_from_what_is_there(here: Path) -> None:
+def test_more_examples_and_fewer_go_on_from_what_is_there(harness: Command, here: Path) -> None:
     harness("init", "tickets.csv")
     words = ("run", "tickets", "--model", "fake", "--recipes", "zero_shot", "--json", "--limit")
     found = [json.loads(harness(*words, limit).stdout) for limit in ("4", "9", "4")]
@@ -98,7 +120,7 @@ def test_more_examples_and_fewer_go_on_from_what_is_there(here: Path) -> None:
     assert listed["metrics"]["exact"]["n"] == 9
 
 
-def test_shots_that_do_not_fit_are_shown_in_terminal_and_report(here: Path) -> None:
+def test_shots_that_do_not_fit_are_shown_in_terminal_and_report(harness: Command, here: Path) -> None:
     """The fake engine holds 4,096 words: eight shots of 600 are too many for it."""
     long = "word " * 600
     lines = ["text,label", *(f"{long}{text},{label}" for text, label in ROWS)]
