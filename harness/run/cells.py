@@ -39,7 +39,7 @@ class Cell:
     split: str = "test"
     fault: str = ""
 
-    @property
+    @cached_property
     def examples(self) -> tuple[Example, ...]:
         """What is asked: all of the split, or a seeded sample of it."""
         return sample(self.task.splits[self.split], self.limit)
