@@ -98,7 +98,7 @@ class Results:
         from harness.store.ingest import sync
 
         sync(self.path)
-        ids, _ = choose(self.path, runs, task)
+        ids = choose(self.path, runs, task).runs
         return _decisions(self.path, ids, verdicts([self.path / "runs" / run_id for run_id in ids]))
 
     def decision(self, *runs: str, task: str | None = None) -> Decision:

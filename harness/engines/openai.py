@@ -16,7 +16,7 @@ from harness.core.secrets import refuse_in_model
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
 from harness.engines._openai.dialect import dialect
-from harness.engines._openai.faults import KEYS, NOT_OURS, STREAK, Fault, Outage, short
+from harness.engines._openai.faults import KEYS, NOT_OURS, STREAK, NoAnswerError, Outage, short
 from harness.engines._openai.limits import Limits, Pace
 from harness.engines._openai.tokens import Estimate
 from harness.engines._openai.wire import Reply, Wire
@@ -142,7 +142,7 @@ class OpenAIEngine:
         try:
             reply = self._post(request)
             completion = self._read(request, replace(reply, waited=reply.waited + paced))
-        except Fault as fault:
+        except NoAnswerError as fault:
             if outage.hopeless(fault):
                 raise EngineError(self._refusal(fault)) from None
             return self._failed(request, fault.reason, waited=time.monotonic() - began)
@@ -157,14 +157,14 @@ class OpenAIEngine:
             asked = time.monotonic()
             try:
                 reply = self._wire.post(body)
-            except Fault as fault:
+            except NoAnswerError as fault:
                 if attempt + 1 == _WAYS or not self._dialect.learn(fault, body):
                     raise
             else:
                 return replace(reply, retries=reply.retries + attempt, waited=reply.waited + asked - began)
         raise AssertionError("the last way raises")
 
-    def _refusal(self, fault: Fault) -> str:
+    def _refusal(self, fault: NoAnswerError) -> str:
         """Why no further request is sent."""
         if not fault.reason.startswith("HTTP"):
             return fault.reason
@@ -176,12 +176,12 @@ class OpenAIEngine:
         """A completion from a server's reply.
 
         Raises:
-            Fault: there is no answer in it.
+            NoAnswerError: there is no answer in it.
         """
         choices = reply.content.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            raise Fault(f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True)
+            raise NoAnswerError(f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True)
         text, finish_reason, error = _answer(choice)
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
@@ -235,7 +235,7 @@ def _answer(choice: Mapping[str, Any]) -> Answer:
     """What a choice says.
 
     Raises:
-        Fault: nothing that could be scored: no text, or a tool call that was not asked for.
+        NoAnswerError: nothing that could be scored: no text, or a tool call that was not asked for.
     """
     message, finish = choice["message"], choice.get("finish_reason")
     text = _text(message.get("content"))
@@ -244,9 +244,9 @@ def _answer(choice: Mapping[str, Any]) -> Answer:
     if finish == "content_filter":
         return text or "", "refused", "refused by the server's content filter (finish_reason content_filter)"
     if not text and (message.get("tool_calls") or message.get("function_call") or finish == "tool_calls"):
-        raise Fault(f"a tool call instead of a text (finish_reason {finish})")
+        raise NoAnswerError(f"a tool call instead of a text (finish_reason {finish})")
     if text is None and finish != "length":
-        raise Fault(f"no text: content is null (finish_reason {finish})")
+        raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
     return text or "", "length" if finish == "length" else "stop", None
 
 

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
+from harness.decide import missing
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
+from harness.run.missing import of_record
 
 
 def verdicts(folders: Iterable[Path]) -> list[Verdict]:
     """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
-        record = RunFolder(path).finished()
+        record = RunFolder(path).answered()
         if record is not None and record["split"] == "test":
             groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
     return [_decide(task, model, group) for (task, model), group in groups.items()]
@@ -30,7 +32,23 @@ def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]])
     runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
     triage = read_triage(group[0][1].parent.parent, task, model)
     margin = about["margin"]
-    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+    judge = lambda runs: decide(  # noqa: E731
+        task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage
+    )
+    return missing.decided(runs, lacking((record for record, _ in group), names), judge)
+
+
+def lacking(records: Iterable[dict[str, Any]], names: Mapping[str, str]) -> dict[str, str]:
+    """Recipe → how many of its answers are missing and why, of the recipes that lack some.
+
+    Args:
+        names: run id → what its recipe is called.
+    """
+    about: dict[str, list[str]] = {}
+    for record in records:
+        if (lack := of_record(record)) is not None:
+            about.setdefault(names[record["id"]], []).append(lack.sentence(names[record["id"]]))
+    return {recipe: "; ".join(sentences) for recipe, sentences in about.items()}
 
 
 def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
@@ -65,7 +83,7 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
-    records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
+    records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
     names = labels(records)
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:

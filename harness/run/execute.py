@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.core.errors import EngineError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import (
@@ -18,7 +19,7 @@ from harness.core.protocols import (
     Engine,
 )
 from harness.core.values import Example
-from harness.run import environment, predict, scoring
+from harness.run import environment, missing, predict, scoring
 from harness.run.ask import answer
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.cells import Cell
@@ -45,9 +46,13 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         engine, learnt, parity = _prepare(attempt, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
+    lack = missing.of_rows(rows)
+    if lack is not None and lack.all:
+        raise EngineError(lack.sentence())
     record = head | {
-        "status": "done",
-        "error": None,
+        "status": "done" if lack is None else "partial",
+        "error": None if lack is None else lack.sentence(),
+        "missing": None if lack is None else lack.to_json(),
         "seconds": time.monotonic() - clock,
         "finished_at": _now(),
         "generated": made,

@@ -30,6 +30,11 @@ class Outcome:
     def failures(self) -> tuple[dict[str, Any], ...]:
         return tuple(record for record in self.records if record["status"] == "failed")
 
+    @property
+    def incomplete(self) -> tuple[dict[str, Any], ...]:
+        """Runs that failed, and those that lack answers."""
+        return tuple(record for record in self.records if record["status"] in ("failed", "partial"))
+
 
 def run(
     cells: Sequence[Cell],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,8 @@ from harness.run.cells import plan
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
 from harness.run.index import index, open_index
 from harness.run.money import Bill, bills
-from harness.run.progress import Progress, outcome
+from harness.run.missing import has_answers, incomplete
+from harness.run.progress import Progress
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
 from harness.storage import mirror
@@ -32,10 +32,17 @@ class Session:
     verdicts: tuple[Verdict, ...]
     bills: tuple[Bill, ...]
     report: Path
+    note: str = ""
+    """What is said of an earlier report that holds more and is kept."""
 
     @property
     def exit_code(self) -> int:
-        return 3 if self.outcome.failures else 0
+        return 3 if self.outcome.incomplete else 0
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """One line per run that failed or lacks answers, with the reason."""
+        return tuple(map(incomplete, self.outcome.incomplete))
 
     def to_json(self) -> dict[str, Any]:
         """`{runs, verdict, verdicts, report}`; `verdict` is the first task's and model's."""
@@ -46,6 +53,7 @@ class Session:
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
             "report": str(self.report),
+            "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
         }
 
@@ -123,26 +131,31 @@ def run(
     verdicts = tuple(evidence.verdicts(outcome.folders))
     out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
+    from harness.report import files
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
-    mirror.keep(results, out)
-    return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
+    placed = files.place(results, out, [r["id"] for r in outcome.records if has_answers(r)])
+    if placed.out is not None:
+        build(results, placed.out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
+        mirror.keep(results, placed.out)
+    return Session(
+        outcome=outcome, verdicts=verdicts, bills=costs, report=placed.file, note=placed.note
+    )
 
 
 def show(session: Session, *, as_json: bool) -> None:
-    """Print the verdict; the report's path comes last."""
+    """Print what is missing, then the verdict; the report's path comes last."""
     if as_json:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal import print_verdict
 
-    for record in session.outcome.failures:
-        print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
+    for line in session.incomplete:
+        print(line)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:
         for found in bill.break_evens:
             print(f"  {found.sentence}")
-    print(f"report: {session.report}")
+    print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

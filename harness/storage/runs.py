@@ -27,6 +27,8 @@ RECORD = "run.json"
 LIST = "files.list"
 HERE = ".files.list"
 WEIGHTS = "weights"
+UNFINISHED = ("failed", "partial")
+"""Statuses of runs that the same command goes on with: a later upload replaces them."""
 LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
@@ -65,7 +67,7 @@ def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) ->
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError) as error:
         return False, f"{name} is not whole on {remote.url} ({error}); left out"
-    if _status(record) == "failed" and folder.exists():
+    if _status(record) in UNFINISHED and folder.exists():
         return False, ""
     sizes = {file: there[f"{name}/{file}"].size for file in listed if f"{name}/{file}" in there}
     if sizes != {file: about["size"] for file, about in listed.items()}:
@@ -144,7 +146,7 @@ def _without_weights(folder: Path) -> dict[str, Any]:
 
 
 def _stands(remote: Remote, name: str) -> bool:
-    """Whether a run of this name that did not fail is there whole."""
+    """Whether a finished run of this name is there whole."""
     try:
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError):
@@ -154,7 +156,7 @@ def _stands(remote: Remote, name: str) -> bool:
         f"{name}/{file}" in there and there[f"{name}/{file}"].size == about["size"]
         for file, about in listed.items()
     )
-    return whole and _status(record) != "failed"
+    return whole and _status(record) not in UNFINISHED
 
 
 def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

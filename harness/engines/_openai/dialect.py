@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from functools import cache
 from typing import Any
 
 from harness.core.values import Constraint, Message, Request
-from harness.engines._openai.faults import Fault
+from harness.engines._openai.faults import NoAnswerError
 from harness.models.chat import fold_system
 
 _UNSUPPORTED = re.compile(
@@ -68,7 +67,7 @@ class Dialect:
             body |= _constrained(request.constraint)
         return {name: value for name, value in body.items() if name not in self._left_out}
 
-    def learn(self, fault: Fault, body: dict[str, Any]) -> bool:
+    def learn(self, fault: NoAnswerError, body: dict[str, Any]) -> bool:
         """Whether the server refused something in `body` that can be said in another way.
 
         Afterwards `body()` gives that way.
@@ -88,10 +87,12 @@ class Dialect:
         return False
 
 
-@cache
+_KNOWN: dict[tuple[str, str], Dialect] = {}
+
+
 def dialect(url: str, model: str) -> Dialect:
     """The dialect of a server's model: one for the process, whichever run asks."""
-    return Dialect()
+    return _KNOWN.setdefault((url, model), Dialect())
 
 
 def _constrained(constraint: Constraint) -> dict[str, Any]:

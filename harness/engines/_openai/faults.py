@@ -28,7 +28,7 @@ _PAGE = re.compile(r"\s*<(!doctype|html|head|body)\b", re.IGNORECASE)
 _QUOTA = "insufficient_quota"
 
 
-class Fault(Exception):
+class NoAnswerError(Exception):
     """One request without an answer.
 
     `permanent`: the same request would fail again. `everybody`: so would any other request.
@@ -65,7 +65,7 @@ class Outage:
         with self._lock:
             self._answered, self._streak = True, 0
 
-    def hopeless(self, fault: Fault) -> bool:
+    def hopeless(self, fault: NoAnswerError) -> bool:
         """Whether no other request needs to be sent: at once for a bad key or an unknown model, after
         `STREAK` identical permanent faults for what may be about one request."""
         with self._lock:
@@ -78,7 +78,7 @@ class Outage:
             return not self._answered and self._streak >= STREAK
 
 
-def of_status(error: openai.APIStatusError) -> Fault:
+def of_status(error: openai.APIStatusError) -> NoAnswerError:
     """The fault that an HTTP status and its body describe."""
     status, body = error.status_code, error.body
     text = _message(body)
@@ -88,7 +88,7 @@ def of_status(error: openai.APIStatusError) -> Fault:
         text = f"a web page, not an OpenAI-compatible answer: {NOT_OURS}"
     permanent = (400 <= status < 500 and status not in _PASSING) or status == 501
     permanent = (permanent or code == _QUOTA) and not _TOO_LONG.search(f"{text} {code}")
-    return Fault(
+    return NoAnswerError(
         f"HTTP {status}: {short(text)}" if text else f"HTTP {status}",
         permanent=permanent,
         everybody=status in _EVERYBODY,
@@ -97,23 +97,23 @@ def of_status(error: openai.APIStatusError) -> Fault:
     )
 
 
-def of_connection(error: BaseException, url: str) -> Fault:
+def of_connection(error: BaseException, url: str) -> NoAnswerError:
     """A connection that failed; where a proxy is in between, it is named: the server was never reached."""
     cause = _root(error)
     refused = isinstance(cause, ConnectionRefusedError)
     proxy = proxy_of(url)
     if proxy and (refused or "proxy" in type(error.__cause__ or cause).__name__.lower()):
         what = "connection refused" if refused else short(str(cause))
-        return Fault(f"the proxy {proxy} does not answer: {what}", permanent=True, everybody=True)
+        return NoAnswerError(f"the proxy {proxy} does not answer: {what}", permanent=True, everybody=True)
     if refused:
-        return Fault(f"no server at {url}: connection refused", permanent=True, everybody=True)
-    return Fault(f"connection failed: {short(str(cause) or type(cause).__name__)}")
+        return NoAnswerError(f"no server at {url}: connection refused", permanent=True, everybody=True)
+    return NoAnswerError(f"connection failed: {short(str(cause) or type(cause).__name__)}")
 
 
-def of_page(text: str) -> Fault:
+def of_page(text: str) -> NoAnswerError:
     """An answer under HTTP 200 that is no JSON."""
     what = "a web page" if _PAGE.match(text) else "no JSON"
-    return Fault(f"{what}, not an OpenAI-compatible answer: {NOT_OURS}", permanent=True)
+    return NoAnswerError(f"{what}, not an OpenAI-compatible answer: {NOT_OURS}", permanent=True)
 
 
 def proxy_of(url: str) -> str:

@@ -69,7 +69,7 @@ class Wire:
         """The answer to a chat completion.
 
         Raises:
-            Fault: there is none, after all retries.
+            NoAnswerError: there is none, after all retries.
         """
         import openai
 
@@ -81,11 +81,11 @@ class Wire:
             raise faults.of_status(error) from None
         except openai.APITimeoutError:
             times = f"{self._limits.timeout:g} s, {self._limits.max_retries + 1} times"
-            raise faults.Fault(f"no answer within {times}") from None
+            raise faults.NoAnswerError(f"no answer within {times}") from None
         except openai.APIConnectionError as error:
             raise faults.of_connection(error, self._url) from None
         except (openai.OpenAIError, ValueError, TypeError) as error:
-            raise faults.Fault(f"{type(error).__name__}: {faults.short(str(error))}") from None
+            raise faults.NoAnswerError(f"{type(error).__name__}: {faults.short(str(error))}") from None
         end, starts = time.monotonic(), self._attempts.starts or [began]
         try:
             content = json.loads(raw.content)

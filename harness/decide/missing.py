@@ -1,0 +1,65 @@
+"""No recipe wins by means of answers that are missing.
+
+A recipe whose server failed on half of the questions may have been spared the hard half. So it is
+recommended only where it would be even if every missing answer were wrong. Otherwise it takes no part in
+the verdict, which is then open: the missing answers can be asked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+
+from harness.decide.values import RunScores, Verdict
+
+Decide = Callable[[Sequence[RunScores]], Verdict]
+
+
+def decided(runs: Sequence[RunScores], missing: Mapping[str, str], decide: Decide) -> Verdict:
+    """The verdict over `runs`, of which some may lack answers.
+
+    Args:
+        missing: recipe → "20 of 40 answers of RECIPE are missing: HTTP 503", for the recipes that lack some.
+        decide: the verdict over runs, were all of them complete; a missing answer is a value of None.
+    """
+    whole = verdict = decide(runs)
+    held_back: list[str] = []
+    while (leader := verdict.recommended) in missing and not _wins_anyway(leader, runs, verdict, decide):
+        held_back.append(str(leader))
+        runs = [run for run in runs if run.recipe != leader]
+        verdict = decide(runs)
+    notes = tuple(text for recipe, text in missing.items() if recipe not in held_back)
+    if not held_back:
+        return replace(verdict, reasons=(*notes, *verdict.reasons))
+    return _open(verdict, whole, held_back, missing, notes)
+
+
+def _wins_anyway(leader: str | None, runs: Sequence[RunScores], verdict: Verdict, decide: Decide) -> bool:
+    """Whether the verdict would be the same if each missing answer of `leader` were wrong."""
+    worst = decide([_all_wrong(run) if run.recipe == leader else run for run in runs])
+    return worst.recommended == leader and (worst.kind == "winner" or verdict.kind != "winner")
+
+
+def _all_wrong(run: RunScores) -> RunScores:
+    return replace(run, values=tuple(0.0 if value is None else value for value in run.values))
+
+
+def _open(
+    verdict: Verdict, whole: Verdict, held_back: Sequence[str], missing: Mapping[str, str], notes: tuple[str, ...]
+) -> Verdict:
+    """The verdict of the others, told to be open; who was held back stays in the table."""
+    shown = [summary for summary in whole.summaries if summary.recipe in held_back]
+    summaries = sorted((*verdict.summaries, *shown), key=lambda summary: -summary.mean)
+    reasons = tuple(f"{missing[name]}; if these were wrong, it would not win" for name in held_back)
+    others = "" if verdict.recommended is None else f" Until then, of the others: {verdict.sentence}"
+    led = " and ".join(held_back)
+    verb, whose = ("leads", "its") if len(held_back) == 1 else ("lead", "their")
+    return replace(
+        verdict,
+        kind="inconclusive",
+        winner=None,
+        sentence=f"Open: {led} {verb}, but {whose} missing answers could change that. "
+        f"Run the same command again: it asks only for them.{others}",
+        reasons=(*reasons, *notes, *verdict.reasons),
+        summaries=tuple(summaries),
+    )
