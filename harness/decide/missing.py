@@ -7,7 +7,7 @@ the verdict, which is then open: the missing answers can be asked.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from harness.decide.values import RunScores, Verdict
@@ -24,7 +24,7 @@ def decided(runs: Sequence[RunScores], missing: Mapping[str, str], decide: Decid
     """
     whole = verdict = decide(runs)
     held_back: list[str] = []
-    while (leader := verdict.recommended) in missing and not _wins_anyway(leader, runs, verdict, decide):
+    while (leader := verdict.recommended) in missing and not _wins_anyway(verdict, runs, missing, decide):
         held_back.append(str(leader))
         runs = [run for run in runs if run.recipe != leader]
         verdict = decide(runs)
@@ -34,10 +34,12 @@ def decided(runs: Sequence[RunScores], missing: Mapping[str, str], decide: Decid
     return _open(verdict, whole, held_back, missing, notes)
 
 
-def _wins_anyway(leader: str | None, runs: Sequence[RunScores], verdict: Verdict, decide: Decide) -> bool:
-    """Whether the verdict would be the same if each missing answer of `leader` were wrong."""
-    worst = decide([_all_wrong(run) if run.recipe == leader else run for run in runs])
-    return worst.recommended == leader and (worst.kind == "winner" or verdict.kind != "winner")
+def _wins_anyway(
+    verdict: Verdict, runs: Sequence[RunScores], missing: Collection[str], decide: Decide
+) -> bool:
+    """Whether the verdict would be the same if every missing answer were wrong."""
+    worst = decide([_all_wrong(run) if run.recipe in missing else run for run in runs])
+    return worst.recommended == verdict.recommended and (worst.kind == "winner" or verdict.kind != "winner")
 
 
 def _all_wrong(run: RunScores) -> RunScores:

@@ -95,6 +95,7 @@ class OpenAIEngine:
                     answer = self._ask(requests[position], outage)
                 except BaseException as error:
                     answer = error
+                    stop.set()
                 done.put((position, time.monotonic(), answer))
 
         threads = [
