@@ -98,6 +98,9 @@ def harness(
 
     def call(*words: str | Path) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["harness", *map(str, words)])
+        # Each call of `main` registers all commands: those of the calls before would only cost time.
+        monkeypatch.setattr(cli.app, "registered_commands", [])
+        monkeypatch.setattr(cli.app, "registered_groups", [])
         code: Any = 0
         try:
             cli.main()
