@@ -47,7 +47,11 @@ def _all_wrong(run: RunScores) -> RunScores:
 
 
 def _open(
-    verdict: Verdict, whole: Verdict, held_back: Sequence[str], missing: Mapping[str, str], notes: tuple[str, ...]
+    verdict: Verdict,
+    whole: Verdict,
+    held_back: Sequence[str],
+    missing: Mapping[str, str],
+    notes: tuple[str, ...],
 ) -> Verdict:
     """The verdict of the others, told to be open; who was held back stays in the table."""
     shown = [summary for summary in whole.summaries if summary.recipe in held_back]

@@ -182,7 +182,9 @@ class OpenAIEngine:
         choices = reply.content.get("choices")
         choice = choices[0] if isinstance(choices, list) and choices else None
         if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
-            raise NoAnswerError(f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True)
+            raise NoAnswerError(
+                f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
+            )
         text, finish_reason, error = _answer(choice)
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out

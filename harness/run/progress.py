@@ -182,7 +182,9 @@ class LiveProgress(Progress):
         for row in self._rows.values():
             cell = row["cell"]
             labels = "" if cell.labels is None else f" (n={cell.labels})"
-            style = {"done": "green", "partial": "yellow", "failed": "red", "waiting": "dim"}.get(row["state"], "")
+            style = {"done": "green", "partial": "yellow", "failed": "red", "waiting": "dim"}.get(
+                row["state"], ""
+            )
             dev = "" if row["dev"] is None else f"{row['dev']:.3f}"
             table.add_row(
                 cell.recipe.name + labels,

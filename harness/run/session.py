@@ -16,8 +16,8 @@ from harness.run import evidence
 from harness.run.cells import plan
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
 from harness.run.index import index, open_index
-from harness.run.money import Bill, bills
 from harness.run.missing import has_answers, incomplete
+from harness.run.money import Bill, bills
 from harness.run.progress import Progress
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
@@ -139,9 +139,7 @@ def run(
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
         mirror.keep(results, placed.out)
-    return Session(
-        outcome=outcome, verdicts=verdicts, bills=costs, report=placed.file, note=placed.note
-    )
+    return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=placed.file, note=placed.note)
 
 
 def show(session: Session, *, as_json: bool) -> None:

@@ -88,9 +88,7 @@ def server() -> Iterator[Server]:
 
 
 @pytest.fixture
-def harness(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Harness:
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
     """Runs a command in an empty folder; returns its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
     for name in ("http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY", "no_proxy", "NO_PROXY"):
@@ -286,7 +284,10 @@ def test_a_server_without_a_temperature_is_asked_without_and_it_is_said(run: Run
 @pytest.mark.parametrize(
     ("answer", "why"),
     [
-        (completion(None, refusal="I can't help with that."), "refused by the model: I can't help with that."),
+        (
+            completion(None, refusal="I can't help with that."),
+            "refused by the model: I can't help with that.",
+        ),
         (completion(None, "content_filter"), "content_filter"),
     ],
 )
@@ -427,3 +428,21 @@ def test_a_report_names_the_runs_that_it_leaves_out(run: Run, harness: Harness, 
     assert [run.split("-")[1] for run in sorted(found["runs"])] == ["few_shot", "zero_shot"]
     assert len(found["unfinished"]) == 2
     assert {s["recipe"] for s in found["verdicts"][0]["summaries"]} == {"zero_shot", "few_shot"}
+
+
+def test_a_search_and_a_diagnosis_take_no_partial_run(
+    harness: Harness, server: Server, tiny_task: Path
+) -> None:
+    def reply(body: Body, _: int) -> Reply:
+        odd = int(body["messages"][-1]["content"][-1]) % 2
+        return (503, {"error": {"message": "busy"}}) if odd else (200, completion("red"))
+
+    server.reply = reply
+    model = ("--model", server.model())
+    code, _, err = harness("diagnose", tiny_task, *model)
+    assert code == 3
+    assert "probe zero_shot partial: 3 of 6 answers are missing: HTTP 503: busy" in err
+    words = ("--recipe", "few_shot", "--trials", "1", "--seeds", "0")
+    code, _, err = harness("search", tiny_task, *words, *model)
+    assert code == 3
+    assert "3 of 6 answers are missing: HTTP 503: busy" in err
