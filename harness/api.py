@@ -130,7 +130,7 @@ def run(
 
     Raises:
         ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
-            it is recorded, in `records`, with status `failed`.
+            it is recorded, in `records`, with status `failed`; one that lacks answers with `partial`.
     """
     from harness.loggers._feed import watched
     from harness.run import progress, session

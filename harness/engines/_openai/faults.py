@@ -103,8 +103,8 @@ def of_connection(error: BaseException, url: str) -> NoAnswerError:
     refused = isinstance(cause, ConnectionRefusedError)
     proxy = proxy_of(url)
     if proxy and (refused or "proxy" in type(error.__cause__ or cause).__name__.lower()):
-        what = "connection refused" if refused else short(str(cause))
-        return NoAnswerError(f"the proxy {proxy} does not answer: {what}", permanent=True, everybody=True)
+        what = "does not answer: connection refused" if refused else f"fails: {short(str(cause))}"
+        return NoAnswerError(f"the proxy {proxy} {what}", permanent=True, everybody=True)
     if refused:
         return NoAnswerError(f"no server at {url}: connection refused", permanent=True, everybody=True)
     return NoAnswerError(f"connection failed: {short(str(cause) or type(cause).__name__)}")
