@@ -102,7 +102,7 @@ class Results:
         from harness.store.ingest import sync
 
         sync(self.path)
-        ids, _ = choose(self.path, runs, task)
+        ids = choose(self.path, runs, task).runs
         return _decisions(self.path, ids, verdicts([self.path / "runs" / run_id for run_id in ids]))
 
     def decision(self, *runs: str, task: str | None = None) -> Decision:
@@ -134,7 +134,7 @@ def run(
 
     Raises:
         ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
-            it is recorded, in `records`, with status `failed`.
+            it is recorded, in `records`, with status `failed`; one that lacks answers with `partial`.
     """
     from harness.loggers._feed import watched
     from harness.run import progress, session

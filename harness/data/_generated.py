@@ -25,6 +25,10 @@ VERSION = 1
 """Part of every set's key: raised when the same request would be read in another way."""
 
 
+UNUSABLE = {"error": "error", "length": "truncated", "refused": "refused"}
+"""Finish reasons of answers that nothing is learnt from, and the names that they are counted under."""
+
+
 @dataclass(kw_only=True)
 class Tally:
     """What happened while a set was made."""
@@ -136,13 +140,10 @@ def requests(
 
 
 def value(task: Task, answer: Completion, tally: Tally) -> Any:
-    """The answer as a target, or None where it is none: an error, cut off, not in the task's format,
+    """The answer as a target, or None where it is none: an error, refused, cut off, not in the task's format,
     or changed by being written down again."""
-    if answer.finish_reason == "error":
-        tally.counts["error"] += 1
-        return None
-    if answer.finish_reason == "length":
-        tally.counts["truncated"] += 1
+    if answer.finish_reason != "stop":
+        tally.counts[UNUSABLE[answer.finish_reason]] += 1
         return None
     found = task.format.read(answer.text).extracted
     if isinstance(found, Invalid) or found.value is None:

@@ -16,6 +16,7 @@ from harness.report.studies import Study
 from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
 from harness.run.evidence import Asked, labels
+from harness.run.missing import has_answers
 from harness.run.money import Bill
 from harness.run.suitable import LeftOut
 from harness.store.folders import Row, read_head, read_rows
@@ -45,7 +46,8 @@ class Run:
 
     @property
     def done(self) -> bool:
-        return bool(self.record["status"] == "done")
+        """Whether it came to its end with answers, even where some of them are missing."""
+        return has_answers(self.record)
 
     def score(self, row: Row) -> float | None:
         """The primary score of one answer; None is an execution error or a skipped example."""

@@ -72,8 +72,8 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         for recipe in chosen.values()
     ]
     done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
-    for record in done.failures:
-        raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
+    for record in done.unfinished:
+        raise RunError(f"probe {record['recipe']['name']} {record['status']}: {record['error']}")
     rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
     examples = sample(task.splits["dev"], limit)
     triage = diagnose(

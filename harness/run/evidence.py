@@ -9,17 +9,19 @@ from typing import Any
 
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
+from harness.decide import missing
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
 from harness.run import scoring
-from harness.run.asked import only
+from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
+from harness.run.missing import Missing, of_record
 
 Asked = Mapping[str, Collection[str]]
 """Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
 
-def verdicts(folders: Iterable[Path], asked: Asked | None = None) -> list[Verdict]:
+def verdicts(folders: Iterable[Path], *, asked: Asked | None = None) -> list[Verdict]:
     """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
 
     Args:
@@ -27,10 +29,20 @@ def verdicts(folders: Iterable[Path], asked: Asked | None = None) -> list[Verdic
     """
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
-        record = RunFolder(path).finished()
+        record = counted(path, (asked or {}).get(path.name))
         if record is not None and record["split"] == "test":
             groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
     return [_decide(task, model, group, asked or {}) for (task, model), group in groups.items()]
+
+
+def counted(folder: Path, asked: Collection[str] | None) -> dict[str, Any] | None:
+    """The record of a run with answers, as it is over the examples `asked` (None: over all); else None."""
+    record = RunFolder(folder).answered()
+    if record is None or asked is None:
+        return record
+    rows = list(read_lines(folder / "samples.jsonl"))
+    kept = only(rows, asked)
+    return record if len(kept) == len(rows) else restricted(record, kept, len(kept))
 
 
 def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]], asked: Asked) -> Verdict:
@@ -41,7 +53,28 @@ def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]],
     ]
     triage = read_triage(group[0][1].parent.parent, task, model)
     margin = about["margin"]
-    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+    judge = lambda runs: decide(  # noqa: E731
+        task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage
+    )
+    about_missing = lacking((record for record, _ in group), names)
+    final = [recipe for recipe, lacks in about_missing.items() if not any(lack.askable for lack in lacks)]
+    said = {
+        recipe: "; ".join(lack.sentence(recipe) for lack in lacks) for recipe, lacks in about_missing.items()
+    }
+    return missing.decided(runs, said, judge, final=final)
+
+
+def lacking(records: Iterable[dict[str, Any]], names: Mapping[str, str]) -> dict[str, list[Missing]]:
+    """Recipe → what its runs lack, of the recipes that lack answers.
+
+    Args:
+        names: run id → what its recipe is called.
+    """
+    about: dict[str, list[Missing]] = {}
+    for record in records:
+        if (lack := of_record(record)) is not None:
+            about.setdefault(names[record["id"]], []).append(lack)
+    return about
 
 
 def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
@@ -79,7 +112,7 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
-    records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
+    records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
     names = labels(records)
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:

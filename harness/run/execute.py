@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+from harness.core.errors import EngineError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import (
@@ -20,7 +21,7 @@ from harness.core.protocols import (
 )
 from harness.core.values import Example
 from harness.programs._fitting import Room, room_of_engine, sentences
-from harness.run import environment, predict, scoring, spent
+from harness.run import environment, missing, predict, scoring, spent
 from harness.run.ask import answer
 from harness.run.attempt import Attempt, begin, lesson, request, room_in
 from harness.run.cells import Cell
@@ -46,13 +47,17 @@ def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progr
         attempt, engine, learnt, parity = _prepare(cell, workbench, start, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
+    lack = missing.of_rows(rows)
+    if lack is not None and lack.all and lack.askable:
+        raise EngineError(lack.sentence())
     now = Spent(
         seconds=time.monotonic() - clock, peak_memory_bytes=peak.process, peak_device_bytes=peak.device
     )
     training = spent.training_elsewhere(folder, (learnt or {}).get("trained_by"))
     record = head | {
-        "status": "done",
-        "error": None,
+        "status": missing.status(lack),
+        "error": None if lack is None else lack.sentence(),
+        "missing": None if lack is None else lack.to_json(),
         "finished_at": _now(),
         "generated": made,
         "train": learnt,

@@ -15,6 +15,7 @@ from harness.run.asked import complete, seen_by
 from harness.run.cells import Cell
 from harness.run.execute import failed
 from harness.run.folder import RunFolder
+from harness.run.missing import of_record
 from harness.run.progress import Progress
 from harness.run.work import CellWork, Done, job, replay, unpack
 from harness.storage import mirror
@@ -31,6 +32,21 @@ class Outcome:
     @property
     def failures(self) -> tuple[dict[str, Any], ...]:
         return tuple(record for record in self.records if record["status"] == "failed")
+
+    @property
+    def unfinished(self) -> tuple[dict[str, Any], ...]:
+        """Runs that failed, and those that the same command would go on with."""
+        return tuple(record for record in self.records if record["status"] in ("failed", "partial"))
+
+    @property
+    def incomplete(self) -> tuple[dict[str, Any], ...]:
+        """Runs that are not finished, and finished ones that lack answers for good."""
+        lacking = (
+            record
+            for record in self.records
+            if record["status"] in ("failed", "partial") or of_record(record)
+        )
+        return tuple(lacking)
 
 
 def run(

@@ -17,8 +17,9 @@ from harness.run import evidence
 from harness.run.cells import layout
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
 from harness.run.index import index, open_index
+from harness.run.missing import has_answers, incomplete
 from harness.run.money import Bill, bills
-from harness.run.progress import Progress, outcome
+from harness.run.progress import Progress
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
 from harness.run.suitable import LeftOut
@@ -33,12 +34,19 @@ class Session:
     verdicts: tuple[Verdict, ...]
     bills: tuple[Bill, ...]
     report: Path
+    note: str = ""
+    """What is said of an earlier report that holds more and is kept."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
 
     @property
     def exit_code(self) -> int:
-        return 3 if self.outcome.failures else 0
+        return 3 if self.outcome.incomplete else 0
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """One line per run that failed or lacks answers, with the reason."""
+        return tuple(map(incomplete, self.outcome.incomplete))
 
     def to_json(self) -> dict[str, Any]:
         """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""
@@ -50,6 +58,7 @@ class Session:
             "costs": [bill.to_json() for bill in self.bills],
             "left_out": [recipe.to_json() for recipe in self.left_out],
             "report": str(self.report),
+            "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
         }
 
@@ -129,28 +138,38 @@ def run(
         executor=executor,
     )
     asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
-    verdicts = tuple(evidence.verdicts(outcome.folders, asked))
+    verdicts = tuple(evidence.verdicts(outcome.folders, asked=asked))
     out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
+    from harness.report import files
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    build(
-        results,
-        out,
-        run_ids=ids,
+    placed = files.place(results, out, [r["id"] for r in outcome.records if has_answers(r)])
+    if placed.out is not None:
+        build(
+            results,
+            placed.out,
+            run_ids=ids,
+            verdicts=verdicts,
+            title=experiment.name,
+            bills=costs,
+            left_out=planned.left_out,
+            asked=asked,
+        )
+        mirror.keep(results, placed.out)
+    return Session(
+        outcome=outcome,
         verdicts=verdicts,
-        title=experiment.name,
         bills=costs,
+        report=placed.file,
+        note=placed.note,
         left_out=planned.left_out,
-        asked=asked,
     )
-    mirror.keep(results, out)
-    return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out, left_out=planned.left_out)
 
 
 def show(session: Session, *, as_json: bool) -> None:
-    """Print the verdict; the report's path comes last."""
+    """Print what is missing, then the verdict; the report's path comes last."""
     if as_json:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
@@ -158,8 +177,8 @@ def show(session: Session, *, as_json: bool) -> None:
 
     for recipe in session.left_out:
         print(recipe.sentence, file=sys.stderr)
-    for record in session.outcome.failures:
-        print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
+    for line in session.incomplete:
+        print(line)
     for record in session.outcome.records:
         for sentence in record.get("fitted", ()):
             print(f"{record['id']}: {sentence}, to fit the model's context", file=sys.stderr)
@@ -168,4 +187,4 @@ def show(session: Session, *, as_json: bool) -> None:
     for bill in session.bills:
         for found in bill.break_evens:
             print(f"  {found.sentence}")
-    print(f"report: {session.report}")
+    print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

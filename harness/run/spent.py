@@ -32,7 +32,7 @@ class Spent:
 
 def before(folder: RunFolder) -> Spent:
     """What is recorded of `folder` as finished; where it was begun again since, what was noted then."""
-    record = folder.finished()
+    record = folder.answered()
     if record is not None:
         return _read(record)
     try:

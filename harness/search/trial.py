@@ -81,6 +81,9 @@ class RunTrial:
             record["train"] = _partial(lines, seconds, record["status"]) if lines else None
             folder.finish(record)
             raise
+        if record["status"] == "partial":
+            # Its mean is of the answers that came: no score to compare with that of other trials.
+            raise RunError(record["error"])
         return record
 
 
@@ -150,6 +153,8 @@ class Watch(Progress):
         if not self.by_example or self.several:
             return
         for row in self._new_rows():
+            if row["finish_reason"] == "error":
+                continue
             self.answers += 1
             self.trial.report(mean_score([row], cell.task.primary), self._places[row["sample_id"]])
         if self.trial.should_prune():

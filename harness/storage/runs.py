@@ -28,6 +28,8 @@ SAMPLES = "samples.jsonl"
 LIST = "files.list"
 HERE = ".files.list"
 WEIGHTS = "weights"
+UNFINISHED = ("failed", "partial")
+"""Statuses of runs that the same command goes on with: a later upload replaces them."""
 LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
@@ -67,7 +69,7 @@ def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) ->
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError) as error:
         return False, f"{name} is not whole on {remote.url} ({error}); left out"
-    if _status(record) == "failed" and folder.exists():
+    if _status(record) in UNFINISHED and folder.exists():
         return False, ""
     if finished and answers(record) <= answers(mine):
         return False, ""
@@ -160,7 +162,7 @@ def _longer(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
 
 
 def _stands(remote: Remote, name: str, least: int) -> bool:
-    """Whether a run of this name that did not fail is there whole, with at least so many answers."""
+    """Whether a finished run of this name is there whole, with at least so many answers."""
     try:
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError):
@@ -170,7 +172,7 @@ def _stands(remote: Remote, name: str, least: int) -> bool:
         f"{name}/{file}" in there and there[f"{name}/{file}"].size == about["size"]
         for file, about in listed.items()
     )
-    return whole and _status(record) != "failed" and answers(record) >= least
+    return whole and _status(record) not in UNFINISHED and answers(record) >= least
 
 
 def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

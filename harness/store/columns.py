@@ -105,7 +105,7 @@ def sample_columns(row: Row, position: int) -> Row:
 
 
 _SAMPLE = (
-    *("prompt", "output", "tokens_in", "tokens_out", "seconds"),
+    *("prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
     *("finish_reason", "cached", "error", "failure", "shots_dropped", "passages_dropped"),
 )
 
