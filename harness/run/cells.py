@@ -59,19 +59,10 @@ class Cell:
 
     def describe(self) -> dict[str, Any]:
         """The cell as JSON: the first part of `cell.json`."""
-        task = self.task
-        scorers = [{"name": scorer.name(), "binary": scorer.binary} for scorer in task.scorers]
         return {
             "id": self.id,
             "key": self.key,
-            "task": {
-                "name": task.name,
-                "version": task.version,
-                "data_hash": task.data_hash,
-                "primary": task.primary,
-                "margin": task.margin,
-                "scorers": scorers,
-            },
+            "task": describe_task(self.task),
             "recipe": self.recipe.config(),
             "model": {"spec": self.model, "fingerprint": self.fingerprint},
             "seed": self.seed,
@@ -79,6 +70,22 @@ class Cell:
             "limit": self.limit,
             "labels": self.labels,
         }
+
+
+def describe_task(task: Task) -> dict[str, Any]:
+    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    return {
+        "name": task.name,
+        "version": task.version,
+        "data_hash": task.data_hash,
+        "primary": task.primary,
+        "margin": task.margin,
+        "format": {"kind": task.format.name(), "hash": digest(task.format.identity())[:12]},
+        "scorers": [
+            {"name": scorer.name(), "binary": scorer.binary, "identity": scorer.identity()}
+            for scorer in task.scorers
+        ],
+    }
 
 
 def plan(experiment: Experiment) -> list[Cell]:

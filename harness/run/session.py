@@ -45,6 +45,7 @@ class Session:
             "verdict": verdicts[0] if verdicts else None,
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
+            "notes": list(self.outcome.notes),
             "report": str(self.report),
             "exit_code": self.exit_code,
         }
@@ -107,8 +108,9 @@ def run(
     report: Path | None = None,
     prices: Path | None = None,
     executor: Executor | None = None,
+    fresh: bool = False,
 ) -> Session:
-    """Run every cell, keep DuckDB in step, decide, and write the report."""
+    """Run every cell, keep DuckDB in step, decide, and write the report; `fresh` runs finished cells again."""
     priced = None if prices is None else load_prices(prices)
     cells = plan(experiment)
     open_index(results)
@@ -116,9 +118,10 @@ def run(
         cells,
         results,
         progress=progress,
-        cache=cache,
+        cache=cache and not fresh,
         on_finished=lambda folder: index(results, folder),
         executor=executor,
+        fresh=fresh,
     )
     verdicts = tuple(evidence.verdicts(outcome.folders))
     out = report or Path("reports") / f"{experiment.name}.html"
@@ -140,6 +143,8 @@ def show(session: Session, *, as_json: bool) -> None:
 
     for record in session.outcome.failures:
         print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
+    for note in session.outcome.notes:
+        print(f"note: {note}", file=sys.stderr)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:

@@ -1,0 +1,116 @@
+"""What happens to a finished run when its command is given again.
+
+What decides an answer is in the run's key, and another key is another run. What decides a score but no
+answer (scorers, format, primary, margin, task version) is not asked for again: stored answers are scored
+again where it changed. Library versions can change an answer, too; a run that was made with others is
+taken as it is and named, and `--fresh` runs it again.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from harness.core import likeness
+from harness.core.protocols import Task
+from harness.core.values import Completion, Example, Passage, Prompt
+from harness.run import environment, scoring
+from harness.run.cells import Cell, describe_task
+from harness.run.folder import RunFolder, read_lines, write_json
+from harness.run.locks import Lock
+
+_SCORED = ("strict", "extracted", "scores", "failure")
+"""What of a sample row is made from its answer by the task's format and scorers."""
+FOR_READING = ("margin", "version", "primary")
+"""What of a task's record decides how scores are read, but none of them."""
+
+
+def scored_as_now(cell: Cell, folder: RunFolder) -> dict[str, Any] | None:
+    """The record of a finished run, its answers scored as the task file says now; None where it is not finished.
+
+    Nothing is asked. A kill in between is mended by the next call: `run.json` changes last.
+    """
+    record = folder.finished()
+    if record is None:
+        return None
+    now, before = describe_task(cell.task), record["task"]
+    others = [scorer.name() for scorer in cell.task.scorers]
+    unlike = [item for item in likeness.scored(before, now, others) if item.known]
+    if not unlike and all(before.get(name) == now[name] for name in FOR_READING):
+        return record
+    with Lock(folder.path):
+        rows = list(read_lines(folder.samples))
+        if unlike:
+            rows = rescored(cell.task, rows)
+            _write(folder.samples, rows)
+        counts = {"metrics": scoring.metrics(rows), "counts": scoring.counts(rows, now["primary"])}
+        record = record | {"task": now} | counts
+        write_json(folder.path / "run.json", record)
+    return record
+
+
+def rescored(task: Task, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Sample rows with their stored answers read and scored by the task as it is now."""
+    return [_rescored(task, row) for row in rows]
+
+
+def _rescored(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
+    example = Example(
+        id=row["sample_id"],
+        input=row["input"],
+        target=row["target"],
+        context_ids=tuple(row.get("context_ids") or ()),
+        group=row["group"],
+        meta=row["meta"] or {},
+    )
+    passages = tuple(Passage(**passage) for passage in row.get("passages") or ())
+    completion = Completion(
+        text=row["output"],
+        tokens_in=row["tokens_in"],
+        tokens_out=row["tokens_out"],
+        finish_reason=row["finish_reason"],
+        seconds=row["seconds"],
+        prompt=row["prompt"],
+        error=row.get("error"),
+    )
+    made = scoring.sample(task, example, Prompt(messages=(), passages=passages), completion)
+    return {**row, **{name: made[name] for name in _SCORED}}
+
+
+def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Replace a file of sample rows, whole or not at all."""
+    part = path.with_suffix(f".{os.getpid()}.part")
+    with part.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+        for row in rows:
+            stream.write(json.dumps(row, ensure_ascii=False) + "\n")
+        stream.flush()
+        os.fsync(stream.fileno())
+    part.replace(path)
+
+
+def stale(record: Mapping[str, Any]) -> list[str]:
+    """A sentence where a run was made with library versions that are not today's; of a server none counts."""
+    if str((record.get("runtime") or {}).get("engine", "")) in ("openai", "fake"):
+        return []
+    unlike = likeness.answered(record.get("versions"), environment.versions())
+    if not unlike:
+        return []
+    if not unlike[0].known:
+        return [f"{record['id']} does not say which library versions made it; run it again with --fresh"]
+    made = ", ".join(f"{item.fact} {item.before}" for item in unlike)
+    now = ", ".join(item.after for item in unlike)
+    return [f"{record['id']} was made with {made}, now {now}; run it again with --fresh"]
+
+
+def put_aside(folder: RunFolder, results: Path) -> None:
+    """Move a run's folder, finished or not, to `results/replaced/`, so that it runs anew."""
+    if not folder.path.exists():
+        return
+    kept = results / "replaced"
+    kept.mkdir(parents=True, exist_ok=True)
+    number = next(n for n in range(1, 1_000_000) if not (kept / f"{folder.path.name}.{n}").exists())
+    with Lock(folder.path):
+        folder.path.rename(kept / f"{folder.path.name}.{number}")
