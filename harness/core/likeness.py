@@ -63,6 +63,12 @@ def scoring_mark(task: Mapping[str, Any]) -> str:
     return digest([primary, _scorer(task, primary), _format(task), data])[:4]
 
 
+def scored_with(task: Mapping[str, Any]) -> str:
+    """How a record's primary score was made, in words: "fields, ignore_case=true, version=1"."""
+    primary = str(task.get("primary", UNKNOWN))
+    return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
+
+
 def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Unlike, ...]:
     """Packages that can change an answer and whose recorded versions differ.
 
