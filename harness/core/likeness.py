@@ -10,7 +10,7 @@ which is named and never taken for equal or for different.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,25 @@ def scored_with(task: Mapping[str, Any]) -> str:
     return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
 
 
+def ways(places: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How each of some records was scored (`scored_with`), an old one that does not say it along with the others.
+
+    Args:
+        places: what each record is reported under; an old record counts as scored in the one way that is
+            known at its place, if there is only one.
+        tasks: the `task` parts of the records.
+    """
+    known: dict[Hashable, set[str]] = {}
+    for place, task in zip(places, tasks, strict=True):
+        if UNKNOWN not in (_scorer(task, str(task.get("primary"))), _format(task)):
+            known.setdefault(place, set()).add(scored_with(task))
+    found = []
+    for place, task in zip(places, tasks, strict=True):
+        way, others = scored_with(task), known.get(place, set())
+        found.append(next(iter(others)) if way not in others and len(others) == 1 and UNKNOWN in way else way)
+    return found
+
+
 def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Unlike, ...]:
     """Packages that can change an answer and whose recorded versions differ.
 
@@ -81,18 +100,21 @@ def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in found if a != b)
 
 
-def model_names(models: Sequence[Mapping[str, Any]]) -> list[str]:
+def model_names(
+    models: Sequence[Mapping[str, Any]], among: Sequence[Mapping[str, Any]] | None = None
+) -> list[str]:
     """What each of some models is called: its spec, with a mark of its weights where one spec has several.
 
     Args:
         models: the `model` parts of run records.
+        among: those that count as several; by default `models`.
     """
     weights: dict[str, set[str]] = {}
-    for model in models:
+    for model in models if among is None else among:
         weights.setdefault(str(model.get("spec")), set()).add(str(model.get("fingerprint", UNKNOWN)))
     return [
         f"{model.get('spec')} ·{str(model.get('fingerprint', UNKNOWN))[:4]}"
-        if len(weights[str(model.get("spec"))]) > 1
+        if len(weights.get(str(model.get("spec")), ())) > 1
         else str(model.get("spec"))
         for model in models
     ]

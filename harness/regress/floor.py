@@ -78,11 +78,18 @@ def _siblings(results: Path, run: Snapshot) -> Iterator[str]:
             yield file.parent.name
 
 
+def _alike(first: Record, second: Record) -> bool:
+    """Whether nothing says that two runs were scored, or their answers made, in different ways."""
+    unlike = likeness.scored(first.get("task") or {}, second.get("task") or {})
+    unlike += likeness.answered(first.get("versions"), second.get("versions"))
+    return not any(item.known for item in unlike)
+
+
 def _identity(record: Record) -> list[Any]:
     task, recipe = record.get("task") or {}, record.get("recipe") or {}
     return [
         task.get("name"),
-        likeness.scoring_mark(task),
+        *(task.get(name) for name in ("version", "data_hash")),
         [recipe.get(slot) for slot in SLOTS],
         (record.get("model") or {}).get("fingerprint"),
         *(record.get(name) for name in ("split", "limit", "labels")),

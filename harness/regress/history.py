@@ -101,20 +101,23 @@ def load(
     Of a series whose runs' ids `keep` refuses, no answer is read.
     """
     told: list[str] = [] if problems is None else problems
-    found: dict[tuple[Any, ...], list[str]] = {}
+    records: list[Mapping[str, Any]] = []
     for folder in sorted(file.parent for file in (results / "runs").glob("*/run.json")):
         with _said(folder, told):
             record = RunFolder(folder).finished()
             if record and (task, recipe) in _selections(record) and record["split"] == "test":
-                found.setdefault(_series_of(record), []).append(folder.name)
-    ways: dict[tuple[Any, ...], set[str]] = {}
-    for *place, how in found:
-        ways.setdefault(tuple(place), set()).add(how)
-    kept = sorted(((key, ids) for key, ids in found.items() if keep(ids)), key=lambda item: str(item[0]))
+                records.append({**record, "folder": folder.name, "series": _series_of(record)})
+    places = [record["series"] for record in records]
+    ways = likeness.ways(places, [record["task"] for record in records])
+    members: dict[tuple[Any, ...], dict[str, list[str]]] = {}
+    for one, way in zip(records, ways, strict=True):
+        members.setdefault(one["series"], {}).setdefault(way, []).append(one["folder"])
     made = []
-    for (*place, how), ids in kept:
-        if runs := list(_readable(results, ids, told)):
-            made.append(series(runs, scored=how if len(ways[tuple(place)]) > 1 else ""))
+    for _, several in sorted(members.items(), key=lambda item: str(item[0])):
+        for way, ids in sorted(several.items()):
+            runs = list(_readable(results, ids, told)) if keep(ids) else []
+            if runs:
+                made.append(series(runs, scored=way if len(several) > 1 else ""))
     return tuple(made)
 
 
@@ -133,9 +136,7 @@ def _said(folder: Path, problems: list[str]) -> Iterator[None]:
 
 
 def _series_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    task = record["task"]
-    settings = (task["name"], record["recipe"]["name"], record.get("labels"), record.get("limit"))
-    return *settings, likeness.scored_with(task)
+    return record["task"]["name"], record["recipe"]["name"], record.get("labels"), record.get("limit")
 
 
 def _selections(record: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
@@ -15,20 +16,51 @@ from harness.run.folder import RunFolder, read_lines
 
 
 def verdicts(folders: Iterable[Path]) -> list[Verdict]:
-    """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
+
+    A model is its weights, and a score is how it was made: runs of one name that differ in either stand in
+    verdicts of their own (`places`).
+    """
+    known = [(record, path) for path in folders if (record := RunFolder(path).finished()) is not None]
+    asked = [(record, path) for record, path in known if record["split"] == "test"]
+    where = places([record for record, _ in known])
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
-    for path in folders:
-        record = RunFolder(path).finished()
-        if record is not None and record["split"] == "test":
-            groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
+    for record, path in asked:
+        groups.setdefault(where[record["id"]], []).append((record, path))
     return [_decide(task, model, group) for (task, model), group in groups.items()]
+
+
+def places(records: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Run id → (task, model) that it is reported under, so that only like stands beside like.
+
+    A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
+    primary score was made in several ways (other scorers, format, version or data) a mark of the way.
+    """
+    finished = [record for record in records if record.get("status") == "done"] or list(records)
+    models = likeness.model_names([r["model"] for r in records], [r["model"] for r in finished])
+    ended = {record["id"] for record in finished}
+    about = [record["task"] for record in records]
+    data = [(task["name"], task.get("primary"), task.get("version"), task.get("data_hash")) for task in about]
+    marks = [digest([*place, way])[:4] for place, way in zip(data, likeness.ways(data, about), strict=True)]
+    several: dict[str, set[str]] = {}
+    for record, mark in zip(records, marks, strict=True):
+        if record["id"] in ended:
+            several.setdefault(record["task"]["name"], set()).add(mark)
+    return {
+        record["id"]: (_task_name(record["task"]["name"], mark, several), model)
+        for record, mark, model in zip(records, marks, models, strict=True)
+    }
+
+
+def _task_name(name: str, mark: str, several: Mapping[str, set[str]]) -> str:
+    return f"{name} ·scored {mark}" if len(several.get(name, ())) > 1 else name
 
 
 def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
     about = group[0][0]["task"]
     names = labels([record for record, _ in group])
     runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
-    triage = read_triage(group[0][1].parent.parent, task, model)
+    triage = read_triage(group[0][1].parent.parent, about["name"], group[0][0]["model"]["spec"])
     margin = about["margin"]
     return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
 
@@ -53,11 +85,13 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     plain: dict[str, str] = {}
     marks: dict[str, str] = {}
     kinds: dict[tuple[str, str, str], set[str]] = {}
-    for record in records:
+    known = list(records)
+    where = places(known)
+    for record in known:
         id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
         plain[id] = name if count is None else f"{name} (n={count})"
         marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], record["limit"], record["split"]])
-        place = (record["task"]["name"], record["model"]["spec"], plain[id])
+        place = (*where[id], plain[id])
         kinds.setdefault(place, set()).add(marks[id])
     shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
     return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
@@ -66,10 +100,10 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
     records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
-    names = labels(records)
+    names, where = labels(records), places(records)
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        place = (record["task"]["name"], record["model"]["spec"])
+        place = where[record["id"]]
         for sentence in (record["train"] or {}).get("diagnosis") or ():
             found.setdefault(place, []).append(f"{names[record['id']]}, seed {record['seed']}: {sentence}")
     return found
