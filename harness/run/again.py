@@ -24,6 +24,8 @@ from harness.run.locks import Lock
 
 _SCORED = ("strict", "extracted", "scores", "failure")
 """What of a sample row is made from its answer by the task's format and scorers."""
+_ASKED_ELSEWHERE = ("openai", "fake")
+"""Engines whose answers no library of this machine makes."""
 FOR_READING = ("margin", "version", "primary")
 """What of a task's record decides how scores are read, but none of them."""
 
@@ -93,7 +95,7 @@ def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def stale(record: Mapping[str, Any]) -> list[str]:
     """A sentence where a run was made with library versions that are not today's; of a server none counts."""
-    if str((record.get("runtime") or {}).get("engine", "")) in ("openai", "fake"):
+    if str((record.get("runtime") or {}).get("engine", "")) in _ASKED_ELSEWHERE:
         return []
     unlike = likeness.answered(record.get("versions"), environment.versions())
     if not unlike:
