@@ -28,6 +28,8 @@ from harness.stats.seeds import TrainingNoise
 ASSUMED = TrainingNoise(0.03**2, math.inf)
 """Training noise that a claim of a regression must survive where none was measured: a standard deviation of
 3 points from seed to seed, the largest that the simulations of docs/regressions.md cover."""
+PRIOR = TrainingNoise(0.02**2, 1.0)
+"""What is known beforehand of training noise, worth one rerun: two or three runs may agree by chance."""
 FEW_GROUPS = 10
 State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 
@@ -100,9 +102,7 @@ class Change:
         if self.groups < 2:
             return -math.inf, math.inf
         if self.noise_se == 0.0 and not self.grouped:
-            low, high = paired.interval(
-                self.differences[:, None], binary=self.binary, level=level, rng=np.random.default_rng(0)
-            )
+            low, high = paired.interval(self.differences[:, None], binary=self.binary, level=level)
             return min(float(low[0]), self.mean), max(float(high[0]), self.mean)
         below = math.hypot(self.lower_se, self.noise_se)
         above = math.hypot(self.sampling_se, self.noise_se)
@@ -172,7 +172,7 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> Check:
     level = 1 - (1 - LEVEL) / max(comparisons, 1)
     worse = found.interval(level)[1] < 0
     unmeasured = pairs.trained and pairs.noise is None and not pairs.identical
-    doubtful = worse and unmeasured and _assuming_noise(pairs).interval(level)[1] >= 0
+    doubtful = worse and pairs.trained and _claimed(pairs).interval(level)[1] >= 0
     state: State = "inconclusive"
     if pairs.identical or not_worse(low, margin):
         state = "passed"
@@ -193,8 +193,13 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> Check:
     )
 
 
-def _assuming_noise(pairs: Pairs) -> Change:
-    return change(dataclasses.replace(pairs, noise=ASSUMED))
+def _claimed(pairs: Pairs) -> Change:
+    return change(dataclasses.replace(pairs, noise=claim_noise(pairs.noise)))
+
+
+def claim_noise(measured: TrainingNoise | None) -> TrainingNoise | None:
+    """The training noise that a claim about a trained run must survive."""
+    return ASSUMED if measured is None else seeds.pool([measured, PRIOR])
 
 
 def _reason(pairs: Pairs, found: Change, doubtful: bool) -> str:
@@ -202,6 +207,8 @@ def _reason(pairs: Pairs, found: Change, doubtful: bool) -> str:
         return "both gave the same answers"
     if found.groups < 2:
         return "all examples belong to one group: nothing can be said about others"
+    if doubtful and pairs.noise is not None:
+        return "another seed could explain it: measure with more reruns (--aa)"
     if doubtful:
         points = 100 * math.sqrt(ASSUMED.variance)
         return f"another seed could explain it if training varies by {points:.0f} points: measure with --aa 3"

@@ -107,8 +107,8 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         weights = {"new": 1, "untuned_new": -1, "old": -1, "untuned_old": 1}
         adaptation = effect(sides, weights, noise)
         as_is = None if cells.moved is None else effect(sides, {"moved": 1, "old": -1}, None)
-    # Without a floor, a claim that retraining lost or gained must survive a large one.
-    claimed = effect(sides, {"new": 1, "old": -1}, measure.ASSUMED) if trains and noise is None else total
+    # What is claimed of retraining must survive the noise of training, measured or not.
+    claimed = effect(sides, {"new": 1, "old": -1}, measure.claim_noise(noise)) if trains else total
     answer, reason = _answer(as_is, total, claimed, margin, cells)
     return Replay(
         recipe=recipe,
@@ -193,9 +193,7 @@ def _answer(
     if claimed.high < 0 and (as_is is None or as_is.high < 0):
         return "stay", f"the new base is worse: {_said(total)}"
     if total.high < 0 <= claimed.high:
-        points = 100 * measure.ASSUMED.variance**0.5
-        why = f"another seed could explain it if training varies by {points:.0f} points: measure with gate --aa 3"
-        return "inconclusive", f"{_said(total)}; {why}"
+        return "inconclusive", f"{_said(total)}; another seed could explain it: measure with gate --aa 3"
     return "inconclusive", f"{_said(total)} does not exclude a loss of {100 * margin:.3g} points"
 
 
