@@ -102,9 +102,8 @@ def stale(record: Mapping[str, Any]) -> list[str]:
         return []
     if not unlike[0].known:
         return [f"{record['id']} does not say which library versions made it; run it again with --fresh"]
-    made = ", ".join(f"{item.fact} {item.before}" for item in unlike)
-    now = ", ".join(item.after for item in unlike)
-    return [f"{record['id']} was made with {made}, now {now}; run it again with --fresh"]
+    made = ", ".join(f"{item.fact} {item.before}, now {item.after}" for item in unlike)
+    return [f"{record['id']} was made with {made}; run it again with --fresh"]
 
 
 def put_aside(folder: RunFolder, results: Path) -> None:

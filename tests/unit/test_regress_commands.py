@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -12,22 +13,48 @@ from typing import Any
 import pytest
 
 from harness import cli
+from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
 from harness.regress import pins, session
 from harness.run import environment
+from harness.run import session as session_of_runs
+from harness.run.cells import plan
+from harness.run.progress import Progress
+from harness.run.runner import run as run_cells
+from harness.run.workbench import Workbench
+from tests.conftest import write_tiny_task
+from tests.unit.regress_kit import snapshot
 
 Harness = Callable[..., tuple[int, str, str]]
 COLOURS = ("red", "green", "blue")
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
+    """A folder with the task `colours`, a run of a model that is always right, and its pin `p`."""
+    folder = tmp_path_factory.mktemp("made")
+    task = write_tiny_task(folder)
+    with pytest.MonkeyPatch.context() as patch:
+        right = FakeEngine(lambda request: COLOURS[int(request.id.rpartition("-")[2]) % 3])
+        patch.setattr(Workbench, "server", lambda self, spec: right)
+        cells = plan(session_of_runs.experiment(str(task), models=("fake",), recipes=("zero_shot",)))
+        outcome = run_cells(cells, folder / "results", progress=Progress())
+    name = outcome.folders[0].name
+    pins.write(pins.of_run(folder / "results", name), "p", folder / "baselines" / "pins")
+    return folder, name
+
+
 @pytest.fixture
-def harness(
-    tmp_path: Path, tiny_task: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Harness:
-    """Runs a command in a folder with the task `colours`; the model `fake` is always right."""
+def run(made: tuple[Path, str], tmp_path: Path) -> str:
+    """The pinned run, in the current folder."""
+    shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
+    return made[1]
+
+
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
+    """Runs a command in a folder of its own; returns its exit code, stdout and stderr."""
     monkeypatch.chdir(tmp_path)
-    right = FakeEngine(lambda request: COLOURS[int(request.id.rpartition("-")[2]) % 3])
-    monkeypatch.setattr("harness.engines.fake.FakeEngine", lambda *_: right)
 
     def call(*words: str) -> tuple[int, str, str]:
         monkeypatch.setattr(sys, "argv", ["harness", *words])
@@ -40,18 +67,6 @@ def harness(
         return int(code or 0), printed.out, printed.err
 
     return call
-
-
-@pytest.fixture
-def run(harness: Harness) -> str:
-    """A pinned run (`p`)."""
-    code, out, err = harness(
-        "run", "colours", "--model", "fake", "--recipes", "zero_shot", "--json", "-q", "--report", "r.html"
-    )
-    assert code == 0, err
-    name = str(json.loads(out)["runs"][0]["id"])
-    assert harness("pin", name, "--as", "p", "--allow-dirty")[0] == 0
-    return name
 
 
 GATE = ("--against", "p", "--task", "colours")
@@ -77,7 +92,8 @@ def test_a_file_that_cannot_be_written_is_a_usage_error_after_the_verdict(
 
 def test_a_regression_stays_one_although_its_file_cannot_be_written(harness: Harness, run: str) -> None:
     pin = pins.read("p")
-    (Path("colours/task.yaml")).open("a").write("gate: {must_pass: [test-1]}\n")
+    task = Path("colours/task.yaml")
+    task.write_text(task.read_text() + "gate: {must_pass: [test-1]}\n")
     broken = dict(pin.samples[1].values) | {"exact": 2.0}  # no run scores that much
     samples = [dataclasses.replace(s, values=broken) if s.id == "test-1" else s for s in pin.samples]
     pins.write(dataclasses.replace(pin, samples=tuple(samples)), "p")
@@ -107,17 +123,16 @@ def test_a_pin_without_its_optional_parts_is_read(harness: Harness, run: str, le
         lambda pin: pin.update(format=99),
     ],
 )
-def test_a_damaged_pin_is_one_line_and_a_usage_error(
-    harness: Harness, run: str, damage: Callable[[dict[str, Any]], object]
+def test_a_damaged_pin_is_a_usage_error_that_names_the_file(
+    tmp_path: Path, damage: Callable[[dict[str, Any]], object]
 ) -> None:
-    path = Path("baselines/pins/p.json")
+    path = pins.write(snapshot([1.0, 0.0]), "p", tmp_path)
     pin = json.loads(path.read_text())
     damage(pin)
     path.write_text(json.dumps(pin))
-    code, _, err = harness("gate", run, *GATE)
-    assert code == 2
-    assert "p.json" in err
-    assert len(err.strip().splitlines()) == 1
+    with pytest.raises(ConfigError, match=r"p\.json: .*pin") as error:
+        pins.read("p", tmp_path)
+    assert len(str(error.value).splitlines()) == 1
 
 
 def test_an_unforeseen_error_exits_3_with_one_line_and_a_file_with_the_traceback(
