@@ -13,7 +13,10 @@ from dataclasses import replace
 from harness.decide.values import RunScores, Verdict
 
 _ASK = "Run the same command again: it asks only for them."
-_FINAL = "Asking again cannot give them: change what is said here, or leave the recipe out."
+_FINAL = (
+    "Asking again cannot help, because the prompts exceed the model's context: take a model with a longer one, "
+    "or shorten the inputs."
+)
 Decide = Callable[[Sequence[RunScores]], Verdict]
 
 

@@ -215,11 +215,6 @@ def _edit(task: Path, old: str, new: str) -> None:
     file.write_text(text.replace(old, new))
 
 
-def _same_key(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Keys as if nothing that decides only a score were in them."""
-    monkeypatch.setattr("harness.run.cells.Cell.key", "0" * 64)
-
-
 def test_an_edited_margin_and_version_are_read_without_asking_again(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
@@ -234,9 +229,8 @@ def test_an_edited_margin_and_version_are_read_without_asking_again(
 
 
 def test_stored_answers_are_scored_again_when_the_scorer_changes(
-    tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    _same_key(monkeypatch)
     _edit(tiny_task, "format: {kind: choice, choices: [red, green, blue]}", "format: {kind: text}")
     (before,) = _again(tiny_task, tmp_path / "results").records
     asked = len(engine.asked)
