@@ -24,6 +24,9 @@ def run(
     ] = None,
     prices: Annotated[Path | None, typer.Option(help="YAML with prices, for the break-even.")] = None,
     cache: Annotated[bool, typer.Option(help="Reuse answers that were given before.")] = True,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run finished runs again, too; the old ones are put aside.")
+    ] = False,
     executor: Annotated[
         str, typer.Option(help="Where cells run: local, processes:K, ray or ray:ADDRESS.")
     ] = "local",
@@ -76,6 +79,7 @@ def run(
                 report=report,
                 prices=prices,
                 executor=chosen,
+                fresh=fresh,
             )
     session.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

@@ -163,6 +163,12 @@ class Data(Kind):
     dev and test, so those decide it too."""
 
     @property
+    def uses_scores(self) -> bool:
+        """Whether the task's format or scorers choose among the examples: another way to score then makes
+        another run."""
+        return not self.train_alone
+
+    @property
     def seeded(self) -> bool:
         """Whether another seed can give other examples; their order does not count."""
         return True
@@ -285,6 +291,12 @@ class Weights(Kind):
     def learnt_tokens(self) -> int:
         """Tokens of context that what is learnt takes from every prompt."""
         return 0
+
+    @property
+    def uses_scores(self) -> bool:
+        """Whether the task's format or scorers decide what is learnt: by the dev scores that choose a
+        checkpoint, by rewards, or by labels. A kind that does not say how many dev examples it asks does."""
+        return getattr(self, "dev_examples", 1) != 0
 
     @abstractmethod
     def train(

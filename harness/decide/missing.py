@@ -15,7 +15,10 @@ from harness.decide.values import Families, Family, RunScores, Verdict
 Decide = Callable[[Sequence[RunScores]], Verdict]
 BADGE = "Open: missing answers"
 _ASK = "Run the same command again: it asks only for them."
-_FINAL = "Asking again cannot give them: change what is said here, or leave the recipe out."
+_FINAL = (
+    "Asking again cannot help, because the prompts exceed the model's context: use a model with a longer one, "
+    "or shorten the inputs."
+)
 
 
 def decided(

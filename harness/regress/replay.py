@@ -10,7 +10,7 @@ from typing import Any
 from harness.core.errors import RunError
 from harness.core.kinds import build
 from harness.core.recipes import Recipe
-from harness.regress import measure, pins
+from harness.regress import floor, pins
 from harness.regress.pins import Snapshot
 from harness.regress.upgrade import Cells, Replay, replay
 from harness.run.cells import Cell, plan
@@ -55,7 +55,7 @@ def upgrade(
             moved=moved,
             not_moved=why,
         )
-        noise = measure.noise_of(dict(before.noise)) if before.noise else None
+        noise = floor.pooled(floor.with_floor(results, before), floor.with_floor(results, after))
         margin = float(before.head["task"]["margin"])
         found.append(replay(recipe.name, cells, margin, noise=noise))
     return tuple(found)

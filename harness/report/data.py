@@ -15,7 +15,7 @@ from harness.report import studies
 from harness.report.studies import Study
 from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
-from harness.run.evidence import Asked, labels
+from harness.run.evidence import Asked, labels, places
 from harness.run.missing import has_answers
 from harness.run.money import Bill
 from harness.run.suitable import LeftOut
@@ -154,13 +154,17 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
 
 def _grouped(results: Path, runs: Sequence[Run]) -> tuple[Group, ...]:
     members: dict[tuple[str, str], list[Run]] = {}
+    where = places([run.record for run in runs])
     for run in runs:
-        place = (run.record["task"]["name"], run.record["model"]["spec"])
-        members.setdefault(place, []).append(run)
+        members.setdefault(where[run.record["id"]], []).append(run)
     return tuple(
-        Group(task=task, model=model, runs=tuple(found), triage=read_triage(results, task, model))
+        Group(task=task, model=model, runs=tuple(found), triage=_triage(results, found[0]))
         for (task, model), found in members.items()
     )
+
+
+def _triage(results: Path, run: Run) -> Triage | None:
+    return read_triage(results, run.record["task"]["name"], run.record["model"]["spec"])
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

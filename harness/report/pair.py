@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.decide.compare import compare
 from harness.decide.table import gather
@@ -28,13 +30,15 @@ class RunPair(Jsonable):
     flips: tuple[dict[str, Any], ...]
     """Examples whose score differs: sample_id, group_id, first, second."""
     sentence: str
+    notes: tuple[str, ...] = ()
+    """In what the runs differ beside their recipes, or what one of them does not say."""
 
 
 def compare_runs(results: Path, first: str, second: str) -> RunPair:
     """Compare two runs, each named by its id or how that begins.
 
     Raises:
-        ConfigError: no such run, other tasks or data, or no example that both scored.
+        ConfigError: no such run, other tasks, data or scoring, or no example that both scored.
     """
     with Store.open(results) as store:
         a, b = queries.find(store, first), queries.find(store, second)
@@ -55,6 +59,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         comparison=found[0],
         flips=flips,
         sentence=_sentence(found[0], a["primary_scorer"]),
+        notes=tuple(_notes(a["record"], b["record"])),
     )
 
 
@@ -67,6 +72,31 @@ def _check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
                 f"the runs differ in {name}: {a[name]} and {b[name]}",
                 remedy="only runs on the same examples can be compared; `harness ls` shows them",
             )
+
+    unlike = [item for item in _scored(a["record"], b["record"]) if item.known]
+    if unlike:
+        raise ConfigError(
+            f"the runs were scored in different ways: {'; '.join(item.sentence for item in unlike)}",
+            remedy="give the command of each once more: stored answers are scored again, nothing is asked",
+        )
+
+
+def _scored(a: dict[str, Any], b: dict[str, Any]) -> tuple[likeness.Unlike, ...]:
+    return likeness.scored(a.get("task") or {}, b.get("task") or {})
+
+
+def _notes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[str]:
+    unknown = [item.fact for item in _scored(a, b) if not item.known]
+    if unknown:
+        yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
+    for item in likeness.answered(a.get("versions"), b.get("versions")):
+        yield f"made with different library versions: {item.sentence}"
+    tasks, models = [side.get("task") or {} for side in (a, b)], [side.get("model") or {} for side in (a, b)]
+    for name, words in (("version", "of different versions of the task"), ("margin", "judged by margins")):
+        if tasks[0].get(name) != tasks[1].get(name):
+            yield f"{words}: {tasks[0].get(name)} and {tasks[1].get(name)}"
+    if models[0].get("spec") == models[1].get("spec") and models[0] != models[1]:
+        yield f"both models are called {models[0].get('spec')}, but their weights differ"
 
 
 def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool, price: Cost) -> RunScores:

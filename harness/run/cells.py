@@ -21,10 +21,6 @@ from harness.run.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.run.workbench import fingerprint, is_server
 from harness.tasks.sampling import sample
 
-RUN_FORMAT = 2
-"""Part of every key: raised when the runner itself would give another result. Runs of format 1 had the
-number of test examples in their key and were asked the first ones of the file."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
@@ -55,20 +51,10 @@ class Cell:
 
     @cached_property
     def key(self) -> str:
-        """Of everything that decides an answer and its score. How many are asked is no part of it."""
-        return digest(
-            {
-                "format": RUN_FORMAT,
-                "weights": self.weights_key if self.recipe.weights else None,
-                "data": self.task.data_hash,
-                "scorers": [scorer.identity() for scorer in self.task.scorers],
-                "answers": self.task.format.identity(),
-                "model": self.fingerprint,
-                "recipe": self.recipe.identity(),
-                "seed": self.seed,
-                "labels": self.labels,
-                "split": self.split,
-            }
+        """Of everything that decides an answer. How many are asked, and how they are scored, is no part of it."""
+        weights = self.weights_key if self.recipe.weights else None
+        return keys.answers_key(
+            self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights
         )
 
     @property
@@ -80,21 +66,12 @@ class Cell:
 
     def describe(self) -> dict[str, Any]:
         """The cell as JSON: the first part of `cell.json`."""
-        task = self.task
-        scorers = [{"name": scorer.name(), "binary": scorer.binary} for scorer in task.scorers]
         return {
             "id": self.id,
             "key": self.key,
-            "format": RUN_FORMAT,
+            "format": keys.RUN_FORMAT,
             "weights_key": self.weights_key if self.recipe.weights else None,
-            "task": {
-                "name": task.name,
-                "version": task.version,
-                "data_hash": task.data_hash,
-                "primary": task.primary,
-                "margin": task.margin,
-                "scorers": scorers,
-            },
+            "task": describe_task(self.task),
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
@@ -105,6 +82,22 @@ class Cell:
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
+
+
+def describe_task(task: Task) -> dict[str, Any]:
+    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    return {
+        "name": task.name,
+        "version": task.version,
+        "data_hash": task.data_hash,
+        "primary": task.primary,
+        "margin": task.margin,
+        "format": {"kind": task.format.name(), "hash": digest(task.format.identity())[:12]},
+        "scorers": [
+            {"name": scorer.name(), "binary": scorer.binary, "identity": scorer.identity()}
+            for scorer in task.scorers
+        ],
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +125,7 @@ def layout(experiment: Experiment) -> Layout:
     from harness.tasks.load import load
 
     tasks = [(name, load(name)) for name in experiment.tasks]
-    cells: dict[str, Cell] = {}
+    cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
     for model in experiment.models:
         mark = fingerprint(model)
@@ -152,7 +145,7 @@ def layout(experiment: Experiment) -> Layout:
                     fault="" if reason is None else str(reason),
                     invocation=invocation,
                 )
-                cells |= {cell.key: cell for cell in _copies(base, experiment)}
+                cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
     if not cells:
         raise nothing_fits(left_out)
     ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))

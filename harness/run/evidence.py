@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
@@ -18,7 +19,7 @@ from harness.run import constants, floors, scoring
 from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
-from harness.run.missing import Missing, of_record
+from harness.run.missing import Missing, has_answers, of_record
 from harness.storage import mirror
 
 SHOWN = 60
@@ -35,20 +36,25 @@ def verdicts(
 ) -> list[Verdict]:
     """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
 
+    A model is its weights, and a score is how it was made: runs of one name that differ in either stand in
+    verdicts of their own (`places`).
+
     Args:
         asked: which examples count, where a command asks for fewer than the folders hold.
         invocations: the command that was typed, by task and model; without it the command that made the
             latest run.
     """
+    counting = asked or {}
+    known = [
+        (record, path) for path in folders if (record := counted(path, counting.get(path.name))) is not None
+    ]
+    where = places([record for record, _ in known])
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
-    for path in folders:
-        record = counted(path, (asked or {}).get(path.name))
-        if record is not None and record["split"] == "test":
-            groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
-    typed = invocations or {}
+    for record, path in known:
+        if record["split"] == "test":
+            groups.setdefault(where[record["id"]], []).append((record, path))
     return [
-        _decide(task, model, group, asked or {}, typed.get((task, model)))
-        for (task, model), group in groups.items()
+        _decide(task, model, group, counting, invocations or {}) for (task, model), group in groups.items()
     ]
 
 
@@ -62,12 +68,38 @@ def counted(folder: Path, asked: Collection[str] | None) -> dict[str, Any] | Non
     return record if len(kept) == len(rows) else restricted(record, kept, len(kept))
 
 
+def places(records: Sequence[dict[str, Any]]) -> dict[str, tuple[str, str]]:
+    """Run id → (task, model) that it is reported under, so that only like stands beside like.
+
+    A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
+    primary score was made in several ways (other scorers, format, version or data) a mark of the way.
+    """
+    finished = [record for record in records if has_answers(record)] or list(records)
+    models = likeness.model_names([r["model"] for r in records], [r["model"] for r in finished])
+    ended = {record["id"] for record in finished}
+    about = [record["task"] for record in records]
+    data = [(task["name"], task.get("primary"), task.get("version"), task.get("data_hash")) for task in about]
+    marks = [digest([*place, way])[:4] for place, way in zip(data, likeness.ways(data, about), strict=True)]
+    several: dict[str, set[str]] = {}
+    for record, mark in zip(records, marks, strict=True):
+        if record["id"] in ended:
+            several.setdefault(record["task"]["name"], set()).add(mark)
+    return {
+        record["id"]: (_task_name(record["task"]["name"], mark, several), model)
+        for record, mark, model in zip(records, marks, models, strict=True)
+    }
+
+
+def _task_name(name: str, mark: str, several: Mapping[str, set[str]]) -> str:
+    return f"{name} ·scored {mark}" if len(several.get(name, ())) > 1 else name
+
+
 def _decide(
     task: str,
     model: str,
     group: Sequence[tuple[dict[str, Any], Path]],
     asked: Asked,
-    typed: Invocation | None,
+    typed: Mapping[tuple[str, str], Invocation],
 ) -> Verdict:
     about = group[0][0]["task"]
     results = group[0][1].parent.parent
@@ -75,7 +107,9 @@ def _decide(
     runs = [
         scores(record, path, names[record["id"]], asked.get(path.name)) for record, path in _largest(group)
     ]
-    invocation = typed or _latest(group, results)
+    place = (about["name"], group[0][0]["model"]["spec"])
+    triage = read_triage(results, *place)
+    invocation = typed.get(place) or _latest(group, results)
     noise = floors.known(group, names, lambda record, path: scores(record, path, "", asked.get(path.name)))
 
     def judge(runs: Sequence[RunScores]) -> Verdict:
@@ -85,7 +119,7 @@ def _decide(
             primary=about["primary"],
             margin=about["margin"],
             runs=runs,
-            triage=read_triage(results, task, model),
+            triage=triage,
             noise=noise,
             constant=_constant(results, about, runs),
             invocation=invocation,
@@ -147,14 +181,16 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     plain: dict[str, str] = {}
     marks: dict[str, str] = {}
     kinds: dict[tuple[str, str, str], set[str]] = {}
-    for record in records:
+    known = list(records)
+    where = places(known)
+    for record in known:
         id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
         plain[id] = name if count is None else f"{name} (n={count})"
         # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
         form = record.get("format", 1)
         asked = [form, record["limit"] if form == 1 else None, record["split"]]
         marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], asked])
-        place = (record["task"]["name"], record["model"]["spec"], plain[id])
+        place = (*where[id], plain[id])
         kinds.setdefault(place, set()).add(marks[id])
     shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
     return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
@@ -163,10 +199,10 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
     records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
-    names = labels(records)
+    names, where = labels(records), places(records)
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:
-        place = (record["task"]["name"], record["model"]["spec"])
+        place = where[record["id"]]
         for sentence in (record["train"] or {}).get("diagnosis") or ():
             found.setdefault(place, []).append(f"{names[record['id']]}, seed {record['seed']}: {sentence}")
     return found

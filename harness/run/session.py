@@ -59,6 +59,7 @@ class Session:
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
             "left_out": [recipe.to_json() for recipe in self.left_out],
+            "notes": list(self.outcome.notes),
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
@@ -141,8 +142,9 @@ def run(
     report: Path | None = None,
     prices: Path | None = None,
     executor: Executor | None = None,
+    fresh: bool = False,
 ) -> Session:
-    """Run every cell, keep DuckDB in step, decide, and write the report."""
+    """Run every cell, keep DuckDB in step, decide, and write the report; `fresh` runs finished cells again."""
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
@@ -151,9 +153,10 @@ def run(
         cells,
         results,
         progress=progress,
-        cache=cache,
+        cache=cache and not fresh,
         on_finished=lambda folder: index(results, folder),
         executor=executor,
+        fresh=fresh,
     )
     constants.keep(results, (cell.task for cell in cells))
     typed = {
@@ -206,6 +209,8 @@ def show(session: Session, *, as_json: bool) -> None:
     for record in session.outcome.records:
         for sentence in record.get("fitted", ()):
             print(f"{record['id']}: {sentence}, to fit the model's context", file=sys.stderr)
+    for note in session.outcome.notes:
+        print(f"note: {note}", file=sys.stderr)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:

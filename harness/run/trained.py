@@ -45,6 +45,12 @@ def take(cell: Cell, folder: RunFolder) -> str | None:
     return source.path.name
 
 
+def forget(cell: Cell, folder: RunFolder) -> None:
+    """Have the weights of this key trained anew, whichever runs hold them."""
+    if cell.recipe.weights:
+        _pointer(folder, cell.weights_key).unlink(missing_ok=True)
+
+
 def _source(cell: Cell, folder: RunFolder) -> RunFolder | None:
     """Another run's folder with all stages of this key; None where there is none."""
     try:

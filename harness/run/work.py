@@ -21,7 +21,7 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
 from harness.core.keys import digest
 from harness.core.protocols import StepRecord
-from harness.run.asked import complete
+from harness.run import again
 from harness.run.cells import Cell
 from harness.run.execute import execute, failed
 from harness.run.folder import RunFolder
@@ -75,7 +75,7 @@ class CellWork:
             folder = RunFolder(results / "runs" / cell.id)
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             with Lock(folder.path):
-                record = complete(cell, folder)
+                record = again.refreshed(cell, folder)
                 fresh = record is None
                 if record is None:
                     record = _attempt(cell, folder, workbench, _Relay(notify))

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import StepRecord, Task
 from harness.core.recipes import Recipe
-from harness.run.asked import complete, seen_by
+from harness.run.again import refreshed
+from harness.run.asked import seen_by
 from harness.run.cells import Cell
 from harness.run.execute import execute, failed
 from harness.run.folder import RunFolder, read_lines
@@ -58,7 +59,7 @@ class RunTrial:
         trial.set_user_attr("run_id", cell.id)
         try:
             with Lock(folder.path):
-                record = complete(cell, folder)
+                record = refreshed(cell, folder)
                 record = record if record is not None else self._run(cell, folder, trial)
                 return seen_by(cell, record, folder)
         finally:

@@ -310,7 +310,7 @@ def test_a_run_of_the_old_format_is_read_but_not_taken_for_a_new_one(
     assert len(evidence.verdicts([old])) == 1
     names = evidence.labels([record, new.records[0]])
     assert len(set(names.values())) == 2
-    assert select.choose(tmp_path / "r", (), None)[0] in ([old.name], [new.folders[0].name])
+    assert select.choose(tmp_path / "r", (), None).runs in ((old.name,), (new.folders[0].name,))
     data = load_report(tmp_path / "r", [old.name])
     assert [run_.done for run_ in data.runs] == [True]
 
@@ -326,8 +326,9 @@ def test_a_report_takes_runs_that_were_asked_at_least_as_much(
             json.dumps(json.loads(file.read_text()) | {"started_at": f"{started}T00:00:00+00:00"})
         )
     ingest.sync(tmp_path / "r")
-    chosen, left_out = select.choose(tmp_path / "r", (), None)
-    assert (set(chosen), left_out) == ({more.folders[0].name, less.folders[0].name}, [])
+    chosen = select.choose(tmp_path / "r", (), None)
+    assert set(chosen.runs) == {more.folders[0].name, less.folders[0].name}
+    assert chosen.other_examples == ()
     assert evidence.verdicts([*more.folders, *less.folders])[0].n == 3
 
 
