@@ -45,6 +45,10 @@ class Classification(Supervised):
         False, neutral=False, doc="move the input embeddings; with every block this is full finetuning"
     )
 
+    @property
+    def uses_scores(self) -> bool:
+        return True
+
     def train(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:

@@ -57,6 +57,10 @@ class Grpo(lora_settings.LowRank, Weights):
     max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="gradients are cut to this norm")
     dev_examples: Literal[0] = knob(0, doc="dev is not looked at")
 
+    @property
+    def uses_scores(self) -> bool:
+        return True
+
     def train(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
