@@ -30,7 +30,7 @@ class Moved(Weights):
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder", "encoder-decoder")
 
-    run: str = knob("", doc="folder of the run whose trained part is taken", decides=False)
+    run: str = knob("", doc="folder of the run whose trained part is taken", in_key=False)
     key: str = knob("", doc="that run's key: decides the result, wherever its folder is")
 
     @classmethod

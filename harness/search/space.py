@@ -38,8 +38,8 @@ class Dimension:
     choices: tuple[Any, ...] = ()
     tied_to: str | None = None
     factor: float = 1.0
-    when: tuple[str, Any] | None = None
-    """Another knob, and the one value of it under which this one varies."""
+    active_if: tuple[str, Any] | None = None
+    """Another knob, and the value it must have for this one to vary."""
 
     @property
     def whole(self) -> bool:
@@ -59,7 +59,8 @@ class Dimension:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def to_json(self) -> dict[str, Any]:
-        return {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, (), False)}
+        fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
+        return {k: v for k, v in fields.items() if v not in (None, (), False)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +74,7 @@ class Space:
     def free(self) -> tuple[Dimension, ...]:
         """What a search chooses; knobs that another one's condition names come first."""
         found = [dimension for dimension in self.dimensions if dimension.free]
-        return tuple(sorted(found, key=lambda dimension: dimension.when is not None))
+        return tuple(sorted(found, key=lambda dimension: dimension.active_if is not None))
 
     @property
     def size(self) -> int | None:
@@ -92,9 +93,9 @@ class Space:
 
     def active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
         """Whether a knob's condition holds beside the values of the others."""
-        if dimension.when is None:
+        if dimension.active_if is None:
             return True
-        other, value = dimension.when
+        other, value = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
         current = {name: value for name, _, _, value in _fields(self.recipe)}
         return bool((current | fixed | dict(params))[other] == value)
@@ -162,8 +163,9 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
         if name not in known:
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
-        when = (known[name][1] or {}).get("when")
-        found[name] = dataclasses.replace(_parsed(name, known[name][0], text, known), when=when)
+        condition = (known[name][1] or {}).get("active_if")
+        parsed = _parsed(name, known[name][0], text, known)
+        found[name] = dataclasses.replace(parsed, active_if=condition)
     made = Space(recipe=recipe, dimensions=tuple(found.values()))
     if not made.free:
         raise ConfigError(
@@ -200,9 +202,10 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
 
 def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
     for field in dataclasses.fields(kind):
-        declared = field.metadata.get("space") if field.metadata.get("decides", True) else None
-        if declared and (when := field.metadata.get("when")):
-            declared = {**declared, "when": (f"{prefix}.{when[0]}", when[1])}
+        declared = field.metadata.get("space") if field.metadata.get("in_key", True) else None
+        if declared and (condition := field.metadata.get("active_if")):
+            other, value = condition
+            declared = {**declared, "active_if": (f"{prefix}.{other}", value)}
         yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
 
 

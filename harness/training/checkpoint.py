@@ -62,10 +62,10 @@ class Checkpoint:
         """Write this moment; until it is whole on disk the one before stays."""
         import torch
 
-        generators = self.group.gathered(_generators())
+        generators = self.group.all_gather(_generators())
         learnt = {"optimizer": optimizer.state(), "average": average.state()}
-        learnt = whole(learnt, here=self.group.leads)
-        if self.group.leads:
+        learnt = whole(learnt, here=self.group.is_main)
+        if self.group.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.file.with_suffix(".partial")
             with draft.open("wb") as stream:
@@ -88,7 +88,7 @@ class Checkpoint:
         """Put back what was saved; None when there is nothing, or it is of another training."""
         import torch
 
-        if not self.group.told(self.file.is_file):
+        if not self.group.broadcast(self.file.is_file):
             return None
         held = torch.load(self.file, map_location="cpu", weights_only=True)
         if held["signature"] != self.signature:
@@ -105,7 +105,7 @@ class Checkpoint:
 
     def tidy(self, best: Evaluation | None) -> None:
         """Remove best weights that neither the training nor the checkpoint still needs."""
-        if not self.group.leads:
+        if not self.group.is_main:
             return
         known = [found for found in (best, self.saved and self.saved.best) if found]
         needed = {self.best(found.step) for found in known}
@@ -116,7 +116,7 @@ class Checkpoint:
     def finished(self) -> None:
         """Without a checkpoint nothing can be resumed, so nothing is kept. With one it stays until
         the stage's weights are saved and `forget` is called."""
-        if self.group.leads and not self.file.exists():
+        if self.group.is_main and not self.file.exists():
             forget(self.folder.parent)
 
 
@@ -132,7 +132,7 @@ def signature(
     shapes: Sequence[Any],
 ) -> str:
     """What must be the same for a training to go on: what it learns, how, and which weights move."""
-    free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("decides", True)}
+    free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("in_key", True)}
     knobs = {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
     learnt = digest([[row.id, row.ids, row.weights] for row in rows])
     return digest([type(settings).__name__, knobs, learnt, context.seed, [list(shape) for shape in shapes]])

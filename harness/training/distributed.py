@@ -32,7 +32,7 @@ class ProcessGroup:
     size: int = 1
 
     @property
-    def leads(self) -> bool:
+    def is_main(self) -> bool:
         """Whether this process is the one that evaluates, reports and writes."""
         return self.rank == 0
 
@@ -40,7 +40,7 @@ class ProcessGroup:
         """This process's rows of a step, every `size`-th, so that lengths are spread evenly."""
         return rows[self.rank :: self.size]
 
-    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+    def all_reduce_sum(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over the processes."""
         import torch
         from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
@@ -53,7 +53,7 @@ class ProcessGroup:
             for tensor, value in zip(part, _unflatten_dense_tensors(flat, part), strict=True):
                 tensor.copy_(value)
 
-    def add_up_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+    def all_reduce_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
         """Sum gradients over the processes; one without rows has contributed nothing."""
         import torch
 
@@ -62,7 +62,7 @@ class ProcessGroup:
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        self.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
+        self.all_reduce_sum([parameter.grad for parameter in parameters if parameter.grad is not None])
 
     def total(self, value: float, device: Any) -> float:
         """The sum of a number over the processes."""
@@ -74,26 +74,26 @@ class ProcessGroup:
         torch.distributed.all_reduce(held)
         return float(held)
 
-    def told(self, compute: Callable[[], Any]) -> Any:
+    def broadcast(self, compute: Callable[[], Any]) -> Any:
         """What the leading process computes, in every process."""
         import torch
 
         if self.size == 1:
             return compute()
-        box = [compute() if self.leads else None]
+        box = [compute() if self.is_main else None]
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def agree(self, value: Any) -> None:
+    def assert_same(self, value: Any) -> None:
         """Make sure that every process would train the same.
 
         Raises:
             RunError: this one's value is not the leading one's.
         """
-        if self.told(lambda: value) != value:
+        if self.broadcast(lambda: value) != value:
             raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
 
-    def gathered(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Any) -> list[Any]:
         """One value of every process, by rank."""
         import torch
 
@@ -103,15 +103,15 @@ class ProcessGroup:
         torch.distributed.all_gather_object(found, value)
         return found
 
-    def start_alike(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
+    def synchronize_start(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
         """Begin with the leading process's weights, and with random numbers of one's own."""
         import torch
 
         if self.size > 1:
-            self.copy_from_lead(parameters)
+            self.broadcast_tensors(parameters)
             torch.manual_seed(seed * 1_000_003 + self.rank)
 
-    def copy_from_lead(self, tensors: Sequence[torch.Tensor]) -> None:
+    def broadcast_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
         """Give every process the leading one's values."""
         import torch
 

@@ -52,7 +52,7 @@ class Gradient:
         while (loss := self._attempt(rows, weight)) is None:
             self._halve(step, rows)
         if not self.learner.divided:
-            self.group.add_up_gradients(self.optimizer.masters)
+            self.group.all_reduce_gradients(self.optimizer.masters)
         return self.group.total(loss, self.learner.network.device)
 
     def _micro_batches(

@@ -98,14 +98,14 @@ class _Loop:
         self.began = time.monotonic()
         self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
-        self.group.start_alike(list(weights_io.trainable(self.network).values()), self.context.seed)
+        self.group.synchronize_start(list(weights_io.trainable(self.network).values()), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)
         self.state.notes += self.learner.notes
         parameters = list(weights_io.trainable(self.learner.network).values())
         self.optimizer = Optimizer(parameters, self.settings)
         self.average = Average(self.optimizer, self.settings.ema_decay)
         marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
-        self.group.agree(marks)
+        self.group.assert_same(marks)
         self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
         self._resume()
         self.gradient = Gradient(
@@ -173,7 +173,7 @@ class _Loop:
         state.tokens += tokens
         seconds = time.monotonic() - began
         found = self._evaluate() if self._is_evaluated() else None
-        if self.group.leads:
+        if self.group.is_main:
             self.context.on_step(
                 StepRecord(
                     step=state.step,
@@ -213,15 +213,15 @@ class _Loop:
 
     def _evaluate(self) -> Evaluation:
         state = self.state
-        with self.average.in_place(), self.learner.gathered(here=self.group.leads):
-            found: Evaluation = self.group.told(self._measure)
+        with self.average.in_place(), self.learner.gathered(here=self.group.is_main):
+            found: Evaluation = self.group.broadcast(self._measure)
             if found.part is not None:
                 return found  # scores of different examples are never compared
             if state.best is not None and found.rank <= state.best.rank:
                 state.worse_in_a_row += 1
                 return found
             state.best, state.worse_in_a_row = found, 0
-            if self.group.leads:
+            if self.group.is_main:
                 weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(found.step))
         self.checkpoint.tidy(state.best)
         return found
@@ -261,8 +261,8 @@ class _Loop:
         self.average.settle()
         self.learner.settle()
         if state.best is not None and state.best.step != state.step:
-            if self.group.leads:
+            if self.group.is_main:
                 weights_io.restore(self.network, self.checkpoint.best(state.best.step))
             state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
-        self.group.copy_from_lead(list(weights_io.trainable(self.network).values()))
+        self.group.broadcast_tensors(list(weights_io.trainable(self.network).values()))
         self.checkpoint.finished()

@@ -45,7 +45,7 @@ class EncodedBackend:
 
     def step(self) -> Tensor:
         """Compute the newest token of every active row; logits of what comes next."""
-        newest = [[row.said[-1]] for row in self.active]
+        newest = [[row.generated_ids[-1]] for row in self.active]
         return self._forward(torch.tensor(newest, device=self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:

@@ -25,7 +25,7 @@ class PaddedBackend:
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Compute whole prompts; logits [rows, vocabulary] of what comes next."""
         self.active, self._places, self._cache = list(rows), list(range(len(rows))), None
-        whole = [row.prompt + row.said for row in rows]
+        whole = [row.prompt + row.generated_ids for row in rows]
         longest = max(map(len, whole))
         pads = [longest - len(ids) for ids in whole]
         # Any id serves as padding: the mask hides it, and position 0 is harmless.
@@ -40,7 +40,7 @@ class PaddedBackend:
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
         self._positions = self._positions[:, -1:] + 1
         newest = torch.zeros(len(self._mask), 1, dtype=torch.long)
-        newest[self._places, 0] = torch.tensor([row.said[-1] for row in self.active])
+        newest[self._places, 0] = torch.tensor([row.generated_ids[-1] for row in self.active])
         return self._forward(newest.to(self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:

@@ -43,7 +43,7 @@ class SharedBackend:
         """Compute the newest token of every active row; logits of what comes next."""
         rows = self.active
         run = Decode(
-            [row.said[-1] for row in rows],
+            [row.generated_ids[-1] for row in rows],
             [row.node for row in rows],
             [row.length() for row in rows],
             self.room,

@@ -42,7 +42,7 @@ class Classification(Supervised):
         8, choices=(0, 1, 2, 4, 8, 16), doc="blocks that move, counted from the last; 0: the head alone"
     )
     embeddings: bool = knob(
-        False, neutral=False, doc="move the input embeddings; with every block this is full finetuning"
+        False, key_default=False, doc="move the input embeddings; with every block this is full finetuning"
     )
 
     def train(

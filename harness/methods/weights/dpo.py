@@ -48,7 +48,7 @@ class Dpo(lora_settings.LowRank, Supervised):
         0.0,
         low=0.0,
         high=0.3,
-        when=("loss_type", "sigmoid"),
+        active_if=("loss_type", "sigmoid"),
         doc="share of pairs that may be labelled the wrong way round (sigmoid)",
     )
     prompt_loss_weight: NonNegativeFloat = knob(0.0, doc="only 0: preferences have no loss on prompts")
