@@ -12,7 +12,7 @@ from harness.core.values import Message
 class RawChat:
     """`core.protocols.Chat` of a benchmark: no string ends a turn, because there are no turns.
 
-    `lead` is the model's learnt prompt, where it has one; `tokenizer` the model's own.
+    `lead` is the model's learned prompt, where it has one; `tokenizer` the model's own.
     """
 
     def __init__(self, inner: Chat, eos_ids: frozenset[int]) -> None:

@@ -27,8 +27,8 @@ Progress = Callable[[str, int, int], None]
 
 def key_of(target: Target, name: str, settings: Settings) -> str:
     """What decides the results of a task: equal keys need no second evaluation."""
-    asked = [settings.limit, settings.num_fewshot, settings.chat_template]
-    return digest([target.identity, tasks.identity(name), asked])
+    options = [settings.limit, settings.num_fewshot, settings.chat_template]
+    return digest([target.identity, tasks.identity(name), options])
 
 
 def evaluate(
@@ -60,8 +60,8 @@ def evaluate(
     key = key_of(target, name, settings)
     about = _about(target, settings, lm) | {"total_evaluation_time_seconds": str(time.monotonic() - clock)}
     results = _plain(results | about | {"task_hashes": _hashes(samples)})
-    place = result_files.save(target.folder, key, tasks.label(name), results, samples)
-    rows = result_files.rows_of(results, _common(target, settings, key, place))
+    file = result_files.save(target.folder, key, tasks.label(name), results, samples)
+    rows = result_files.rows_of(results, _common(target, settings, key, file))
     if target.run is None:
         head = json.dumps(target.head(), indent=1, ensure_ascii=False)
         (target.folder / "model.json").write_text(head, encoding="utf-8")
@@ -112,20 +112,20 @@ def _run(lm: Any, name: str, settings: Settings) -> dict[str, Any]:
         if fixed is None or (settings.num_fewshot is not None and fixed != 0):
             task.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
         task.set_fewshot_seed(seed=SEED)
-    found = lm_evaluate(
+    output = lm_evaluate(
         lm=lm,
         task_dict=loaded,
         limit=settings.limit,
         apply_chat_template=settings.chat_template,
         fewshot_as_multiturn=settings.chat_template,
     )
-    return dict(found or {})
+    return dict(output or {})
 
 
-def _common(target: Target, settings: Settings, key: str, place: Path) -> Row:
+def _common(target: Target, settings: Settings, key: str, file: Path) -> Row:
     return {
         "key": key,
-        "folder": place.name,
+        "folder": file.name,
         "model": target.model,
         "fingerprint": target.fingerprint,
         "base": target.recipe.base.config(),
@@ -166,8 +166,8 @@ def _as_file(sample: Mapping[str, Any]) -> Row:
     from lm_eval.utils import sanitize_list
 
     arguments = {
-        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(asked)}
-        for i, asked in enumerate(sample["arguments"])
+        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(argument)}
+        for i, argument in enumerate(sample["arguments"])
     }
     return dict(
         _plain(

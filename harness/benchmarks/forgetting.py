@@ -106,10 +106,10 @@ def between(target: Target, base: Target) -> tuple[Forgetting, ...]:
     return tuple(_pairs(target, base))
 
 
-def overall(found: Sequence[Forgetting]) -> Overall | None:
+def overall(losses: Sequence[Forgetting]) -> Overall | None:
     """The mean over tasks, in the metric that each task names first; None without any."""
     first: dict[str, Forgetting] = {}
-    for item in found:
+    for item in losses:
         first.setdefault(item.task, item)
     if not first:
         return None

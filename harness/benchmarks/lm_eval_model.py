@@ -114,9 +114,9 @@ class EngineLM(TemplateLM):
                 max_seq_len=self.max_length,
                 context_len=1,
             )
-            found = [make_disjoint_window(window) for window in windows]
-            pairs += [(list(context), list(continuation)) for context, continuation in found]
-            counts.append(len(found))
+            disjoint = [make_disjoint_window(window) for window in windows]
+            pairs += [(list(context), list(continuation)) for context, continuation in disjoint]
+            counts.append(len(disjoint))
         values = iter(self._score(pairs))
         return [sum(next(values)[0] for _ in range(count)) for count in counts]
 
@@ -128,8 +128,8 @@ class EngineLM(TemplateLM):
             EngineError: a prompt that could not be answered.
         """
         eos = str(self.tokenizer.decode(self.eot_token_id, skip_special_tokens=False))
-        seen: Counter[str] = Counter()
-        asked: list[Request] = []
+        repeats: Counter[str] = Counter()
+        engine_requests: list[Request] = []
         stops: list[list[str]] = []
         for position, request in enumerate(requests):
             context, kwargs = request.args
@@ -137,29 +137,29 @@ class EngineLM(TemplateLM):
             stop = handle_stop_sequences(settings["until"], eos=eos)
             room = self.max_length - settings["max_gen_toks"]
             ids = self.tokenizer.encode(context, add_special_tokens=self._special(context, prompt=True))
-            asked.append(
+            engine_requests.append(
                 Request(
                     id=str(position),
                     token_ids=tuple(ids[-room:]),
                     max_new_tokens=settings["max_gen_toks"],
                     stop=tuple(text for text in stop if text),
                     temperature=settings["temperature"],
-                    seed=seen[context],
+                    seed=repeats[context],
                 )
             )
             stops.append(stop)
-            seen[context] += 1
-        return self._generate(asked, stops)
+            repeats[context] += 1
+        return self._generate(engine_requests, stops)
 
-    def _generate(self, asked: Sequence[Request], stops: Sequence[list[str]]) -> list[str]:
-        texts = [""] * len(asked)
-        for done, (position, completion) in enumerate(self.engine.generate(asked), start=1):
+    def _generate(self, requests: Sequence[Request], stops: Sequence[list[str]]) -> list[str]:
+        texts = [""] * len(requests)
+        for done, (position, completion) in enumerate(self.engine.generate(requests), start=1):
             if completion.finish_reason == "error":
                 raise EngineError(f"benchmark prompt {position}: {completion.error}")
-            said = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
-            texts[position] = postprocess_generated_text(said, stops[position], None)
-            if done % CHUNK == 0 or done == len(asked):
-                self._progress("answers", done, len(asked))
+            text = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
+            texts[position] = postprocess_generated_text(text, stops[position], None)
+            if done % CHUNK == 0 or done == len(requests):
+                self._progress("answers", done, len(requests))
         return texts
 
     def _loglikelihood_tokens(
@@ -178,14 +178,14 @@ class EngineLM(TemplateLM):
 
     def _score(self, pairs: Sequence[Pair]) -> list[tuple[float, bool]]:
         """In the order of the tokens, so that what shares a beginning is computed together."""
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+        scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         order = sorted(range(len(pairs)), key=lambda i: pairs[i][0] + pairs[i][1])
         for start in range(0, len(order), CHUNK):
             part = order[start : start + CHUNK]
             for i, value in zip(part, self.engine.loglikelihoods([pairs[i] for i in part]), strict=True):
-                found[i] = value
+                scores[i] = value
             self._progress("log-likelihoods", min(start + CHUNK, len(order)), len(order))
-        return found
+        return scores
 
     def _encode_ahead(self, arguments: Sequence[tuple[str, str]]) -> None:
         """Tokenize all texts of a call at once; contexts come back with every choice."""

@@ -47,16 +47,16 @@ def measure(
     Raises:
         ConfigError: a task or model that cannot be used; what was measured before it is kept.
     """
-    found = []
+    measured = []
     for target in targets:
         rows, fresh = _one(results, target, names, settings, cache, batch, say)
         forgot: tuple[Forgetting, ...] = ()
         if target.trained:
-            asked = {row["task"] for row in rows}
+            measured_tasks = {row["task"] for row in rows}
             compared = forgetting.between(target, base_of(results, target))
-            forgot = tuple(item for item in compared if item.task in asked)
-        found.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
-    return found
+            forgot = tuple(item for item in compared if item.task in measured_tasks)
+        measured.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
+    return measured
 
 
 def _one(

@@ -66,14 +66,14 @@ def save(
     folder: Path, key: str, name: str, results: Mapping[str, Any], samples: Mapping[str, Iterable[Row]]
 ) -> Path:
     """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
-    place = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
-    place.mkdir(parents=True, exist_ok=True)
+    target = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
+    target.mkdir(parents=True, exist_ok=True)
     for task, rows in samples.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        samples_file(place, task).write_text(text, encoding="utf-8", errors="backslashreplace")
+        samples_file(target, task).write_text(text, encoding="utf-8", errors="backslashreplace")
     dumped = json.dumps(results, indent=1, ensure_ascii=False)
-    (place / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
-    return place
+    (target / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
+    return target
 
 
 def append(folder: Path, rows: Iterable[Row]) -> None:

@@ -51,8 +51,8 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
             number format is its own.
     """
     heads = [read_head(folder) for folder in run_folders(results) if folder.name.startswith(name)]
-    found = [head for head in heads if isinstance(head, Head)]
-    exact = [head for head in found if head.id == name] or found
+    readable = [head for head in heads if isinstance(head, Head)]
+    exact = [head for head in readable if head.id == name] or readable
     if len(exact) > 1:
         raise ConfigError(f"'{name}' fits {len(exact)} runs", remedy=", ".join(head.id for head in exact[:6]))
     target = _of_run(results, exact[0]) if exact else of_model(results, name)
@@ -105,7 +105,7 @@ def load(target: Target) -> LanguageModel:
             f"{target.name}: '{target.model}' is no longer the model that was trained",
             remedy="its files have changed since; train again",
         )
-    stages = [mirror.weights(target.folder) / str(place) for place in range(len(target.recipe.weights))]
+    stages = [mirror.weights(target.folder) / str(index) for index in range(len(target.recipe.weights))]
     missing = [stage for stage in stages if not stage.is_dir()]
     if missing:
         raise ConfigError("the run's weights are not there", file=missing[0], remedy="run it again")

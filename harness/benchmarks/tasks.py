@@ -97,7 +97,7 @@ def _refuse_unknown(name: str) -> None:
     texts = [path.read_bytes() for path in _shipped()]
     if not any(name.encode() in text for text in texts):
         line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
-        known = {found.decode() for text in texts for found in line.findall(text)}
+        known = {match.decode() for text in texts for match in line.findall(text)}
         raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(known)))
 
 
@@ -109,8 +109,8 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _spec(name: str) -> str | dict[str, Any]:
     if not is_file(name):
-        found = own_file(name)
-        return name if found is None else str(found)
+        file = own_file(name)
+        return name if file is None else str(file)
     from lm_eval.tasks._yaml_loader import load_yaml
 
     path = Path(name).expanduser().resolve()
@@ -123,8 +123,8 @@ def _spec(name: str) -> str | dict[str, Any]:
 def own_file(name: str) -> Path | None:
     """The file of lm-eval that defines the single task `name`; None for groups, tags, unknown names."""
     line = re.compile(rb"^task:[ \t]*[\"']?" + re.escape(name.encode()) + rb"[\"']?[ \t]*(#.*)?\r?$", re.M)
-    found = [path for path in _shipped() if line.search(path.read_bytes())]
-    return found[0] if len(found) == 1 else None
+    files = [path for path in _shipped() if line.search(path.read_bytes())]
+    return files[0] if len(files) == 1 else None
 
 
 @cache
@@ -164,8 +164,8 @@ _Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")
 
 
 def _included(path: Path) -> list[Path]:
-    found = read(path).get("include") or []
-    files = [path.parent / name for name in ([found] if isinstance(found, str) else found)]
+    includes = read(path).get("include") or []
+    files = [path.parent / name for name in ([includes] if isinstance(includes, str) else includes)]
     there = [file for file in files if file.is_file()]
     return [*there, *(deeper for file in there for deeper in _included(file))]
 

@@ -95,7 +95,7 @@ def knob(
     """
     space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
     searchable = low is not None or bool(choices)
-    metadata = {"doc": doc, "space": space if searchable else None, "in_key": in_key}
+    metadata: dict[str, Any] = {"doc": doc, "space": space if searchable else None, "in_key": in_key}
     if active_if is not None:
         metadata["active_if"] = active_if
     if key_default is not dataclasses.MISSING:

@@ -51,8 +51,8 @@ class CachedEngine:
                 yield position, known[key]
             else:
                 left.append(position)
-        for place, completion in self.inner.generate([requests[position] for position in left]):
-            position = left[place]
+        for index, completion in self.inner.generate([requests[position] for position in left]):
+            position = left[index]
             self._remember(keys[position], completion)
             yield position, completion
 

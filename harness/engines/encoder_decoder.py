@@ -56,15 +56,15 @@ class EncoderDecoderEngine(HfEngine):
                     f"context of {self.context}"
                 )
         order = sorted(range(len(pairs)), key=lambda i: -len(prompts[i]))
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+        scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         lengths = [len(prompts[i]) + len(answers[i]) for i in order]
         with serving(network, None):
             for batch in batches(lengths, self._pass_tokens()):
-                members = [order[place] for place in batch]
+                members = [order[index] for index in batch]
                 logits = answer_logits(network, [prompts[i] for i in members], [answers[i] for i in members])
                 for i, rows in zip(members, logits, strict=True):
-                    found[i] = judge(rows, answers[i])
-        return found
+                    scores[i] = judge(rows, answers[i])
+        return scores
 
     def _room_behind(self, prompt: Sequence[int]) -> int:
         return self.context if len(prompt) <= self.context else 0

@@ -52,17 +52,17 @@ class OpenAIEngine:
 
     def __init__(self, spec: str, limits: Limits | None = None) -> None:
         refuse_in_model(spec)
-        found = _SPEC.fullmatch(spec)
-        if found is None:
+        match = _SPEC.fullmatch(spec)
+        if match is None:
             raise ConfigError(
                 f"model '{spec}' is not openai:NAME@URL", remedy="e.g. openai:qwen@http://127.0.0.1:8000/v1"
             )
         import openai
 
-        self.limits = limits or _limits(found["limits"] or "")
+        self.limits = limits or _limits(match["limits"] or "")
         self.batch_size = self.limits.concurrency
         self.spent = 0
-        self._model, self._url = found["name"], found["url"]
+        self._model, self._url = match["name"], match["url"]
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
         retries, timeout = self.limits.max_retries, self.limits.timeout
         self._client = openai.OpenAI(base_url=self._url, api_key=key, max_retries=retries, timeout=timeout)
@@ -95,10 +95,10 @@ class OpenAIEngine:
             thread.start()
         try:
             for _ in requests:
-                position, found = done.get()
-                if isinstance(found, BaseException):
-                    raise found
-                yield position, found
+                position, completion = done.get()
+                if isinstance(completion, BaseException):
+                    raise completion
+                yield position, completion
         finally:
             stop.set()
 
@@ -181,13 +181,13 @@ def _limits(text: str) -> Limits:
     Raises:
         ConfigError: an unknown limit (names the nearest), or a value out of range.
     """
-    given = dict(part.partition("=")[::2] for part in text.split(",") if part)
+    settings = dict(part.partition("=")[::2] for part in text.split(",") if part)
     known = [field.name for field in fields(Limits)]
-    for name in given:
+    for name in settings:
         if name not in known:
             raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, known))
     try:
-        return TypeAdapter(Limits).validate_python(given)
+        return TypeAdapter(Limits).validate_python(settings)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(
@@ -244,7 +244,7 @@ def _root(error: BaseException) -> BaseException:
 
 def _short(error: BaseException) -> str:
     """One line of an error; a server may repeat the key in it."""
-    said = str(error)
+    text = str(error)
     for key in filter(None, map(os.environ.get, KEYS)):
-        said = said.replace(key, HIDDEN)
-    return said.splitlines()[0][:200] if said else type(error).__name__
+        text = text.replace(key, HIDDEN)
+    return text.splitlines()[0][:200] if text else type(error).__name__

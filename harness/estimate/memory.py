@@ -84,11 +84,11 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is computed at once. Training: `tokens` of a micro-batch, of which `learnt` have a loss.
+    """What is computed at once. Training: `tokens` of a micro-batch, of which `learned` have a loss.
     Asking: `rows`, each with `length` tokens of its own."""
 
     tokens: int
-    learnt: int
+    loss_tokens: int
     rows: int
     length: int
 
@@ -125,24 +125,24 @@ def inference(shape: Shape, base: Base, dtype: str, work: Work) -> Memory:
 
 
 def training(
-    shape: Shape, base: Base, dtype: str, work: Work, stage: Weights, learnt: int, added: int
+    shape: Shape, base: Base, dtype: str, work: Work, stage: Weights, trainable: int, added: int
 ) -> Memory:
     """What a stage of training takes at its peak.
 
     Args:
-        learnt: parameters that move; `added` of them are not the network's own and are float32.
+        learned: parameters that move; `added` of them are not the network's own and are float32.
     """
-    size, own = BYTES[dtype], learnt - added
+    size, own = BYTES[dtype], trainable - added
     settings: Any = stage
     adam = _ADAM[getattr(settings, "optim", "adamw")]
-    average = 4.0 * learnt if getattr(settings, "ema_decay", 0.0) else 0.0
+    average = 4.0 * trainable if getattr(settings, "ema_decay", 0.0) else 0.0
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
-        gradients=4.0 * learnt,
+        gradients=4.0 * trainable,
         masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
-        optimizer=adam * learnt,
+        optimizer=adam * trainable,
         activations=activations(shape, size, work, settings, added=added > 0),
-        trainable=learnt,
+        trainable=trainable,
     )
 
 
@@ -166,5 +166,5 @@ def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: 
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:
         body = work.tokens * shape.layers * kept
-    logits = min(work.learnt, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
+    logits = min(work.loss_tokens, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
     return body + logits

@@ -24,29 +24,29 @@ def parameters(text: str) -> int:
     unit = _UNITS.get(text.strip()[-1:].upper(), 1.0)
     digits = text.strip()[:-1] if unit > 1 else text
     try:
-        found = int(float(digits.replace("_", "").replace(",", "")) * unit)
+        count = int(float(digits.replace("_", "").replace(",", "")) * unit)
     except (ValueError, OverflowError):
-        found = 0
-    if found < 1:
+        count = 0
+    if count < 1:
         raise ConfigError(f"'{text}' is no number of parameters", remedy="e.g. 13B, 135M or 7000000000")
-    return found
+    return count
 
 
 def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None, rows: int) -> Memory:
     """The most memory that any stage of a recipe takes; without stages, what answering takes.
 
     Args:
-        length: tokens of a lesson and of a question with its answer, all of them with a loss at most.
-        batch: lessons computed at once; None is the recipe's own.
+        length: tokens of a training example and of a question with its answer, all of them with a loss at most.
+        batch: training examples computed at once; None is the recipe's own.
         rows: questions answered at once.
     """
-    sizes, work = shape(spec), Work(tokens=0, learnt=0, rows=rows, length=length)
+    sizes, work = shape(spec), Work(tokens=0, loss_tokens=0, rows=rows, length=length)
     peak = memory.inference(sizes, recipe.base, dtype, work)
-    for stage, learnt, added in counted(spec, recipe):
-        lessons = batch or int(getattr(stage, "per_device_train_batch_size", 1))
-        sized = Work(tokens=lessons * length, learnt=lessons * length, rows=rows, length=length)
-        found = memory.training(sizes, recipe.base, dtype, sized, stage, learnt, added)
-        peak = max(peak, found, key=lambda one: one.total)
+    for stage, trainable, added in counted(spec, recipe):
+        examples = batch or int(getattr(stage, "per_device_train_batch_size", 1))
+        sized = Work(tokens=examples * length, loss_tokens=examples * length, rows=rows, length=length)
+        requirement = memory.training(sizes, recipe.base, dtype, sized, stage, trainable, added)
+        peak = max(peak, requirement, key=lambda one: one.total)
     return peak
 
 

@@ -55,7 +55,7 @@ def write(target: Target, where: Layout, folder: Path) -> None:
 
 
 def stages(target: Target) -> list[Path]:
-    return [target.folder / "weights" / str(place) for place in range(len(target.recipe.weights))]
+    return [target.folder / "weights" / str(index) for index in range(len(target.recipe.weights))]
 
 
 def merge(model: LanguageModel) -> None:

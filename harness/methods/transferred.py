@@ -38,7 +38,7 @@ class Moved(Weights):
         return "moved"
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         """Put the old run's stages in place, oldest first; no step is taken.
 

@@ -56,15 +56,15 @@ ENCODER_DECODER = Architecture(
 
 def of(config: Any) -> Architecture:
     """The architecture of a transformers configuration, or of what a `config.json` holds."""
-    told: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
-    if told.get("is_encoder_decoder"):
+    fields: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
+    if fields.get("is_encoder_decoder"):
         return ENCODER_DECODER
-    names = told.get("architectures") or ()
-    if told.get("is_decoder") or any(name.endswith(_WRITES) for name in names):
+    names = fields.get("architectures") or ()
+    if fields.get("is_decoder") or any(name.endswith(_WRITES) for name in names):
         return DECODER
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    kind = told.get("model_type") or getattr(config, "model_type", None)
+    kind = fields.get("model_type") or getattr(config, "model_type", None)
     return ENCODER if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES else DECODER
 
 
@@ -88,13 +88,13 @@ def require(model: str, network: Any, weights: Weights) -> Architecture:
     Raises:
         ConfigError: it is not.
     """
-    found = of(network.config)
-    if found.name not in weights.architectures:
+    architecture = of(network.config)
+    if architecture.name not in weights.architectures:
         raise ConfigError(
-            f"weights {weights.name()} do not suit model '{model}', which is {found.says}",
-            remedy=found.remedy,
+            f"weights {weights.name()} do not suit model '{model}', which is {architecture.says}",
+            remedy=architecture.remedy,
         )
-    return found
+    return architecture
 
 
 def decoder_start(network: Any) -> int:

@@ -27,7 +27,7 @@ class Rule:
     window: int | None = None
 
 
-def rule_of(module: Any, size: int, given: Mapping[str, Any]) -> Rule:
+def rule_of(module: Any, size: int, options: Mapping[str, Any]) -> Rule:
     """The rule of an attention module with heads of `size`, from what transformers hands to its
     attention interface beside queries, keys and values.
 
@@ -35,15 +35,15 @@ def rule_of(module: Any, size: int, given: Mapping[str, Any]) -> Rule:
         UnsupportedAttention: the layer wants something that a rule does not say.
     """
     for name in _UNKNOWN:
-        if given.get(name) is not None:
+        if options.get(name) is not None:
             raise UnsupportedAttention(f"attention with {name}")
-    window = given.get("sliding_window") or getattr(module, "sliding_window", None)
+    window = options.get("sliding_window") or getattr(module, "sliding_window", None)
     if _layer_type(module) != "sliding_attention":
         window = None
     elif window is None:
         raise UnsupportedAttention("a sliding layer that does not tell its window")
-    scale = given.get("scaling")
-    return Rule(size**-0.5 if scale is None else scale, given.get("softcap"), window)
+    scale = options.get("scaling")
+    return Rule(size**-0.5 if scale is None else scale, options.get("softcap"), window)
 
 
 def why_not(network: Any) -> str | None:

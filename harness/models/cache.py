@@ -22,22 +22,22 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
     It is filled under another name and renamed when complete, so a killed process leaves no
     half-made folder behind, and of two that race the first wins.
     """
-    place = folder() / name
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    target = folder() / name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         make(draft)
         draft.chmod(0o755)
         try:
-            draft.rename(place)
+            draft.rename(target)
         except OSError:
-            if not place.is_dir():
+            if not target.is_dir():
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return place
+    return target
 
 
 @contextlib.contextmanager

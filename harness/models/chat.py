@@ -57,7 +57,7 @@ class TemplateChat:
 
     @cached_property
     def vocabulary(self) -> str:
-        """A short hash of which token has which id: what is learnt over ids holds for this one only."""
+        """A short hash of which token has which id: what is learned over ids holds for this one only."""
         return digest(sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1]))[:12]
 
     def encode(self, messages: Sequence[Message]) -> list[int]:

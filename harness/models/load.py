@@ -41,8 +41,8 @@ def load(
     import transformers
 
     folder = resolve(spec)
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    number = dtype_for(spec, dtype, place)
+    target_device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    number = dtype_for(spec, dtype, target_device)
     extra: dict[str, Any] = {} if quantization is None else {"quantization_config": quantization}
     if config is not None:
         extra["config"] = config
@@ -53,7 +53,7 @@ def load(
             network = getattr(transformers, kind.loader).from_pretrained(
                 folder,
                 dtype=number,
-                device_map={"": place},
+                device_map={"": target_device},
                 trust_remote_code=False,
                 use_safetensors=True,
                 **extra,

@@ -65,12 +65,12 @@ def constraint(text: str) -> Constraint:
     Raises:
         ConfigError: not of that form, or an unknown name.
     """
-    found = re.fullmatch(r"\s*(\w+)\s*<=?\s*([\d.eE+-]+)\s*", text)
-    if found is None or not _is_number(found[2]):
+    match = re.fullmatch(r"\s*(\w+)\s*<=?\s*([\d.eE+-]+)\s*", text)
+    if match is None or not _is_number(match[2]):
         raise ConfigError(f"--constraint {text!r} is not name<=number", remedy="e.g. memory<=4e9")
-    if found[1] not in READ:
-        raise ConfigError(f"--constraint: unknown name '{found[1]}'", remedy=nearest(found[1], READ))
-    return Constraint(name=found[1], limit=float(found[2]))
+    if match[1] not in READ:
+        raise ConfigError(f"--constraint: unknown name '{match[1]}'", remedy=nearest(match[1], READ))
+    return Constraint(name=match[1], limit=float(match[2]))
 
 
 def values(names: Sequence[str], record: Record) -> list[float]:

@@ -73,8 +73,8 @@ class Space:
     @property
     def free(self) -> tuple[Dimension, ...]:
         """What a search chooses; knobs that another one's condition names come first."""
-        found = [dimension for dimension in self.dimensions if dimension.free]
-        return tuple(sorted(found, key=lambda dimension: dimension.active_if is not None))
+        free = [dimension for dimension in self.dimensions if dimension.free]
+        return tuple(sorted(free, key=lambda dimension: dimension.active_if is not None))
 
     @property
     def size(self) -> int | None:
@@ -123,19 +123,19 @@ class Space:
         """
         config = self.recipe.config()
         for path, value in self.complete(params).items():
-            *places, field = path.split(".")
-            place: Any = config
-            if places[0] == "weights":
-                index = int(places[1]) if len(places) > 1 else 0
-                place = config["weights"][index]
+            *parents, field = path.split(".")
+            node: Any = config
+            if parents[0] == "weights":
+                index = int(parents[1]) if len(parents) > 1 else 0
+                node = config["weights"][index]
             else:
-                for part in places:
-                    place = place[part]
-            place[field] = value
-        found = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
-        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in found.weights):
+                for part in parents:
+                    node = node[part]
+            node[field] = value
+        recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
+        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in recipe.weights):
             raise ConfigError("packing and neftune_noise_alpha do not go together")
-        return found
+        return recipe
 
 
 def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Space:
@@ -145,7 +145,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
         ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
     """
     known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
-    found = {
+    dimensions = {
         name: _with_start(Dimension(name=name, default=value, **declared))
         for name, (value, declared) in known.items()
         if declared and (not only or name in only)
@@ -153,7 +153,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     for name in only:
         if name not in known:
             raise ConfigError(f"unknown knob '{name}'", remedy=nearest(name, known))
-        if name not in found and not any(s.startswith(f"{name}=") for s in settings):
+        if name not in dimensions and not any(s.startswith(f"{name}=") for s in settings):
             raise ConfigError(
                 f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
             )
@@ -165,8 +165,8 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
         condition = (known[name][1] or {}).get("active_if")
         parsed = _parsed(name, known[name][0], text, known)
-        found[name] = dataclasses.replace(parsed, active_if=condition)
-    made = Space(recipe=recipe, dimensions=tuple(found.values()))
+        dimensions[name] = dataclasses.replace(parsed, active_if=condition)
+    made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
             f"recipe '{recipe.name}' leaves a search nothing to choose",

@@ -72,9 +72,9 @@ def _patience(url: str) -> dict[str, int]:
     """How long the driver of a database waits for its server, where it can be told and the URL does not."""
     from sqlalchemy import make_url
 
-    given = make_url(url)
-    driver = given.get_dialect().driver
-    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in given.query
+    address = make_url(url)
+    driver = address.get_dialect().driver
+    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in address.query
     return {"connect_timeout": PATIENCE} if known else {}
 
 
@@ -166,10 +166,10 @@ def is_dead(trial: FrozenTrial) -> bool:
     if worker is None:
         begun = trial.datetime_start
         return begun is not None and time.time() - begun.timestamp() > BIRTH
-    seen = trial.user_attrs.get("alive", worker.get("at", 0.0))
-    if seen == 0.0:
+    last_alive = trial.user_attrs.get("alive", worker.get("at", 0.0))
+    if last_alive == 0.0:
         return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
         # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
         return _started(worker["pid"]) != worker["started"]
-    return time.time() - float(seen) > GRACE
+    return time.time() - float(last_alive) > GRACE

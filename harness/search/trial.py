@@ -127,7 +127,7 @@ class Watch(Progress):
         self.per_epoch = (getattr(stages[-1], "eval_per_epoch", 1) or 1) if stages else 1
         self.several = len(trial.study.directions) > 1
         self.rung = self.answers = self._read = 0
-        self._places = {example.id: place for place, example in enumerate(cell.task.splits[cell.split])}
+        self._places = {example.id: index for index, example in enumerate(cell.task.splits[cell.split])}
 
     @property
     def seconds(self) -> float:

@@ -15,13 +15,13 @@ def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
     again for the gradient. Dropout is drawn again as it was, so the gradient is the same.
 
     Raises:
-        ConfigError: the network cannot, or has a learnt prefix, which a recomputed block would not see.
+        ConfigError: the network cannot, or has a learned prefix, which a recomputed block would not see.
     """
     if not wanted:
         yield
         return
     if not getattr(network, "supports_gradient_checkpointing", False) or hasattr(network, "learnt_prefix"):
-        what = "a learnt prefix" if hasattr(network, "learnt_prefix") else type(network).__name__
+        what = "a learned prefix" if hasattr(network, "learnt_prefix") else type(network).__name__
         raise ConfigError(
             f"activation_checkpointing does not work with {what}",
             remedy="lower per_device_train_batch_size and raise gradient_accumulation_steps instead",

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.core.sequences import common_prefix_length
 from harness.training.tokenized import TokenizedExample
 
 if TYPE_CHECKING:
@@ -127,11 +128,8 @@ def prefix_length(rows: Sequence[TokenizedExample]) -> int:
     if len(rows) < 2:
         return 0
     first, last = min(row.ids for row in rows), max(row.ids for row in rows)
-    same = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    learnt = min(next((i for i, w in enumerate(row.weights) if i and w), len(row)) for row in rows)
-    shared = min(same, learnt - 1)
+    first_loss = min(next((i for i, w in enumerate(row.weights) if i and w), len(row)) for row in rows)
+    shared = min(common_prefix_length(first, last), first_loss - 1)
     return shared if shared >= _SHORTEST_PREFIX else 0
 
 

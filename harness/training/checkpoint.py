@@ -63,8 +63,8 @@ class Checkpoint:
         import torch
 
         generators = self.group.all_gather(_generators())
-        learnt = {"optimizer": optimizer.state(), "average": average.state()}
-        learnt = whole(learnt, here=self.group.is_main)
+        learned = {"optimizer": optimizer.state(), "average": average.state()}
+        learned = whole(learned, here=self.group.is_main)
         if self.group.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.file.with_suffix(".partial")
@@ -74,7 +74,7 @@ class Checkpoint:
                         "signature": self.signature,
                         "loop": dataclasses.asdict(state),
                         "generators": generators,
-                        **learnt,
+                        **learned,
                     },
                     stream,
                 )
@@ -90,14 +90,14 @@ class Checkpoint:
 
         if not self.group.broadcast(self.file.is_file):
             return None
-        held = torch.load(self.file, map_location="cpu", weights_only=True)
-        if held["signature"] != self.signature:
+        saved = torch.load(self.file, map_location="cpu", weights_only=True)
+        if saved["signature"] != self.signature:
             return None
-        optimizer.load(held["optimizer"])
-        average.load(held["average"])
-        if len(held["generators"]) == self.group.size:
-            _set_generators(held["generators"][self.group.rank])
-        loop = dict(held["loop"])
+        optimizer.load(saved["optimizer"])
+        average.load(saved["average"])
+        if len(saved["generators"]) == self.group.size:
+            _set_generators(saved["generators"][self.group.rank])
+        loop = dict(saved["loop"])
         best = Evaluation(**loop.pop("best")) if loop["best"] else None
         state = LoopState(best=best, **{name: value for name, value in loop.items() if name != "best"})
         self.saved = dataclasses.replace(state, notes=list(state.notes))
@@ -107,8 +107,8 @@ class Checkpoint:
         """Remove best weights that neither the training nor the checkpoint still needs."""
         if not self.group.is_main:
             return
-        known = [found for found in (best, self.saved and self.saved.best) if found]
-        needed = {self.best(found.step) for found in known}
+        evaluations = [evaluation for evaluation in (best, self.saved and self.saved.best) if evaluation]
+        needed = {self.best(evaluation.step) for evaluation in evaluations}
         for path in self.folder.glob("best-*.safetensors"):
             if path not in needed:
                 path.unlink()
@@ -134,17 +134,17 @@ def signature(
     """What must be the same for a training to go on: what it learns, how, and which weights move."""
     free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("in_key", True)}
     knobs = {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
-    learnt = digest([[row.id, row.ids, row.weights] for row in rows])
-    return digest([type(settings).__name__, knobs, learnt, context.seed, [list(shape) for shape in shapes]])
+    learned = digest([[row.id, row.ids, row.weights] for row in rows])
+    return digest([type(settings).__name__, knobs, learned, context.seed, [list(shape) for shape in shapes]])
 
 
 def _generators() -> dict[str, Any]:
     import torch
 
-    found = {"cpu": torch.get_rng_state()}
+    states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        found["cuda"] = torch.cuda.get_rng_state()
-    return found
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
 
 
 def _set_generators(states: dict[str, Any]) -> None:

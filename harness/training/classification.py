@@ -1,4 +1,4 @@
-"""Answers that are labels: what is learnt, which loss, and the file of a classification head."""
+"""Answers that are labels: what is learned, which loss, and the file of a classification head."""
 
 from __future__ import annotations
 
@@ -52,25 +52,25 @@ def thaw(network: Any) -> None:
         parameter.requires_grad_(True)
 
 
-def to_row(lesson: TrainingExample, chat: Chat, form: Format, labels: Sequence[str]) -> TokenizedExample:
+def to_row(example: TrainingExample, chat: Chat, form: Format, labels: Sequence[str]) -> TokenizedExample:
     """The prompt, and the label's number as what follows it: one loss, at the prompt's last token.
 
     Raises:
-        ConfigError: the lesson's answer is none of the labels.
+        ConfigError: the training example's answer is none of the labels.
     """
-    answer = form.parse(lesson.answer)
+    answer = form.parse(example.answer)
     if not isinstance(answer, Parsed):
-        raise ConfigError(f"lesson '{lesson.id}': {answer.reason}")
-    prompt = chat.encode(lesson.messages)
-    return TokenizedExample(lesson.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
+        raise ConfigError(f"training example '{example.id}': {answer.reason}")
+    prompt = chat.encode(example.messages)
+    return TokenizedExample(example.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
 
 
 def label_loss(network: Any, batch: Batch) -> Tensor:
     """`training.loop.Loss`: the sum over rows of the negative log-likelihood of their labels, in nats."""
-    learnt = batch.weights > 0
+    has_loss = batch.weights > 0
     scores = network.answer_head.of_batch(network, batch)
-    losses = cross_entropy(scores, batch.targets[learnt], reduction="none")
-    return (losses * batch.weights[learnt]).sum()
+    losses = cross_entropy(scores, batch.targets[has_loss], reduction="none")
+    return (losses * batch.weights[has_loss]).sum()
 
 
 def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:

@@ -23,8 +23,8 @@ DIVERGED = 1.1
 """The loss at the end, as a share of that at the start, from which a training went wrong."""
 SPIKES = 3
 """As many loss spikes are put down to the learning rate."""
-LEARNT = 0.97
-"""The share of the starting loss that must be reached for anything to have been learnt."""
+LEARNED = 0.97
+"""The share of the starting loss that must be reached for anything to have been learned."""
 NEAR_ZERO = 0.05
 """A loss in nats below which there was nothing left to learn."""
 FALLING = 0.9
@@ -43,8 +43,8 @@ def diagnose(steps: Sequence[StepRecord]) -> tuple[str, ...]:
         return ()
     start, end = _ends(losses)
     spikes = _loss_spikes(steps)
-    said = [_trend(steps, start, end, spikes), *_spiked(spikes), *_gradient(steps)]
-    return tuple(sentence for sentence in (*said, _overfitting(steps)) if sentence)
+    sentences = [_trend(steps, start, end, spikes), *_spiked(spikes), *_gradient(steps)]
+    return tuple(sentence for sentence in (*sentences, _overfitting(steps)) if sentence)
 
 
 def _ends(losses: Sequence[float]) -> tuple[float, float]:
@@ -61,8 +61,8 @@ def _trend(steps: Sequence[StepRecord], start: float, end: float, spikes: Sequen
             return f"learning rate too high: {moved}; try a third of {peak:g} or a longer warm-up"
         if len(spikes) >= SPIKES:
             return f"learning rate too high: the loss jumped {len(spikes)} times; try a third of {peak:g}"
-        if end > LEARNT * start:
-            return f"nothing learnt: {moved}; raise the learning rate ({peak:g}) or look at the data"
+        if end > LEARNED * start:
+            return f"nothing learned: {moved}; raise the learning rate ({peak:g}) or look at the data"
         if _still_falls(steps):
             return f"not converged: {moved} and was still falling at the end; more epochs may help"
     return ""
@@ -78,20 +78,22 @@ def _still_falls(steps: Sequence[StepRecord]) -> bool:
 
 
 def _loss_spikes(steps: Sequence[StepRecord]) -> list[StepRecord]:
-    found = []
+    spikes = []
     for i, step in enumerate(steps[WINDOW:], WINDOW):
         usual = median(before.loss for before in steps[i - WINDOW : i])
         if step.loss > SPIKE * usual and step.loss > usual + SPIKE_NATS:
-            found.append(step)
-    return found
+            spikes.append(step)
+    return spikes
 
 
 def _spiked(spikes: Sequence[StepRecord]) -> list[str]:
     if not spikes:
         return []
     worst = max(spikes, key=lambda step: step.loss)
-    steps = _listed([step.step for step in spikes])
-    return [f"loss spike at step {steps}: up to {worst.loss:.3g}; look at the lessons of step {worst.step}"]
+    listed = _listed([step.step for step in spikes])
+    return [
+        f"loss spike at step {listed}: up to {worst.loss:.3g}; look at the training examples of step {worst.step}"
+    ]
 
 
 def _gradient(steps: Sequence[StepRecord]) -> list[str]:
@@ -123,9 +125,9 @@ def _overfitting(steps: Sequence[StepRecord]) -> str:
     )
 
 
-def _around(steps: Sequence[StepRecord], place: StepRecord) -> float:
+def _around(steps: Sequence[StepRecord], at: StepRecord) -> float:
     """Mean train loss of the steps up to a place."""
-    return fmean(step.loss for step in steps if place.step - WINDOW < step.step <= place.step)
+    return fmean(step.loss for step in steps if at.step - WINDOW < step.step <= at.step)
 
 
 def _listed(steps: Sequence[int]) -> str:

@@ -70,9 +70,9 @@ class ProcessGroup:
 
         if self.size == 1:
             return value
-        held = torch.tensor(value, dtype=torch.float32, device=device)
-        torch.distributed.all_reduce(held)
-        return float(held)
+        tensor = torch.tensor(value, dtype=torch.float32, device=device)
+        torch.distributed.all_reduce(tensor)
+        return float(tensor)
 
     def broadcast(self, compute: Callable[[], Any]) -> Any:
         """What the leading process computes, in every process."""
@@ -99,9 +99,9 @@ class ProcessGroup:
 
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        torch.distributed.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return values
 
     def synchronize_start(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
         """Begin with the leading process's weights, and with random numbers of one's own."""

@@ -41,14 +41,14 @@ class Average:
         if not self.values:
             yield
             return
-        held = [master.detach().clone() for master in self._optimizer.masters]
+        current = [master.detach().clone() for master in self._optimizer.masters]
         self.settle()
         try:
             yield
         finally:
-            for master, value in zip(self._optimizer.masters, held, strict=True):
+            for master, value in zip(self._optimizer.masters, current, strict=True):
                 master.data.copy_(value)
-            self._optimizer.write(held)
+            self._optimizer.write(current)
 
     def settle(self) -> None:
         """Give the network the averaged weights for good."""

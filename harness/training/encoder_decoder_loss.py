@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def answer_loss(network: Any) -> Loss:
-    """The loss that teaches a network to write the answers of lessons."""
+    """The loss that teaches a network to write the answers of training examples."""
     return target_loss if of(network.config) is ENCODER_DECODER else response_loss
 
 
@@ -52,24 +52,24 @@ def target_loss(network: Any, batch: Batch) -> torch.Tensor:
     import torch
     from torch.nn.functional import cross_entropy
 
-    learnt = batch.weights > 0
-    prompts = learnt.int().argmax(1) + 1
-    answers = learnt.sum(1)
-    read = _places(prompts)
-    said = _places(answers)
-    places = (prompts[:, None] - 1 + torch.arange(said.shape[1], device=said.device)).clamp(
+    has_loss = batch.weights > 0
+    prompts = has_loss.int().argmax(1) + 1
+    answers = has_loss.sum(1)
+    prompt_mask = _places(prompts)
+    answer_mask = _places(answers)
+    positions = (prompts[:, None] - 1 + torch.arange(answer_mask.shape[1], device=answer_mask.device)).clamp(
         max=batch.targets.shape[1] - 1
     )
-    targets, weights = batch.targets.gather(1, places), batch.weights.gather(1, places) * said
+    targets, weights = batch.targets.gather(1, positions), batch.weights.gather(1, positions) * answer_mask
     start = torch.full_like(targets[:, :1], decoder_start(network))
     logits = network(
-        input_ids=batch.ids[:, : read.shape[1]].masked_fill(~read, 0),
-        attention_mask=read.long(),
+        input_ids=batch.ids[:, : prompt_mask.shape[1]].masked_fill(~prompt_mask, 0),
+        attention_mask=prompt_mask.long(),
         decoder_input_ids=torch.cat([start, targets[:, :-1]], 1),
         use_cache=False,
     ).logits
-    losses = cross_entropy(logits[said].float(), targets[said], reduction="none")
-    return (losses * weights[said]).sum()
+    losses = cross_entropy(logits[answer_mask].float(), targets[answer_mask], reduction="none")
+    return (losses * weights[answer_mask]).sum()
 
 
 def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:

@@ -48,8 +48,8 @@ def evaluate(
     """Evaluate the model as it stands; dropout is off."""
     model.network.eval()
     measured = mean_loss(model.network, rows, loss, batch_size, share_prefix) if rows else None
-    found = score(model)
-    return Evaluation(step=step, loss=measured, score=found.value, part=found.part, rung_score=found.rung)
+    dev = score(model)
+    return Evaluation(step=step, loss=measured, score=dev.value, part=dev.part, rung_score=dev.rung)
 
 
 def mean_loss(

@@ -36,12 +36,12 @@ class LocalModel:
 
     @contextlib.contextmanager
     def gathered(self, here: bool) -> Iterator[None]:
-        """Within the block the network that was given has the weights learnt so far, in the processes
+        """Within the block the network that was given has the weights learned so far, in the processes
         that ask for it `here`. Every process must enter."""
         yield
 
     def settle(self) -> None:
-        """Leave the weights learnt so far in the network that was given, for good."""
+        """Leave the weights learned so far in the network that was given, for good."""
 
 
 class ShardedModel(LocalModel):
@@ -75,8 +75,8 @@ class ShardedModel(LocalModel):
         )
 
     def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
-        found: torch.Tensor = self._root(loss, batch)
-        return found
+        value: torch.Tensor = self._root(loss, batch)
+        return value
 
     @contextlib.contextmanager
     def gathered(self, here: bool) -> Iterator[None]:
@@ -165,8 +165,8 @@ def _divide(network: Any, mesh: Any) -> Any:
             self.network = network
 
         def forward(self, loss: Any, batch: Any) -> torch.Tensor:
-            found: torch.Tensor = loss(self.network, batch)
-            return found
+            value: torch.Tensor = loss(self.network, batch)
+            return value
 
     root = Root()
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
@@ -184,12 +184,12 @@ def _of_other_types(network: Any) -> Iterator[Any]:
     """Modules outside of the blocks that learn in another number format than the rest there does: a
     float32 head beside a bfloat16 norm. FSDP2 adds gradients up in groups of one format."""
     inside = {id(module) for block in blocks(network) for module in block.modules()}
-    learnt = [
+    learned = [
         (module, parameter.dtype)
         for module in network.modules()
         if id(module) not in inside
         for parameter in module.parameters(recurse=False)
         if parameter.requires_grad
     ]
-    if len({dtype for _, dtype in learnt}) > 1:
-        yield from dict.fromkeys(module for module, dtype in learnt if dtype != network.dtype)
+    if len({dtype for _, dtype in learned}) > 1:
+        yield from dict.fromkeys(module for module, dtype in learned if dtype != network.dtype)

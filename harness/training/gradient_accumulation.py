@@ -63,12 +63,14 @@ class Gradient:
         Processes that have parts of one network must compute equally often: one with fewer rows
         computes one for nothing.
         """
-        mine = self.group.share(rows)
-        found = [(mine[start : start + self.micro], 1.0) for start in range(0, len(mine), self.micro)]
+        own_rows = self.group.share(rows)
+        batches = [
+            (own_rows[start : start + self.micro], 1.0) for start in range(0, len(own_rows), self.micro)
+        ]
         if self.learner.divided:
             largest = math.ceil(len(rows) / self.group.size)
-            found += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(found))
-        return found
+            batches += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(batches))
+        return batches
 
     def _halve(self, step: int, rows: Sequence[TokenizedExample]) -> None:
         """Halve the micro-batch, and the memory that its activations take."""
@@ -95,8 +97,8 @@ class Gradient:
         """The share that these rows have in the step's loss; None when memory was too short."""
         total = 0.0
         try:
-            for some, counts in self._micro_batches(rows):
-                loss = self.learner.loss(self.loss, self.collate(some)) / weight * counts
+            for micro_batch, factor in self._micro_batches(rows):
+                loss = self.learner.loss(self.loss, self.collate(micro_batch)) / weight * factor
                 loss.backward()
                 total += float(loss.detach())
         except (RuntimeError, MemoryError) as error:

@@ -23,11 +23,11 @@ from harness.models.cache import quiet
 class Rollouts:
     """Answers of the model as it stands, drawn by our engine for trl.
 
-    trl hands back a prompt as the text that it was given; ours is the lesson's position.
+    trl hands back a prompt as the text that it was given; ours is the training example's position.
     """
 
     model: LanguageModel
-    lessons: Sequence[TrainingExample]
+    examples: Sequence[TrainingExample]
     max_new_tokens: int
     temperature: float
     seed: int
@@ -47,7 +47,7 @@ class Rollouts:
             requests.append(
                 Request(
                     id=prompt,
-                    messages=self.lessons[int(prompt)].messages,
+                    messages=self.examples[int(prompt)].messages,
                     max_new_tokens=self.max_new_tokens,
                     temperature=self.temperature,
                     seed=self.seed * 1_000_003 + self.drawn,
@@ -56,10 +56,12 @@ class Rollouts:
         answers: list[list[int]] = [[] for _ in requests]
         for position, completion in HfEngine(self.model).generate(requests):
             if completion.finish_reason == "error":
-                raise EngineError(f"lesson '{self.lessons[int(prompts[position])].id}': {completion.error}")
+                raise EngineError(
+                    f"training example '{self.examples[int(prompts[position])].id}': {completion.error}"
+                )
             answers[position] = list(completion.token_ids)
-        asked = [self.model.chat.encode(request.messages) for request in requests]
-        return {"prompt_ids": asked, "completion_ids": answers, "logprobs": None}
+        prompt_ids = [self.model.chat.encode(request.messages) for request in requests]
+        return {"prompt_ids": prompt_ids, "completion_ids": answers, "logprobs": None}
 
 
 @dataclass
@@ -112,15 +114,15 @@ def train(
     from transformers import PrinterCallback, TrainerCallback
 
     class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, **found: Any) -> None:
-            telemetry.log(state.global_step, found.get("logs") or {})
+        def on_log(self, args: Any, state: Any, control: Any, **callback: Any) -> None:
+            telemetry.log(state.global_step, callback.get("logs") or {})
 
     def score(
         prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any
     ) -> list[float | None]:
         chat = rollouts.model.chat
         return [
-            reward(rollouts.lessons[int(prompt)].id, chat.decode([i for i in ids if i not in chat.eos_ids]))
+            reward(rollouts.examples[int(prompt)].id, chat.decode([i for i in ids if i not in chat.eos_ids]))
             for prompt, ids in zip(prompts, completion_ids, strict=True)
         ]
 
@@ -145,7 +147,7 @@ def train(
             model=network,
             reward_funcs=score,
             args=arguments,
-            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.lessons))]}),
+            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.examples))]}),
             processing_class=rollouts.model.chat.tokenizer,
             rollout_func=rollouts,
             callbacks=[Report()],

@@ -60,12 +60,12 @@ def fit(
 
     Raises:
         ConfigError: nothing to learn from, or a setting that this model or machine cannot have.
-        RunError: a loss or gradient that is not finite, with the step and the lessons in it; memory
+        RunError: a loss or gradient that is not finite, with the step and the training examples in it; memory
             that is too short for a single row.
     """
     if not rows:
         raise ConfigError(
-            "nothing to learn from", remedy="every lesson was dropped or filtered; see max_length"
+            "nothing to learn from", remedy="every training example was dropped or filtered; see max_length"
         )
     if settings.packing and settings.neftune_noise_alpha:
         raise ConfigError(
@@ -104,9 +104,11 @@ class _Loop:
         parameters = list(weights_io.trainable(self.learner.network).values())
         self.optimizer = Optimizer(parameters, self.settings)
         self.average = Average(self.optimizer, self.settings.ema_decay)
-        marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
-        self.group.assert_same(marks)
-        self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
+        checkpoint_signature = signature(
+            self.settings, self.rows, self.context, [p.shape for p in parameters]
+        )
+        self.group.assert_same(checkpoint_signature)
+        self.checkpoint = Checkpoint(self.context.folder, checkpoint_signature, self.group)
         self._resume()
         self.gradient = Gradient(
             self.learner, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
@@ -172,7 +174,7 @@ class _Loop:
         state.step += 1
         state.tokens += tokens
         seconds = time.monotonic() - began
-        found = self._evaluate() if self._is_evaluated() else None
+        evaluation = self._evaluate() if self._is_evaluated() else None
         if self.group.is_main:
             self.context.on_step(
                 StepRecord(
@@ -183,10 +185,10 @@ class _Loop:
                     grad_norm=norm,
                     tokens=tokens,
                     seconds=seconds,
-                    dev_loss=found.loss if found else None,
-                    dev_score=found.score if found else None,
-                    dev_part=found.part if found else None,
-                    rung_score=found.rung_score if found else None,
+                    dev_loss=evaluation.loss if evaluation else None,
+                    dev_score=evaluation.score if evaluation else None,
+                    dev_part=evaluation.part if evaluation else None,
+                    rung_score=evaluation.rung_score if evaluation else None,
                 )
             )
 
@@ -200,8 +202,8 @@ class _Loop:
             f"; the last good checkpoint, of step {saved.step}, is {self.checkpoint.file}" if saved else ""
         )
         raise RunError(
-            f"{what} is {value} at step {self.state.step + 1} of {self.total} (lessons {ids}){kept}"
-            " — lower learning_rate, raise warmup_steps, or look at these lessons"
+            f"{what} is {value} at step {self.state.step + 1} of {self.total} (training examples {ids}){kept}"
+            " — lower learning_rate, raise warmup_steps, or look at these training examples"
         )
 
     def _is_evaluated(self) -> bool:
@@ -214,17 +216,17 @@ class _Loop:
     def _evaluate(self) -> Evaluation:
         state = self.state
         with self.average.in_place(), self.learner.gathered(here=self.group.is_main):
-            found: Evaluation = self.group.broadcast(self._measure)
-            if found.part is not None:
-                return found  # scores of different examples are never compared
-            if state.best is not None and found.rank <= state.best.rank:
+            evaluation: Evaluation = self.group.broadcast(self._measure)
+            if evaluation.part is not None:
+                return evaluation  # scores of different examples are never compared
+            if state.best is not None and evaluation.rank <= state.best.rank:
                 state.worse_in_a_row += 1
-                return found
-            state.best, state.worse_in_a_row = found, 0
+                return evaluation
+            state.best, state.worse_in_a_row = evaluation, 0
             if self.group.is_main:
-                weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(found.step))
+                weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(evaluation.step))
         self.checkpoint.tidy(state.best)
-        return found
+        return evaluation
 
     def _measure(self) -> Evaluation:
         return evaluate(

@@ -117,15 +117,15 @@ def attention_layers(network: Any) -> tuple[str, ...]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    found = {
+    layer_names = {
         name.rpartition(".")[2]
         for module in network.modules()
         if "attention" in type(module).__name__.lower()
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear | Conv1D)
     }
-    if not found:
+    if not layer_names:
         raise ConfigError(
             "this network has no module named attention", remedy="name its layers in target_modules"
         )
-    return tuple(sorted(found))
+    return tuple(sorted(layer_names))

@@ -21,8 +21,8 @@ def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
     root of the step (Vaswani et al. 2017, arXiv:1706.03762); `warmup_stable_decay` stays, and falls
     linearly over the last fifth (Hu et al. 2024, arXiv:2404.06395).
     """
-    given = settings.warmup_steps
-    warmup = min(total, math.ceil(given * total) if given < 1 else int(given))
+    warmup_steps = settings.warmup_steps
+    warmup = min(total, math.ceil(warmup_steps * total) if warmup_steps < 1 else int(warmup_steps))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     return settings.learning_rate * _share(settings.lr_scheduler_type, step, warmup, total)

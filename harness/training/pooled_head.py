@@ -21,8 +21,8 @@ class PooledHead(Head):
         return self.of_prompts(network, batch.ids, (batch.weights > 0).int().argmax(1))
 
     def of_prompts(self, network: Any, ids: Tensor, last: Tensor) -> Tensor:
-        seen = torch.arange(ids.shape[1], device=ids.device) <= last[:, None]
-        scores: Tensor = network(input_ids=ids, attention_mask=seen.long()).logits
+        mask = torch.arange(ids.shape[1], device=ids.device) <= last[:, None]
+        scores: Tensor = network(input_ids=ids, attention_mask=mask.long()).logits
         return scores
 
     def moving(self, network: Any) -> Iterator[nn.Parameter]:

@@ -45,13 +45,13 @@ class Window:
     end: tuple[int, ...]
 
     def row(self) -> TokenizedExample:
-        """The stretch as it stands, every token learnt."""
-        return self._learnt((*self.lead, *self.body, *self.end))
+        """The stretch as it stands, every token learned."""
+        return self._learned((*self.lead, *self.body, *self.end))
 
     def infilled(
         self, marks: Sentinels, order: Literal["psm", "spm"], generator: random.Random
     ) -> TokenizedExample:
-        """The stretch with a random middle part moved to its end, every token learnt.
+        """The stretch with a random middle part moved to its end, every token learned.
 
         The two cuts are uniform over token positions. `psm`: prefix, suffix, middle; `spm`: the
         suffix first, in the paper's form that also serves `psm` prompts.
@@ -62,9 +62,9 @@ class Window:
         if order == "spm":
             parts = (marks.prefix, marks.suffix, after, marks.middle, before)
         moved = (i for part in (*parts, middle, self.end) for i in part)
-        return self._learnt((*self.lead, *moved))
+        return self._learned((*self.lead, *moved))
 
-    def _learnt(self, ids: tuple[int, ...]) -> TokenizedExample:
+    def _learned(self, ids: tuple[int, ...]) -> TokenizedExample:
         return TokenizedExample(self.name, ids, (1.0,) * len(ids))
 
 
@@ -73,16 +73,16 @@ def windows(documents: Sequence[Document], chat: Chat, longest: int) -> list[Win
     lead = (*chat.lead, *(() if chat.bos_id is None else (chat.bos_id,)))
     end = tuple(chat.encode_answer(""))
     room = max(1, longest - len(lead) - len(end))
-    found = []
+    stretches = []
     for document in documents:
         whole = chat.encode_answer(f"{document.title}\n\n{document.text}".strip())
         body = tuple(whole[: len(whole) - len(end)])
         pieces = [body[i : i + room] for i in range(0, len(body), room)]
         for n, piece in enumerate(pieces):
             name = document.id if len(pieces) == 1 else f"{document.id}#{n}"
-            found.append(Window(name, lead, piece, end if n == len(pieces) - 1 else ()))
+            stretches.append(Window(name, lead, piece, end if n == len(pieces) - 1 else ()))
     # A window of one token has nothing to predict.
-    return [window for window in found if len(window.row()) > 1]
+    return [window for window in stretches if len(window.row()) > 1]
 
 
 def sentinels(chat: Chat) -> Sentinels:

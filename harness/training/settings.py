@@ -50,7 +50,7 @@ class TrainingSettings:
         choices=(1, 2, 4),
         doc="batches in one optimiser step; small steps suit LoRA (Schulman et al. 2025)",
     )
-    max_length: PositiveInt = knob(2048, doc="longer lessons are dropped and reported, never cut")
+    max_length: PositiveInt = knob(2048, doc="longer training examples are dropped and reported, never cut")
     warmup_steps: NonNegativeFloat = knob(
         0.1, low=0.0, high=0.2, doc="below 1: share of all steps; else steps. 0.03 in QLoRA, 0.06 in LoRA"
     )

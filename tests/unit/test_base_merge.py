@@ -181,7 +181,7 @@ def test_what_cannot_be_merged_is_refused(runs: dict[str, Path], tmp_path: Path)
         merged(runs, "slerp", "full0")
     with pytest.raises(ConfigError, match="2 weights for 1 runs"):
         merged(runs, "linear", "full0", weights=[1, 2])
-    with pytest.raises(ConfigError, match="learnt a prompt"):
+    with pytest.raises(ConfigError, match="learned a prompt"):
         merged(runs, "linear", "prompt")
     with pytest.raises(ConfigError, match="cat is for runs that trained one LoRA each"):
         merged(runs, "cat", "full0", "lora0")

@@ -133,7 +133,7 @@ def test_a_shared_prefix_is_computed_with_its_rows_when_activations_are_computed
 
 def test_activations_of_a_learnt_prefix_cannot_be_computed_again(tmp_path: Path) -> None:
     kind = build("weights", {"kind": "prefix_tuning", "activation_checkpointing": True})
-    with pytest.raises(ConfigError, match="does not work with a learnt prefix"):
+    with pytest.raises(ConfigError, match="does not work with a learned prefix"):
         kind.train(model(), lessons(4), context(tmp_path))
 
 

@@ -37,15 +37,15 @@ def attend(
     """
     query, key, value = _widened(query, key, value)
     plain = mask is not None or rule.softcap is not None or query.shape[-1] != value.shape[-1]
-    found = None if plain else _fused(query, key, value, rule.scale, causal)
-    if found is not None:
-        return found
+    output = None if plain else _fused(query, key, value, rule.scale, causal)
+    if output is not None:
+        return output
     heads, groups = key.shape[1], query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     if causal:
-        seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
-        mask = seen if mask is None else mask & seen
+        causal_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
+        mask = causal_mask if mask is None else mask & causal_mask
     block = max(1, _MAX_SCORES // (query.shape[0] * heads * groups * key.shape[2]))
     parts = [
         attend_plain(piece, key, value, rule, None if mask is None else _rows(mask, start, block))

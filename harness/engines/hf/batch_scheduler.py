@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.engines.hf.sequence import DecodingSequence
 from harness.engines.hf.token_sampling import choose
+from harness.models.layers.out_of_memory import is_out_of_memory
 
 
 class Backend(Protocol):
@@ -57,7 +58,7 @@ class Schedule:
                 for row, token in zip(rows, choose(logits, rows), strict=True):
                     row.say(token)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 done = self._shrink(before)
                 continue
@@ -110,11 +111,3 @@ class Schedule:
 def _release(row: DecodingSequence) -> None:
     if row.node is not None:
         row.node.release()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on any device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -58,6 +58,6 @@ def _product(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     if not few or not _can_divide(outputs, parts):
         return nn.functional.linear(x, weight, bias)
     divided = weight.view(parts, -1, x.shape[-1]).transpose(1, 2)
-    found = torch.bmm(x.reshape(rows, -1).expand(parts, -1, -1), divided)
-    out = torch.cat(found.unbind(), 1).view(*x.shape[:-1], -1)
+    product = torch.bmm(x.reshape(rows, -1).expand(parts, -1, -1), divided)
+    out = torch.cat(product.unbind(), 1).view(*x.shape[:-1], -1)
     return out if bias is None else out.add_(bias)

@@ -89,7 +89,7 @@ class HfEngine:
         return self.model.chat.encode(request.messages)
 
     def _led(self, ids: Sequence[int]) -> list[int]:
-        """Ready token ids behind the model's learnt prompt, where it has one."""
+        """Ready token ids behind the model's learned prompt, where it has one."""
         lead = list(self.model.chat.lead)
         return list(ids) if list(ids[: len(lead)]) == lead else [*lead, *ids]
 

@@ -30,8 +30,8 @@ class PaddedBackend:
         pads = [longest - len(ids) for ids in whole]
         # Any id serves as padding: the mask hides it, and position 0 is harmless.
         ids = [[0] * pad + own for pad, own in zip(pads, whole, strict=True)]
-        seen = [[0] * pad + [1] * (longest - pad) for pad in pads]
-        self._mask = torch.tensor(seen, device=self.device)
+        mask = [[0] * pad + [1] * (longest - pad) for pad in pads]
+        self._mask = torch.tensor(mask, device=self.device)
         self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)
         return self._forward(torch.tensor(ids, device=self.device))
 
@@ -60,7 +60,7 @@ class PaddedBackend:
         return {}
 
     def _forward(self, ids: Tensor) -> Tensor:
-        found = self.network(
+        output = self.network(
             input_ids=ids,
             attention_mask=self._mask,
             position_ids=self._positions,
@@ -69,6 +69,6 @@ class PaddedBackend:
             logits_to_keep=1,
             **self._more(),
         )
-        self._cache = found.past_key_values
-        logits: Tensor = found.logits[self._places, -1]
+        self._cache = output.past_key_values
+        logits: Tensor = output.logits[self._places, -1]
         return logits

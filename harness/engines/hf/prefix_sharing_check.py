@@ -47,8 +47,8 @@ def _differs(network: Any) -> str | None:
             ours = forward(network, run, torch.tensor(run.ends, device=device) - 1)
     except Exception as error:  # whatever an unknown network raises, the plain path remains
         return f"{type(error).__name__}: {error}"
-    expected, found = torch.stack(plain).float(), ours.float()
+    expected, actual = torch.stack(plain).float(), ours.float()
     # bfloat16 keeps 8 bits: over many layers the two ways differ by a few per cent of the largest logit.
     allowed = 1e-3 if base_of(network).dtype == torch.float32 else 0.1
-    gap = ((found - expected).abs().max() / expected.abs().max()).item()
+    gap = ((actual - expected).abs().max() / expected.abs().max()).item()
     return None if gap <= allowed else f"its logits would differ by {gap:.2g} of the largest"

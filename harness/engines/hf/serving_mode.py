@@ -20,7 +20,7 @@ NAME = "harness_shared_prefix"
 
 
 def shared_prefix_attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **given: Any
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
@@ -28,7 +28,7 @@ def shared_prefix_attention(
         UnsupportedAttention: the layer wants something that is not computed here.
     """
     del key, value, attention_mask
-    rule = rule_of(module, query.shape[-1], given)
+    rule = rule_of(module, query.shape[-1], options)
     out = ACTIVE.get().attend(module.layer_idx, query[0], rule)
     return out.transpose(0, 1)[None], None
 
@@ -41,7 +41,7 @@ def why_not_shared(network: Any) -> str | None:
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
     if hasattr(base_of(network), "learnt_prefix"):
-        return "a prefix is learnt in every layer"
+        return "a prefix is learned in every layer"
     return why_not(network)
 
 

@@ -23,11 +23,11 @@ def shared(example: Example) -> list[str]:
 
 def donors(pool: Sequence[Example]) -> Donors:
     """By path in the target: every value there that its example repeats from its input."""
-    found: dict[str, set[str]] = {}
+    donated: dict[str, set[str]] = {}
     for example in pool:
         for path, text in _repeated(example):
-            found.setdefault(path, set()).add(text)
-    return {path: sorted(texts) for path, texts in found.items()}
+            donated.setdefault(path, set()).add(text)
+    return {path: sorted(texts) for path, texts in donated.items()}
 
 
 def exchange(example: Example, donors: Donors, draw: random.Random) -> Example | None:

@@ -38,7 +38,7 @@ class Tally:
         self.counts["asked"] += len(requests)
         self.tokens_in += sum(answer.tokens_in for answer in answers.values())
         self.tokens_out += sum(answer.tokens_out for answer in answers.values())
-        return [answers[place] for place in range(len(requests))]
+        return [answers[index] for index in range(len(requests))]
 
 
 def remembered(
@@ -72,8 +72,8 @@ def remembered(
         tally, began = Tally(), time.monotonic()
         made = _admitted(task, make(tally), tally)
         if not made:
-            said = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
-            raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({said})")
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
+            raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({counts})")
         text = "".join(canonical_json(dataclasses.asdict(example)) + "\n" for example in made)
         provenance = {
             "kind": kind.name(),
@@ -121,11 +121,11 @@ def program(spec: Any) -> Program:
 
 
 def requests(
-    task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
+    task: Task, program: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
 ) -> list[Request]:
     """What a teacher is asked about each source, greedily."""
-    prompter = asked.prepare(task, pool, seed)
-    constraint = task.format.constraint() if asked.constrain else None
+    prompter = program.prepare(task, pool, seed)
+    constraint = task.format.constraint() if program.constrain else None
     return [
         Request(
             id=source.id,
@@ -147,24 +147,24 @@ def value(task: Task, answer: Completion, tally: Tally) -> Any:
     if answer.finish_reason == "length":
         tally.counts["truncated"] += 1
         return None
-    found = task.format.read(answer.text).extracted
-    if isinstance(found, Invalid) or found.value is None:
+    extracted = task.format.read(answer.text).extracted
+    if isinstance(extracted, Invalid) or extracted.value is None:
         tally.counts["invalid"] += 1
         return None
-    if not teachable(task, found.value):
+    if not teachable(task, extracted.value):
         tally.counts["invalid"] += 1
         return None
-    return found.value
+    return extracted.value
 
 
 def teachable(task: Task, target: Any) -> bool:
     """Whether a target can be said in the task's format."""
     try:
-        said = task.format.render(target)
+        rendered = task.format.render(target)
         json.dumps(target)
     except (TypeError, ValueError):
         return False
-    return bool(said.strip()) and not isinstance(task.format.parse(said), Invalid)
+    return bool(rendered.strip()) and not isinstance(task.format.parse(rendered), Invalid)
 
 
 def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:

@@ -77,13 +77,13 @@ class Augment(Data):
     def _paraphrased(
         self, pool: tuple[Example, ...], seed: int, context: DataContext, model: str, tally: _generated.Tally
     ) -> Iterator[Example]:
-        asked = [
+        requests = [
             (example, number, self._request(example, seed * 1_000_003 + number))
             for example in pool
             for number in range(1, self.paraphrases + 1)
         ]
-        answers = tally.ask(context.engine(model), [request for _, _, request in asked])
-        for (example, number, _), answer in zip(asked, answers, strict=True):
+        answers = tally.ask(context.engine(model), [request for _, _, request in requests])
+        for (example, number, _), answer in zip(requests, answers, strict=True):
             name = self._field(example)
             text, before = answer.text.strip(), str(example.input[name])
             if answer.finish_reason != "stop" or not text:

@@ -37,8 +37,12 @@ class Distill(Data):
         return {**super().config(), "program": _generated.program(self.program).config()}
 
     def identity(self) -> dict[str, Any]:
-        asked = _generated.program(self.program).identity()
-        return {**super().identity(), "program": asked, "teacher": _generated.identity(self.teacher)}
+        program_identity = _generated.program(self.program).identity()
+        return {
+            **super().identity(),
+            "program": program_identity,
+            "teacher": _generated.identity(self.teacher),
+        }
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:
         pool = Train().examples(task, seed, context)
@@ -46,8 +50,8 @@ class Distill(Data):
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
             sources = pool[: self.limit]
-            asked = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
-            answers = tally.ask(context.engine(teacher), asked)
+            requests = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
+            answers = tally.ask(context.engine(teacher), requests)
             for source, answer in zip(sources, answers, strict=True):
                 target = _generated.value(task, answer, tally)
                 if target is not None:

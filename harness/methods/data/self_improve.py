@@ -1,4 +1,4 @@
-"""The model answers its own train questions; what the scorer accepts is learnt."""
+"""The model answers its own train questions; what the scorer accepts is learned."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ class SelfImprove(Data):
         return {**super().config(), "program": _generated.program(self.program).config()}
 
     def identity(self) -> dict[str, Any]:
-        asked = _generated.program(self.program).identity()
-        return {**super().identity(), "program": asked, "model": _generated.identity(self.model)}
+        program_identity = _generated.program(self.program).identity()
+        return {**super().identity(), "program": program_identity, "model": _generated.identity(self.model)}
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:
         pool = Train().examples(task, seed, context)
@@ -59,15 +59,15 @@ class SelfImprove(Data):
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
             sources = pool[: self.limit]
-            asked = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
+            requests = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
             drawn = [
                 replace(request, temperature=self.temperature, seed=seed * 1_000_003 + draw)
-                for request in asked
+                for request in requests
                 for draw in range(self.samples)
             ]
             answers = tally.ask(context.engine(model), drawn)
-            for place, source in enumerate(sources):
-                own = answers[place * self.samples : (place + 1) * self.samples]
+            for index, source in enumerate(sources):
+                own = answers[index * self.samples : (index + 1) * self.samples]
                 targets = [_generated.value(task, answer, tally) for answer in own]
                 yield from self._accepted(source, targets, scorer, tally, model)
 
@@ -82,7 +82,7 @@ class SelfImprove(Data):
                 continue
             try:
                 score, _ = scorer.score(target, source.target, source)
-            except Exception:  # a scorer's crash says nothing of the answer, which is not learnt
+            except Exception:  # a scorer's crash says nothing of the answer, which is not learned
                 tally.counts["scorer_failed"] += 1
                 continue
             if score < self.accept:

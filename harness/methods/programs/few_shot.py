@@ -52,9 +52,9 @@ class FewShot(Program):
 
         def prompt(example: Example) -> Prompt:
             shots = choice(example)
-            told = [turn for shot in shots for turn in turns(shot.id)]
-            asked = Message("user", question(task, example))
-            messages = (*system(task, example), *told, *example.turns, asked)
+            shown = [turn for shot in shots for turn in turns(shot.id)]
+            query = Message("user", question(task, example))
+            messages = (*system(task, example), *shown, *example.turns, query)
             return Prompt(messages=messages, shots=tuple(shot.id for shot in shots))
 
         return prompt
@@ -78,8 +78,8 @@ class FewShot(Program):
 
         def choose(example: Example) -> Sequence[Example]:
             text = question(task, example)
-            found = index.search(text, example, self.k + 1 + copies[text])
-            near = _others((ordered[passage.document] for passage in found), example, self.k)
+            hits = index.search(text, example, self.k + 1 + copies[text])
+            near = _others((ordered[passage.document] for passage in hits), example, self.k)
             return near[::-1]
 
         return choose
@@ -93,5 +93,5 @@ def _others(pool: Iterable[Example], example: Example, k: int) -> list[Example]:
 
 def _turns(task: Task, shot: Example) -> tuple[Message, ...]:
     """The shot's whole conversation, its answer last."""
-    asked = Message("user", question(task, shot))
-    return (*shot.turns, asked, Message("assistant", task.format.render(shot.target)))
+    query = Message("user", question(task, shot))
+    return (*shot.turns, query, Message("assistant", task.format.render(shot.target)))

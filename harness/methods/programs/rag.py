@@ -47,9 +47,9 @@ class Rag(Program):
         index = self._retriever().index(task.corpus)
 
         def prompt(example: Example) -> Prompt:
-            asked = question(task, example)
-            passages = _fit(index.search(asked, example, self.k), self.max_chars)
-            content = "\n\n".join([*map(_show, passages), asked])
+            query = question(task, example)
+            passages = _fit(index.search(query, example, self.k), self.max_chars)
+            content = "\n\n".join([*map(_show, passages), query])
             messages = (*system(task, example), *example.turns, Message("user", content))
             return Prompt(messages=messages, passages=passages)
 

@@ -18,7 +18,7 @@ class ZeroShot(Program):
 
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         def prompt(example: Example) -> Prompt:
-            asked = Message("user", question(task, example))
-            return Prompt(messages=(*system(task, example), *example.turns, asked))
+            query = Message("user", question(task, example))
+            return Prompt(messages=(*system(task, example), *example.turns, query))
 
         return prompt

@@ -22,7 +22,7 @@ def words(text: str, *, keep_stop_words: bool = True) -> list[str]:
 
     They are interned, because a large corpus repeats each many times.
     """
-    found = [sys.intern(word) for word in _WORD.findall(text.lower())]
+    tokens = [sys.intern(word) for word in _WORD.findall(text.lower())]
     if keep_stop_words:
-        return found
-    return [word for word in found if word not in STOP_WORDS] or found
+        return tokens
+    return [word for word in tokens if word not in STOP_WORDS] or tokens

@@ -46,7 +46,7 @@ class Classification(Supervised):
     )
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
         from harness.training import classification
@@ -57,7 +57,7 @@ class Classification(Supervised):
         if self.prompt_loss_weight:
             raise ConfigError("a classifier has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         longest = min(self.max_length, model.context)
-        rows = [classification.to_row(lesson, model.chat, form, known) for lesson in lessons]
+        rows = [classification.to_row(example, model.chat, form, known) for example in examples]
         dev = [classification.to_row(x, model.chat, form, known) for x in context.dev[: self.dev_examples]]
         kept = [row for row in rows if len(row) - 1 <= longest]
         classification.attach(model.network, known)

@@ -1,4 +1,4 @@
-"""Pretraining goes on over the corpus with holes: the middle of a document is learnt last."""
+"""Pretraining goes on over the corpus with holes: the middle of a document is learned last."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Infilling(ContinuedPretraining):
     )
 
     def rows(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
         from harness.training.pretraining_windows import sentinels
 

@@ -97,8 +97,8 @@ def detach(network: Any) -> None:
     from harness.models.layers import bottleneck, prefix, soft_prompt
 
     _unwrap(network, merge=False)
-    for learnt in (bottleneck, prefix, soft_prompt):
-        learnt.detach(network)
+    for learned in (bottleneck, prefix, soft_prompt):
+        learned.detach(network)
 
 
 def fold(network: Any) -> None:

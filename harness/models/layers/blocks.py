@@ -41,11 +41,11 @@ def blocks(network: Any) -> Any:
 
 def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
     """Parameters of the network's body behind its blocks: the last norm."""
-    found, reached = blocks(network), False
+    stack, reached = blocks(network), False
     for module in network.base_model.children():
         if reached:
             yield from module.parameters()
-        reached = reached or module is found
+        reached = reached or module is stack
 
 
 def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
@@ -60,8 +60,8 @@ def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
 def behind_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
     """Every parameter registered behind the network's blocks: norms, poolers and heads."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
-    places = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
-    yield from list(network.parameters())[places[-1] + 1 :]
+    indices = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
+    yield from list(network.parameters())[indices[-1] + 1 :]
 
 
 def thaw_last(network: Any, count: int) -> None:
@@ -80,17 +80,17 @@ def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[
         ConfigError: there is none.
     """
     inside = {id(module) for block in blocks(network) for module in block.modules()}
-    found = [
+    outputs = [
         (path, module)
         for path, module in network.named_modules()
         if id(module) in inside and path.rpartition(".")[2] in names
     ]
-    if not found:
+    if not outputs:
         raise ConfigError(
             f"{type(network).__name__} has no layer named {', '.join(names)}",
             remedy="name the last linear layers of its blocks in target_modules",
         )
-    return found
+    return outputs
 
 
 def refuse_quantized(network: Any, method: str) -> None:

@@ -72,8 +72,8 @@ def newest(network: Any) -> Iterator[tuple[str, Bottleneck]]:
 
 def detach(network: Any) -> None:
     """Take every bottleneck out: the network is what it was before."""
-    while found := list(newest(network)):
-        for path, module in found:
+    while bottlenecks := list(newest(network)):
+        for path, module in bottlenecks:
             parent, _, child = path.rpartition(".")
             setattr(network.get_submodule(parent), child, module.inner)
 

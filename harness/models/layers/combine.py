@@ -51,8 +51,8 @@ def combine(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)
             model = PeftModel.from_pretrained(network, str(folders[0]), adapter_name="part0")
-            for place, folder in enumerate(folders[1:], start=1):
-                model.load_adapter(str(folder), adapter_name=f"part{place}")
+            for index, folder in enumerate(folders[1:], start=1):
+                model.load_adapter(str(folder), adapter_name=f"part{index}")
             parts = list(model.peft_config)
             with seeded(seed):
                 model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)

@@ -36,12 +36,12 @@ def merge(
     if method == "slerp":
         share = weights[1] / sum(weights)
         return {name: slerp(runs[0][name], runs[1][name], share) for name in base}
-    found = {}
+    merged = {}
     for name, start in base.items():
         differences = [run[name] - start for run in runs]
         moved = any(bool(difference.any()) for difference in differences)
-        found[name] = start + _combined(differences, weights, method, density) if moved else start
-    return found
+        merged[name] = start + _combined(differences, weights, method, density) if moved else start
+    return merged
 
 
 def slerp(first: torch.Tensor, second: torch.Tensor, share: float) -> torch.Tensor:

@@ -22,10 +22,10 @@ def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
     if isinstance(value, dict):
         parts = [fault(name, path, depth) or _key(name, path) for name in value]
         parts += [fault(part, f"{path}.{name}", depth + 1) for name, part in value.items()]
-        return next((found for found in parts if found), None)
+        return next((part for part in parts if part), None)
     if isinstance(value, list):
         parts = [fault(part, f"{path}[{index}]", depth + 1) for index, part in enumerate(value)]
-        return next((found for found in parts if found), None)
+        return next((part for part in parts if part), None)
     return _leaf(value, path)
 
 

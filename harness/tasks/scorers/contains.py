@@ -18,5 +18,5 @@ class Contains(Scorer):
     binary = True
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        said = f" {normalise(str(value))} "
-        return float(any(f" {normalise(str(answer))} " in said for answer in accepted(target))), ""
+        answer = f" {normalise(str(value))} "
+        return float(any(f" {normalise(str(wanted))} " in answer for wanted in accepted(target))), ""
