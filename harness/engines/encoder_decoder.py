@@ -1,4 +1,4 @@
-"""Answers from an encoder-decoder (T5, BART): padded batches, each prompt encoded whole."""
+"""Answers from an encoder-decoder (T5, BART) in padded batches, each prompt encoded in full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from harness.engines.hf.serving_mode import serving
 from harness.engines.hf.shared_prefix_backend import batches
 from harness.models.architecture import base_of
 
-NOTE = "shared prefixes are not used: an encoder reads each prompt whole, so all of it is computed every time"
+NOTE = "shared prefixes are not used: an encoder reads each prompt in both directions, so nothing can be
+reused"
 
 logger = logging.getLogger("harness.engines")
 
@@ -24,7 +25,7 @@ logger = logging.getLogger("harness.engines")
 class EncoderDecoderEngine(HfEngine):
     """`core.protocols.Engine` over an encoder-decoder: a request's prompt is what the encoder reads.
 
-    Prompt and answer each have the model's context for themselves. `notes` says what is not done.
+    Prompt and answer each have the model's context for themselves. `notes` lists what the engine does not do.
     """
 
     name = "hf-encoder-decoder"

@@ -1,4 +1,4 @@
-"""Several LoRA adapters over one base, answered in one batch: each row is computed with its own."""
+"""Several LoRA adapters over one base in one batch: each row is computed with its own."""
 
 from __future__ import annotations
 

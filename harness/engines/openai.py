@@ -26,7 +26,7 @@ KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How hard a server may be asked. `budget_tokens` counts prompt and answer tokens of this engine."""
+    """Limits on requests to a server. `budget_tokens` counts prompt and answer tokens of this engine."""
 
     concurrency: PositiveInt = 8
     max_retries: NonNegativeInt = 5
@@ -41,10 +41,9 @@ class OpenAIEngine:
 
     Limits may follow the address: `openai:NAME@URL#concurrency=4,budget_tokens=100000`.
 
-    The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409,
-    429, 5xx, timeouts and cut connections. A request that still fails becomes a completion with
-    finish_reason `error`. A server that refuses everybody (no connection, bad key, unknown model)
-    raises at once.
+    The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409, 429, 5xx,
+    timeouts and cut connections. A request that still fails becomes a completion with finish_reason `error`.
+    A server that rejects every request (no connection, bad key, unknown model) raises at once.
     """
 
     name = "openai"
@@ -105,7 +104,7 @@ class OpenAIEngine:
     def loglikelihoods(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
     ) -> list[tuple[float, bool]]:
-        """Not offered over this wire.
+        """Not supported by this API.
 
         Raises:
             EngineError: always.
@@ -171,7 +170,7 @@ class OpenAIEngine:
 
 
 def without_limits(spec: str) -> str:
-    """The part of a spec that says who answers, not how hard they may be asked."""
+    """The part of a spec that identifies the model, without the limits."""
     return spec.partition("#")[0]
 
 

@@ -11,7 +11,7 @@ from harness.models import cache
 
 
 def remembered_digest(file: Path) -> str:
-    """The SHA-256 of a file, remembered in the cache by its path, size and time of change."""
+    """The SHA-256 of a file, cached by its path, size and modification time."""
     real = file.resolve()
     state = real.stat()
     key = digest([str(real), state.st_size, state.st_mtime_ns])

@@ -1,4 +1,4 @@
-"""The sizes of a network, from its configuration alone: no weight is read."""
+"""The sizes of a network, from its configuration alone; no weights are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.models.architecture import of
 from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
 
 _INNER = ("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "hidden_dim")
-"""How configurations call the width of the feed-forward part: Llama, GPT-2, T5, BART, DistilBERT."""
+"""Names of the feed-forward width in configurations: Llama, GPT-2, T5, BART, DistilBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ def head_size(config: Any) -> int:
 
 
 def network(spec: str) -> Any:
-    """The model's network on torch's meta device, where tensors have a shape and no memory.
+    """The model's network on torch's meta device, where tensors have a shape but no storage.
 
     Raises:
         ConfigError: as `config`, or an architecture that cannot be built.

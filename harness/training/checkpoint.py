@@ -1,9 +1,9 @@
-"""What an interrupted training needs to go on exactly as if it had not been interrupted.
+"""Everything an interrupted training run needs to continue exactly as if it had not been interrupted.
 
-`checkpoint/state.pt` below a stage's folder holds one moment of the training: weights in full
-precision, the optimiser's moments, the moving average, the state of the random generators of every
-process, and where the loop was. The order of the data needs no place in it: the seed and the step
-decide it. Beside it lie the weights that did best on dev, named by their step.
+`checkpoint/state.pt` below a stage's folder holds a snapshot of training: full-precision weights, the
+optimizer's moments, the moving average, the random state of every process, and the position in the loop. The
+order of the data is not stored because the seed and the step determine it. Next to it are the weights that
+did best on dev, named by their step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAME = "checkpoint"
 
 @dataclass
 class LoopState:
-    """All that changes while training goes on, besides the weights and the optimiser."""
+    """Everything that changes during training besides the weights and the optimizer."""
 
     step: int = 0
     tokens: int = 0
@@ -59,7 +59,7 @@ class Checkpoint:
         return self.folder / f"best-{step}.safetensors"
 
     def save(self, state: LoopState, optimizer: Optimizer, average: Average) -> None:
-        """Write this moment; until it is whole on disk the one before stays."""
+        """Write a snapshot; the previous one stays until the new one is complete on disk."""
         import torch
 
         generators = self.group.all_gather(_generators())
@@ -85,7 +85,7 @@ class Checkpoint:
         self.tidy(state.best)
 
     def load(self, optimizer: Optimizer, average: Average) -> LoopState | None:
-        """Put back what was saved; None when there is nothing, or it is of another training."""
+        """Restore the saved state; None if there is none or it belongs to a different training run."""
         import torch
 
         if not self.group.broadcast(self.file.is_file):
@@ -114,8 +114,8 @@ class Checkpoint:
                 path.unlink()
 
     def finished(self) -> None:
-        """Without a checkpoint nothing can be resumed, so nothing is kept. With one it stays until
-        the stage's weights are saved and `forget` is called."""
+        """Remove everything if no checkpoint was written. Otherwise the checkpoint stays until the stage's
+        weights are saved and `forget` is called."""
         if self.group.is_main and not self.file.exists():
             forget(self.folder.parent)
 
@@ -131,7 +131,8 @@ def signature(
     context: TrainingContext,
     shapes: Sequence[Any],
 ) -> str:
-    """What must be the same for a training to go on: what it learns, how, and which weights move."""
+    """A digest of everything that must match to resume: the data, the settings, and which weights are
+    trained."""
     free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("in_key", True)}
     knobs = {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
     learned = digest([[row.id, row.ids, row.weights] for row in rows])

@@ -13,12 +13,12 @@ from harness.training.tokenized import TokenizedExample
 
 
 class Layout:
-    """Makes batches the fastest way that gives this network the loss of its rows one by one.
+    """Builds batches in the fastest way that gives this network the same loss as its rows one by one.
 
-    That is tried on the two shortest rows; `notes` says what the network cannot do.
+    This is checked on the two shortest rows; `notes` lists what the network does not support.
 
     Raises:
-        RunError: even row by row the logits are not the network's own.
+        RunError: even row by row, the logits differ from the network's own.
     """
 
     def __init__(

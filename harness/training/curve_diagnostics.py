@@ -1,7 +1,7 @@
-"""What the curves of a training say, in plain words.
+"""What training curves show, in plain words.
 
-The thresholds are rules of thumb, set so that an even training is told nothing; every one is a
-constant here and in docs/training.md. A sentence names the numbers that it comes from.
+The thresholds are rules of thumb, set so that a smooth run produces no findings; each is a constant here and
+in docs/training.md. Every sentence names the numbers it is based on.
 """
 
 from __future__ import annotations
@@ -12,17 +12,17 @@ from statistics import fmean, median
 from harness.core.protocols import StepRecord
 
 FEWEST = 8
-"""Steps below which a curve says nothing."""
+"""Curves with fewer steps are not diagnosed."""
 WINDOW = 8
-"""Steps before a step that it is compared with, by their median."""
+"""A step is compared with the median of this many steps before it."""
 SPIKE, SPIKE_NATS = 2.0, 0.5
 """A loss spike is this many times that median, and this many nats above it."""
 GRADIENT_SPIKE = 10.0
 """A gradient spike is a norm this many times that median."""
 DIVERGED = 1.1
-"""The loss at the end, as a share of that at the start, from which a training went wrong."""
+"""Ratio of final to initial loss above which a run counts as diverged."""
 SPIKES = 3
-"""As many loss spikes are put down to the learning rate."""
+"""This many loss spikes are attributed to the learning rate."""
 LEARNED = 0.97
 """The share of the starting loss that must be reached for anything to have been learned."""
 NEAR_ZERO = 0.05
@@ -30,13 +30,13 @@ NEAR_ZERO = 0.05
 FALLING = 0.9
 """The last sixth of the steps as a share of the sixth before, below which the loss still falls."""
 OVERFIT = 1.05
-"""The last dev loss as a share of the lowest, from which a training is told to overfit."""
+"""Ratio of the last dev loss to the lowest above which a run counts as overfitting."""
 
 
 def diagnose(steps: Sequence[StepRecord]) -> tuple[str, ...]:
-    """Sentences on one stage's steps, gravest first; none where nothing stands out.
+    """Findings on one stage's steps, most serious first; empty if nothing stands out.
 
-    Losses below zero are those of a policy gradient, whose size says nothing: no sentence.
+    Losses below zero come from a policy gradient, whose magnitude means nothing: no findings.
     """
     losses = [step.loss for step in steps]
     if len(steps) < FEWEST or min(losses) < 0:

@@ -1,8 +1,9 @@
-"""Several processes that train one network, each on its share of every step (torchrun, accelerate).
+"""Data-parallel training: several processes train one network, each on its share of every step (torchrun,
+accelerate).
 
 Every process computes a share of each step's rows, and gradients are added up over all processes
 (data parallelism, Li et al. 2020, arXiv:2006.15704). The rows of a step do not depend on how many
-processes there are, so neither does the result. `training.sharding` divides the network as well.
+processes there are, so neither does the result. `training.fsdp` shards the network as well.
 """
 
 from __future__ import annotations
@@ -19,21 +20,21 @@ if TYPE_CHECKING:
     import torch
 
 _PATIENCE = timedelta(days=1)
-"""How long a process waits for the leading one, which answers test examples between trainings."""
+"""How long a process waits for the main one, which answers test examples between training stages."""
 _FLAT = 2**24
 """Elements sent at a time: 64 MB of float32."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of a training. A group of one does nothing."""
+    """The processes of a training run; with a single process every method is a no-op."""
 
     rank: int = 0
     size: int = 1
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that evaluates, reports and writes."""
+        """Whether this is the main process, the one that evaluates, reports and writes."""
         return self.rank == 0
 
     def share(self, rows: Sequence[Any]) -> Sequence[Any]:
@@ -54,7 +55,7 @@ class ProcessGroup:
                 tensor.copy_(value)
 
     def all_reduce_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Sum gradients over the processes; one without rows has contributed nothing."""
+        """Sum gradients over the processes; a process without rows contributes zeros."""
         import torch
 
         if self.size == 1:
@@ -75,7 +76,7 @@ class ProcessGroup:
         return float(tensor)
 
     def broadcast(self, compute: Callable[[], Any]) -> Any:
-        """What the leading process computes, in every process."""
+        """Compute a value in the main process and return it in every process."""
         import torch
 
         if self.size == 1:
@@ -85,16 +86,16 @@ class ProcessGroup:
         return box[0]
 
     def assert_same(self, value: Any) -> None:
-        """Make sure that every process would train the same.
+        """Check that a value is the same in every process.
 
         Raises:
-            RunError: this one's value is not the leading one's.
+            RunError: this process's value differs from the main process's.
         """
         if self.broadcast(lambda: value) != value:
             raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
 
     def all_gather(self, value: Any) -> list[Any]:
-        """One value of every process, by rank."""
+        """Every process's value, in order of rank."""
         import torch
 
         if self.size == 1:
@@ -104,7 +105,7 @@ class ProcessGroup:
         return values
 
     def synchronize_start(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
-        """Begin with the leading process's weights, and with random numbers of one's own."""
+        """Start from the main process's weights, with a random seed per process."""
         import torch
 
         if self.size > 1:
@@ -112,7 +113,7 @@ class ProcessGroup:
             torch.manual_seed(seed * 1_000_003 + self.rank)
 
     def broadcast_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Give every process the leading one's values."""
+        """Copy the main process's values into every process."""
         import torch
 
         if self.size > 1:
@@ -121,7 +122,7 @@ class ProcessGroup:
 
 
 def started() -> int:
-    """How many processes torchrun or `accelerate launch` started together with this one.
+    """Number of processes that torchrun or `accelerate launch` started, this one included.
 
     Raises:
         ConfigError: `accelerate launch --cpu` was asked for several, and started one, or several by
@@ -140,7 +141,7 @@ def started() -> int:
 
 
 def group() -> ProcessGroup:
-    """The processes that this one was started with, or this one alone."""
+    """The process group this process was started in, or a group of one."""
     if started() == 1:
         return ProcessGroup()
     import torch

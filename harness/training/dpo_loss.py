@@ -26,7 +26,7 @@ LossType = Literal["sigmoid", "ipo", "hinge"]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one prompt, as rows."""
+    """Two answers to one prompt, tokenized."""
 
     chosen: TokenizedExample
     rejected: TokenizedExample
@@ -64,7 +64,7 @@ def pairs(
 
 
 def answer_logps(network: Any, rows: Sequence[TokenizedExample], share_prefix: bool) -> Tensor:
-    """The log-probability of each row's answer given its prompt, in nats: [rows], float32."""
+    """Log-probability of each row's answer given its prompt, in nats: [rows], float32."""
     batch = collate(rows, next(network.parameters()).device, share_prefix)
     has_loss = batch.weights > 0
     logits = head_logits(network, hidden_states(network, batch)[has_loss])
@@ -74,7 +74,7 @@ def answer_logps(network: Any, rows: Sequence[TokenizedExample], share_prefix: b
 
 
 def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
-    """Whether this network can compute the common beginning of several rows once."""
+    """Whether this network can compute the shared prefix of several rows once."""
     if not pairs:
         return False
     few = [pairs[0].chosen, pairs[0].rejected]
@@ -84,7 +84,7 @@ def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
 
 
 def reference(network: Any, pairs: Sequence[Pair], size: int, share: bool) -> dict[str, tuple[float, float]]:
-    """Log-probabilities of the two answers of each pair under the network as it stands, by id."""
+    """Log-probabilities of both answers of each pair under the current network, by id."""
     network.eval()
     by_id: dict[str, tuple[float, float]] = {}
     ordered = sorted(pairs, key=lambda pair: len(pair.key))

@@ -1,4 +1,4 @@
-"""Networks with another way in and out than a decoder: what they read, and where their answer stands.
+"""Losses and logits of networks that are not decoders.
 
 The loop's batches hold prompt and answer in one row, which is what a decoder reads. An encoder-decoder
 reads the prompt on one side and the answer on the other. An encoder writes nothing: it gives labels
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def answer_loss(network: Any) -> Loss:
-    """The loss that teaches a network to write the answers of training examples."""
+    """The loss that trains a network of this architecture on answers."""
     return target_loss if of(network.config) is ENCODER_DECODER else response_loss
 
 
 def check(model: str, network: Any, weights: Weights, settings: TrainingSettings) -> None:
-    """Refuse what these weights with these settings cannot do in a network of this architecture.
+    """Reject weights and settings that a network of this architecture does not support.
 
     Raises:
-        ConfigError: it cannot be trained in this way.
+        ConfigError: the combination is not supported.
     """
     if require(model, network, weights) is not ENCODER_DECODER:
         return
@@ -47,7 +47,7 @@ def check(model: str, network: Any, weights: Weights, settings: TrainingSettings
 def target_loss(network: Any, batch: Batch) -> torch.Tensor:
     """`training.gradient.Loss` of an encoder-decoder: that of its decoder on the answers, in nats.
 
-    A row's prompt is what stands before its first position with a loss.
+    A row's prompt is everything before its first position with a loss.
     """
     import torch
     from torch.nn.functional import cross_entropy

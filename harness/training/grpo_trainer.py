@@ -1,4 +1,4 @@
-"""trl's GRPO over a network of ours: our engine answers, the task scores, trl computes the update."""
+"""trl's GRPO on our network: our engine samples answers, the task scores them, trl computes the update."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from harness.models.cache import quiet
 
 @dataclass
 class Rollouts:
-    """Answers of the model as it stands, drawn by our engine for trl.
+    """Answers of the current model, sampled by our engine for trl.
 
-    trl hands back a prompt as the text that it was given; ours is the training example's position.
+    trl passes each prompt back as the text it was given, which is the training example's index.
     """
 
     model: LanguageModel
@@ -66,8 +66,8 @@ class Rollouts:
 
 @dataclass
 class Telemetry:
-    """What trl logs, as step records; `rewards` and `even` hold each scored step's mean reward and the
-    share of its prompts whose answers all got the same."""
+    """trl's logs as step records; `rewards` and `even` hold each scored step's mean reward and the share of
+    its prompts whose answers all got the same reward."""
 
     on_step: Callable[[StepRecord], None]
     rewards: list[float] = field(default_factory=list)
@@ -105,7 +105,7 @@ def train(
     folder: Path,
     settings: dict[str, Any],
 ) -> None:
-    """Run trl's GRPOTrainer over what of the network has `requires_grad`; `settings` are its own.
+    """Run trl's GRPOTrainer on the parameters that have `requires_grad`; `settings` are trl's own.
 
     Raises:
         ConfigError: trl is not installed, or refuses the settings.
@@ -171,7 +171,7 @@ def _trl() -> Any:
 
 @contextlib.contextmanager
 def _left_alone(network: Any) -> Iterator[None]:
-    """Take back what trl leaves behind: the network's forward and the process's random states."""
+    """Undo trl's side effects: the network's forward and the process's random states."""
     import numpy as np
 
     forward, states = vars(network).get("forward"), (random.getstate(), np.random.get_state())

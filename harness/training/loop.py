@@ -1,4 +1,4 @@
-"""The training loop. It names no method: what may change is what has `requires_grad`."""
+"""The training loop. It knows no methods: it trains whatever has `requires_grad`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.training.tokenized import TokenizedExample
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What the loop did; the network holds the best weights and is in eval mode."""
+    """The outcome of training; the network holds the best weights and is in eval mode."""
 
     steps: int
     tokens: int
@@ -52,16 +52,16 @@ def fit(
 ) -> Fit:
     """Train `model.network` in place and leave it with the weights that did best on dev.
 
-    Every step is reported through `context.on_step`, and nothing is printed. The loss of a step
-    is normalised over all its tokens, so that accumulation equals a large batch. A checkpoint that
-    an interrupted call left in `context.folder` is resumed; steps before it are not reported again.
-    Under torchrun every process calls this; they share the rows of each step, and only the first
-    evaluates, reports and writes. With `sharding: full` the network has no weights when this raises.
+    Every step is reported through `context.on_step`; nothing is printed. The loss of a step is normalized
+    over all its tokens, so accumulation equals a large batch. A checkpoint left in `context.folder` by an
+    interrupted call is resumed; earlier steps are not reported again. Under torchrun every process calls
+    this; they share the rows of each step, and only the first evaluates, reports and writes. With `sharding:
+    full` the network has no weights if this raises.
 
     Raises:
-        ConfigError: nothing to learn from, or a setting that this model or machine cannot have.
-        RunError: a loss or gradient that is not finite, with the step and the training examples in it; memory
-            that is too short for a single row.
+        ConfigError: nothing to learn from, or a setting that this model or machine does not support.
+        RunError: a loss or gradient is not finite (the message names the step and its training examples), or
+            a single row does not fit into memory.
     """
     if not rows:
         raise ConfigError(
@@ -146,7 +146,7 @@ class _Loop:
             self.began -= saved.seconds
 
     def _steps(self) -> Iterator[list[TokenizedExample]]:
-        """The rows of each optimiser step that is left, epoch after epoch."""
+        """The rows of each remaining optimizer step, epoch by epoch."""
         lengths = [len(row) for row in self.rows]
         epoch, skipped = divmod(self.state.step, self.steps_per_epoch)
         while self.state.step < self.total:
@@ -258,7 +258,7 @@ class _Loop:
             self.checkpoint.save(state, self.optimizer, self.average)
 
     def _settle(self) -> None:
-        """Leave the network with the weights that did best, or the averaged ones, or the last."""
+        """Leave the network with the best weights, or the averaged ones, or the last."""
         state = self.state
         self.average.settle()
         self.learner.settle()

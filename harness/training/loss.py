@@ -1,4 +1,4 @@
-"""The loss of the tokens to learn, without computing what has none.
+"""The loss of the tokens to learn; positions without a loss skip the output layer.
 
 The network's body runs to its last hidden states; the output layer, a matrix as wide as the
 vocabulary, is applied to the positions that have a loss only.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     import torch
 
 _POSITIONS = 1024
-"""Positions whose logits are in memory at a time; more are computed again for the gradient."""
+"""Positions whose logits are in memory at a time; beyond that they are recomputed for the gradient."""
 
 
 def response_loss(network: Any, batch: Batch) -> torch.Tensor:
@@ -52,8 +52,8 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
 def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     """Float32 logits of hidden states: [positions, width] → [positions, vocabulary].
 
-    Includes what architectures do behind their output layer: Gemma's soft cap, Cohere's and
-    Granite's scales. `check_network` finds an architecture that does something else.
+    Includes what architectures do after their output layer: Gemma's soft cap, Cohere's and Granite's scales.
+    `check_network` detects an architecture that does anything else.
     """
     import torch
 

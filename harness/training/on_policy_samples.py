@@ -1,4 +1,4 @@
-"""Answers that a model in training gives to its own training examples."""
+"""Answers sampled from a model during training, for its own training examples."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Before a trained model is scored: is it asked as it was trained, and did training take hold?
+"""Checks before a trained model is scored: is it prompted as it was trained, and did training take effect?
 
 check                 what it catches
 prompt                the training prompt and the evaluation prompt differ in some token
@@ -34,7 +34,7 @@ _CANARY_TOKENS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class ParityCheck:
-    """One check: its name, whether it passed, and what was seen, with a remedy when it failed."""
+    """One check: its name, whether it passed, and what was measured, with a remedy if it failed."""
 
     check: str
     ok: bool
@@ -50,7 +50,7 @@ class Canary:
 
 
 def canary(model: LanguageModel, examples: Sequence[TrainingExample]) -> Canary:
-    """Ask the base, before it is trained, what it would say first to the first training example's prompt."""
+    """The untrained base's next-token logits after the first training example's prompt."""
     ids = tuple(model.chat.encode(examples[0].messages)[-_CANARY_TOKENS:]) if examples else (0,)
     return Canary(ids, _logits(model, ids))
 
@@ -63,8 +63,8 @@ def check(
 ) -> list[ParityCheck]:
     """All checks of a trained model.
 
-    `requests` are how the evaluation would ask for the training examples' own examples, made the way the
-    evaluation makes them and in the training examples' order; without them the training examples' messages are asked.
+    `requests` are the evaluation's requests for the training examples, built the way the evaluation builds
+    them and in the same order; without them the training examples' own messages are used.
     """
     rows = [to_row(example, model.chat) for example in examples]
     prompts = [_asked(model, request) for request in requests]
@@ -82,10 +82,10 @@ def check(
 
 
 def require(checks: Sequence[ParityCheck]) -> None:
-    """Block the score when a check failed.
+    """Block scoring if a check failed.
 
     Raises:
-        ParityError: some check failed; `checks` on it holds all of them as dicts.
+        ParityError: a check failed; its attribute `checks` holds all checks as dicts.
     """
     failed = [check for check in checks if not check.ok]
     if failed:
@@ -97,7 +97,7 @@ def require(checks: Sequence[ParityCheck]) -> None:
 
 
 def check_prompt(rows: Sequence[TokenizedExample], prompts: Sequence[tuple[int, ...]]) -> ParityCheck:
-    """The token ids before the answer are those that the evaluation asks with."""
+    """The token ids before the answer equal the evaluation's prompt."""
     for row, ids in zip(rows, prompts, strict=True):
         start = next(i for i, weight in enumerate(row.weights) if weight)
         if row.ids[:start] != ids:
@@ -136,7 +136,7 @@ def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> Pari
 
 
 def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
-    """The trained model answers the canary with other logits than its base."""
+    """The trained model's logits on the canary differ from its base's."""
     change = float((logits - before.logits).abs().max())
     if not change > _UNCHANGED:
         detail = f"logits of a canary prompt are the base's (largest change {change:.1e})"
@@ -151,7 +151,7 @@ def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
 
 
 def check_head(network: Any) -> ParityCheck | None:
-    """Whether a classification head has moved from the zeros that it begins with; None without one."""
+    """Whether a classification head has moved from its initial zeros; None if there is none."""
     if not hasattr(network, "answer_head"):
         return None
     size = float(network.answer_head.weight.detach().abs().max())
@@ -160,7 +160,7 @@ def check_head(network: Any) -> ParityCheck | None:
 
 
 def check_merged(model: LanguageModel, before: Canary) -> ParityCheck:
-    """The adapter merged into the weights gives the same logits as beside them."""
+    """The adapter gives the same logits merged into the weights as unmerged."""
     if not adapters.names(model.network):
         return ParityCheck(check="merged", ok=True, detail="no adapter: there is nothing to merge")
     with adapters.unrounded_inputs(model.network):

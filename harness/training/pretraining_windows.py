@@ -1,4 +1,4 @@
-"""Plain documents as rows to learn from: whole, in windows, or with a hole in the middle."""
+"""Plain documents as training rows: complete, in windows, or with the middle removed for infilling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Sentinels:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a document: `lead` (a BOS, or nothing), its own tokens, and `end` if it ends there."""
+    """Part of a document: `lead` (a BOS, or nothing), its own tokens, and `end` if the document ends
+    there."""
 
     name: str
     lead: tuple[int, ...]
@@ -45,13 +46,13 @@ class Window:
     end: tuple[int, ...]
 
     def row(self) -> TokenizedExample:
-        """The stretch as it stands, every token learned."""
+        """The window unchanged, with a loss on every token."""
         return self._learned((*self.lead, *self.body, *self.end))
 
     def infilled(
         self, marks: Sentinels, order: Literal["psm", "spm"], generator: random.Random
     ) -> TokenizedExample:
-        """The stretch with a random middle part moved to its end, every token learned.
+        """The window with a random middle part moved to the end, with a loss on every token.
 
         The two cuts are uniform over token positions. `psm`: prefix, suffix, middle; `spm`: the
         suffix first, in the paper's form that also serves `psm` prompts.
@@ -69,7 +70,7 @@ class Window:
 
 
 def windows(documents: Sequence[Document], chat: Chat, longest: int) -> list[Window]:
-    """Documents in stretches of at most `longest` tokens, each token in one of them."""
+    """Documents cut into windows of at most `longest` tokens, without overlap."""
     lead = (*chat.lead, *(() if chat.bos_id is None else (chat.bos_id,)))
     end = tuple(chat.encode_answer(""))
     room = max(1, longest - len(lead) - len(end))
@@ -86,10 +87,10 @@ def windows(documents: Sequence[Document], chat: Chat, longest: int) -> list[Win
 
 
 def sentinels(chat: Chat) -> Sentinels:
-    """The tokenizer's own tokens for infilling, or their names spelt out as text.
+    """The tokenizer's own infilling tokens, or their names spelled out as text.
 
     Raises:
-        ConfigError: the chat has no tokenizer to ask.
+        ConfigError: the chat has no tokenizer.
     """
     tokenizer: Any = getattr(chat, "tokenizer", None)
     if tokenizer is None:

@@ -1,4 +1,4 @@
-"""Scoring a model on dev while it trains: on all of it each time, or on a part that grows.
+"""Scoring a model on dev during training: on all of it each time, or on a growing part.
 
 Early in training a small part is enough to see that a trial is hopeless. The parts are nested, and the same for
 all trials of a search: at a rung every trial is scored on the same examples, whatever its batch size or length.
@@ -64,6 +64,6 @@ def size(rung: int, first: int, most: int) -> int:
 
 
 def mean(values: Sequence[float | None]) -> float:
-    """Without those that the scorer failed on; 0 when it failed on all."""
+    """Mean of the values that the scorer could compute; 0 if there is none."""
     known = [value for value in values if value is not None]
     return sum(known) / len(known) if known else 0.0

@@ -29,7 +29,7 @@ Schedule = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What every supervised kind of training can vary; a kind overrides the defaults it needs."""
+    """The settings of every supervised kind of training; a kind overrides the defaults it needs."""
 
     aliases: ClassVar[Mapping[str, str]] = {**AXOLOTL, **LLAMA_FACTORY}
 

@@ -1,4 +1,4 @@
-"""Rows behind a common prefix, all in one pass through the network.
+"""Rows after a shared prefix, all in one forward pass.
 
 Prefix and rows stand end to end in one sequence, so that every weight is applied once, and has its
 gradient computed once. Attention keeps the rows apart: each sees the prefix and itself.

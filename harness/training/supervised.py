@@ -1,4 +1,5 @@
-"""Weights kinds that learn answers by next-token loss: each says only what of the network moves."""
+"""Base class of the weights kinds that learn answers by next-token loss; a kind says only which parameters
+are trained."""
 
 from __future__ import annotations
 
@@ -20,11 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised(TrainingSettings, Weights):
-    """Trains on training examples with the one loop. `train` works on the network that it is handed."""
+    """Trains with the shared loop. `train` modifies the network it is given."""
 
     @abstractmethod
     def prepare(self, model: LanguageModel) -> None:
-        """Give `requires_grad` to what shall move, and to nothing else."""
+        """Set `requires_grad` on the parameters to train, and on nothing else."""
 
     def outline(self, model: LanguageModel) -> int:
         self.prepare(model)
@@ -33,10 +34,10 @@ class Supervised(TrainingSettings, Weights):
     def rows(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
-        """What is learned, as token ids, and the ids of what was too long to learn.
+        """The training rows as token ids, and the ids of examples that are too long.
 
         Raises:
-            ConfigError: nothing is short enough.
+            ConfigError: every example is too long.
         """
         from harness.training.tokenized import to_rows
 

@@ -37,7 +37,7 @@ def to_rows(
 ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
     """Rows, and the ids of the training examples that are longer than `max_length` tokens.
 
-    A training example that was cut would teach a prompt that is never asked, or an answer without end.
+    Truncating them would teach a prompt that never occurs, or an answer without an end.
     """
     rows = [to_row(example, chat, prompt_loss_weight) for example in examples]
     kept = [row for row in rows if len(row) <= max_length]

@@ -11,7 +11,7 @@ from harness.core.sequences import common_prefix_length
 
 @given(st.text("ab", max_size=12), st.text("ab", max_size=12))
 def test_the_common_prefix_is_that_of_the_standard_library(one: str, other: str) -> None:
-    expected = len(os.path.commonprefix([one, other]))
+    expected = len(os.path.commonprefix([one, other]))  # noqa: RUF071
     assert common_prefix_length(one, other) == expected
     assert common_prefix_length(list(one), list(other)) == expected
 

@@ -1,4 +1,4 @@
-"""Rows of an encoder-decoder: prompts are encoded once, padded, and the decoder writes behind them."""
+"""Rows of an encoder-decoder: prompts are encoded once, padded, and the decoder generates the answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EncodedBackend:
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Encode whole prompts; logits [rows, vocabulary] of the first token of each answer.
 
-        Rows that were cut off begin their answers again: all of a batch stand at the same place.
+        Interrupted rows restart their answers: all rows of a batch are at the same position.
         """
         self.active, self._cache = list(rows), None
         for row in rows:

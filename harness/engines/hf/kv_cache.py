@@ -1,4 +1,4 @@
-"""Keys and values of the rows being decoded: one preallocated tensor a layer."""
+"""Keys and values of the rows being decoded: one preallocated tensor per layer."""
 
 from __future__ import annotations
 

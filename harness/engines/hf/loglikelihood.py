@@ -1,4 +1,4 @@
-"""Log-probabilities of continuations, with what their contexts share computed once."""
+"""Log-probabilities of continuations; prefixes that their contexts share are computed once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.engines.hf.prefix_tree import PrefixPlan, plan
 from harness.engines.hf.shared_prefix_backend import batches, compute_nodes
 
 _WORTH_SHARING = 64
-"""Tokens that a shared stretch must save; there are no decoding steps to pay for it."""
+"""Tokens that a shared prefix must save; no decoding steps pay for it."""
 
 Pair = tuple[list[int], list[int]]
 

@@ -1,4 +1,4 @@
-"""Rows computed the ordinary way, left-padded to one length: for networks of any shape."""
+"""Rows left-padded to one length, for networks that do not support shared prefixes."""
 
 from __future__ import annotations
 

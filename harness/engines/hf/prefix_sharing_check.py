@@ -1,4 +1,4 @@
-"""Whether shared-prefix attention is right for a network: asked of the network itself."""
+"""Whether shared-prefix attention gives the right results for a network, tested on the network itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ logger = logging.getLogger("harness.engines")
 def supports(network: Any) -> bool:
     """Whether a shared prefix gives the logits of a plain forward pass; logs the reason if not.
 
-    Two short sequences with a common beginning are computed both ways, so that an architecture
-    nobody thought of is served or refused by what it does, not by its name.
+    Two short sequences with a common prefix are computed both ways, so that an unknown architecture is
+    judged by its behavior, not by its name.
     """
     reason = why_not_shared(network) or _differs(network)
     if reason is not None:

@@ -1,8 +1,8 @@
-"""Which beginnings a set of token sequences share, as a tree worth computing.
+"""The prefixes that a set of token sequences share, as a tree.
 
-Few-shot prompts share their instructions and shots, retrieval prompts their instructions,
-continuations of one question the question. Each node of the tree is a stretch of tokens that
-all sequences below it have at the same positions; what remains of a sequence is its own.
+Few-shot prompts share their instructions and shots, retrieval prompts their instructions, continuations of
+one question the question. Each node is a segment of tokens that all sequences below it have at the same
+positions; the rest of a sequence is its own.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.core.sequences import common_prefix_length
 
 @dataclass(eq=False)
 class Node:
-    """A shared stretch: `tokens` at positions `start` … `end - 1`, after those of `parent`.
+    """A shared segment: `tokens` at positions `start` … `end - 1`, after those of `parent`.
 
     `rows` counts the sequences below it, `waiting` those that still need it. `keys` and `values`
     hold one tensor [key-value heads, tokens, head size] a layer once they are computed.

@@ -1,4 +1,4 @@
-"""One request on its way: what it was asked, what it has said, and when it is done."""
+"""One request being decoded: its prompt, its generated tokens, and when it is finished."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _STOP_MARGIN = 8
 
 @dataclass(eq=False)
 class DecodingSequence:
-    """`position` is the request's place in the call; `limit` the most tokens it may say,
-    `rank` its place in the order of the prefix tree.
+    """`position` is the request's index in the call, `limit` the most tokens it may generate, `rank` its
+    index in the order of the prefix tree.
 
     `sampler` is its own random generator (None: greedy), `matcher` its constraint's state.
     """
@@ -43,7 +43,7 @@ class DecodingSequence:
 
     @property
     def own(self) -> list[int]:
-        """Tokens of the prompt that are not shared, and those said so far."""
+        """Tokens of the prompt that are not shared, and those generated so far."""
         return self.prompt[self.start :] + self.generated_ids
 
     def length(self) -> int:
@@ -51,7 +51,7 @@ class DecodingSequence:
         return len(self.prompt) - self.start + len(self.generated_ids)
 
     def say(self, token: int) -> None:
-        """Take one more token; sets `reason` when it was the last."""
+        """Append a token; sets `reason` if it is the last."""
         self.generated_ids.append(token)
         if token in self.chat.eos_ids or self._complete(token) or self._stopped():
             self.reason = self.reason or "stop"
@@ -59,7 +59,7 @@ class DecodingSequence:
             self.reason = "length"
 
     def restart(self) -> None:
-        """Forget what was said; it will be said again, token for token."""
+        """Discard the generated tokens; they will be generated again, token for token."""
         self.generated_ids.clear()
         if self.sampler is not None:
             self.sampler.manual_seed(self.request.seed)

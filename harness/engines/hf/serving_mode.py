@@ -1,4 +1,4 @@
-"""A network put into the state that the engine needs, and back again."""
+"""Puts a network into the state that the engine needs, and restores it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def shared_prefix_attention(
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
     Raises:
-        UnsupportedAttention: the layer wants something that is not computed here.
+        UnsupportedAttention: the layer needs something that is not implemented here.
     """
     del key, value, attention_mask
     rule = rule_of(module, query.shape[-1], options)
@@ -37,7 +37,8 @@ AttentionInterface.register(NAME, shared_prefix_attention)
 
 
 def why_not_shared(network: Any) -> str | None:
-    """Why shared-prefix attention cannot serve this network, as far as its configuration tells."""
+    """Why this network does not support shared-prefix attention, judged by its configuration; None if it
+    does."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
     if hasattr(base_of(network), "learnt_prefix"):
@@ -49,7 +50,7 @@ def why_not_shared(network: Any) -> str | None:
 def serving(network: Any, attention: str | None) -> Iterator[None]:
     """Evaluation mode, no gradients, and the attention function of that name (None: its own).
 
-    Everything is put back at the end, so that training goes on as if nothing had happened.
+    Everything is restored at the end, so that training can continue unaffected.
     """
     training = [module for module in network.modules() if module.training]
     for module in training:

@@ -1,4 +1,4 @@
-"""Rows computed with shared prefixes: one copy of what many prompts have in common."""
+"""Rows with shared prefixes: one copy of what many prompts have in common."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class SharedBackend:
         return forward(self.network, run, torch.arange(len(rows), device=self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
-        """Let rows go; the last active rows move into the gaps."""
+        """Remove rows; the last active rows move into the gaps."""
         for row in done:
             index = self.active.index(row)
             last = self.active.pop()

@@ -1,4 +1,4 @@
-"""Where the parts of a transformers network are, whatever its architecture calls them."""
+"""Finds the parts of a transformers network, whatever its architecture calls them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def blocks(network: Any) -> Any:
 
 
 def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Parameters of the network's body behind its blocks: the last norm."""
+    """Parameters of the network's body after its blocks: the final norm."""
     stack, reached = blocks(network), False
     for module in network.base_model.children():
         if reached:
@@ -49,7 +49,7 @@ def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
 
 
 def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Parameters in front of the network's blocks: its embeddings."""
+    """Parameters before the network's blocks: its embeddings."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     for parameter in network.base_model.parameters():
         if id(parameter) in inside:
@@ -58,14 +58,14 @@ def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
 
 
 def behind_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Every parameter registered behind the network's blocks: norms, poolers and heads."""
+    """Every parameter registered after the network's blocks: norms, poolers and heads."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     indices = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
     yield from list(network.parameters())[indices[-1] + 1 :]
 
 
 def thaw_last(network: Any, count: int) -> None:
-    """Let the last `count` blocks and the norm behind them move, and nothing else."""
+    """Make the last `count` blocks and the final norm trainable, and nothing else."""
     network.requires_grad_(False)
     for block in list(blocks(network))[-count:] if count else ():
         block.requires_grad_(True)
@@ -94,7 +94,7 @@ def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[
 
 
 def refuse_quantized(network: Any, method: str) -> None:
-    """Weights held in 4 or 8 bits cannot be trained.
+    """Reject networks with 4-bit or 8-bit weights, which cannot be trained.
 
     Raises:
         ConfigError: the network is quantized.

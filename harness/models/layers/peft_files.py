@@ -1,4 +1,4 @@
-"""Learnt prompts and prefixes on disk, in the layout that peft reads."""
+"""Learned prompts and prefixes on disk, in the layout that peft reads."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def write_prompt(network: Any, prompt: torch.Tensor, config: Any, folder: Path) 
 
 
 def read_prompt(network: Any, folder: Path) -> torch.Tensor:
-    """What `write_prompt` wrote.
+    """Read what `write_prompt` wrote.
 
     Raises:
         RunError: nothing there, or learned for another architecture.

@@ -1,7 +1,7 @@
-"""A learned prefix: keys and values that every layer sees in front of the text.
+"""A learned prefix: keys and values that every layer sees before the text.
 
-It is put in below the network's own interface. Callers pass ids, masks, positions and caches as if
-there were none; the network fills an empty cache with the prefix and shifts what it is handed.
+It is added below the network's interface. Callers pass ids, masks, positions and caches as if there were no
+prefix; the network fills an empty cache with the prefix and shifts its inputs.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ class Prefix(nn.Module):
 
 
 def attach(network: Any, states: Tensor) -> None:
-    """Let every layer see the prefix `states`; only it moves.
+    """Prepend the prefix `states` in every layer; only it is trainable.
 
     Raises:
         ConfigError: the network has a prefix already, or its layers keep no keys and values.
@@ -79,7 +79,7 @@ def detach(network: Any) -> None:
 
 
 def drawn(network: Any, ids: list[int]) -> Tensor:
-    """States to begin with: the keys and values that the network itself computes for `ids`.
+    """Initial states: the keys and values that the network computes for `ids`.
 
     Real activations make a better start than random numbers (Li and Liang 2021, section 7.4).
 
@@ -121,7 +121,7 @@ def save(network: Any, folder: Path) -> None:
 
 
 def load(network: Any, folder: Path) -> None:
-    """Put in the prefix that `save` wrote.
+    """Add the prefix that `save` wrote.
 
     Raises:
         RunError: nothing there, or the prefix of another network.

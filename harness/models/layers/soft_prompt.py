@@ -1,7 +1,8 @@
-"""A learned prompt as tokens of its own: ids behind the vocabulary, which a chat puts in front.
+"""A learned prompt as extra tokens: ids past the end of the vocabulary, which the chat prepends to every
+prompt.
 
-So a learned prompt is part of every prompt's token ids, and training, parity and engines (which
-compute a common beginning once) treat it as they treat any other token.
+A learned prompt is therefore part of every prompt's token ids, and training, parity checks and engines
+(which compute shared prefixes once) treat it like any other tokens.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class SoftChat:
 
 
 class SoftEmbedding(nn.Module):
-    """Embeddings of the vocabulary, and those learned for the ids behind it: `prompt` [tokens, width]."""
+    """Embeddings of the vocabulary and of the learned ids past its end: `prompt` [tokens, width]."""
 
     def __init__(self, inner: nn.Module, prompt: Tensor) -> None:
         super().__init__()
@@ -70,14 +71,14 @@ class SoftEmbedding(nn.Module):
 
 
 def vocabulary(embedding: Any) -> int:
-    """How many ids an embedding knows, learned ones included."""
+    """Number of ids an embedding has, learned ones included."""
     if isinstance(embedding, SoftEmbedding):
         return embedding.first + len(embedding.prompt)
     return int(embedding.weight.shape[0])
 
 
 def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
-    """The model with `prompt` [tokens, width] in front of all its prompts; only it moves."""
+    """The model with `prompt` [tokens, width] before all its prompts; only the prompt is trainable."""
     network = model.network
     network.requires_grad_(False)
     inner = network.get_input_embeddings()
@@ -88,13 +89,14 @@ def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
 
 
 def detach(network: Any) -> None:
-    """Take every learned prompt out of the network; chats that lead with one must not be used on it."""
+    """Remove every learned prompt from the network; chats that start with one must not be used with it
+    afterwards."""
     while isinstance(soft := network.get_input_embeddings(), SoftEmbedding):
         network.set_input_embeddings(soft.inner)
 
 
 def drawn(model: LanguageModel, count: int, text: str) -> Tensor:
-    """Embeddings to begin with, [count, width]: those of `text`, repeated, or of tokens drawn at
+    """Initial embeddings, [count, width]: those of `text`, repeated, or of tokens drawn at
     random (Lester et al. 2021, section 3.2)."""
     network = model.network
     embedding = network.get_input_embeddings()

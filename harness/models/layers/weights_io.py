@@ -1,4 +1,4 @@
-"""Trainable parameters to a safetensors file and back, in place."""
+"""Saves trainable parameters to a safetensors file and restores them in place."""
 
 from __future__ import annotations
 
