@@ -1,4 +1,4 @@
-"""One evaluation: tasks asked of a loaded model through our engine, in lm-eval's own words."""
+"""One evaluation: lm-eval's tasks, with lm-eval's prompts, answered by our engine."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Progress = Callable[[str, int, int], None]
 
 
 def key_of(target: Target, name: str, settings: Settings) -> str:
-    """What decides the results of a task: equal keys need no second evaluation."""
+    """The key of a task's results: equal keys need no second evaluation."""
     options = [settings.limit, settings.num_fewshot, settings.chat_template]
     return digest([target.identity, tasks.identity(name), options])
 
@@ -43,8 +43,8 @@ def evaluate(
 ) -> list[Row]:
     """Measure one task (or group of tasks), keep everything, and return its rows.
 
-    `answers` is the folder of remembered answers; None asks every time. `batch` bounds the rows
-    that generate at once.
+    `answers` is the folder of cached answers; None disables the cache. `batch` bounds the rows that generate
+    at once.
 
     Raises:
         ConfigError: an unknown task, data that cannot be read, or a model without a chat template
@@ -53,7 +53,7 @@ def evaluate(
     clock = time.monotonic()
     lm = language_model(target, model, answers=answers, batch=batch, progress=progress)
     if settings.chat_template and not lm.tokenizer.chat_template:
-        raise ConfigError(f"'{target.model}' has no chat template", remedy="leave --chat-template away")
+        raise ConfigError(f"'{target.model}' has no chat template", remedy="omit --chat-template")
     with _quiet():
         results = _run(lm, name, settings)
     samples = {task: [_as_file(row) for row in rows] for task, rows in results.pop("samples").items()}
@@ -183,7 +183,7 @@ def _as_file(sample: Mapping[str, Any]) -> Row:
 
 
 def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
-    """By task, one hash of all documents, prompts and targets, as lm-eval makes it."""
+    """One hash per task of all documents, prompts and targets, computed as lm-eval does."""
     from lm_eval.utils import hash_string
 
     parts = ("doc_hash", "prompt_hash", "target_hash")
@@ -194,7 +194,7 @@ def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values only, by lm-eval's own rule for what JSON cannot say."""
+    """Plain JSON values, converted by lm-eval's own rule."""
     from lm_eval.utils import handle_non_serializable
 
     return json.loads(json.dumps(value, default=handle_non_serializable))
@@ -202,7 +202,7 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars and no notes of libraries; what they print belongs on no stdout."""
+    """Silence progress bars and log messages of libraries, and keep their output off stdout."""
     from datasets.utils import logging as bars
 
     bars.disable_progress_bar()

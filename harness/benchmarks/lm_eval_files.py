@@ -1,4 +1,5 @@
-"""lm-eval's own files in and out, so that earlier evaluations join the history and later tools read ours.
+"""Imports and exports lm-eval's files, so that earlier evaluations join the history and other tools read
+ours.
 
 results_<date>.json            what `lm_eval --output_path` writes
 samples_<task>_<date>.jsonl    what `--log_samples` adds beside it
@@ -23,13 +24,12 @@ from harness.results.run_files import read_rows
 
 
 def import_file(results: Path, file: Path, target: Target | None = None) -> list[Row]:
-    """Take the results and samples of an lm-eval run into a target's history; its new rows.
+    """Import the results and samples of an lm-eval run into a target's history and return the new rows.
+    Without a target they go to a folder of the model that lm-eval names. A file is imported only once. Samples
+    are expected next to the file.
 
-    Without a target they go to a folder of the model that lm-eval names. The same file is taken
-    once. Samples are looked for beside the file.
-
-    Raises:
-        ConfigError: not a results file of lm-eval.
+        Raises:
+            ConfigError: not a results file of lm-eval.
     """
     output = _read(file)
     folder, head = _place(results, output, target)
@@ -48,7 +48,7 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
 
 
 def export(target: Target, out: Path) -> list[Path]:
-    """Write every evaluation that stands as lm-eval would below `out`; the files written."""
+    """Write every current evaluation below `out` as lm-eval would, and return the files."""
     standing = result_files.latest(result_files.read(target.folder)).values()
     files: list[Path] = []
     for folder in dict.fromkeys(benchmarks.place_of(target.folder, row) for row in standing):

@@ -1,7 +1,7 @@
-"""Our engine as a model of lm-eval. Importing this module imports lm-eval: import it late.
+"""Our engine as an lm-eval model. Importing this module imports lm-eval, so import it late.
 
 Texts become tokens exactly as in lm-eval's own `hf` model: where a BOS goes, how whitespace moves
-from a context into its continuation (both inherited), and how what is too long is cut from the left.
+from a context into its continuation (both inherited), and how long inputs are truncated on the left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.core.protocols import Engine
 from harness.core.values import Request
 
 CHUNK = 256
-"""Requests between two reports of progress; what a chunk answered survives a kill."""
+"""Requests between two progress reports; the answers of a finished chunk survive a kill."""
 
 Pair = tuple[list[int], list[int]]
 
@@ -59,7 +59,7 @@ class EngineLM(TemplateLM):
 
     @property
     def prefix_token_id(self) -> int:
-        """Stands before a text that has no context."""
+        """Precedes a text that has no context."""
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else int(bos)
 
@@ -78,7 +78,7 @@ class EngineLM(TemplateLM):
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """The text of a dialogue; a template that refuses a system message gets none."""
+        """The text of a dialogue; system messages are dropped if the template rejects them."""
         from jinja2.exceptions import TemplateError
 
         def render(rows: list[dict[str, str]]) -> str:
@@ -104,7 +104,7 @@ class EngineLM(TemplateLM):
             self._encoded.clear()
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
-        """Log-likelihood of whole texts, each token read once with as much context as fits."""
+        """Log-likelihood of whole texts, each token scored once with as much context as fits."""
         pairs: list[Pair] = []
         counts = []
         for request in requests:
@@ -121,10 +121,10 @@ class EngineLM(TemplateLM):
         return [sum(next(values)[0] for _ in range(count)) for count in counts]
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
-        """Greedy answers, cut where the first stop string begins; sampled ones where a task asks for it.
+        """Greedy answers, cut at the first stop string; sampled ones if a task requires it.
 
         Raises:
-            ConfigError: a task asks for a way of decoding that the engine does not have.
+            ConfigError: a task requires a decoding method that the engine does not support.
             EngineError: a prompt that could not be answered.
         """
         eos = str(self.tokenizer.decode(self.eot_token_id, skip_special_tokens=False))
@@ -177,7 +177,7 @@ class EngineLM(TemplateLM):
         return self._score(pairs)
 
     def _score(self, pairs: Sequence[Pair]) -> list[tuple[float, bool]]:
-        """In the order of the tokens, so that what shares a beginning is computed together."""
+        """Sorted by tokens, so that requests with a common prefix are computed together."""
         scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         order = sorted(range(len(pairs)), key=lambda i: pairs[i][0] + pairs[i][1])
         for start in range(0, len(order), CHUNK):

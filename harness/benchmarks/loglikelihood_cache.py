@@ -1,4 +1,4 @@
-"""Log-likelihoods that were computed before are not computed again."""
+"""A cache of log-likelihoods."""
 
 from __future__ import annotations
 

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a benchmark is asked: part of what its results are."""
+    """The settings of a benchmark, part of its results' key."""
 
     limit: int | None = None
     num_fewshot: int | None = None
@@ -77,7 +77,7 @@ def save(
 
 
 def append(folder: Path, rows: Iterable[Row]) -> None:
-    """Say what was measured, after everything else of it is on disk."""
+    """Append the rows, after everything else is on disk."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with (folder / benchmarks.FILE).open("a", encoding="utf-8") as stream:
         stream.write(text)
@@ -94,7 +94,7 @@ def known(folder: Path, key: str) -> list[Row]:
 
 
 def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
-    """By task and metric, the row that stands."""
+    """The current row of every task and metric."""
     return {(row["task"], row["metric"]): row for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""From a name of `--tasks` to lm-eval's tasks, and to what decides their results.
+"""Resolves the names of `--tasks` to lm-eval's tasks and to the identity of their results.
 
 lm-eval reads some thirteen thousand YAML files before it knows a task by name; a task's own file
 is found here by its text, and only names of groups and tags need the whole index.
@@ -48,8 +48,8 @@ def label(name: str) -> str:
 
 
 def identity(name: str) -> str:
-    """What decides a task: lm-eval's version and, for a file, its text, the files that it includes,
-    the Python beside it and its local data. Needs no import of lm-eval.
+    """A task's identity: lm-eval's version and, for a file, its text, the files it includes, the Python
+    files next to it and its local data. Needs no import of lm-eval.
 
     Raises:
         ConfigError: a file that is not YAML.
@@ -93,7 +93,7 @@ def load(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_unknown(name: str) -> None:
-    """A name that no file of lm-eval holds is no task; found out in seconds, without the index."""
+    """Reject names that occur in none of lm-eval's files: this takes seconds and needs no index."""
     texts = [path.read_bytes() for path in _shipped()]
     if not any(name.encode() in text for text in texts):
         line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
@@ -157,7 +157,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _Plain(yaml.SafeLoader):
-    """Knows lm-eval's `!function` as a string."""
+    """Loads lm-eval's `!function` tags as strings."""
 
 
 _Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")

@@ -16,8 +16,9 @@ from harness.engines.hf.serving_mode import serving
 from harness.engines.hf.shared_prefix_backend import batches
 from harness.models.architecture import base_of
 
-NOTE = "shared prefixes are not used: an encoder reads each prompt in both directions, so nothing can be
-reused"
+NOTE = (
+    "shared prefixes are not used: an encoder reads each prompt in both directions, so nothing can be reused"
+)
 
 logger = logging.getLogger("harness.engines")
 

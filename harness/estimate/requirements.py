@@ -1,4 +1,4 @@
-"""What each recipe would take of a model's memory, from its configuration only."""
+"""The memory each recipe needs for a model, from the model's configuration only."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ def parameters(text: str) -> int:
     except (ValueError, OverflowError):
         count = 0
     if count < 1:
-        raise ConfigError(f"'{text}' is no number of parameters", remedy="e.g. 13B, 135M or 7000000000")
+        raise ConfigError(f"'{text}' is not a number of parameters", remedy="e.g. 13B, 135M or 7000000000")
     return count
 
 
 def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None, rows: int) -> Memory:
-    """The most memory that any stage of a recipe takes; without stages, what answering takes.
+    """Peak memory over the stages of a recipe; without stages, memory for inference.
 
     Args:
-        length: tokens of a training example and of a question with its answer, all of them with a loss at most.
+        length: tokens of a training example, and of a question with its answer; at most all have a loss.
         batch: training examples computed at once; None is the recipe's own.
         rows: questions answered at once.
     """
@@ -51,7 +51,7 @@ def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None
 
 
 def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
-    """Each stage with the parameters that it moves, and those of them that it adds."""
+    """Each stage with the number of parameters that it trains, and of those that it adds."""
     from harness.estimate.parameters import counts
 
     return [(stage, *counts(stage, network(spec))) for stage in recipe.weights]
@@ -60,7 +60,7 @@ def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
 def to_json(
     spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
 ) -> dict[str, Any]:
-    """Bytes and GB (10⁹ bytes) per method, with the textbook's figures beside.
+    """Bytes and GB (10⁹ bytes) per method, next to the textbook's figures.
 
     Raises:
         ConfigError: no such model, or a method that its architecture does not allow.

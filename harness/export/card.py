@@ -1,4 +1,4 @@
-"""The model card: what it is, what it scored, whose work it rests on, and how to serve it."""
+"""The model card: what the model is, what it scored, what it is based on, and how to serve it."""
 
 from __future__ import annotations
 

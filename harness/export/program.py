@@ -1,4 +1,4 @@
-"""How the model of a run is asked, as plain values that any client can follow."""
+"""A run's prompting as plain values that any client can reproduce."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ Row = dict[str, Any]
 
 
 def task_of(record: Mapping[str, Any], path: str | None) -> Task:
-    """The task that a run was asked, from `path` or by its name.
+    """A run's task, from `path` or by its name.
 
     Raises:
-        ConfigError: no such task, or one whose data are no longer those of the run.
+        ConfigError: no such task, or its data changed since the run.
     """
     from harness.tasks.load import load
 
@@ -60,14 +60,14 @@ def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequen
 
 
 def recipe_file(recipe: Recipe, name: str) -> Row:
-    """A recipe that asks as the run asked and trains nothing: for the model behind a server."""
+    """A recipe that prompts as the run did and trains nothing, for a model behind a server."""
     config = recipe.config()
     asking = {"about": f"Asks as {name} was asked.", "program": config["program"]}
     return {**asking, "data": config["data"]} if recipe.program.shows_examples else asking
 
 
 def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
-    """The train examples that were shown, and whether every question saw the same ones."""
+    """The train examples used as shots, and whether every question had the same ones."""
     if not recipe.program.shows_examples:
         return None
     shot_ids = [tuple(row.get("shots") or ()) for row in rows]
@@ -89,7 +89,7 @@ def _shot(task: Task, example: Example) -> Row:
 
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:
-    """Which documents are searched: by reference and digest, for they may be many and not ours to copy."""
+    """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
     if not hasattr(recipe.program, "retriever"):
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
@@ -125,7 +125,7 @@ def _example(task: Task, recipe: Recipe, record: Mapping[str, Any], folds: bool)
 
 
 def _with_text(example: Row | None, chat: Any) -> Row | None:
-    """Where no template makes a text of the messages, the text itself."""
+    """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example
     from harness.models.plain_chat import plain_text

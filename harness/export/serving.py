@@ -43,7 +43,7 @@ def commands(folder: Path, layout: str | None, name: str, model: str, task: str,
 
 
 def architecture(model: str) -> Architecture:
-    """The architecture of a run's model; what answers behind a server is taken for a decoder."""
+    """The architecture of a run's model; a model behind a server is assumed to be a decoder."""
     return DECODER if is_server(model) else architecture_of(model)
 
 

@@ -1,6 +1,6 @@
-"""What another run trained, put onto this base without training again.
+"""Another run's trained part, moved to this base without retraining.
 
-No recipe names it: only an upgrade makes one, because it needs another run's folder.
+No recipe names it: only an upgrade creates it, because it needs another run's folder.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Moved(Weights):
     def train(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
-        """Put the old run's stages in place, oldest first; no step is taken.
+        """Load the old run's stages, oldest first, without training.
 
         Raises:
             ConfigError: the folder is not that run's.

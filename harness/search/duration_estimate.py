@@ -1,4 +1,4 @@
-"""How long a trial takes, from what was run before: said before the first one begins."""
+"""How long a trial takes, estimated from earlier runs before the first trial starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Seconds of a trial, and what they are known by."""
+    """Seconds of a trial, and the basis of the estimate."""
 
     seconds: float
     source: str
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
-    """By earlier runs, else roughly by the model's size; None where neither can be had. `task` is what
+    """From earlier runs, else roughly from the model's size; None if neither is possible. `task` is what
     trials run on, None where they are no runs."""
     known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
     if known is not None:

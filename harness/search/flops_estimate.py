@@ -1,4 +1,4 @@
-"""How long a trial would take where nothing like it was run: its multiplications, at this machine's own speed.
+"""How long a trial takes if nothing similar was run before: its operations at this machine's measured speed.
 
 A token costs two operations for each parameter on the way forward, as many on the way back, and as many again for
 the parameters that move (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is that of a matrix product
@@ -20,9 +20,9 @@ from harness.core.sequences import common_prefix_length
 from harness.search.study_config import StudyConfig
 
 CHARACTERS = 4.0
-"""Of a token, in English text and a vocabulary of usual size."""
+"""Characters per token in English text, for a vocabulary of common size."""
 SHARE = 0.5
-"""Of the speed of bare matrix products, what a network of them reaches."""
+"""Share of the speed of bare matrix products that a network reaches."""
 SAMPLE = 32
 """Examples whose lengths are looked at."""
 MOST_ROWS = 256.0
@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 
 
 def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
-    """Seconds of a trial of the defaults; None where the model is asked over a wire, or trains by
-    something else than its training examples' answers."""
+    """Seconds of a trial with the defaults; None if the model is behind an API, or if it is not trained on
+    its training examples' answers."""
     try:
         return _seconds(plan, task)
     except Exception as error:  # whatever a model or a program does not allow, a search begins without
@@ -45,7 +45,7 @@ def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Lengths:
-    """Mean tokens of an example: those that all prompts begin with, its own, and its answer."""
+    """Mean tokens of an example: the prefix shared by all prompts, its own, and its answer."""
 
     shared: float
     own: float

@@ -1,4 +1,4 @@
-"""What a trial is judged by, and what it must not exceed: read off a finished run's record."""
+"""Objectives and constraints of a trial, read from a finished run's record."""
 
 from __future__ import annotations
 
@@ -85,8 +85,7 @@ def with_loss(score: float, loss: float | None) -> float:
 
 
 def told(names: Sequence[str], values: Sequence[float], record: Record) -> list[float]:
-    """What the sampler hears of a trial's `values`: a score that is the only objective is made
-    `with_loss`."""
+    """The values reported to the sampler: a score that is the only objective becomes `with_loss`."""
     if tuple(names) != ("score",):
         return list(values)
     return [with_loss(values[0], (record.get("train") or {}).get("best_dev_loss"))]

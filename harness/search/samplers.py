@@ -1,4 +1,4 @@
-"""A space in Optuna's words, its sampler and its pruner."""
+"""A space as Optuna distributions, its sampler and its pruner."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
 
 
 def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
-    """A configuration that no trial has had; None when 2,000 draws found none."""
+    """A configuration that no trial has used; None if 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
         if mark(space.complete(params)) not in tried:
             return params
@@ -83,5 +83,5 @@ def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
 
 
 def mark(values: Mapping[str, Any]) -> str:
-    """What tells two configurations apart; `values` are complete."""
+    """The identity of a configuration; `values` must be complete."""
     return digest(dict(values))

@@ -1,4 +1,4 @@
-"""The space of a search: the knobs that a recipe's kinds declare, and what a user changes of them.
+"""The search space: the knobs that a recipe's kinds declare, and the user's changes to them.
 
 A dimension is named `slot.field` (`weights.learning_rate`, `program.k`, `program.retriever.k1`); with
 several stages of training, `weights.0.learning_rate`.
@@ -20,7 +20,7 @@ from harness.core.recipes import Recipe
 from harness.runner.experiment import value_of
 
 TRIES = 200
-"""Random points that are tried before a space is said to hold none that a recipe can have."""
+"""Random points to try before a space counts as unsatisfiable."""
 HELP = (
     "e.g. weights.learning_rate=1e-5..1e-3:log, weights.lora_r=4,8,16 or weights.lora_alpha=2*weights.lora_r"
 )
@@ -65,14 +65,14 @@ class Dimension:
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What varies, and the recipe that it varies."""
+    """A recipe and the dimensions to vary."""
 
     recipe: Recipe
     dimensions: tuple[Dimension, ...]
 
     @property
     def free(self) -> tuple[Dimension, ...]:
-        """What a search chooses; knobs that another one's condition names come first."""
+        """The dimensions a search chooses; those that others depend on come first."""
         free = [dimension for dimension in self.dimensions if dimension.free]
         return tuple(sorted(free, key=lambda dimension: dimension.active_if is not None))
 
@@ -134,7 +134,7 @@ class Space:
             node[field] = value
         recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
         if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in recipe.weights):
-            raise ConfigError("packing and neftune_noise_alpha do not go together")
+            raise ConfigError("packing and neftune_noise_alpha cannot be combined")
         return recipe
 
 
@@ -244,7 +244,7 @@ def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dim
 
 
 def _value(text: str, default: Any) -> Any:
-    """A knob of fractions gets fractions: 3 and 3.0 would be two configurations."""
+    """A knob with fractional values gets floats: 3 and 3.0 would be two configurations."""
     if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
         return float(text)
     return value_of(text)
@@ -254,11 +254,11 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"--space {name}: {text!r} is no number", remedy=HELP) from None
+        raise ConfigError(f"--space {name}: {text!r} is not a number", remedy=HELP) from None
 
 
 def _check_satisfiable(made: Space) -> None:
-    """Refuse a space in which nothing can be built; the first refusal says why."""
+    """Reject a space in which no recipe can be built, with the first reason."""
     first: ConfigError | None = None
     for params in random_points(made, TRIES):
         try:

@@ -1,4 +1,4 @@
-"""Where a study is kept, and which of its trials a dead worker has left behind.
+"""A study's storage, and the trials that dead workers left behind.
 
 Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial says
 who works on it (host, process) and when it was last alive, as attributes that any storage keeps.
@@ -123,7 +123,7 @@ def alive(trial: optuna.Trial) -> Iterator[None]:
 
 
 def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
-    """Fail the trials whose worker is dead, and queue each again; the failed.
+    """Fail the trials whose worker is dead, queue each one again, and return them.
 
     Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
     """
@@ -161,7 +161,7 @@ def _started(pid: int) -> str | None:
 
 
 def is_dead(trial: FrozenTrial) -> bool:
-    """Whether nobody works on a running trial any more."""
+    """Whether the worker of a running trial is dead."""
     worker = trial.user_attrs.get("worker")
     if worker is None:
         begun = trial.datetime_start

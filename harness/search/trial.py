@@ -1,4 +1,4 @@
-"""One trial: a run on dev that is watched, and stopped where the pruner sees no hope."""
+"""One trial: a run on dev, stopped early if the pruner decides so."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class RunTrial:
 
     def __post_init__(self) -> None:
         if "test" in self.task.splits:
-            raise ValueError("a search is handed a task without its test split")
+            raise ValueError("a search needs a task without its test split")
 
     def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
         cell = self.plan.cell(self.task, recipe)
@@ -83,7 +83,7 @@ class RunTrial:
 
 
 def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[str, Any]:
-    """What a training that did not finish had cost."""
+    """The cost of unfinished training."""
     scores = [x["dev_score"] for x in lines if x["dev_score"] is not None and x.get("dev_part") is None]
     losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
     return {

@@ -1,4 +1,4 @@
-"""What a study has had so far: budget, configurations, and who tries them.
+"""A study's accounting: spent budget, configurations, and their workers.
 
 Finished trials never change, so each is looked at once: a trial late in a long search costs what the first did.
 """

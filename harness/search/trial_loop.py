@@ -1,4 +1,4 @@
-"""The loop of a worker: ask Optuna, run, tell, until the budget is spent. Any number work on one study."""
+"""A worker's loop: ask Optuna, run, tell, until the budget is spent. Any number of workers share a study."""
 
 from __future__ import annotations
 
@@ -189,7 +189,7 @@ class Loop:
         return self.ledger.first(wanted, before=trial.number)
 
     def _tell_again(self, trial: optuna.Trial, first: FrozenTrial) -> None:
-        """A duplicate is told what the first said; while that one still runs, or failed, nothing."""
+        """A duplicate gets the first trial's values, or none if that one is still running or failed."""
         from optuna.trial import TrialState
 
         trial.set_user_attr("duplicate_of", first.number)
@@ -204,7 +204,7 @@ class Loop:
         self._write(frozen)
 
     def _tell(self, trial: optuna.Trial, exact: Sequence[float], reported: Sequence[float]) -> FrozenTrial:
-        """`exact` is kept beside what the sampler hears, where they differ."""
+        """Store `exact` next to the values reported to the sampler if they differ."""
         if list(exact) != list(reported):
             trial.set_user_attr(trials.EXACT, list(exact))
         return self.study.tell(trial, reported)

@@ -47,7 +47,7 @@ class Batch:
 
 
 def step_count(rows: int, step_size: int, epochs: float) -> int:
-    """Optimiser steps of a training run; at least one."""
+    """Optimizer steps of a training run; at least one."""
     return max(1, math.ceil(math.ceil(rows / step_size) * epochs))
 
 

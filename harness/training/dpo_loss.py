@@ -1,7 +1,7 @@
 """Preference pairs and their loss: how much more likely than the reference finds the better answer.
 
 Rafailov et al. 2023, https://arxiv.org/abs/2305.18290; ipo: Azar et al. 2023,
-https://arxiv.org/abs/2310.12036, normalised by length as its authors advise; hinge: Zhao et al.
+https://arxiv.org/abs/2310.12036, normalized by length as its authors advise; hinge: Zhao et al.
 2023, https://arxiv.org/abs/2305.10425.
 """
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Average:
-    """Exponential moving average of an optimiser's float32 weights; a `decay` of 0 keeps none.
+    """Exponential moving average of an optimizer's float32 weights; a `decay` of 0 keeps none.
 
     Early on the average decays faster, by (1 + t) / (10 + t) after t updates, so that a short run does not
     end with its initial weights.

@@ -70,7 +70,7 @@ class ShardedModel(LocalModel):
         self._root = _divide(self.network, mesh)
         self._empty()
         self.notes = (
-            f"weights, gradients and optimiser states are divided over {group.size} processes;"
+            f"weights, gradients and optimizer states are divided over {group.size} processes;"
             " each row is computed whole",
         )
 

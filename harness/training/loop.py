@@ -69,8 +69,8 @@ def fit(
         )
     if settings.packing and settings.neftune_noise_alpha:
         raise ConfigError(
-            "packing and neftune_noise_alpha do not go together: the noise is scaled by a row's length",
-            remedy="leave one of them out",
+            "packing and neftune_noise_alpha cannot be combined: the noise is scaled by a row's length",
+            remedy="omit one of them",
         )
     return _Loop(model, rows, dev_rows, settings, context, loss).run()
 

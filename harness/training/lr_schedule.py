@@ -13,7 +13,7 @@ DECAY = 0.2
 
 
 def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
-    """The learning rate of optimiser step `step` (from 0) of `total`.
+    """The learning rate of optimizer step `step` (from 0) of `total`.
 
     Warm-up reaches the peak at its last step and does not begin with a step of rate 0. After it:
     `linear` and `cosine` fall to just above 0 at the last step; `cosine_with_min_lr` to a tenth of

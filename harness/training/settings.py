@@ -48,7 +48,7 @@ class TrainingSettings:
     gradient_accumulation_steps: PositiveInt = knob(
         1,
         choices=(1, 2, 4),
-        doc="batches in one optimiser step; small steps suit LoRA (Schulman et al. 2025)",
+        doc="batches in one optimizer step; small steps suit LoRA (Schulman et al. 2025)",
     )
     max_length: PositiveInt = knob(2048, doc="longer training examples are dropped and reported, never cut")
     warmup_steps: NonNegativeFloat = knob(
@@ -91,11 +91,11 @@ class TrainingSettings:
     sharding: Literal["none", "full"] = knob(
         "none",
         in_key=False,
-        doc="full: weights, gradients and optimiser states divided over the processes that train together "
+        doc="full: weights, gradients and optimizer states divided over the processes that train together "
         "(FSDP2: Zhao et al. 2023); nothing changes where there is one",
     )
     save_steps: NonNegativeInt = knob(
-        100, in_key=False, doc="optimiser steps between checkpoints to resume from; 0: none"
+        100, in_key=False, doc="optimizer steps between checkpoints to resume from; 0: none"
     )
     early_stopping_patience: NonNegativeInt = knob(
         0, doc="evaluations without a better one before stopping; 0: never"

@@ -17,11 +17,11 @@ from harness.results.remote import mirror
 
 @dataclass(frozen=True, kw_only=True)
 class Merge(Base):
-    """What several runs learned, in one network and without training.
+    """Several runs' weights merged into one network, without training.
 
-    `linear`, `slerp`, `ties`, `dare_linear` and `dare_ties` work on weights, `cat` on LoRA adapters
-    (it adds their deltas up). TIES and DARE of runs that trained one LoRA each combine the adapters,
-    as peft does; of other runs, their differences from the base.
+    `linear`, `slerp`, `ties`, `dare_linear` and `dare_ties` work on weights, `cat` on LoRA adapters (it sums
+    their deltas). TIES and DARE of runs that trained one LoRA each combine the adapters, as peft does; of
+    other runs, their differences from the base.
     """
 
     paper: ClassVar[str] = (
@@ -53,7 +53,7 @@ class Merge(Base):
     def load(self, spec: str) -> LanguageModel:
         """
         Raises:
-            ConfigError: no run, a run of another model, or one whose training is no change of weights.
+            ConfigError: no run, a run of another model, or one that trained something other than weights.
         """
         import torch
 
@@ -124,7 +124,7 @@ class Merge(Base):
                 trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(index))
             adapters.fold(trained.network)
             if trained.chat.lead or hasattr(trained.network, "learnt_prefix"):
-                raise ConfigError(f"run {Path(run).name} learned a prompt, which is no weight")
+                raise ConfigError(f"run {Path(run).name} learned a prompt, which cannot be merged")
             learned.append(merging.tensors(trained.network))
         with seeded(self.seed):
             merged = merging.merge(start, learned, self._shares(), self.method, self.density)

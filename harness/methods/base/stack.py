@@ -1,4 +1,4 @@
-"""The base made deeper: some of its blocks stand in it twice."""
+"""A deeper base: some of its blocks occur twice."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class Stack(Base):
         for first, end in spans:
             if not 0 <= first < end <= count:
                 raise ConfigError(
-                    f"base stack: [{first}, {end}) is no span of the model's {count} blocks",
+                    f"base stack: [{first}, {end}) is not a span of the model's {count} blocks",
                     remedy=f"spans within [0, {count}]",
                 )
         return [index for first, end in spans for index in range(first, end)]

@@ -1,4 +1,4 @@
-"""Generated examples: asked for once, kept with where they came from, and used again.
+"""Generated examples: generated once, stored with their provenance, and reused.
 
 A set is two files in the cache folder: the examples (JSONL) and, written last, their provenance
 (JSON): who made them from what, what was asked, kept and thrown away and why, and the cost.
@@ -21,7 +21,7 @@ from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Message, Request
 
 VERSION = 1
-"""Part of every set's key: raised when the same request would be read in another way."""
+"""Part of every set's key: raised when answers to the same requests are parsed differently."""
 
 
 @dataclass(kw_only=True)
@@ -50,7 +50,7 @@ def remembered(
     *,
     teacher: str = "",
 ) -> tuple[Example, ...]:
-    """The set that `kind` describes: read from the cache, or made now and kept.
+    """The set that `kind` describes, read from the cache or generated now.
 
     Args:
         teacher: spec of the model that writes; empty where none does.
@@ -102,7 +102,7 @@ def _example(row: dict[str, Any]) -> Example:
 
 
 def identity(spec: str) -> str:
-    """What identifies a model that writes: its files, or the address of a server; empty for none."""
+    """The teacher's identity: its files' fingerprint or its server's address; empty for none."""
     if not spec or spec.startswith("openai:") or spec.partition(":")[0] == "fake":
         return spec
     from harness.models.fingerprint import fingerprint
@@ -123,7 +123,7 @@ def program(spec: Any) -> Program:
 def requests(
     task: Task, program: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
 ) -> list[Request]:
-    """What a teacher is asked about each source, greedily."""
+    """The teacher's request for each source, decoded greedily."""
     prompter = program.prepare(task, pool, seed)
     constraint = task.format.constraint() if program.constrain else None
     return [
@@ -158,7 +158,7 @@ def value(task: Task, answer: Completion, tally: Tally) -> Any:
 
 
 def teachable(task: Task, target: Any) -> bool:
-    """Whether a target can be said in the task's format."""
+    """Whether a target can be written in the task's format."""
     try:
         rendered = task.format.render(target)
         json.dumps(target)

@@ -1,4 +1,4 @@
-"""More examples from the labelled ones: fields exchanged, and questions put in other words."""
+"""More examples from the labeled ones: substituted fields and paraphrased questions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Augment(Data):
         model = (self.model or context.model) if self.paraphrases else ""
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
-            tally.counts["labelled"] = len(pool)
+            tally.counts["labeled"] = len(pool)
             yield from pool
             yield from self._substituted(task, pool, seed, tally)
             if self.paraphrases:

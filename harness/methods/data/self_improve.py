@@ -1,4 +1,4 @@
-"""The model answers its own train questions; what the scorer accepts is learned."""
+"""The model answers the train questions; answers that the scorer accepts become training data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SelfImprove(Data):
     `accept` of the primary score are kept, each once.
 
     `model` empty is the model itself. For another round, name an exported model as `model`. The
-    first answer kept of an example has its id, the others have `~2`, `~3` … behind it.
+    first answer kept of an example has its id, the others append `~2`, `~3` …
     """
 
     paper: ClassVar[str] = (

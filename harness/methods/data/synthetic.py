@@ -1,4 +1,4 @@
-"""Questions that a model asks of the corpus, with the answers it finds there."""
+"""Questions and answers that a model generates from the corpus."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _PAIR = {
 class Synthetic(Data):
     """For each document of the corpus (`limit`: a random choice of them), questions with answers.
 
-    The model sees the document and a few train questions as examples of style, and answers with
-    JSON. Kept is what names an answer that stands in the document word for word and that the task's
-    format accepts. For tasks whose input is one text.
+    The model sees the document and a few train questions as examples of style, and answers with JSON. A pair
+    is kept if its answer occurs verbatim in the document and fits the task's format. For tasks whose input
+    is one text.
     """
 
     paper: ClassVar[str] = (

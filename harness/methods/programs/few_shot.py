@@ -22,8 +22,8 @@ Choose = Callable[[Example], Sequence[Example]]
 class FewShot(Program):
     """Shows `k` train examples. `nearest` picks them per question by BM25, the closest last.
 
-    An example is never a shot of its own question, nor is one with the same input: in training
-    it would give the answer away.
+    An example is never a shot for its own question, nor for one with the same input: in training it would
+    give the answer away.
     """
 
     paper = "Brown et al. 2020, Language Models are Few-Shot Learners; nearest: Liu et al. 2022, KATE"

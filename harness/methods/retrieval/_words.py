@@ -14,7 +14,7 @@ _STOP = (
     "what when where which who whom whose why will with would you your"
 )
 STOP_WORDS = frozenset(_STOP.split())
-"""English words that say how a question is put and not what it is about."""
+"""English function words, which say little about a question's topic."""
 
 
 def words(text: str, *, keep_stop_words: bool = True) -> list[str]:

@@ -18,12 +18,12 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Supervised):
-    """For tasks whose format is `choice`. The head moves, and the last blocks with it.
+    """For tasks whose format is `choice`. The head is trained together with the last blocks.
 
-    On a decoder it reads the last token's hidden state; on an encoder it is the last layer of
-    transformers' own classification network, whose pooler moves too. The model no longer writes: it
-    gives one of the labels, so no answer is ever invalid. Adapters of earlier stages are folded into
-    the weights first.
+    On a decoder it reads the last token's hidden state; on an encoder it is the last layer of transformers'
+    own classification network, whose pooler is trained too. The model no longer generates text: it returns
+    one of the labels, so no answer is ever invalid. Adapters of earlier stages are merged into the weights
+    first.
     """
 
     paper: ClassVar[str] = (

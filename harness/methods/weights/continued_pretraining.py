@@ -1,4 +1,4 @@
-"""Pretraining goes on over the task's corpus: finetuning as a way to put facts into a model."""
+"""Continued pretraining on the task's corpus, to put facts into a model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ContinuedPretraining(Full):
-    """Next-token loss on every token of the task's corpus; every weight moves.
+    """Next-token loss on every token of the task's corpus; every weight is trained.
 
     A document longer than `max_length` is learned in windows, so nothing is dropped. Training examples are
-    not read: follow with another stage (`[continued_pretraining, lora]`) to learn how to answer.
+    not used: add another stage (`[continued_pretraining, lora]`) to learn how to answer.
     """
 
     paper: ClassVar[str] = "Gururangan et al. 2020, Don't stop pretraining, https://arxiv.org/abs/2004.10964"

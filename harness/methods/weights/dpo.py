@@ -19,12 +19,12 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Dpo(lora_settings.LowRank, Supervised):
-    """Direct preference optimisation of a LoRA adapter; the reference is the model before this stage.
+    """Direct preference optimization of a LoRA adapter; the reference is the model before this stage.
 
-    Pairs are the task's own where its rows have a rejected answer (`chosen`/`rejected`, or
-    `meta.rejected`). For the other training examples `samples` answers are drawn from the model before this
-    stage, and the worst of those that the task's primary scorer does not give full marks is
-    rejected in favour of the target. A training example that the model answers right every time makes no pair.
+    Pairs are the task's own where its rows have a rejected answer (`chosen`/`rejected`, or `meta.rejected`).
+    For the other training examples `samples` answers are drawn from the model before this stage, and the
+    worst of those that the task's primary scorer does not give full marks is rejected in favor of the
+    target. A training example that the model always answers correctly makes no pair.
     """
 
     paper: ClassVar[str] = "Rafailov et al. 2023, DPO, https://arxiv.org/abs/2305.18290"
@@ -49,7 +49,7 @@ class Dpo(lora_settings.LowRank, Supervised):
         low=0.0,
         high=0.3,
         active_if=("loss_type", "sigmoid"),
-        doc="share of pairs that may be labelled the wrong way round (sigmoid)",
+        doc="share of pairs that may be labeled the wrong way round (sigmoid)",
     )
     prompt_loss_weight: NonNegativeFloat = knob(0.0, doc="only 0: preferences have no loss on prompts")
     samples: PositiveInt = knob(4, doc="answers drawn for each training example that has no rejected one")

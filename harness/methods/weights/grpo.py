@@ -19,12 +19,11 @@ from harness.training import lora_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Grpo(lora_settings.LowRank, Weights):
-    """Group-relative policy optimisation of a LoRA adapter, with trl.
+    """Group-relative policy optimization of a LoRA adapter, with trl.
 
-    The reward is the primary scorer's value of the answer after extraction, and 0 for an answer
-    that is not in the task's format. Nothing is learned from a prompt whose answers all get the
-    same, so it follows a supervised stage (`[lora, grpo]`) unless the base is right now and then.
-    The last weights are kept.
+    The reward is the primary scorer's value of the answer after extraction, and 0 for an answer that is not
+    in the task's format. Prompts whose answers all get the same reward teach nothing, so run it after a
+    supervised stage (`[lora, grpo]`) unless the base is right occasionally. The last weights are kept.
     """
 
     paper: ClassVar[str] = "Shao et al. 2024, DeepSeekMath, https://arxiv.org/abs/2402.03300"
@@ -37,7 +36,7 @@ class Grpo(lora_settings.LowRank, Weights):
     num_generations: Annotated[int, Field(ge=2)] = knob(
         4, choices=(4, 8, 16), doc="answers drawn for a prompt; 64 in the paper"
     )
-    prompts_per_step: PositiveInt = knob(8, choices=(2, 4, 8, 16), doc="prompts in one optimiser step")
+    prompts_per_step: PositiveInt = knob(8, choices=(2, 4, 8, 16), doc="prompts in one optimizer step")
     temperature: PositiveFloat = knob(1.0, low=0.5, high=1.5, doc="of the draws")
     epsilon: PositiveFloat = knob(0.2, choices=(0.1, 0.2, 0.3), doc="how far one step may move a probability")
     loss_type: Literal["grpo", "dr_grpo", "dapo"] = knob(

@@ -1,4 +1,4 @@
-"""A learned prompt: a few embeddings in front of every prompt, and nothing else moves."""
+"""Prompt tuning: a few learned embeddings before every prompt, and nothing else."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.training.supervised import Supervised, seeded
 
 @dataclass(frozen=True, kw_only=True)
 class PromptTuning(Supervised):
-    """Prompt tuning. The learned tokens count as prompt tokens: they cost what others cost."""
+    """Prompt tuning. The learned tokens count and cost as prompt tokens."""
 
     paper: ClassVar[str] = "Lester, Al-Rfou and Constant 2021, https://arxiv.org/abs/2104.08691"
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
@@ -44,7 +44,7 @@ class PromptTuning(Supervised):
         return super().train(soft_prompt.attach(model, prompt), examples, context)
 
     def prepare(self, model: LanguageModel) -> None:
-        """The learned prompt is in its place already: training examples begin with it."""
+        """A no-op: the chat already puts the learned prompt before every example."""
 
     def outline(self, model: LanguageModel) -> int:
         return self.num_virtual_tokens * int(model.network.config.get_text_config().hidden_size)

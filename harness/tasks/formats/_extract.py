@@ -1,4 +1,4 @@
-"""Finding an answer inside chatter. Nothing is repaired: a part of the text is chosen as it stands."""
+"""Finds an answer inside surrounding text. Nothing is repaired: a part of the text is returned unchanged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a parsed answer may be made of: JSON values that can be written down again."""
+"""Checks that a parsed answer consists of JSON values that can be serialized again."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ MAX_DEPTH = 64
 
 
 def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
-    """Why `value` is no plain JSON value, with the path of the offending part; None when it is one.
+    """Why `value` is not a plain JSON value, with the path of the offending part; None if it is one.
 
-    NaN, infinities and lone surrogates have no place in UTF-8 JSON, and would stop a run when its
-    answers are written.
+    NaN, infinities and lone surrogates cannot be written as UTF-8 JSON, so they would stop a run when its
+    answers are saved.
     """
     if depth > MAX_DEPTH:
         return Invalid(f"nested more than {MAX_DEPTH} deep", path)
@@ -40,4 +40,4 @@ def _leaf(value: Any, path: str) -> Invalid | None:
         return Invalid("half a character (a lone surrogate)", path)
     if value is None or isinstance(value, str | bool | int | float):
         return None
-    return Invalid(f"a {type(value).__name__} is no JSON value", path)
+    return Invalid(f"a {type(value).__name__} is not a JSON value", path)

@@ -28,7 +28,7 @@ class Choice(Format):
         return Invalid(f"'{text.strip()[:60]}' is none of the {len(self.choices)} choices")
 
     def extract(self, text: str) -> str | None:
-        """The one choice that stands in the text as whole words; longer ones hide shorter ones."""
+        """The only choice that occurs in the text as whole words; longer ones hide shorter ones."""
         matches: set[str] = set()
         rest = text
         for choice in sorted(self.choices, key=len, reverse=True):

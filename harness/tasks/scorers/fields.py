@@ -16,7 +16,7 @@ from harness.core.values import Example
 class Fields(Scorer):
     """F1 over (path, value) pairs of the leaves: a missing, wrong or invented field each costs.
 
-    Texts are compared without regard to case and outer white space.
+    Texts are compared without regard to case and outer whitespace.
     """
 
     paper = "Chinchor & Sundheim 1993, MUC-5 Evaluation Metrics (slot F1)"
