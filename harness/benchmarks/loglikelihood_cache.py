@@ -33,14 +33,14 @@ class RememberingEngine:
         return self.inner.count(request)
 
     def loglikelihoods(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Answer]:
-        known = self._load()
+        cached = self._load()
         keys = [_key(*pair) for pair in pairs]
-        wanted = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+        wanted = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in cached}
         if wanted:
             computed = dict(zip(wanted, self.inner.loglikelihoods(list(wanted.values())), strict=True))
-            known.update(computed)
+            cached.update(computed)
             self._write(computed)
-        return [known[key] for key in keys]
+        return [cached[key] for key in keys]
 
     def _load(self) -> dict[str, Answer]:
         if self._known is None:

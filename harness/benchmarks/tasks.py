@@ -97,8 +97,8 @@ def _refuse_unknown(name: str) -> None:
     texts = [path.read_bytes() for path in _shipped()]
     if not any(name.encode() in text for text in texts):
         line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
-        known = {match.decode() for text in texts for match in line.findall(text)}
-        raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(known)))
+        names_in_files = {match.decode() for text in texts for match in line.findall(text)}
+        raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(names_in_files)))
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:

@@ -42,12 +42,12 @@ class CachedEngine:
         return getattr(self.inner, "batch_size", None)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        known = self._load()
+        cached = self._load()
         keys = [_key(request) for request in requests]
         left = []
         for position, key in enumerate(keys):
-            if key is not None and key in known:
-                yield position, known[key]
+            if key is not None and key in cached:
+                yield position, cached[key]
             else:
                 left.append(position)
         for index, completion in self.inner.generate([requests[position] for position in left]):

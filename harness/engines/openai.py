@@ -181,10 +181,10 @@ def _limits(text: str) -> Limits:
         ConfigError: an unknown limit (names the nearest), or a value out of range.
     """
     settings = dict(part.partition("=")[::2] for part in text.split(",") if part)
-    known = [field.name for field in fields(Limits)]
+    names = [field.name for field in fields(Limits)]
     for name in settings:
-        if name not in known:
-            raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, known))
+        if name not in names:
+            raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, names))
     try:
         return TypeAdapter(Limits).validate_python(settings)
     except ValidationError as error:

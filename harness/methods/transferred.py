@@ -13,14 +13,8 @@ from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
-from harness.core.protocols import (
-    ArchitectureName,
-    LanguageModel,
-    TrainingContext,
-    TrainingExample,
-    TrainingResult,
-    Weights,
-)
+from harness.core.protocols import ArchitectureName, LanguageModel, TrainingContext, TrainingResult, Weights
+from harness.core.values import TrainingExample
 from harness.results.remote import mirror
 
 

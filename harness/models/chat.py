@@ -52,8 +52,8 @@ class TemplateChat:
         self._prefix = [] if own is not None else _special_prefix(tokenizer)
         self.bos_id = self._bos()
         self._end, end_id = self._end_of_turn(frozenset(eos_ids))
-        known = {*eos_ids, end_id, tokenizer.eos_token_id}
-        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+        candidates = {*eos_ids, end_id, tokenizer.eos_token_id}
+        self.eos_ids: frozenset[int] = frozenset(i for i in candidates if i is not None)
 
     @cached_property
     def vocabulary(self) -> str:

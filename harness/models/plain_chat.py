@@ -29,8 +29,8 @@ class PlainChat:
 
     def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
         self.tokenizer, self.longest = tokenizer, longest
-        known = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
-        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+        candidates = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
+        self.eos_ids: frozenset[int] = frozenset(i for i in candidates if i is not None)
         if not self.eos_ids:
             raise ConfigError(
                 "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"

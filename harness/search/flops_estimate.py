@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.protocols import Example, Prompter, Task
+from harness.core.protocols import Prompter, Task
 from harness.core.sequences import common_prefix_length
+from harness.core.values import Example
 from harness.search.study_config import StudyConfig
 
 CHARACTERS = 4.0
@@ -90,11 +91,11 @@ def _answers(forward: float, of: _Lengths, count: int, speed: _Speed) -> float:
 
 
 def _lengths(task: Task, prompter: Prompter, examples: Sequence[Example]) -> _Lengths:
-    some = examples[:SAMPLE]
-    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in some]
+    sample = examples[:SAMPLE]
+    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in sample]
     # What the first and the last in sorted order share, all of them share.
     shared = common_prefix_length(min(prompts), max(prompts)) if len(prompts) > 1 else 0
-    answers = [len(task.format.render(example.target)) for example in some]
+    answers = [len(task.format.render(example.target)) for example in sample]
     mean = sum(map(len, prompts)) / len(prompts)
     return _Lengths(
         shared=shared / CHARACTERS,

@@ -74,8 +74,10 @@ def _patience(url: str) -> dict[str, int]:
 
     address = make_url(url)
     driver = address.get_dialect().driver
-    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in address.query
-    return {"connect_timeout": PATIENCE} if known else {}
+    supports_timeout = (
+        driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in address.query
+    )
+    return {"connect_timeout": PATIENCE} if supports_timeout else {}
 
 
 def reason(error: BaseException) -> str:

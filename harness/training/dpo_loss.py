@@ -77,10 +77,10 @@ def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
     """Whether this network can compute the shared prefix of several rows once."""
     if not pairs:
         return False
-    few = [pairs[0].chosen, pairs[0].rejected]
+    rows = [pairs[0].chosen, pairs[0].rejected]
     device = next(network.parameters()).device
     network.eval()
-    return check_network(network, collate(few, device, True), collate(few, device, False))
+    return check_network(network, collate(rows, device, True), collate(rows, device, False))
 
 
 def reference(network: Any, pairs: Sequence[Pair], size: int, share: bool) -> dict[str, tuple[float, float]]:

@@ -27,7 +27,7 @@ class PooledHead(Head):
         return scores
 
     def moving(self, network: Any) -> Iterator[nn.Parameter]:
-        return blocks.behind_blocks(network)
+        return blocks.parameters_after_blocks(network)
 
 
 def attach(network: Any, labels: Sequence[str]) -> None:

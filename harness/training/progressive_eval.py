@@ -65,5 +65,5 @@ def size(rung: int, first: int, most: int) -> int:
 
 def mean(values: Sequence[float | None]) -> float:
     """Mean of the values that the scorer could compute; 0 if there is none."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
+    valid = [value for value in values if value is not None]
+    return sum(valid) / len(valid) if valid else 0.0

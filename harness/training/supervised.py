@@ -15,7 +15,7 @@ from harness.models.random_state import seeded
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from harness.training.loop import Loss
+    from harness.training.gradient_accumulation import Loss
     from harness.training.tokenized import TokenizedExample
 
 

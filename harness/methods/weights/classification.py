@@ -53,14 +53,14 @@ class Classification(Supervised):
 
         require(model.spec, model.network, self)
         form = context.task.format
-        known = classification.labels_of(form)
+        labels = classification.labels_of(form)
         if self.prompt_loss_weight:
             raise ConfigError("a classifier has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         longest = min(self.max_length, model.context)
-        rows = [classification.to_row(example, model.chat, form, known) for example in examples]
-        dev = [classification.to_row(x, model.chat, form, known) for x in context.dev[: self.dev_examples]]
+        rows = [classification.to_row(example, model.chat, form, labels) for example in examples]
+        dev = [classification.to_row(x, model.chat, form, labels) for x in context.dev[: self.dev_examples]]
         kept = [row for row in rows if len(row) - 1 <= longest]
-        classification.attach(model.network, known)
+        classification.attach(model.network, labels)
         fitting = [row for row in dev if len(row) - 1 <= longest]
         result = self.learn(model, kept, fitting, context, classification.label_loss)
         return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))

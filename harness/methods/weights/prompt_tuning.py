@@ -12,7 +12,8 @@ from pydantic import PositiveFloat, PositiveInt
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
-from harness.training.supervised import Supervised, seeded
+from harness.models.random_state import seeded
+from harness.training.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)

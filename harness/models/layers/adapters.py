@@ -29,8 +29,8 @@ def attach(network: Any, config: Any) -> str:
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
     _fold_other_methods(network, config.peft_type)
-    known = names(network)
-    name = f"stage{len(known)}" if known else "default"
+    existing = names(network)
+    name = f"stage{len(existing)}" if existing else "default"
     try:
         with warnings.catch_warnings():
             # A second adapter beside the first is what stages are.
@@ -38,7 +38,7 @@ def attach(network: Any, config: Any) -> str:
             network.add_adapter(config, name)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"peft cannot adapt this model: {error}") from None
-    network.set_adapter([*known, name])
+    network.set_adapter([*existing, name])
     cast_adapter_dtype(network, name)
     for parameter, tensor in network.named_parameters():
         tensor.requires_grad_(f".{name}." in parameter or parameter.endswith(f".{name}"))

@@ -39,7 +39,7 @@ def blocks(network: Any) -> Any:
     raise ConfigError(f"{type(network).__name__} does not keep its {count} blocks in one list")
 
 
-def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+def final_norms(network: Any) -> Iterator[torch.nn.Parameter]:
     """Parameters of the network's body after its blocks: the final norm."""
     stack, reached = blocks(network), False
     for module in network.base_model.children():
@@ -57,7 +57,7 @@ def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
         yield parameter
 
 
-def behind_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+def parameters_after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
     """Every parameter registered after the network's blocks: norms, poolers and heads."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     indices = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
@@ -69,7 +69,7 @@ def thaw_last(network: Any, count: int) -> None:
     network.requires_grad_(False)
     for block in list(blocks(network))[-count:] if count else ():
         block.requires_grad_(True)
-    for parameter in after_blocks(network):
+    for parameter in final_norms(network):
         parameter.requires_grad_(True)
 
 

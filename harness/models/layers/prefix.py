@@ -93,13 +93,13 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
             input_ids=torch.tensor([ids], device=network.device), past_key_values=cache, use_cache=True
         )
     parts = [getattr(layer, name, None) for layer in cache.layers for name in ("keys", "values")]
-    known = [part[0].float() for part in parts if part is not None and part.shape[2] == len(ids)]
-    if len(known) != len(parts):
+    complete = [part[0].float() for part in parts if part is not None and part.shape[2] == len(ids)]
+    if len(complete) != len(parts):
         raise ConfigError(
             f"prefix_tuning needs layers that keep keys and values of {len(ids)} tokens",
             remedy="use prompt_tuning, or fewer virtual tokens",
         )
-    return torch.stack(known).permute(2, 0, 1, 3).flatten(1)
+    return torch.stack(complete).permute(2, 0, 1, 3).flatten(1)
 
 
 def _refuse_second(network: Any) -> None:
