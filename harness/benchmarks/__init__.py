@@ -1,1 +1,1 @@
-"""Public benchmarks (lm-eval tasks) through our own engine, and what a finetune forgot of them."""
+"""Public benchmarks (lm-eval tasks) through our own engine, and how much a finetune forgot."""

@@ -1,4 +1,4 @@
-"""One evaluation: tasks asked of a loaded model through our engine, in lm-eval's own words."""
+"""One evaluation: lm-eval's tasks, with lm-eval's prompts, answered by our engine."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ Progress = Callable[[str, int, int], None]
 
 
 def key_of(target: Target, name: str, settings: Settings) -> str:
-    """What decides the results of a task: equal keys need no second evaluation."""
-    asked = [settings.limit, settings.num_fewshot, settings.chat_template]
-    return digest([target.identity, tasks.identity(name), asked])
+    """The key of a task's results: equal keys need no second evaluation."""
+    options = [settings.limit, settings.num_fewshot, settings.chat_template]
+    return digest([target.identity, tasks.identity(name), options])
 
 
 def evaluate(
@@ -43,8 +43,8 @@ def evaluate(
 ) -> list[Row]:
     """Measure one task (or group of tasks), keep everything, and return its rows.
 
-    `answers` is the folder of remembered answers; None asks every time. `batch` bounds the rows
-    that generate at once.
+    `answers` is the folder of cached answers; None disables the cache. `batch` bounds the rows that generate
+    at once.
 
     Raises:
         ConfigError: an unknown task, data that cannot be read, or a model without a chat template
@@ -53,15 +53,15 @@ def evaluate(
     clock = time.monotonic()
     lm = language_model(target, model, answers=answers, batch=batch, progress=progress)
     if settings.chat_template and not lm.tokenizer.chat_template:
-        raise ConfigError(f"'{target.model}' has no chat template", remedy="leave --chat-template away")
+        raise ConfigError(f"'{target.model}' has no chat template", remedy="omit --chat-template")
     with _quiet():
         results = _run(lm, name, settings)
     samples = {task: [_as_file(row) for row in rows] for task, rows in results.pop("samples").items()}
     key = key_of(target, name, settings)
     about = _about(target, settings, lm) | {"total_evaluation_time_seconds": str(time.monotonic() - clock)}
     results = _plain(results | about | {"task_hashes": _hashes(samples)})
-    place = result_files.save(target.folder, key, tasks.label(name), results, samples)
-    rows = result_files.rows_of(results, _common(target, settings, key, place))
+    file = result_files.save(target.folder, key, tasks.label(name), results, samples)
+    rows = result_files.rows_of(results, _common(target, settings, key, file))
     if target.run is None:
         head = json.dumps(target.head(), indent=1, ensure_ascii=False)
         (target.folder / "model.json").write_text(head, encoding="utf-8")
@@ -112,20 +112,20 @@ def _run(lm: Any, name: str, settings: Settings) -> dict[str, Any]:
         if fixed is None or (settings.num_fewshot is not None and fixed != 0):
             task.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
         task.set_fewshot_seed(seed=SEED)
-    found = lm_evaluate(
+    output = lm_evaluate(
         lm=lm,
         task_dict=loaded,
         limit=settings.limit,
         apply_chat_template=settings.chat_template,
         fewshot_as_multiturn=settings.chat_template,
     )
-    return dict(found or {})
+    return dict(output or {})
 
 
-def _common(target: Target, settings: Settings, key: str, place: Path) -> Row:
+def _common(target: Target, settings: Settings, key: str, file: Path) -> Row:
     return {
         "key": key,
-        "folder": place.name,
+        "folder": file.name,
         "model": target.model,
         "fingerprint": target.fingerprint,
         "base": target.recipe.base.config(),
@@ -166,8 +166,8 @@ def _as_file(sample: Mapping[str, Any]) -> Row:
     from lm_eval.utils import sanitize_list
 
     arguments = {
-        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(asked)}
-        for i, asked in enumerate(sample["arguments"])
+        f"gen_args_{i}": {f"arg_{j}": part for j, part in enumerate(argument)}
+        for i, argument in enumerate(sample["arguments"])
     }
     return dict(
         _plain(
@@ -183,7 +183,7 @@ def _as_file(sample: Mapping[str, Any]) -> Row:
 
 
 def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
-    """By task, one hash of all documents, prompts and targets, as lm-eval makes it."""
+    """One hash per task of all documents, prompts and targets, computed as lm-eval does."""
     from lm_eval.utils import hash_string
 
     parts = ("doc_hash", "prompt_hash", "target_hash")
@@ -194,7 +194,7 @@ def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
 
 
 def _plain(value: Any) -> Any:
-    """JSON values only, by lm-eval's own rule for what JSON cannot say."""
+    """Plain JSON values, converted by lm-eval's own rule."""
     from lm_eval.utils import handle_non_serializable
 
     return json.loads(json.dumps(value, default=handle_non_serializable))
@@ -202,7 +202,7 @@ def _plain(value: Any) -> Any:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """No bars and no notes of libraries; what they print belongs on no stdout."""
+    """Silence progress bars and log messages of libraries, and keep their output off stdout."""
     from datasets.utils import logging as bars
 
     bars.disable_progress_bar()

@@ -1,8 +1,8 @@
-"""What training made a model forget: each document's score against that of the untuned base.
+"""How much training made a model forget: each document's score compared with the untuned base's.
 
-The difference is paired: both models answered the same documents, asked in the same way. Only
-results of one key apart from the weights are compared, so neither another number of shots nor
-another `--limit` can pass for forgetting.
+The difference is paired: both models answered the same documents with the same prompts. Only results whose
+keys are equal apart from the weights are compared, so a different number of shots or `--limit` cannot pass
+for forgetting.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
 
 @dataclass(frozen=True, kw_only=True)
 class Forgetting:
-    """`change` is run − base, turned round for metrics where lower is better: below 0 is forgotten.
+    """`change` is run − base, negated for metrics where lower is better: below 0 means forgotten.
 
     `low` and `high` are its 95 % interval; `p` is two-sided. `lost` and `gained` count documents
     that became worse and better. All in the metric's own unit.
@@ -78,7 +78,7 @@ class Overall:
 
 
 def of_run(results: Path, run: str) -> tuple[Forgetting, ...]:
-    """What a run forgot, from what was measured before; empty where run or base was not measured.
+    """What a run forgot, from earlier measurements; empty if the run or its base was not measured.
 
     Reads files only: no model is loaded.
 
@@ -102,14 +102,14 @@ def known(results: Path, run: str) -> tuple[Forgetting, ...]:
 
 
 def between(target: Target, base: Target) -> tuple[Forgetting, ...]:
-    """The change of every task and metric that both have been measured on in the same way."""
+    """The change on every task and metric on which both were measured in the same way."""
     return tuple(_pairs(target, base))
 
 
-def overall(found: Sequence[Forgetting]) -> Overall | None:
-    """The mean over tasks, in the metric that each task names first; None without any."""
+def overall(losses: Sequence[Forgetting]) -> Overall | None:
+    """The mean over tasks, in the first metric of each task; None if there are none."""
     first: dict[str, Forgetting] = {}
-    for item in found:
+    for item in losses:
         first.setdefault(item.task, item)
     if not first:
         return None

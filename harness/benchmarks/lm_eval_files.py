@@ -1,4 +1,5 @@
-"""lm-eval's own files in and out, so that earlier evaluations join the history and later tools read ours.
+"""Imports and exports lm-eval's files, so that earlier evaluations join the history and other tools read
+ours.
 
 results_<date>.json            what `lm_eval --output_path` writes
 samples_<task>_<date>.jsonl    what `--log_samples` adds beside it
@@ -23,23 +24,22 @@ from harness.results.run_files import read_rows
 
 
 def import_file(results: Path, file: Path, target: Target | None = None) -> list[Row]:
-    """Take the results and samples of an lm-eval run into a target's history; its new rows.
+    """Import the results and samples of an lm-eval run into a target's history and return the new rows.
+    Without a target they go to a folder of the model that lm-eval names. A file is imported only once. Samples
+    are expected next to the file.
 
-    Without a target they go to a folder of the model that lm-eval names. The same file is taken
-    once. Samples are looked for beside the file.
-
-    Raises:
-        ConfigError: not a results file of lm-eval.
+        Raises:
+            ConfigError: not a results file of lm-eval.
     """
-    found = _read(file)
-    folder, head = _place(results, found, target)
-    key = digest([found["results"], found.get("date"), found.get("n-samples")])
+    output = _read(file)
+    folder, head = _place(results, output, target)
+    key = digest([output["results"], output.get("date"), output.get("n-samples")])
     if result_files.known(folder, key):
         return []
-    if not result_files.rows_of(found, {}):
+    if not result_files.rows_of(output, {}):
         raise ConfigError("holds no metric", file=file, remedy="name a results_*.json of lm-eval 0.4")
-    place = result_files.save(folder, key, "lm-eval", found, dict(_samples(file, found)))
-    rows = result_files.rows_of(found, _common(found, head, key, place))
+    saved = result_files.save(folder, key, "lm-eval", output, dict(_samples(file, output)))
+    rows = result_files.rows_of(output, _common(output, head, key, saved))
     if target is None or target.run is None:
         text = json.dumps(head, indent=1, ensure_ascii=False)
         (folder / "model.json").write_text(text, encoding="utf-8")
@@ -48,75 +48,75 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
 
 
 def export(target: Target, out: Path) -> list[Path]:
-    """Write every evaluation that stands as lm-eval would below `out`; the files written."""
+    """Write every current evaluation below `out` as lm-eval would, and return the files."""
     standing = result_files.latest(result_files.read(target.folder)).values()
     files: list[Path] = []
-    for place in dict.fromkeys(benchmarks.place_of(target.folder, row) for row in standing):
-        whole = place / "results.json"
+    for folder in dict.fromkeys(benchmarks.place_of(target.folder, row) for row in standing):
+        whole = folder / "results.json"
         if whole.is_file():
-            files += _export(json.loads(whole.read_text(encoding="utf-8")), place, out, target.name)
+            files += _export(json.loads(whole.read_text(encoding="utf-8")), folder, out, target.name)
     return files
 
 
-def _export(found: dict[str, Any], place: Path, out: Path, name: str) -> Iterator[Path]:
-    stamp = _when(found).strftime("%Y-%m-%dT%H-%M-%S.%f")
-    folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", found.get("model_name") or name)
+def _export(output: dict[str, Any], measured: Path, out: Path, name: str) -> Iterator[Path]:
+    stamp = _when(output).strftime("%Y-%m-%dT%H-%M-%S.%f")
+    folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", output.get("model_name") or name)
     folder.mkdir(parents=True, exist_ok=True)
-    for task in found["results"]:
-        source = benchmarks.samples_file(place, task)
+    for task in output["results"]:
+        source = benchmarks.samples_file(measured, task)
         if source.is_file():
             file = folder / f"samples_{task}_{stamp}.jsonl"
             file.write_bytes(source.read_bytes())
             yield file
     file = folder / f"results_{stamp}.json"
-    file.write_text(json.dumps(found, indent=2, ensure_ascii=False), encoding="utf-8")
+    file.write_text(json.dumps(output, indent=2, ensure_ascii=False), encoding="utf-8")
     yield file
 
 
 def _read(file: Path) -> dict[str, Any]:
     remedy = "name a results_*.json that lm_eval --output_path wrote"
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        output = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("no such file", file=file, remedy=remedy) from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"not readable as JSON ({error})", file=file, remedy=remedy) from None
-    results = found.get("results") if isinstance(found, dict) else None
+    results = output.get("results") if isinstance(output, dict) else None
     if not isinstance(results, dict) or not all(isinstance(item, dict) for item in results.values()):
         raise ConfigError("not results of lm-eval: no 'results' by task", file=file, remedy=remedy)
-    return dict(found)
+    return dict(output)
 
 
-def _place(results: Path, found: dict[str, Any], target: Target | None) -> tuple[Path, Row]:
+def _place(results: Path, output: dict[str, Any], target: Target | None) -> tuple[Path, Row]:
     if target is not None:
         return target.folder, target.head()
-    name = str(found.get("model_name") or (found.get("config") or {}).get("model") or "unknown")
+    name = str(output.get("model_name") or (output.get("config") or {}).get("model") or "unknown")
     slug = re.sub(r"[^\w.-]+", "_", name)[:60]
     head = {"model": name, "fingerprint": None, "base": None}
     return results / benchmarks.FOLDER / f"{slug}-imported", head
 
 
-def _common(found: dict[str, Any], head: Row, key: str, place: Path) -> Row:
-    limit = (found.get("config") or {}).get("limit")
+def _common(output: dict[str, Any], head: Row, key: str, file: Path) -> Row:
+    limit = (output.get("config") or {}).get("limit")
     return head | {
         "key": key,
-        "folder": place.name,
+        "folder": file.name,
         "example_limit": int(limit) if isinstance(limit, int | float) and limit >= 1 else None,
-        "chat_template": bool(found.get("chat_template")),
+        "chat_template": bool(output.get("chat_template")),
         "source": "lm-eval",
-        "measured_at": _when(found).isoformat(timespec="seconds"),
+        "measured_at": _when(output).isoformat(timespec="seconds"),
     }
 
 
-def _samples(file: Path, found: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+def _samples(file: Path, output: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
     stamp = file.stem.removeprefix("results")
-    for task in found["results"]:
+    for task in output["results"]:
         rows = list(read_rows(file.with_name(f"samples_{task}{stamp}.jsonl"), []))
         if rows:
             yield task, rows
 
 
-def _when(found: dict[str, Any]) -> datetime.datetime:
-    date = found.get("date")
+def _when(output: dict[str, Any]) -> datetime.datetime:
+    date = output.get("date")
     moment = float(date) if isinstance(date, int | float) else 0.0
     return datetime.datetime.fromtimestamp(moment, datetime.UTC)

@@ -1,7 +1,7 @@
-"""Our engine as a model of lm-eval. Importing this module imports lm-eval: import it late.
+"""Our engine as an lm-eval model. Importing this module imports lm-eval, so import it late.
 
 Texts become tokens exactly as in lm-eval's own `hf` model: where a BOS goes, how whitespace moves
-from a context into its continuation (both inherited), and how what is too long is cut from the left.
+from a context into its continuation (both inherited), and how long inputs are truncated on the left.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.core.protocols import Engine
 from harness.core.values import Request
 
 CHUNK = 256
-"""Requests between two reports of progress; what a chunk answered survives a kill."""
+"""Requests between two progress reports; the answers of a finished chunk survive a kill."""
 
 Pair = tuple[list[int], list[int]]
 
@@ -59,7 +59,7 @@ class EngineLM(TemplateLM):
 
     @property
     def prefix_token_id(self) -> int:
-        """Stands before a text that has no context."""
+        """Precedes a text that has no context."""
         bos = self.tokenizer.bos_token_id
         return self.eot_token_id if bos is None else int(bos)
 
@@ -78,7 +78,7 @@ class EngineLM(TemplateLM):
     def apply_chat_template(
         self, chat_history: list[dict[str, str]], add_generation_prompt: bool = True
     ) -> str:
-        """The text of a dialogue; a template that refuses a system message gets none."""
+        """The text of a dialogue; system messages are dropped if the template rejects them."""
         from jinja2.exceptions import TemplateError
 
         def render(rows: list[dict[str, str]]) -> str:
@@ -104,7 +104,7 @@ class EngineLM(TemplateLM):
             self._encoded.clear()
 
     def loglikelihood_rolling(self, requests: list[Instance], disable_tqdm: bool = True) -> list[float]:
-        """Log-likelihood of whole texts, each token read once with as much context as fits."""
+        """Log-likelihood of whole texts, each token scored once with as much context as fits."""
         pairs: list[Pair] = []
         counts = []
         for request in requests:
@@ -114,22 +114,22 @@ class EngineLM(TemplateLM):
                 max_seq_len=self.max_length,
                 context_len=1,
             )
-            found = [make_disjoint_window(window) for window in windows]
-            pairs += [(list(context), list(continuation)) for context, continuation in found]
-            counts.append(len(found))
+            disjoint = [make_disjoint_window(window) for window in windows]
+            pairs += [(list(context), list(continuation)) for context, continuation in disjoint]
+            counts.append(len(disjoint))
         values = iter(self._score(pairs))
         return [sum(next(values)[0] for _ in range(count)) for count in counts]
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = True) -> list[str]:
-        """Greedy answers, cut where the first stop string begins; sampled ones where a task asks for it.
+        """Greedy answers, cut at the first stop string; sampled ones if a task requires it.
 
         Raises:
-            ConfigError: a task asks for a way of decoding that the engine does not have.
+            ConfigError: a task requires a decoding method that the engine does not support.
             EngineError: a prompt that could not be answered.
         """
         eos = str(self.tokenizer.decode(self.eot_token_id, skip_special_tokens=False))
-        seen: Counter[str] = Counter()
-        asked: list[Request] = []
+        repeats: Counter[str] = Counter()
+        engine_requests: list[Request] = []
         stops: list[list[str]] = []
         for position, request in enumerate(requests):
             context, kwargs = request.args
@@ -137,29 +137,29 @@ class EngineLM(TemplateLM):
             stop = handle_stop_sequences(settings["until"], eos=eos)
             room = self.max_length - settings["max_gen_toks"]
             ids = self.tokenizer.encode(context, add_special_tokens=self._special(context, prompt=True))
-            asked.append(
+            engine_requests.append(
                 Request(
                     id=str(position),
                     token_ids=tuple(ids[-room:]),
                     max_new_tokens=settings["max_gen_toks"],
                     stop=tuple(text for text in stop if text),
                     temperature=settings["temperature"],
-                    seed=seen[context],
+                    seed=repeats[context],
                 )
             )
             stops.append(stop)
-            seen[context] += 1
-        return self._generate(asked, stops)
+            repeats[context] += 1
+        return self._generate(engine_requests, stops)
 
-    def _generate(self, asked: Sequence[Request], stops: Sequence[list[str]]) -> list[str]:
-        texts = [""] * len(asked)
-        for done, (position, completion) in enumerate(self.engine.generate(asked), start=1):
+    def _generate(self, requests: Sequence[Request], stops: Sequence[list[str]]) -> list[str]:
+        texts = [""] * len(requests)
+        for done, (position, completion) in enumerate(self.engine.generate(requests), start=1):
             if completion.finish_reason == "error":
                 raise EngineError(f"benchmark prompt {position}: {completion.error}")
-            said = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
-            texts[position] = postprocess_generated_text(said, stops[position], None)
-            if done % CHUNK == 0 or done == len(asked):
-                self._progress("answers", done, len(asked))
+            text = self.tokenizer.decode(list(completion.token_ids), skip_special_tokens=True)
+            texts[position] = postprocess_generated_text(text, stops[position], None)
+            if done % CHUNK == 0 or done == len(requests):
+                self._progress("answers", done, len(requests))
         return texts
 
     def _loglikelihood_tokens(
@@ -177,15 +177,15 @@ class EngineLM(TemplateLM):
         return self._score(pairs)
 
     def _score(self, pairs: Sequence[Pair]) -> list[tuple[float, bool]]:
-        """In the order of the tokens, so that what shares a beginning is computed together."""
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+        """Sorted by tokens, so that requests with a common prefix are computed together."""
+        scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         order = sorted(range(len(pairs)), key=lambda i: pairs[i][0] + pairs[i][1])
         for start in range(0, len(order), CHUNK):
             part = order[start : start + CHUNK]
             for i, value in zip(part, self.engine.loglikelihoods([pairs[i] for i in part]), strict=True):
-                found[i] = value
+                scores[i] = value
             self._progress("log-likelihoods", min(start + CHUNK, len(order)), len(order))
-        return found
+        return scores
 
     def _encode_ahead(self, arguments: Sequence[tuple[str, str]]) -> None:
         """Tokenize all texts of a call at once; contexts come back with every choice."""

@@ -1,4 +1,4 @@
-"""Log-likelihoods that were computed before are not computed again."""
+"""A cache of log-likelihoods."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ class RememberingEngine:
         return self.inner.count(request)
 
     def loglikelihoods(self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]) -> list[Answer]:
-        known = self._load()
+        cached = self._load()
         keys = [_key(*pair) for pair in pairs]
-        wanted = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in known}
+        wanted = {key: pair for key, pair in zip(keys, pairs, strict=True) if key not in cached}
         if wanted:
-            found = dict(zip(wanted, self.inner.loglikelihoods(list(wanted.values())), strict=True))
-            known.update(found)
-            self._write(found)
-        return [known[key] for key in keys]
+            computed = dict(zip(wanted, self.inner.loglikelihoods(list(wanted.values())), strict=True))
+            cached.update(computed)
+            self._write(computed)
+        return [cached[key] for key in keys]
 
     def _load(self) -> dict[str, Answer]:
         if self._known is None:
@@ -54,9 +54,9 @@ class RememberingEngine:
                         continue
         return self._known
 
-    def _write(self, found: dict[str, Answer]) -> None:
+    def _write(self, answers: dict[str, Answer]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps([key, *answer]) + "\n" for key, answer in found.items())
+        lines = "".join(json.dumps([key, *answer]) + "\n" for key, answer in answers.items())
         with self._file.open("ab", buffering=0) as stream:
             # Lines of their own, even after one that a kill cut off.
             stream.write(lines.encode() if stream.tell() == 0 else b"\n" + lines.encode())

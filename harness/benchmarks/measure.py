@@ -1,4 +1,4 @@
-"""Several targets on several tasks: what is known is not measured again, and each model is loaded once."""
+"""Several targets on several tasks: nothing is measured twice, and each model is loaded once."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from harness.benchmarks.result_files import Row, Settings
 from harness.benchmarks.subject import Target, base_of, load
 
 ANSWERS = "answers"
-"""Folder below the results folder where answers are remembered, as `harness run` does."""
+"""Folder below the results folder where answers are cached, as in `harness run`."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """One target's rows of every task asked for; `fresh` counts the tasks that were measured now."""
+    """One target's rows of every requested task; `fresh` counts the tasks that were measured now."""
 
     target: Target
     rows: tuple[Row, ...]
@@ -42,21 +42,21 @@ def measure(
     batch: int | None = None,
     say: Callable[[str], None] = lambda _: None,
 ) -> list[Measured]:
-    """Measure every target on every task; `say` is told what is being done.
+    """Measure every target on every task; `say` receives progress messages.
 
     Raises:
-        ConfigError: a task or model that cannot be used; what was measured before it is kept.
+        ConfigError: a task or model cannot be used; earlier measurements are kept.
     """
-    found = []
+    measured = []
     for target in targets:
         rows, fresh = _one(results, target, names, settings, cache, batch, say)
         forgot: tuple[Forgetting, ...] = ()
         if target.trained:
-            asked = {row["task"] for row in rows}
+            measured_tasks = {row["task"] for row in rows}
             compared = forgetting.between(target, base_of(results, target))
-            forgot = tuple(item for item in compared if item.task in asked)
-        found.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
-    return found
+            forgot = tuple(item for item in compared if item.task in measured_tasks)
+        measured.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
+    return measured
 
 
 def _one(

@@ -23,7 +23,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """How a benchmark is asked: part of what its results are."""
+    """The settings of a benchmark, part of its results' key."""
 
     limit: int | None = None
     num_fewshot: int | None = None
@@ -66,18 +66,18 @@ def save(
     folder: Path, key: str, name: str, results: Mapping[str, Any], samples: Mapping[str, Iterable[Row]]
 ) -> Path:
     """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
-    place = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
-    place.mkdir(parents=True, exist_ok=True)
+    target = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
+    target.mkdir(parents=True, exist_ok=True)
     for task, rows in samples.items():
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-        samples_file(place, task).write_text(text, encoding="utf-8", errors="backslashreplace")
+        samples_file(target, task).write_text(text, encoding="utf-8", errors="backslashreplace")
     dumped = json.dumps(results, indent=1, ensure_ascii=False)
-    (place / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
-    return place
+    (target / "results.json").write_text(dumped, encoding="utf-8", errors="backslashreplace")
+    return target
 
 
 def append(folder: Path, rows: Iterable[Row]) -> None:
-    """Say what was measured, after everything else of it is on disk."""
+    """Append the rows, after everything else is on disk."""
     text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     with (folder / benchmarks.FILE).open("a", encoding="utf-8") as stream:
         stream.write(text)
@@ -94,7 +94,7 @@ def known(folder: Path, key: str) -> list[Row]:
 
 
 def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
-    """By task and metric, the row that stands."""
+    """The current row of every task and metric."""
     return {(row["task"], row["metric"]): row for row in rows}
 
 

@@ -1,4 +1,4 @@
-"""What is benchmarked: the model that a run trained, or a model as it is published."""
+"""The benchmarked model: one that a run trained, or a published one."""
 
 from __future__ import annotations
 
@@ -51,8 +51,8 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
             number format is its own.
     """
     heads = [read_head(folder) for folder in run_folders(results) if folder.name.startswith(name)]
-    found = [head for head in heads if isinstance(head, Head)]
-    exact = [head for head in found if head.id == name] or found
+    readable = [head for head in heads if isinstance(head, Head)]
+    exact = [head for head in readable if head.id == name] or readable
     if len(exact) > 1:
         raise ConfigError(f"'{name}' fits {len(exact)} runs", remedy=", ".join(head.id for head in exact[:6]))
     target = _of_run(results, exact[0]) if exact else of_model(results, name)
@@ -60,10 +60,10 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
 
 
 def of_model(results: Path, spec: str, recipe: Recipe | None = None) -> Target:
-    """A model as it is published, or as `recipe`'s base loads it, untrained.
+    """An untrained model: as published, or as `recipe`'s base loads it.
 
     Raises:
-        ConfigError: no such model, or one that is asked over a wire.
+        ConfigError: no such model, or one behind an API.
     """
     if spec.startswith(("openai:", "fake")):
         raise ConfigError(
@@ -93,10 +93,10 @@ def base_of(results: Path, target: Target) -> Target:
 
 
 def load(target: Target) -> LanguageModel:
-    """The model, with what the run trained in place.
+    """The model with the run's trained weights.
 
     Raises:
-        ConfigError: the base's files are others than the run was trained on, or its weights are gone.
+        ConfigError: the base's files changed since training, or the run's weights are missing.
     """
     from harness.models.fingerprint import fingerprint
 
@@ -105,7 +105,7 @@ def load(target: Target) -> LanguageModel:
             f"{target.name}: '{target.model}' is no longer the model that was trained",
             remedy="its files have changed since; train again",
         )
-    stages = [mirror.weights(target.folder) / str(place) for place in range(len(target.recipe.weights))]
+    stages = [mirror.weights(target.folder) / str(index) for index in range(len(target.recipe.weights))]
     missing = [stage for stage in stages if not stage.is_dir()]
     if missing:
         raise ConfigError("the run's weights are not there", file=missing[0], remedy="run it again")
@@ -139,7 +139,7 @@ def _of_run(results: Path, head: Head) -> Target:
 def _in(results: Path, target: Target, dtype: str) -> Target:
     base = target.recipe.base
     if not hasattr(base, "dtype"):
-        raise ConfigError(f"--dtype does not apply to the base '{base.name()}'", remedy="leave it away")
+        raise ConfigError(f"--dtype does not apply to the base '{base.name()}'", remedy="omit it")
     recipe = replace(target.recipe, base=base.replace(dtype=dtype))
     if target.run is None:
         return of_model(results, target.model, recipe)

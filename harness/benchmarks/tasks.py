@@ -1,4 +1,4 @@
-"""From a name of `--tasks` to lm-eval's tasks, and to what decides their results.
+"""Resolves the names of `--tasks` to lm-eval's tasks and to the identity of their results.
 
 lm-eval reads some thirteen thousand YAML files before it knows a task by name; a task's own file
 is found here by its text, and only names of groups and tags need the whole index.
@@ -48,8 +48,8 @@ def label(name: str) -> str:
 
 
 def identity(name: str) -> str:
-    """What decides a task: lm-eval's version and, for a file, its text, the files that it includes,
-    the Python beside it and its local data. Needs no import of lm-eval.
+    """A task's identity: lm-eval's version and, for a file, its text, the files it includes, the Python
+    files next to it and its local data. Needs no import of lm-eval.
 
     Raises:
         ConfigError: a file that is not YAML.
@@ -93,12 +93,12 @@ def load(names: Sequence[str]) -> dict[str, Any]:
 
 
 def _refuse_unknown(name: str) -> None:
-    """A name that no file of lm-eval holds is no task; found out in seconds, without the index."""
+    """Reject names that occur in none of lm-eval's files: this takes seconds and needs no index."""
     texts = [path.read_bytes() for path in _shipped()]
     if not any(name.encode() in text for text in texts):
         line = re.compile(rb"^(?:task|group):[ \t]*([\w.-]+)", re.M)
-        known = {found.decode() for text in texts for found in line.findall(text)}
-        raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(known)))
+        names_in_files = {match.decode() for text in texts for match in line.findall(text)}
+        raise ConfigError(f"unknown benchmark '{name}'", remedy=_nearest(name, sorted(names_in_files)))
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
@@ -109,8 +109,8 @@ def _nearest(name: str, known: Sequence[str]) -> str:
 
 def _spec(name: str) -> str | dict[str, Any]:
     if not is_file(name):
-        found = own_file(name)
-        return name if found is None else str(found)
+        file = own_file(name)
+        return name if file is None else str(file)
     from lm_eval.tasks._yaml_loader import load_yaml
 
     path = Path(name).expanduser().resolve()
@@ -123,8 +123,8 @@ def _spec(name: str) -> str | dict[str, Any]:
 def own_file(name: str) -> Path | None:
     """The file of lm-eval that defines the single task `name`; None for groups, tags, unknown names."""
     line = re.compile(rb"^task:[ \t]*[\"']?" + re.escape(name.encode()) + rb"[\"']?[ \t]*(#.*)?\r?$", re.M)
-    found = [path for path in _shipped() if line.search(path.read_bytes())]
-    return found[0] if len(found) == 1 else None
+    files = [path for path in _shipped() if line.search(path.read_bytes())]
+    return files[0] if len(files) == 1 else None
 
 
 @cache
@@ -157,15 +157,15 @@ def read(path: Path) -> dict[str, Any]:
 
 
 class _Plain(yaml.SafeLoader):
-    """Knows lm-eval's `!function` as a string."""
+    """Loads lm-eval's `!function` tags as strings."""
 
 
 _Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")
 
 
 def _included(path: Path) -> list[Path]:
-    found = read(path).get("include") or []
-    files = [path.parent / name for name in ([found] if isinstance(found, str) else found)]
+    includes = read(path).get("include") or []
+    files = [path.parent / name for name in ([includes] if isinstance(includes, str) else includes)]
     there = [file for file in files if file.is_file()]
     return [*there, *(deeper for file in there for deeper in _included(file))]
 

@@ -53,12 +53,12 @@ class Kind:
         return {"kind": self.name(), **dataclasses.asdict(self)}
 
     def identity(self) -> dict[str, Any]:
-        """What of this kind decides a result: its configuration and its version, without the fields
-        that cannot change one, and those that stand at their neutral value."""
+        """This kind's part of the cache key: its configuration and version, without the fields that
+        cannot change a result and those at their `key_default`."""
         config = self.config()
         for field in dataclasses.fields(self):
-            neutral = field.metadata.get("neutral", dataclasses.MISSING)
-            if not field.metadata.get("decides", True) or getattr(self, field.name) == neutral:
+            default = field.metadata.get("key_default", dataclasses.MISSING)
+            if not field.metadata.get("in_key", True) or getattr(self, field.name) == default:
                 del config[field.name]
         return {**config, "version": self.version}
 
@@ -75,23 +75,31 @@ def knob(
     log: bool = False,
     choices: Sequence[Any] = (),
     doc: str = "",
-    decides: bool = True,
-    neutral: Any = dataclasses.MISSING,
-    when: tuple[str, Any] | None = None,
+    in_key: bool = True,
+    key_default: Any = dataclasses.MISSING,
+    active_if: tuple[str, Any] | None = None,
 ) -> Any:
-    """A dataclass field that also says over which range a search may vary it.
+    """A dataclass field that also declares the range a search may vary it over.
 
     Args:
-        decides: False where no value of it changes a result: it is then no part of the key.
-        neutral: the value at which results are those of the time before the field existed, so that
-            a knob that is added later leaves the keys of finished runs as they are.
-        when: another field and the one value of it under which a search varies this knob.
+        default: the field's default value.
+        low: lower end of the range that a search samples from.
+        high: upper end of that range.
+        log: whether the range is sampled on a logarithmic scale.
+        choices: the values that a search samples from, instead of a range.
+        doc: one line for the documentation and for error messages.
+        in_key: False if no value of the field changes a result; the field is then left out of the key.
+        key_default: the value that reproduces results from before the field existed. At this value
+            the field is left out of the key, so finished runs keep their keys.
+        active_if: another field and the value it must have for a search to vary this one.
     """
     space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
     searchable = low is not None or bool(choices)
-    metadata = {"doc": doc, "space": space if searchable else None, "decides": decides, "when": when}
-    if neutral is not dataclasses.MISSING:
-        metadata["neutral"] = neutral
+    metadata: dict[str, Any] = {"doc": doc, "space": space if searchable else None, "in_key": in_key}
+    if active_if is not None:
+        metadata["active_if"] = active_if
+    if key_default is not dataclasses.MISSING:
+        metadata["key_default"] = key_default
     if isinstance(default, list | dict):
         return dataclasses.field(default_factory=lambda: type(default)(default), metadata=metadata)
     return dataclasses.field(default=default, metadata=metadata)

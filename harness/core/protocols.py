@@ -287,7 +287,7 @@ class TrainingContext:
     one that the scorer failed on."""
     on_step: Callable[[StepRecord], None]
     reward: Callable[[str, str], float | None] | None = None
-    """(lesson id, answer) → the task's primary score of that answer, 0 when it is invalid; None
+    """(training example id, answer) → the task's primary score of that answer, 0 when it is invalid; None
     when the scorer itself failed, which never counts as wrong."""
 
 
@@ -305,7 +305,7 @@ class TrainingResult:
     best_dev_score: float | None = None
     best_dev_loss: float | None = None
     dropped: tuple[str, ...] = ()
-    """Ids of lessons that were too long to learn from, counted in the open."""
+    """Ids of training examples that were too long to learn from, counted in the open."""
     notes: tuple[str, ...] = ()
 
 
@@ -345,7 +345,7 @@ class Weights(Kind):
 
     @abstractmethod
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult: ...
 
     @abstractmethod

@@ -1,4 +1,4 @@
-"""Answers that were given before are not asked again: across runs, for deterministic requests only."""
+"""A cache of answers to deterministic requests, shared across runs."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from harness.core.values import Completion, Request
 
 
 class CachedEngine:
-    """Remembers the answers of `inner` in an append-only JSONL file, one file per `identity`.
-
-    `identity` says which weights answer. A line is written whole with one call, so that two
-    processes may append to one file; a line cut off by a kill is skipped and asked again.
+    """Caches the answers of `inner` in an append-only JSONL file, one file per `identity`, which names the
+    weights that answer. Each line is written with one call, so two processes can append to one file; a line
+    truncated by a kill is skipped and its request repeated.
     """
 
     def __init__(self, inner: Engine, folder: Path, identity: str) -> None:
@@ -43,16 +42,16 @@ class CachedEngine:
         return getattr(self.inner, "batch_size", None)
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        known = self._load()
+        cached = self._load()
         keys = [_key(request) for request in requests]
         left = []
         for position, key in enumerate(keys):
-            if key is not None and key in known:
-                yield position, known[key]
+            if key is not None and key in cached:
+                yield position, cached[key]
             else:
                 left.append(position)
-        for place, completion in self.inner.generate([requests[position] for position in left]):
-            position = left[place]
+        for index, completion in self.inner.generate([requests[position] for position in left]):
+            position = left[index]
             self._remember(keys[position], completion)
             yield position, completion
 
@@ -95,7 +94,7 @@ def _completion(record: dict[str, Any]) -> Completion:
 
 
 def _key(request: Request) -> str | None:
-    """What decides the answer; None for a request that is sampled."""
+    """The cache key of a request; None for a sampled one."""
     if request.temperature > 0:
         return None
     content = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}

@@ -1,4 +1,4 @@
-"""Labels from a network with a classification head: one pass a request, nothing is generated."""
+"""Labels from a network with a classification head: one forward pass per request, no generation."""
 
 from __future__ import annotations
 
@@ -17,9 +17,8 @@ _ROWS = 32
 
 
 class ClassifierEngine:
-    """`core.protocols.Engine` over a network with `answer_head`; what it says is always a label.
-
-    Limits, constraints and temperature do not apply: the likeliest label is given.
+    """`core.protocols.Engine` over a network with `answer_head`; every answer is a label. Limits,
+    constraints and temperature do not apply: the answer is the most likely label.
     """
 
     name = "classifier"
@@ -53,7 +52,7 @@ class ClassifierEngine:
     ) -> list[tuple[float, bool]]:
         """
         Raises:
-            ConfigError: always; a classifier knows its labels and no other text.
+            ConfigError: always; a classifier has no likelihoods for text other than its labels.
         """
         raise ConfigError("a classifier gives labels, not likelihoods of text", remedy="benchmark its base")
 

@@ -1,4 +1,4 @@
-"""Answers from an encoder-decoder (T5, BART): padded batches, each prompt encoded whole."""
+"""Answers from an encoder-decoder (T5, BART) in padded batches, each prompt encoded in full."""
 
 from __future__ import annotations
 
@@ -16,7 +16,9 @@ from harness.engines.hf.serving_mode import serving
 from harness.engines.hf.shared_prefix_backend import batches
 from harness.models.architecture import base_of
 
-NOTE = "shared prefixes are not used: an encoder reads each prompt whole, so all of it is computed every time"
+NOTE = (
+    "shared prefixes are not used: an encoder reads each prompt in both directions, so nothing can be reused"
+)
 
 logger = logging.getLogger("harness.engines")
 
@@ -24,7 +26,7 @@ logger = logging.getLogger("harness.engines")
 class EncoderDecoderEngine(HfEngine):
     """`core.protocols.Engine` over an encoder-decoder: a request's prompt is what the encoder reads.
 
-    Prompt and answer each have the model's context for themselves. `notes` says what is not done.
+    Prompt and answer each have the model's context for themselves. `notes` lists what the engine does not do.
     """
 
     name = "hf-encoder-decoder"
@@ -56,15 +58,15 @@ class EncoderDecoderEngine(HfEngine):
                     f"context of {self.context}"
                 )
         order = sorted(range(len(pairs)), key=lambda i: -len(prompts[i]))
-        found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+        scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         lengths = [len(prompts[i]) + len(answers[i]) for i in order]
         with serving(network, None):
             for batch in batches(lengths, self._pass_tokens()):
-                members = [order[place] for place in batch]
+                members = [order[index] for index in batch]
                 logits = answer_logits(network, [prompts[i] for i in members], [answers[i] for i in members])
                 for i, rows in zip(members, logits, strict=True):
-                    found[i] = judge(rows, answers[i])
-        return found
+                    scores[i] = judge(rows, answers[i])
+        return scores
 
     def _room_behind(self, prompt: Sequence[int]) -> int:
         return self.context if len(prompt) <= self.context else 0

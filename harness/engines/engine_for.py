@@ -1,4 +1,4 @@
-"""The engine that suits a loaded network: it is asked for what it is."""
+"""Selects the engine for a loaded network by its architecture."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ def local(model: LanguageModel, batch_size: int | None = None) -> Engine:
     """An engine over a model in memory: a classifier where the network has a head for labels.
 
     Raises:
-        ConfigError: an encoder without such a head, which has nothing to say.
+        ConfigError: an encoder without such a head, which cannot answer.
     """
     from harness.models.architecture import ENCODER_DECODER, of
 

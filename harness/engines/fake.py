@@ -1,4 +1,4 @@
-"""An engine without a model, for tests: the answers are given, the rest is real."""
+"""An engine without a model, for tests: only the answers are made up."""
 
 from __future__ import annotations
 

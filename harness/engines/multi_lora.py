@@ -1,4 +1,4 @@
-"""Several LoRA adapters over one base, answered in one batch: each row is computed with its own."""
+"""Several LoRA adapters over one base in one batch: each row is computed with its own."""
 
 from __future__ import annotations
 
@@ -92,10 +92,10 @@ def _with_adapters(network: Any, folders: Mapping[str, Path]) -> Any:
             raise ConfigError(
                 "holds no plain LoRA adapter", file=folder, remedy="train it with weights: lora"
             )
-    (first, place), *others = folders.items()
+    (first, first_folder), *others = folders.items()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
-        model = PeftModel.from_pretrained(network, str(place), adapter_name=first)
+        model = PeftModel.from_pretrained(network, str(first_folder), adapter_name=first)
         for name, folder in others:
             model.load_adapter(str(folder), adapter_name=name)
     return model.eval()

@@ -120,7 +120,7 @@ class OpenAIEngine:
     def loglikelihoods(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
     ) -> list[tuple[float, bool]]:
-        """Not offered over this wire.
+        """Not supported by this API.
 
         Raises:
             EngineError: always.
@@ -230,7 +230,7 @@ class OpenAIEngine:
 
 
 def without_limits(spec: str) -> str:
-    """The part of a spec that says who answers, not how hard they may be asked."""
+    """The part of a spec that identifies the model, without the limits."""
     return spec.partition("#")[0]
 
 

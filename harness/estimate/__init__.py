@@ -1,1 +1,1 @@
-"""What something will take, before it is done: memory, parameters, time."""
+"""Memory, parameters and time of a run, estimated before it starts."""

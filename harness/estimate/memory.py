@@ -1,10 +1,10 @@
-"""How much memory a model takes to be asked and to be trained: arithmetic, in bytes.
+"""Memory for inference and training, in bytes, by arithmetic.
 
-Two countings. The textbook's (`textbook`): everything in the weights' number format, two Adam
-states and one gradient per weight, a fifth more for inference. And this harness's own, term by
-term as its engine and its loop allocate: float32 gradients, masters and Adam states of what is
-trained, keys and values of the rows that are answered at once, activations of one micro-batch.
-`docs/memory.md` says how the activation term was calibrated.
+Two estimates. The textbook's (`textbook`): everything in the weights' number format, two Adam states and one
+gradient per weight, a fifth more for inference. And this harness's own, term by term as its engine and its
+training loop allocate: float32 gradients, masters and Adam states of what is trained, keys and values of the
+rows that are answered at once, activations of one micro-batch. `docs/memory.md` says how the activation term
+was calibrated.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from harness.models.dimensions import Shape
 
 GB = 1e9
 INFERENCE_OVERHEAD = 1.2
-"""The textbook's allowance for everything but weights when a model is asked."""
+"""The textbook's allowance for everything but weights at inference."""
 BYTES = {"float32": 4.0, "bfloat16": 2.0, "float16": 2.0}
 _ADAM = {"adamw": 8.0, "paged_adamw_32bit": 8.0, "adamw_8bit": 2.03, "paged_adamw_8bit": 2.03}
-"""Bytes of optimiser states per trained weight; 8-bit ones have a float32 scale per 256 (two states)."""
+"""Bytes of optimizer states per trained weight; 8-bit ones have a float32 scale per 256 (two states)."""
 _POSITIONS = 1024
 """Positions whose logits the loss has in memory at a time (`harness.training.loss`)."""
 ADAPTED = 0.91
-"""Share of a block's activations that are kept where adapters learn and the weights do not."""
+"""Share of a block's activations that are kept when only adapters are trained."""
 _MASK = 1.0
-"""Bytes of a number's place in the mask of a dropout."""
+"""Bytes per element of a dropout mask."""
 PROCESS = 0.5 * GB
-"""Resident memory of a process on the CPU with torch, transformers and peft imported and no model."""
+"""Resident memory of a CPU process with torch, transformers and peft imported, without a model."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,11 +84,11 @@ class Memory:
 
 @dataclass(frozen=True, kw_only=True)
 class Work:
-    """What is computed at once. Training: `tokens` of a micro-batch, of which `learnt` have a loss.
-    Asking: `rows`, each with `length` tokens of its own."""
+    """What is computed at once. Training: `tokens` in a micro-batch, `loss_tokens` of them with a loss.
+    Inference: `rows`, each with `length` tokens of its own."""
 
     tokens: int
-    learnt: int
+    loss_tokens: int
     rows: int
     length: int
 
@@ -115,7 +115,7 @@ def weights(shape: Shape, base: Base, dtype: str) -> float:
 
 
 def inference(shape: Shape, base: Base, dtype: str, work: Work) -> Memory:
-    """What answering takes: weights, keys and values, and one step's logits."""
+    """Memory for inference: weights, keys and values, and one step's logits."""
     size = BYTES[dtype]
     per_token = 2.0 * shape.layers * shape.key_value * size
     logits = work.rows * shape.vocabulary * (size + 4.0)
@@ -125,24 +125,24 @@ def inference(shape: Shape, base: Base, dtype: str, work: Work) -> Memory:
 
 
 def training(
-    shape: Shape, base: Base, dtype: str, work: Work, stage: Weights, learnt: int, added: int
+    shape: Shape, base: Base, dtype: str, work: Work, stage: Weights, trainable: int, added: int
 ) -> Memory:
-    """What a stage of training takes at its peak.
+    """Peak memory of a training stage.
 
     Args:
-        learnt: parameters that move; `added` of them are not the network's own and are float32.
+        trainable: trainable parameters; `added` of them are not the network's own and are float32.
     """
-    size, own = BYTES[dtype], learnt - added
+    size, own = BYTES[dtype], trainable - added
     settings: Any = stage
     adam = _ADAM[getattr(settings, "optim", "adamw")]
-    average = 4.0 * learnt if getattr(settings, "ema_decay", 0.0) else 0.0
+    average = 4.0 * trainable if getattr(settings, "ema_decay", 0.0) else 0.0
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
-        gradients=4.0 * learnt,
+        gradients=4.0 * trainable,
         masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
-        optimizer=adam * learnt,
+        optimizer=adam * trainable,
         activations=activations(shape, size, work, settings, added=added > 0),
-        trainable=learnt,
+        trainable=trainable,
     )
 
 
@@ -166,5 +166,5 @@ def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: 
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:
         body = work.tokens * shape.layers * kept
-    logits = min(work.learnt, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
+    logits = min(work.loss_tokens, _POSITIONS) * shape.vocabulary * (size + 3 * 4.0)
     return body + logits

@@ -1,4 +1,4 @@
-"""How many parameters a method trains, found by preparing a network that has no memory."""
+"""The number of parameters a method trains, counted on torch's meta device without allocating weights."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from harness.core.protocols import LanguageModel, Weights
 
 
 def counts(stage: Weights, network: Any) -> tuple[int, int]:
-    """Parameters that `stage` moves, and those that it adds to a network on the meta device.
-
-    The kind's own `outline` says what moves, so this knows no methods.
+    """Parameters that `stage` trains, and those of them that it adds, on a meta-device network. The kind's
+    `outline` decides, so this function knows no methods.
     """
     import torch
 
@@ -27,7 +26,7 @@ def counts(stage: Weights, network: Any) -> tuple[int, int]:
 
 
 class _NoChat:
-    """Stands where a tokenizer would: counting reads no text."""
+    """Takes the tokenizer's place: counting reads no text."""
 
     eos_ids: frozenset[int] = frozenset()
     bos_id: int | None = None

@@ -1,4 +1,4 @@
-"""What each recipe would take of a model's memory, from its configuration only."""
+"""The memory each recipe needs for a model, from the model's configuration only."""
 
 from __future__ import annotations
 
@@ -24,34 +24,34 @@ def parameters(text: str) -> int:
     unit = _UNITS.get(text.strip()[-1:].upper(), 1.0)
     digits = text.strip()[:-1] if unit > 1 else text
     try:
-        found = int(float(digits.replace("_", "").replace(",", "")) * unit)
+        count = int(float(digits.replace("_", "").replace(",", "")) * unit)
     except (ValueError, OverflowError):
-        found = 0
-    if found < 1:
-        raise ConfigError(f"'{text}' is no number of parameters", remedy="e.g. 13B, 135M or 7000000000")
-    return found
+        count = 0
+    if count < 1:
+        raise ConfigError(f"'{text}' is not a number of parameters", remedy="e.g. 13B, 135M or 7000000000")
+    return count
 
 
 def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None, rows: int) -> Memory:
-    """The most memory that any stage of a recipe takes; without stages, what answering takes.
+    """Peak memory over the stages of a recipe; without stages, memory for inference.
 
     Args:
-        length: tokens of a lesson and of a question with its answer, all of them with a loss at most.
-        batch: lessons computed at once; None is the recipe's own.
+        length: tokens of a training example, and of a question with its answer; at most all have a loss.
+        batch: training examples computed at once; None is the recipe's own.
         rows: questions answered at once.
     """
-    sizes, work = shape(spec), Work(tokens=0, learnt=0, rows=rows, length=length)
+    sizes, work = shape(spec), Work(tokens=0, loss_tokens=0, rows=rows, length=length)
     peak = memory.inference(sizes, recipe.base, dtype, work)
-    for stage, learnt, added in counted(spec, recipe):
-        lessons = batch or int(getattr(stage, "per_device_train_batch_size", 1))
-        sized = Work(tokens=lessons * length, learnt=lessons * length, rows=rows, length=length)
-        found = memory.training(sizes, recipe.base, dtype, sized, stage, learnt, added)
-        peak = max(peak, found, key=lambda one: one.total)
+    for stage, trainable, added in counted(spec, recipe):
+        examples = batch or int(getattr(stage, "per_device_train_batch_size", 1))
+        sized = Work(tokens=examples * length, loss_tokens=examples * length, rows=rows, length=length)
+        requirement = memory.training(sizes, recipe.base, dtype, sized, stage, trainable, added)
+        peak = max(peak, requirement, key=lambda one: one.total)
     return peak
 
 
 def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
-    """Each stage with the parameters that it moves, and those of them that it adds."""
+    """Each stage with the number of parameters that it trains, and of those that it adds."""
     from harness.estimate.parameters import counts
 
     return [(stage, *counts(stage, network(spec))) for stage in recipe.weights]
@@ -60,7 +60,7 @@ def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
 def to_json(
     spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
 ) -> dict[str, Any]:
-    """Bytes and GB (10⁹ bytes) per method, with the textbook's figures beside.
+    """Bytes and GB (10⁹ bytes) per method, next to the textbook's figures.
 
     Raises:
         ConfigError: no such model, or a method that its architecture does not allow.

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from harness.core.finite import finite
 
 Outcome = Literal["better", "worse", "not_worse", "equivalent", "inconclusive"]
 VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_works", "nothing_to_compare"]
@@ -20,19 +21,9 @@ class Jsonable:
     """A dataclass that turns into plain JSON values; infinities and NaN become null."""
 
     def to_json(self) -> dict[str, Any]:
-        plain = _plain(dataclasses.asdict(self))  # type: ignore[call-overload]
+        plain = finite(dataclasses.asdict(self))  # type: ignore[call-overload]
         assert isinstance(plain, dict)
         return plain
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
-    return value
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""The model card: what it is, what it scored, whose work it rests on, and how to serve it."""
+"""The model card: what the model is, what it scored, what it is based on, and how to serve it."""
 
 from __future__ import annotations
 
@@ -123,8 +123,10 @@ def _data(record: Mapping[str, Any], task: Task) -> str:
         f"- Command: `{record.get('command', _UNKNOWN)}`",
     ]
     for made in record.get("generated") or ():
-        said = ", ".join(f"{name}: {value}" for name, value in made.items() if isinstance(value, str | int))
-        lines.append(f"- Generated data: {said}")
+        settings = ", ".join(
+            f"{name}: {value}" for name, value in made.items() if isinstance(value, str | int)
+        )
+        lines.append(f"- Generated data: {settings}")
     versions = record.get("versions") or {}
     if versions:
         lines.append("- Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))

@@ -1,4 +1,4 @@
-"""How the model of a run is asked, as plain values that any client can follow."""
+"""A run's prompting as plain values that any client can reproduce."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from harness.core.values import Example, Message
 Row = dict[str, Any]
 
 
-def task_of(record: Mapping[str, Any], place: str | None) -> Task:
-    """The task that a run was asked, from `place` or by its name.
+def task_of(record: Mapping[str, Any], path: str | None) -> Task:
+    """A run's task, from `path` or by its name.
 
     Raises:
-        ConfigError: no such task, or one whose data are no longer those of the run.
+        ConfigError: no such task, or its data changed since the run.
     """
     from harness.tasks.load import load
 
     about = record["task"]
     try:
-        task = load(place or about["name"])
+        task = load(path or about["name"])
     except ConfigError as error:
-        remedy = error.remedy if place else f"name its folder: --task FOLDER ({error.remedy})"
+        remedy = error.remedy if path else f"name its folder: --task FOLDER ({error.remedy})"
         raise ConfigError(error.message, file=error.file, line=error.line, remedy=remedy) from None
     if task.data_hash != about["data_hash"]:
         raise ConfigError(
@@ -60,22 +60,22 @@ def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequen
 
 
 def recipe_file(recipe: Recipe, name: str) -> Row:
-    """A recipe that asks as the run asked and trains nothing: for the model behind a server."""
+    """A recipe that prompts as the run did and trains nothing, for a model behind a server."""
     config = recipe.config()
-    found = {"about": f"Asks as {name} was asked.", "program": config["program"]}
-    return {**found, "data": config["data"]} if recipe.program.shows_examples else found
+    asking = {"about": f"Asks as {name} was asked.", "program": config["program"]}
+    return {**asking, "data": config["data"]} if recipe.program.shows_examples else asking
 
 
 def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
-    """The train examples that were shown, and whether every question saw the same ones."""
+    """The train examples used as shots, and whether every question had the same ones."""
     if not recipe.program.shows_examples:
         return None
-    seen = [tuple(row.get("shots") or ()) for row in rows]
+    shot_ids = [tuple(row.get("shots") or ()) for row in rows]
     train = {example.id: example for example in task.splits.get("train", ())}
-    ids = dict.fromkeys(id for shown in seen for id in shown)
-    found = [_shot(task, train[id]) for id in ids if id in train]
+    ids = dict.fromkeys(id for shown in shot_ids for id in shown)
+    shots = [_shot(task, train[id]) for id in ids if id in train]
     missing = [id for id in ids if id not in train]
-    return {"same_for_all": len(set(seen)) <= 1, "examples": found, "generated": missing}
+    return {"same_for_all": len(set(shot_ids)) <= 1, "examples": shots, "generated": missing}
 
 
 def _shot(task: Task, example: Example) -> Row:
@@ -89,7 +89,7 @@ def _shot(task: Task, example: Example) -> Row:
 
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:
-    """Which documents are searched: by reference and digest, for they may be many and not ours to copy."""
+    """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
     if not hasattr(recipe.program, "retriever"):
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
@@ -120,17 +120,17 @@ def _example(task: Task, recipe: Recipe, record: Mapping[str, Any], folds: bool)
     pool = _pool(task, recipe, record["seed"]) if recipe.program.shows_examples else ()
     messages: Sequence[Message] = recipe.program.prepare(task, pool, record["seed"])(train[0]).messages
     messages = fold_system(messages) if folds else messages
-    said = [{"role": message.role, "content": message.content} for message in messages]
-    return {"id": train[0].id, "messages": said, "answer": task.format.render(train[0].target)}
+    turns = [{"role": message.role, "content": message.content} for message in messages]
+    return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
 
 
 def _with_text(example: Row | None, chat: Any) -> Row | None:
-    """Where no template makes a text of the messages, the text itself."""
+    """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example
     from harness.models.plain_chat import plain_text
 
-    messages = [Message(said["role"], said["content"]) for said in example["messages"]]
+    messages = [Message(turn["role"], turn["content"]) for turn in example["messages"]]
     return {**example, "text": plain_text(messages)}
 
 

@@ -43,7 +43,7 @@ def commands(folder: Path, layout: str | None, name: str, model: str, task: str,
 
 
 def architecture(model: str) -> Architecture:
-    """The architecture of a run's model; what answers behind a server is taken for a decoder."""
+    """The architecture of a run's model; a model behind a server is assumed to be a decoder."""
     return DECODER if is_server(model) else architecture_of(model)
 
 
@@ -81,9 +81,9 @@ def _python(kind: Architecture, here: str, base: str) -> str:
     return f"python -i -c {shlex.quote(code)} {base} {here}"
 
 
-def _whole(kind: Architecture, place: str) -> str:
+def _whole(kind: Architecture, path: str) -> str:
     code = (
         f"from transformers import {kind.loader} as A, AutoTokenizer as T; import sys; "
         "model, tokenizer = A.from_pretrained(sys.argv[1]), T.from_pretrained(sys.argv[1])"
     )
-    return f"python -i -c {shlex.quote(code)} {place}"
+    return f"python -i -c {shlex.quote(code)} {path}"

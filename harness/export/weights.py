@@ -18,7 +18,7 @@ Layout = Literal["adapter", "model"]
 
 
 def layout(target: Target, merged: bool) -> Layout:
-    """Which layout a run's weights can be exported in.
+    """The layout in which a run's weights can be exported.
 
     Raises:
         ConfigError: there is none.
@@ -35,7 +35,7 @@ def layout(target: Target, merged: bool) -> Layout:
         return "adapter"
     in_front = [stage.name() for stage in target.recipe.weights if stage.exported_as == "input"]
     if in_front:
-        remedy = "leave --merged away" if _adapter(target) else "train it as the only stage"
+        remedy = "omit --merged" if _adapter(target) else "train it as the only stage"
         raise ConfigError(f"{in_front[0]} adds to the input and cannot be merged", remedy=remedy)
     return "model"
 
@@ -55,11 +55,11 @@ def write(target: Target, where: Layout, folder: Path) -> None:
 
 
 def stages(target: Target) -> list[Path]:
-    return [target.folder / "weights" / str(place) for place in range(len(target.recipe.weights))]
+    return [target.folder / "weights" / str(index) for index in range(len(target.recipe.weights))]
 
 
 def merge(model: LanguageModel) -> None:
-    """Add every adapter into the weights, in place; quantized weights are dequantized first."""
+    """Merge every adapter into the weights, in place; quantized weights are dequantized first."""
     from harness.models.layers import adapters, dequantize
 
     dequantize.merge(model.network)
@@ -67,7 +67,7 @@ def merge(model: LanguageModel) -> None:
 
 
 def write_chat(chat: Any, folder: Path) -> None:
-    """The tokenizer with the template that was asked with, also where the model came without one."""
+    """The tokenizer with the chat template that the run used, even if the model came without one."""
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template
     if own is None and chat.template:
@@ -80,7 +80,7 @@ def write_chat(chat: Any, folder: Path) -> None:
 
 
 def _adapter(target: Target) -> bool:
-    """Whether the trained part is an adapter over the base as it is published."""
+    """Whether the trained part is an adapter over the unchanged published base."""
     from harness.models.layers.combine import is_lora
 
     folders = stages(target)
@@ -112,7 +112,8 @@ def _write_adapter(target: Target, folder: Path) -> None:
 
 
 def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
-    """LoRA stages add their deltas up; servers take one adapter, whose rank is the sum of theirs."""
+    """LoRA stages are combined into one adapter, because servers take only one; its rank is the sum of
+    theirs."""
     from harness.models.layers.combine import NAME, combine
     from harness.models.load import load as plain
 
@@ -134,7 +135,7 @@ def _write_network(model: LanguageModel, folder: Path) -> None:
 
 
 def is_hub_id(spec: str) -> bool:
-    """Whether other tools find a model by this name."""
+    """Whether other tools can load a model by this name."""
     from harness.models.source import gguf_file, is_tiny
 
     local = is_tiny(spec) or spec.startswith(("/", ".", "~")) or Path(spec).is_dir()

@@ -1,6 +1,6 @@
-"""What another run trained, put onto this base without training again.
+"""Another run's trained part, moved to this base without retraining.
 
-No recipe names it: only an upgrade makes one, because it needs another run's folder.
+No recipe names it: only an upgrade creates it, because it needs another run's folder.
 """
 
 from __future__ import annotations
@@ -13,14 +13,8 @@ from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
-from harness.core.protocols import (
-    ArchitectureName,
-    LanguageModel,
-    TrainingContext,
-    TrainingExample,
-    TrainingResult,
-    Weights,
-)
+from harness.core.protocols import ArchitectureName, LanguageModel, TrainingContext, TrainingResult, Weights
+from harness.core.values import TrainingExample
 from harness.results.remote import mirror
 
 
@@ -30,7 +24,7 @@ class Moved(Weights):
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder", "encoder-decoder")
 
-    run: str = knob("", doc="folder of the run whose trained part is taken", decides=False)
+    run: str = knob("", doc="folder of the run whose trained part is taken", in_key=False)
     key: str = knob("", doc="that run's key: decides the result, wherever its folder is")
 
     @classmethod
@@ -38,9 +32,9 @@ class Moved(Weights):
         return "moved"
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
-        """Put the old run's stages in place, oldest first; no step is taken.
+        """Load the old run's stages, oldest first, without training.
 
         Raises:
             ConfigError: the folder is not that run's.

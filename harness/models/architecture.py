@@ -1,6 +1,6 @@
-"""What kind of network a model is, from its configuration, and what that kind can be used for.
+"""The architecture of a model, read from its configuration, and what that architecture can be used for.
 
-Decoders may do everything. What encoders and encoder-decoders may do is written here and nowhere else.
+Decoders can be used for everything. What encoders and encoder-decoders can be used for is defined only here.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ from harness.core.protocols import ArchitectureName, Base, Weights
 from harness.core.recipes import Recipe
 
 _WRITES = ("ForCausalLM", "LMHeadModel")
-"""How transformers' classes end that are decoders, whatever else their model type can be."""
+"""Suffixes of the transformers classes that are decoders, whatever their model type."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Architecture:
-    """`loader` is the transformers class that loads it, `peft_task` how peft calls it and `pipeline` how
-    hubs do. Which weights and bases suit it, those say themselves (`architectures`). `says` and `remedy`
-    are for messages."""
+    """`loader` is the transformers class that loads it, `peft_task` is peft's name for it and `pipeline` the
+    model hubs'. Weights and bases list the architectures they support themselves (`architectures`). `says`
+    and `remedy` are for messages."""
 
     name: ArchitectureName
     loader: str
@@ -41,7 +41,7 @@ ENCODER = Architecture(
     peft_task="SEQ_CLS",
     pipeline="text-classification",
     writes=False,
-    says="an encoder: it reads and writes no text, so all it can learn is a classification head",
+    says="an encoder: it does not generate text, so all it can learn is a classification head",
     remedy="--recipes classification, or a model that writes",
 )
 ENCODER_DECODER = Architecture(
@@ -49,30 +49,30 @@ ENCODER_DECODER = Architecture(
     loader="AutoModelForSeq2SeqLM",
     peft_task="SEQ_2_SEQ_LM",
     pipeline="text2text-generation",
-    says="an encoder-decoder: of weights lora and full are known for it, of bases plain, int8 and nf4",
-    remedy="leave them out with --recipes, or name a decoder",
+    says="an encoder-decoder: it supports the weights lora and full, and the bases plain, int8 and nf4",
+    remedy="select other recipes with --recipes, or name a decoder",
 )
 
 
 def of(config: Any) -> Architecture:
     """The architecture of a transformers configuration, or of what a `config.json` holds."""
-    told: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
-    if told.get("is_encoder_decoder"):
+    fields: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
+    if fields.get("is_encoder_decoder"):
         return ENCODER_DECODER
-    names = told.get("architectures") or ()
-    if told.get("is_decoder") or any(name.endswith(_WRITES) for name in names):
+    names = fields.get("architectures") or ()
+    if fields.get("is_decoder") or any(name.endswith(_WRITES) for name in names):
         return DECODER
     from transformers.models.auto.modeling_auto import MODEL_FOR_MASKED_LM_MAPPING_NAMES
 
-    kind = told.get("model_type") or getattr(config, "model_type", None)
+    kind = fields.get("model_type") or getattr(config, "model_type", None)
     return ENCODER if kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES else DECODER
 
 
 def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> None:
-    """Refuse recipes that a model of this architecture cannot be used with, before anything is loaded.
+    """Reject recipes that a model of this architecture does not support, before anything is loaded.
 
     Raises:
-        ConfigError: there are such recipes; it names them, the model and what works instead.
+        ConfigError: a recipe is not supported; the message names it, the model and what works instead.
     """
     wrong = [recipe.name for recipe in recipes if not suits(architecture, recipe)]
     if wrong:
@@ -83,22 +83,22 @@ def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> 
 
 
 def require(model: str, network: Any, weights: Weights) -> Architecture:
-    """The architecture of a loaded network, which must be one that these weights can be trained in.
+    """The architecture of a loaded network, checked against those that these weights support.
 
     Raises:
-        ConfigError: it is not.
+        ConfigError: the weights do not support it.
     """
-    found = of(network.config)
-    if found.name not in weights.architectures:
+    architecture = of(network.config)
+    if architecture.name not in weights.architectures:
         raise ConfigError(
-            f"weights {weights.name()} do not suit model '{model}', which is {found.says}",
-            remedy=found.remedy,
+            f"weights {weights.name()} do not suit model '{model}', which is {architecture.says}",
+            remedy=architecture.remedy,
         )
-    return found
+    return architecture
 
 
 def decoder_start(network: Any) -> int:
-    """The token that an encoder-decoder's answers begin behind.
+    """The token that starts an encoder-decoder's answers.
 
     Raises:
         ConfigError: its configuration names none.

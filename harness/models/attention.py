@@ -1,4 +1,4 @@
-"""A network's attention, replaced for a while by a function of ours, and what that function must know."""
+"""Temporary replacement of a network's attention function, and the rule that the function must follow."""
 
 from __future__ import annotations
 
@@ -11,43 +11,43 @@ from harness.models.architecture import base_of
 
 _LAYERS = {"full_attention", "sliding_attention"}
 _UNKNOWN = ("s_aux", "position_bias", "attention_sink", "sinks")
-"""Arguments that change attention in ways that are not computed here."""
+"""Arguments that change attention in ways that are not implemented here."""
 
 
 class UnsupportedAttention(RuntimeError):  # noqa: N818
-    """The network asks for a kind of attention that is not computed here."""
+    """The network needs a kind of attention that is not implemented here."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How scores are made of one layer: their scale, a cap on them, and a sliding window."""
+    """How one layer computes attention scores: their scale, a cap on them, and a sliding window."""
 
     scale: float
     softcap: float | None = None
     window: int | None = None
 
 
-def rule_of(module: Any, size: int, given: Mapping[str, Any]) -> Rule:
-    """The rule of an attention module with heads of `size`, from what transformers hands to its
-    attention interface beside queries, keys and values.
+def rule_of(module: Any, size: int, options: Mapping[str, Any]) -> Rule:
+    """The rule of an attention module with heads of `size`, from what transformers passes to its attention
+    interface besides queries, keys and values.
 
     Raises:
-        UnsupportedAttention: the layer wants something that a rule does not say.
+        UnsupportedAttention: the layer needs something that a rule cannot express.
     """
     for name in _UNKNOWN:
-        if given.get(name) is not None:
+        if options.get(name) is not None:
             raise UnsupportedAttention(f"attention with {name}")
-    window = given.get("sliding_window") or getattr(module, "sliding_window", None)
+    window = options.get("sliding_window") or getattr(module, "sliding_window", None)
     if _layer_type(module) != "sliding_attention":
         window = None
     elif window is None:
         raise UnsupportedAttention("a sliding layer that does not tell its window")
-    scale = given.get("scaling")
-    return Rule(size**-0.5 if scale is None else scale, given.get("softcap"), window)
+    scale = options.get("scaling")
+    return Rule(size**-0.5 if scale is None else scale, options.get("softcap"), window)
 
 
 def why_not(network: Any) -> str | None:
-    """Why a rule cannot serve this network, as far as its configuration tells."""
+    """Why this network's attention cannot be replaced, judged by its configuration; None if it can."""
     model = base_of(network)
     config = model.config.get_text_config()
     if not getattr(model, "_supports_attention_backend", False):
@@ -62,7 +62,8 @@ def why_not(network: Any) -> str | None:
 
 @contextlib.contextmanager
 def replaced_attention(network: Any, name: str) -> Iterator[None]:
-    """Within the block the network attends with the function that transformers knows by `name`."""
+    """Inside the `with` block the network uses the attention function registered with transformers as
+    `name`."""
     model = base_of(network)
     before = model.config._attn_implementation
     model.set_attn_implementation(name)

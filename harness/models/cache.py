@@ -1,4 +1,4 @@
-"""The cache folder: things made once from a model file, and kept for later processes."""
+"""The cache folder: artifacts made once and reused by later processes."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ def folder() -> Path:
 def make_once(name: str, make: Callable[[Path], None]) -> Path:
     """The cache's folder `name`, filled by `make` the first time.
 
-    It is filled under another name and renamed when complete, so a killed process leaves no
-    half-made folder behind, and of two that race the first wins.
+    It is filled under a temporary name and renamed when complete, so a killed process leaves no partial
+    folder, and of two racing processes the first wins.
     """
-    place = folder() / name
-    if place.is_dir():
-        return place
-    place.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{place.name}-", dir=place.parent))
+    target = folder() / name
+    if target.is_dir():
+        return target
+    target.parent.mkdir(parents=True, exist_ok=True)
+    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
         make(draft)
         draft.chmod(0o755)
         try:
-            draft.rename(place)
+            draft.rename(target)
         except OSError:
-            if not place.is_dir():
+            if not target.is_dir():
                 raise
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    return place
+    return target
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """No progress bars of libraries: standard error belongs to our own progress."""
+    """Silence the libraries' progress bars; standard error is reserved for our own progress."""
     from transformers.utils import logging
 
     shown = logging.is_progress_bar_enabled()

@@ -1,7 +1,7 @@
-"""From messages to token ids and back, in exactly one way for training and for asking.
+"""From messages to token ids and back, in exactly one way for training and evaluation.
 
-A prompt and its answer are tokenized apart and joined as ids. So the prompt that a model was
-trained on and the prompt that it is asked with cannot differ by a merge across their border.
+A prompt and its answer are tokenized separately and joined as ids, so the training prompt and the evaluation
+prompt cannot differ by a token that spans the boundary.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ PLAIN_TEMPLATE = (
     "{% else %}Assistant:\n{{ message['content'] }}\n\n{% endif %}"
     "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
 )
-"""For base models, which have no template of their own. It uses no special token."""
+"""For base models, which have no chat template. It uses no special tokens."""
 
 _PROBE = "harness-probe"
 
@@ -41,7 +41,7 @@ class TemplateChat:
 
     lead: tuple[int, ...] = ()
     longest: int = sys.maxsize
-    """The most tokens that the tokenizer allows, where that is less than the network does."""
+    """The tokenizer's maximum length, if it is below the network's."""
 
     def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
@@ -52,12 +52,13 @@ class TemplateChat:
         self._prefix = [] if own is not None else _special_prefix(tokenizer)
         self.bos_id = self._bos()
         self._end, end_id = self._end_of_turn(frozenset(eos_ids))
-        known = {*eos_ids, end_id, tokenizer.eos_token_id}
-        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+        candidates = {*eos_ids, end_id, tokenizer.eos_token_id}
+        self.eos_ids: frozenset[int] = frozenset(i for i in candidates if i is not None)
 
     @cached_property
     def vocabulary(self) -> str:
-        """A short hash of which token has which id: what is learnt over ids holds for this one only."""
+        """A short hash of the mapping from tokens to ids; anything learned over ids is valid only for the
+        same one."""
         return digest(sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1]))[:12]
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
@@ -69,7 +70,7 @@ class TemplateChat:
         return self._prefix + self._ids(self._render(messages))
 
     def encode_answer(self, text: str) -> list[int]:
-        """Token ids of an answer, closed as the template closes a turn."""
+        """Token ids of an answer, ended as the template ends a turn."""
         return self._ids(text) + self._end
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -82,7 +83,8 @@ class TemplateChat:
 
     @property
     def takes_system(self) -> bool:
-        """Whether a system message is rendered; else it is put in front of the first user message."""
+        """Whether the template renders a system message; if not, it is prepended to the first user
+        message."""
         return self._takes_system
 
     def opening(self) -> str:
@@ -115,7 +117,7 @@ class TemplateChat:
         return list(encoded["input_ids"])
 
     def _accepts_system(self) -> bool:
-        """Templates refuse a system message with an error, or drop it in silence."""
+        """Some templates reject a system message with an error; others drop it silently."""
         self._takes_system = True
         try:
             text = self._render([Message("system", _PROBE), Message("user", "question")])
@@ -179,7 +181,7 @@ def load_chat(spec: str) -> TemplateChat | PlainChat:
 
 
 def chat_from(folder: Any) -> TemplateChat | PlainChat:
-    """The chat of a model folder: its template's; plain text for an encoder, and for an encoder-decoder
+    """The chat of a model folder: its chat template, or plain text for encoders and for encoder-decoders
     without a template.
 
     Raises:

@@ -11,7 +11,7 @@ from harness.models import cache
 
 
 def remembered_digest(file: Path) -> str:
-    """The SHA-256 of a file, remembered in the cache by its path, size and time of change."""
+    """The SHA-256 of a file, cached by its path, size and modification time."""
     real = file.resolve()
     state = real.stat()
     key = digest([str(real), state.st_size, state.st_mtime_ns])
@@ -20,9 +20,9 @@ def remembered_digest(file: Path) -> str:
         return str(json.loads(memory.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError):
         pass
-    found = file_digest(real)
+    sha256 = file_digest(real)
     memory.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as draft:
-        json.dump({"sha256": found}, draft)
+        json.dump({"sha256": sha256}, draft)
     Path(draft.name).replace(memory)
-    return found
+    return sha256

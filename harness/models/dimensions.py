@@ -1,4 +1,4 @@
-"""The sizes of a network, from its configuration alone: no weight is read."""
+"""The sizes of a network, from its configuration alone; no weights are read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.models.architecture import of
 from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
 
 _INNER = ("intermediate_size", "n_inner", "d_ff", "encoder_ffn_dim", "hidden_dim")
-"""How configurations call the width of the feed-forward part: Llama, GPT-2, T5, BART, DistilBERT."""
+"""Names of the feed-forward width in configurations: Llama, GPT-2, T5, BART, DistilBERT."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,8 +54,26 @@ def config(spec: str) -> Any:
         raise ConfigError(f"cannot read the configuration of '{spec}' ({reason})", remedy=remedy) from None
 
 
+def key_value_heads(config: Any) -> int:
+    """Heads that have keys and values of their own, in each layer (Ainslie et al. 2023, arXiv:2305.13245).
+
+    Args:
+        config: the configuration of a network's text part.
+    """
+    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+
+
+def head_size(config: Any) -> int:
+    """Numbers in one head's query, key or value.
+
+    Args:
+        config: the configuration of a network's text part.
+    """
+    return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
+
+
 def network(spec: str) -> Any:
-    """The model's network on torch's meta device, where tensors have a shape and no memory.
+    """The model's network on torch's meta device, where tensors have a shape but no storage.
 
     Raises:
         ConfigError: as `config`, or an architecture that cannot be built.
@@ -63,10 +81,12 @@ def network(spec: str) -> Any:
     import torch
     import transformers
 
-    found = config(spec)
+    configuration = config(spec)
     try:
         with torch.device("meta"):
-            return getattr(transformers, of(found).loader).from_config(found, trust_remote_code=False)
+            return getattr(transformers, of(configuration).loader).from_config(
+                configuration, trust_remote_code=False
+            )
     except (ValueError, KeyError) as error:
         raise ConfigError(f"cannot build model '{spec}': {str(error).splitlines()[0]}") from None
 
@@ -85,8 +105,7 @@ def shape(spec: str) -> Shape:
     text = net.config.get_text_config()
     head = net.get_output_embeddings()
     layers = [m for m in net.modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = head_size(text)
     inner = next(filter(None, (getattr(text, name, None) for name in _INNER)), 4 * text.hidden_size)
     return Shape(
         parameters=sum(p.numel() for p in net.parameters()),
@@ -95,7 +114,7 @@ def shape(spec: str) -> Shape:
         layers=text.num_hidden_layers,
         hidden=text.hidden_size,
         query=text.num_attention_heads * size,
-        key_value=heads * size,
+        key_value=key_value_heads(text) * size,
         intermediate=inner,
         vocabulary=text.vocab_size,
         context=int(getattr(text, "max_position_embeddings", None) or 2048),

@@ -1,4 +1,4 @@
-"""What a model is, as a digest of its files: nothing is loaded, and a rename changes nothing."""
+"""A model's identity as a digest of its files: nothing is loaded, and renaming the model changes nothing."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ _DECIDES = ("*.safetensors", "*.json", "*.txt", "*.model", "*.jinja")
 def fingerprint(spec: str) -> str:
     """SHA-256 over the digests of the model's files, in hex.
 
-    A GGUF file is taken as it stands, before conversion, so that it has the same fingerprint
-    under every version of the library that converts it.
+    A GGUF file is hashed before conversion, so its fingerprint does not depend on the version of the library
+    that converts it.
 
     Raises:
         ConfigError: no such model.

@@ -41,8 +41,8 @@ def load(
     import transformers
 
     folder = resolve(spec)
-    place = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    number = dtype_for(spec, dtype, place)
+    target_device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    number = dtype_for(spec, dtype, target_device)
     extra: dict[str, Any] = {} if quantization is None else {"quantization_config": quantization}
     if config is not None:
         extra["config"] = config
@@ -53,7 +53,7 @@ def load(
             network = getattr(transformers, kind.loader).from_pretrained(
                 folder,
                 dtype=number,
-                device_map={"": place},
+                device_map={"": target_device},
                 trust_remote_code=False,
                 use_safetensors=True,
                 **extra,
@@ -74,10 +74,8 @@ def load(
 
 
 def _let_go_of_file(network: Any) -> None:
-    """Copy the weights that a quantized network did not change out of the file that they are mapped from.
-
-    They are few, and any one of them would keep the whole file in memory: 0.5 of the 0.9 GB that the bundled
-    model took in NF4.
+    """Copy the weights that quantization left alone out of the memory-mapped file. They are few, but any one
+    of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
     """
     from harness.models.layers.out_of_memory import release
 

@@ -1,4 +1,4 @@
-"""Modules that compute in another way for a while."""
+"""Patches modules' forward functions temporarily."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @contextlib.contextmanager
 def replaced(modules: Iterable[Any], forward: Callable[..., Any]) -> Iterator[None]:
-    """Within the block each module's own `forward` is `forward(module, …)`; their hooks stay."""
+    """Inside the `with` block each module's `forward` is `forward(module, …)`; their hooks stay."""
 
     def bound(module: Any) -> Callable[..., Any]:
         return lambda *args, **kwargs: forward(module, *args, **kwargs)

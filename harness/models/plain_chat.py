@@ -1,4 +1,4 @@
-"""Prompts of models that know no dialogue: plain text, with the special tokens that the tokenizer adds."""
+"""Prompts of models without a chat format: plain text with the special tokens that the tokenizer adds."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ class PlainChat:
 
     def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
         self.tokenizer, self.longest = tokenizer, longest
-        known = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
-        self.eos_ids: frozenset[int] = frozenset(i for i in known if i is not None)
+        candidates = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
+        self.eos_ids: frozenset[int] = frozenset(i for i in candidates if i is not None)
         if not self.eos_ids:
             raise ConfigError(
                 "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"
@@ -48,7 +48,7 @@ class PlainChat:
         return self._ids(plain_text(messages))
 
     def encode_answer(self, text: str) -> list[int]:
-        """Token ids of an answer, closed as the tokenizer closes a text."""
+        """Token ids of an answer, with the special tokens that the tokenizer ends a text with."""
         ids = self._ids(text)
         return ids if ids[-1:] and ids[-1] in self.eos_ids else [*ids, min(self.eos_ids)]
 
@@ -69,7 +69,7 @@ class PlainChat:
 
 
 def plain_text(messages: Sequence[Message]) -> str:
-    """A prompt as one text. Who speaks is only written where examples are shown, to tell them apart."""
+    """A prompt as one text. Roles are written only if examples are shown, to separate them."""
     shown = any(message.role == "assistant" for message in messages)
     parts = [(_MARKS.get(m.role, "") if shown else "") + m.content for m in messages if m.content]
     return "\n\n".join([*parts, "Answer:"] if shown else parts)

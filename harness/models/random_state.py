@@ -1,4 +1,4 @@
-"""Torch's random state, borrowed and given back."""
+"""Torch's random state, seeded temporarily."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Draw initial weights, dropout and noise from `seed`, and leave the process's state alone."""
+    """Draw initial weights, dropout and noise from `seed`, and restore the process's state afterwards."""
     import torch
 
     with torch.random.fork_rng():

@@ -50,7 +50,7 @@ def is_tiny(spec: str) -> bool:
 
 
 def gguf_file(spec: str) -> Path | None:
-    """The GGUF file that a spec names, or None for specs of other kinds.
+    """The GGUF file that a spec names; None for other specs.
 
     Raises:
         ConfigError: the file or the package that holds it is missing.

@@ -41,7 +41,7 @@ def _peak(attempt: CellContext, model: LanguageModel, lessons: Sequence[Training
     asked = [model.chat.encode(prompt.messages) for prompt in prompts if attempt.room.fits(prompt)]
     own = max(map(len, asked)) - _shared(asked) + cell.task.max_new_tokens
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
-    idle = memory.Work(tokens=0, learnt=0, rows=rows, length=own)
+    idle = memory.Work(tokens=0, loss_tokens=0, rows=rows, length=own)
     found = [memory.inference(sizes, recipe.base, dtype, idle).total]
     for stage, moved, added in requirements.counted(cell.model, recipe) if lessons else ():
         work = largest_batch(lessons, model, stage)
@@ -62,7 +62,7 @@ def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stag
     shared = 0 if getattr(stage, "neftune_noise_alpha", 0.0) else prefix_length(batch)
     return memory.Work(
         tokens=shared + len(batch) * (len(batch[0]) - 1 - shared),
-        learnt=sum(weight > 0 for row in batch for weight in row.weights[1:]),
+        loss_tokens=sum(weight > 0 for row in batch for weight in row.weights[1:]),
         rows=0,
         length=0,
     )

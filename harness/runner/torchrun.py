@@ -59,12 +59,12 @@ def leading(executor: Executor | None) -> Iterator[bool]:
         raise ConfigError(
             "under torchrun all processes train one cell together", remedy="leave --executor at local"
         )
-    if not group().leads:
+    if not group().is_main:
         _help()
         yield False
         return
     yield True
-    group().told(lambda: None)
+    group().broadcast(lambda: None)
 
 
 @contextlib.contextmanager
@@ -87,7 +87,7 @@ def together(attempt: CellContext, index: int) -> Iterator[None]:
     order = StageOrder(
         cell=attempt.cell, index=index, folder=attempt.folder.path.resolve(), pool=attempt.pool
     )
-    group().told(lambda: order)
+    group().broadcast(lambda: order)
     try:
         yield
     except Exception as error:
@@ -100,7 +100,7 @@ def _help() -> None:
     from harness.training.distributed import group
 
     workbench = ModelPool(None)
-    while (order := group().told(lambda: None)) is not None:
+    while (order := group().broadcast(lambda: None)) is not None:
         _train(order, workbench)
 
 

@@ -1,1 +1,1 @@
-"""Search of hyperparameters with Optuna: trials are runs on dev, and test is sealed until the end."""
+"""Hyperparameter search with Optuna: trials are runs on dev, and test is sealed until the end."""

@@ -1,4 +1,4 @@
-"""How long a trial takes, from what was run before: said before the first one begins."""
+"""How long a trial takes, estimated from earlier runs before the first trial starts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ MOST_RUNS = 20
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """Seconds of a trial, and what they are known by."""
+    """Seconds of a trial, and the basis of the estimate."""
 
     seconds: float
     source: str
@@ -27,7 +27,7 @@ class Estimate:
 
 
 def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
-    """By earlier runs, else roughly by the model's size; None where neither can be had. `task` is what
+    """From earlier runs, else roughly from the model's size; None if neither is possible. `task` is what
     trials run on, None where they are no runs."""
     known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
     if known is not None:
@@ -42,8 +42,8 @@ def seconds_per_trial(plan: StudyConfig, dev: int) -> float | None:
     """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
     are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
     trials = [row["seconds"] for row in journal.read(plan.results) if _is_like(row, plan)]
-    found = trials or _of_runs(plan, dev)
-    return statistics.median(found) if found else None
+    durations = trials or _of_runs(plan, dev)
+    return statistics.median(durations) if durations else None
 
 
 def _is_like(row: dict[str, Any], plan: StudyConfig) -> bool:
@@ -60,8 +60,8 @@ def _of_runs(plan: StudyConfig, dev: int) -> list[float]:
     folders = (plan.results / "runs").glob(f"{plan.task_name}-{plan.recipe['name']}{labels}-*")
     latest = sorted(folders, key=_changed, reverse=True)[:MOST_RUNS]
     records = [record for folder in latest if (record := RunFolder(folder).finished()) is not None]
-    asked = dev if plan.limit is None else min(dev, plan.limit)
-    return [_seconds(record, asked) for record in records if _same(record, plan)]
+    examples = dev if plan.limit is None else min(dev, plan.limit)
+    return [_seconds(record, examples) for record in records if _same(record, plan)]
 
 
 def _same(record: dict[str, Any], plan: StudyConfig) -> bool:
@@ -73,10 +73,10 @@ def _same(record: dict[str, Any], plan: StudyConfig) -> bool:
     )
 
 
-def _seconds(record: dict[str, Any], asked: int) -> float:
+def _seconds(record: dict[str, Any], examples: int) -> float:
     rate = record["answer"]["throughput"]
     training = float((record["train"] or {}).get("seconds", 0.0))
-    return training + (asked / rate if rate else 0.0)
+    return training + (examples / rate if rate else 0.0)
 
 
 def _changed(folder: Path) -> float:

@@ -1,4 +1,4 @@
-"""How long a trial would take where nothing like it was run: its multiplications, at this machine's own speed.
+"""How long a trial takes if nothing similar was run before: its operations at this machine's measured speed.
 
 A token costs two operations for each parameter on the way forward, as many on the way back, and as many again for
 the parameters that move (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is that of a matrix product
@@ -15,13 +15,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.protocols import Example, Prompter, Task
+from harness.core.protocols import Prompter, Task
+from harness.core.sequences import common_prefix_length
+from harness.core.values import Example
 from harness.search.study_config import StudyConfig
 
 CHARACTERS = 4.0
-"""Of a token, in English text and a vocabulary of usual size."""
+"""Characters per token in English text, for a vocabulary of common size."""
 SHARE = 0.5
-"""Of the speed of bare matrix products, what a network of them reaches."""
+"""Share of the speed of bare matrix products that a network reaches."""
 SAMPLE = 32
 """Examples whose lengths are looked at."""
 MOST_ROWS = 256.0
@@ -33,8 +35,8 @@ log = logging.getLogger(__name__)
 
 
 def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
-    """Seconds of a trial of the defaults; None where the model is asked over a wire, or trains by
-    something else than its lessons' answers."""
+    """Seconds of a trial with the defaults; None if the model is behind an API, or if it is not trained on
+    its training examples' answers."""
     try:
         return _seconds(plan, task)
     except Exception as error:  # whatever a model or a program does not allow, a search begins without
@@ -44,7 +46,7 @@ def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Lengths:
-    """Mean tokens of an example: those that all prompts begin with, its own, and its answer."""
+    """Mean tokens of an example: the prefix shared by all prompts, its own, and its answer."""
 
     shared: float
     own: float
@@ -64,19 +66,19 @@ def _seconds(plan: StudyConfig, task: Task) -> float | None:
         return None
     train, dev = task.splits.get("train", ())[: plan.labels], task.splits["dev"]
     prompter = recipe.program.prepare(task, train, plan.seed)
-    asked = _lengths(task, prompter, dev)
+    lengths = _lengths(task, prompter, dev)
     answered = min(len(dev), plan.limit or len(dev))
     forward = 2.0 * sizes.parameters
     speed = _Speed(sizes.hidden)
-    seconds = _answers(forward, asked, answered, speed)
+    seconds = _answers(forward, lengths, answered, speed)
     for stage, moved, _ in counted(plan.model, recipe):
-        learnt = _lengths(task, prompter, train)
+        learned = _lengths(task, prompter, train)
         rows = stage.per_device_train_batch_size
-        tokens = learnt.shared + rows * (learnt.own + learnt.answer)
+        tokens = learned.shared + rows * (learned.own + learned.answer)
         batches = math.ceil(len(train) * stage.num_train_epochs / rows)
         seconds += batches * tokens * (2 * forward + 2.0 * moved) / speed(tokens)
         looks = math.ceil(stage.eval_per_epoch * stage.num_train_epochs)
-        seconds += looks * _answers(forward, asked, min(stage.dev_examples, len(dev)), speed)
+        seconds += looks * _answers(forward, lengths, min(stage.dev_examples, len(dev)), speed)
     return seconds
 
 
@@ -89,22 +91,17 @@ def _answers(forward: float, of: _Lengths, count: int, speed: _Speed) -> float:
 
 
 def _lengths(task: Task, prompter: Prompter, examples: Sequence[Example]) -> _Lengths:
-    some = examples[:SAMPLE]
-    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in some]
-    shared = _shared(prompts) if len(prompts) > 1 else 0
-    answers = [len(task.format.render(example.target)) for example in some]
+    sample = examples[:SAMPLE]
+    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in sample]
+    # What the first and the last in sorted order share, all of them share.
+    shared = common_prefix_length(min(prompts), max(prompts)) if len(prompts) > 1 else 0
+    answers = [len(task.format.render(example.target)) for example in sample]
     mean = sum(map(len, prompts)) / len(prompts)
     return _Lengths(
         shared=shared / CHARACTERS,
         own=(mean - shared) / CHARACTERS,
         answer=sum(answers) / len(answers) / CHARACTERS,
     )
-
-
-def _shared(texts: Sequence[str]) -> int:
-    """How many characters all begin with."""
-    first, last = min(texts), max(texts)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
 
 
 class _Speed:

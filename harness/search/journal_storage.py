@@ -1,4 +1,4 @@
-"""Optuna's journal file, with fewer writes that are waited for.
+"""Optuna's journal file, with fewer synchronous writes.
 
 Optuna waits for the disk (`fsync`) at every knob and attribute of a trial. What a killed process wrote stays
 written without that. Here the beginning and the end of a trial are waited for: a machine that loses its power may
@@ -54,5 +54,5 @@ def _seek_end(stream: Any) -> None:
 
 
 def _can_wait(log: Mapping[str, Any]) -> bool:
-    """Whether an operation says something of a running trial, and neither begins nor ends it."""
+    """Whether an operation updates a running trial without starting or finishing it."""
     return "trial_id" in log and "state" not in log

@@ -1,4 +1,4 @@
-"""What a trial is judged by, and what it must not exceed: read off a finished run's record."""
+"""Objectives and constraints of a trial, read from a finished run's record."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def constraint(text: str) -> Constraint:
     Raises:
         ConfigError: not of that form, or an unknown name.
     """
-    found = re.fullmatch(r"\s*(\w+)\s*<=?\s*([\d.eE+-]+)\s*", text)
-    if found is None or not _is_number(found[2]):
+    match = re.fullmatch(r"\s*(\w+)\s*<=?\s*([\d.eE+-]+)\s*", text)
+    if match is None or not _is_number(match[2]):
         raise ConfigError(f"--constraint {text!r} is not name<=number", remedy="e.g. memory<=4e9")
-    if found[1] not in READ:
-        raise ConfigError(f"--constraint: unknown name '{found[1]}'", remedy=nearest(found[1], READ))
-    return Constraint(name=found[1], limit=float(found[2]))
+    if match[1] not in READ:
+        raise ConfigError(f"--constraint: unknown name '{match[1]}'", remedy=nearest(match[1], READ))
+    return Constraint(name=match[1], limit=float(match[2]))
 
 
 def values(names: Sequence[str], record: Record) -> list[float]:
@@ -85,8 +85,7 @@ def with_loss(score: float, loss: float | None) -> float:
 
 
 def told(names: Sequence[str], values: Sequence[float], record: Record) -> list[float]:
-    """What the sampler hears of a trial's `values`: a score that is the only objective is made
-    `with_loss`."""
+    """The values reported to the sampler: a score that is the only objective becomes `with_loss`."""
     if tuple(names) != ("score",):
         return list(values)
     return [with_loss(values[0], (record.get("train") or {}).get("best_dev_loss"))]

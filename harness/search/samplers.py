@@ -1,4 +1,4 @@
-"""A space in Optuna's words, its sampler and its pruner."""
+"""A space as Optuna distributions, its sampler and its pruner."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def suggest(trial: optuna.Trial, space: Space, known: Mapping[str, Any]) -> None
     for dimension in space.free:
         if not space.active(dimension, trial.params):
             continue
-        found, log = known[dimension.name], dimension.log
+        distribution, log = known[dimension.name], dimension.log
         if dimension.choices:
-            trial.suggest_categorical(dimension.name, found.choices)
+            trial.suggest_categorical(dimension.name, distribution.choices)
         elif dimension.whole:
-            trial.suggest_int(dimension.name, found.low, found.high, log=log)
+            trial.suggest_int(dimension.name, distribution.low, distribution.high, log=log)
         else:
-            trial.suggest_float(dimension.name, found.low, found.high, log=log)
+            trial.suggest_float(dimension.name, distribution.low, distribution.high, log=log)
 
 
 def sampler(seed: int, worker: int = 0) -> optuna.samplers.BaseSampler:
@@ -74,14 +74,14 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
     return pruners.NopPruner()
 
 
-def unseen(space: Space, seen: set[str], seed: int) -> dict[str, Any] | None:
-    """A configuration that no trial has had; None when 2,000 draws found none."""
+def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
+    """A configuration that no trial has used; None if 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
-        if mark(space.complete(params)) not in seen:
+        if mark(space.complete(params)) not in tried:
             return params
     return None
 
 
 def mark(values: Mapping[str, Any]) -> str:
-    """What tells two configurations apart; `values` are complete."""
+    """The identity of a configuration; `values` must be complete."""
     return digest(dict(values))

@@ -1,4 +1,4 @@
-"""A workbench for many trainings of one base: it is read once, and texts are tokenised once."""
+"""A model pool for training one base many times: it is read once, and texts are tokenized once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.values import Message
 from harness.runner.model_pool import ModelPool
 
 MOST_BYTES = 4e9
-"""A base above this is read again for each trial: two copies of it would not fit beside each other."""
+"""A larger base is read again for each trial, because two copies might not fit into memory."""
 
 
 class SearchWorkbench(ModelPool):

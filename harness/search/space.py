@@ -1,4 +1,4 @@
-"""The space of a search: the knobs that a recipe's kinds declare, and what a user changes of them.
+"""The search space: the knobs that a recipe's kinds declare, and the user's changes to them.
 
 A dimension is named `slot.field` (`weights.learning_rate`, `program.k`, `program.retriever.k1`); with
 several stages of training, `weights.0.learning_rate`.
@@ -20,7 +20,7 @@ from harness.core.recipes import Recipe
 from harness.runner.experiment import value_of
 
 TRIES = 200
-"""Random points that are tried before a space is said to hold none that a recipe can have."""
+"""Random points to try before a space counts as unsatisfiable."""
 HELP = (
     "e.g. weights.learning_rate=1e-5..1e-3:log, weights.lora_r=4,8,16 or weights.lora_alpha=2*weights.lora_r"
 )
@@ -38,8 +38,8 @@ class Dimension:
     choices: tuple[Any, ...] = ()
     tied_to: str | None = None
     factor: float = 1.0
-    when: tuple[str, Any] | None = None
-    """Another knob, and the one value of it under which this one varies."""
+    active_if: tuple[str, Any] | None = None
+    """Another knob, and the value it must have for this one to vary."""
 
     @property
     def whole(self) -> bool:
@@ -59,21 +59,22 @@ class Dimension:
         return isinstance(value, int | float) and self.low <= value <= self.high
 
     def to_json(self) -> dict[str, Any]:
-        return {k: v for k, v in dataclasses.asdict(self).items() if v not in (None, (), False)}
+        fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
+        return {k: v for k, v in fields.items() if v not in (None, (), False)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Space:
-    """What varies, and the recipe that it varies."""
+    """A recipe and the dimensions to vary."""
 
     recipe: Recipe
     dimensions: tuple[Dimension, ...]
 
     @property
     def free(self) -> tuple[Dimension, ...]:
-        """What a search chooses; knobs that another one's condition names come first."""
-        found = [dimension for dimension in self.dimensions if dimension.free]
-        return tuple(sorted(found, key=lambda dimension: dimension.when is not None))
+        """The dimensions a search chooses; those that others depend on come first."""
+        free = [dimension for dimension in self.dimensions if dimension.free]
+        return tuple(sorted(free, key=lambda dimension: dimension.active_if is not None))
 
     @property
     def size(self) -> int | None:
@@ -92,9 +93,9 @@ class Space:
 
     def active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
         """Whether a knob's condition holds beside the values of the others."""
-        if dimension.when is None:
+        if dimension.active_if is None:
             return True
-        other, value = dimension.when
+        other, value = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
         current = {name: value for name, _, _, value in _fields(self.recipe)}
         return bool((current | fixed | dict(params))[other] == value)
@@ -122,19 +123,19 @@ class Space:
         """
         config = self.recipe.config()
         for path, value in self.complete(params).items():
-            *places, field = path.split(".")
-            place: Any = config
-            if places[0] == "weights":
-                index = int(places[1]) if len(places) > 1 else 0
-                place = config["weights"][index]
+            *parents, field = path.split(".")
+            node: Any = config
+            if parents[0] == "weights":
+                index = int(parents[1]) if len(parents) > 1 else 0
+                node = config["weights"][index]
             else:
-                for part in places:
-                    place = place[part]
-            place[field] = value
-        found = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
-        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in found.weights):
-            raise ConfigError("packing and neftune_noise_alpha do not go together")
-        return found
+                for part in parents:
+                    node = node[part]
+            node[field] = value
+        recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
+        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in recipe.weights):
+            raise ConfigError("packing and neftune_noise_alpha cannot be combined")
+        return recipe
 
 
 def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Space:
@@ -144,7 +145,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
         ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
     """
     known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
-    found = {
+    dimensions = {
         name: _with_start(Dimension(name=name, default=value, **declared))
         for name, (value, declared) in known.items()
         if declared and (not only or name in only)
@@ -152,7 +153,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     for name in only:
         if name not in known:
             raise ConfigError(f"unknown knob '{name}'", remedy=nearest(name, known))
-        if name not in found and not any(s.startswith(f"{name}=") for s in settings):
+        if name not in dimensions and not any(s.startswith(f"{name}=") for s in settings):
             raise ConfigError(
                 f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
             )
@@ -162,9 +163,10 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
         if name not in known:
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
-        when = (known[name][1] or {}).get("when")
-        found[name] = dataclasses.replace(_parsed(name, known[name][0], text, known), when=when)
-    made = Space(recipe=recipe, dimensions=tuple(found.values()))
+        condition = (known[name][1] or {}).get("active_if")
+        parsed = _parsed(name, known[name][0], text, known)
+        dimensions[name] = dataclasses.replace(parsed, active_if=condition)
+    made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
             f"recipe '{recipe.name}' leaves a search nothing to choose",
@@ -200,9 +202,10 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
 
 def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
     for field in dataclasses.fields(kind):
-        declared = field.metadata.get("space") if field.metadata.get("decides", True) else None
-        if declared and (when := field.metadata.get("when")):
-            declared = {**declared, "when": (f"{prefix}.{when[0]}", when[1])}
+        declared = field.metadata.get("space") if field.metadata.get("in_key", True) else None
+        if declared and (condition := field.metadata.get("active_if")):
+            other, value = condition
+            declared = {**declared, "active_if": (f"{prefix}.{other}", value)}
         yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
 
 
@@ -241,7 +244,7 @@ def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dim
 
 
 def _value(text: str, default: Any) -> Any:
-    """A knob of fractions gets fractions: 3 and 3.0 would be two configurations."""
+    """A knob with fractional values gets floats: 3 and 3.0 would be two configurations."""
     if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
         return float(text)
     return value_of(text)
@@ -251,11 +254,11 @@ def _number(name: str, text: str) -> float:
     try:
         return float(text)
     except ValueError:
-        raise ConfigError(f"--space {name}: {text!r} is no number", remedy=HELP) from None
+        raise ConfigError(f"--space {name}: {text!r} is not a number", remedy=HELP) from None
 
 
 def _check_satisfiable(made: Space) -> None:
-    """Refuse a space in which nothing can be built; the first refusal says why."""
+    """Reject a space in which no recipe can be built, with the first reason."""
     first: ConfigError | None = None
     for params in random_points(made, TRIES):
         try:

@@ -1,4 +1,4 @@
-"""What a search is: everything that a worker on any machine needs, as plain values."""
+"""A study's configuration: everything that a worker on any machine needs, as plain values."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Budget:
 
 @dataclass(frozen=True, kw_only=True)
 class StudyConfig:
-    """One study. What decides its trials is in its name; how far it goes (`budget`) is not."""
+    """One study. Its name covers everything that determines its trials, but not its `budget`."""
 
     task: str
     task_name: str

@@ -1,4 +1,4 @@
-"""Where a study is kept, and which of its trials a dead worker has left behind.
+"""A study's storage, and the trials that dead workers left behind.
 
 Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial says
 who works on it (host, process) and when it was last alive, as attributes that any storage keeps.
@@ -72,10 +72,12 @@ def _patience(url: str) -> dict[str, int]:
     """How long the driver of a database waits for its server, where it can be told and the URL does not."""
     from sqlalchemy import make_url
 
-    given = make_url(url)
-    driver = given.get_dialect().driver
-    known = driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in given.query
-    return {"connect_timeout": PATIENCE} if known else {}
+    address = make_url(url)
+    driver = address.get_dialect().driver
+    supports_timeout = (
+        driver in ("psycopg", "psycopg2", "mysqldb", "pymysql") and "connect_timeout" not in address.query
+    )
+    return {"connect_timeout": PATIENCE} if supports_timeout else {}
 
 
 def reason(error: BaseException) -> str:
@@ -123,7 +125,7 @@ def alive(trial: optuna.Trial) -> Iterator[None]:
 
 
 def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
-    """Fail the trials whose worker is dead, and queue each again; the failed.
+    """Fail the trials whose worker is dead, queue each one again, and return them.
 
     Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
     """
@@ -161,15 +163,15 @@ def _started(pid: int) -> str | None:
 
 
 def is_dead(trial: FrozenTrial) -> bool:
-    """Whether nobody works on a running trial any more."""
+    """Whether the worker of a running trial is dead."""
     worker = trial.user_attrs.get("worker")
     if worker is None:
         begun = trial.datetime_start
         return begun is not None and time.time() - begun.timestamp() > BIRTH
-    seen = trial.user_attrs.get("alive", worker.get("at", 0.0))
-    if seen == 0.0:
+    last_alive = trial.user_attrs.get("alive", worker.get("at", 0.0))
+    if last_alive == 0.0:
         return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
         # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
         return _started(worker["pid"]) != worker["started"]
-    return time.time() - float(seen) > GRACE
+    return time.time() - float(last_alive) > GRACE

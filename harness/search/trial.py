@@ -1,4 +1,4 @@
-"""One trial: a run on dev that is watched, and stopped where the pruner sees no hope."""
+"""One trial: a run on dev, stopped early if the pruner decides so."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class RunTrial:
 
     def __post_init__(self) -> None:
         if "test" in self.task.splits:
-            raise ValueError("a search is handed a task without its test split")
+            raise ValueError("a search needs a task without its test split")
 
     def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
         cell = self.plan.cell(self.task, recipe)
@@ -89,7 +89,7 @@ class RunTrial:
 
 
 def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[str, Any]:
-    """What a training that did not finish had cost."""
+    """The cost of unfinished training."""
     scores = [x["dev_score"] for x in lines if x["dev_score"] is not None and x.get("dev_part") is None]
     losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
     return {
@@ -133,7 +133,7 @@ class Watch(Progress):
         self.per_epoch = (getattr(stages[-1], "eval_per_epoch", 1) or 1) if stages else 1
         self.several = len(trial.study.directions) > 1
         self.rung = self.answers = self._read = 0
-        self._places = {example.id: place for place, example in enumerate(cell.task.splits[cell.split])}
+        self._places = {example.id: index for index, example in enumerate(cell.task.splits[cell.split])}
 
     @property
     def seconds(self) -> float:

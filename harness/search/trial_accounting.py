@@ -1,4 +1,4 @@
-"""What a study has had so far: budget, configurations, and who tries them.
+"""A study's accounting: spent budget, configurations, and their workers.
 
 Finished trials never change, so each is looked at once: a trial late in a long search costs what the first did.
 """
@@ -39,13 +39,13 @@ class Ledger:
     def _settle(self, trial: FrozenTrial) -> None:
         for name in self._costs:
             self._costs[name] += float(trial.user_attrs.get("cost", {}).get(name, 0.0))
-        if found := mark(trial):
-            self._marks.add(found)
+        if marked := mark(trial):
+            self._marks.add(marked)
         if is_lost(trial) or is_copy(trial):
             return
         insort(self._paid, trial.number)
-        if found and (found not in self._first or trial.number < self._first[found].number):
-            self._first[found] = trial
+        if marked and (marked not in self._first or trial.number < self._first[marked].number):
+            self._first[marked] = trial
 
     def running(self) -> list[FrozenTrial]:
         return [trial for trial in self._open.values() if trial.state.name == "RUNNING"]

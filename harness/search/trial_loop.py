@@ -1,4 +1,4 @@
-"""The loop of a worker: ask Optuna, run, tell, until the budget is spent. Any number work on one study."""
+"""A worker's loop: ask Optuna, run, tell, until the budget is spent. Any number of workers share a study."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
         study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
     except Exception as error:
-        said = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
-        raise ConfigError(said, remedy=study_storage.REMEDY) from None
+        message = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
+        raise ConfigError(message, remedy=study_storage.REMEDY) from None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -107,8 +107,8 @@ class Loop:
         try:
             return self._run(most)
         except StorageInternalError as error:
-            said = f"storage of study '{self.plan.study}' is gone: {study_storage.reason(error)}"
-            raise RunError(f"{said} — once it is back, the same command goes on") from None
+            message = f"storage of study '{self.plan.study}' is gone: {study_storage.reason(error)}"
+            raise RunError(f"{message} — once it is back, the same command goes on") from None
 
     def elsewhere(self) -> list[FrozenTrial]:
         """Trials that others run."""
@@ -189,25 +189,25 @@ class Loop:
         return self.ledger.first(wanted, before=trial.number)
 
     def _tell_again(self, trial: optuna.Trial, first: FrozenTrial) -> None:
-        """A duplicate is told what the first said; while that one still runs, or failed, nothing."""
+        """A duplicate gets the first trial's values, or none if that one is still running or failed."""
         from optuna.trial import TrialState
 
         trial.set_user_attr("duplicate_of", first.number)
         if first.state == TrialState.COMPLETE:
-            told = self._tell(trial, trials.exact(first), first.values)
+            frozen = self._tell(trial, trials.exact(first), first.values)
         elif first.state == TrialState.PRUNED:
             for step, value in first.intermediate_values.items():
                 trial.report(value, step)
-            told = self.study.tell(trial, state=TrialState.PRUNED)
+            frozen = self.study.tell(trial, state=TrialState.PRUNED)
         else:
-            told = self.study.tell(trial, state=TrialState.FAIL)
-        self._write(told)
+            frozen = self.study.tell(trial, state=TrialState.FAIL)
+        self._write(frozen)
 
-    def _tell(self, trial: optuna.Trial, exact: Sequence[float], told: Sequence[float]) -> FrozenTrial:
-        """`exact` is kept beside what the sampler hears, where they differ."""
-        if list(exact) != list(told):
+    def _tell(self, trial: optuna.Trial, exact: Sequence[float], reported: Sequence[float]) -> FrozenTrial:
+        """Store `exact` next to the values reported to the sampler if they differ."""
+        if list(exact) != list(reported):
             trial.set_user_attr(trials.EXACT, list(exact))
-        return self.study.tell(trial, told)
+        return self.study.tell(trial, reported)
 
     def _write(self, trial: FrozenTrial) -> dict[str, Any]:
         row = trials.row(self.study.study_name, trial, self.about)
@@ -242,18 +242,18 @@ class Loop:
                 record = self.evaluate(self.space.apply(trial.params), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
-                told = self._tell(trial, values, objectives.told(self.plan.objectives, values, record))
+                frozen = self._tell(trial, values, objectives.told(self.plan.objectives, values, record))
             except PrunedError as error:
                 trial.set_user_attr("stopped", str(error))
                 self._note_partial(trial)
-                told = self.study.tell(trial, state=TrialState.PRUNED)
+                frozen = self.study.tell(trial, state=TrialState.PRUNED)
             except KeyboardInterrupt:
                 study_storage.give_up(trial)
                 raise
             except Exception as error:
                 trial.set_user_attr("error", f"{type(error).__name__}: {error}")
-                told = self.study.tell(trial, state=TrialState.FAIL)
-        self.notify(self._write(told))
+                frozen = self.study.tell(trial, state=TrialState.FAIL)
+        self.notify(self._write(frozen))
 
     def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
         self._note_cost(trial, record)

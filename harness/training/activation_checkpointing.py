@@ -1,4 +1,4 @@
-"""Activation checkpointing (Chen et al. 2016, arXiv:1604.06174): less memory, more computing."""
+"""Activation checkpointing (Chen et al. 2016, arXiv:1604.06174): less memory for more compute."""
 
 from __future__ import annotations
 
@@ -11,17 +11,18 @@ from harness.core.errors import ConfigError
 
 @contextlib.contextmanager
 def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
-    """Within the block training keeps each transformer block's input only, and computes the rest
-    again for the gradient. Dropout is drawn again as it was, so the gradient is the same.
+    """Inside the `with` block, training keeps only each transformer block's input and recomputes the rest
+    for the gradient. Dropout masks are redrawn from the same state, so the gradient does not change.
 
     Raises:
-        ConfigError: the network cannot, or has a learnt prefix, which a recomputed block would not see.
+        ConfigError: the network does not support it, or has a learned prefix, which a recomputed block would
+    not see.
     """
     if not wanted:
         yield
         return
     if not getattr(network, "supports_gradient_checkpointing", False) or hasattr(network, "learnt_prefix"):
-        what = "a learnt prefix" if hasattr(network, "learnt_prefix") else type(network).__name__
+        what = "a learned prefix" if hasattr(network, "learnt_prefix") else type(network).__name__
         raise ConfigError(
             f"activation_checkpointing does not work with {what}",
             remedy="lower per_device_train_batch_size and raise gradient_accumulation_steps instead",
@@ -34,5 +35,5 @@ def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
 
 
 def recomputes(network: Any) -> bool:
-    """Whether a forward pass now would be one whose activations are computed again."""
+    """Whether a forward pass would recompute its activations for the gradient."""
     return network.training and any(getattr(m, "gradient_checkpointing", False) for m in network.modules())

@@ -1,6 +1,6 @@
-"""Which rows make an optimiser step, and their tensors.
+"""Which rows make up an optimizer step, and their tensors.
 
-Rows of similar length share a step, so that little is spent on padding. Where the rows of a
+Rows of similar length share a step to keep padding low. Where the rows of a
 batch begin with the same tokens (a task's instructions, the same shots), that prefix is kept
 once: the network computes it once, and the loss and its gradients stay what they were.
 """
@@ -13,13 +13,14 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from harness.core.sequences import common_prefix_length
 from harness.training.tokenized import TokenizedExample
 
 if TYPE_CHECKING:
     import torch
 
 _GROUPED_STEPS = 16
-"""Steps among which rows are sorted by length: more saves padding, fewer mixes better."""
+"""Rows are sorted by length within this many steps: more steps save padding, fewer mix better."""
 _SHORTEST_PREFIX = 8
 """Below this many tokens a second pass through the network costs more than it saves."""
 
@@ -41,12 +42,12 @@ class Batch:
     prefix: torch.Tensor | None
     tokens: int
     positions: torch.Tensor | None = None
-    """Of packed rows only: [1, length], each token's place in its own row. Rows stand end to end, and
-    a place that does not follow on the one before is where another row begins."""
+    """Packed rows only: [1, length], each token's position in its own row. Rows are laid end to end; a
+    position that does not follow the previous one starts a new row."""
 
 
 def step_count(rows: int, step_size: int, epochs: float) -> int:
-    """Optimiser steps of a training run; at least one."""
+    """Optimizer steps of a training run; at least one."""
     return max(1, math.ceil(math.ceil(rows / step_size) * epochs))
 
 
@@ -70,7 +71,7 @@ def plan(lengths: Sequence[int], batch_size: int, accumulation: int, seed: int) 
 
 
 def in_order(rows: int, step_size: int) -> list[list[list[int]]]:
-    """The steps of one epoch in the order that the rows came in: what a curriculum needs."""
+    """The steps of one epoch in the order of the rows, as a curriculum needs."""
     return [[chunk] for chunk in _cut(list(range(rows)), step_size)]
 
 
@@ -123,15 +124,12 @@ def pack(rows: Sequence[TokenizedExample], device: str | torch.device = "cpu") -
 
 
 def prefix_length(rows: Sequence[TokenizedExample]) -> int:
-    """How many first tokens all rows share, ending before the first position that has a loss."""
+    """Length of the prefix that all rows share, ending before the first position with a loss."""
     if len(rows) < 2:
         return 0
     first, last = min(row.ids for row in rows), max(row.ids for row in rows)
-    same = next(
-        (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), min(len(first), len(last))
-    )
-    learnt = min(next((i for i, w in enumerate(row.weights) if i and w), len(row)) for row in rows)
-    shared = min(same, learnt - 1)
+    first_loss = min(next((i for i, w in enumerate(row.weights) if i and w), len(row)) for row in rows)
+    shared = min(common_prefix_length(first, last), first_loss - 1)
     return shared if shared >= _SHORTEST_PREFIX else 0
 
 

@@ -1,9 +1,9 @@
-"""What an interrupted training needs to go on exactly as if it had not been interrupted.
+"""Everything an interrupted training run needs to continue exactly as if it had not been interrupted.
 
-`checkpoint/state.pt` below a stage's folder holds one moment of the training: weights in full
-precision, the optimiser's moments, the moving average, the state of the random generators of every
-process, and where the loop was. The order of the data needs no place in it: the seed and the step
-decide it. Beside it lie the weights that did best on dev, named by their step.
+`checkpoint/state.pt` below a stage's folder holds a snapshot of training: full-precision weights, the
+optimizer's moments, the moving average, the random state of every process, and the position in the loop. The
+order of the data is not stored because the seed and the step determine it. Next to it are the weights that
+did best on dev, named by their step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ NAME = "checkpoint"
 
 @dataclass
 class LoopState:
-    """All that changes while training goes on, besides the weights and the optimiser."""
+    """Everything that changes during training besides the weights and the optimizer."""
 
     step: int = 0
     tokens: int = 0
@@ -59,13 +59,13 @@ class Checkpoint:
         return self.folder / f"best-{step}.safetensors"
 
     def save(self, state: LoopState, optimizer: Optimizer, average: Average) -> None:
-        """Write this moment; until it is whole on disk the one before stays."""
+        """Write a snapshot; the previous one stays until the new one is complete on disk."""
         import torch
 
-        generators = self.group.gathered(_generators())
-        learnt = {"optimizer": optimizer.state(), "average": average.state()}
-        learnt = whole(learnt, here=self.group.leads)
-        if self.group.leads:
+        generators = self.group.all_gather(_generators())
+        learned = {"optimizer": optimizer.state(), "average": average.state()}
+        learned = whole(learned, here=self.group.is_main)
+        if self.group.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
             draft = self.file.with_suffix(".partial")
             with draft.open("wb") as stream:
@@ -74,7 +74,7 @@ class Checkpoint:
                         "signature": self.signature,
                         "loop": dataclasses.asdict(state),
                         "generators": generators,
-                        **learnt,
+                        **learned,
                     },
                     stream,
                 )
@@ -85,19 +85,19 @@ class Checkpoint:
         self.tidy(state.best)
 
     def load(self, optimizer: Optimizer, average: Average) -> LoopState | None:
-        """Put back what was saved; None when there is nothing, or it is of another training."""
+        """Restore the saved state; None if there is none or it belongs to a different training run."""
         import torch
 
-        if not self.group.told(self.file.is_file):
+        if not self.group.broadcast(self.file.is_file):
             return None
-        held = torch.load(self.file, map_location="cpu", weights_only=True)
-        if held["signature"] != self.signature:
+        saved = torch.load(self.file, map_location="cpu", weights_only=True)
+        if saved["signature"] != self.signature:
             return None
-        optimizer.load(held["optimizer"])
-        average.load(held["average"])
-        if len(held["generators"]) == self.group.size:
-            _set_generators(held["generators"][self.group.rank])
-        loop = dict(held["loop"])
+        optimizer.load(saved["optimizer"])
+        average.load(saved["average"])
+        if len(saved["generators"]) == self.group.size:
+            _set_generators(saved["generators"][self.group.rank])
+        loop = dict(saved["loop"])
         best = Evaluation(**loop.pop("best")) if loop["best"] else None
         state = LoopState(best=best, **{name: value for name, value in loop.items() if name != "best"})
         self.saved = dataclasses.replace(state, notes=list(state.notes))
@@ -105,18 +105,18 @@ class Checkpoint:
 
     def tidy(self, best: Evaluation | None) -> None:
         """Remove best weights that neither the training nor the checkpoint still needs."""
-        if not self.group.leads:
+        if not self.group.is_main:
             return
-        known = [found for found in (best, self.saved and self.saved.best) if found]
-        needed = {self.best(found.step) for found in known}
+        evaluations = [evaluation for evaluation in (best, self.saved and self.saved.best) if evaluation]
+        needed = {self.best(evaluation.step) for evaluation in evaluations}
         for path in self.folder.glob("best-*.safetensors"):
             if path not in needed:
                 path.unlink()
 
     def finished(self) -> None:
-        """Without a checkpoint nothing can be resumed, so nothing is kept. With one it stays until
-        the stage's weights are saved and `forget` is called."""
-        if self.group.leads and not self.file.exists():
+        """Remove everything if no checkpoint was written. Otherwise the checkpoint stays until the stage's
+        weights are saved and `forget` is called."""
+        if self.group.is_main and not self.file.exists():
             forget(self.folder.parent)
 
 
@@ -131,20 +131,21 @@ def signature(
     context: TrainingContext,
     shapes: Sequence[Any],
 ) -> str:
-    """What must be the same for a training to go on: what it learns, how, and which weights move."""
-    free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("decides", True)}
+    """A digest of everything that must match to resume: the data, the settings, and which weights are
+    trained."""
+    free = {f.name for f in dataclasses.fields(settings) if not f.metadata.get("in_key", True)}
     knobs = {name: value for name, value in dataclasses.asdict(settings).items() if name not in free}
-    learnt = digest([[row.id, row.ids, row.weights] for row in rows])
-    return digest([type(settings).__name__, knobs, learnt, context.seed, [list(shape) for shape in shapes]])
+    learned = digest([[row.id, row.ids, row.weights] for row in rows])
+    return digest([type(settings).__name__, knobs, learned, context.seed, [list(shape) for shape in shapes]])
 
 
 def _generators() -> dict[str, Any]:
     import torch
 
-    found = {"cpu": torch.get_rng_state()}
+    states = {"cpu": torch.get_rng_state()}
     if torch.cuda.is_available():
-        found["cuda"] = torch.cuda.get_rng_state()
-    return found
+        states["cuda"] = torch.cuda.get_rng_state()
+    return states
 
 
 def _set_generators(states: dict[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Answers that are labels: what is learnt, which loss, and the file of a classification head."""
+"""Training on labels: rows, loss, and the file of a classification head."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def labels_of(form: Format) -> tuple[str, ...]:
     """The labels that a task's format allows.
 
     Raises:
-        ConfigError: it is not a choice among labels.
+        ConfigError: the format is not `choice`.
     """
     choices: tuple[str, ...] | None = getattr(form, "choices", None)
     if choices is None:
@@ -38,7 +38,7 @@ def labels_of(form: Format) -> tuple[str, ...]:
 
 
 def attach(network: Any, labels: Sequence[str]) -> None:
-    """Give the network a head for these labels, in place of one that it may have."""
+    """Give the network a classification head for these labels, replacing any it has."""
     if of(network.config) is ENCODER:
         pooled_head.attach(network, labels)
         return
@@ -47,30 +47,30 @@ def attach(network: Any, labels: Sequence[str]) -> None:
 
 
 def thaw(network: Any) -> None:
-    """Let the head move, and what an encoder has between its blocks and its head."""
+    """Unfreeze the head, and for an encoder also the layers between its blocks and its head."""
     for parameter in network.answer_head.moving(network):
         parameter.requires_grad_(True)
 
 
-def to_row(lesson: TrainingExample, chat: Chat, form: Format, labels: Sequence[str]) -> TokenizedExample:
-    """The prompt, and the label's number as what follows it: one loss, at the prompt's last token.
+def to_row(example: TrainingExample, chat: Chat, form: Format, labels: Sequence[str]) -> TokenizedExample:
+    """The prompt followed by the label's index; the only loss is at the prompt's last token.
 
     Raises:
-        ConfigError: the lesson's answer is none of the labels.
+        ConfigError: the training example's answer is none of the labels.
     """
-    answer = form.parse(lesson.answer)
+    answer = form.parse(example.answer)
     if not isinstance(answer, Parsed):
-        raise ConfigError(f"lesson '{lesson.id}': {answer.reason}")
-    prompt = chat.encode(lesson.messages)
-    return TokenizedExample(lesson.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
+        raise ConfigError(f"training example '{example.id}': {answer.reason}")
+    prompt = chat.encode(example.messages)
+    return TokenizedExample(example.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
 
 
 def label_loss(network: Any, batch: Batch) -> Tensor:
     """`training.loop.Loss`: the sum over rows of the negative log-likelihood of their labels, in nats."""
-    learnt = batch.weights > 0
+    has_loss = batch.weights > 0
     scores = network.answer_head.of_batch(network, batch)
-    losses = cross_entropy(scores, batch.targets[learnt], reduction="none")
-    return (losses * batch.weights[learnt]).sum()
+    losses = cross_entropy(scores, batch.targets[has_loss], reduction="none")
+    return (losses * batch.weights[has_loss]).sum()
 
 
 def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:
@@ -83,7 +83,7 @@ def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: P
 
 
 def load(network: Any, folder: Path) -> None:
-    """Put in the head and the weights that `save` wrote.
+    """Attach the head and load the weights that `save` wrote.
 
     Raises:
         RunError: nothing there, or weights of another network.

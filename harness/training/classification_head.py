@@ -1,4 +1,4 @@
-"""A classification head: one number for each label, read off the last token of a decoder's prompt."""
+"""A classification head: one score per label, computed from the last token of a decoder's prompt."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from harness.training.loss import hidden_states
 
 
 class Head(nn.Module):
-    """Float32 `weight` [labels, width] and `bias` [labels], zero at first: every label is as likely."""
+    """Float32 `weight` [labels, width] and `bias` [labels], initialized to zero, so that all labels start
+    equally likely."""
 
     def __init__(self, width: int, labels: Sequence[str]) -> None:
         super().__init__()
@@ -26,7 +27,7 @@ class Head(nn.Module):
         return nn.functional.linear(hidden.float(), self.weight, self.bias)
 
     def of_batch(self, network: Any, batch: Batch) -> Tensor:
-        """Scores [rows, labels] of a batch to learn, whose one loss a row is at its prompt's end."""
+        """Scores [rows, labels] of a training batch, whose only loss per row is at the end of its prompt."""
         scores: Tensor = self(hidden_states(network, batch)[batch.weights > 0])
         return scores
 
@@ -38,5 +39,5 @@ class Head(nn.Module):
         return scores
 
     def moving(self, network: Any) -> Iterable[nn.Parameter]:
-        """What is trained with the head, whichever blocks are."""
+        """The parameters that are always trained with the head."""
         return self.parameters()

@@ -13,26 +13,26 @@ from harness.training.tokenized import TokenizedExample
 
 
 class Layout:
-    """Makes batches the fastest way that gives this network the loss of its rows one by one.
+    """Builds batches in the fastest way that gives this network the same loss as its rows one by one.
 
-    That is tried on the two shortest rows; `notes` says what the network cannot do.
+    This is checked on the two shortest rows; `notes` lists what the network does not support.
 
     Raises:
-        RunError: even row by row the logits are not the network's own.
+        RunError: even row by row, the logits differ from the network's own.
     """
 
     def __init__(
         self, network: Any, rows: Sequence[TokenizedExample], settings: TrainingSettings, loss: Loss
     ) -> None:
         self.device = next(network.parameters()).device
-        known = loss is response_loss
+        is_response_loss = loss is response_loss
         # Noise is drawn for every row: a prefix computed once would have one noise for all.
-        self.share_prefix = known and settings.neftune_noise_alpha == 0
-        self.packing = known and settings.packing
+        self.share_prefix = is_response_loss and settings.neftune_noise_alpha == 0
+        self.packing = is_response_loss and settings.packing
         self.notes: list[str] = []
-        if settings.packing and not known:
+        if settings.packing and not is_response_loss:
             self.notes.append("packing does not apply to this method's loss: its rows are padded")
-        if known:
+        if is_response_loss:
             self._check(network, sorted(rows, key=len)[:2])
 
     def collate(self, rows: Sequence[TokenizedExample]) -> Batch:
@@ -41,12 +41,12 @@ class Layout:
             return pack(rows, self.device)
         return collate(rows, self.device, self.share_prefix)
 
-    def _check(self, network: Any, few: Sequence[TokenizedExample]) -> None:
+    def _check(self, network: Any, shortest: Sequence[TokenizedExample]) -> None:
         network.eval()
-        whole = collate(few, self.device, share_prefix=False)
-        if not check_network(network, collate(few, self.device, self.share_prefix), whole):
+        whole = collate(shortest, self.device, share_prefix=False)
+        if not check_network(network, collate(shortest, self.device, self.share_prefix), whole):
             self.share_prefix = False
             self.notes.append("this network cannot continue a shared prefix: each row is computed whole")
-        if self.packing and not check_packing(network, pack(few, self.device), whole):
+        if self.packing and not check_packing(network, pack(shortest, self.device), whole):
             self.packing = False
             self.notes.append("this network cannot keep packed rows apart: they are padded instead")

@@ -1,7 +1,7 @@
-"""What the curves of a training say, in plain words.
+"""What training curves show, in plain words.
 
-The thresholds are rules of thumb, set so that an even training is told nothing; every one is a
-constant here and in docs/training.md. A sentence names the numbers that it comes from.
+The thresholds are rules of thumb, set so that a smooth run produces no findings; each is a constant here and
+in docs/training.md. Every sentence names the numbers it is based on.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ from statistics import fmean, median
 from harness.core.protocols import StepRecord
 
 FEWEST = 8
-"""Steps below which a curve says nothing."""
+"""Curves with fewer steps are not diagnosed."""
 WINDOW = 8
-"""Steps before a step that it is compared with, by their median."""
+"""A step is compared with the median of this many steps before it."""
 SPIKE, SPIKE_NATS = 2.0, 0.5
 """A loss spike is this many times that median, and this many nats above it."""
 GRADIENT_SPIKE, GRADIENT_FLOOR = 10.0, 0.1
 """A gradient spike is a norm this many times that median; a median below the floor counts as the floor, so
 that the tiny gradients of a training that has learnt everything have no spikes."""
 DIVERGED = 1.1
-"""The loss at the end, as a share of that at the start, from which a training went wrong."""
+"""Ratio of final to initial loss above which a run counts as diverged."""
 SPIKES = 3
-"""As many loss spikes are put down to the learning rate."""
-LEARNT = 0.97
-"""The share of the starting loss that must be reached for anything to have been learnt."""
+"""This many loss spikes are attributed to the learning rate."""
+LEARNED = 0.97
+"""The share of the starting loss that must be reached for anything to have been learned."""
 NEAR_ZERO = 0.05
 """A loss in nats below which there was nothing left to learn."""
 FALLING = 0.9
 """The last sixth of the steps as a share of the sixth before, below which the loss still falls."""
 OVERFIT = 1.05
-"""The last dev loss as a share of the lowest, from which a training is told to overfit."""
+"""Ratio of the last dev loss to the lowest above which a run counts as overfitting."""
 
 
 def diagnose(steps: Sequence[StepRecord]) -> tuple[str, ...]:
-    """Sentences on one stage's steps, gravest first; none where nothing stands out.
+    """Findings on one stage's steps, most serious first; empty if nothing stands out.
 
-    Losses below zero are those of a policy gradient, whose size says nothing: no sentence.
+    Losses below zero come from a policy gradient, whose magnitude means nothing: no findings.
     """
     losses = [step.loss for step in steps]
     if len(steps) < FEWEST or min(losses) < 0:
         return ()
     start, end = _ends(losses)
     spikes = _loss_spikes(steps)
-    said = [_trend(steps, start, end, spikes), *_spiked(spikes), *_gradient(steps)]
-    return tuple(sentence for sentence in (*said, _overfitting(steps)) if sentence)
+    sentences = [_trend(steps, start, end, spikes), *_spiked(spikes), *_gradient(steps)]
+    return tuple(sentence for sentence in (*sentences, _overfitting(steps)) if sentence)
 
 
 def _ends(losses: Sequence[float]) -> tuple[float, float]:
@@ -62,8 +62,8 @@ def _trend(steps: Sequence[StepRecord], start: float, end: float, spikes: Sequen
             return f"learning rate too high: {moved}; try a third of {peak:g} or a longer warm-up"
         if len(spikes) >= SPIKES:
             return f"learning rate too high: the loss jumped {len(spikes)} times; try a third of {peak:g}"
-        if end > LEARNT * start:
-            return f"nothing learnt: {moved}; raise the learning rate ({peak:g}) or look at the data"
+        if end > LEARNED * start:
+            return f"nothing learned: {moved}; raise the learning rate ({peak:g}) or look at the data"
         if _still_falls(steps):
             return f"not converged: {moved} and was still falling at the end; more epochs may help"
     return ""
@@ -79,20 +79,22 @@ def _still_falls(steps: Sequence[StepRecord]) -> bool:
 
 
 def _loss_spikes(steps: Sequence[StepRecord]) -> list[StepRecord]:
-    found = []
+    spikes = []
     for i, step in enumerate(steps[WINDOW:], WINDOW):
         usual = median(before.loss for before in steps[i - WINDOW : i])
         if step.loss > SPIKE * usual and step.loss > usual + SPIKE_NATS:
-            found.append(step)
-    return found
+            spikes.append(step)
+    return spikes
 
 
 def _spiked(spikes: Sequence[StepRecord]) -> list[str]:
     if not spikes:
         return []
     worst = max(spikes, key=lambda step: step.loss)
-    steps = _listed([step.step for step in spikes])
-    return [f"loss spike at step {steps}: up to {worst.loss:.3g}; look at the lessons of step {worst.step}"]
+    listed = _listed([step.step for step in spikes])
+    return [
+        f"loss spike at step {listed}: up to {worst.loss:.3g}; look at the training examples of step {worst.step}"
+    ]
 
 
 def _gradient(steps: Sequence[StepRecord]) -> list[str]:
@@ -124,9 +126,9 @@ def _overfitting(steps: Sequence[StepRecord]) -> str:
     )
 
 
-def _around(steps: Sequence[StepRecord], place: StepRecord) -> float:
+def _around(steps: Sequence[StepRecord], at: StepRecord) -> float:
     """Mean train loss of the steps up to a place."""
-    return fmean(step.loss for step in steps if place.step - WINDOW < step.step <= place.step)
+    return fmean(step.loss for step in steps if at.step - WINDOW < step.step <= at.step)
 
 
 def _listed(steps: Sequence[int]) -> str:

@@ -1,8 +1,9 @@
-"""Several processes that train one network, each on its share of every step (torchrun, accelerate).
+"""Data-parallel training: several processes train one network, each on its share of every step (torchrun,
+accelerate).
 
 Every process computes a share of each step's rows, and gradients are added up over all processes
 (data parallelism, Li et al. 2020, arXiv:2006.15704). The rows of a step do not depend on how many
-processes there are, so neither does the result. `training.sharding` divides the network as well.
+processes there are, so neither does the result. `training.fsdp` shards the network as well.
 """
 
 from __future__ import annotations
@@ -19,28 +20,28 @@ if TYPE_CHECKING:
     import torch
 
 _PATIENCE = timedelta(days=1)
-"""How long a process waits for the leading one, which answers test examples between trainings."""
+"""How long a process waits for the main one, which answers test examples between training stages."""
 _FLAT = 2**24
 """Elements sent at a time: 64 MB of float32."""
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes of a training. A group of one does nothing."""
+    """The processes of a training run; with a single process every method is a no-op."""
 
     rank: int = 0
     size: int = 1
 
     @property
-    def leads(self) -> bool:
-        """Whether this process is the one that evaluates, reports and writes."""
+    def is_main(self) -> bool:
+        """Whether this is the main process, the one that evaluates, reports and writes."""
         return self.rank == 0
 
     def share(self, rows: Sequence[Any]) -> Sequence[Any]:
         """This process's rows of a step, every `size`-th, so that lengths are spread evenly."""
         return rows[self.rank :: self.size]
 
-    def add_up(self, tensors: Sequence[torch.Tensor]) -> None:
+    def all_reduce_sum(self, tensors: Sequence[torch.Tensor]) -> None:
         """Replace each tensor by its sum over the processes."""
         import torch
         from torch._utils import _flatten_dense_tensors, _unflatten_dense_tensors
@@ -53,8 +54,8 @@ class ProcessGroup:
             for tensor, value in zip(part, _unflatten_dense_tensors(flat, part), strict=True):
                 tensor.copy_(value)
 
-    def add_up_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
-        """Sum gradients over the processes; one without rows has contributed nothing."""
+    def all_reduce_gradients(self, parameters: Sequence[torch.nn.Parameter]) -> None:
+        """Sum gradients over the processes; a process without rows contributes zeros."""
         import torch
 
         if self.size == 1:
@@ -62,7 +63,7 @@ class ProcessGroup:
         for parameter in parameters:
             if parameter.grad is None:
                 parameter.grad = torch.zeros_like(parameter)
-        self.add_up([parameter.grad for parameter in parameters if parameter.grad is not None])
+        self.all_reduce_sum([parameter.grad for parameter in parameters if parameter.grad is not None])
 
     def total(self, value: float, device: Any) -> float:
         """The sum of a number over the processes."""
@@ -70,49 +71,49 @@ class ProcessGroup:
 
         if self.size == 1:
             return value
-        held = torch.tensor(value, dtype=torch.float32, device=device)
-        torch.distributed.all_reduce(held)
-        return float(held)
+        tensor = torch.tensor(value, dtype=torch.float32, device=device)
+        torch.distributed.all_reduce(tensor)
+        return float(tensor)
 
-    def told(self, compute: Callable[[], Any]) -> Any:
-        """What the leading process computes, in every process."""
+    def broadcast(self, compute: Callable[[], Any]) -> Any:
+        """Compute a value in the main process and return it in every process."""
         import torch
 
         if self.size == 1:
             return compute()
-        box = [compute() if self.leads else None]
+        box = [compute() if self.is_main else None]
         torch.distributed.broadcast_object_list(box, src=0)
         return box[0]
 
-    def agree(self, value: Any) -> None:
-        """Make sure that every process would train the same.
+    def assert_same(self, value: Any) -> None:
+        """Check that a value is the same in every process.
 
         Raises:
-            RunError: this one's value is not the leading one's.
+            RunError: this process's value differs from the main process's.
         """
-        if self.told(lambda: value) != value:
+        if self.broadcast(lambda: value) != value:
             raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
 
-    def gathered(self, value: Any) -> list[Any]:
-        """One value of every process, by rank."""
+    def all_gather(self, value: Any) -> list[Any]:
+        """Every process's value, in order of rank."""
         import torch
 
         if self.size == 1:
             return [value]
-        found: list[Any] = [None] * self.size
-        torch.distributed.all_gather_object(found, value)
-        return found
+        values: list[Any] = [None] * self.size
+        torch.distributed.all_gather_object(values, value)
+        return values
 
-    def start_alike(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
-        """Begin with the leading process's weights, and with random numbers of one's own."""
+    def synchronize_start(self, parameters: Sequence[torch.Tensor], seed: int) -> None:
+        """Start from the main process's weights, with a random seed per process."""
         import torch
 
         if self.size > 1:
-            self.copy_from_lead(parameters)
+            self.broadcast_tensors(parameters)
             torch.manual_seed(seed * 1_000_003 + self.rank)
 
-    def copy_from_lead(self, tensors: Sequence[torch.Tensor]) -> None:
-        """Give every process the leading one's values."""
+    def broadcast_tensors(self, tensors: Sequence[torch.Tensor]) -> None:
+        """Copy the main process's values into every process."""
         import torch
 
         if self.size > 1:
@@ -121,7 +122,7 @@ class ProcessGroup:
 
 
 def started() -> int:
-    """How many processes torchrun or `accelerate launch` started together with this one.
+    """Number of processes that torchrun or `accelerate launch` started, this one included.
 
     Raises:
         ConfigError: `accelerate launch --cpu` was asked for several, and started one, or several by
@@ -140,7 +141,7 @@ def started() -> int:
 
 
 def group() -> ProcessGroup:
-    """The processes that this one was started with, or this one alone."""
+    """The process group this process was started in, or a group of one."""
     if started() == 1:
         return ProcessGroup()
     import torch

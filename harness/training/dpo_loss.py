@@ -1,7 +1,7 @@
 """Preference pairs and their loss: how much more likely than the reference finds the better answer.
 
 Rafailov et al. 2023, https://arxiv.org/abs/2305.18290; ipo: Azar et al. 2023,
-https://arxiv.org/abs/2310.12036, normalised by length as its authors advise; hinge: Zhao et al.
+https://arxiv.org/abs/2310.12036, normalized by length as its authors advise; hinge: Zhao et al.
 2023, https://arxiv.org/abs/2305.10425.
 """
 
@@ -26,7 +26,7 @@ LossType = Literal["sigmoid", "ipo", "hinge"]
 
 @dataclass(frozen=True)
 class Pair:
-    """Two answers to one prompt, as rows."""
+    """Two answers to one prompt, tokenized."""
 
     chosen: TokenizedExample
     rejected: TokenizedExample
@@ -40,61 +40,61 @@ class Pair:
 
 
 def pairs(
-    lessons: Sequence[TrainingExample], chat: Chat, longest: int, first: int = 0
+    examples: Sequence[TrainingExample], chat: Chat, longest: int, first: int = 0
 ) -> tuple[list[Pair], tuple[str, ...], tuple[str, ...]]:
-    """Pairs of lessons with a rejected answer; ids of those too long, and of those whose two answers
+    """Pairs of training examples with a rejected answer; ids of those too long, and of those whose two answers
     are the same. Pairs are numbered from `first`, so that every one has a name of its own."""
-    found: list[Pair] = []
+    kept: list[Pair] = []
     long, same = [], []
-    for number, lesson in enumerate(lessons, first):
-        if lesson.rejected is None:
+    for number, example in enumerate(examples, first):
+        if example.rejected is None:
             continue
-        if lesson.rejected == lesson.answer:
-            same.append(lesson.id)
+        if example.rejected == example.answer:
+            same.append(example.id)
             continue
-        name = f"{lesson.id}#{number}"
-        worse = TrainingExample(id=name, messages=lesson.messages, answer=lesson.rejected)
-        better = TrainingExample(id=name, messages=lesson.messages, answer=lesson.answer)
+        name = f"{example.id}#{number}"
+        worse = TrainingExample(id=name, messages=example.messages, answer=example.rejected)
+        better = TrainingExample(id=name, messages=example.messages, answer=example.answer)
         pair = Pair(to_row(better, chat), to_row(worse, chat))
         if max(len(pair.chosen), len(pair.rejected)) > longest:
-            long.append(lesson.id)
+            long.append(example.id)
         else:
-            found.append(pair)
-    return found, tuple(long), tuple(same)
+            kept.append(pair)
+    return kept, tuple(long), tuple(same)
 
 
 def answer_logps(network: Any, rows: Sequence[TokenizedExample], share_prefix: bool) -> Tensor:
-    """The log-probability of each row's answer given its prompt, in nats: [rows], float32."""
+    """Log-probability of each row's answer given its prompt, in nats: [rows], float32."""
     batch = collate(rows, next(network.parameters()).device, share_prefix)
-    learnt = batch.weights > 0
-    logits = head_logits(network, hidden_states(network, batch)[learnt])
-    found = -cross_entropy(logits, batch.targets[learnt], reduction="none")
-    row = learnt.nonzero()[:, 0]
-    return torch.zeros(len(rows), device=found.device).index_add(0, row, found)
+    has_loss = batch.weights > 0
+    logits = head_logits(network, hidden_states(network, batch)[has_loss])
+    logps = -cross_entropy(logits, batch.targets[has_loss], reduction="none")
+    row = has_loss.nonzero()[:, 0]
+    return torch.zeros(len(rows), device=logps.device).index_add(0, row, logps)
 
 
 def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
-    """Whether this network can compute the common beginning of several rows once."""
+    """Whether this network can compute the shared prefix of several rows once."""
     if not pairs:
         return False
-    few = [pairs[0].chosen, pairs[0].rejected]
+    rows = [pairs[0].chosen, pairs[0].rejected]
     device = next(network.parameters()).device
     network.eval()
-    return check_network(network, collate(few, device, True), collate(few, device, False))
+    return check_network(network, collate(rows, device, True), collate(rows, device, False))
 
 
 def reference(network: Any, pairs: Sequence[Pair], size: int, share: bool) -> dict[str, tuple[float, float]]:
-    """Log-probabilities of the two answers of each pair under the network as it stands, by id."""
+    """Log-probabilities of both answers of each pair under the current network, by id."""
     network.eval()
-    found: dict[str, tuple[float, float]] = {}
+    by_id: dict[str, tuple[float, float]] = {}
     ordered = sorted(pairs, key=lambda pair: len(pair.key))
     with torch.no_grad():
         for start in range(0, len(ordered), size):
-            some = ordered[start : start + size]
-            logps = answer_logps(network, [p.chosen for p in some] + [p.rejected for p in some], share)
+            batch = ordered[start : start + size]
+            logps = answer_logps(network, [p.chosen for p in batch] + [p.rejected for p in batch], share)
             better, worse = logps.chunk(2)
-            found |= {p.chosen.id: (float(b), float(w)) for p, b, w in zip(some, better, worse, strict=True)}
-    return found
+            by_id |= {p.chosen.id: (float(b), float(w)) for p, b, w in zip(batch, better, worse, strict=True)}
+    return by_id
 
 
 @dataclass(frozen=True)
@@ -112,18 +112,18 @@ class PreferenceLoss:
     share_prefix: bool
 
     def __call__(self, network: Any, batch: Batch) -> Tensor:
-        some = [self.pairs[name] for name in batch.rows]
+        batch_pairs = [self.pairs[name] for name in batch.rows]
         logps = answer_logps(
-            network, [p.chosen for p in some] + [p.rejected for p in some], self.share_prefix
+            network, [p.chosen for p in batch_pairs] + [p.rejected for p in batch_pairs], self.share_prefix
         )
-        known = torch.tensor([self.reference[name] for name in batch.rows], device=logps.device)
-        better, worse = (logps.chunk(2)[i] - known[:, i] for i in range(2))
-        return self.of(better, worse, some).sum()
+        reference = torch.tensor([self.reference[name] for name in batch.rows], device=logps.device)
+        better, worse = (logps.chunk(2)[i] - reference[:, i] for i in range(2))
+        return self.of(better, worse, batch_pairs).sum()
 
-    def of(self, better: Tensor, worse: Tensor, some: Sequence[Pair]) -> Tensor:
+    def of(self, better: Tensor, worse: Tensor, batch_pairs: Sequence[Pair]) -> Tensor:
         """The loss of each pair from its two log-ratios to the reference."""
         if self.loss_type == "ipo":
-            lengths = [[_answer_length(p.chosen), _answer_length(p.rejected)] for p in some]
+            lengths = [[_answer_length(p.chosen), _answer_length(p.rejected)] for p in batch_pairs]
             size = torch.tensor(lengths, device=better.device)
             return (better / size[:, 0] - worse / size[:, 1] - 1 / (2 * self.beta)) ** 2
         margin = self.beta * (better - worse)

@@ -1,4 +1,4 @@
-"""The moving average of the weights while they train."""
+"""The moving average of the weights during training."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Average:
-    """Exponential moving average of an optimiser's float32 weights; a `decay` of 0 keeps none.
+    """Exponential moving average of an optimizer's float32 weights; a `decay` of 0 keeps none.
 
-    Early on the average forgets faster, with decay (1 + t) / (10 + t) after t updates, so that a
-    short training is not answered with its first weights.
+    Early on the average decays faster, by (1 + t) / (10 + t) after t updates, so that a short run does not
+    end with its initial weights.
     """
 
     def __init__(self, optimizer: Optimizer, decay: float) -> None:
@@ -25,7 +25,7 @@ class Average:
         self.values = [master.detach().clone() for master in optimizer.masters] if decay else []
 
     def update(self) -> None:
-        """Take in the weights after a step."""
+        """Update the average with the weights after a step."""
         import torch
 
         if not self.values:
@@ -37,18 +37,18 @@ class Average:
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
-        """Within the block the network has the averaged weights."""
+        """Inside the `with` block the network has the averaged weights."""
         if not self.values:
             yield
             return
-        held = [master.detach().clone() for master in self._optimizer.masters]
+        current = [master.detach().clone() for master in self._optimizer.masters]
         self.settle()
         try:
             yield
         finally:
-            for master, value in zip(self._optimizer.masters, held, strict=True):
+            for master, value in zip(self._optimizer.masters, current, strict=True):
                 master.data.copy_(value)
-            self._optimizer.write(held)
+            self._optimizer.write(current)
 
     def settle(self) -> None:
         """Give the network the averaged weights for good."""
@@ -59,7 +59,7 @@ class Average:
         return {"updates": self._updates, "values": self.values}
 
     def load(self, state: dict[str, int | list[torch.Tensor]]) -> None:
-        """Go on from what `state` returned."""
+        """Restore what `state` returned."""
         updates, values = state["updates"], state["values"]
         assert isinstance(updates, int)
         assert isinstance(values, list)

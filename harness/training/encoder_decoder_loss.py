@@ -1,4 +1,4 @@
-"""Networks with another way in and out than a decoder: what they read, and where their answer stands.
+"""Losses and logits of networks that are not decoders.
 
 The loop's batches hold prompt and answer in one row, which is what a decoder reads. An encoder-decoder
 reads the prompt on one side and the answer on the other. An encoder writes nothing: it gives labels
@@ -24,15 +24,15 @@ if TYPE_CHECKING:
 
 
 def answer_loss(network: Any) -> Loss:
-    """The loss that teaches a network to write the answers of lessons."""
+    """The loss that trains a network of this architecture on answers."""
     return target_loss if of(network.config) is ENCODER_DECODER else response_loss
 
 
 def check(model: str, network: Any, weights: Weights, settings: TrainingSettings) -> None:
-    """Refuse what these weights with these settings cannot do in a network of this architecture.
+    """Reject weights and settings that a network of this architecture does not support.
 
     Raises:
-        ConfigError: it cannot be trained in this way.
+        ConfigError: the combination is not supported.
     """
     if require(model, network, weights) is not ENCODER_DECODER:
         return
@@ -47,29 +47,29 @@ def check(model: str, network: Any, weights: Weights, settings: TrainingSettings
 def target_loss(network: Any, batch: Batch) -> torch.Tensor:
     """`training.gradient.Loss` of an encoder-decoder: that of its decoder on the answers, in nats.
 
-    A row's prompt is what stands before its first position with a loss.
+    A row's prompt is everything before its first position with a loss.
     """
     import torch
     from torch.nn.functional import cross_entropy
 
-    learnt = batch.weights > 0
-    prompts = learnt.int().argmax(1) + 1
-    answers = learnt.sum(1)
-    read = _places(prompts)
-    said = _places(answers)
-    places = (prompts[:, None] - 1 + torch.arange(said.shape[1], device=said.device)).clamp(
+    has_loss = batch.weights > 0
+    prompts = has_loss.int().argmax(1) + 1
+    answers = has_loss.sum(1)
+    prompt_mask = _places(prompts)
+    answer_mask = _places(answers)
+    positions = (prompts[:, None] - 1 + torch.arange(answer_mask.shape[1], device=answer_mask.device)).clamp(
         max=batch.targets.shape[1] - 1
     )
-    targets, weights = batch.targets.gather(1, places), batch.weights.gather(1, places) * said
+    targets, weights = batch.targets.gather(1, positions), batch.weights.gather(1, positions) * answer_mask
     start = torch.full_like(targets[:, :1], decoder_start(network))
     logits = network(
-        input_ids=batch.ids[:, : read.shape[1]].masked_fill(~read, 0),
-        attention_mask=read.long(),
+        input_ids=batch.ids[:, : prompt_mask.shape[1]].masked_fill(~prompt_mask, 0),
+        attention_mask=prompt_mask.long(),
         decoder_input_ids=torch.cat([start, targets[:, :-1]], 1),
         use_cache=False,
     ).logits
-    losses = cross_entropy(logits[said].float(), targets[said], reduction="none")
-    return (losses * weights[said]).sum()
+    losses = cross_entropy(logits[answer_mask].float(), targets[answer_mask], reduction="none")
+    return (losses * weights[answer_mask]).sum()
 
 
 def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:

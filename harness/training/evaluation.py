@@ -1,4 +1,4 @@
-"""How a model in training does on dev."""
+"""Evaluation of a model on dev during training."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ def evaluate(
     step: int,
     share_prefix: bool = False,
 ) -> Evaluation:
-    """Evaluate the model as it stands; dropout is off."""
+    """Evaluate the current model with dropout off."""
     model.network.eval()
     measured = mean_loss(model.network, rows, loss, batch_size, share_prefix) if rows else None
-    found = score(model)
-    return Evaluation(step=step, loss=measured, score=found.value, part=found.part, rung_score=found.rung)
+    dev = score(model)
+    return Evaluation(step=step, loss=measured, score=dev.value, part=dev.part, rung_score=dev.rung)
 
 
 def mean_loss(
@@ -59,8 +59,8 @@ def mean_loss(
     batch_size: int,
     share_prefix: bool = False,
 ) -> float:
-    """Mean loss over the weighted positions of `rows`, in nats; in smaller batches where memory is
-    too short for `batch_size` rows."""
+    """Mean loss over the weighted positions of `rows`, in nats; batches shrink when `batch_size` rows do not
+    fit into memory."""
     while True:
         try:
             return _mean_loss(network, rows, loss, batch_size, share_prefix)

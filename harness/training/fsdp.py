@@ -1,8 +1,8 @@
-"""The network that learns: whole in every process, or divided over all of them (FSDP2).
+"""The network being trained: complete in every process, or sharded over all of them (FSDP2).
 
-ShardedModel, a process keeps its part of every weight, gradient and optimiser state. A transformer
-block's weights are put together in every process while the block computes, and let go behind it
-(ZeRO stage 3, Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277).
+When it is sharded, a process keeps its part of every weight, gradient and optimizer state. A transformer
+block's weights are gathered in every process while the block computes, and freed afterwards (ZeRO stage 3,
+Rajbhandari et al. 2020, arXiv:1910.02054; Zhao et al. 2023, arXiv:2304.11277).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class LocalModel:
-    """A network that learns as it is: `network` is the one that it was given."""
+    """A network that is trained directly, without a sharded copy."""
 
     divided = False
     notes: tuple[str, ...] = ()
@@ -31,24 +31,24 @@ class LocalModel:
         self.network = network
 
     def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
-        """The loss of a batch; divided, every process must call this equally often."""
+        """The loss of a batch; on a sharded network every process must call this equally often."""
         return loss(self.network, batch)
 
     @contextlib.contextmanager
     def gathered(self, here: bool) -> Iterator[None]:
-        """Within the block the network that was given has the weights learnt so far, in the processes
-        that ask for it `here`. Every process must enter."""
+        """Inside the `with` block the original network has the current weights, in processes that pass
+        `here=True`. Every process must enter the block."""
         yield
 
     def settle(self) -> None:
-        """Leave the weights learnt so far in the network that was given, for good."""
+        """Leave the current weights in the original network permanently."""
 
 
 class ShardedModel(LocalModel):
-    """Learns in `network`, a twin of the given one, of whose weights every process has a part.
+    """Trains `network`, a sharded copy of the original, of whose weights every process has a part.
 
-    The given network keeps its class and its modules, so that what evaluates and saves it need not
-    know; it has no weights but within `gathered`, and again after `settle`.
+    The original keeps its class and its modules, so that evaluating and saving need not know about sharding;
+    it has weights only inside `gathered` and after `settle`.
 
     Raises:
         ConfigError: weights held in 4 or 8 bits.
@@ -70,13 +70,13 @@ class ShardedModel(LocalModel):
         self._root = _divide(self.network, mesh)
         self._empty()
         self.notes = (
-            f"weights, gradients and optimiser states are divided over {group.size} processes;"
+            f"weights, gradients and optimizer states are divided over {group.size} processes;"
             " each row is computed whole",
         )
 
     def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
-        found: torch.Tensor = self._root(loss, batch)
-        return found
+        value: torch.Tensor = self._root(loss, batch)
+        return value
 
     @contextlib.contextmanager
     def gathered(self, here: bool) -> Iterator[None]:
@@ -104,10 +104,10 @@ class ShardedModel(LocalModel):
 
 
 def learner(network: Any, settings: TrainingSettings, group: ProcessGroup) -> LocalModel:
-    """The network, divided over the processes where the settings ask for it and there are several.
+    """The network, sharded over the processes if the settings say so and there are several.
 
     Raises:
-        ConfigError: something that cannot be divided.
+        ConfigError: something that cannot be sharded.
     """
     if group.size == 1 or settings.sharding == "none":
         return LocalModel(network)
@@ -165,8 +165,8 @@ def _divide(network: Any, mesh: Any) -> Any:
             self.network = network
 
         def forward(self, loss: Any, batch: Any) -> torch.Tensor:
-            found: torch.Tensor = loss(self.network, batch)
-            return found
+            value: torch.Tensor = loss(self.network, batch)
+            return value
 
     root = Root()
     policy = MixedPrecisionPolicy(reduce_dtype=torch.float32)
@@ -184,12 +184,12 @@ def _of_other_types(network: Any) -> Iterator[Any]:
     """Modules outside of the blocks that learn in another number format than the rest there does: a
     float32 head beside a bfloat16 norm. FSDP2 adds gradients up in groups of one format."""
     inside = {id(module) for block in blocks(network) for module in block.modules()}
-    learnt = [
+    learned = [
         (module, parameter.dtype)
         for module in network.modules()
         if id(module) not in inside
         for parameter in module.parameters(recurse=False)
         if parameter.requires_grad
     ]
-    if len({dtype for _, dtype in learnt}) > 1:
-        yield from dict.fromkeys(module for module, dtype in learnt if dtype != network.dtype)
+    if len({dtype for _, dtype in learned}) > 1:
+        yield from dict.fromkeys(module for module, dtype in learned if dtype != network.dtype)

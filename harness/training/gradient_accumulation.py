@@ -1,4 +1,4 @@
-"""The gradient of one optimiser step, in micro-batches that fit into memory."""
+"""The gradient of one optimizer step, in micro-batches that fit into memory."""
 
 from __future__ import annotations
 
@@ -22,11 +22,10 @@ Loss = Callable[[Any, Batch], "torch.Tensor"]
 
 
 class Gradient:
-    """Adds up the gradient of a step's rows, `micro` of them at a time in each process.
+    """Accumulates the gradient of a step's rows, `micro` rows at a time in each process.
 
-    The loss is normalised over all tokens of the step, so how the rows are cut does not matter.
-    When memory runs out, the step begins again with micro-batches of half the size, and `notes`
-    says so.
+    The loss is normalized over all tokens of the step, so the micro-batch size does not change it. If memory
+    runs out, the step restarts with micro-batches of half the size and adds a note.
     """
 
     def __init__(
@@ -43,7 +42,7 @@ class Gradient:
         self.notes: list[str] = []
 
     def of(self, rows: Sequence[TokenizedExample], step: int) -> float:
-        """Leave the gradient of the mean loss over `rows` in the optimiser, and return that loss.
+        """Leave the gradient of the mean loss over `rows` in the optimizer and return that loss.
 
         Raises:
             RunError: memory ran out with a single row, or where processes cannot try again apart.
@@ -52,23 +51,25 @@ class Gradient:
         while (loss := self._attempt(rows, weight)) is None:
             self._halve(step, rows)
         if not self.learner.divided:
-            self.group.add_up_gradients(self.optimizer.masters)
+            self.group.all_reduce_gradients(self.optimizer.masters)
         return self.group.total(loss, self.learner.network.device)
 
     def _micro_batches(
         self, rows: Sequence[TokenizedExample]
     ) -> list[tuple[Sequence[TokenizedExample], float]]:
-        """This process's rows, `micro` at a time, and what their loss counts.
+        """This process's rows, `micro` at a time, each with a factor for its loss.
 
-        Processes that have parts of one network must compute equally often: one with fewer rows
-        computes one for nothing.
+        Processes that share a sharded network must run equally many passes: one with fewer rows pads with
+        batches of factor 0.
         """
-        mine = self.group.share(rows)
-        found = [(mine[start : start + self.micro], 1.0) for start in range(0, len(mine), self.micro)]
+        own_rows = self.group.share(rows)
+        batches = [
+            (own_rows[start : start + self.micro], 1.0) for start in range(0, len(own_rows), self.micro)
+        ]
         if self.learner.divided:
             largest = math.ceil(len(rows) / self.group.size)
-            found += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(found))
-        return found
+            batches += [(rows[:1], 0.0)] * (math.ceil(largest / self.micro) - len(batches))
+        return batches
 
     def _halve(self, step: int, rows: Sequence[TokenizedExample]) -> None:
         """Halve the micro-batch, and the memory that its activations take."""
@@ -92,11 +93,11 @@ class Gradient:
         )
 
     def _attempt(self, rows: Sequence[TokenizedExample], weight: float) -> float | None:
-        """The share that these rows have in the step's loss; None when memory was too short."""
+        """These rows' contribution to the step's loss; None if memory ran out."""
         total = 0.0
         try:
-            for some, counts in self._micro_batches(rows):
-                loss = self.learner.loss(self.loss, self.collate(some)) / weight * counts
+            for micro_batch, factor in self._micro_batches(rows):
+                loss = self.learner.loss(self.loss, self.collate(micro_batch)) / weight * factor
                 loss.backward()
                 total += float(loss.detach())
         except (RuntimeError, MemoryError) as error:

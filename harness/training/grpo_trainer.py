@@ -1,4 +1,4 @@
-"""trl's GRPO over a network of ours: our engine answers, the task scores, trl computes the update."""
+"""trl's GRPO on our network: our engine samples answers, the task scores them, trl computes the update."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ from harness.models.cache import quiet
 
 @dataclass
 class Rollouts:
-    """Answers of the model as it stands, drawn by our engine for trl.
+    """Answers of the current model, sampled by our engine for trl.
 
-    trl hands back a prompt as the text that it was given; ours is the lesson's position.
+    trl passes each prompt back as the text it was given, which is the training example's index.
     """
 
     model: LanguageModel
-    lessons: Sequence[TrainingExample]
+    examples: Sequence[TrainingExample]
     max_new_tokens: int
     temperature: float
     seed: int
@@ -47,7 +47,7 @@ class Rollouts:
             requests.append(
                 Request(
                     id=prompt,
-                    messages=self.lessons[int(prompt)].messages,
+                    messages=self.examples[int(prompt)].messages,
                     max_new_tokens=self.max_new_tokens,
                     temperature=self.temperature,
                     seed=self.seed * 1_000_003 + self.drawn,
@@ -56,16 +56,18 @@ class Rollouts:
         answers: list[list[int]] = [[] for _ in requests]
         for position, completion in HfEngine(self.model).generate(requests):
             if completion.finish_reason == "error":
-                raise EngineError(f"lesson '{self.lessons[int(prompts[position])].id}': {completion.error}")
+                raise EngineError(
+                    f"training example '{self.examples[int(prompts[position])].id}': {completion.error}"
+                )
             answers[position] = list(completion.token_ids)
-        asked = [self.model.chat.encode(request.messages) for request in requests]
-        return {"prompt_ids": asked, "completion_ids": answers, "logprobs": None}
+        prompt_ids = [self.model.chat.encode(request.messages) for request in requests]
+        return {"prompt_ids": prompt_ids, "completion_ids": answers, "logprobs": None}
 
 
 @dataclass
 class Telemetry:
-    """What trl logs, as step records; `rewards` and `even` hold each scored step's mean reward and the
-    share of its prompts whose answers all got the same."""
+    """trl's logs as step records; `rewards` and `even` hold each scored step's mean reward and the share of
+    its prompts whose answers all got the same reward."""
 
     on_step: Callable[[StepRecord], None]
     rewards: list[float] = field(default_factory=list)
@@ -103,7 +105,7 @@ def train(
     folder: Path,
     settings: dict[str, Any],
 ) -> None:
-    """Run trl's GRPOTrainer over what of the network has `requires_grad`; `settings` are its own.
+    """Run trl's GRPOTrainer on the parameters that have `requires_grad`; `settings` are trl's own.
 
     Raises:
         ConfigError: trl is not installed, or refuses the settings.
@@ -112,15 +114,15 @@ def train(
     from transformers import PrinterCallback, TrainerCallback
 
     class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, **found: Any) -> None:
-            telemetry.log(state.global_step, found.get("logs") or {})
+        def on_log(self, args: Any, state: Any, control: Any, **callback: Any) -> None:
+            telemetry.log(state.global_step, callback.get("logs") or {})
 
     def score(
         prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any
     ) -> list[float | None]:
         chat = rollouts.model.chat
         return [
-            reward(rollouts.lessons[int(prompt)].id, chat.decode([i for i in ids if i not in chat.eos_ids]))
+            reward(rollouts.examples[int(prompt)].id, chat.decode([i for i in ids if i not in chat.eos_ids]))
             for prompt, ids in zip(prompts, completion_ids, strict=True)
         ]
 
@@ -145,7 +147,7 @@ def train(
             model=network,
             reward_funcs=score,
             args=arguments,
-            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.lessons))]}),
+            train_dataset=Dataset.from_dict({"prompt": [str(i) for i in range(len(rollouts.examples))]}),
             processing_class=rollouts.model.chat.tokenizer,
             rollout_func=rollouts,
             callbacks=[Report()],
@@ -169,7 +171,7 @@ def _trl() -> Any:
 
 @contextlib.contextmanager
 def _left_alone(network: Any) -> Iterator[None]:
-    """Take back what trl leaves behind: the network's forward and the process's random states."""
+    """Undo trl's side effects: the network's forward and the process's random states."""
     import numpy as np
 
     forward, states = vars(network).get("forward"), (random.getstate(), np.random.get_state())

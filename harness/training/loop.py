@@ -1,4 +1,4 @@
-"""The training loop. It names no method: what may change is what has `requires_grad`."""
+"""The training loop. It knows no methods: it trains whatever has `requires_grad`."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ from harness.training.tokenized import TokenizedExample
 
 @dataclass(frozen=True, kw_only=True)
 class Fit:
-    """What the loop did; the network holds the best weights and is in eval mode."""
+    """The outcome of training; the network holds the best weights and is in eval mode."""
 
     steps: int
     tokens: int
@@ -52,25 +52,25 @@ def fit(
 ) -> Fit:
     """Train `model.network` in place and leave it with the weights that did best on dev.
 
-    Every step is reported through `context.on_step`, and nothing is printed. The loss of a step
-    is normalised over all its tokens, so that accumulation equals a large batch. A checkpoint that
-    an interrupted call left in `context.folder` is resumed; steps before it are not reported again.
-    Under torchrun every process calls this; they share the rows of each step, and only the first
-    evaluates, reports and writes. With `sharding: full` the network has no weights when this raises.
+    Every step is reported through `context.on_step`; nothing is printed. The loss of a step is normalized
+    over all its tokens, so accumulation equals a large batch. A checkpoint left in `context.folder` by an
+    interrupted call is resumed; earlier steps are not reported again. Under torchrun every process calls
+    this; they share the rows of each step, and only the first evaluates, reports and writes. With `sharding:
+    full` the network has no weights if this raises.
 
     Raises:
-        ConfigError: nothing to learn from, or a setting that this model or machine cannot have.
-        RunError: a loss or gradient that is not finite, with the step and the lessons in it; memory
-            that is too short for a single row.
+        ConfigError: nothing to learn from, or a setting that this model or machine does not support.
+        RunError: a loss or gradient is not finite (the message names the step and its training examples), or
+            a single row does not fit into memory.
     """
     if not rows:
         raise ConfigError(
-            "nothing to learn from", remedy="every lesson was dropped or filtered; see max_length"
+            "nothing to learn from", remedy="every training example was dropped or filtered; see max_length"
         )
     if settings.packing and settings.neftune_noise_alpha:
         raise ConfigError(
-            "packing and neftune_noise_alpha do not go together: the noise is scaled by a row's length",
-            remedy="leave one of them out",
+            "packing and neftune_noise_alpha cannot be combined: the noise is scaled by a row's length",
+            remedy="omit one of them",
         )
     return _Loop(model, rows, dev_rows, settings, context, loss).run()
 
@@ -98,15 +98,17 @@ class _Loop:
         self.began = time.monotonic()
         self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
-        self.group.start_alike(list(weights_io.trainable(self.network).values()), self.context.seed)
+        self.group.synchronize_start(list(weights_io.trainable(self.network).values()), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)
         self.state.notes += self.learner.notes
         parameters = list(weights_io.trainable(self.learner.network).values())
         self.optimizer = Optimizer(parameters, self.settings)
         self.average = Average(self.optimizer, self.settings.ema_decay)
-        marks = signature(self.settings, self.rows, self.context, [p.shape for p in parameters])
-        self.group.agree(marks)
-        self.checkpoint = Checkpoint(self.context.folder, marks, self.group)
+        checkpoint_signature = signature(
+            self.settings, self.rows, self.context, [p.shape for p in parameters]
+        )
+        self.group.assert_same(checkpoint_signature)
+        self.checkpoint = Checkpoint(self.context.folder, checkpoint_signature, self.group)
         self._resume()
         self.gradient = Gradient(
             self.learner, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
@@ -144,7 +146,7 @@ class _Loop:
             self.began -= saved.seconds
 
     def _steps(self) -> Iterator[list[TokenizedExample]]:
-        """The rows of each optimiser step that is left, epoch after epoch."""
+        """The rows of each remaining optimizer step, epoch by epoch."""
         lengths = [len(row) for row in self.rows]
         epoch, skipped = divmod(self.state.step, self.steps_per_epoch)
         while self.state.step < self.total:
@@ -172,8 +174,8 @@ class _Loop:
         state.step += 1
         state.tokens += tokens
         seconds = time.monotonic() - began
-        found = self._evaluate() if self._is_evaluated() else None
-        if self.group.leads:
+        evaluation = self._evaluate() if self._is_evaluated() else None
+        if self.group.is_main:
             self.context.on_step(
                 StepRecord(
                     step=state.step,
@@ -183,10 +185,10 @@ class _Loop:
                     grad_norm=norm,
                     tokens=tokens,
                     seconds=seconds,
-                    dev_loss=found.loss if found else None,
-                    dev_score=found.score if found else None,
-                    dev_part=found.part if found else None,
-                    rung_score=found.rung_score if found else None,
+                    dev_loss=evaluation.loss if evaluation else None,
+                    dev_score=evaluation.score if evaluation else None,
+                    dev_part=evaluation.part if evaluation else None,
+                    rung_score=evaluation.rung_score if evaluation else None,
                 )
             )
 
@@ -200,8 +202,8 @@ class _Loop:
             f"; the last good checkpoint, of step {saved.step}, is {self.checkpoint.file}" if saved else ""
         )
         raise RunError(
-            f"{what} is {value} at step {self.state.step + 1} of {self.total} (lessons {ids}){kept}"
-            " — lower learning_rate, raise warmup_steps, or look at these lessons"
+            f"{what} is {value} at step {self.state.step + 1} of {self.total} (training examples {ids}){kept}"
+            " — lower learning_rate, raise warmup_steps, or look at these training examples"
         )
 
     def _is_evaluated(self) -> bool:
@@ -213,18 +215,18 @@ class _Loop:
 
     def _evaluate(self) -> Evaluation:
         state = self.state
-        with self.average.in_place(), self.learner.gathered(here=self.group.leads):
-            found: Evaluation = self.group.told(self._measure)
-            if found.part is not None:
-                return found  # scores of different examples are never compared
-            if state.best is not None and found.rank <= state.best.rank:
+        with self.average.in_place(), self.learner.gathered(here=self.group.is_main):
+            evaluation: Evaluation = self.group.broadcast(self._measure)
+            if evaluation.part is not None:
+                return evaluation  # scores of different examples are never compared
+            if state.best is not None and evaluation.rank <= state.best.rank:
                 state.worse_in_a_row += 1
-                return found
-            state.best, state.worse_in_a_row = found, 0
-            if self.group.leads:
-                weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(found.step))
+                return evaluation
+            state.best, state.worse_in_a_row = evaluation, 0
+            if self.group.is_main:
+                weights_io.save(weights_io.trainable(self.network), self.checkpoint.best(evaluation.step))
         self.checkpoint.tidy(state.best)
-        return found
+        return evaluation
 
     def _measure(self) -> Evaluation:
         return evaluate(
@@ -256,13 +258,13 @@ class _Loop:
             self.checkpoint.save(state, self.optimizer, self.average)
 
     def _settle(self) -> None:
-        """Leave the network with the weights that did best, or the averaged ones, or the last."""
+        """Leave the network with the best weights, or the averaged ones, or the last."""
         state = self.state
         self.average.settle()
         self.learner.settle()
         if state.best is not None and state.best.step != state.step:
-            if self.group.leads:
+            if self.group.is_main:
                 weights_io.restore(self.network, self.checkpoint.best(state.best.step))
             state.notes.append(f"kept the weights of step {state.best.step} of {state.step}, the best on dev")
-        self.group.copy_from_lead(list(weights_io.trainable(self.network).values()))
+        self.group.broadcast_tensors(list(weights_io.trainable(self.network).values()))
         self.checkpoint.finished()

@@ -70,7 +70,7 @@ class LowRank:
         if self.use_dora and on_cpu and any(quantization(module) == "8bit" for module in modules):
             raise ConfigError("peft has no DoRA over an 8-bit base on a CPU", remedy="use base: nf4 or plain")
         if self.init_lora_weights == "loftq":
-            refuse_quantized(model.network, "LoftQ's initialisation")
+            refuse_quantized(model.network, "LoftQ's initialization")
             if on_cpu:
                 raise ConfigError("peft computes LoftQ on a GPU only", remedy="init_lora_weights: pissa")
         targets = self.target_modules
@@ -92,7 +92,7 @@ class LowRank:
         attach(model.network, config)
 
     def outline(self, model: LanguageModel) -> int:
-        # Other initialisations read the weights; the adapter's size is the same.
+        # Other initializations read the weights; the adapter's size is the same.
         replace(self, init_lora_weights="default").prepare(model)
         return 0
 
@@ -117,15 +117,15 @@ def attention_layers(network: Any) -> tuple[str, ...]:
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 
-    found = {
+    layer_names = {
         name.rpartition(".")[2]
         for module in network.modules()
         if "attention" in type(module).__name__.lower()
         for name, layer in module.named_modules()
         if isinstance(layer, nn.Linear | Conv1D)
     }
-    if not found:
+    if not layer_names:
         raise ConfigError(
             "this network has no module named attention", remedy="name its layers in target_modules"
         )
-    return tuple(sorted(found))
+    return tuple(sorted(layer_names))

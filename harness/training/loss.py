@@ -1,4 +1,4 @@
-"""The loss of the tokens to learn, without computing what has none.
+"""The loss of the tokens to learn; positions without a loss skip the output layer.
 
 The network's body runs to its last hidden states; the output layer, a matrix as wide as the
 vocabulary, is applied to the positions that have a loss only.
@@ -16,14 +16,14 @@ if TYPE_CHECKING:
     import torch
 
 _POSITIONS = 1024
-"""Positions whose logits are in memory at a time; more are computed again for the gradient."""
+"""Positions whose logits are in memory at a time; beyond that they are recomputed for the gradient."""
 
 
 def response_loss(network: Any, batch: Batch) -> torch.Tensor:
     """The sum over positions of weight × negative log-likelihood, in nats; a float32 scalar."""
     hidden = hidden_states(network, batch)
-    learnt = batch.weights > 0
-    return _weighted_loss(network, hidden[learnt], batch.targets[learnt], batch.weights[learnt])
+    has_loss = batch.weights > 0
+    return _weighted_loss(network, hidden[has_loss], batch.targets[has_loss], batch.weights[has_loss])
 
 
 def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
@@ -52,8 +52,8 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
 def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     """Float32 logits of hidden states: [positions, width] → [positions, vocabulary].
 
-    Includes what architectures do behind their output layer: Gemma's soft cap, Cohere's and
-    Granite's scales. `check_network` finds an architecture that does something else.
+    Includes what architectures do after their output layer: Gemma's soft cap, Cohere's and Granite's scales.
+    `check_network` detects an architecture that does anything else.
     """
     import torch
 
@@ -79,8 +79,8 @@ def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
     import torch
 
     with torch.no_grad():
-        learnt = whole.weights > 0
-        own = network(input_ids=whole.ids, use_cache=False).logits[learnt].float()
+        has_loss = whole.weights > 0
+        own = network(input_ids=whole.ids, use_cache=False).logits[has_loss].float()
         tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
         try:
             hidden = hidden_states(network, shared)[shared.weights > 0]
@@ -89,7 +89,7 @@ def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
         except (TypeError, ValueError, AttributeError, RuntimeError):
             if shared.prefix is None:
                 raise
-        if not _close(head_logits(network, hidden_states(network, whole)[learnt]), own, tolerance):
+        if not _close(head_logits(network, hidden_states(network, whole)[has_loss]), own, tolerance):
             raise RunError(
                 f"{type(network).__name__} changes its logits behind the output layer in a way that "
                 "training does not know, so its loss would be wrong"
@@ -104,11 +104,11 @@ def check_packing(network: Any, packed: Batch, whole: Batch) -> bool:
     with torch.no_grad():
         expected = hidden_states(network, whole)[whole.weights > 0]
         try:
-            found = hidden_states(network, packed)[packed.weights > 0]
+            packed_states = hidden_states(network, packed)[packed.weights > 0]
         except (TypeError, ValueError, AttributeError, RuntimeError):
             return False
         tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
-        return _close(head_logits(network, found), head_logits(network, expected), tolerance)
+        return _close(head_logits(network, packed_states), head_logits(network, expected), tolerance)
 
 
 def _close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:

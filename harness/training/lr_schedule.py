@@ -13,7 +13,7 @@ DECAY = 0.2
 
 
 def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
-    """The learning rate of optimiser step `step` (from 0) of `total`.
+    """The learning rate of optimizer step `step` (from 0) of `total`.
 
     Warm-up reaches the peak at its last step and does not begin with a step of rate 0. After it:
     `linear` and `cosine` fall to just above 0 at the last step; `cosine_with_min_lr` to a tenth of
@@ -21,8 +21,8 @@ def learning_rate(settings: TrainingSettings, step: int, total: int) -> float:
     root of the step (Vaswani et al. 2017, arXiv:1706.03762); `warmup_stable_decay` stays, and falls
     linearly over the last fifth (Hu et al. 2024, arXiv:2404.06395).
     """
-    given = settings.warmup_steps
-    warmup = min(total, math.ceil(given * total) if given < 1 else int(given))
+    warmup_steps = settings.warmup_steps
+    warmup = min(total, math.ceil(warmup_steps * total) if warmup_steps < 1 else int(warmup_steps))
     if step < warmup:
         return settings.learning_rate * (step + 1) / warmup
     return settings.learning_rate * _share(settings.lr_scheduler_type, step, warmup, total)

@@ -52,7 +52,7 @@ class Optimizer:
         return [master for _, master in self._pairs]
 
     def step(self, learning_rate: float) -> float:
-        """Clip, update, clear the gradients; returns the gradient's norm before clipping.
+        """Clip, update and clear the gradients; return the gradient's norm before clipping.
 
         Nothing is updated when that norm is not finite.
         """
@@ -80,16 +80,16 @@ class Optimizer:
                     parameter.copy_(value)
 
     def clear(self) -> None:
-        """Drop what has been added up of the gradients."""
+        """Clear the accumulated gradients."""
         for parameter, master in self._pairs:
             parameter.grad = master.grad = None
 
     def state(self) -> dict[str, Any]:
-        """Everything that decides the next steps: weights in full precision, and Adam's moments."""
+        """Everything that later steps depend on: full-precision weights and Adam's moments."""
         return {"masters": [master.detach() for master in self.masters], "adam": self._adam.state_dict()}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Go on from what `state` returned, in whole tensors."""
+        """Restore what `state` returned, given as unsharded tensors."""
         import torch
 
         with torch.no_grad():
@@ -107,7 +107,7 @@ class Optimizer:
         self.write(self.masters)
 
     def close(self) -> None:
-        """Let go of the parameters' hooks and gradients."""
+        """Remove the parameters' hooks and gradients."""
         for hook in self._hooks:
             hook.remove()
         self.clear()
@@ -117,7 +117,7 @@ def _adam(groups: list[dict[str, Any]], settings: TrainingSettings, masters: Seq
     """The update rule that `optim` names.
 
     Raises:
-        ConfigError: bitsandbytes is missing, or pages are asked for where there is no GPU.
+        ConfigError: bitsandbytes is not installed, or a paged optimizer is requested without a GPU.
     """
     import torch
 

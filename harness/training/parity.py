@@ -1,4 +1,4 @@
-"""Before a trained model is scored: is it asked as it was trained, and did training take hold?
+"""Checks before a trained model is scored: is it prompted as it was trained, and did training take effect?
 
 check                 what it catches
 prompt                the training prompt and the evaluation prompt differ in some token
@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ParityError
 from harness.core.protocols import LanguageModel
+from harness.core.sequences import common_prefix_length
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.training.encoder_decoder_loss import first_logits
@@ -33,7 +34,7 @@ _CANARY_TOKENS = 256
 
 @dataclass(frozen=True, kw_only=True)
 class ParityCheck:
-    """One check: its name, whether it passed, and what was seen, with a remedy when it failed."""
+    """One check: its name, whether it passed, and what was measured, with a remedy if it failed."""
 
     check: str
     ok: bool
@@ -48,32 +49,32 @@ class Canary:
     logits: torch.Tensor
 
 
-def canary(model: LanguageModel, lessons: Sequence[TrainingExample]) -> Canary:
-    """Ask the base, before it is trained, what it would say first to the first lesson's prompt."""
-    ids = tuple(model.chat.encode(lessons[0].messages)[-_CANARY_TOKENS:]) if lessons else (0,)
+def canary(model: LanguageModel, examples: Sequence[TrainingExample]) -> Canary:
+    """The untrained base's next-token logits after the first training example's prompt."""
+    ids = tuple(model.chat.encode(examples[0].messages)[-_CANARY_TOKENS:]) if examples else (0,)
     return Canary(ids, _logits(model, ids))
 
 
 def check(
     model: LanguageModel,
-    lessons: Sequence[TrainingExample],
+    examples: Sequence[TrainingExample],
     before: Canary,
     requests: Sequence[Request] = (),
 ) -> list[ParityCheck]:
     """All checks of a trained model.
 
-    `requests` are how the evaluation would ask for the lessons' own examples, made the way the
-    evaluation makes them and in the lessons' order; without them the lessons' messages are asked.
+    `requests` are the evaluation's requests for the training examples, built the way the evaluation builds
+    them and in the same order; without them the training examples' own messages are used.
     """
-    rows = [to_row(lesson, model.chat) for lesson in lessons]
-    asked = [_asked(model, request) for request in requests]
-    asked = asked or [tuple(model.chat.encode(lesson.messages)) for lesson in lessons]
-    # A learnt prompt stands in front of everything, a BOS included, and the base knew none.
+    rows = [to_row(example, model.chat) for example in examples]
+    prompts = [_asked(model, request) for request in requests]
+    prompts = prompts or [tuple(model.chat.encode(example.messages)) for example in examples]
+    # A learned prompt stands in front of everything, a BOS included, and the base knew none.
     lead = model.chat.lead
     before = Canary((*lead, *before.ids), before.logits)
     return [
-        check_prompt(rows, asked),
-        check_bos([ids[len(lead) :] for ids in asked], model.chat.bos_id),
+        check_prompt(rows, prompts),
+        check_bos([ids[len(lead) :] for ids in prompts], model.chat.bos_id),
         check_eos(rows, model.chat.eos_ids),
         check_head(model.network) or check_trained(before, _logits(model, before.ids)),
         check_merged(model, before),
@@ -81,29 +82,26 @@ def check(
 
 
 def require(checks: Sequence[ParityCheck]) -> None:
-    """Block the score when a check failed.
+    """Block scoring if a check failed.
 
     Raises:
-        ParityError: some check failed; `checks` on it holds all of them as dicts.
+        ParityError: a check failed; its attribute `checks` holds all checks as dicts.
     """
-    failed = [found for found in checks if not found.ok]
+    failed = [check for check in checks if not check.ok]
     if failed:
         error = ParityError(
             "score blocked: " + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
         )
-        error.checks = [vars(found) for found in checks]  # type: ignore[attr-defined]
+        error.checks = [vars(check) for check in checks]  # type: ignore[attr-defined]
         raise error
 
 
-def check_prompt(rows: Sequence[TokenizedExample], asked: Sequence[tuple[int, ...]]) -> ParityCheck:
-    """The token ids before the answer are those that the evaluation asks with."""
-    for row, ids in zip(rows, asked, strict=True):
+def check_prompt(rows: Sequence[TokenizedExample], prompts: Sequence[tuple[int, ...]]) -> ParityCheck:
+    """The token ids before the answer equal the evaluation's prompt."""
+    for row, ids in zip(rows, prompts, strict=True):
         start = next(i for i, weight in enumerate(row.weights) if weight)
         if row.ids[:start] != ids:
-            at = next(
-                (i for i, (a, b) in enumerate(zip(row.ids, ids, strict=False)) if a != b),
-                min(start, len(ids)),
-            )
+            at = common_prefix_length(row.ids[:start], ids)
             return ParityCheck(
                 check="prompt",
                 ok=False,
@@ -133,12 +131,12 @@ def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> Pari
             detail = f"example '{row.id}' has no end-of-turn token in its labels, so the model would not stop"
             return ParityCheck(check="eos", ok=False, detail=f"{detail}; do not mask labels by token id")
     return ParityCheck(
-        check="eos", ok=True, detail=f"an end-of-turn token is learnt in all {len(rows)} answers"
+        check="eos", ok=True, detail=f"an end-of-turn token is learned in all {len(rows)} answers"
     )
 
 
 def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
-    """The trained model answers the canary with other logits than its base."""
+    """The trained model's logits on the canary differ from its base's."""
     change = float((logits - before.logits).abs().max())
     if not change > _UNCHANGED:
         detail = f"logits of a canary prompt are the base's (largest change {change:.1e})"
@@ -153,7 +151,7 @@ def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
 
 
 def check_head(network: Any) -> ParityCheck | None:
-    """Whether a classification head has moved from the zeros that it begins with; None without one."""
+    """Whether a classification head has moved from its initial zeros; None if there is none."""
     if not hasattr(network, "answer_head"):
         return None
     size = float(network.answer_head.weight.detach().abs().max())
@@ -162,7 +160,7 @@ def check_head(network: Any) -> ParityCheck | None:
 
 
 def check_merged(model: LanguageModel, before: Canary) -> ParityCheck:
-    """The adapter merged into the weights gives the same logits as beside them."""
+    """The adapter gives the same logits merged into the weights as unmerged."""
     if not adapters.names(model.network):
         return ParityCheck(check="merged", ok=True, detail="no adapter: there is nothing to merge")
     with adapters.unrounded_inputs(model.network):

@@ -1,4 +1,5 @@
-"""A classification head where an encoder has one: the last layer of transformers' own classification network."""
+"""A classification head for encoders: it replaces the last layer of transformers' own classification
+network."""
 
 from __future__ import annotations
 
@@ -15,22 +16,22 @@ from harness.training.classification_head import Head
 
 
 class PooledHead(Head):
-    """Behind the encoder's own pooler, which reads both ways: padding is hidden by a mask."""
+    """Follows the encoder's own pooler; attention is bidirectional, so padding is masked."""
 
     def of_batch(self, network: Any, batch: Batch) -> Tensor:
         return self.of_prompts(network, batch.ids, (batch.weights > 0).int().argmax(1))
 
     def of_prompts(self, network: Any, ids: Tensor, last: Tensor) -> Tensor:
-        seen = torch.arange(ids.shape[1], device=ids.device) <= last[:, None]
-        scores: Tensor = network(input_ids=ids, attention_mask=seen.long()).logits
+        mask = torch.arange(ids.shape[1], device=ids.device) <= last[:, None]
+        scores: Tensor = network(input_ids=ids, attention_mask=mask.long()).logits
         return scores
 
     def moving(self, network: Any) -> Iterator[nn.Parameter]:
-        return blocks.behind_blocks(network)
+        return blocks.parameters_after_blocks(network)
 
 
 def attach(network: Any, labels: Sequence[str]) -> None:
-    """Take the place of the last linear layer behind the encoder's body, and name its outputs.
+    """Replace the last linear layer after the encoder's body and name its outputs.
 
     Raises:
         ConfigError: there is no such layer.

@@ -1,4 +1,4 @@
-"""Plain documents as rows to learn from: whole, in windows, or with a hole in the middle."""
+"""Plain documents as training rows: complete, in windows, or with the middle removed for infilling."""
 
 from __future__ import annotations
 
@@ -37,7 +37,8 @@ class Sentinels:
 
 @dataclass(frozen=True)
 class Window:
-    """A stretch of a document: `lead` (a BOS, or nothing), its own tokens, and `end` if it ends there."""
+    """Part of a document: `lead` (a BOS, or nothing), its own tokens, and `end` if the document ends
+    there."""
 
     name: str
     lead: tuple[int, ...]
@@ -45,13 +46,13 @@ class Window:
     end: tuple[int, ...]
 
     def row(self) -> TokenizedExample:
-        """The stretch as it stands, every token learnt."""
-        return self._learnt((*self.lead, *self.body, *self.end))
+        """The window unchanged, with a loss on every token."""
+        return self._learned((*self.lead, *self.body, *self.end))
 
     def infilled(
         self, marks: Sentinels, order: Literal["psm", "spm"], generator: random.Random
     ) -> TokenizedExample:
-        """The stretch with a random middle part moved to its end, every token learnt.
+        """The window with a random middle part moved to the end, with a loss on every token.
 
         The two cuts are uniform over token positions. `psm`: prefix, suffix, middle; `spm`: the
         suffix first, in the paper's form that also serves `psm` prompts.
@@ -62,34 +63,34 @@ class Window:
         if order == "spm":
             parts = (marks.prefix, marks.suffix, after, marks.middle, before)
         moved = (i for part in (*parts, middle, self.end) for i in part)
-        return self._learnt((*self.lead, *moved))
+        return self._learned((*self.lead, *moved))
 
-    def _learnt(self, ids: tuple[int, ...]) -> TokenizedExample:
+    def _learned(self, ids: tuple[int, ...]) -> TokenizedExample:
         return TokenizedExample(self.name, ids, (1.0,) * len(ids))
 
 
 def windows(documents: Sequence[Document], chat: Chat, longest: int) -> list[Window]:
-    """Documents in stretches of at most `longest` tokens, each token in one of them."""
+    """Documents cut into windows of at most `longest` tokens, without overlap."""
     lead = (*chat.lead, *(() if chat.bos_id is None else (chat.bos_id,)))
     end = tuple(chat.encode_answer(""))
     room = max(1, longest - len(lead) - len(end))
-    found = []
+    stretches = []
     for document in documents:
         whole = chat.encode_answer(f"{document.title}\n\n{document.text}".strip())
         body = tuple(whole[: len(whole) - len(end)])
         pieces = [body[i : i + room] for i in range(0, len(body), room)]
         for n, piece in enumerate(pieces):
             name = document.id if len(pieces) == 1 else f"{document.id}#{n}"
-            found.append(Window(name, lead, piece, end if n == len(pieces) - 1 else ()))
+            stretches.append(Window(name, lead, piece, end if n == len(pieces) - 1 else ()))
     # A window of one token has nothing to predict.
-    return [window for window in found if len(window.row()) > 1]
+    return [window for window in stretches if len(window.row()) > 1]
 
 
 def sentinels(chat: Chat) -> Sentinels:
-    """The tokenizer's own tokens for infilling, or their names spelt out as text.
+    """The tokenizer's own infilling tokens, or their names spelled out as text.
 
     Raises:
-        ConfigError: the chat has no tokenizer to ask.
+        ConfigError: the chat has no tokenizer.
     """
     tokenizer: Any = getattr(chat, "tokenizer", None)
     if tokenizer is None:

@@ -1,4 +1,4 @@
-"""Scoring a model on dev while it trains: on all of it each time, or on a part that grows.
+"""Scoring a model on dev during training: on all of it each time, or on a growing part.
 
 Early in training a small part is enough to see that a trial is hopeless. The parts are nested, and the same for
 all trials of a search: at a rung every trial is scored on the same examples, whatever its batch size or length.
@@ -35,24 +35,24 @@ def score(
     steps_per_epoch: int,
 ) -> DevScore:
     """Score the model after `step` of `total` steps."""
-    every, some = context.dev_score, context.dev_scores
-    if some is None or not settings.first_dev_examples:
+    every, score_part = context.dev_score, context.dev_scores
+    if score_part is None or not settings.first_dev_examples:
         return DevScore(value=None if every is None else every(model))
     most = min(settings.dev_examples, len(context.dev))
     part = size(rung(step, settings.eval_per_epoch, steps_per_epoch), settings.first_dev_examples, most)
     if part == most and every is not None:
         return DevScore(value=every(model))
     if step < total:
-        return DevScore(value=mean(some(model, part)), part=part)
-    values = some(model, most)
+        return DevScore(value=mean(score_part(model, part)), part=part)
+    values = score_part(model, most)
     return DevScore(value=mean(values), rung=mean(values[:part]))
 
 
 def rung(step: int, per_epoch: int, steps_per_epoch: int) -> int:
     """The evaluations that an epoch is divided into, counted from the first; one that falls on the end
     of a broken last epoch counts as the next."""
-    found, before = (s * per_epoch // steps_per_epoch for s in (step, step - 1))
-    return found if found > before else found + 1
+    current, before = (s * per_epoch // steps_per_epoch for s in (step, step - 1))
+    return current if current > before else current + 1
 
 
 def size(rung: int, first: int, most: int) -> int:
@@ -64,6 +64,6 @@ def size(rung: int, first: int, most: int) -> int:
 
 
 def mean(values: Sequence[float | None]) -> float:
-    """Without those that the scorer failed on; 0 when it failed on all."""
-    known = [value for value in values if value is not None]
-    return sum(known) / len(known) if known else 0.0
+    """Mean of the values that the scorer could compute; 0 if there is none."""
+    valid = [value for value in values if value is not None]
+    return sum(valid) / len(valid) if valid else 0.0

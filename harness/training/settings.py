@@ -29,7 +29,7 @@ Schedule = Literal[
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What every supervised kind of training can vary; a kind overrides the defaults it needs."""
+    """The settings of every supervised kind of training; a kind overrides the defaults it needs."""
 
     aliases: ClassVar[Mapping[str, str]] = {**AXOLOTL, **LLAMA_FACTORY}
 
@@ -48,9 +48,9 @@ class TrainingSettings:
     gradient_accumulation_steps: PositiveInt = knob(
         1,
         choices=(1, 2, 4),
-        doc="batches in one optimiser step; small steps suit LoRA (Schulman et al. 2025)",
+        doc="batches in one optimizer step; small steps suit LoRA (Schulman et al. 2025)",
     )
-    max_length: PositiveInt = knob(2048, doc="longer lessons are dropped and reported, never cut")
+    max_length: PositiveInt = knob(2048, doc="longer training examples are dropped and reported, never cut")
     warmup_steps: NonNegativeFloat = knob(
         0.1, low=0.0, high=0.2, doc="below 1: share of all steps; else steps. 0.03 in QLoRA, 0.06 in LoRA"
     )
@@ -72,30 +72,30 @@ class TrainingSettings:
     )
     ema_decay: Annotated[float, Field(ge=0, lt=1)] = knob(
         0.0,
-        neutral=0.0,
+        key_default=0.0,
         doc="answer with the moving average of the weights (Polyak and Juditsky 1992); 0: the last ones",
     )
     lesson_order: Literal["shuffled", "given"] = knob(
         "shuffled",
-        neutral="shuffled",
+        key_default="shuffled",
         doc="given: every epoch in the order of the data slot, for a curriculum (Bengio et al. 2009)",
     )
     packing: bool = knob(
         False,
-        neutral=False,
+        key_default=False,
         doc="rows of a batch end to end instead of padded; none attends to another (Krell et al. 2021)",
     )
     activation_checkpointing: bool = knob(
-        False, neutral=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
+        False, key_default=False, doc="compute activations twice and keep fewer (Chen et al. 2016)"
     )
     sharding: Literal["none", "full"] = knob(
         "none",
-        decides=False,
-        doc="full: weights, gradients and optimiser states divided over the processes that train together "
+        in_key=False,
+        doc="full: weights, gradients and optimizer states divided over the processes that train together "
         "(FSDP2: Zhao et al. 2023); nothing changes where there is one",
     )
     save_steps: NonNegativeInt = knob(
-        100, decides=False, doc="optimiser steps between checkpoints to resume from; 0: none"
+        100, in_key=False, doc="optimizer steps between checkpoints to resume from; 0: none"
     )
     early_stopping_patience: NonNegativeInt = knob(
         0, doc="evaluations without a better one before stopping; 0: never"
@@ -106,7 +106,7 @@ class TrainingSettings:
     neftune_noise_alpha: NonNegativeFloat = knob(
         0.0,
         choices=(0.0, 5.0, 10.0, 15.0),
-        when=("packing", False),
+        active_if=("packing", False),
         doc="noise on embeddings while training (Jain et al. 2023)",
     )
     eval_per_epoch: NonNegativeInt = knob(
@@ -117,7 +117,7 @@ class TrainingSettings:
     )
     first_dev_examples: NonNegativeInt = knob(
         0,
-        neutral=0,
+        key_default=0,
         doc="dev examples that the first evaluation scores, each later one twice as many and the last all; "
         "only those that score all choose the checkpoint; 0: all each time",
     )

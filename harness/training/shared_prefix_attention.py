@@ -1,4 +1,4 @@
-"""Rows behind a common prefix, all in one pass through the network.
+"""Rows after a shared prefix, all in one forward pass.
 
 Prefix and rows stand end to end in one sequence, so that every weight is applied once, and has its
 gradient computed once. Attention keeps the rows apart: each sees the prefix and itself.
@@ -37,8 +37,8 @@ def hidden_states(network: Any, batch: Batch) -> Tensor:
     assert batch.prefix is not None
     prefix, (rows, length) = batch.prefix.shape[1], batch.ids.shape
     ids = torch.cat([batch.prefix, batch.ids.view(1, -1)], 1)
-    places = torch.arange(prefix + length, device=ids.device)
-    positions = torch.cat([places[:prefix], places[prefix:].repeat(rows)])[None]
+    positions_in_sequence = torch.arange(prefix + length, device=ids.device)
+    positions = torch.cat([positions_in_sequence[:prefix], positions_in_sequence[prefix:].repeat(rows)])[None]
     with replaced_attention(network, NAME):
         out = network.base_model(
             input_ids=ids, position_ids=positions, use_cache=False, prefix_and_rows=(prefix, rows)
@@ -56,14 +56,14 @@ def attend(
     *,
     prefix_and_rows: tuple[int, int],
     dropout: float = 0.0,
-    **given: Any,
+    **options: Any,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
-    Keys in front of the first query's are those of a learnt prefix: every token sees them.
+    Keys in front of the first query's are those of a learned prefix: every token sees them.
     """
     del attention_mask
-    rule = rule_of(module, query.shape[-1], given)
+    rule = rule_of(module, query.shape[-1], options)
     prefix, rows = prefix_and_rows
     before = key.shape[2] - query.shape[2] + prefix
     length = (query.shape[2] - prefix) // rows
@@ -93,11 +93,11 @@ def _behind(x: Tensor, before: int, rows: int) -> Tensor:
 def _seen(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
     """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
     last = keys - queries
-    seen = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
-    return seen if rule.window is None else seen.triu(last - rule.window + 1)
+    mask = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
+    return mask if rule.window is None else mask.triu(last - rule.window + 1)
 
 
-def _attention(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, rule: Rule, dropout: float) -> Tensor:
+def _attention(query: Tensor, key: Tensor, value: Tensor, mask: Tensor, rule: Rule, dropout: float) -> Tensor:
     """Attention of `query` [B, heads, Q, size] to `key`, `value` [B, key-value heads, K, size]."""
     groups = query.shape[1] // key.shape[1]
     # Of torch's kernels for a mask, that of the CPU alone knows heads that share keys.
@@ -106,8 +106,8 @@ def _attention(query: Tensor, key: Tensor, value: Tensor, seen: Tensor, rule: Ru
         key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     if rule.softcap is None:
         return scaled_dot_product_attention(
-            query, key, value, seen, dropout, scale=rule.scale, enable_gqa=grouped
+            query, key, value, mask, dropout, scale=rule.scale, enable_gqa=grouped
         )
     scores = torch.tanh((query @ key.transpose(-1, -2)).float() * (rule.scale / rule.softcap)) * rule.softcap
-    weights = scores.masked_fill(~seen, -torch.inf).softmax(-1).to(value.dtype)
+    weights = scores.masked_fill(~mask, -torch.inf).softmax(-1).to(value.dtype)
     return torch.dropout(weights, dropout, train=dropout > 0) @ value

@@ -1,4 +1,5 @@
-"""Weights kinds that learn answers by next-token loss: each says only what of the network moves."""
+"""Base class of the weights kinds that learn answers by next-token loss; a kind says only which parameters
+are trained."""
 
 from __future__ import annotations
 
@@ -14,53 +15,56 @@ from harness.models.random_state import seeded
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
-    from harness.training.loop import Loss
+    from harness.training.gradient_accumulation import Loss
     from harness.training.tokenized import TokenizedExample
 
 
 @dataclass(frozen=True, kw_only=True)
 class Supervised(TrainingSettings, Weights):
-    """Trains on lessons with the one loop. `train` works on the network that it is handed."""
+    """Trains with the shared loop. `train` modifies the network it is given."""
 
     @abstractmethod
     def prepare(self, model: LanguageModel) -> None:
-        """Give `requires_grad` to what shall move, and to nothing else."""
+        """Set `requires_grad` on the parameters to train, and on nothing else."""
 
     def outline(self, model: LanguageModel) -> int:
         self.prepare(model)
         return 0
 
     def rows(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
-        """What is learnt, as token ids, and the ids of what was too long to learn.
+        """The training rows as token ids, and the ids of examples that are too long.
 
         Raises:
-            ConfigError: nothing is short enough.
+            ConfigError: every example is too long.
         """
         from harness.training.tokenized import to_rows
 
         longest = min(self.max_length, model.context)
-        rows, dropped = to_rows(lessons, model.chat, longest, self.prompt_loss_weight)
-        if lessons and not rows:
+        rows, dropped = to_rows(examples, model.chat, longest, self.prompt_loss_weight)
+        if examples and not rows:
             raise ConfigError(
-                f"all {len(lessons)} lessons are longer than {longest} tokens", remedy="raise max_length"
+                f"all {len(examples)} training examples are longer than {longest} tokens",
+                remedy="raise max_length",
             )
         return rows, dropped
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.training.encoder_decoder_loss import answer_loss, check
         from harness.training.tokenized import to_rows
 
         check(model.spec, model.network, self, self)
-        rows, dropped = self.rows(model, lessons, context)
+        rows, dropped = self.rows(model, examples, context)
         longest = min(self.max_length, model.context)
         dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)
-        lost = (f"{len(dropped)} of {len(lessons)} lessons are longer than {longest} tokens: dropped",)
+        dropped_note = (
+            f"{len(dropped)} of {len(examples)} training examples are longer than {longest} tokens: dropped",
+        )
         result = self.learn(model, rows, dev_rows, context, answer_loss(model.network))
-        return replace(result, dropped=dropped, notes=(*(lost if dropped else ()), *result.notes))
+        return replace(result, dropped=dropped, notes=(*(dropped_note if dropped else ()), *result.notes))
 
     def learn(
         self,
@@ -76,17 +80,17 @@ class Supervised(TrainingSettings, Weights):
 
         with seeded(context.seed):
             self.prepare(model)
-            learnt, total = weights_io.count(model.network)
-            done = fit(model, rows, dev_rows, self, context, loss)
+            trainable, total = weights_io.count(model.network)
+            fit_result = fit(model, rows, dev_rows, self, context, loss)
         return TrainingResult(
             model=model,
-            trainable_parameters=learnt,
+            trainable_parameters=trainable,
             total_parameters=total,
-            steps=done.steps,
-            tokens=done.tokens,
-            seconds=done.seconds,
-            best_step=done.best.step if done.best else done.steps,
-            best_dev_score=done.best.score if done.best else None,
-            best_dev_loss=done.best.loss if done.best else None,
-            notes=done.notes,
+            steps=fit_result.steps,
+            tokens=fit_result.tokens,
+            seconds=fit_result.seconds,
+            best_step=fit_result.best.step if fit_result.best else fit_result.steps,
+            best_dev_score=fit_result.best.score if fit_result.best else None,
+            best_dev_loss=fit_result.best.loss if fit_result.best else None,
+            notes=fit_result.notes,
         )

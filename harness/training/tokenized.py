@@ -1,4 +1,4 @@
-"""Lessons as token ids, with a loss weight for every position."""
+"""Training examples as token ids, with a loss weight for every position."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ class TokenizedExample:
         return len(self.ids)
 
 
-def to_row(lesson: TrainingExample, chat: Chat, prompt_loss_weight: float = 0.0) -> TokenizedExample:
+def to_row(example: TrainingExample, chat: Chat, prompt_loss_weight: float = 0.0) -> TokenizedExample:
     """The prompt exactly as the model will be asked, then the answer and its end of turn."""
-    prompt, answer = chat.encode(lesson.messages), chat.encode_answer(lesson.answer)
+    prompt, answer = chat.encode(example.messages), chat.encode_answer(example.answer)
     weights = [prompt_loss_weight] * len(prompt) + [1.0] * len(answer)
-    return TokenizedExample(lesson.id, (*prompt, *answer), tuple(weights))
+    return TokenizedExample(example.id, (*prompt, *answer), tuple(weights))
 
 
 def to_rows(
-    lessons: Sequence[TrainingExample], chat: Chat, max_length: int, prompt_loss_weight: float = 0.0
+    examples: Sequence[TrainingExample], chat: Chat, max_length: int, prompt_loss_weight: float = 0.0
 ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
-    """Rows, and the ids of the lessons that are longer than `max_length` tokens.
+    """Rows, and the ids of the training examples that are longer than `max_length` tokens.
 
-    A lesson that was cut would teach a prompt that is never asked, or an answer without end.
+    Truncating them would teach a prompt that never occurs, or an answer without an end.
     """
-    rows = [to_row(lesson, chat, prompt_loss_weight) for lesson in lessons]
+    rows = [to_row(example, chat, prompt_loss_weight) for example in examples]
     kept = [row for row in rows if len(row) <= max_length]
     return kept, tuple(row.id for row in rows if len(row) > max_length)

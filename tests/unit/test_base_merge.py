@@ -181,7 +181,7 @@ def test_what_cannot_be_merged_is_refused(runs: dict[str, Path], tmp_path: Path)
         merged(runs, "slerp", "full0")
     with pytest.raises(ConfigError, match="2 weights for 1 runs"):
         merged(runs, "linear", "full0", weights=[1, 2])
-    with pytest.raises(ConfigError, match="learnt a prompt"):
+    with pytest.raises(ConfigError, match="learned a prompt"):
         merged(runs, "linear", "prompt")
     with pytest.raises(ConfigError, match="cat is for runs that trained one LoRA each"):
         merged(runs, "cat", "full0", "lora0")
@@ -225,5 +225,5 @@ def test_a_stacked_base_is_the_network_with_its_blocks_repeated(shape: str) -> N
 def test_the_default_stack_is_the_paper_s_and_a_wrong_span_is_refused() -> None:
     kind = build("base", "stack")
     assert kind._chosen(32) == [*range(24), *range(8, 32)]
-    with pytest.raises(ConfigError, match=r"\[1, 3\) is no span of the model's 2 blocks"):
+    with pytest.raises(ConfigError, match=r"\[1, 3\) is not a span of the model's 2 blocks"):
         build("base", {"kind": "stack", "layers": [[1, 3]]}).load("tiny")

@@ -171,7 +171,7 @@ def test_stop_strings_constraints_and_sampling() -> None:
 def test_memory_that_runs_out_halves_the_batch_and_changes_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     class Cramped(EncodedBackend):
         def step(self) -> torch.Tensor:
-            if len(self.active) > 3 and any(len(row.said) > 2 for row in self.active):
+            if len(self.active) > 3 and any(len(row.generated_ids) > 2 for row in self.active):
                 raise torch.OutOfMemoryError("CUDA out of memory.")
             return super().step()
 

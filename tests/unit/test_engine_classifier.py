@@ -125,7 +125,7 @@ def test_a_task_without_labels_and_an_answer_that_is_none_are_refused(tmp_path: 
         kind.train(
             model(), coloured(2), replace(where, task=replace(task(), format=build("formats", "text")))
         )
-    with pytest.raises(ConfigError, match="lesson 'l0': 'b' is none of the 3 choices"):
+    with pytest.raises(ConfigError, match="training example 'l0': 'b' is none of the 3 choices"):
         kind.train(model(), lessons(1), where)
     with pytest.raises(ConfigError, match="has no loss on prompts"):
         kind.replace(prompt_loss_weight=1.0).train(model(), coloured(2), where)

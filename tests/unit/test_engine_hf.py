@@ -14,9 +14,10 @@ import torch
 
 from harness.core.protocols import LanguageModel
 from harness.core.values import Completion, Constraint, Message, Request
-from harness.engines.hf.batch_scheduler import Schedule, out_of_memory
+from harness.engines.hf.batch_scheduler import Schedule
 from harness.engines.hf.engine import HfEngine
 from harness.engines.hf.shared_prefix_backend import SharedBackend
+from harness.models.layers.out_of_memory import is_out_of_memory
 from harness.models.load import load
 from tests.unit.test_engine_exact import is_tie, prompts, reference, sharpen
 
@@ -168,8 +169,8 @@ def test_row_that_does_not_fit_alone_is_an_error_and_the_others_go_on(model: Lan
 
 
 def test_other_errors_are_not_mistaken_for_memory() -> None:
-    assert out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
-    assert not out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
+    assert is_out_of_memory(RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"))
+    assert not is_out_of_memory(RuntimeError("mat1 and mat2 shapes cannot be multiplied"))
 
 
 SCHEMA = {

@@ -91,13 +91,13 @@ def test_activations_are_about_what_autograd_keeps(kind: Any) -> None:
 
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         response_loss(model.network, batch)
-    work = Work(tokens=batch.ids.numel(), learnt=int((batch.weights > 0).sum()), rows=1, length=1)
+    work = Work(tokens=batch.ids.numel(), loss_tokens=int((batch.weights > 0).sum()), rows=1, length=1)
     predicted = memory.activations(shape("tiny"), 4.0, work, stage, added=kind != "full")
     assert predicted == pytest.approx(sum(kept.values()), rel=0.1)
 
 
 def test_quantized_weights_and_eight_bit_states_take_less() -> None:
-    work = Work(tokens=64, learnt=64, rows=1, length=64)
+    work = Work(tokens=64, loss_tokens=64, rows=1, length=64)
     sizes = shape("tiny")
     plain, nf4, int8 = (memory.weights(sizes, build("base", b), "bfloat16") for b in ("plain", "nf4", "int8"))
     assert nf4 < int8 < plain

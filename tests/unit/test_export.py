@@ -183,7 +183,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(results: Path, tm
         write(results, "low-rank", out)
     with pytest.raises(ConfigError, match="no other tool has a layout"):
         write(results, "bottlenecks", out)
-    with pytest.raises(ConfigError, match="cannot be merged — leave --merged away"):
+    with pytest.raises(ConfigError, match="cannot be merged — omit --merged"):
         write(results, "learnt_prompt", out, merged=True)
     with pytest.raises(ConfigError, match="trained no weights to merge"):
         write(results, "shots", out, merged=True)

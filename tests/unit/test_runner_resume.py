@@ -75,7 +75,7 @@ def test_the_diagnosis_comes_first_under_the_picture_of_a_run() -> None:
         "dropped": [],
         "notes": [],
     }
-    found = "nothing learnt: the loss went from 2 to 2"
+    found = "nothing learned: the loss went from 2 to 2"
     run_ = SimpleNamespace(record={"train": train | {"diagnosis": [found]}})
     assert _caption(run_).startswith(f"Diagnosis: {found} · 3.0 s · 9 steps")  # type: ignore[arg-type]
     # Runs from before there was a diagnosis have none.

@@ -61,13 +61,15 @@ def test_a_loss_that_jumps_again_and_again_is_a_learning_rate_too_high() -> None
         losses[step - 1] = 3.0
     said = diagnose(curve(losses))
     assert said[0].startswith("learning rate too high: the loss jumped 3 times; try a third of 0.001")
-    assert said[1] == "loss spike at step 20, 33, 47: up to 3; look at the lessons of step 20"
+    assert said[1] == "loss spike at step 20, 33, 47: up to 3; look at the training examples of step 20"
 
 
 def test_one_spike_is_named_with_its_step_only() -> None:
     losses = falling()
     losses[29] = 2.5
-    assert diagnose(curve(losses)) == ("loss spike at step 30: up to 2.5; look at the lessons of step 30",)
+    assert diagnose(curve(losses)) == (
+        "loss spike at step 30: up to 2.5; look at the training examples of step 30",
+    )
 
 
 def test_a_gradient_spike_is_named() -> None:
@@ -89,7 +91,7 @@ def test_a_training_that_has_learnt_everything_has_no_gradient_spike() -> None:
 
 def test_a_flat_loss_learnt_nothing_unless_there_was_nothing_to_learn() -> None:
     (said,) = diagnose(curve([2.0, 2.02, 1.98] * 10))
-    assert said.startswith("nothing learnt: the loss went from 2 to 2; raise the learning rate (0.001)")
+    assert said.startswith("nothing learned: the loss went from 2 to 2; raise the learning rate (0.001)")
     assert diagnose(curve([0.01, 0.012, 0.009] * 10)) == ()
 
 

@@ -94,7 +94,7 @@ def test_training_packed_is_training_padded(tmp_path: Path) -> None:
 
 def test_packing_with_noise_by_row_length_is_refused(tmp_path: Path) -> None:
     kind = build("weights", {"kind": "full", "packing": True, "neftune_noise_alpha": 5.0})
-    with pytest.raises(ConfigError, match="packing and neftune_noise_alpha do not go together"):
+    with pytest.raises(ConfigError, match="packing and neftune_noise_alpha cannot be combined"):
         kind.train(model(), lessons(4), context(tmp_path))
 
 
@@ -133,7 +133,7 @@ def test_a_shared_prefix_is_computed_with_its_rows_when_activations_are_computed
 
 def test_activations_of_a_learnt_prefix_cannot_be_computed_again(tmp_path: Path) -> None:
     kind = build("weights", {"kind": "prefix_tuning", "activation_checkpointing": True})
-    with pytest.raises(ConfigError, match="does not work with a learnt prefix"):
+    with pytest.raises(ConfigError, match="does not work with a learned prefix"):
         kind.train(model(), lessons(4), context(tmp_path))
 
 

@@ -180,7 +180,9 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_lessons(tmp_path: Path, s
         return value * math.nan if spoilt == "loss" else value + (value - value.detach()).sqrt()
 
     what = "loss is nan" if spoilt == "loss" else "gradient norm is (nan|inf)"
-    with pytest.raises(RunError, match=rf"{what} at step 2 of 3 \(lessons l\d+, .*lower learning_rate"):
+    with pytest.raises(
+        RunError, match=rf"{what} at step 2 of 3 \(training examples l\d+, .*lower learning_rate"
+    ):
         fit(of, rows(24, of), [], settings(), context(tmp_path), loss)
     assert all(bool(p.isfinite().all()) for p in of.network.parameters())
     assert not of.network.training
@@ -188,7 +190,9 @@ def test_a_loss_that_is_not_finite_stops_with_step_and_lessons(tmp_path: Path, s
 
 def test_nothing_to_learn_from_is_an_error_of_configuration(tmp_path: Path) -> None:
     kind = build("weights", {"kind": "full", "max_length": 4})
-    with pytest.raises(ConfigError, match="all 3 lessons are longer than 4 tokens — raise max_length"):
+    with pytest.raises(
+        ConfigError, match="all 3 training examples are longer than 4 tokens — raise max_length"
+    ):
         kind.train(model(), lessons(3), context(tmp_path))
     with pytest.raises(ConfigError, match="nothing to learn from"):
         kind.train(model(), [], context(tmp_path))
@@ -199,7 +203,7 @@ def test_dropped_lessons_are_reported(tmp_path: Path) -> None:
     kind = build("weights", {"kind": "full", "max_length": short, "num_train_epochs": 1})
     result = kind.train(model(), lessons(6), context(tmp_path))
     assert result.dropped == ("l1", "l2", "l3", "l4")
-    assert f"4 of 6 lessons are longer than {short} tokens: dropped" in result.notes
+    assert f"4 of 6 training examples are longer than {short} tokens: dropped" in result.notes
 
 
 def test_bfloat16_weights_keep_updates_too_small_for_them() -> None:

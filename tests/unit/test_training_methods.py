@@ -302,14 +302,14 @@ def test_rejected_answers_are_the_models_own_wrong_ones(tmp_path: Path) -> None:
     where = replace(context(tmp_path), reward=score)
     kind = build("weights", {"kind": "dpo", "samples": 3, "learning_rate": 1e-3})
     result = kind.train(of, some, where)
-    assert result.notes[0].startswith("6 preference pairs of 8 lessons;")
+    assert result.notes[0].startswith("6 preference pairs of 8 training examples;")
     assert [lesson for lesson, _ in asked] == [f"l{i}" for i in range(7) for _ in range(3)]
     assert len({answer for _, answer in asked}) > 10
     before = list(asked)
     asked.clear()
     kind.train(model(), some, where)
     assert asked == before
-    with pytest.raises(ConfigError, match="2 lessons make no preference pair"):
+    with pytest.raises(ConfigError, match="2 training examples make no preference pair"):
         kind.train(model(), lessons(2), where)
     with pytest.raises(ConfigError, match="dpo has no loss on prompts"):
         kind.replace(prompt_loss_weight=0.5).train(model(), some, where)
@@ -392,5 +392,5 @@ def test_loftq_says_that_peft_needs_a_gpu_for_it(tmp_path: Path) -> None:
 
 def test_a_second_prefix_is_refused(tmp_path: Path) -> None:
     of = trained("prefix_tuning", tmp_path)
-    with pytest.raises(ConfigError, match="has a learnt prefix already"):
+    with pytest.raises(ConfigError, match="has a learned prefix already"):
         build("weights", "prefix_tuning").train(of, lessons(4), context(tmp_path))

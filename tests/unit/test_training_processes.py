@@ -65,10 +65,10 @@ def test_a_share_takes_every_row_once() -> None:
 
 def test_a_group_of_one_does_nothing() -> None:
     group, tensor = ProcessGroup(), torch.ones(3)
-    group.add_up([tensor])
-    group.copy_from_lead([tensor])
+    group.all_reduce_sum([tensor])
+    group.broadcast_tensors([tensor])
     assert tensor.tolist() == [1.0, 1.0, 1.0]
-    assert (group.total(2.5, "cpu"), group.told(lambda: 7), group.gathered(3)) == (2.5, 7, [3])
+    assert (group.total(2.5, "cpu"), group.broadcast(lambda: 7), group.all_gather(3)) == (2.5, 7, [3])
 
 
 def _arguments(task: Path, results: Path, *settings: str) -> list[str]:

@@ -185,7 +185,7 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(
     with pytest.raises(RunError) as caught:
         train({"kind": "lora", "eval_per_epoch": 1}, tmp_path)
     said = str(caught.value)
-    assert "loss is nan at step 6 of 12 (lessons l" in said
+    assert "loss is nan at step 6 of 12 (training examples l" in said
     assert f"the weights of step 4 are in {tmp_path / NAME / 'best-4.safetensors'}" in said
     assert f"the last good checkpoint, of step 4, is {tmp_path / NAME / 'state.pt'}" in said
     assert (tmp_path / NAME / "best-4.safetensors").is_file()

@@ -87,8 +87,8 @@ def _parts(group: ProcessGroup) -> dict[str, Any]:
         "held": held(divided.network),
         "given": held(network),
     }
-    with divided.gathered(here=group.leads):
-        found["gathered"] = intact() if group.leads else held(network)
+    with divided.gathered(here=group.is_main):
+        found["gathered"] = intact() if group.is_main else held(network)
     found["let_go"] = held(network)
     state = [{"a": parameter.detach(), "b": 1.5} for parameter in divided.network.parameters()]
     put_together = whole(state)

@@ -1,4 +1,4 @@
-"""Attention over several stretches of keys, merged exactly by their log-sum-exp.
+"""Attention over several segments of keys, merged exactly by their log-sum-exp.
 
 Softmax over the union of two sets of keys equals the two softmax results weighted by
 exp(lse₁ - lse) and exp(lse₂ - lse), with lse the log-sum-exp over both (Milakov & Gimelshein
@@ -21,7 +21,7 @@ _MAX_SCORES = 1 << 26
 
 
 class Part(NamedTuple):
-    """Attention to one stretch: `out` [..., queries, size] and its log-sum-exp [..., queries]."""
+    """Attention to one segment: `out` [..., queries, size] and its log-sum-exp [..., queries]."""
 
     out: Tensor
     lse: Tensor
@@ -37,15 +37,15 @@ def attend(
     """
     query, key, value = _widened(query, key, value)
     plain = mask is not None or rule.softcap is not None or query.shape[-1] != value.shape[-1]
-    found = None if plain else _fused(query, key, value, rule.scale, causal)
-    if found is not None:
-        return found
+    output = None if plain else _fused(query, key, value, rule.scale, causal)
+    if output is not None:
+        return output
     heads, groups = key.shape[1], query.shape[1] // key.shape[1]
     if groups > 1:
         key, value = (x.repeat_interleave(groups, 1) for x in (key, value))
     if causal:
-        seen = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
-        mask = seen if mask is None else mask & seen
+        causal_mask = torch.ones(query.shape[2], key.shape[2], dtype=torch.bool, device=query.device).tril()
+        mask = causal_mask if mask is None else mask & causal_mask
     block = max(1, _MAX_SCORES // (query.shape[0] * heads * groups * key.shape[2]))
     parts = [
         attend_plain(piece, key, value, rule, None if mask is None else _rows(mask, start, block))
@@ -85,7 +85,7 @@ def unfold(part: Part, heads: int) -> Part:
 
 
 def merge(one: Part, other: Part) -> Part:
-    """Attention to the union of two stretches, in float32."""
+    """Attention to the union of two segments, in float32."""
     lse = torch.logaddexp(one.lse, other.lse)
     left = one.out * (one.lse - lse).exp().unsqueeze(-1)
     right = other.out * (other.lse - lse).exp().unsqueeze(-1)
@@ -93,7 +93,7 @@ def merge(one: Part, other: Part) -> Part:
 
 
 def _widened(*states: Tensor) -> tuple[Tensor, ...]:
-    """The same numbers in float32, where a CPU does not compute what they are in."""
+    """The tensors in float32, if the CPU does not compute in their dtype."""
     dtype = states[0].dtype
     if states[0].device.type != "cpu" or dtype != torch.bfloat16 or computes_bfloat16("cpu"):
         return states

@@ -1,4 +1,4 @@
-"""How many rows fit: from the bytes that their keys and values take."""
+"""How many rows fit into memory, from the bytes of their keys and values."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import psutil
 import torch
 
 from harness.models.architecture import base_of
+from harness.models.dimensions import head_size, key_value_heads
 
 _SHARE = 0.4
-"""Of the memory that is free, what keys and values may take; the rest is for activations."""
+"""Share of the free memory for keys and values; the rest is for activations."""
 
 
 def rows_that_fit(network: Any, length: int, most: int) -> int:
@@ -22,10 +23,8 @@ def rows_that_fit(network: Any, length: int, most: int) -> int:
 def token_bytes(network: Any) -> int:
     """Bytes of one token's keys and values over all layers."""
     config = base_of(network).config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
     width = torch.finfo(base_of(network).dtype).bits // 8
-    return int(2 * config.num_hidden_layers * heads * size * width)
+    return int(2 * config.num_hidden_layers * key_value_heads(config) * head_size(config) * width)
 
 
 def _free(device: torch.device) -> float:
@@ -36,7 +35,7 @@ def _free(device: torch.device) -> float:
 
 
 def _container_free() -> float:
-    """What a container's own limit leaves (cgroup v2), where there is one."""
+    """Bytes left below a container's memory limit (cgroup v2), if there is one."""
     group = Path("/sys/fs/cgroup")
     try:
         limit, used = ((group / name).read_text().strip() for name in ("memory.max", "memory.current"))

@@ -1,4 +1,4 @@
-"""Which rows are computed when: a full batch, refilled as rows finish, halved when memory ends."""
+"""The batch scheduler: a full batch, refilled as rows finish, halved when memory runs out."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from torch import Tensor
 
 from harness.engines.hf.sequence import DecodingSequence
 from harness.engines.hf.token_sampling import choose
+from harness.models.layers.out_of_memory import is_out_of_memory
 
 
 class Backend(Protocol):
@@ -47,7 +48,7 @@ class Schedule:
         return bool(self.waiting) or (self._backend is not None and bool(self._backend.active))
 
     def advance(self) -> list[DecodingSequence]:
-        """Compute until at least one row is done, and return those that are."""
+        """Compute until at least one row is finished, and return the finished rows."""
         done: list[DecodingSequence] = []
         while not done and self.unfinished():
             clock = time.monotonic()
@@ -57,7 +58,7 @@ class Schedule:
                 for row, token in zip(rows, choose(logits, rows), strict=True):
                     row.say(token)
             except (RuntimeError, MemoryError) as error:
-                if not out_of_memory(error):
+                if not is_out_of_memory(error):
                     raise
                 done = self._shrink(before)
                 continue
@@ -73,7 +74,7 @@ class Schedule:
             self._backend = self._make(self.capacity, list(self.waiting))
         backend = self._backend
         free = self.capacity - len(backend.active)
-        # Refilled by quarters: a few rows alone use the machine badly.
+        # Refilled by quarters: passes of a few rows use the machine poorly.
         if self.waiting and (not backend.active or (backend.refills and free >= max(1, self.capacity // 4))):
             rows = [self.waiting.popleft() for _ in range(min(free, len(self.waiting)))]
             return rows, backend.add(rows)
@@ -88,7 +89,7 @@ class Schedule:
             _release(row)
 
     def _shrink(self, before: Sequence[DecodingSequence]) -> list[DecodingSequence]:
-        """Start over with half the rows; what they have said so far is kept."""
+        """Start over with half the rows; tokens generated so far are kept."""
         active = [] if self._backend is None else self._backend.active
         fresh = [row for row in before if row not in self.waiting and row not in active]
         # Back in tree order: rows that left have shuffled the active ones.
@@ -110,11 +111,3 @@ class Schedule:
 def _release(row: DecodingSequence) -> None:
     if row.node is not None:
         row.node.release()
-
-
-def out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on any device."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return True
-    text = str(error).lower()
-    return any(phrase in text for phrase in ("out of memory", "can't allocate memory", "not enough memory"))

@@ -1,4 +1,4 @@
-"""Decoding held to a language (JSON Schema, regex, choices) by llguidance's token masks.
+"""Decoding constrained to a language (JSON Schema, regex, choices) by llguidance's token masks.
 
 https://github.com/guidance-ai/llguidance
 """
@@ -65,7 +65,7 @@ def _grammar(constraint: Constraint) -> str:
     from llguidance import LLMatcher
 
     if constraint.kind == "json_schema":
-        # One way of spacing, or a small model could go on with white space for ever.
+        # One way of spacing: a small model could otherwise emit whitespace forever.
         schema = canonical_json(constraint.value)
         return str(LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
     if constraint.kind == "regex":

@@ -58,11 +58,11 @@ class Decode(Pass):
         """[rows, 1, 1, longest]: which own tokens a row's newest one sees."""
         if self.even and (window is None or self.longest <= window):
             return None
-        place, last = torch.arange(self.longest, device=self.ids.device), self.lengths[:, None] - 1
-        seen = place <= last
+        positions, last = torch.arange(self.longest, device=self.ids.device), self.lengths[:, None] - 1
+        mask = positions <= last
         if window is not None:
-            seen &= last - place < window
-        return seen[:, None, None, :]
+            mask &= last - positions < window
+        return mask[:, None, None, :]
 
 
 def _scattered(

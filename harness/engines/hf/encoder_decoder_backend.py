@@ -1,4 +1,4 @@
-"""Rows of an encoder-decoder: prompts are encoded once, padded, and the decoder writes behind them."""
+"""Rows of an encoder-decoder: prompts are encoded once, padded, and the decoder generates the answers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EncodedBackend:
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Encode whole prompts; logits [rows, vocabulary] of the first token of each answer.
 
-        Rows that were cut off begin their answers again: all of a batch stand at the same place.
+        Interrupted rows restart their answers: all rows of a batch are at the same position.
         """
         self.active, self._cache = list(rows), None
         for row in rows:
@@ -45,7 +45,7 @@ class EncodedBackend:
 
     def step(self) -> Tensor:
         """Compute the newest token of every active row; logits of what comes next."""
-        newest = [[row.said[-1]] for row in self.active]
+        newest = [[row.generated_ids[-1]] for row in self.active]
         return self._forward(torch.tensor(newest, device=self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
@@ -58,15 +58,15 @@ class EncodedBackend:
             self._cache.batch_select_indices(kept)
 
     def _forward(self, ids: Tensor) -> Tensor:
-        found = self.network(
+        output = self.network(
             encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
             attention_mask=self._seen,
             decoder_input_ids=ids,
             past_key_values=self._cache,
             use_cache=True,
         )
-        self._cache = found.past_key_values
-        logits: Tensor = found.logits[:, -1]
+        self._cache = output.past_key_values
+        logits: Tensor = output.logits[:, -1]
         return logits
 
 
@@ -74,11 +74,11 @@ def answer_logits(
     network: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     """Logits [answer, vocabulary] of each answer's tokens, given its prompt and the tokens before."""
-    ids, seen = padded(prompts, network.device)
+    ids, mask = padded(prompts, network.device)
     start = decoder_start(base_of(network))
     before, _ = padded([[start, *answer[:-1]] for answer in answers], network.device)
     # Padding of the decoder is on the right, where its causal attention never looks.
-    logits = network(input_ids=ids, attention_mask=seen, decoder_input_ids=before, use_cache=False).logits
+    logits = network(input_ids=ids, attention_mask=mask, decoder_input_ids=before, use_cache=False).logits
     return [logits[i, : len(answer)] for i, answer in enumerate(answers)]
 
 
@@ -86,5 +86,5 @@ def padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor,
     """Token ids padded on the right, and a mask of where they are: both [rows, longest]."""
     longest = max(map(len, rows))
     ids = [[*row, *[0] * (longest - len(row))] for row in rows]
-    seen = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
-    return torch.tensor(ids, device=device), torch.tensor(seen, device=device)
+    mask = [[1] * len(row) + [0] * (longest - len(row)) for row in rows]
+    return torch.tensor(ids, device=device), torch.tensor(mask, device=device)

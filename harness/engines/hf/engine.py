@@ -24,19 +24,19 @@ from harness.models.architecture import base_of
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 _WORTH_SHARING = {"cpu": 256, "cuda": 8192}
-"""Tokens that a shared stretch must save: each costs some small products at every step."""
+"""Tokens that a shared prefix must save: each one costs some small products at every step."""
 
 
 class HfEngine:
     """`core.protocols.Engine` over a loaded model.
 
-    `batch_size` bounds the rows computed at once (None: by the machine's memory) and afterwards
-    tells how many there were. Memory that runs out halves it and goes on.
+    `batch_size` bounds the rows computed at once (None: as memory allows) and afterwards holds the number
+    used. If memory runs out, it is halved.
     """
 
     name = "hf"
     answers_in_context = True
-    """Whether an answer takes room in the model's context behind its prompt."""
+    """Whether an answer shares the model's context with its prompt."""
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model
@@ -89,7 +89,7 @@ class HfEngine:
         return self.model.chat.encode(request.messages)
 
     def _led(self, ids: Sequence[int]) -> list[int]:
-        """Ready token ids behind the model's learnt prompt, where it has one."""
+        """Ready token ids after the model's learned prompt, if it has one."""
         lead = list(self.model.chat.lead)
         return list(ids) if list(ids[: len(lead)]) == lead else [*lead, *ids]
 
@@ -149,7 +149,7 @@ class HfEngine:
 
     @cached_property
     def shares(self) -> bool:
-        """Whether shared prefixes are computed once; False where the network does not allow it."""
+        """Whether shared prefixes are computed once; False if the network does not allow it."""
         return supports(self.model.network)
 
     @cached_property
@@ -164,5 +164,5 @@ class HfEngine:
 
 
 def _room(rows: Sequence[DecodingSequence]) -> int:
-    """The most own tokens that any of these rows can come to have."""
+    """The most tokens of its own that any of these rows can reach."""
     return max(len(row.prompt) - row.start + row.limit for row in rows)

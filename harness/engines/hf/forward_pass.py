@@ -80,7 +80,7 @@ class Pass(Cache):
 
     def attend(self, layer: int, query: Tensor, rule: Rule) -> Tensor:
         """Attention output [heads, N, size] of a layer's `query` [heads, N, size]."""
-        seen = self.own(layer, query, rule)
+        attended = self.own(layer, query, rule)
         for number, segment in enumerate(self.segments):
             if rule.window is not None and segment.first - segment.node.end + 1 >= rule.window:
                 continue
@@ -89,8 +89,8 @@ class Pass(Cache):
             name = (number, rule.window, query.shape[0] // key.shape[0])
             mask = self._mask(name, partial(_window, segment, rule.window, self.positions, name[2]))
             part = self.read(fold(chosen, key.shape[0]), key[None], value[None], rule, mask)
-            seen = _joined(seen, unfold(part, query.shape[0]), segment.queries)
-        return seen.out.to(query.dtype)
+            attended = _joined(attended, unfold(part, query.shape[0]), segment.queries)
+        return attended.out.to(query.dtype)
 
     def _mask(self, name: Any, make: Callable[[], Tensor | None]) -> Tensor | None:
         """A mask made once and used by every layer."""
@@ -106,7 +106,7 @@ def forward(network: Any, run: Pass, keep: Tensor) -> Tensor:
     """Logits [len(keep), vocabulary] of the tokens at places `keep` of a pass."""
     token = ACTIVE.set(run)
     try:
-        found = network(
+        output = network(
             input_ids=run.ids[None],
             position_ids=run.positions[None],
             past_key_values=run,
@@ -115,18 +115,18 @@ def forward(network: Any, run: Pass, keep: Tensor) -> Tensor:
         )
     finally:
         ACTIVE.reset(token)
-    logits: Tensor = found.logits[0]
+    logits: Tensor = output.logits[0]
     return logits
 
 
-def _joined(seen: Part, part: Part, at: slice | Tensor | None) -> Part:
+def _joined(attended: Part, part: Part, at: slice | Tensor | None) -> Part:
     """`seen` with the tokens `at` (None: all) having also seen `part`."""
     if at is None:
-        return merge(seen, part)
-    both = merge(Part(seen.out[:, at], seen.lse[:, at]), part)
-    seen = Part(seen.out.to(both.out.dtype), seen.lse)
-    seen.out[:, at], seen.lse[:, at] = both
-    return seen
+        return merge(attended, part)
+    both = merge(Part(attended.out[:, at], attended.lse[:, at]), part)
+    attended = Part(attended.out.to(both.out.dtype), attended.lse)
+    attended.out[:, at], attended.lse[:, at] = both
+    return attended
 
 
 def _window(segment: Segment, window: int | None, positions: Tensor, groups: int) -> Tensor | None:
@@ -134,6 +134,6 @@ def _window(segment: Segment, window: int | None, positions: Tensor, groups: int
     node = segment.node
     if window is None or segment.last - node.start < window:
         return None
-    place = torch.arange(node.start, node.end, device=positions.device)
+    key_positions = torch.arange(node.start, node.end, device=positions.device)
     queries = positions if segment.queries is None else positions[segment.queries]
-    return (queries[:, None] - place[None, :] < window).repeat(groups, 1)
+    return (queries[:, None] - key_positions[None, :] < window).repeat(groups, 1)

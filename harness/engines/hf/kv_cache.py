@@ -1,4 +1,4 @@
-"""Keys and values of the rows being decoded: one preallocated tensor a layer."""
+"""Keys and values of the rows being decoded: one preallocated tensor per layer."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ class Store:
         self.keys: dict[int, Tensor] = {}
         self.values: dict[int, Tensor] = {}
 
-    def write(self, layer: int, rows: Tensor, places: Tensor, key: Tensor, value: Tensor) -> None:
+    def write(self, layer: int, rows: Tensor, slots: Tensor, key: Tensor, value: Tensor) -> None:
         """Put `key`, `value` [heads, N, size] of N tokens at (`rows`, `places`), each [N]."""
         for room, states in ((self.keys, key), (self.values, value)):
             if layer not in room:
                 shape = (self.rows, states.shape[0], self.length, states.shape[2])
                 # Zeros, not empty: what is masked must still be finite.
                 room[layer] = torch.zeros(shape, dtype=states.dtype, device=states.device)
-            room[layer][rows, :, places] = states.transpose(0, 1)
+            room[layer][rows, :, slots] = states.transpose(0, 1)
 
     def move(self, source: int, target: int, length: int) -> None:
         """Copy the first `length` tokens of a row into another row's place."""

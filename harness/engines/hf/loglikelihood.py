@@ -1,4 +1,4 @@
-"""Log-probabilities of continuations, with what their contexts share computed once."""
+"""Log-probabilities of continuations; prefixes that their contexts share are computed once."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.engines.hf.prefix_tree import PrefixPlan, plan
 from harness.engines.hf.shared_prefix_backend import batches, compute_nodes
 
 _WORTH_SHARING = 64
-"""Tokens that a shared stretch must save; there are no decoding steps to pay for it."""
+"""Tokens that a shared prefix must save; no decoding steps pay for it."""
 
 Pair = tuple[list[int], list[int]]
 
@@ -28,26 +28,26 @@ def score(network: Any, pairs: Sequence[Pair], *, budget: int, shares: bool) -> 
     sequences = [[*context, *continuation[:-1]] for context, continuation in pairs]
     limits = [len(context) - 1 for context, _ in pairs]
     tree = plan(sequences, limits, _WORTH_SHARING) if shares else _apart(sequences)
-    found: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
+    scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
     for batch in batches([len(sequences[i]) - _start(tree, i) for i in tree.order], budget):
-        members = [tree.order[place] for place in batch]
+        members = [tree.order[index] for index in batch]
         logits = (
             _shared(network, tree, sequences, limits, members, budget)
             if shares
             else _padded(network, sequences, limits, members)
         )
         for i, rows in zip(members, logits, strict=True):
-            found[i] = judge(rows, pairs[i][1])
+            scores[i] = judge(rows, pairs[i][1])
             _let_go(tree, i)
-    return found
+    return scores
 
 
 def judge(logits: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
     """The sum of a continuation's log-probabilities, and whether it is greedy; `logits` [tokens, vocabulary]."""
     logits = logits.float()
-    said = torch.tensor(continuation, device=logits.device)
-    chosen = logits.gather(1, said[:, None])[:, 0] - logits.logsumexp(-1)
-    return float(chosen.double().sum()), bool((logits.argmax(-1) == said).all())
+    targets = torch.tensor(continuation, device=logits.device)
+    chosen = logits.gather(1, targets[:, None])[:, 0] - logits.logsumexp(-1)
+    return float(chosen.double().sum()), bool((logits.argmax(-1) == targets).all())
 
 
 def _shared(
@@ -81,11 +81,11 @@ def _padded(
     ids = torch.tensor(
         [sequences[i] + [0] * (longest - len(sequences[i])) for i in members], device=network.device
     )
-    seen = torch.tensor(
+    mask = torch.tensor(
         [[1] * len(sequences[i]) + [0] * (longest - len(sequences[i])) for i in members],
         device=network.device,
     )
-    logits = network(input_ids=ids, attention_mask=seen, use_cache=False).logits
+    logits = network(input_ids=ids, attention_mask=mask, use_cache=False).logits
     return [logits[row, limits[i] : len(sequences[i])] for row, i in enumerate(members)]
 
 

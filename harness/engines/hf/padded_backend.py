@@ -1,4 +1,4 @@
-"""Rows computed the ordinary way, left-padded to one length: for networks of any shape."""
+"""Rows left-padded to one length, for networks that do not support shared prefixes."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class PaddedBackend:
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Compute whole prompts; logits [rows, vocabulary] of what comes next."""
         self.active, self._places, self._cache = list(rows), list(range(len(rows))), None
-        whole = [row.prompt + row.said for row in rows]
+        whole = [row.prompt + row.generated_ids for row in rows]
         longest = max(map(len, whole))
         pads = [longest - len(ids) for ids in whole]
         # Any id serves as padding: the mask hides it, and position 0 is harmless.
         ids = [[0] * pad + own for pad, own in zip(pads, whole, strict=True)]
-        seen = [[0] * pad + [1] * (longest - pad) for pad in pads]
-        self._mask = torch.tensor(seen, device=self.device)
+        mask = [[0] * pad + [1] * (longest - pad) for pad in pads]
+        self._mask = torch.tensor(mask, device=self.device)
         self._positions = (self._mask.cumsum(-1) - 1).clamp(min=0)
         return self._forward(torch.tensor(ids, device=self.device))
 
@@ -40,7 +40,7 @@ class PaddedBackend:
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
         self._positions = self._positions[:, -1:] + 1
         newest = torch.zeros(len(self._mask), 1, dtype=torch.long)
-        newest[self._places, 0] = torch.tensor([row.said[-1] for row in self.active])
+        newest[self._places, 0] = torch.tensor([row.generated_ids[-1] for row in self.active])
         return self._forward(newest.to(self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
@@ -60,7 +60,7 @@ class PaddedBackend:
         return {}
 
     def _forward(self, ids: Tensor) -> Tensor:
-        found = self.network(
+        output = self.network(
             input_ids=ids,
             attention_mask=self._mask,
             position_ids=self._positions,
@@ -69,6 +69,6 @@ class PaddedBackend:
             logits_to_keep=1,
             **self._more(),
         )
-        self._cache = found.past_key_values
-        logits: Tensor = found.logits[self._places, -1]
+        self._cache = output.past_key_values
+        logits: Tensor = output.logits[self._places, -1]
         return logits

@@ -24,11 +24,11 @@ class Prefill(Pass):
         lengths = [len(piece.tokens) for piece in pieces]
         spans = [range(piece.start, piece.start + len(piece.tokens)) for piece in pieces]
         ids = [token for piece in pieces for token in piece.tokens]
-        super().__init__(ids, [place for span in spans for place in span], device)
+        super().__init__(ids, [slot for span in spans for slot in span], device)
         self.sink, self.lengths, self.longest = sink, lengths, max(lengths)
         self.ends = list(accumulate(lengths))
         self.rows = torch.tensor([i for i, n in enumerate(lengths) for _ in range(n)], device=device)
-        self.places = torch.tensor([place for n in lengths for place in range(n)], device=device)
+        self.places = torch.tensor([slot for n in lengths for slot in range(n)], device=device)
         self.segments = list(_contiguous(pieces, self.ends))
 
     def store(self, layer: int, key: Tensor, value: Tensor) -> None:
@@ -62,8 +62,8 @@ class Prefill(Pass):
         return states[self.rows, self.places].transpose(0, 1)
 
     def _band(self, window: int) -> Tensor:
-        place = torch.arange(self.longest, device=self.ids.device)
-        return place[:, None] - place[None, :] < window
+        positions = torch.arange(self.longest, device=self.ids.device)
+        return positions[:, None] - positions[None, :] < window
 
 
 def _contiguous(pieces: Sequence[Piece], ends: Sequence[int]) -> Iterator[Segment]:

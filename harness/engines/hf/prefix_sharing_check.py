@@ -1,4 +1,4 @@
-"""Whether shared-prefix attention is right for a network: asked of the network itself."""
+"""Whether shared-prefix attention gives the right results for a network, tested on the network itself."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ logger = logging.getLogger("harness.engines")
 def supports(network: Any) -> bool:
     """Whether a shared prefix gives the logits of a plain forward pass; logs the reason if not.
 
-    Two short sequences with a common beginning are computed both ways, so that an architecture
-    nobody thought of is served or refused by what it does, not by its name.
+    Two short sequences with a common prefix are computed both ways, so that an unknown architecture is
+    judged by its behavior, not by its name.
     """
     reason = why_not_shared(network) or _differs(network)
     if reason is not None:
@@ -47,8 +47,8 @@ def _differs(network: Any) -> str | None:
             ours = forward(network, run, torch.tensor(run.ends, device=device) - 1)
     except Exception as error:  # whatever an unknown network raises, the plain path remains
         return f"{type(error).__name__}: {error}"
-    expected, found = torch.stack(plain).float(), ours.float()
+    expected, actual = torch.stack(plain).float(), ours.float()
     # bfloat16 keeps 8 bits: over many layers the two ways differ by a few per cent of the largest logit.
     allowed = 1e-3 if base_of(network).dtype == torch.float32 else 0.1
-    gap = ((found - expected).abs().max() / expected.abs().max()).item()
+    gap = ((actual - expected).abs().max() / expected.abs().max()).item()
     return None if gap <= allowed else f"its logits would differ by {gap:.2g} of the largest"

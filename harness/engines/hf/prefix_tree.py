@@ -1,8 +1,8 @@
-"""Which beginnings a set of token sequences share, as a tree worth computing.
+"""The prefixes that a set of token sequences share, as a tree.
 
-Few-shot prompts share their instructions and shots, retrieval prompts their instructions,
-continuations of one question the question. Each node of the tree is a stretch of tokens that
-all sequences below it have at the same positions; what remains of a sequence is its own.
+Few-shot prompts share their instructions and shots, retrieval prompts their instructions, continuations of
+one question the question. Each node is a segment of tokens that all sequences below it have at the same
+positions; the rest of a sequence is its own.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from harness.core.sequences import common_prefix_length
+
 
 @dataclass(eq=False)
 class Node:
-    """A shared stretch: `tokens` at positions `start` … `end - 1`, after those of `parent`.
+    """A shared segment: `tokens` at positions `start` … `end - 1`, after those of `parent`.
 
     `rows` counts the sequences below it, `waiting` those that still need it. `keys` and `values`
     hold one tensor [key-value heads, tokens, head size] a layer once they are computed.
@@ -35,12 +37,12 @@ class Node:
 
     def chain(self) -> list[Node]:
         """The nodes from the root down to this one."""
-        found: list[Node] = []
+        nodes: list[Node] = []
         node: Node | None = self
         while node is not None:
-            found.append(node)
+            nodes.append(node)
             node = node.parent
-        return found[::-1]
+        return nodes[::-1]
 
     def release(self) -> None:
         """One sequence is done: stretches that no other still needs are freed, up to the root."""
@@ -66,7 +68,8 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
     """
     names = sorted(range(len(sequences)), key=lambda i: list(sequences[i]))
     common = [0] + [
-        min(_common(sequences[a], sequences[b]), limits[a], limits[b]) for a, b in pairwise(names)
+        min(common_prefix_length(sequences[a], sequences[b]), limits[a], limits[b])
+        for a, b in pairwise(names)
     ]
     leaf: list[Node | None] = [None] * len(sequences)
     # Ranges of neighbours still to be split, with the node above them. An explicit stack, because
@@ -87,25 +90,13 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
     return PrefixPlan(leaf=tuple(leaf), order=_order(sequences, names, leaf))
 
 
-def _common(one: Sequence[int], other: Sequence[int]) -> int:
-    """Length of the longest common beginning, by bisection over slices (compared in C)."""
-    low, high = 0, min(len(one), len(other))
-    while low < high:
-        middle = (low + high + 1) // 2
-        if one[low:middle] == other[low:middle]:
-            low = middle
-        else:
-            high = middle - 1
-    return low
-
-
 def _order(sequences: Sequence[Sequence[int]], names: list[int], leaf: list[Node | None]) -> tuple[int, ...]:
     """Subtrees stay together (their first place in sorted order names them); within a node's own
     rows the longest come first, so that neighbours are alike in length."""
     paths: dict[int, tuple[int, ...]] = {}
-    seen: dict[Node, int] = {}
-    for place, i in enumerate(names):
+    visits: dict[Node, int] = {}
+    for index, i in enumerate(names):
         deepest = leaf[i]
         chain = [] if deepest is None else deepest.chain()
-        paths[i] = tuple(seen.setdefault(node, place) for node in chain)
+        paths[i] = tuple(visits.setdefault(node, index) for node in chain)
     return tuple(sorted(range(len(sequences)), key=lambda i: (paths[i], -len(sequences[i]), i)))

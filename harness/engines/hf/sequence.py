@@ -1,4 +1,4 @@
-"""One request on its way: what it was asked, what it has said, and when it is done."""
+"""One request being decoded: its prompt, its generated tokens, and when it is finished."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ _STOP_MARGIN = 8
 
 @dataclass(eq=False)
 class DecodingSequence:
-    """`position` is the request's place in the call; `limit` the most tokens it may say,
-    `rank` its place in the order of the prefix tree.
+    """`position` is the request's index in the call, `limit` the most tokens it may generate, `rank` its
+    index in the order of the prefix tree.
 
     `sampler` is its own random generator (None: greedy), `matcher` its constraint's state.
     """
@@ -31,7 +31,7 @@ class DecodingSequence:
     rank: int = 0
     sampler: Any = None
     matcher: Any = None
-    said: list[int] = field(default_factory=list)
+    generated_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     reason: Literal["stop", "length", "error"] | None = None
     error: str | None = None
@@ -43,24 +43,24 @@ class DecodingSequence:
 
     @property
     def own(self) -> list[int]:
-        """Tokens of the prompt that are not shared, and those said so far."""
-        return self.prompt[self.start :] + self.said
+        """Tokens of the prompt that are not shared, and those generated so far."""
+        return self.prompt[self.start :] + self.generated_ids
 
     def length(self) -> int:
         """Number of own tokens."""
-        return len(self.prompt) - self.start + len(self.said)
+        return len(self.prompt) - self.start + len(self.generated_ids)
 
     def say(self, token: int) -> None:
-        """Take one more token; sets `reason` when it was the last."""
-        self.said.append(token)
+        """Append a token; sets `reason` if it is the last."""
+        self.generated_ids.append(token)
         if token in self.chat.eos_ids or self._complete(token) or self._stopped():
             self.reason = self.reason or "stop"
-        elif len(self.said) >= self.limit:
+        elif len(self.generated_ids) >= self.limit:
             self.reason = "length"
 
     def restart(self) -> None:
-        """Forget what was said; it will be said again, token for token."""
-        self.said.clear()
+        """Discard the generated tokens; they will be generated again, token for token."""
+        self.generated_ids.clear()
         if self.sampler is not None:
             self.sampler.manual_seed(self.request.seed)
         if self.matcher is not None:
@@ -73,17 +73,17 @@ class DecodingSequence:
         return Completion(
             text="" if self.reason == "error" else self._text(),
             tokens_in=len(self.prompt),
-            tokens_out=len(self.said),
+            tokens_out=len(self.generated_ids),
             finish_reason=self.reason or "length",
             seconds=self.seconds,
-            token_ids=tuple(self.said),
+            token_ids=tuple(self.generated_ids),
             prompt=self.chat.show(self.prompt),
             error=self.error,
         )
 
     def _text(self) -> str:
-        ended = bool(self.said) and self.said[-1] in self.chat.eos_ids
-        text = self.chat.decode(self.said[:-1] if ended else self.said)
+        ended = bool(self.generated_ids) and self.generated_ids[-1] in self.chat.eos_ids
+        text = self.chat.decode(self.generated_ids[:-1] if ended else self.generated_ids)
         return text[: min((text.index(stop) for stop in self.stop if stop in text), default=len(text))]
 
     def _complete(self, token: int) -> bool:
@@ -98,6 +98,6 @@ class DecodingSequence:
     def _stopped(self) -> bool:
         if not self.stop:
             return False
-        tail = self.said[-(max(map(len, self.stop)) + _STOP_MARGIN) :]
+        tail = self.generated_ids[-(max(map(len, self.stop)) + _STOP_MARGIN) :]
         text = self.chat.decode(tail)
         return any(stop in text for stop in self.stop)

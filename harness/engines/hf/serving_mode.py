@@ -1,4 +1,4 @@
-"""A network put into the state that the engine needs, and back again."""
+"""Puts a network into the state that the engine needs, and restores it."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ NAME = "harness_shared_prefix"
 
 
 def shared_prefix_attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **given: Any
+    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
     Raises:
-        UnsupportedAttention: the layer wants something that is not computed here.
+        UnsupportedAttention: the layer needs something that is not implemented here.
     """
     del key, value, attention_mask
-    rule = rule_of(module, query.shape[-1], given)
+    rule = rule_of(module, query.shape[-1], options)
     out = ACTIVE.get().attend(module.layer_idx, query[0], rule)
     return out.transpose(0, 1)[None], None
 
@@ -37,11 +37,12 @@ AttentionInterface.register(NAME, shared_prefix_attention)
 
 
 def why_not_shared(network: Any) -> str | None:
-    """Why shared-prefix attention cannot serve this network, as far as its configuration tells."""
+    """Why this network does not support shared-prefix attention, judged by its configuration; None if it
+    does."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
     if hasattr(base_of(network), "learnt_prefix"):
-        return "a prefix is learnt in every layer"
+        return "a prefix is learned in every layer"
     return why_not(network)
 
 
@@ -49,7 +50,7 @@ def why_not_shared(network: Any) -> str | None:
 def serving(network: Any, attention: str | None) -> Iterator[None]:
     """Evaluation mode, no gradients, and the attention function of that name (None: its own).
 
-    Everything is put back at the end, so that training goes on as if nothing had happened.
+    Everything is restored at the end, so that training can continue unaffected.
     """
     training = [module for module in network.modules() if module.training]
     for module in training:

@@ -1,4 +1,4 @@
-"""Rows computed with shared prefixes: one copy of what many prompts have in common."""
+"""Rows with shared prefixes: one copy of what many prompts have in common."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ class SharedBackend:
     def add(self, rows: Sequence[DecodingSequence]) -> Tensor:
         """Compute the own tokens of new rows; logits [rows, vocabulary] of what comes next."""
         compute_nodes(self.network, [row.node for row in rows], self.budget)
-        found = []
+        logits = []
         for batch in batches([row.length() for row in rows], self.budget):
             fresh = [rows[i] for i in batch]
             first = len(self.active)
             self.active.extend(fresh)
             run = Prefill([Piece(row.own, row.start, row.node) for row in fresh], self.device)
             run.sink = self._sink(run, first)
-            found.append(forward(self.network, run, torch.tensor(run.ends, device=self.device) - 1))
-        return torch.cat(found)
+            logits.append(forward(self.network, run, torch.tensor(run.ends, device=self.device) - 1))
+        return torch.cat(logits)
 
     def step(self) -> Tensor:
         """Compute the newest token of every active row; logits of what comes next."""
         rows = self.active
         run = Decode(
-            [row.said[-1] for row in rows],
+            [row.generated_ids[-1] for row in rows],
             [row.node for row in rows],
             [row.length() for row in rows],
             self.room,
@@ -52,13 +52,13 @@ class SharedBackend:
         return forward(self.network, run, torch.arange(len(rows), device=self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
-        """Let rows go; the last active rows move into the gaps."""
+        """Remove rows; the last active rows move into the gaps."""
         for row in done:
-            place = self.active.index(row)
+            index = self.active.index(row)
             last = self.active.pop()
             if last is not row:
-                self.room.move(len(self.active), place, last.length())
-                self.active[place] = last
+                self.room.move(len(self.active), index, last.length())
+                self.active[index] = last
 
     def _sink(self, run: Prefill, first: int) -> Sink:
         rows = run.rows + first

@@ -1,4 +1,4 @@
-"""The next token of each row, from its logits: greedy, sampled, or held to a language."""
+"""The next token of each row, from its logits: greedy, sampled, or constrained."""
 
 from __future__ import annotations
 

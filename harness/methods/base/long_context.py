@@ -37,17 +37,17 @@ class LongContext(Base):
 
         config = AutoConfig.from_pretrained(resolve(spec))
         text = config.get_text_config()
-        known = getattr(text, "rope_parameters", None)
-        if not known or "rope_theta" not in known:
+        rope = getattr(text, "rope_parameters", None)
+        if not rope or "rope_theta" not in rope:
             raise ConfigError(
                 f"model '{spec}' has no single rotary embedding to stretch", remedy="base: plain"
             )
-        if known.get("rope_type", "default") != "default":
+        if rope.get("rope_type", "default") != "default":
             raise ConfigError(
-                f"model '{spec}' is already stretched ({known['rope_type']})", remedy="base: plain"
+                f"model '{spec}' is already stretched ({rope['rope_type']})", remedy="base: plain"
             )
         before = int(text.max_position_embeddings)
-        scaled = {**known, "rope_type": self.rope_type, "factor": self.factor}
+        scaled = {**rope, "rope_type": self.rope_type, "factor": self.factor}
         if self.rope_type == "yarn":
             scaled["original_max_position_embeddings"] = before
         text.rope_parameters = scaled

@@ -17,11 +17,11 @@ from harness.results.remote import mirror
 
 @dataclass(frozen=True, kw_only=True)
 class Merge(Base):
-    """What several runs learnt, in one network and without training.
+    """Several runs' weights merged into one network, without training.
 
-    `linear`, `slerp`, `ties`, `dare_linear` and `dare_ties` work on weights, `cat` on LoRA adapters
-    (it adds their deltas up). TIES and DARE of runs that trained one LoRA each combine the adapters,
-    as peft does; of other runs, their differences from the base.
+    `linear`, `slerp`, `ties`, `dare_linear` and `dare_ties` work on weights, `cat` on LoRA adapters (it sums
+    their deltas). TIES and DARE of runs that trained one LoRA each combine the adapters, as peft does; of
+    other runs, their differences from the base.
     """
 
     paper: ClassVar[str] = (
@@ -53,7 +53,7 @@ class Merge(Base):
     def load(self, spec: str) -> LanguageModel:
         """
         Raises:
-            ConfigError: no run, a run of another model, or one whose training is no change of weights.
+            ConfigError: no run, a run of another model, or one that trained something other than weights.
         """
         import torch
 
@@ -91,9 +91,9 @@ class Merge(Base):
         """The adapters of runs that each trained one plain LoRA; none when any did not."""
         from harness.models.layers.combine import is_lora
 
-        found = [mirror.weights(Path(run)) / "0" for run in self.runs]
+        folders = [mirror.weights(Path(run)) / "0" for run in self.runs]
         alone = all(len(_record(Path(run))["recipe"]["weights"]) == 1 for run in self.runs)
-        return found if alone and self.method != "slerp" and all(map(is_lora, found)) else []
+        return folders if alone and self.method != "slerp" and all(map(is_lora, folders)) else []
 
     def _combined(self, spec: str) -> LanguageModel:
         from dataclasses import replace
@@ -117,19 +117,19 @@ class Merge(Base):
         from harness.models.random_state import seeded
 
         model = load(spec, dtype=self.dtype)
-        start, learnt = merging.tensors(model.network), []
+        start, learned = merging.tensors(model.network), []
         for run in self.runs:
             trained = load(spec, dtype=self.dtype)
-            for place, config in enumerate(_record(Path(run))["recipe"]["weights"]):
-                trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(place))
+            for index, config in enumerate(_record(Path(run))["recipe"]["weights"]):
+                trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(index))
             adapters.fold(trained.network)
             if trained.chat.lead or hasattr(trained.network, "learnt_prefix"):
-                raise ConfigError(f"run {Path(run).name} learnt a prompt, which is no weight")
-            learnt.append(merging.tensors(trained.network))
+                raise ConfigError(f"run {Path(run).name} learned a prompt, which cannot be merged")
+            learned.append(merging.tensors(trained.network))
         with seeded(self.seed):
-            found = merging.merge(start, learnt, self._shares(), self.method, self.density)
+            merged = merging.merge(start, learned, self._shares(), self.method, self.density)
         for name, parameter in model.network.named_parameters():
-            parameter.copy_(found[name])
+            parameter.copy_(merged[name])
         return model
 
 

@@ -1,4 +1,4 @@
-"""The base model as it is published, in the machine's number format."""
+"""The published base model, in the dtype that suits the machine."""
 
 from __future__ import annotations
 

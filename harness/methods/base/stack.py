@@ -1,4 +1,4 @@
-"""The base made deeper: some of its blocks stand in it twice."""
+"""A deeper base: some of its blocks occur twice."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Stack(Base):
         for first, end in spans:
             if not 0 <= first < end <= count:
                 raise ConfigError(
-                    f"base stack: [{first}, {end}) is no span of the model's {count} blocks",
+                    f"base stack: [{first}, {end}) is not a span of the model's {count} blocks",
                     remedy=f"spans within [0, {count}]",
                 )
-        return [place for first, end in spans for place in range(first, end)]
+        return [index for first, end in spans for index in range(first, end)]
 
 
 def _stack(network: Any, chosen: list[int]) -> None:
@@ -59,19 +59,19 @@ def _stack(network: Any, chosen: list[int]) -> None:
 
     from harness.models.layers.blocks import blocks
 
-    found, text = blocks(network), network.config.get_text_config()
+    layers, text = blocks(network), network.config.get_text_config()
     # The configuration is shared: the engine changes it, and every block must see that.
     shared = {id(config): config for config in (network.config, text)}
-    stacked = nn.ModuleList(copy.deepcopy(found[place], dict(shared)) for place in chosen)
-    for place, block in enumerate(stacked):
+    stacked = nn.ModuleList(copy.deepcopy(layers[index], dict(shared)) for index in chosen)
+    for index, block in enumerate(stacked):
         for module in block.modules():
             if hasattr(module, "layer_idx"):
                 # A plain number: nn.Module types every attribute as a tensor or a module.
-                module.__dict__["layer_idx"] = place
+                module.__dict__["layer_idx"] = index
     for module in list(network.modules()):
         for name, child in list(module.named_children()):
-            if child is found:
+            if child is layers:
                 setattr(module, name, stacked)
     if getattr(text, "layer_types", None):
-        text.layer_types = [text.layer_types[place] for place in chosen]
+        text.layer_types = [text.layer_types[index] for index in chosen]
     text.num_hidden_layers = len(chosen)

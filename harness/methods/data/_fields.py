@@ -1,4 +1,4 @@
-"""What a target repeats word for word from its input, and how that is exchanged in both."""
+"""Strings that a target copies from its input, and their substitution in both."""
 
 from __future__ import annotations
 
@@ -11,23 +11,23 @@ from typing import Any
 from harness.core.values import Example
 
 SHORTEST = 3
-"""Shorter strings stand in a text by chance."""
+"""Shorter strings occur in a text by chance."""
 
 Donors = Mapping[str, Sequence[str]]
 
 
 def shared(example: Example) -> list[str]:
-    """The strings of the target that stand in the input word for word."""
+    """The strings of the target that occur verbatim in the input."""
     return [text for _, text in _repeated(example)]
 
 
 def donors(pool: Sequence[Example]) -> Donors:
     """By path in the target: every value there that its example repeats from its input."""
-    found: dict[str, set[str]] = {}
+    donated: dict[str, set[str]] = {}
     for example in pool:
         for path, text in _repeated(example):
-            found.setdefault(path, set()).add(text)
-    return {path: sorted(texts) for path, texts in found.items()}
+            donated.setdefault(path, set()).add(text)
+    return {path: sorted(texts) for path, texts in donated.items()}
 
 
 def exchange(example: Example, donors: Donors, draw: random.Random) -> Example | None:
@@ -55,7 +55,7 @@ def exchange(example: Example, donors: Donors, draw: random.Random) -> Example |
 
 
 def stands_in(text: str, where: str) -> bool:
-    """Whether `text` stands in `where` as whole words, in the same letters."""
+    """Whether `text` occurs in `where` as whole words, in the same case."""
     return re.search(_bounded(text), where) is not None
 
 

@@ -1,4 +1,4 @@
-"""Generated examples: asked for once, kept with where they came from, and used again.
+"""Generated examples: generated once, stored with their provenance, and reused.
 
 A set is two files in the cache folder: the examples (JSONL) and, written last, their provenance
 (JSON): who made them from what, what was asked, kept and thrown away and why, and the cost.
@@ -22,7 +22,7 @@ from harness.core.values import Completion, Example, Invalid, Message, Request
 from harness.methods.fitting import fitted, room_of_engine
 
 VERSION = 1
-"""Part of every set's key: raised when the same request would be read in another way."""
+"""Part of every set's key: raised when answers to the same requests are parsed differently."""
 
 
 UNUSABLE = {"error": "error", "length": "truncated", "refused": "refused"}
@@ -43,7 +43,7 @@ class Tally:
         self.counts["asked"] += len(requests)
         self.tokens_in += sum(answer.tokens_in for answer in answers.values())
         self.tokens_out += sum(answer.tokens_out for answer in answers.values())
-        return [answers[place] for place in range(len(requests))]
+        return [answers[index] for index in range(len(requests))]
 
 
 def remembered(
@@ -55,7 +55,7 @@ def remembered(
     *,
     teacher: str = "",
 ) -> tuple[Example, ...]:
-    """The set that `kind` describes: read from the cache, or made now and kept.
+    """The set that `kind` describes, read from the cache or generated now.
 
     Args:
         teacher: spec of the model that writes; empty where none does.
@@ -77,8 +77,8 @@ def remembered(
         tally, began = Tally(), time.monotonic()
         made = _admitted(task, make(tally), tally)
         if not made:
-            said = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
-            raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({said})")
+            counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
+            raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({counts})")
         text = "".join(canonical_json(dataclasses.asdict(example)) + "\n" for example in made)
         provenance = {
             "kind": kind.name(),
@@ -107,7 +107,7 @@ def _example(row: dict[str, Any]) -> Example:
 
 
 def identity(spec: str) -> str:
-    """What identifies a model that writes: its files, or the address of a server; empty for none."""
+    """The teacher's identity: its files' fingerprint or its server's address; empty for none."""
     if not spec or spec.startswith("openai:") or spec.partition(":")[0] == "fake":
         return spec
     from harness.models.fingerprint import fingerprint
@@ -150,24 +150,24 @@ def value(task: Task, answer: Completion, tally: Tally) -> Any:
     if answer.finish_reason != "stop":
         tally.counts[UNUSABLE[answer.finish_reason]] += 1
         return None
-    found = task.format.read(answer.text).extracted
-    if isinstance(found, Invalid) or found.value is None:
+    extracted = task.format.read(answer.text).extracted
+    if isinstance(extracted, Invalid) or extracted.value is None:
         tally.counts["invalid"] += 1
         return None
-    if not teachable(task, found.value):
+    if not teachable(task, extracted.value):
         tally.counts["invalid"] += 1
         return None
-    return found.value
+    return extracted.value
 
 
 def teachable(task: Task, target: Any) -> bool:
-    """Whether a target can be said in the task's format."""
+    """Whether a target can be written in the task's format."""
     try:
-        said = task.format.render(target)
+        rendered = task.format.render(target)
         json.dumps(target)
     except (TypeError, ValueError):
         return False
-    return bool(said.strip()) and not isinstance(task.format.parse(said), Invalid)
+    return bool(rendered.strip()) and not isinstance(task.format.parse(rendered), Invalid)
 
 
 def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:

@@ -1,4 +1,4 @@
-"""More examples from the labelled ones: fields exchanged, and questions put in other words."""
+"""More examples from the labeled ones: substituted fields and paraphrased questions."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Augment(Data):
         model = (self.model or context.model) if self.paraphrases else ""
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
-            tally.counts["labelled"] = len(pool)
+            tally.counts["labeled"] = len(pool)
             yield from pool
             yield from self._substituted(task, pool, seed, tally)
             if self.paraphrases:
@@ -77,13 +77,13 @@ class Augment(Data):
     def _paraphrased(
         self, pool: tuple[Example, ...], seed: int, context: DataContext, model: str, tally: _generated.Tally
     ) -> Iterator[Example]:
-        asked = [
+        requests = [
             (example, number, self._request(example, seed * 1_000_003 + number))
             for example in pool
             for number in range(1, self.paraphrases + 1)
         ]
-        answers = tally.ask(context.engine(model), [request for _, _, request in asked])
-        for (example, number, _), answer in zip(asked, answers, strict=True):
+        answers = tally.ask(context.engine(model), [request for _, _, request in requests])
+        for (example, number, _), answer in zip(requests, answers, strict=True):
             name = self._field(example)
             text, before = answer.text.strip(), str(example.input[name])
             if answer.finish_reason != "stop" or not text:

@@ -37,8 +37,12 @@ class Distill(Data):
         return {**super().config(), "program": _generated.program(self.program).config()}
 
     def identity(self) -> dict[str, Any]:
-        asked = _generated.program(self.program).identity()
-        return {**super().identity(), "program": asked, "teacher": _generated.identity(self.teacher)}
+        program_identity = _generated.program(self.program).identity()
+        return {
+            **super().identity(),
+            "program": program_identity,
+            "teacher": _generated.identity(self.teacher),
+        }
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:
         pool = Train().examples(task, seed, context)

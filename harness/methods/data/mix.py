@@ -1,4 +1,4 @@
-"""Several sets as one: labelled with generated examples, or several generated ones."""
+"""Several sets as one: labeled with generated examples, or several generated ones."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The model answers its own train questions; what the scorer accepts is learnt."""
+"""The model answers the train questions; answers that the scorer accepts become training data."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SelfImprove(Data):
     `accept` of the primary score are kept, each once.
 
     `model` empty is the model itself. For another round, name an exported model as `model`. The
-    first answer kept of an example has its id, the others have `~2`, `~3` … behind it.
+    first answer kept of an example has its id, the others append `~2`, `~3` …
     """
 
     paper: ClassVar[str] = (
@@ -49,8 +49,8 @@ class SelfImprove(Data):
         return {**super().config(), "program": _generated.program(self.program).config()}
 
     def identity(self) -> dict[str, Any]:
-        asked = _generated.program(self.program).identity()
-        return {**super().identity(), "program": asked, "model": _generated.identity(self.model)}
+        program_identity = _generated.program(self.program).identity()
+        return {**super().identity(), "program": program_identity, "model": _generated.identity(self.model)}
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:
         pool = Train().examples(task, seed, context)
@@ -60,10 +60,10 @@ class SelfImprove(Data):
         def make(tally: _generated.Tally) -> Iterator[Example]:
             sources = pool[: self.limit]
             engine, program = context.engine(model), _generated.program(self.program)
-            asked = _generated.requests(engine, task, program, pool, sources, seed)
+            requests = _generated.requests(engine, task, program, pool, sources, seed)
             drawn = [
                 replace(request, temperature=self.temperature, seed=seed * 1_000_003 + draw)
-                for request in asked
+                for request in requests
                 for draw in range(self.samples)
             ]
             answers = tally.ask(engine, drawn)
@@ -83,7 +83,7 @@ class SelfImprove(Data):
                 continue
             try:
                 score, _ = scorer.score(target, source.target, source)
-            except Exception:  # a scorer's crash says nothing of the answer, which is not learnt
+            except Exception:  # a scorer's crash says nothing of the answer, which is not learned
                 tally.counts["scorer_failed"] += 1
                 continue
             if score < self.accept:

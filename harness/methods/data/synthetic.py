@@ -1,4 +1,4 @@
-"""Questions that a model asks of the corpus, with the answers it finds there."""
+"""Questions and answers that a model generates from the corpus."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ _PAIR = {
 class Synthetic(Data):
     """For each document of the corpus (`limit`: a random choice of them), questions with answers.
 
-    The model sees the document and a few train questions as examples of style, and answers with
-    JSON. Kept is what names an answer that stands in the document word for word and that the task's
-    format accepts. For tasks whose input is one text.
+    The model sees the document and a few train questions as examples of style, and answers with JSON. A pair
+    is kept if its answer occurs verbatim in the document and fits the task's format. For tasks whose input
+    is one text.
     """
 
     paper: ClassVar[str] = (
@@ -67,13 +67,13 @@ class Synthetic(Data):
         def make(tally: _generated.Tally) -> Iterator[Example]:
             documents = list(task.corpus)
             random.Random(seed).shuffle(documents)
-            asked = [
+            requests = [
                 (document, number, self._request(task, document, pool, name, seed * 1_000_003 + number))
                 for document in documents[: self.limit]
                 for number in range(1, self.per_document + 1)
             ]
-            answers = tally.ask(context.engine(model), [request for _, _, request in asked])
-            for (document, number, _), answer in zip(asked, answers, strict=True):
+            answers = tally.ask(context.engine(model), [request for _, _, request in requests])
+            for (document, number, _), answer in zip(requests, answers, strict=True):
                 if answer.finish_reason != "stop":
                     tally.counts[_generated.UNUSABLE[answer.finish_reason]] += 1
                 elif (pair := _pair(answer.text)) is None:
@@ -127,8 +127,8 @@ def _only_field(task: Task, pool: tuple[Example, ...]) -> str:
 def _pair(text: str) -> tuple[str, str] | None:
     """Question and answer of a JSON answer; None where there is none."""
     try:
-        found = json.loads(text[text.index("{") : text.rindex("}") + 1])
-        question, answer = found["question"].strip(), found["answer"].strip()
+        pair = json.loads(text[text.index("{") : text.rindex("}") + 1])
+        question, answer = pair["question"].strip(), pair["answer"].strip()
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     return (question, answer) if question and answer and question != answer else None

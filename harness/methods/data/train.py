@@ -29,7 +29,7 @@ class Train(Data):
 
     @property
     def seeded(self) -> bool:
-        """All of the split is the same set under every seed."""
+        """The whole split is the same set under every seed."""
         return self.order != "given" and self.limit is not None
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:

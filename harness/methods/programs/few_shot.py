@@ -22,8 +22,8 @@ Choose = Callable[[Example], Sequence[Example]]
 class FewShot(Program):
     """Shows `k` train examples. `nearest` picks them per question by BM25, the closest last.
 
-    An example is never a shot of its own question, nor is one with the same input: in training
-    it would give the answer away.
+    An example is never a shot for its own question, nor for one with the same input: in training it would
+    give the answer away.
     """
 
     paper = "Brown et al. 2020, Language Models are Few-Shot Learners; nearest: Liu et al. 2022, KATE"
@@ -84,8 +84,8 @@ class FewShot(Program):
 
         def choose(example: Example) -> Sequence[Example]:
             text = question(task, example)
-            found = index.search(text, example, self.k + 1 + copies[text])
-            near = _others((ordered[passage.document] for passage in found), example, self.k)
+            hits = index.search(text, example, self.k + 1 + copies[text])
+            near = _others((ordered[passage.document] for passage in hits), example, self.k)
             return near[::-1]
 
         return choose
@@ -99,5 +99,5 @@ def _others(pool: Iterable[Example], example: Example, k: int) -> list[Example]:
 
 def _turns(task: Task, shot: Example) -> tuple[Message, ...]:
     """The shot's whole conversation, its answer last."""
-    asked = Message("user", question(task, shot))
-    return (*shot.turns, asked, Message("assistant", task.format.render(shot.target)))
+    query = Message("user", question(task, shot))
+    return (*shot.turns, query, Message("assistant", task.format.render(shot.target)))

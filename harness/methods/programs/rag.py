@@ -1,4 +1,4 @@
-"""Retrieval-augmented generation: passages of the corpus stand before the question."""
+"""Retrieval-augmented generation: passages of the corpus precede the question."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Rag(Program):
     max_chars: int | None = None
 
     def __post_init__(self) -> None:
-        """An unknown retriever is refused when the recipe is read, not when it runs."""
+        """Reject an unknown retriever when the recipe is read, not when it runs."""
         self._retriever()
 
     @property

@@ -12,7 +12,7 @@ from harness.methods.programs._render import question, system
 
 @dataclass(frozen=True, kw_only=True)
 class ZeroShot(Program):
-    """Ask without examples: the arm that every other has to beat."""
+    """Prompt without examples: the baseline that every other recipe has to beat."""
 
     paper = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
 

@@ -27,9 +27,9 @@ class Postings:
         by_word = np.argsort(numbers, kind="stable")
         chunk = np.repeat(np.arange(self.size), [len(frequencies) for frequencies in okapi.doc_freqs])
         self._chunks = chunk[by_word]
-        found = np.bincount(numbers, minlength=len(self._words))
-        self._ends = np.concatenate([[0], np.cumsum(found)])
-        idf = np.repeat(np.fromiter(okapi.idf.values(), float, len(self._words)), found)
+        chunks_per_word = np.bincount(numbers, minlength=len(self._words))
+        self._ends = np.concatenate([[0], np.cumsum(chunks_per_word)])
+        idf = np.repeat(np.fromiter(okapi.idf.values(), float, len(self._words)), chunks_per_word)
         length = np.array(okapi.doc_len)[self._chunks]
         count = np.array(counts)[by_word]
         norm = 1 - okapi.b + okapi.b * length / okapi.avgdl
@@ -41,8 +41,8 @@ class Postings:
         for word in query:
             number = self._words.get(word)
             if number is not None:
-                place = slice(self._ends[number], self._ends[number + 1])
-                total[self._chunks[place]] += self._weights[place]
+                span = slice(self._ends[number], self._ends[number + 1])
+                total[self._chunks[span]] += self._weights[span]
         return total
 
 

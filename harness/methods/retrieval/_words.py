@@ -14,7 +14,7 @@ _STOP = (
     "what when where which who whom whose why will with would you your"
 )
 STOP_WORDS = frozenset(_STOP.split())
-"""English words that say how a question is put and not what it is about."""
+"""English function words, which say little about a question's topic."""
 
 
 def words(text: str, *, keep_stop_words: bool = True) -> list[str]:
@@ -22,7 +22,7 @@ def words(text: str, *, keep_stop_words: bool = True) -> list[str]:
 
     They are interned, because a large corpus repeats each many times.
     """
-    found = [sys.intern(word) for word in _WORD.findall(text.lower())]
+    tokens = [sys.intern(word) for word in _WORD.findall(text.lower())]
     if keep_stop_words:
-        return found
-    return [word for word in found if word not in STOP_WORDS] or found
+        return tokens
+    return [word for word in tokens if word not in STOP_WORDS] or tokens

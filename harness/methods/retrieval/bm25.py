@@ -17,8 +17,8 @@ from harness.methods.retrieval._words import words
 class Bm25(Retriever):
     """Okapi BM25. `chunk_size` and `overlap` are in words.
 
-    English stop words are left out: rank-bm25 floors the weight of words that stand in more than
-    half of the chunks well above zero, so that "what is the" outweighs rarer words.
+    English stop words are left out: rank-bm25 floors the weight of words that occur in more than half of the
+    chunks well above zero, so that "what is the" outweighs rarer words.
     """
 
     paper = "Robertson & Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond"

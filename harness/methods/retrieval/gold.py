@@ -36,7 +36,7 @@ class _Index:
         if missing:
             raise ConfigError(
                 f"example '{example.id}': the corpus has no document '{missing[0]}'",
-                remedy="mend its context_ids, or add the document to the corpus",
+                remedy="fix its context_ids, or add the document to the corpus",
             )
-        found = [self._documents[name] for name in example.context_ids[:k]]
-        return tuple(Passage(document=d.id, title=d.title, text=d.text, score=1.0) for d in found)
+        passages = [self._documents[name] for name in example.context_ids[:k]]
+        return tuple(Passage(document=d.id, title=d.title, text=d.text, score=1.0) for d in passages)

@@ -15,7 +15,7 @@ from harness.core.values import Document, Example, Passage
 class Hybrid(Retriever):
     """A passage's score is the sum of 1 / (`rank_constant` + rank) over `retrievers`, ranks from 1.
 
-    Each retriever is asked for its best `depth` passages. All of them cut the corpus by this kind's
+    Each retriever returns its best `depth` passages. All of them cut the corpus by this kind's
     `chunk_size` and `overlap`: passages that differ could not support one another.
     """
 
@@ -30,7 +30,7 @@ class Hybrid(Retriever):
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
 
     def __post_init__(self) -> None:
-        """An unknown retriever is refused when the recipe is read, not when it runs."""
+        """Reject an unknown retriever when the recipe is read, not when it runs."""
         self._parts()
 
     @property

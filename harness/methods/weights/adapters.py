@@ -1,4 +1,4 @@
-"""Bottleneck adapters in series: two small layers in every block learn, the network stays."""
+"""Bottleneck adapters in series: two small layers per block are trained, the network is frozen."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Adapters(Supervised):
-    """Serial adapters behind attention and feed-forward, before the residual sum (Houlsby).
+    """Serial adapters after attention and feed-forward, before the residual sum (Houlsby).
 
     They are not linear and so cannot be merged: each answer pays for them.
     """

@@ -18,12 +18,12 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Classification(Supervised):
-    """For tasks whose format is `choice`. The head moves, and the last blocks with it.
+    """For tasks whose format is `choice`. The head is trained together with the last blocks.
 
-    On a decoder it reads the last token's hidden state; on an encoder it is the last layer of
-    transformers' own classification network, whose pooler moves too. The model no longer writes: it
-    gives one of the labels, so no answer is ever invalid. Adapters of earlier stages are folded into
-    the weights first.
+    On a decoder it reads the last token's hidden state; on an encoder it is the last layer of transformers'
+    own classification network, whose pooler is trained too. The model no longer generates text: it returns
+    one of the labels, so no answer is ever invalid. Adapters of earlier stages are merged into the weights
+    first.
     """
 
     paper: ClassVar[str] = (
@@ -42,7 +42,7 @@ class Classification(Supervised):
         8, choices=(0, 1, 2, 4, 8, 16), doc="blocks that move, counted from the last; 0: the head alone"
     )
     embeddings: bool = knob(
-        False, neutral=False, doc="move the input embeddings; with every block this is full finetuning"
+        False, key_default=False, doc="move the input embeddings; with every block this is full finetuning"
     )
 
     @property
@@ -50,21 +50,21 @@ class Classification(Supervised):
         return True
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
         from harness.training import classification
 
         require(model.spec, model.network, self)
         form = context.task.format
-        known = classification.labels_of(form)
+        labels = classification.labels_of(form)
         if self.prompt_loss_weight:
             raise ConfigError("a classifier has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         longest = min(self.max_length, model.context)
-        rows = [classification.to_row(lesson, model.chat, form, known) for lesson in lessons]
-        dev = [classification.to_row(x, model.chat, form, known) for x in context.dev[: self.dev_examples]]
+        rows = [classification.to_row(example, model.chat, form, labels) for example in examples]
+        dev = [classification.to_row(x, model.chat, form, labels) for x in context.dev[: self.dev_examples]]
         kept = [row for row in rows if len(row) - 1 <= longest]
-        classification.attach(model.network, known)
+        classification.attach(model.network, labels)
         fitting = [row for row in dev if len(row) - 1 <= longest]
         result = self.learn(model, kept, fitting, context, classification.label_loss)
         return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))

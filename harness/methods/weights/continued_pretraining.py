@@ -1,4 +1,4 @@
-"""Pretraining goes on over the task's corpus: finetuning as a way to put facts into a model."""
+"""Continued pretraining on the task's corpus, to put facts into a model."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ContinuedPretraining(Full):
-    """Next-token loss on every token of the task's corpus; every weight moves.
+    """Next-token loss on every token of the task's corpus; every weight is trained.
 
-    A document longer than `max_length` is learnt in windows, so nothing is dropped. Lessons are
-    not read: follow with another stage (`[continued_pretraining, lora]`) to learn how to answer.
+    A document longer than `max_length` is learned in windows, so nothing is dropped. Training examples are
+    not used: add another stage (`[continued_pretraining, lora]`) to learn how to answer.
     """
 
     paper: ClassVar[str] = "Gururangan et al. 2020, Don't stop pretraining, https://arxiv.org/abs/2004.10964"
@@ -33,7 +33,7 @@ class ContinuedPretraining(Full):
         1e-4, low=1e-6, high=1e-3, log=True, doc="as in full finetuning; lower keeps more of the base"
     )
     num_train_epochs: PositiveFloat = knob(
-        5.0, low=1.0, high=30.0, doc="passes over the corpus; a fact seen once is hardly learnt"
+        5.0, low=1.0, high=30.0, doc="passes over the corpus; a fact seen once is hardly learned"
     )
     eval_per_epoch: NonNegativeInt = knob(
         0, doc="evaluations on dev in each epoch; 0: none, the last weights are kept"
@@ -41,7 +41,7 @@ class ContinuedPretraining(Full):
     dev_examples: NonNegativeInt = knob(0, doc="dev examples whose loss and score choose the checkpoint")
 
     def rows(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
         return [window.row() for window in self.windows(model, context)], ()
 

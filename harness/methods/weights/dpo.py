@@ -19,12 +19,12 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Dpo(lora_settings.LowRank, Supervised):
-    """Direct preference optimisation of a LoRA adapter; the reference is the model before this stage.
+    """Direct preference optimization of a LoRA adapter; the reference is the model before this stage.
 
-    Pairs are the task's own where its rows have a rejected answer (`chosen`/`rejected`, or
-    `meta.rejected`). For the other lessons `samples` answers are drawn from the model before this
-    stage, and the worst of those that the task's primary scorer does not give full marks is
-    rejected in favour of the target. A lesson that the model answers right every time makes no pair.
+    Pairs are the task's own where its rows have a rejected answer (`chosen`/`rejected`, or `meta.rejected`).
+    For the other training examples `samples` answers are drawn from the model before this stage, and the
+    worst of those that the task's primary scorer does not give full marks is rejected in favor of the
+    target. A training example that the model always answers correctly makes no pair.
     """
 
     paper: ClassVar[str] = "Rafailov et al. 2023, DPO, https://arxiv.org/abs/2305.18290"
@@ -48,11 +48,11 @@ class Dpo(lora_settings.LowRank, Supervised):
         0.0,
         low=0.0,
         high=0.3,
-        when=("loss_type", "sigmoid"),
-        doc="share of pairs that may be labelled the wrong way round (sigmoid)",
+        active_if=("loss_type", "sigmoid"),
+        doc="share of pairs that may be labeled the wrong way round (sigmoid)",
     )
     prompt_loss_weight: NonNegativeFloat = knob(0.0, doc="only 0: preferences have no loss on prompts")
-    samples: PositiveInt = knob(4, doc="answers drawn for each lesson that has no rejected one")
+    samples: PositiveInt = knob(4, doc="answers drawn for each training example that has no rejected one")
     temperature: PositiveFloat = knob(1.0, low=0.5, high=1.5, doc="of these draws")
 
     @property
@@ -60,7 +60,7 @@ class Dpo(lora_settings.LowRank, Supervised):
         return True
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
         from harness.training import dpo_loss
@@ -68,42 +68,42 @@ class Dpo(lora_settings.LowRank, Supervised):
         require(model.spec, model.network, self)
         if self.prompt_loss_weight:
             raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
-        drawn = self._with_rejected(model, lessons, context)
+        drawn = self._with_rejected(model, examples, context)
         longest = min(self.max_length, model.context)
-        found, long, same = dpo_loss.pairs(drawn, model.chat, longest)
-        if not found:
+        pairs, long, same = dpo_loss.pairs(drawn, model.chat, longest)
+        if not pairs:
             raise ConfigError(
-                f"{len(lessons)} lessons make no preference pair",
+                f"{len(examples)} training examples make no preference pair",
                 remedy="give rows a rejected answer, or raise samples, temperature or max_length",
             )
         dev, _, _ = dpo_loss.pairs(context.dev[: self.dev_examples], model.chat, longest, first=len(drawn))
-        share = dpo_loss.shares_prefix(model.network, found)
+        share = dpo_loss.shares_prefix(model.network, pairs)
         size = 2 * self.per_device_train_batch_size
         loss = dpo_loss.PreferenceLoss(
-            pairs={pair.chosen.id: pair for pair in (*found, *dev)},
-            reference=dpo_loss.reference(model.network, (*found, *dev), size, share),
+            pairs={pair.chosen.id: pair for pair in (*pairs, *dev)},
+            reference=dpo_loss.reference(model.network, (*pairs, *dev), size, share),
             beta=self.beta,
             loss_type=self.loss_type,
             label_smoothing=self.label_smoothing,
             share_prefix=share,
         )
-        result = self.learn(model, [p.key for p in found], [p.key for p in dev], context, loss)
+        result = self.learn(model, [p.key for p in pairs], [p.key for p in dev], context, loss)
         note = (
-            f"{len(found)} preference pairs of {len(lessons)} lessons; {len(long)} longer than {longest} "
+            f"{len(pairs)} preference pairs of {len(examples)} training examples; {len(long)} longer than {longest} "
             f"tokens, {len(same)} with two equal answers, the others without a wrong answer"
         )
         return replace(result, dropped=(*long, *same), notes=(note, *result.notes))
 
     def _with_rejected(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> list[TrainingExample]:
-        """The lessons, those without a rejected answer given the model's own worst one."""
+        """The training examples, those without a rejected answer given the model's own worst one."""
         from harness.training.on_policy_samples import sample
 
-        bare = [lesson for lesson in lessons if lesson.rejected is None]
+        bare = [example for example in examples if example.rejected is None]
         reward = context.reward
         if not bare or reward is None:
-            return list(lessons)
+            return list(examples)
         answers = sample(
             model,
             bare,
@@ -113,12 +113,12 @@ class Dpo(lora_settings.LowRank, Supervised):
             seed=context.seed,
         )
         worst: dict[str, str] = {}
-        for lesson, some in zip(bare, answers, strict=True):
-            scored = [(value, text) for text in some if (value := reward(lesson.id, text)) is not None]
+        for example, some in zip(bare, answers, strict=True):
+            scored = [(value, text) for text in some if (value := reward(example.id, text)) is not None]
             value, text = min(scored, default=(1.0, ""))
             if value < 1.0:
-                worst[lesson.id] = text
+                worst[example.id] = text
         return [
-            lesson if lesson.rejected is not None else replace(lesson, rejected=worst.get(lesson.id))
-            for lesson in lessons
+            example if example.rejected is not None else replace(example, rejected=worst.get(example.id))
+            for example in examples
         ]

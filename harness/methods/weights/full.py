@@ -1,4 +1,4 @@
-"""Every weight of the network moves."""
+"""Full finetuning: every weight is trained."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class Full(Supervised):
-    """Full finetuning. Adapters of earlier stages are folded into the weights first."""
+    """Full finetuning. Adapters of earlier stages are merged into the weights first."""
 
     paper: ClassVar[str] = "Howard and Ruder 2018, ULMFiT, https://arxiv.org/abs/1801.06146"
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")

@@ -19,12 +19,11 @@ from harness.training import lora_settings
 
 @dataclass(frozen=True, kw_only=True)
 class Grpo(lora_settings.LowRank, Weights):
-    """Group-relative policy optimisation of a LoRA adapter, with trl.
+    """Group-relative policy optimization of a LoRA adapter, with trl.
 
-    The reward is the primary scorer's value of the answer after extraction, and 0 for an answer
-    that is not in the task's format. Nothing is learnt from a prompt whose answers all get the
-    same, so it follows a supervised stage (`[lora, grpo]`) unless the base is right now and then.
-    The last weights are kept.
+    The reward is the primary scorer's value of the answer after extraction, and 0 for an answer that is not
+    in the task's format. Prompts whose answers all get the same reward teach nothing, so run it after a
+    supervised stage (`[lora, grpo]`) unless the base is right occasionally. The last weights are kept.
     """
 
     paper: ClassVar[str] = "Shao et al. 2024, DeepSeekMath, https://arxiv.org/abs/2402.03300"
@@ -37,7 +36,7 @@ class Grpo(lora_settings.LowRank, Weights):
     num_generations: Annotated[int, Field(ge=2)] = knob(
         4, choices=(4, 8, 16), doc="answers drawn for a prompt; 64 in the paper"
     )
-    prompts_per_step: PositiveInt = knob(8, choices=(2, 4, 8, 16), doc="prompts in one optimiser step")
+    prompts_per_step: PositiveInt = knob(8, choices=(2, 4, 8, 16), doc="prompts in one optimizer step")
     temperature: PositiveFloat = knob(1.0, low=0.5, high=1.5, doc="of the draws")
     epsilon: PositiveFloat = knob(0.2, choices=(0.1, 0.2, 0.3), doc="how far one step may move a probability")
     loss_type: Literal["grpo", "dr_grpo", "dapo"] = knob(
@@ -62,7 +61,7 @@ class Grpo(lora_settings.LowRank, Weights):
         return True
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
         from harness.models.layers import weights_io
@@ -73,32 +72,32 @@ class Grpo(lora_settings.LowRank, Weights):
         if context.reward is None:
             raise ConfigError("grpo needs a task whose scorer can score answers")
         limit = context.task.max_new_tokens
-        fits = [x for x in lessons if len(model.chat.encode(x.messages)) + limit <= model.context]
+        fits = [x for x in examples if len(model.chat.encode(x.messages)) + limit <= model.context]
         if not fits:
             raise ConfigError(
                 "nothing to learn from", remedy="every prompt is longer than the model's context"
             )
         with seeded(context.seed):
             self.prepare(model)
-        learnt, total = weights_io.count(model.network)
+        trainable, total = weights_io.count(model.network)
         rollouts = grpo_trainer.Rollouts(model, fits, limit, self.temperature, context.seed)
         telemetry, clock = grpo_trainer.Telemetry(context.on_step), time.monotonic()
         steps = self._steps(len(fits))
         grpo_trainer.train(rollouts, context.reward, telemetry, context.folder, self._trl(steps, limit))
         return TrainingResult(
             model=model,
-            trainable_parameters=learnt,
+            trainable_parameters=trainable,
             total_parameters=total,
             steps=telemetry.steps,
             tokens=telemetry.tokens,
             seconds=time.monotonic() - clock,
             best_step=telemetry.steps,
-            dropped=tuple(x.id for x in lessons if x not in fits),
+            dropped=tuple(x.id for x in examples if x not in fits),
             notes=(_note(telemetry.rewards, telemetry.even),),
         )
 
-    def _steps(self, lessons: int) -> int:
-        return max(1, math.ceil(math.ceil(lessons / self.prompts_per_step) * self.num_train_epochs))
+    def _steps(self, examples: int) -> int:
+        return max(1, math.ceil(math.ceil(examples / self.prompts_per_step) * self.num_train_epochs))
 
     def _trl(self, steps: int, max_new_tokens: int) -> dict[str, object]:
         """The settings in trl's own names."""
@@ -120,7 +119,7 @@ class Grpo(lora_settings.LowRank, Weights):
 
 def _note(rewards: Sequence[float], even: Sequence[float]) -> str:
     if not rewards:
-        return "the scorer failed on every answer: nothing was learnt"
+        return "the scorer failed on every answer: nothing was learned"
     few = max(1, len(rewards) // 4)
     first, last = sum(rewards[:few]) / few, sum(rewards[-few:]) / few
     return (

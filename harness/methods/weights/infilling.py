@@ -1,4 +1,4 @@
-"""Pretraining goes on over the corpus with holes: the middle of a document is learnt last."""
+"""Continued pretraining on the corpus with a fill-in-the-middle objective."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Infilling(ContinuedPretraining):
-    """Fill in the middle, over the task's corpus. A tokenizer without the tokens for it gets
-    `<|fim_prefix|>`, `<|fim_suffix|>` and `<|fim_middle|>` spelt out as text."""
+    """Fill in the middle, on the task's corpus. A tokenizer without tokens for it gets
+    `<|fim_prefix|>`, `<|fim_suffix|>` and `<|fim_middle|>` spelled out as text."""
 
     paper: ClassVar[str] = "Bavarian et al. 2022, fill in the middle, https://arxiv.org/abs/2207.14255"
 
@@ -33,7 +33,7 @@ class Infilling(ContinuedPretraining):
     )
 
     def rows(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> tuple[list[TokenizedExample], tuple[str, ...]]:
         from harness.training.pretraining_windows import sentinels
 

@@ -1,4 +1,4 @@
-"""The last blocks of the network move; what lies below stays as pretraining left it."""
+"""Finetuning of the last blocks; everything below them is frozen."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from harness.training.supervised import Supervised
 class Partial(Supervised):
     """Full finetuning of the last blocks and the last norm; embeddings and head by choice.
 
-    Adapters of earlier stages are folded into the weights first.
+    Adapters of earlier stages are merged into the weights first.
     """
 
     paper: ClassVar[str] = "Lee, Tang and Lin 2019, https://arxiv.org/abs/1911.03090"

@@ -1,4 +1,4 @@
-"""A learnt prefix: keys and values in front of the text in every layer, and nothing else moves."""
+"""Prefix tuning: learned keys and values before the text in every layer, and nothing else."""
 
 from __future__ import annotations
 
@@ -15,17 +15,15 @@ from harness.training.supervised import Supervised
 
 @dataclass(frozen=True, kw_only=True)
 class PrefixTuning(Supervised):
-    """Prefix tuning without the paper's reparametrisation: it begins with real activations instead.
-
-    The engine cannot share a computed beginning between prompts of such a model, so it answers
-    row by row in padded batches.
+    """Prefix tuning without the paper's reparametrization: it starts from real activations instead. The
+    engine cannot share computed prefixes between prompts of such a model, so it answers in padded batches.
     """
 
     paper: ClassVar[str] = "Li and Liang 2021, https://arxiv.org/abs/2101.00190"
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
 
     learning_rate: PositiveFloat = knob(
-        1e-2, low=1e-4, high=1e-1, log=True, doc="5e-5 in the paper with a reparametrisation; more without"
+        1e-2, low=1e-4, high=1e-1, log=True, doc="5e-5 in the paper with a reparametrization; more without"
     )
     num_virtual_tokens: PositiveInt = knob(
         20, choices=(5, 10, 20, 50), doc="length of the prefix; 10 for tables, 200 for summaries (paper)"
@@ -47,10 +45,11 @@ class PrefixTuning(Supervised):
         prefix.attach(model.network, prefix.drawn(model.network, ids))
 
     def outline(self, model: LanguageModel) -> int:
+        from harness.models.dimensions import head_size, key_value_heads
+
         text = model.network.config.get_text_config()
-        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        return self.num_virtual_tokens * 2 * int(text.num_hidden_layers * heads * width)
+        width = key_value_heads(text) * head_size(text)
+        return self.num_virtual_tokens * 2 * text.num_hidden_layers * width
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import prefix

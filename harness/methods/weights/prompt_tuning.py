@@ -1,4 +1,4 @@
-"""A learnt prompt: a few embeddings in front of every prompt, and nothing else moves."""
+"""Prompt tuning: a few learned embeddings before every prompt, and nothing else."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ from pydantic import PositiveFloat, PositiveInt
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
-from harness.training.supervised import Supervised, seeded
+from harness.models.random_state import seeded
+from harness.training.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
 class PromptTuning(Supervised):
-    """Prompt tuning. The learnt tokens count as prompt tokens: they cost what others cost."""
+    """Prompt tuning. The learned tokens count and cost as prompt tokens."""
 
     paper: ClassVar[str] = "Lester, Al-Rfou and Constant 2021, https://arxiv.org/abs/2104.08691"
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
@@ -26,7 +27,7 @@ class PromptTuning(Supervised):
         1e-2, low=1e-3, high=0.3, log=True, doc="far above other methods'; 0.3 with Adafactor in the paper"
     )
     num_virtual_tokens: PositiveInt = knob(
-        20, choices=(5, 20, 50, 100), doc="length of the learnt prompt; more than 20 gains little (paper)"
+        20, choices=(5, 20, 50, 100), doc="length of the learned prompt; more than 20 gains little (paper)"
     )
     init_text: str = knob("", doc="begin with the embeddings of this text; empty: of tokens drawn at random")
 
@@ -39,16 +40,16 @@ class PromptTuning(Supervised):
         return False
 
     def train(
-        self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
+        self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.layers import soft_prompt
 
         with seeded(context.seed):
             prompt = soft_prompt.drawn(model, self.num_virtual_tokens, self.init_text)
-        return super().train(soft_prompt.attach(model, prompt), lessons, context)
+        return super().train(soft_prompt.attach(model, prompt), examples, context)
 
     def prepare(self, model: LanguageModel) -> None:
-        """The learnt prompt is in its place already: lessons begin with it."""
+        """A no-op: the chat already puts the learned prompt before every example."""
 
     def outline(self, model: LanguageModel) -> int:
         return self.num_virtual_tokens * int(model.network.config.get_text_config().hidden_size)

@@ -1,1 +1,1 @@
-"""What is put into a torch network: adapters, learnt prompts, fused products, and how they are read and written."""
+"""Layers added to a torch network: adapters, learned prompts, fused products, and their files."""

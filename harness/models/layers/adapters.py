@@ -1,6 +1,6 @@
-"""Adapters of peft inside a network, without a wrapper around it.
+"""peft adapters inside a network, without peft's wrapper around it.
 
-The network stays the class that it was, so that engines need not know about adapters. Several
+The network keeps its class, so engines need not know about adapters. Several
 adapters (one for each training stage) are active together; the newest is the one that moves.
 """
 
@@ -20,8 +20,8 @@ from harness.models.patch_forward import replaced
 def attach(network: Any, config: Any) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
-    Its parameters are float32, whatever the network's are. Adapters of one method stand side by
-    side; those of another method are folded into the weights first.
+    Its parameters are float32, whatever the network's are. Adapters of one method are active side by side;
+    those of another method are merged into the weights first.
 
     Raises:
         ConfigError: peft cannot put this adapter into this network.
@@ -29,8 +29,8 @@ def attach(network: Any, config: Any) -> str:
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
     _fold_other_methods(network, config.peft_type)
-    known = names(network)
-    name = f"stage{len(known)}" if known else "default"
+    existing = names(network)
+    name = f"stage{len(existing)}" if existing else "default"
     try:
         with warnings.catch_warnings():
             # A second adapter beside the first is what stages are.
@@ -38,7 +38,7 @@ def attach(network: Any, config: Any) -> str:
             network.add_adapter(config, name)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"peft cannot adapt this model: {error}") from None
-    network.set_adapter([*known, name])
+    network.set_adapter([*existing, name])
     cast_adapter_dtype(network, name)
     for parameter, tensor in network.named_parameters():
         tensor.requires_grad_(f".{name}." in parameter or parameter.endswith(f".{name}"))
@@ -51,7 +51,7 @@ def names(network: Any) -> list[str]:
 
 
 def save(network: Any, folder: Path) -> None:
-    """Write the newest adapter in peft's own layout, which other tools read as it is."""
+    """Write the newest adapter in peft's layout, which other tools read directly."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
 
@@ -92,17 +92,17 @@ def load(network: Any, folder: Path) -> None:
 
 
 def detach(network: Any) -> None:
-    """Take every adapter out: the network is the base again, bit for bit, unless the adapter's
-    initialisation changed it (PiSSA, OLoRA, LoftQ)."""
+    """Remove every adapter: the network is the base again, bit for bit, unless the adapter's initialization
+    changed it (PiSSA, OLoRA, LoftQ)."""
     from harness.models.layers import bottleneck, prefix, soft_prompt
 
     _unwrap(network, merge=False)
-    for learnt in (bottleneck, prefix, soft_prompt):
-        learnt.detach(network)
+    for learned in (bottleneck, prefix, soft_prompt):
+        learned.detach(network)
 
 
 def fold(network: Any) -> None:
-    """Add every adapter into the weights that it adapts, for good."""
+    """Merge every adapter into the weights that it adapts, permanently."""
     _unwrap(network, merge=True)
 
 
@@ -127,7 +127,7 @@ def _unwrap(network: Any, merge: bool) -> None:
 
 @contextlib.contextmanager
 def merged(network: Any) -> Iterator[None]:
-    """Within the block every adapted layer computes with merged weights, as after an export.
+    """Inside the `with` block every adapted layer computes with merged weights, as after an export.
 
     They are made layer by layer while computing, so this needs no second copy of the network. A
     quantized layer is merged as it is exported: dequantized, then added to.
@@ -138,7 +138,7 @@ def merged(network: Any) -> Iterator[None]:
 
 @contextlib.contextmanager
 def unrounded_inputs(network: Any) -> Iterator[None]:
-    """Within the block 8-bit layers multiply their inputs as they are, as they do once exported.
+    """Inside the `with` block 8-bit layers multiply unrounded inputs, as they do after an export.
 
     LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
     """

@@ -1,4 +1,4 @@
-"""Where the parts of a transformers network are, whatever its architecture calls them."""
+"""Finds the parts of a transformers network, whatever its architecture calls them."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def blocks(network: Any) -> Any:
     raise ConfigError(f"{type(network).__name__} does not keep its {count} blocks in one list")
 
 
-def after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Parameters of the network's body behind its blocks: the last norm."""
-    found, reached = blocks(network), False
+def final_norms(network: Any) -> Iterator[torch.nn.Parameter]:
+    """Parameters of the network's body after its blocks: the final norm."""
+    stack, reached = blocks(network), False
     for module in network.base_model.children():
         if reached:
             yield from module.parameters()
-        reached = reached or module is found
+        reached = reached or module is stack
 
 
 def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Parameters in front of the network's blocks: its embeddings."""
+    """Parameters before the network's blocks: its embeddings."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     for parameter in network.base_model.parameters():
         if id(parameter) in inside:
@@ -57,19 +57,19 @@ def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
         yield parameter
 
 
-def behind_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
-    """Every parameter registered behind the network's blocks: norms, poolers and heads."""
+def parameters_after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+    """Every parameter registered after the network's blocks: norms, poolers and heads."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
-    places = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
-    yield from list(network.parameters())[places[-1] + 1 :]
+    indices = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
+    yield from list(network.parameters())[indices[-1] + 1 :]
 
 
 def thaw_last(network: Any, count: int) -> None:
-    """Let the last `count` blocks and the norm behind them move, and nothing else."""
+    """Make the last `count` blocks and the final norm trainable, and nothing else."""
     network.requires_grad_(False)
     for block in list(blocks(network))[-count:] if count else ():
         block.requires_grad_(True)
-    for parameter in after_blocks(network):
+    for parameter in final_norms(network):
         parameter.requires_grad_(True)
 
 
@@ -80,21 +80,21 @@ def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[
         ConfigError: there is none.
     """
     inside = {id(module) for block in blocks(network) for module in block.modules()}
-    found = [
+    outputs = [
         (path, module)
         for path, module in network.named_modules()
         if id(module) in inside and path.rpartition(".")[2] in names
     ]
-    if not found:
+    if not outputs:
         raise ConfigError(
             f"{type(network).__name__} has no layer named {', '.join(names)}",
             remedy="name the last linear layers of its blocks in target_modules",
         )
-    return found
+    return outputs
 
 
 def refuse_quantized(network: Any, method: str) -> None:
-    """Weights held in 4 or 8 bits cannot be trained.
+    """Reject networks with 4-bit or 8-bit weights, which cannot be trained.
 
     Raises:
         ConfigError: the network is quantized.

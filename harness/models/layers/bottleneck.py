@@ -1,4 +1,4 @@
-"""Bottleneck adapters inside a network: small layers behind each block's two output layers.
+"""Bottleneck adapters inside a network: small layers after each block's two output layers.
 
 They are not linear, so they cannot be merged into the weights.
 """
@@ -49,7 +49,7 @@ class Bottleneck(nn.Module):
 
 
 def attach(network: Any, size: int, names: tuple[str, ...]) -> None:
-    """Put a bottleneck of `size` behind every named layer of the blocks; only these move.
+    """Add a bottleneck of `size` after every named layer of the blocks; only these are trainable.
 
     Raises:
         ConfigError: the network has no layer of these names.
@@ -62,7 +62,7 @@ def attach(network: Any, size: int, names: tuple[str, ...]) -> None:
 
 
 def newest(network: Any) -> Iterator[tuple[str, Bottleneck]]:
-    """Path and module of the bottlenecks that were put in last."""
+    """Path and module of the bottlenecks that were added last."""
     return (
         (path, module)
         for path, module in network.named_modules()
@@ -71,9 +71,9 @@ def newest(network: Any) -> Iterator[tuple[str, Bottleneck]]:
 
 
 def detach(network: Any) -> None:
-    """Take every bottleneck out: the network is what it was before."""
-    while found := list(newest(network)):
-        for path, module in found:
+    """Remove every bottleneck, which restores the network."""
+    while bottlenecks := list(newest(network)):
+        for path, module in bottlenecks:
             parent, _, child = path.rpartition(".")
             setattr(network.get_submodule(parent), child, module.inner)
 
@@ -87,7 +87,7 @@ def save(network: Any, folder: Path) -> None:
 
 
 def load(network: Any, folder: Path) -> None:
-    """Put in what `save` wrote.
+    """Add the bottlenecks that `save` wrote.
 
     Raises:
         RunError: nothing there, or bottlenecks of another network.

@@ -1,4 +1,4 @@
-"""Several LoRA adapters made into one, with peft's own arithmetic."""
+"""Combines several LoRA adapters into one with peft's arithmetic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ NAME = "combined"
 
 
 def is_lora(folder: Path) -> bool:
-    """Whether a folder holds a plain LoRA adapter: no DoRA, and no frozen weight changed by its start."""
+    """Whether a folder holds a plain LoRA adapter: no DoRA, and no initialization that changes frozen
+    weights."""
     try:
         config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -33,7 +34,7 @@ def combine(
     """A `PeftModel` over `network` with one active adapter, named `NAME`, made of those in `folders`.
 
     `method` is one of peft's: `cat` (the sum of the deltas, exactly), `linear`, `ties`, `dare_linear`,
-    `dare_ties` …; `seed` is of what DARE drops; `how` is handed on (`density`, `majority_sign_method`).
+    `dare_ties` …; `seed` is for what DARE drops; `how` is passed on (`density`, `majority_sign_method`).
 
     Raises:
         ConfigError: a folder holds no plain LoRA adapter, or peft cannot combine these.
@@ -51,8 +52,8 @@ def combine(
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)
             model = PeftModel.from_pretrained(network, str(folders[0]), adapter_name="part0")
-            for place, folder in enumerate(folders[1:], start=1):
-                model.load_adapter(str(folder), adapter_name=f"part{place}")
+            for index, folder in enumerate(folders[1:], start=1):
+                model.load_adapter(str(folder), adapter_name=f"part{index}")
             parts = list(model.peft_config)
             with seeded(seed):
                 model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)

@@ -1,4 +1,4 @@
-"""A quantized network made plain again, with what its adapters add: the network that is exported."""
+"""Turns a quantized network with its adapters into a plain one for export."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from harness.models.layers.adapters import merged_weight, quantization
 
 
 def merge(network: Any) -> None:
-    """Put plain linear layers, merged with their adapters, in place of quantized ones.
-
-    They get the number format of the rest of the network. A network that is not quantized is left alone.
+    """Replace quantized linear layers by plain ones, merged with their adapters, in the dtype of the rest of
+    the network. A network that is not quantized is left unchanged.
     """
     import torch
     from peft.tuners.tuners_utils import BaseTunerLayer

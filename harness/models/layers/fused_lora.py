@@ -1,4 +1,4 @@
-"""LoRA layers in fewer passes over memory, with the numbers that peft's have.
+"""LoRA layers in fewer passes over memory, with the same results as peft's.
 
 peft computes `base(x) + B(A(x)) * scaling` as three results as wide as the layer's output, and their
 gradients as many again. Here the low-rank product is added where the base's result already lies, in
@@ -41,10 +41,9 @@ class _Product(torch.autograd.Function):
 
 @contextlib.contextmanager
 def fused_lora(network: Any) -> Iterator[None]:
-    """Within the block the LoRA layers that allow it compute as above; others stay peft's.
-
-    It is allowed for one adapter without dropout over a float32 linear layer that does not move;
-    DoRA and other variants, several stages at once and quantized layers are left to peft.
+    """Inside the `with` block, LoRA layers that support it compute as above; the others stay peft's.
+    Supported is one adapter without dropout over a frozen float32 linear layer; DoRA and other variants, several
+    stages at once and quantized layers are left to peft.
     """
     with replaced([module for module in network.modules() if _is_plain(module)], _forward):
         yield

@@ -33,10 +33,9 @@ class _RootMeanSquareNorm(torch.autograd.Function):
 
 @contextlib.contextmanager
 def fused_norms(network: Any) -> Iterator[None]:
-    """Within the block the norms that are this one compute as above; others stay as they are.
-
-    Whether a norm is this one is tried on a random input: Gemma's, for example, multiplies by
-    1 + weight, and stays.
+    """Inside the `with` block, norms that equal this function use it; the others are left unchanged.
+    Equality is tested on a random input: Gemma's norm, for example, multiplies by 1 + weight and is left
+    unchanged.
     """
     with replaced([module for module in network.modules() if _is_plain(module)], _forward):
         yield

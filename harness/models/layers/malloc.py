@@ -1,4 +1,5 @@
-"""The C library's allocator, told to keep what training frees and asks for again at every step."""
+"""Settings of the C library's allocator, so that it keeps the memory that training frees and reallocates at
+every step."""
 
 from __future__ import annotations
 
@@ -11,15 +12,14 @@ from typing import Any
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt` (malloc.h)."""
 _USUAL = 32 << 20
-"""The highest threshold that glibc sets by itself; it trims at twice that."""
+"""The highest threshold that glibc sets on its own; it trims at twice that."""
 
 
 @contextlib.contextmanager
 def kept_memory() -> Iterator[None]:
-    """Within the block freed memory stays with the process, and goes back to the system at its end.
-
-    Else a gradient or logits of more than 32 MB are handed back when they are freed, and at the
-    next step the system clears as many pages again. Nothing happens where the C library is not glibc.
+    """Inside the `with` block freed memory stays with the process; it is returned to the system at the end.
+    Without it, a gradient or logits of more than 32 MB are returned when they are freed, and the system clears
+    as many pages again at the next step. A no-op unless the C library is glibc.
     """
     library = _glibc()
     if library is None:
@@ -36,7 +36,7 @@ def kept_memory() -> Iterator[None]:
 
 
 def trim() -> None:
-    """Hand what is freed back to the system; nothing happens where the C library is not glibc."""
+    """Return freed memory to the system; a no-op unless the C library is glibc."""
     if (library := _glibc()) is not None:
         library.malloc_trim(0)
 

@@ -1,4 +1,4 @@
-"""Finished runs of one base merged into one network: in weight space, or adapter with adapter.
+"""Merges finished runs of one base into one network, in weight space or adapter by adapter.
 
 In weight space a run is its difference from the base, tensor by tensor, and peft's functions combine the
 differences. Two runs are interpolated on the sphere by `slerp`.
@@ -28,7 +28,7 @@ def merge(
     """The merged parameters.
 
     Raises:
-        ConfigError: a run has other parameters than the base: something that is no weight was trained.
+        ConfigError: a run's parameters differ from the base's: something other than weights was trained.
     """
     for run in runs:
         if {name: t.shape for name, t in run.items()} != {name: t.shape for name, t in base.items()}:
@@ -36,12 +36,12 @@ def merge(
     if method == "slerp":
         share = weights[1] / sum(weights)
         return {name: slerp(runs[0][name], runs[1][name], share) for name in base}
-    found = {}
+    merged = {}
     for name, start in base.items():
         differences = [run[name] - start for run in runs]
         moved = any(bool(difference.any()) for difference in differences)
-        found[name] = start + _combined(differences, weights, method, density) if moved else start
-    return found
+        merged[name] = start + _combined(differences, weights, method, density) if moved else start
+    return merged
 
 
 def slerp(first: torch.Tensor, second: torch.Tensor, share: float) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""How a lack of memory is recognised, and what is freed before the next attempt."""
+"""Recognizes out-of-memory errors and frees memory before the next attempt."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ _MESSAGES = ("out of memory", "can't allocate memory", "not enough memory", "can
 
 
 def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that memory ran out, on a GPU or on the CPU."""
+    """Whether an error means that memory ran out, on a GPU or on the CPU."""
     import torch
 
     if isinstance(error, torch.OutOfMemoryError | MemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(said in str(error).lower() for said in _MESSAGES)
+    return isinstance(error, RuntimeError) and any(message in str(error).lower() for message in _MESSAGES)
 
 
 def release() -> None:
-    """Give memory that nothing uses back to the device, or to the system."""
+    """Return unused memory to the device or the system."""
     import torch
 
     gc.collect()

@@ -1,4 +1,4 @@
-"""Learnt prompts and prefixes on disk, in the layout that peft reads."""
+"""Learned prompts and prefixes on disk, in the layout that peft reads."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def write_prompt(network: Any, prompt: torch.Tensor, config: Any, folder: Path) 
 
 
 def read_prompt(network: Any, folder: Path) -> torch.Tensor:
-    """What `write_prompt` wrote.
+    """Read what `write_prompt` wrote.
 
     Raises:
-        RunError: nothing there, or learnt for another architecture.
+        RunError: nothing there, or learned for another architecture.
     """
     from safetensors import safe_open
 
@@ -43,7 +43,7 @@ def read_prompt(network: Any, folder: Path) -> torch.Tensor:
         kind = (stored.metadata() or {}).get("model_type", network.config.model_type)
         if kind != network.config.model_type or _KEY not in stored.keys():  # noqa: SIM118  (not a mapping)
             raise RunError(
-                f"the adapter at {folder} does not fit this model: it was learnt for a {kind} model"
+                f"the adapter at {folder} does not fit this model: it was learned for a {kind} model"
             )
         prompt: torch.Tensor = stored.get_tensor(_KEY)
     return prompt.to(network.device)

@@ -1,7 +1,7 @@
-"""A learnt prefix: keys and values that every layer sees in front of the text.
+"""A learned prefix: keys and values that every layer sees before the text.
 
-It is put in below the network's own interface. Callers pass ids, masks, positions and caches as if
-there were none; the network fills an empty cache with the prefix and shifts what it is handed.
+It is added below the network's interface. Callers pass ids, masks, positions and caches as if there were no
+prefix; the network fills an empty cache with the prefix and shifts its inputs.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
+from harness.models.dimensions import key_value_heads
 from harness.models.layers.peft_files import read_prompt, write_prompt
 
 
@@ -42,10 +43,10 @@ class Prefix(nn.Module):
         cache = kwargs.get("past_key_values")
         if cache is None:
             cache = kwargs["past_key_values"] = DynamicCache(config=body.config)
-        given = args[0] if args else kwargs.get("input_ids")
-        given = kwargs["inputs_embeds"] if given is None else given
+        input_ids = args[0] if args else kwargs.get("input_ids")
+        input_ids = kwargs["inputs_embeds"] if input_ids is None else input_ids
         if cache.get_seq_length() == 0:
-            for layer, (key, value) in enumerate(self.pairs(given.shape[0], body.dtype)):
+            for layer, (key, value) in enumerate(self.pairs(input_ids.shape[0], body.dtype)):
                 cache.update(key, value, layer)
         mask = kwargs.get("attention_mask")
         if mask is not None:
@@ -56,7 +57,7 @@ class Prefix(nn.Module):
 
 
 def attach(network: Any, states: Tensor) -> None:
-    """Let every layer see the prefix `states`; only it moves.
+    """Prepend the prefix `states` in every layer; only it is trainable.
 
     Raises:
         ConfigError: the network has a prefix already, or its layers keep no keys and values.
@@ -64,7 +65,7 @@ def attach(network: Any, states: Tensor) -> None:
     _refuse_second(network)
     config = network.config.get_text_config()
     network.requires_grad_(False)
-    heads, layers = _heads(config), config.num_hidden_layers
+    heads, layers = key_value_heads(config), config.num_hidden_layers
     prefix = Prefix(states.detach().float().to(network.device), heads, layers)
     prefix.hook = network.base_model.register_forward_pre_hook(prefix.put_in, with_kwargs=True)
     network.learnt_prefix = prefix
@@ -78,7 +79,7 @@ def detach(network: Any) -> None:
 
 
 def drawn(network: Any, ids: list[int]) -> Tensor:
-    """States to begin with: the keys and values that the network itself computes for `ids`.
+    """Initial states: the keys and values that the network computes for `ids`.
 
     Real activations make a better start than random numbers (Li and Liang 2021, section 7.4).
 
@@ -92,22 +93,18 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
             input_ids=torch.tensor([ids], device=network.device), past_key_values=cache, use_cache=True
         )
     parts = [getattr(layer, name, None) for layer in cache.layers for name in ("keys", "values")]
-    known = [part[0].float() for part in parts if part is not None and part.shape[2] == len(ids)]
-    if len(known) != len(parts):
+    complete = [part[0].float() for part in parts if part is not None and part.shape[2] == len(ids)]
+    if len(complete) != len(parts):
         raise ConfigError(
             f"prefix_tuning needs layers that keep keys and values of {len(ids)} tokens",
             remedy="use prompt_tuning, or fewer virtual tokens",
         )
-    return torch.stack(known).permute(2, 0, 1, 3).flatten(1)
+    return torch.stack(complete).permute(2, 0, 1, 3).flatten(1)
 
 
 def _refuse_second(network: Any) -> None:
     if hasattr(network, "learnt_prefix"):
-        raise ConfigError("this model has a learnt prefix already", remedy="use one stage of prefix_tuning")
-
-
-def _heads(config: Any) -> int:
-    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
+        raise ConfigError("this model has a learned prefix already", remedy="use one stage of prefix_tuning")
 
 
 def save(network: Any, folder: Path) -> None:
@@ -124,7 +121,7 @@ def save(network: Any, folder: Path) -> None:
 
 
 def load(network: Any, folder: Path) -> None:
-    """Put in the prefix that `save` wrote.
+    """Add the prefix that `save` wrote.
 
     Raises:
         RunError: nothing there, or the prefix of another network.

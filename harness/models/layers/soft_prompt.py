@@ -1,7 +1,8 @@
-"""A learnt prompt as tokens of its own: ids behind the vocabulary, which a chat puts in front.
+"""A learned prompt as extra tokens: ids past the end of the vocabulary, which the chat prepends to every
+prompt.
 
-So a learnt prompt is part of every prompt's token ids, and training, parity and engines (which
-compute a common beginning once) treat it as they treat any other token.
+A learned prompt is therefore part of every prompt's token ids, and training, parity checks and engines
+(which compute shared prefixes once) treat it like any other tokens.
 """
 
 from __future__ import annotations
@@ -44,11 +45,11 @@ class SoftChat:
 
     def show(self, ids: Sequence[int]) -> str:
         own = [i for i in ids if i not in self.lead]
-        return f"<{len(ids) - len(own)} learnt tokens>{self.inner.show(own)}"
+        return f"<{len(ids) - len(own)} learned tokens>{self.inner.show(own)}"
 
 
 class SoftEmbedding(nn.Module):
-    """Embeddings of the vocabulary, and those learnt for the ids behind it: `prompt` [tokens, width]."""
+    """Embeddings of the vocabulary and of the learned ids past its end: `prompt` [tokens, width]."""
 
     def __init__(self, inner: nn.Module, prompt: Tensor) -> None:
         super().__init__()
@@ -59,25 +60,25 @@ class SoftEmbedding(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The vocabulary's embeddings, which some networks share with their output layer."""
-        found: Tensor = self.inner.weight  # type: ignore[assignment]
-        return found
+        weight: Tensor = self.inner.weight  # type: ignore[assignment]
+        return weight
 
     def forward(self, ids: Tensor) -> Tensor:
-        learnt = ids >= self.first
-        known: Tensor = self.inner(ids.masked_fill(learnt, 0))
+        learned = ids >= self.first
+        known: Tensor = self.inner(ids.masked_fill(learned, 0))
         own = self.prompt[(ids - self.first).clamp(min=0)].to(known.dtype)
-        return torch.where(learnt.unsqueeze(-1), own, known)
+        return torch.where(learned.unsqueeze(-1), own, known)
 
 
 def vocabulary(embedding: Any) -> int:
-    """How many ids an embedding knows, learnt ones included."""
+    """Number of ids an embedding has, learned ones included."""
     if isinstance(embedding, SoftEmbedding):
         return embedding.first + len(embedding.prompt)
     return int(embedding.weight.shape[0])
 
 
 def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
-    """The model with `prompt` [tokens, width] in front of all its prompts; only it moves."""
+    """The model with `prompt` [tokens, width] before all its prompts; only the prompt is trainable."""
     network = model.network
     network.requires_grad_(False)
     inner = network.get_input_embeddings()
@@ -88,20 +89,21 @@ def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
 
 
 def detach(network: Any) -> None:
-    """Take every learnt prompt out of the network; chats that lead with one must not be used on it."""
+    """Remove every learned prompt from the network; chats that start with one must not be used with it
+    afterwards."""
     while isinstance(soft := network.get_input_embeddings(), SoftEmbedding):
         network.set_input_embeddings(soft.inner)
 
 
 def drawn(model: LanguageModel, count: int, text: str) -> Tensor:
-    """Embeddings to begin with, [count, width]: those of `text`, repeated, or of tokens drawn at
+    """Initial embeddings, [count, width]: those of `text`, repeated, or of tokens drawn at
     random (Lester et al. 2021, section 3.2)."""
     network = model.network
     embedding = network.get_input_embeddings()
     ids = torch.tensor(start_ids(model, count, text), device=network.device)
     with torch.no_grad():
-        found: Tensor = embedding(ids)
-    return found.float().clone()
+        embeddings: Tensor = embedding(ids)
+    return embeddings.float().clone()
 
 
 def start_ids(model: LanguageModel, count: int, text: str) -> list[int]:
@@ -118,7 +120,7 @@ def _tokens(model: LanguageModel) -> int:
 
 
 def save(network: Any, folder: Path) -> None:
-    """Write the newest learnt prompt in peft's layout."""
+    """Write the newest learned prompt in peft's layout."""
     from peft import PromptTuningConfig
 
     prompt = network.get_input_embeddings().prompt
@@ -127,7 +129,7 @@ def save(network: Any, folder: Path) -> None:
 
 
 def load(model: LanguageModel, folder: Path) -> LanguageModel:
-    """The model with the learnt prompt that `save` wrote.
+    """The model with the learned prompt that `save` wrote.
 
     Raises:
         RunError: nothing there, or the prompt of another network.

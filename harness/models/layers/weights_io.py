@@ -1,4 +1,4 @@
-"""Trainable parameters to a safetensors file and back, in place."""
+"""Saves trainable parameters to a safetensors file and restores them in place."""
 
 from __future__ import annotations
 
@@ -50,10 +50,10 @@ def restore(network: Any, file: Path) -> None:
 
 def count(network: Any) -> tuple[int, int]:
     """Trainable and all parameters; 4-bit weights are stored two in a byte and count as two."""
-    learnt = total = 0
+    learned = total = 0
     for parameter in network.parameters():
         state = getattr(parameter, "quant_state", None)
         size = parameter.numel() if state is None else state.shape.numel()
         total += size
-        learnt += size if parameter.requires_grad else 0
-    return learnt, total
+        learned += size if parameter.requires_grad else 0
+    return learned, total

@@ -10,7 +10,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 from functools import cache
 from importlib import resources
@@ -18,6 +17,8 @@ from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
+
+from harness.core.finite import finite
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -46,7 +47,7 @@ def embedded_json(value: Any) -> Markup:
     try:
         text = _dump(value)
     except ValueError:  # one in it is not finite; looking for it beforehand takes as long as the rest
-        text = _dump(_finite(value))
+        text = _dump(finite(value))
     text = _SURROGATE.sub("\ufffd", text)
     return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
 
@@ -66,16 +67,6 @@ def policy(css: str, js: str = "") -> str:
 
 def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def _finite(value: Any) -> Any:
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, dict):
-        return {str(key): _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return value
 
 
 def _shown(value: Any) -> Any:

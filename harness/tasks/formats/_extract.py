@@ -1,4 +1,4 @@
-"""Finding an answer inside chatter. Nothing is repaired: a part of the text is chosen as it stands."""
+"""Finds an answer inside surrounding text. Nothing is repaired: a part of the text is returned unchanged."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ MAX_STARTS = 200
 
 def fenced(text: str) -> str | None:
     """The content of the first code fence."""
-    found = _FENCE.search(text)
-    return None if found is None else found.group(1).strip()
+    match = _FENCE.search(text)
+    return None if match is None else match.group(1).strip()
 
 
 def json_part(text: str) -> str | None:
@@ -30,7 +30,7 @@ def json_part(text: str) -> str | None:
 
 
 def _starts(text: str) -> Iterator[int]:
-    for count, found in enumerate(re.finditer(r"[{\[]", text)):
+    for count, match in enumerate(re.finditer(r"[{\[]", text)):
         if count == MAX_STARTS:
             return
-        yield found.start()
+        yield match.start()

@@ -1,4 +1,4 @@
-"""What a parsed answer may be made of: JSON values that can be written down again."""
+"""Checks that a parsed answer consists of JSON values that can be serialized again."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ MAX_DEPTH = 64
 
 
 def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
-    """Why `value` is no plain JSON value, with the path of the offending part; None when it is one.
+    """Why `value` is not a plain JSON value, with the path of the offending part; None if it is one.
 
-    NaN, infinities and lone surrogates have no place in UTF-8 JSON, and would stop a run when its
-    answers are written.
+    NaN, infinities and lone surrogates cannot be written as UTF-8 JSON, so they would stop a run when its
+    answers are saved.
     """
     if depth > MAX_DEPTH:
         return Invalid(f"nested more than {MAX_DEPTH} deep", path)
     if isinstance(value, dict):
         parts = [fault(name, path, depth) or _key(name, path) for name in value]
         parts += [fault(part, f"{path}.{name}", depth + 1) for name, part in value.items()]
-        return next((found for found in parts if found), None)
+        return next((part for part in parts if part), None)
     if isinstance(value, list):
         parts = [fault(part, f"{path}[{index}]", depth + 1) for index, part in enumerate(value)]
-        return next((found for found in parts if found), None)
+        return next((part for part in parts if part), None)
     return _leaf(value, path)
 
 
@@ -40,4 +40,4 @@ def _leaf(value: Any, path: str) -> Invalid | None:
         return Invalid("half a character (a lone surrogate)", path)
     if value is None or isinstance(value, str | bool | int | float):
         return None
-    return Invalid(f"a {type(value).__name__} is no JSON value", path)
+    return Invalid(f"a {type(value).__name__} is not a JSON value", path)

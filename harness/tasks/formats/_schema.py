@@ -35,7 +35,7 @@ _followed: ContextVar[int] = ContextVar("followed", default=0)
 
 
 class _TooMuchError(Exception):
-    """A check that would not end in reasonable time."""
+    """The check exceeded its time limit."""
 
 
 def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
@@ -53,7 +53,7 @@ def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
 
 
 def compile_schema(schema: Mapping[str, Any]) -> None:
-    """Refuse a schema that cannot be used.
+    """Reject a schema that cannot be used.
 
     Raises:
         ValueError: not a valid schema, too large, or one that refers to another document.

@@ -22,21 +22,21 @@ class Choice(Format):
 
     def parse(self, text: str) -> Parsed | Invalid:
         answer = self._fold(text.strip())
-        found = next((choice for choice in self.choices if self._fold(choice) == answer), None)
-        if found is not None:
-            return Parsed(found)
+        for choice in self.choices:
+            if self._fold(choice) == answer:
+                return Parsed(choice)
         return Invalid(f"'{text.strip()[:60]}' is none of the {len(self.choices)} choices")
 
     def extract(self, text: str) -> str | None:
-        """The one choice that stands in the text as whole words; longer ones hide shorter ones."""
-        found: set[str] = set()
+        """The only choice that occurs in the text as whole words; longer ones hide shorter ones."""
+        matches: set[str] = set()
         rest = text
         for choice in sorted(self.choices, key=len, reverse=True):
             flags = re.IGNORECASE if self.ignore_case else 0
             rest, count = re.subn(rf"(?<!\w){re.escape(choice)}(?!\w)", "\0", rest, flags=flags)
             if count:
-                found.add(choice)
-        return found.pop() if len(found) == 1 else None
+                matches.add(choice)
+        return matches.pop() if len(matches) == 1 else None
 
     def begun(self, text: str) -> bool:
         answer = self._fold(text.strip())

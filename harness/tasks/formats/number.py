@@ -37,8 +37,8 @@ class Number(Format):
 
     def extract(self, text: str) -> str | None:
         marked = _MARKED.findall(text)
-        found = marked or _INSIDE.findall(text)
-        return found[-1] if found else None
+        numbers = marked or _INSIDE.findall(text)
+        return numbers[-1] if numbers else None
 
     def begun(self, text: str) -> bool:
         return any(letter in "0123456789" for letter in text)

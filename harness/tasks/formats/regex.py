@@ -41,21 +41,21 @@ class Regex(Format):
 
     def parse(self, text: str) -> Parsed | Invalid:
         try:
-            found = engine.fullmatch(self.pattern, text.strip(), timeout=TIMEOUT)
+            match = engine.fullmatch(self.pattern, text.strip(), timeout=TIMEOUT)
         except TimeoutError:
             return Invalid(f"matching took longer than {TIMEOUT} s")
-        if found is None:
+        if match is None:
             return Invalid(f"'{text.strip()[:60]}' does not match {self.pattern}")
-        groups = {name: part or "" for name, part in found.groupdict().items()}
-        return Parsed(groups or found.group())
+        groups = {name: part or "" for name, part in match.groupdict().items()}
+        return Parsed(groups or match.group())
 
     def extract(self, text: str) -> str | None:
         """The first place where the pattern matches."""
         try:
-            found = engine.search(self.pattern, text, timeout=TIMEOUT)
+            match = engine.search(self.pattern, text, timeout=TIMEOUT)
         except TimeoutError:
             return None
-        return None if found is None else found.group()
+        return None if match is None else match.group()
 
     def render(self, target: Any) -> str:
         return self.template.format_map(target) if isinstance(target, Mapping) else str(target)

@@ -46,12 +46,12 @@ class Sql(Format):
         if fault:
             return Invalid(fault)
         try:
-            found = [tree for tree in sqlglot.parse(text, read=self.dialect or None) if tree is not None]
-            if len(found) != 1:
-                return Invalid(f"one statement is wanted, not {len(found)}")
-            if not isinstance(found[0], _STATEMENTS) or _bare(found[0]):
+            trees = [tree for tree in sqlglot.parse(text, read=self.dialect or None) if tree is not None]
+            if len(trees) != 1:
+                return Invalid(f"one statement is wanted, not {len(trees)}")
+            if not isinstance(trees[0], _STATEMENTS) or _bare(trees[0]):
                 return Invalid(f"not a statement: '{text.strip()[:60]}'")
-            return Parsed(found[0].sql(dialect=self.dialect or None, comments=False))
+            return Parsed(trees[0].sql(dialect=self.dialect or None, comments=False))
         except RecursionError:
             return Invalid("not SQL: nested too deeply")
         except (SqlglotError, ValueError, LookupError, TypeError, AttributeError) as error:

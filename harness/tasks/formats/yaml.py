@@ -22,8 +22,8 @@ class _Loader(yaml.SafeLoader):
     """PyYAML's safe loader, except that a date stays the text it is: JSON has no dates."""
 
     yaml_implicit_resolvers = {  # noqa: RUF012 - the base class reads it from the class
-        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
-        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:timestamp"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
     }
 
 
@@ -63,9 +63,9 @@ class Yaml(Format):
             return Invalid(f"not YAML: {(str(error).splitlines() or [''])[0][:200]}")
         if not isinstance(value, dict | list):
             return Invalid(f"a mapping or a list is wanted, not {type(value).__name__}")
-        found = _plain.fault(value)
-        if found is not None or self.schema is None:
-            return found or Parsed(value)
+        reason = _plain.fault(value)
+        if reason is not None or self.schema is None:
+            return reason or Parsed(value)
         return _schema.check(value, self.schema)
 
     def extract(self, text: str) -> str | None:

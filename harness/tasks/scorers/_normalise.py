@@ -1,4 +1,4 @@
-"""SQuAD's normalisation of short answers, and the list of answers that a target accepts."""
+"""SQuAD's normalization of short answers, and the list of answers that a target accepts."""
 
 from __future__ import annotations
 

@@ -12,11 +12,11 @@ from harness.tasks.scorers._normalise import accepted, normalise
 
 @dataclass(frozen=True, kw_only=True)
 class Contains(Scorer):
-    """1 where an accepted target stands in the answer as whole words, after SQuAD's normalisation."""
+    """1 if an accepted target occurs in the answer as whole words, after SQuAD's normalization."""
 
     paper = "Mallen et al. 2023, When Not to Trust Language Models (accuracy by containment)"
     binary = True
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        said = f" {normalise(str(value))} "
-        return float(any(f" {normalise(str(answer))} " in said for answer in accepted(target))), ""
+        answer = f" {normalise(str(value))} "
+        return float(any(f" {normalise(str(wanted))} " in answer for wanted in accepted(target))), ""

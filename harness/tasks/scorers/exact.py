@@ -13,7 +13,7 @@ from harness.tasks.scorers._normalise import accepted, normalise
 
 @dataclass(frozen=True, kw_only=True)
 class Exact(Scorer):
-    """1 where the value equals an accepted target; texts are compared after SQuAD's normalisation."""
+    """1 where the value equals an accepted target; texts are compared after SQuAD's normalization."""
 
     paper = "Rajpurkar et al. 2016, SQuAD"
     binary = True

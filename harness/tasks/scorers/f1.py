@@ -23,8 +23,8 @@ class F1(Scorer):
 
 def token_f1(answer: str, target: str) -> float:
     """F1 in [0, 1]; two empty texts agree."""
-    said, wanted = normalise(answer).split(), normalise(target).split()
-    if not said or not wanted:
-        return float(said == wanted)
-    common = sum((Counter(said) & Counter(wanted)).values())
-    return 2 * common / (len(said) + len(wanted))
+    answer_words, target_words = normalise(answer).split(), normalise(target).split()
+    if not answer_words or not target_words:
+        return float(answer_words == target_words)
+    common = sum((Counter(answer_words) & Counter(target_words)).values())
+    return 2 * common / (len(answer_words) + len(target_words))

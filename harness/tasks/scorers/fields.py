@@ -15,15 +15,18 @@ from harness.core.values import Example
 class Fields(Scorer):
     """F1 over (path, value) pairs of the leaves: a missing, wrong or invented field each costs.
 
-    Texts are compared without regard to case and outer white space.
+    Texts are compared without regard to case and outer whitespace.
     """
 
     paper = "Chinchor & Sundheim 1993, MUC-5 Evaluation Metrics (slot F1)"
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        said, wanted = Counter(leaves(value)), Counter(leaves(target))
-        common = sum((said & wanted).values())
-        wrong = sorted({path for path, _ in (wanted - said)} | {path for path, _ in (said - wanted)})
+        answer_leaves, target_leaves = Counter(leaves(value)), Counter(leaves(target))
+        common = sum((answer_leaves & target_leaves).values())
+        wrong = sorted(
+            {path for path, _ in (target_leaves - answer_leaves)}
+            | {path for path, _ in (answer_leaves - target_leaves)}
+        )
         return 2 * common / (
-            said.total() + wanted.total()
+            answer_leaves.total() + target_leaves.total()
         ), f"differs at {', '.join(wrong[:8])}" if wrong else ""

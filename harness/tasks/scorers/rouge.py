@@ -26,16 +26,16 @@ class Rouge(Scorer):
     paper = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        said = str(accepted(value)[0])
-        return max(rouge_l(said, str(answer)) for answer in accepted(target)), ""
+        answer = str(accepted(value)[0])
+        return max(rouge_l(answer, str(wanted)) for wanted in accepted(target)), ""
 
 
 def rouge_l(answer: str, target: str) -> float:
     """F-measure in [0, 1]."""
-    said, wanted = _WORD.findall(answer.lower()), _WORD.findall(target.lower())
-    if not said and not wanted:
+    answer_words, target_words = _WORD.findall(answer.lower()), _WORD.findall(target.lower())
+    if not answer_words and not target_words:
         return float(answer.strip() == target.strip())
-    return 2 * common_length(said, wanted) / (len(said) + len(wanted))
+    return 2 * common_length(answer_words, target_words) / (len(answer_words) + len(target_words))
 
 
 def common_length(first: Sequence[str], second: Sequence[str]) -> int:
@@ -43,12 +43,12 @@ def common_length(first: Sequence[str], second: Sequence[str]) -> int:
 
     Bit-parallel (Hyyrö 2004): one row of the usual table is one integer, whose zeros count.
     """
-    places: defaultdict[str, int] = defaultdict(int)
-    for place, word in enumerate(first):
-        places[word] |= 1 << place
+    positions: defaultdict[str, int] = defaultdict(int)
+    for index, word in enumerate(first):
+        positions[word] |= 1 << index
     full = (1 << len(first)) - 1
     row = full
     for word in second:
-        hits = row & places[word]
+        hits = row & positions[word]
         row = ((row + hits) | (row - hits)) & full
     return len(first) - row.bit_count()

@@ -1,0 +1,23 @@
+"""JSON without NaN and infinities, which RFC 8259 does not have."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+
+def finite(value: Any) -> Any:
+    """A copy of a value in plain JSON types, with null for NaN and infinities.
+
+    Args:
+        value: numbers, texts, mappings, lists and tuples, nested. Keys become strings, tuples lists,
+            and numbers derived from `float` (numpy's float64) plain floats.
+    """
+    if isinstance(value, Mapping):
+        return {str(key): finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    if isinstance(value, float):
+        return float(value) if math.isfinite(value) else None
+    return value
