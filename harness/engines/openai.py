@@ -16,6 +16,7 @@ from typing import Any, Literal
 from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
 
 from harness.core.errors import ConfigError, EngineError, nearest
+from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, refuse_in_model
 from harness.core.values import Completion, Request
 
@@ -49,6 +50,9 @@ class OpenAIEngine:
 
     name = "openai"
     context = None
+    answers_in_context = True
+    notes: tuple[str, ...] = ()
+    model = None
 
     def __init__(self, spec: str, limits: Limits | None = None) -> None:
         refuse_in_model(spec)
@@ -68,6 +72,10 @@ class OpenAIEngine:
         self._client = openai.OpenAI(base_url=self._url, api_key=key, max_retries=retries, timeout=timeout)
         weakref.finalize(self, self._client.close)
         self._pace = _Pace(self.limits.requests_per_minute)
+
+    @property
+    def uncached(self) -> Engine:
+        return self
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.protocols import Weights
 from harness.core.recipes import Recipe
 from harness.estimate import memory
 from harness.estimate.memory import Memory, Textbook, Work
@@ -43,14 +44,14 @@ def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None
     sizes, work = shape(spec), Work(tokens=0, learnt=0, rows=rows, length=length)
     peak = memory.inference(sizes, recipe.base, dtype, work)
     for stage, learnt, added in counted(spec, recipe):
-        lessons = batch or int(getattr(stage, "per_device_train_batch_size", 1))
+        lessons = batch or stage.per_device_train_batch_size
         sized = Work(tokens=lessons * length, learnt=lessons * length, rows=rows, length=length)
         found = memory.training(sizes, recipe.base, dtype, sized, stage, learnt, added)
         peak = max(peak, found, key=lambda one: one.total)
     return peak
 
 
-def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
+def counted(spec: str, recipe: Recipe) -> list[tuple[Weights, int, int]]:
     """Each stage with the parameters that it moves, and those of them that it adds."""
     from harness.estimate.parameters import counts
 

@@ -90,7 +90,7 @@ def _shot(task: Task, example: Example) -> Row:
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:
     """Which documents are searched: by reference and digest, for they may be many and not ours to copy."""
-    if not hasattr(recipe.program, "retriever"):
+    if recipe.program.retriever is None:
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}

@@ -71,6 +71,13 @@ def network(spec: str) -> Any:
         raise ConfigError(f"cannot build model '{spec}': {str(error).splitlines()[0]}") from None
 
 
+def key_value(text: Any) -> tuple[int, int]:
+    """Heads of keys and values in a layer, and numbers of each head, from a text network's configuration."""
+    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
+    return int(heads), int(size)
+
+
 @cache
 def shape(spec: str) -> Shape:
     """The sizes of a model.
@@ -85,8 +92,7 @@ def shape(spec: str) -> Shape:
     text = net.config.get_text_config()
     head = net.get_output_embeddings()
     layers = [m for m in net.modules() if isinstance(m, nn.Linear | Conv1D) and m is not head]
-    size = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-    heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
+    heads, size = key_value(text)
     inner = next(filter(None, (getattr(text, name, None) for name in _INNER)), 4 * text.hidden_size)
     return Shape(
         parameters=sum(p.numel() for p in net.parameters()),

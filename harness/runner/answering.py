@@ -35,20 +35,19 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
         attempt.progress.answered(cell)
     attempt.progress.state(cell, "timing")
     asked = [request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
-    how: dict[str, Any] = {"batch_size": getattr(engine, "batch_size", None)}
-    if notes := getattr(engine, "notes", ()):
-        how["notes"] = list(notes)
+    how: dict[str, Any] = {"batch_size": engine.batch_size}
+    if engine.notes:
+        how["notes"] = list(engine.notes)
     return answer_cost(folder.rows()) | latency(engine, asked) | how
 
 
 def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
     """Refuse prompts that the model cannot hold, before any answer is paid for."""
-    context = getattr(engine, "context", None)
+    context = engine.context
     if context is None:
         return
-    together = getattr(engine, "answers_in_context", True)
     for asked in requests:
-        length, answer = engine.count(asked), asked.max_new_tokens if together else 0
+        length, answer = engine.count(asked), asked.max_new_tokens if engine.answers_in_context else 0
         if length + answer > context:
             raise ConfigError(
                 f"example '{asked.id}': prompt of {length} tokens + {answer} to answer "
@@ -59,11 +58,10 @@ def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
 
 def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
     """Wall seconds per answer when asked one at a time, remembered answers not used."""
-    uncached = getattr(engine, "inner", engine)
     seconds = []
     for asked in requests:
         clock = time.monotonic()
-        for _ in uncached.generate([asked]):
+        for _ in engine.uncached.generate([asked]):
             seconds.append(time.monotonic() - clock)
     p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (None, None)
     return {"latency_p50": p50, "latency_p95": p95, "latency_n": len(seconds)}

@@ -124,7 +124,7 @@ def _limited(recipe: Recipe, labels: int | None) -> Recipe:
 
 def _check_fits(task: Task, recipe: Recipe) -> None:
     refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
-    if hasattr(recipe.program, "retriever") and not task.corpus:
+    if recipe.program.retriever is not None and not task.corpus:
         recipe_needs = f"recipe '{recipe.name}' retrieves, but task '{task.name}' has no corpus"
         raise ConfigError(recipe_needs, remedy="add 'corpus:' to the task file or leave the recipe out")
     if recipe.learns and not task.splits.get("train"):

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from harness.core.errors import ParityError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine
@@ -77,7 +78,7 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any
             "train": None,
             "answer": None,
             "metrics": {},
-            "parity": getattr(error, "checks", []),
+            "parity": list(error.checks) if isinstance(error, ParityError) else [],
             "counts": {},
         }
     )

@@ -9,6 +9,7 @@ import psutil
 import torch
 
 from harness.models.architecture import base_of
+from harness.models.dimensions import key_value
 
 _SHARE = 0.4
 """Of the memory that is free, what keys and values may take; the rest is for activations."""
@@ -22,8 +23,7 @@ def rows_that_fit(network: Any, length: int, most: int) -> int:
 def token_bytes(network: Any) -> int:
     """Bytes of one token's keys and values over all layers."""
     config = base_of(network).config.get_text_config()
-    heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
-    size = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
+    heads, size = key_value(config)
     width = torch.finfo(base_of(network).dtype).bits // 8
     return int(2 * config.num_hidden_layers * heads * size * width)
 

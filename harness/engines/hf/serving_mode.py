@@ -14,6 +14,7 @@ from harness.engines.hf.cpu_matmul import quick_products
 from harness.engines.hf.forward_pass import ACTIVE
 from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
+from harness.models.layers.attached import learnt_prefix
 
 NAME = "harness_shared_prefix"
 """The name under which transformers knows our attention function."""
@@ -40,7 +41,7 @@ def why_not_shared(network: Any) -> str | None:
     """Why shared-prefix attention cannot serve this network, as far as its configuration tells."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
-    if hasattr(base_of(network), "learnt_prefix"):
+    if learnt_prefix(base_of(network)) is not None:
         return "a prefix is learnt in every layer"
     return why_not(network)
 

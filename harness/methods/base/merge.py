@@ -113,6 +113,7 @@ class Merge(Base):
 
     def _merged(self, spec: str) -> LanguageModel:
         from harness.models.layers import adapters, merging
+        from harness.models.layers.attached import learnt_prefix
         from harness.models.load import load
         from harness.models.random_state import seeded
 
@@ -123,7 +124,7 @@ class Merge(Base):
             for place, config in enumerate(_record(Path(run))["recipe"]["weights"]):
                 trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(place))
             adapters.fold(trained.network)
-            if trained.chat.lead or hasattr(trained.network, "learnt_prefix"):
+            if trained.chat.lead or learnt_prefix(trained.network) is not None:
                 raise ConfigError(f"run {Path(run).name} learnt a prompt, which is no weight")
             learnt.append(merging.tensors(trained.network))
         with seeded(self.seed):

@@ -43,10 +43,11 @@ class PrefixTuning(Supervised):
         prefix.attach(model.network, prefix.drawn(model.network, ids))
 
     def outline(self, model: LanguageModel) -> int:
+        from harness.models.dimensions import key_value
+
         text = model.network.config.get_text_config()
-        width = getattr(text, "head_dim", None) or text.hidden_size // text.num_attention_heads
-        heads = getattr(text, "num_key_value_heads", None) or text.num_attention_heads
-        return self.num_virtual_tokens * 2 * int(text.num_hidden_layers * heads * width)
+        heads, size = key_value(text)
+        return self.num_virtual_tokens * 2 * int(text.num_hidden_layers) * heads * size
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import prefix

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
+from harness.models.dimensions import key_value
+from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
 
 
@@ -64,7 +66,7 @@ def attach(network: Any, states: Tensor) -> None:
     _refuse_second(network)
     config = network.config.get_text_config()
     network.requires_grad_(False)
-    heads, layers = _heads(config), config.num_hidden_layers
+    (heads, _), layers = key_value(config), config.num_hidden_layers
     prefix = Prefix(states.detach().float().to(network.device), heads, layers)
     prefix.hook = network.base_model.register_forward_pre_hook(prefix.put_in, with_kwargs=True)
     network.learnt_prefix = prefix
@@ -72,8 +74,8 @@ def attach(network: Any, states: Tensor) -> None:
 
 def detach(network: Any) -> None:
     """Take the prefix out."""
-    if hasattr(network, "learnt_prefix"):
-        network.learnt_prefix.hook.remove()
+    if (prefix := learnt_prefix(network)) is not None:
+        prefix.hook.remove()
         del network.learnt_prefix
 
 
@@ -102,12 +104,8 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
 
 
 def _refuse_second(network: Any) -> None:
-    if hasattr(network, "learnt_prefix"):
+    if learnt_prefix(network) is not None:
         raise ConfigError("this model has a learnt prefix already", remedy="use one stage of prefix_tuning")
-
-
-def _heads(config: Any) -> int:
-    return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
 
 
 def save(network: Any, folder: Path) -> None:
