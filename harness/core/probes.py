@@ -48,6 +48,12 @@ class ProgramProbe(Probe):
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaseProbe(Probe):
+    needs: str = ""
+    """What the error names where it cannot load a model without finished runs or files; empty: it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class DataProbe(Probe):
     answer: str = "red"
     """What the engine that writes the examples answers in the contract tests."""

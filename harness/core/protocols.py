@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
 from harness.core.kinds import Kind, Spec
-from harness.core.probes import DataProbe, FormatProbe, Probe, ProgramProbe, ScorerProbe, WeightsProbe
+from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
 from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
     Completion,
@@ -264,9 +264,9 @@ class Base(Kind):
         return size
 
     @classmethod
-    def probe(cls) -> Probe:
+    def probe(cls) -> BaseProbe:
         """What its contract tests judge it by."""
-        return Probe()
+        return BaseProbe()
 
     @abstractmethod
     def load(self, spec: str) -> LanguageModel: ...

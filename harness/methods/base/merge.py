@@ -11,6 +11,7 @@ from annotated_types import Gt, Le
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import build, knob
+from harness.core.probes import BaseProbe
 from harness.core.protocols import Base, LanguageModel
 from harness.results.remote import mirror
 
@@ -49,6 +50,10 @@ class Merge(Base):
         """
         keys = [_record(Path(run))["key"] for run in self.runs]
         return {**super().identity(), "runs": keys}
+
+    @classmethod
+    def probe(cls) -> BaseProbe:
+        return BaseProbe(needs="one or more runs")
 
     def load(self, spec: str) -> LanguageModel:
         """
