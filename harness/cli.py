@@ -8,6 +8,8 @@ import os
 import pkgutil
 import signal
 import sys
+import tempfile
+import traceback
 from types import FrameType
 from typing import Annotated
 
@@ -62,7 +64,7 @@ def register() -> None:
 
 
 def main() -> None:
-    """Run the command line; deliberate errors become one line and their exit code."""
+    """Run the command line; deliberate errors become one line and their exit code, all others one line and 3."""
     logging.basicConfig(
         level=os.environ.get("HARNESS_LOG", "WARNING"), format="%(message)s", stream=sys.stderr
     )
@@ -83,6 +85,26 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except Exception as error:
+        # Exit 1 means "regression" and nothing else, and it is what Python would exit with here.
+        print(unforeseen(error), file=sys.stderr)
+        sys.exit(HarnessError.exit_code)
+
+
+def unforeseen(error: Exception) -> str:
+    """One line on an error that nobody foresaw; its traceback goes to a file of its own, secrets left out."""
+    from harness.core.secrets import hidden
+    from harness.core.text import one_line
+
+    said = one_line(hidden(f"{type(error).__name__}: {error}"))
+    trace = hidden("".join(traceback.format_exception(error)))
+    try:
+        handle, name = tempfile.mkstemp(prefix="harness-traceback-", suffix=".txt")
+        with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
+            stream.write(trace)
+    except OSError:
+        return f"{trace}error: {said[:500]}"
+    return f"error: {said[:500]} — not foreseen; the traceback is in {name}"
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

@@ -25,6 +25,9 @@ def gate(
     allow_inconclusive: Annotated[
         bool, typer.Option(help="Exit 0 when it cannot be told; it is still said.")
     ] = False,
+    allow_missing: Annotated[
+        bool, typer.Option(help="Judge the rest when pinned examples were not asked or have changed.")
+    ] = False,
     junit: Annotated[Path | None, typer.Option(help="Write JUnit XML here.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="Write Markdown for a pull request here.")] = None,
     pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
@@ -40,8 +43,10 @@ def gate(
       harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
     """
     import json as encoder
+    import sys
 
-    from harness.core.errors import RunError
+    from harness.core.errors import ConfigError, RunError
+    from harness.core.files import write_text
     from harness.regression import gate_text
     from harness.regression import junit as xml
     from harness.workflows.gate import gate_run
@@ -56,15 +61,20 @@ def gate(
             margin=margin,
             reruns=aa,
             allow_inconclusive=allow_inconclusive,
+            allow_missing=allow_missing,
         )
     except RunError as error:
         if junit is not None:
-            xml.write(xml.of_error(run, against, error), junit)
+            write_text(junit, xml.of_error(run, against, error))
         raise
-    if junit is not None:
-        xml.write(xml.document(found), junit)
-    if markdown is not None:
-        markdown.parent.mkdir(parents=True, exist_ok=True)
-        markdown.write_text(gate_text.markdown(found), encoding="utf-8")
-    print(encoder.dumps(found.to_json(), ensure_ascii=False) if json else gate_text.text(found))
+    print(encoder.dumps(found.to_json()) if json else gate_text.text(found), flush=True)
+    try:
+        if junit is not None:
+            write_text(junit, xml.document(found))
+        if markdown is not None:
+            write_text(markdown, gate_text.markdown(found))
+    except ConfigError as error:
+        # The verdict stands whether or not it could be written down: a regression stays one.
+        print(f"error: {error}", file=sys.stderr)
+        raise typer.Exit(found.exit_code or error.exit_code) from None
     raise typer.Exit(found.exit_code)

@@ -26,9 +26,10 @@ def pin(
     """
     import json as encoder
 
+    from harness.regression import floor
     from harness.results import pins as kept
 
-    snapshot = kept.of_run(results, run)
+    snapshot = floor.with_floor(results, kept.of_run(results, run))
     if not allow_dirty:
         kept.refuse_dirty(snapshot, pins)
     path = kept.write(snapshot, as_, pins)
@@ -37,3 +38,8 @@ def pin(
         print(encoder.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
     else:
         print(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
+        if floor.trained(snapshot) and floor.pooled(snapshot) is None:
+            print(
+                "note: training varies from seed to seed, and of this recipe it is not known by how much: "
+                "gates will be provisional. Run the recipe with --seeds 3 and pin again, or gate with --aa 3"
+            )

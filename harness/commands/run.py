@@ -15,7 +15,7 @@ def run(
     model: Annotated[list[str] | None, typer.Option(help="Model (repeatable).", show_default=False)] = None,
     recipes: Annotated[str | None, typer.Option(help="Comma-separated recipes.", show_default=False)] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds for what is random.", show_default="1")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
     results: Results = Path("results"),
@@ -24,6 +24,9 @@ def run(
     ] = None,
     prices: Annotated[Path | None, typer.Option(help="YAML with prices, for the break-even.")] = None,
     cache: Annotated[bool, typer.Option(help="Reuse answers that were given before.")] = True,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Run finished runs again, too; the old ones are put aside.")
+    ] = False,
     executor: Annotated[
         str, typer.Option(help="Where cells run: local, processes:K, ray or ray:ADDRESS.")
     ] = "local",
@@ -77,6 +80,7 @@ def run(
                 report=report,
                 prices=prices,
                 executor=chosen,
+                fresh=fresh,
             )
     session.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

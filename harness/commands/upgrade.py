@@ -21,11 +21,16 @@ def upgrade(
     to_base: Annotated[str | None, typer.Option(help="The new one's.", show_default="the recipe's")] = None,
     limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
+    allow_inconclusive: Annotated[
+        bool, typer.Option(help="Exit 0 when it cannot be told; it is still said.")
+    ] = False,
     results: Results = Path("results"),
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
 ) -> None:
     """The same recipes on both bases, the old adapter moved where it fits, and what to do.
+
+    Exit codes: 0 upgrade, 1 the new base is worse for some recipe, 2 usage, 3 a run failed, 4 inconclusive.
 
     Examples:
 
@@ -36,6 +41,7 @@ def upgrade(
     import json as encoder
 
     from harness.regression import upgrade_text
+    from harness.regression.upgrade import exit_code
     from harness.runner.progress import choose
     from harness.workflows import run
     from harness.workflows.upgrade import Side
@@ -46,8 +52,11 @@ def upgrade(
     old, new = Side(model=from_, base=from_base), Side(model=to or from_, base=to_base)
     with choose(quiet=quiet or json) as progress:
         found = replay_all(experiment, old, new, results, progress)
+    code = exit_code(found, allow_inconclusive=allow_inconclusive)
     if json:
-        print(encoder.dumps({"replays": [item.to_json() for item in found]}, ensure_ascii=False))
+        replays = [item.to_json() for item in found]
+        print(encoder.dumps({"replays": replays, "exit_code": code}, ensure_ascii=False))
     else:
         for item in found:
             print(upgrade_text.text(item))
+    raise typer.Exit(code)

@@ -52,6 +52,10 @@ class Format(Kind):
         """The part of a chatty answer that looks like the answer; None when there is none."""
         return None
 
+    def begun(self, text: str) -> bool:
+        """Whether an answer that the token limit cut off had begun in this format."""
+        return True
+
     def render(self, target: Any) -> str:
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)
@@ -72,7 +76,8 @@ class Format(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(Kind):
-    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`."""
+    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`; any other number, or
+    NaN, ends the run with an error that names the scorer."""
 
     binary: ClassVar[bool] = False
     """Whether every value is 0 or 1, so that exact tests for rates apply."""
@@ -113,7 +118,12 @@ class Task:
     """Where the data came from and under which licence; goes on model cards."""
 
 
-Prompter = Callable[[Example], Prompt]
+class Prompter(Protocol):
+    """From an example to its prompt."""
+
+    def __call__(self, example: Example, *, dropped: int = 0) -> Prompt:
+        """The prompt without its `dropped` least useful parts. A part is a shot or a passage; a prompt
+        without any is always the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,6 +133,8 @@ class Program(Kind):
     constrain: bool = False
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
+    retrieves: ClassVar[bool] = False
+    """Whether prompts contain passages, so that the task needs a corpus."""
 
     @property
     def seeded(self) -> bool:
@@ -146,7 +158,8 @@ class Program(Kind):
 
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
-        """A function from an example to its prompt. `pool` is train only; an example that is
+        """A function from an example to its prompt, which can leave out shots or passages where the
+        model's context demands it (`programs._fitting`). `pool` is train only; an example that is
         itself in the pool is never shown its own answer."""
 
 
@@ -158,8 +171,10 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Retriever(Kind):
-    oracle: ClassVar[bool] = False
-    """Whether it reads what only a labelled example has (gold context): an upper bound."""
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads what only a labelled example has (gold context): an upper bound."""
+        return False
 
     @abstractmethod
     def index(self, corpus: Sequence[Document]) -> Searcher:
@@ -169,6 +184,16 @@ class Retriever(Kind):
 @dataclass(frozen=True, kw_only=True)
 class Data(Kind):
     """Which examples the weights learn from. Sees train only."""
+
+    train_alone: ClassVar[bool] = False
+    """Whether train and the seed alone decide the examples. What is generated leaves out the questions of
+    dev and test, so those decide it too."""
+
+    @property
+    def uses_scores(self) -> bool:
+        """Whether the task's format or scorers choose among the examples: another way to score then makes
+        another run."""
+        return not self.train_alone
 
     @property
     def seeded(self) -> bool:
@@ -356,6 +381,17 @@ class Weights(TrainingFacts, Kind):
             Parameters that this kind adds and that such a network cannot hold, e.g. a learned prompt.
         """
         return 0
+
+    @property
+    def learnt_tokens(self) -> int:
+        """Tokens of context that what is learnt takes from every prompt."""
+        return 0
+
+    @property
+    def uses_scores(self) -> bool:
+        """Whether the task's format or scorers decide what is learnt: by the dev scores that choose a
+        checkpoint, by rewards, or by labels. True for a kind that does not say."""
+        return True
 
     @abstractmethod
     def train(

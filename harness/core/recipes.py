@@ -51,6 +51,12 @@ class Recipe:
         """Whether labelled examples can change the result, so that a label curve makes sense."""
         return bool(self.weights) or self.program.shows_examples
 
+    @property
+    def uses_scores(self) -> bool:
+        """Whether how answers are scored decides what is learnt or shown, and not only how it is judged."""
+        trained = any(stage.uses_scores for stage in self.weights)
+        return trained or (self.learns and self.data.uses_scores)
+
     def config(self) -> dict[str, Any]:
         """The resolved recipe, ready to be written as YAML."""
         slots = {

@@ -1,8 +1,13 @@
-"""Characters that JSON and YAML escape as two halves (UTF-16 surrogates)."""
+"""Text from outside: halves of characters (UTF-16 surrogates), and how it is shown without any power."""
 
 from __future__ import annotations
 
+import re
 from typing import Any
+
+_POWER = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
+_LINKS = re.compile(r"(?i)(@|:(?=//)|www(?=\.))")
 
 
 def whole(value: Any) -> Any:
@@ -25,3 +30,19 @@ def _joined(text: str) -> str:
     except UnicodeDecodeError:
         lone = next(letter for letter in text if "\ud800" <= letter <= "\udfff")
         raise ValueError(f"half a character (the lone surrogate {ascii(lone)[1:-1]})") from None
+
+
+def one_line(text: str) -> str:
+    """Foreign text for a terminal or a CI log: one line, control and direction marks as escapes.
+
+    `::` at the beginning of a line and `##[` anywhere are commands to CI services; neither is left whole.
+    """
+    shown = _POWER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    shown = shown.replace("##[", "# #[")
+    return f"\\{shown}" if shown.lstrip().startswith("::") else shown
+
+
+def markdown(text: str) -> str:
+    """Foreign text for Markdown: it stays text, and makes no heading, link, image, mention, tag or table cell."""
+    escaped = _MARKUP.sub(r"\\\1", one_line(text))
+    return _LINKS.sub("\\1\u200b", escaped)

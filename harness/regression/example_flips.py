@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from scipy import stats
 
+from harness.evidence.stats import clusters
 from harness.evidence.stats.multiple import holm
+from harness.evidence.stats.resampling import Floats
 from harness.results.pins import Sample, Snapshot
 
 MOST_VALUES = 30
@@ -26,7 +30,9 @@ class Flip:
     after: float
     failure: str
     where: Mapping[str, str]
-    """The example's categories: its group, and the scalar fields of its meta data."""
+    """The example's categories: the scalar fields of its meta data."""
+    group: str | None = None
+    """Examples of one group flip together; a group by itself says nothing of where losses gather."""
 
     @property
     def lost(self) -> bool:
@@ -37,8 +43,10 @@ class Flip:
 class Category:
     """Losses of the examples whose `field` is `value`, against all others.
 
-    `p` is Fisher's exact test, one-sided (more losses inside than outside), after Holm's correction
-    over every category of every field.
+    `p` is one-sided (more losses inside than outside), after Holm's correction over every category of
+    every field: Fisher's exact test, or, where examples share groups, a score test whose variance is
+    taken over groups, with Student's t on as many groups as
+    the smaller side has.
     """
 
     field: str
@@ -96,9 +104,7 @@ def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[
         for name, value in details.get(new.id, {}).items()
         if not isinstance(value, dict | list)
     }
-    if new.group is not None:
-        where["group"] = new.group
-    return Flip(id=new.id, before=a, after=b, failure=failure or "other", where=where)
+    return Flip(id=new.id, before=a, after=b, failure=failure or "other", where=where, group=new.group)
 
 
 def _by_failure(rows: Iterable[Flip]) -> dict[str, tuple[Flip, ...]]:
@@ -132,5 +138,25 @@ def _category(rows: Sequence[Flip], field: str, value: str) -> Category:
         change=sum(row.after - row.before for row in inside) / len(inside),
         others_n=len(rows) - len(inside),
         others_lost=all_lost - lost,
-        p=float(stats.hypergeom.sf(lost - 1, len(rows), all_lost, len(inside))),
+        p=_p_value(rows, field, value, lost, all_lost),
     )
+
+
+def _p_value(rows: Sequence[Flip], field: str, value: str, lost: int, all_lost: int) -> float:
+    groups = clusters.codes([row.group for row in rows])
+    member = np.array([row.where.get(field) == value for row in rows], dtype=float)
+    if clusters.count(groups) == len(rows):
+        return float(stats.hypergeom.sf(lost - 1, len(rows), all_lost, int(member.sum())))
+    losses = np.array([row.lost for row in rows], dtype=float)
+    return _p_by_group(member, losses, groups)
+
+
+def _p_by_group(member: Floats, losses: Floats, groups: clusters.Codes) -> float:
+    """One-sided score test of "losses are as frequent inside"; 1 where one side has a single group."""
+    sides = [len(np.unique(groups[member == side])) for side in (1.0, 0.0)]
+    scores = clusters.sums((member - member.mean()) * (losses - losses.mean()), groups)[:, 0]
+    count = len(scores)
+    variance = count / (count - 1) * float((scores**2).sum()) if count > 1 else 0.0
+    if min(sides) < 2 or variance == 0.0:
+        return 1.0
+    return float(stats.t.sf(scores.sum() / math.sqrt(variance), min(sides) - 1))

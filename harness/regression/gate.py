@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from harness.core import likeness
 from harness.core.errors import ConfigError
-from harness.regression import config_diff, metric_check
-from harness.regression import example_flips as flips
+from harness.regression import (
+    benchmark_checks,
+    config_diff,
+    examples,
+    floor,
+    metric_check,
+)
+from harness.regression import (
+    example_flips as flips,
+)
+from harness.regression.examples import ExampleChanges, Shared
 from harness.regression.gate_rules import PRIMARY, RELATIVE, VALIDITY, Rules
 from harness.regression.metric_check import MetricCheck, Pairs
 from harness.results.pins import Sample, Snapshot
@@ -50,16 +61,30 @@ class Gate:
     changed: tuple[config_diff.Difference, ...]
     flaky: tuple[str, ...]
     notes: tuple[str, ...]
+    examples: ExampleChanges
+    """Which pinned examples were not asked, which were asked and are not pinned, which have other contents."""
+    allow_missing: bool = False
+
+    @property
+    def provisional(self) -> bool:
+        """Whether the verdict rests on a metric whose training noise was not measured."""
+        return any(check.provisional for check in self.checks)
 
     @property
     def sentence(self) -> str:
-        return {
+        said = {
             "passed": f"{self.run} is not worse than {self.pin}",
             "regression": f"{self.run} is worse than {self.pin}: {', '.join(self._in('regression'))}",
-            "error": f"{self.run} could not be judged: {', '.join(self._in('error')) or 'answers failed'}",
+            "error": f"{self.run} could not be judged: {', '.join(self._in('error')) or self._missing()}",
             "inconclusive": f"cannot tell whether {self.run} is worse than {self.pin}: "
             f"{', '.join(self._in('inconclusive'))}",
         }[self.verdict]
+        return f"{said} (provisional: one seed, noise of training not measured)" if self.provisional else said
+
+    def _missing(self) -> str:
+        if self.errors or self.allow_missing or not self.examples.not_judged:
+            return "answers failed"
+        return f"{self.examples.not_judged} pinned examples were not asked as they were pinned"
 
     def _in(self, state: str) -> list[str]:
         checks = [c.metric for c in self.checks if c.state == state]
@@ -67,7 +92,7 @@ class Gate:
 
     def to_json(self) -> dict[str, Any]:
         plain = dataclasses.asdict(self)
-        return plain | {"sentence": self.sentence}
+        return plain | {"sentence": self.sentence, "provisional": self.provisional}
 
 
 def judge(
@@ -77,28 +102,43 @@ def judge(
     *,
     forgotten: Mapping[str, Any] | None = None,
     allow_inconclusive: bool = False,
+    allow_missing: bool = False,
+    notes: tuple[str, ...] = (),
 ) -> Gate:
     """Hold a run against a pin.
 
-    `forgotten` maps a benchmark task to its `harness.benchmarks.forgetting.Forgetting`.
+    Args:
+        forgotten: benchmark task → its `harness.benchmarks.forgetting.Forgetting`.
+        allow_missing: judge the shared examples although pinned ones were not asked, or have other contents.
+        notes: what is known of the two sides from before, to be repeated in the result.
 
     Raises:
-        ConfigError: other examples, or an example to pass that the pin does not have.
+        ConfigError: no example in common, another task, split or scoring, or an example to pass that the
+            pin does not have.
     """
-    shared = _shared(run, pin)
-    noise = run.noise or pin.noise
-    flaky = tuple(item["id"] for item in (noise or {}).get("flaky", ()))
+    _require_alike(run, pin, rules)
+    shared, moved = examples.match(pin.samples, run.samples)
+    if not shared:
+        raise ConfigError(
+            f"no example in common with pin '{pin.name}': scores on other data say nothing",
+            remedy="pin a run on the new data",
+        )
+    flaky = floor.flaky(pin, run)
     metrics = [m for m in rules.margins if m != pin.primary or PRIMARY not in rules.margins]
     total = len(metrics) + len(rules.benchmarks) + len(rules.forgetting)
-    found = [_metric(name, rules.margins[name], shared, run, pin, noise, total) for name in metrics]
-    found += [_benchmark(task, margin, run, pin, total) for task, margin in rules.benchmarks.items()]
+    found = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
     found += [
-        _forgetting(task, margin, (forgotten or {}).get(task)) for task, margin in rules.forgetting.items()
+        benchmark_checks.against_pin(task, margin, run, pin, total)
+        for task, margin in rules.benchmarks.items()
+    ]
+    found += [
+        benchmark_checks.forgetting(task, margin, (forgotten or {}).get(task), total)
+        for task, margin in rules.forgetting.items()
     ]
     must = tuple(_must_pass(rules, run, pin, flaky))
     errors = tuple(new.id for _, new in shared if new.values.get(pin.primary) is None)
     states = {check.state for check in found} | {item.state for item in must}
-    states |= {"error"} if errors or not shared else set()
+    states |= {"error"} if errors or (moved.not_judged and not allow_missing) else set()
     order: tuple[Verdict, ...] = ("regression", "error", "inconclusive")
     verdict: Verdict = next((state for state in order if state in states), "passed")
     allowed = verdict == "inconclusive" and allow_inconclusive
@@ -113,15 +153,14 @@ def judge(
         flips=flips.between(pin, run),
         changed=config_diff.between(pin, run),
         flaky=flaky,
-        notes=tuple(_notes(pin, shared, noise)),
+        notes=(*notes, *_notes(run, pin, found, rules)),
+        examples=moved,
+        allow_missing=allow_missing,
     )
 
 
-Shared = list[tuple[Sample, Sample]]
-
-
-def _shared(run: Snapshot, pin: Snapshot) -> Shared:
-    """(pinned, new) of every example that both have."""
+def _require_alike(run: Snapshot, pin: Snapshot, rules: Rules) -> None:
+    """Raise where scores of the two sides are of different things."""
     for what in ("name", "primary"):
         if run.head["task"][what] != pin.head["task"][what]:
             raise ConfigError(
@@ -130,13 +169,15 @@ def _shared(run: Snapshot, pin: Snapshot) -> Shared:
             )
     if run.head["split"] != pin.head["split"]:
         raise ConfigError(f"the pin is of {pin.head['split']}, the run of {run.head['split']}")
-    old = {sample.id: sample for sample in pin.samples}
-    shared = [(old[sample.id], sample) for sample in run.samples if sample.id in old]
-    other = [new.id for before, new in shared if before.example != new.example]
-    if other or not shared:
-        what = f"{len(other)} examples changed, {other[0]} first" if other else "no example in common"
-        raise ConfigError(f"{what}: scores on other data say nothing", remedy="pin a run on the new data")
-    return shared
+    unlike = [
+        item for item in likeness.scored(pin.head["task"], run.head["task"], rules.margins) if item.known
+    ]
+    if unlike:
+        raise ConfigError(
+            f"the run was scored in another way than pin '{pin.name}': "
+            + "; ".join(item.sentence for item in unlike),
+            remedy="pin again: give the pinned run's command once more (its stored answers are scored again) and pin it",
+        )
 
 
 def _metric(
@@ -145,7 +186,6 @@ def _metric(
     shared: Shared,
     run: Snapshot,
     pin: Snapshot,
-    noise: Mapping[str, Any] | None,
     total: int,
 ) -> MetricCheck:
     relative = name in RELATIVE
@@ -165,9 +205,16 @@ def _metric(
         groups=[group for _, _, group in known],
         binary=name in VALIDITY or pin.binary(scorer),
         relative=relative,
-        noise=metric_check.noise_of(dict(noise or {})) if name == PRIMARY else None,
+        noise=floor.pooled(pin, run) if name == PRIMARY else None,
+        bound=math.inf if relative else 1.0,
+        identical=not relative and all(a.output == b.output for a, b in shared) and _unchanged(known),
+        trained=name == PRIMARY and (floor.trained(run) or floor.trained(pin)),
     )
     return metric_check.check(pairs, margin, comparisons=total)
+
+
+def _unchanged(rows: list[tuple[float, float, str | None]]) -> bool:
+    return bool(rows) and all(before == after for before, after, _ in rows)
 
 
 def _value(sample: Sample, scorer: str) -> float | None:
@@ -188,49 +235,6 @@ def _other_machine(run: Snapshot, pin: Snapshot) -> str:
     return f"other machine ({', '.join(differing)}): seconds cannot be compared" if differing else ""
 
 
-def _benchmark(task: str, margin: float, run: Snapshot, pin: Snapshot, total: int) -> MetricCheck:
-    """The first metric of a benchmark that both measured in the same way, paired by document."""
-    name = f"benchmarks.{task}"
-    same = ("task", "metric", "num_fewshot", "example_limit")
-    new = {tuple(row[k] for k in same): row for row in run.benchmarks if row["task"] == task}
-    old = {tuple(row[k] for k in same): row for row in pin.benchmarks if row["task"] == task}
-    key = next((key for key in old if key in new), None)
-    if key is None:
-        missing = run.name if not new else pin.name if not old else "the same metric and settings"
-        remedy = f"not measured by {missing}: harness benchmark RUN --tasks {task}"
-        return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
-    before, after = old[key]["values"], new[key]["values"]
-    ids = [document for document in before if document in after]
-    sign = -1.0 if old[key].get("higher_is_better") is False else 1.0
-    a = sign * np.array([before[id] for id in ids], dtype=float)
-    b = sign * np.array([after[id] for id in ids], dtype=float)
-    binary = bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())
-    pairs = Pairs(metric=name, before=a, after=b, groups=[None] * len(ids), binary=binary)
-    return metric_check.check(pairs, margin, comparisons=total)
-
-
-def _forgetting(task: str, margin: float, found: Any) -> MetricCheck:
-    name = f"forgetting.{task}"
-    if found is None:
-        remedy = f"not measured on run and base: harness benchmark RUN --tasks {task}"
-        return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
-    state: metric_check.State = (
-        "passed" if found.low > -margin else "regression" if found.high < 0 else "inconclusive"
-    )
-    return MetricCheck(
-        metric=name,
-        state=state,
-        margin=margin,
-        before=found.before,
-        after=found.after,
-        change=found.change,
-        low=found.low,
-        high=found.high,
-        n=found.n,
-        examples_needed=None if state == "inconclusive" else 0,
-    )
-
-
 def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...]) -> Iterator[MustPass]:
     old = {sample.id: sample for sample in pin.samples}
     new = {sample.id: sample for sample in run.samples}
@@ -238,6 +242,7 @@ def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...
         if id not in old:
             raise ConfigError(f"must_pass example '{id}' is not in pin '{pin.name}'", remedy="pin again")
         before, sample = old[id].values.get(pin.primary), new.get(id)
+        sample = None if sample is None or sample.example != old[id].example else sample
         after = None if sample is None else sample.values.get(pin.primary)
         state: Literal["passed", "regression", "error"] = "error"
         if after is not None:
@@ -246,10 +251,23 @@ def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...
         yield MustPass(id=id, state=state, before=before, after=after, failure=failure, flaky=id in flaky)
 
 
-def _notes(pin: Snapshot, shared: Shared, noise: Mapping[str, Any] | None) -> Iterator[str]:
-    if len(shared) < len(pin.samples):
-        yield f"{len(shared)} of the pin's {len(pin.samples)} examples were asked"
-    if noise is None:
-        yield "no noise floor measured (--aa N): only the sampling of examples is allowed for"
-    else:
-        yield f"noise floor: {100 * noise['sd']:.2f} points from run to run ({noise['runs']} runs)"
+def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: Rules) -> Iterator[str]:
+    if run.head.get("id") and run.head.get("id") == pin.head.get("id"):
+        yield "this is the pinned run itself: nothing new was judged"
+    for item in likeness.answered(pin.head.get("versions"), run.head.get("versions")):
+        if item.known:
+            yield f"made with other library versions: {item.sentence}"
+    unlike = likeness.scored(pin.head["task"], run.head["task"], rules.margins)
+    unknown = [item.fact for item in unlike if not item.known]
+    if unknown:
+        yield f"not recorded on one side, taken to be the same: {', '.join(unknown)}"
+    records = floor.known(pin, run)
+    for record in records:
+        yield f"noise floor: {100 * record['variance'] ** 0.5:.2f} points from run to run ({record.get('runs', '?')} runs)"
+    if any(check.provisional for check in checks):
+        yield (
+            "no noise floor measured: training varies from seed to seed, so the verdict is provisional; "
+            "measure it with --aa 3, or run the recipe with --seeds 3"
+        )
+    groups = [check.reason for check in checks if check.state == "passed" and "groups:" in check.reason]
+    yield from dict.fromkeys(groups)

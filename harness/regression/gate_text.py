@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from harness.core.text import markdown as escape
+from harness.core.text import one_line
 from harness.regression.example_flips import Flip
 from harness.regression.gate import Gate
 from harness.regression.metric_check import MetricCheck
@@ -15,14 +17,19 @@ _CHANGES = 20
 
 def describe(check: MetricCheck) -> str:
     """What a check saw, in one line."""
-    if check.change is None or check.low is None or check.high is None:
+    if check.change is None:
         return check.reason
     unit = "%" if check.relative else " points"
-    ends = f"[{100 * check.low:+.1f}, {100 * check.high:+.1f}]"
+    known = check.low is not None and check.high is not None
+    ends = (
+        f"[{100 * (check.low or 0.0):+.1f}, {100 * (check.high or 0.0):+.1f}]" if known else "[no interval]"
+    )
     text = f"{100 * check.change:+.1f}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
-    if check.state == "inconclusive":
-        text += "; " + needed(check.examples_needed)
-    return text
+    if check.reason:
+        text += f"; {check.reason}"
+    elif check.state == "inconclusive":
+        text += f"; {needed(check.examples_needed)}"
+    return text + ("; provisional" if check.provisional else "")
 
 
 def needed(examples: int | None) -> str:
@@ -34,47 +41,52 @@ def needed(examples: int | None) -> str:
 def text(gate: Gate) -> str:
     """The gate for a terminal."""
     width = max(len(check.metric) for check in gate.checks) if gate.checks else 0
-    lines = [f"{gate.verdict}: {gate.sentence}"]
+    lines = [f"{gate.verdict}: {one_line(gate.sentence)}"]
     lines += [f"  {c.metric:<{width}}  {c.state:<12}  {describe(c)}" for c in gate.checks]
     lines += [
-        f"  must pass {m.id}: {m.state} ({_score(m.before)} → {_score(m.after)}){' · flaky' if m.flaky else ''}"
+        f"  must pass {one_line(m.id)}: {m.state} ({_score(m.before)} → {_score(m.after)}){' · flaky' if m.flaky else ''}"
         for m in gate.must_pass
         if m.state != "passed"
     ]
     if gate.errors:
-        lines.append(f"  execution errors, never counted as wrong: {', '.join(gate.errors[:_EXAMPLES])}")
+        lines.append(f"  execution errors, never counted as wrong: {_listed(gate.errors)}")
+    lines += [f"  {what} ({len(ids)}): {_listed(ids)}" for what, ids in gate.examples.lines()]
     lost, gained = gate.flips.counts
     lines.append(f"  examples lost {lost}, gained {gained}")
-    lines += [f"  losses gather in {category.sentence}" for category in gate.flips.categories[:5]]
+    lines += [f"  losses gather in {one_line(c.sentence)}" for c in gate.flips.categories[:5]]
     for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained)):
-        lines += [f"    {title} · {line}" for line in flip_lines(groups)]
-    lines += [f"  changed · {difference.sentence}" for difference in gate.changed[:_CHANGES]]
-    return "\n".join([*lines, *(f"  note: {note}" for note in gate.notes)])
+        lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
+    lines += [f"  changed · {one_line(difference.sentence)}" for difference in gate.changed[:_CHANGES]]
+    return "\n".join([*lines, *(f"  note: {one_line(note)}" for note in gate.notes)])
 
 
 def markdown(gate: Gate) -> str:
     """The gate for a pull request."""
     rows = ["| | metric | outcome | change |", "|---|---|---|---|"]
-    rows += [f"| {MARKS[c.state]} | {c.metric} | {c.state} | {_escape(describe(c))} |" for c in gate.checks]
     rows += [
-        f"| {MARKS[m.state]} | must pass {_escape(m.id)} | {m.state} | {_score(m.before)} → {_score(m.after)} |"
+        f"| {MARKS[c.state]} | {escape(c.metric)} | {c.state} | {escape(describe(c))} |" for c in gate.checks
+    ]
+    rows += [
+        f"| {MARKS[m.state]} | must pass {escape(m.id)} | {m.state} | {_score(m.before)} → {_score(m.after)} |"
         for m in gate.must_pass
     ]
     lost, gained = gate.flips.counts
-    parts = [f"### {MARKS[gate.verdict]} {gate.verdict}: {_escape(gate.sentence)}", "\n".join(rows)]
+    parts = [f"### {MARKS[gate.verdict]} {gate.verdict}: {escape(gate.sentence)}", "\n".join(rows)]
     if gate.errors:
         parts.append(f"**{len(gate.errors)} answers ended in an execution error** and were not judged.")
+    for what, ids in gate.examples.lines():
+        parts.append(f"**{len(ids)} examples: {what}**: {escape(_listed(ids))}")
     if gate.flips.categories:
-        found = [f"- {_escape(category.sentence)}" for category in gate.flips.categories[:5]]
+        found = [f"- {escape(category.sentence)}" for category in gate.flips.categories[:5]]
         parts.append("**Losses gather in**\n\n" + "\n".join(found))
     flips = [
-        f"- {title} · {_escape(line)}"
+        f"- {title} · {escape(line)}"
         for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained))
         for line in flip_lines(groups)
     ]
     parts.append(_folded(f"{lost} examples lost, {gained} gained", flips))
-    parts.append(_folded("What changed", [f"- {_escape(d.sentence)}" for d in gate.changed[:_CHANGES]]))
-    parts += [f"_{_escape(note)}_" for note in gate.notes]
+    parts.append(_folded("What changed", [f"- {escape(d.sentence)}" for d in gate.changed[:_CHANGES]]))
+    parts += [f"_{escape(note)}_" for note in gate.notes]
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
@@ -90,9 +102,10 @@ def flip_lines(groups: Mapping[str, tuple[Flip, ...]]) -> Iterator[str]:
         yield f"{failure} ({len(flips)}): {shown}{more}"
 
 
+def _listed(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - _EXAMPLES} more" if len(ids) > _EXAMPLES else ""
+    return ", ".join(one_line(id) for id in ids[:_EXAMPLES]) + more
+
+
 def _score(value: float | None) -> str:
     return "no score" if value is None else f"{value:.3g}"
-
-
-def _escape(value: str) -> str:
-    return value.replace("|", "\\|").replace("<", "&lt;")

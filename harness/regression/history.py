@@ -1,10 +1,8 @@
-"""The trend of every task × recipe: each finished run with its interval, upgrades and change points.
+"""The trend of every task × recipe: each finished run with its interval, upgrades and a change point.
 
-A change point is found by the largest standardised difference of the means before and after it
-(CUSUM; Page 1954) among runs in the order of time, each weighted by its standard error. Its p-value is
-two-sided, times the number of possible places (Bonferroni). The interval of its place holds every
-split whose log-likelihood is within 1.92 of the best one's (95 % profile likelihood). Runs on the
-same examples share their sampling error, so that the test is cautious. One change point a series.
+A series holds runs whose primary score was made in the same way; runs scored otherwise make a series of
+their own. Change points are looked for on the examples that the runs share, pairing run with run
+(`change_points`), so that neither another seed nor another draw of examples passes for a change.
 """
 
 from __future__ import annotations
@@ -17,17 +15,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
+from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.stats import clusters
-from harness.regression import config_diff
+from harness.regression import change_points, config_diff
 from harness.results import pins
 from harness.results.folder import RunFolder
 from harness.results.pins import Snapshot
 
-ALPHA = 0.05
-_DROP = 1.92
 _UPGRADES = ("model", "recipe", "task", "runtime", "versions")
 """Groups of facts whose change is an upgrade; another seed, commit or machine is none."""
 
@@ -39,6 +37,7 @@ class Point:
     run: str
     at: str
     model: str
+    """Its spec, with a mark of its weights where one spec stood for several models."""
     base: str
     seed: int
     mean: float
@@ -58,7 +57,7 @@ class ChangePoint:
     last: str
     before: float
     after: float
-    """Weighted means of the runs on either side."""
+    """Means of the runs on either side, on the examples that all of them answered."""
     change: float
     low: float
     high: float
@@ -76,13 +75,16 @@ class Series:
     change: ChangePoint | None
     labels: int | None = None
     limit: int | None = None
+    scored: str = ""
+    """How the score was made, where other series of the recipe were scored otherwise: "exact, casefold=true"."""
 
     @property
     def name(self) -> str:
         """The recipe, and what sets it apart from other series of it."""
         parts = [self.recipe]
+        parts += [f"scored with {self.scored}"] if self.scored else []
         parts += [] if self.labels is None else [f"{self.labels} labels"]
-        return " · ".join(parts + ([] if self.limit is None else [f"first {self.limit}"]))
+        return " · ".join(parts + ([] if self.limit is None else [f"{self.limit} examples"]))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -100,15 +102,24 @@ def load(
     Of a series whose runs' ids `keep` refuses, no answer is read.
     """
     told: list[str] = [] if problems is None else problems
-    found: dict[tuple[Any, ...], list[str]] = {}
+    records: list[Mapping[str, Any]] = []
     for folder in sorted(file.parent for file in (results / "runs").glob("*/run.json")):
         with _said(folder, told):
             record = RunFolder(folder).finished()
             if record and (task, recipe) in _selections(record) and record["split"] == "test":
-                found.setdefault(_series_of(record), []).append(folder.name)
-    kept = [ids for _, ids in sorted(found.items(), key=lambda item: str(item[0])) if keep(ids)]
-    runs = [list(_readable(results, ids, told)) for ids in kept]
-    return tuple(series(one) for one in runs if one)
+                records.append({**record, "folder": folder.name, "series": _series_of(record)})
+    places = [record["series"] for record in records]
+    ways = likeness.ways(places, [record["task"] for record in records])
+    members: dict[tuple[Any, ...], dict[str, list[str]]] = {}
+    for one, way in zip(records, ways, strict=True):
+        members.setdefault(one["series"], {}).setdefault(way, []).append(one["folder"])
+    made = []
+    for _, several in sorted(members.items(), key=lambda item: str(item[0])):
+        for way, ids in sorted(several.items()):
+            runs = list(_readable(results, ids, told)) if keep(ids) else []
+            if runs:
+                made.append(series(runs, scored=way if len(several) > 1 else ""))
+    return tuple(made)
 
 
 def _readable(results: Path, ids: Sequence[str], problems: list[str]) -> Iterator[Snapshot]:
@@ -134,8 +145,8 @@ def _selections(record: Mapping[str, Any]) -> list[tuple[str | None, str | None]
     return [(a, b) for a in (None, task) for b in (None, recipe)]
 
 
-def series(runs: Sequence[Snapshot]) -> Series:
-    """The trend of some runs of one task and recipe."""
+def series(runs: Sequence[Snapshot], scored: str = "") -> Series:
+    """The trend of some runs of one task and recipe, scored in one way."""
     ordered = sorted(runs, key=lambda run: (str(run.head.get("started_at")), run.name))
     points = tuple(_points(ordered))
     return Series(
@@ -143,7 +154,8 @@ def series(runs: Sequence[Snapshot]) -> Series:
         recipe=ordered[0].head["recipe"]["name"],
         primary=ordered[0].primary,
         points=points,
-        change=change_point(points),
+        change=change_point(ordered),
+        scored=scored,
         labels=ordered[0].head.get("labels"),
         limit=ordered[0].head.get("limit"),
     )
@@ -151,7 +163,8 @@ def series(runs: Sequence[Snapshot]) -> Series:
 
 def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
     before: Snapshot | None = None
-    for run in runs:
+    names = likeness.model_names([run.head["model"] for run in runs])
+    for run, model in zip(runs, names, strict=True):
         known = [(v, s.group) for s in run.samples if (v := s.values.get(run.primary)) is not None]
         if not known:
             continue
@@ -166,7 +179,7 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         yield Point(
             run=run.name,
             at=str(run.head.get("started_at")),
-            model=run.head["model"]["spec"],
+            model=model,
             base=(run.head["recipe"].get("base") or {}).get("kind", "plain"),
             seed=run.head["seed"],
             mean=mean,
@@ -185,36 +198,44 @@ def _upgrades(before: Snapshot, run: Snapshot) -> Iterator[str]:
             yield difference.sentence
 
 
-def change_point(points: Sequence[Point]) -> ChangePoint | None:
-    """The clearest change of the mean, or None where none is beyond chance; needs four runs."""
-    if len(points) < 4:
+def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
+    """The clearest lasting change among runs in the order of time; None where none is beyond chance."""
+    alike = _sharing(runs)
+    values, groups = _table(alike)
+    found = change_points.step(values, groups)
+    if found is None:
         return None
-    means, weights = np.array([p.mean for p in points]), np.array([p.se**-2 for p in points])
-    splits = range(1, len(points))
-    found = [_split(means, weights, place) for place in splits]
-    scores = [abs(after - before) / se for before, after, se in found]
-    best = int(np.argmax(scores))
-    p = min(1.0, 2 * float(stats.norm.sf(scores[best])) * len(found))
-    if p > ALPHA:
-        return None
-    likely = [place for place, score in enumerate(scores) if (scores[best] ** 2 - score**2) / 2 <= _DROP]
-    before, after, se = found[best]
-    change = after - before
     return ChangePoint(
-        run=points[best + 1].run,
-        first=points[likely[0] + 1].run,
-        last=points[likely[-1] + 1].run,
-        before=before,
-        after=after,
-        change=change,
-        low=change - 1.96 * se,
-        high=change + 1.96 * se,
-        p=p,
+        run=alike[found.place].name,
+        first=alike[found.first].name,
+        last=alike[found.last].name,
+        before=found.before,
+        after=found.after,
+        change=found.after - found.before,
+        low=found.low,
+        high=found.high,
+        p=found.p,
     )
 
 
-def _split(means: Any, weights: Any, place: int) -> tuple[float, float, float]:
-    """Weighted means before and after, and the standard error of their difference."""
-    sides = [(means[:place], weights[:place]), (means[place:], weights[place:])]
-    (before, a), (after, b) = [(float((m * w).sum() / w.sum()), 1 / float(w.sum())) for m, w in sides]
-    return before, after, math.sqrt(a + b)
+def _scores(run: Snapshot) -> dict[tuple[str, str], float]:
+    """(id, hash of the contents) → primary score: the same example is one with the same contents."""
+    known = [((s.id, s.example), s.values.get(run.primary)) for s in run.samples]
+    return {example: value for example, value in known if value is not None}
+
+
+def _sharing(runs: Sequence[Snapshot]) -> list[Snapshot]:
+    """The runs that answered at least half of what the last one did: others are of other data."""
+    if not runs:
+        return []
+    last = _scores(runs[-1]).keys()
+    return [run for run in runs if 2 * len(last & _scores(run).keys()) >= len(last) > 0]
+
+
+def _table(runs: Sequence[Snapshot]) -> tuple[NDArray[np.float64], clusters.Codes]:
+    """Scores (runs, examples) of the examples that all of them answered, and who belongs together."""
+    columns = [_scores(run) for run in runs]
+    shared = [key for key in columns[-1] if all(key in column for column in columns)] if columns else []
+    values = np.array([[column[key] for key in shared] for column in columns], dtype=float)
+    groups = {(s.id, s.example): s.group for s in runs[-1].samples} if runs else {}
+    return values.reshape(len(runs), len(shared)), clusters.codes([groups[key] for key in shared])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.core.text import one_line
 from harness.regression.history import ChangePoint, Point, Series
 
 
@@ -15,7 +16,7 @@ def text(found: Sequence[Series]) -> str:
 
 
 def _series(item: Series) -> Iterator[str]:
-    yield f"{item.task} · {item.name} · {item.primary}"
+    yield one_line(f"{item.task} · {item.name} · {item.primary}")
     for point in item.points:
         yield from _point(point)
     if item.change is not None:
@@ -25,11 +26,11 @@ def _series(item: Series) -> Iterator[str]:
 def _point(point: Point) -> Iterator[str]:
     ends = f"[{100 * point.low:5.1f}, {100 * point.high:5.1f}]"
     where = f"{point.model} {point.base}"
-    yield f"  {point.at[:16]}  {100 * point.mean:5.1f} {ends} n={point.n:<4} seed {point.seed} {where}"
-    yield from (f"      ↑ {change}" for change in point.changed)
+    yield f"  {point.at[:16]}  {100 * point.mean:5.1f} {ends} n={point.n:<4} seed {point.seed} {one_line(where)}"
+    yield from (f"      ↑ {one_line(change)}" for change in point.changed)
 
 
 def _change(found: ChangePoint) -> str:
     size = f"{100 * found.change:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
     between = "" if found.first == found.last else f" (between {found.first} and {found.last})"
-    return f"change at {found.run}: {size} points{between}"
+    return one_line(f"change at {found.run}: {size} points{between}")

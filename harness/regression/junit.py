@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import re
 import xml.etree.ElementTree as ET
-from pathlib import Path
 
+from harness.regression.examples import ExampleChanges
 from harness.regression.gate import Gate, MustPass
 from harness.regression.gate_text import describe
 from harness.regression.metric_check import MetricCheck
@@ -23,16 +23,29 @@ def document(gate: Gate) -> str:
         _check(suite, check, allowed=gate.exit_code == 0)
     for item in gate.must_pass:
         _must_pass(suite, item)
+    for what, ids in gate.examples.lines():
+        _examples(suite, what, ids, gate)
     for id in gate.errors:
         case = ET.SubElement(suite, "testcase", classname="answers", name=_legal(id))
         ET.SubElement(case, "error", type="execution", message="the answer ended in an execution error")
     return _finished(suite)
 
 
+def _examples(suite: ET.Element, what: str, ids: tuple[str, ...], gate: Gate) -> None:
+    """One case for all examples that one thing happened to: an error where it keeps the gate from passing."""
+    case = ET.SubElement(suite, "testcase", classname="examples", name=what)
+    said = _legal(f"{len(ids)} examples: {', '.join(ids)}")
+    judged = what not in ExampleChanges.UNJUDGED or gate.allow_missing
+    if judged:
+        ET.SubElement(case, "system-out").text = said
+    else:
+        ET.SubElement(case, "error", type="examples", message=said)
+
+
 def of_error(run: str, pin: str, error: Exception) -> str:
     """The XML text of a gate that came to no verdict, because the run failed: one `error`."""
     suite = _suite(pin)
-    case = ET.SubElement(suite, "testcase", classname="run", name=run)
+    case = ET.SubElement(suite, "testcase", classname="run", name=_legal(run))
     ET.SubElement(case, "error", type=type(error).__name__, message=_legal(str(error)))
     return _finished(suite)
 
@@ -57,14 +70,9 @@ def _legal(text: str) -> str:
     return _ILLEGAL.sub("\ufffd", text)
 
 
-def write(text: str, path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-
-
 def _check(suite: ET.Element, check: MetricCheck, *, allowed: bool) -> None:
-    case = ET.SubElement(suite, "testcase", classname="metrics", name=check.metric)
-    said = describe(check)
+    case = ET.SubElement(suite, "testcase", classname="metrics", name=_legal(check.metric))
+    said = _legal(describe(check))
     if check.state == "regression" or (check.state == "inconclusive" and not allowed):
         ET.SubElement(case, "failure", type=check.state, message=said)
     elif check.state == "error":

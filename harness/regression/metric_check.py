@@ -3,6 +3,9 @@
 A change is new − pinned, turned so that above 0 is better. Relative metrics (latency, cost) are
 the pinned ratio's linearisation, (Σ old − Σ new) / Σ old, with residuals old·R − new as in the
 ratio estimator of Cochran 1977, "Sampling Techniques", chapter 6.
+
+Examples of one group are one observation: below two groups there is no interval at all. Where fewer than
+ten groups differ, the lower end allows for one more group that is lost whole.
 """
 
 from __future__ import annotations
@@ -22,6 +25,12 @@ from harness.evidence.stats.intervals import LEVEL, student
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import TrainingNoise
 
+ASSUMED = TrainingNoise(0.03**2, math.inf)
+"""Training noise that a claim of a regression must survive where none was measured: a standard deviation of
+3 points from seed to seed, the largest that the simulations of docs/regressions.md cover."""
+PRIOR = TrainingNoise(0.02**2, 1.0)
+"""What is known beforehand of training noise, worth one rerun: two or three runs may agree by chance."""
+FEW_GROUPS = 10
 State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 
 
@@ -45,6 +54,8 @@ class MetricCheck:
     relative: bool = False
     examples_needed: int | None = 0
     reason: str = ""
+    provisional: bool = False
+    """Whether training noise counts here and was not measured: another seed may say otherwise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,27 +70,43 @@ class Pairs:
     relative: bool = False
     noise: TrainingNoise | None = None
     """How much the mean varies between runs of one recipe; None where it is not known."""
+    bound: float = math.inf
+    """The largest change there can be, in either direction: 1 for scores between 0 and 1."""
+    identical: bool = False
+    """Whether both sides gave the same answers, so that nothing changed."""
+    trained: bool = False
+    """Whether training made the answers, so that they vary from seed to seed even where that was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A paired change with its standard errors."""
+    """A paired change with its standard errors; `groups` is how many independent observations there are."""
 
     mean: float
     sampling_se: float
+    lower_se: float
+    """The same for the lower end: allows for a whole group that is lost, where few groups differ."""
     noise_se: float
     df: float
     differences: Floats
     binary: bool
     grouped: bool
+    groups: int
+    bound: float = math.inf
 
     def interval(self, level: float = LEVEL) -> tuple[float, float]:
-        if self.noise_se == 0.0 and not self.grouped and len(self.differences) > 1:
-            low, high = paired.interval(
-                self.differences[:, None], binary=self.binary, level=level, rng=np.random.default_rng(0)
-            )
+        low, high = self._interval(level)
+        return max(low, -self.bound), min(high, self.bound)
+
+    def _interval(self, level: float) -> tuple[float, float]:
+        if self.groups < 2:
+            return -math.inf, math.inf
+        if self.noise_se == 0.0 and not self.grouped:
+            low, high = paired.interval(self.differences[:, None], binary=self.binary, level=level)
             return min(float(low[0]), self.mean), max(float(high[0]), self.mean)
-        return student(self.mean, math.hypot(self.sampling_se, self.noise_se), self.df, level)
+        below = math.hypot(self.lower_se, self.noise_se)
+        above = math.hypot(self.sampling_se, self.noise_se)
+        return student(self.mean, below, self.df, level)[0], student(self.mean, above, self.df, level)[1]
 
 
 def change(pairs: Pairs) -> Change:
@@ -88,8 +115,11 @@ def change(pairs: Pairs) -> Change:
     groups = by_cluster.codes(pairs.groups)
     count = by_cluster.count(groups)
     sampling = float(np.nan_to_num(by_cluster.mean_variance(differences, groups)[0]))
+    lower = sampling
     if not pairs.relative and (pairs.binary or paired.few(differences)):
+        lower = max(sampling, _with_a_lost_group(differences, groups))
         sampling = max(sampling, paired.with_imaginary_pair(differences)[1] ** 2)
+        lower = max(lower, sampling)
     noise = 0.0 if pairs.noise is None else 2 * pairs.noise.variance
     parts = [(sampling, max(count - 1.0, 1.0))]
     if pairs.noise is not None and noise > 0:
@@ -98,12 +128,31 @@ def change(pairs: Pairs) -> Change:
     return Change(
         mean=mean,
         sampling_se=math.sqrt(sampling),
+        lower_se=math.sqrt(lower),
         noise_se=math.sqrt(noise),
         df=sum(variance for variance, _ in parts) ** 2 / weights if weights else parts[0][1],
         differences=differences,
         binary=pairs.binary,
         grouped=count < len(differences) or pairs.relative,
+        groups=count,
+        bound=pairs.bound,
     )
+
+
+def _with_a_lost_group(differences: Floats, groups: by_cluster.Codes) -> float:
+    """Variance of the mean after one imaginary group of the usual size won and one lost outright.
+
+    The imaginary pair of Bonett and Price 2012, for observations that are whole groups. 0 where each example
+    stands alone, or where ten groups or more differ and show by themselves how much they vary.
+    """
+    count = by_cluster.count(groups)
+    sums = by_cluster.sums(np.abs(differences), groups)[:, 0]
+    if count == len(differences) or count < 2 or int((sums > 1e-12).sum()) >= paired.FEW:
+        return 0.0
+    size = max(round(len(differences) / count), 1)
+    padded = np.concatenate([differences, np.ones(size), -np.ones(size)])
+    codes = np.concatenate([groups, np.full(size, count), np.full(size, count + 1)])
+    return float(by_cluster.mean_variance(padded, codes)[0])
 
 
 def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
@@ -111,19 +160,23 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
 
     To pass, the 95 % interval must lie above −margin. A claim of a regression must hold at 95 %
     over all `comparisons` of a gate together (Bonferroni), so that many metrics do not make red
-    by chance. What is neither is inconclusive.
+    by chance; where training noise was not measured, it must hold under `ASSUMED`, too.
+    What is neither is inconclusive. The same answers on both sides pass.
     """
     blank = MetricCheck(metric=pairs.metric, state="inconclusive", margin=margin, relative=pairs.relative)
     n = len(pairs.before)
-    if n < 2:
+    if n < 1 or (n < 2 and not pairs.identical):
         return dataclasses.replace(blank, n=n, state="error", reason="fewer than two examples in common")
     found = change(pairs)
     low, high = found.interval()
-    strict_high = found.interval(1 - (1 - LEVEL) / max(comparisons, 1))[1]
+    level = 1 - (1 - LEVEL) / max(comparisons, 1)
+    worse = found.interval(level)[1] < 0
+    unmeasured = pairs.trained and pairs.noise is None and not pairs.identical
+    doubtful = worse and pairs.trained and _claimed(pairs).interval(level)[1] >= 0
     state: State = "inconclusive"
-    if not_worse(low, margin):
+    if pairs.identical or not_worse(low, margin):
         state = "passed"
-    elif strict_high < 0:
+    elif worse and not doubtful:
         state = "regression"
     return dataclasses.replace(
         blank,
@@ -131,11 +184,37 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
         before=float(pairs.before.mean()),
         after=float(pairs.after.mean()),
         change=found.mean,
-        low=low,
-        high=high,
+        low=low if math.isfinite(low) else None,
+        high=high if math.isfinite(high) else None,
         n=n,
-        examples_needed=_needed(found, margin, n) if state == "inconclusive" else 0,
+        examples_needed=_needed(found, margin, n) if state == "inconclusive" and not doubtful else 0,
+        reason=_reason(pairs, found, doubtful),
+        provisional=unmeasured,
     )
+
+
+def _claimed(pairs: Pairs) -> Change:
+    return change(dataclasses.replace(pairs, noise=claim_noise(pairs.noise)))
+
+
+def claim_noise(measured: TrainingNoise | None) -> TrainingNoise | None:
+    """The training noise that a claim about a trained run must survive."""
+    return ASSUMED if measured is None else seeds.pool([measured, PRIOR])
+
+
+def _reason(pairs: Pairs, found: Change, doubtful: bool) -> str:
+    if pairs.identical:
+        return "both gave the same answers"
+    if found.groups < 2:
+        return "all examples belong to one group: nothing can be said about others"
+    if doubtful and pairs.noise is not None:
+        return "another seed could explain it: measure with more reruns (--aa)"
+    if doubtful:
+        points = 100 * math.sqrt(ASSUMED.variance)
+        return f"another seed could explain it if training varies by {points:.0f} points: measure with --aa 3"
+    if found.groups < FEW_GROUPS and len(pairs.before) > found.groups:
+        return f"only {found.groups} groups: the interval is rough"
+    return ""
 
 
 def _differences(pairs: Pairs) -> tuple[Floats, float]:
@@ -150,6 +229,8 @@ def _differences(pairs: Pairs) -> tuple[Floats, float]:
 
 
 def _needed(found: Change, margin: float, n: int) -> int | None:
+    if found.groups < 2:
+        return None
     sd = found.sampling_se * math.sqrt(n)
     total = power.examples_to_settle(found.mean, sd, margin, training_se=found.noise_se)
     return None if total is None else max(total - n, 1)
@@ -157,7 +238,7 @@ def _needed(found: Change, margin: float, n: int) -> int | None:
 
 def noise_of(record: dict[str, object] | None) -> TrainingNoise | None:
     """The floor that a noise record holds."""
-    if not record or not isinstance(variance := record.get("variance"), float):
+    if not record or not isinstance(variance := record.get("variance"), int | float):
         return None
     df = record.get("df")
-    return seeds.TrainingNoise(variance, float(df) if isinstance(df, int | float) else 1.0)
+    return seeds.TrainingNoise(float(variance), float(df) if isinstance(df, int | float) else 1.0)

@@ -13,13 +13,15 @@ from typing import Any
 
 import numpy as np
 
-from harness.core import recipes
+from harness.core import likeness, recipes
 from harness.core.errors import ConfigError, RunError
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.resampling import Floats
 from harness.results import pins
 from harness.results.folder import write_json
 from harness.results.pins import Snapshot
+from harness.runner import environment
+from harness.runner.cells import Cell, describe_task
 from harness.runner.progress import Progress
 
 
@@ -38,6 +40,7 @@ def measure(
         raise ConfigError(f"--aa {reruns} must be at least 1")
     first = pins.of_run(results, run)
     cell = _cell(first, task)
+    _require_alike(first, cell)
     others: list[Snapshot] = []
     if cell.recipe.seeded:
         cells = [dataclasses.replace(cell, seed=cell.seed + place) for place in range(1, reruns + 1)]
@@ -54,10 +57,26 @@ def measure(
     return record
 
 
-def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> dict[str, Any]:
-    """The floor as JSON: {variance, df, sd, runs, seeds, repeats, means, deterministic, flaky}.
+def _require_alike(first: Snapshot, cell: Cell) -> None:
+    """Reruns are repeats only where nothing but the seed may differ.
 
-    `variance` is that of a run's mean score, in squared score units: the larger of what other seeds
+    Raises:
+        ConfigError: the run was scored otherwise, or made with other library versions, than a rerun would be.
+    """
+    now = describe_task(cell.task)
+    unlike = [item for item in likeness.scored(first.head["task"], now) if item.known]
+    unlike += [i for i in likeness.answered(first.head.get("versions"), environment.versions()) if i.known]
+    if unlike:
+        raise ConfigError(
+            f"reruns would not repeat '{first.name}': {'; '.join(item.sentence for item in unlike)}",
+            remedy="run its command again first, with --fresh",
+        )
+
+
+def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> dict[str, Any]:
+    """The floor as JSON: {variance, df, sd, runs, seeds, repeats, means, deterministic, flaky, scored, versions}.
+
+    `deterministic` is None where nothing was repeated; `scored` says how and on which data, as a hash. `variance` is that of a run's mean score, in squared score units: the larger of what other seeds
     and what repeats of one seed show. `flaky` names examples whose score is not always the same.
     """
     parts = [seeds.training_noise(*_table([first, *group])) for group in (others, again) if group]
@@ -72,8 +91,10 @@ def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snaps
         "seeds": [snapshot.head["seed"] for snapshot in (first, *others)],
         "repeats": len(again),
         "means": [_mean(snapshot) for snapshot in (first, *others, *again)],
-        "deterministic": all(_outputs(snapshot) == _outputs(first) for snapshot in again),
+        "deterministic": all(_outputs(side) == _outputs(first) for side in again) if again else None,
         "flaky": [*_flaky(first, again, "same seed"), *_flaky(first, others, "other seeds")],
+        "scored": likeness.scoring_mark(first.head["task"]),
+        "versions": first.head.get("versions"),
     }
 
 
@@ -105,19 +126,18 @@ def _flaky(first: Snapshot, runs: Sequence[Snapshot], where: str) -> list[dict[s
     return found
 
 
-def _run(cells: Sequence[Any], results: Path, progress: Progress, *, cache: bool) -> list[Snapshot]:
+def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: bool) -> list[Snapshot]:
     from harness.runner.runner import run
 
     outcome = run(cells, results, progress=progress, cache=cache)
-    if outcome.failures:
-        failure = outcome.failures[0]
-        raise RunError(f"a rerun failed: {failure['id']}: {failure['error']}")
+    if outcome.unfinished:
+        rerun = outcome.unfinished[0]
+        raise RunError(f"a rerun {rerun['status']}: {rerun['id']}: {rerun['error']}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]
 
 
-def _cell(run: Snapshot, task_name: str | None) -> Any:
+def _cell(run: Snapshot, task_name: str | None) -> Cell:
     """The cell of a run, as the task and the model are now."""
-    from harness.runner.cells import Cell
     from harness.runner.model_pool import fingerprint
     from harness.tasks.load import load
 
@@ -138,7 +158,8 @@ def _cell(run: Snapshot, task_name: str | None) -> Any:
 
 def sentence(record: Mapping[str, Any]) -> str:
     """The floor in words."""
-    fixed = "same answers under the same seed" if record["deterministic"] else "NOT the same under one seed"
+    repeats = {True: "same answers under the same seed", False: "NOT the same under one seed"}
+    fixed = repeats.get(record["deterministic"], "no seed was repeated")
     ids = ", ".join(item["id"] for item in record["flaky"][:8]) or "none"
     return (
         f"noise floor {100 * record['sd']:.2f} points over {record['runs']} runs; {fixed}; "

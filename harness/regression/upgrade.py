@@ -13,12 +13,13 @@ The last two add up to the first. All are paired by example.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
+from harness.core import likeness
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise
@@ -28,6 +29,8 @@ from harness.regression.metric_check import Pairs
 from harness.results.pins import Snapshot
 
 Answer = Literal["upgrade_as_is", "upgrade_and_retrain", "stay", "inconclusive"]
+CODES: Mapping[str, int] = {"upgrade_as_is": 0, "upgrade_and_retrain": 0, "stay": 1, "inconclusive": 4}
+"""Exit codes, as the gate's: 1 is "the new base is worse"."""
 WORDS: Mapping[str, str] = {
     "upgrade_as_is": "upgrade as it is",
     "upgrade_and_retrain": "upgrade and retrain",
@@ -44,6 +47,8 @@ class Effect:
     low: float
     high: float
     n: int
+    identical: bool = False
+    """Whether both sides gave the same answers, so that nothing changed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,32 +81,36 @@ class Replay:
     scores: Mapping[str, float]
     flips: flips.Flips
     examples_needed: int | None
+    provisional: bool = False
+    """Whether the answer rests on trained runs whose noise from seed to seed was not measured."""
+    notes: tuple[str, ...] = ()
+    """In what the two sides differ beside the base, so that a change may not be the base's."""
 
     def to_json(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
 
+def exit_code(replays: Sequence[Replay], *, allow_inconclusive: bool = False) -> int:
+    """That of the whole upgrade, as the gate orders them: a loss first, then what cannot be told."""
+    codes = {CODES[item.answer] for item in replays}
+    return next((code for code in (1, 4) if code in codes and not (code == 4 and allow_inconclusive)), 0)
+
+
 def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | None = None) -> Replay:
-    """Judge one recipe's upgrade; `noise` is the floor of a trained run's mean."""
+    """Judge one recipe's upgrade; `noise` is the floor of a trained run's mean, None where it is not known."""
     total = effect({"new": cells.new, "old": cells.old}, {"new": 1, "old": -1}, noise)
     base = adaptation = None
     as_is: Effect | None = total
-    if cells.untuned_old is not None and cells.untuned_new is not None:
-        sides = {
-            "new": cells.new,
-            "old": cells.old,
-            "bare_new": cells.untuned_new,
-            "bare_old": cells.untuned_old,
-        }
-        base = effect(sides, {"bare_new": 1, "bare_old": -1}, None)
-        adaptation = effect(sides, {"new": 1, "bare_new": -1, "old": -1, "bare_old": 1}, noise)
-        as_is = (
-            None
-            if cells.moved is None
-            else effect({"m": cells.moved, "o": cells.old}, {"m": 1, "o": -1}, None)
-        )
-    answer, reason = _answer(as_is, total, margin, cells)
     sides = {name: side for name, side in vars(cells).items() if isinstance(side, Snapshot)}
+    trains = cells.untuned_old is not None and cells.untuned_new is not None
+    if trains:
+        base = effect(sides, {"untuned_new": 1, "untuned_old": -1}, None)
+        weights = {"new": 1, "untuned_new": -1, "old": -1, "untuned_old": 1}
+        adaptation = effect(sides, weights, noise)
+        as_is = None if cells.moved is None else effect(sides, {"moved": 1, "old": -1}, None)
+    # What is claimed of retraining must survive the noise of training, measured or not.
+    claimed = effect(sides, {"new": 1, "old": -1}, metric_check.claim_noise(noise)) if trains else total
+    answer, reason = _answer(as_is, total, claimed, margin, cells)
     return Replay(
         recipe=recipe,
         answer=answer,
@@ -114,20 +123,36 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         retrain_seconds=float((cells.new.head.get("train") or {}).get("seconds", 0.0)),
         scores={name: _mean(side) for name, side in sides.items()},
         flips=flips.between(cells.old, cells.moved or cells.new),
-        examples_needed=_needed(as_is or total, margin) if answer == "inconclusive" else 0,
+        examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
+        provisional=trains and noise is None and answer in ("upgrade_and_retrain", "stay"),
+        notes=tuple(_notes(cells)),
     )
 
 
+def _notes(cells: Cells) -> Iterator[str]:
+    """Versions and scoring in which the sides differ: what they changed cannot be told from the base's change."""
+    unlike = likeness.answered(cells.old.head.get("versions"), cells.new.head.get("versions"))
+    unlike += likeness.scored(cells.old.head["task"], cells.new.head["task"])
+    for item in unlike:
+        yield f"the sides differ in more than the base: {item.sentence}; run both again with --fresh"
+
+
 def effect(sides: Mapping[str, Snapshot], weights: Mapping[str, int], noise: TrainingNoise | None) -> Effect:
-    """The weighted sum of runs' scores on the examples that all have: mean and 95 % interval."""
+    """The weighted sum of runs' scores on the examples that all have: mean and 95 % interval.
+
+    Scores lie between 0 and 1, so the interval ends where the sum does.
+    """
     used = [name for name in sides if name in weights]
     columns = {n: {s.id: s.values.get(sides[n].primary) for s in sides[n].samples} for n in used}
     ids = [id for id in columns[used[0]] if all(columns[n].get(id) is not None for n in used)]
+    bound = float(sum(weight for weight in weights.values() if weight > 0))
+    if not ids:
+        return Effect(change=0.0, low=-bound, high=bound, n=0)
     table = {n: np.array([columns[n][id] for id in ids], dtype=float) for n in used}
     after = sum((weights[n] * table[n] for n in used if weights[n] > 0), np.zeros(len(ids)))
     before = sum((-weights[n] * table[n] for n in used if weights[n] < 0), np.zeros(len(ids)))
-    groups = {sample.id: sample.group for sample in sides[used[0]].samples}
     first = sides[used[0]]
+    groups = {sample.id: sample.group for sample in first.samples}
     pairs = Pairs(
         metric="primary",
         before=before,
@@ -135,26 +160,41 @@ def effect(sides: Mapping[str, Snapshot], weights: Mapping[str, int], noise: Tra
         groups=[groups[id] for id in ids],
         binary=first.binary(first.primary) and len(used) == 2,
         noise=noise,
+        bound=bound,
     )
-    found = metric_check.change(pairs)
-    low, high = found.interval()
-    return Effect(change=found.mean, low=low, high=high, n=len(ids))
+    change = metric_check.change(pairs)
+    low, high = change.interval()
+    identical = len(used) == 2 and change.mean == 0.0 and _same_answers(*(sides[name] for name in used))
+    return Effect(change=change.mean, low=low, high=high, n=len(ids), identical=identical)
 
 
-def _answer(as_is: Effect | None, total: Effect, margin: float, cells: Cells) -> tuple[Answer, str]:
+def _same_answers(first: Snapshot, second: Snapshot) -> bool:
+    answers = [{sample.id: sample.output for sample in side.samples} for side in (first, second)]
+    return answers[0] == answers[1]
+
+
+def _not_worse(effect: Effect, margin: float) -> bool:
+    return effect.identical or not_worse(effect.low, margin)
+
+
+def _answer(
+    as_is: Effect | None, total: Effect, claimed: Effect, margin: float, cells: Cells
+) -> tuple[Answer, str]:
     """The cheapest way up that is not worse than staying; retraining where it gains what is asked for."""
     trains = cells.untuned_old is not None
-    retrained_better = as_is is not None and total.low > max(as_is.high, as_is.change + margin)
-    if as_is is not None and not_worse(as_is.low, margin) and not (trains and retrained_better):
+    retrained_better = as_is is not None and claimed.low > max(as_is.high, as_is.change + margin)
+    if as_is is not None and _not_worse(as_is, margin) and not (trains and retrained_better):
         what = "the old trained part on the new base" if trains else "the same prompts on the new base"
         return "upgrade_as_is", f"{what}: {_said(as_is)}, not worse by {100 * margin:.3g}"
-    if trains and not_worse(total.low, margin):
+    if trains and _not_worse(total, margin):
         why = (
             f"the old part cannot be moved ({cells.not_moved})" if as_is is None else f"as is {_said(as_is)}"
         )
         return "upgrade_and_retrain", f"{why}; retrained {_said(total)}"
-    if total.high < 0 and (as_is is None or as_is.high < 0):
+    if claimed.high < 0 and (as_is is None or as_is.high < 0):
         return "stay", f"the new base is worse: {_said(total)}"
+    if total.high < 0 <= claimed.high:
+        return "inconclusive", f"{_said(total)}; another seed could explain it: measure with gate --aa 3"
     return "inconclusive", f"{_said(total)} does not exclude a loss of {100 * margin:.3g} points"
 
 
@@ -162,7 +202,10 @@ def _said(found: Effect) -> str:
     return f"{100 * found.change:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
 
 
-def _needed(found: Effect, margin: float) -> int | None:
+def _needed(found: Effect, claimed: Effect, margin: float) -> int | None:
+    """None where no number of examples settles it, because training noise may explain the loss."""
+    if found.n < 2 or found.high < 0 <= claimed.high:
+        return None
     se = (found.high - found.low) / 3.92
     total = power.examples_to_settle(found.change, se * found.n**0.5, margin)
     return None if total is None else max(total - found.n, 1)

@@ -15,8 +15,11 @@ from harness.report import studies
 from harness.report.studies import Study
 from harness.results.billing import Bill
 from harness.results.run_files import Row, read_head, read_rows
-from harness.results.run_scores import labels
+from harness.results.run_scores import Asked, labels, places
 from harness.results.triage import read_triage
+from harness.runner.asked import only, restricted
+from harness.runner.missing import has_answers
+from harness.runner.suitable import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +46,8 @@ class Run:
 
     @property
     def done(self) -> bool:
-        return bool(self.record["status"] == "done")
+        """Whether it came to its end with answers, even where some of them are missing."""
+        return has_answers(self.record)
 
     def score(self, row: Row) -> float | None:
         """The primary score of one answer; None is an execution error or a skipped example."""
@@ -96,6 +100,8 @@ class ReportData:
     """Costs in money; empty where no prices were given."""
     studies: tuple[Study, ...] = field(default=())
     """Searches in the results folder, whichever task they are of."""
+    left_out: tuple[LeftOut, ...] = field(default=())
+    """Default recipes that were not run, because the task or the model does not allow them."""
     file: str = ""
     """Name of the file that the report is written to; empty where there is none."""
 
@@ -109,8 +115,12 @@ class ReportData:
         return f"{Path(self.file).stem}.samples.jsonl"
 
 
-def load(results: Path, run_ids: Sequence[str]) -> ReportData:
-    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised."""
+def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> ReportData:
+    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised.
+
+    Args:
+        asked: which examples of a run count; of a run that it does not name, all do.
+    """
     heads = [read_head(results / "runs" / run_id) for run_id in dict.fromkeys(run_ids)]
     problems = [head for head in heads if isinstance(head, str)]
     readable = [head for head in heads if not isinstance(head, str)]
@@ -120,12 +130,15 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
         found: list[str] = list(head.problems)
         rows = list(read_rows(head.folder / "samples.jsonl", found))
         steps = list(read_rows(head.folder / "train_steps.jsonl", found))
+        record = head.record
+        if len(kept := only(rows, (asked or {}).get(head.id))) < len(rows):
+            rows, record = kept, restricted(record, kept, len(kept))
         runs.append(
             Run(
                 id=head.id,
                 recipe=names[head.record["id"]],
                 folder=head.folder,
-                record=head.record,
+                record=record,
                 rows=rows,
                 steps=steps,
                 problems=tuple(found),
@@ -141,13 +154,17 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
 
 def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
     members: dict[tuple[str, str], list[Run]] = {}
+    where = places([run.record for run in runs])
     for run in runs:
-        place = (run.record["task"]["name"], run.record["model"]["spec"])
-        members.setdefault(place, []).append(run)
+        members.setdefault(where[run.record["id"]], []).append(run)
     return tuple(
-        TaskGroup(task=task, model=model, runs=tuple(found), triage=read_triage(results, task, model))
+        TaskGroup(task=task, model=model, runs=tuple(found), triage=_triage(results, found[0]))
         for (task, model), found in members.items()
     )
+
+
+def _triage(results: Path, run: Run) -> Triage | None:
+    return read_triage(results, run.record["task"]["name"], run.record["model"]["spec"])
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
-from harness.evidence.verdict_types import Comparison, Jsonable, RunScores
+from harness.evidence.verdict_types import Comparison, Cost, Jsonable, RunScores
 from harness.results.database import queries
 from harness.results.database.store import Store
+from harness.results.run_scores import cost
+
+_LUCK = "; provisional: trained with one seed, and another seed may turn it round"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,13 +30,15 @@ class RunPair(Jsonable):
     flips: tuple[dict[str, Any], ...]
     """Examples whose score differs: sample_id, group_id, first, second."""
     sentence: str
+    notes: tuple[str, ...] = ()
+    """In what the runs differ beside their recipes, or what one of them does not say."""
 
 
 def compare_runs(results: Path, first: str, second: str) -> RunPair:
     """Compare two runs, each named by its id or how that begins.
 
     Raises:
-        ConfigError: no such run, other tasks or data, or no example that both scored.
+        ConfigError: no such run, other tasks, data or scoring, or no example that both scored.
     """
     with Store.open(results) as store:
         a, b = queries.find(store, first), queries.find(store, second)
@@ -39,7 +46,8 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         rows = queries.pairs(store, a["id"], b["id"], a["primary_scorer"])
     names = [a["id"], b["id"]]
     binary = any(s["binary"] for s in a["record"]["task"]["scorers"] if s["name"] == a["primary_scorer"])
-    runs = [_scores(name, side, rows, binary) for name, side in zip(names, ("first", "second"), strict=True)]
+    sides = zip(names, ("first", "second"), (a["record"], b["record"]), strict=True)
+    runs = [_scores(name, side, rows, binary, cost(record)) for name, side, record in sides]
     found = compare(gather(runs), a["margin"] or 0.0)
     if not found:
         raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
@@ -51,6 +59,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         comparison=found[0],
         flips=flips,
         sentence=_sentence(found[0], a["primary_scorer"]),
+        notes=tuple(_notes(a["record"], b["record"])),
     )
 
 
@@ -64,8 +73,33 @@ def _check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
                 remedy="only runs on the same examples can be compared; `harness ls` shows them",
             )
 
+    unlike = [item for item in _scored(a["record"], b["record"]) if item.known]
+    if unlike:
+        raise ConfigError(
+            f"the runs were scored in different ways: {'; '.join(item.sentence for item in unlike)}",
+            remedy="give the command of each once more: stored answers are scored again, nothing is asked",
+        )
 
-def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool) -> RunScores:
+
+def _scored(a: dict[str, Any], b: dict[str, Any]) -> tuple[likeness.Unlike, ...]:
+    return likeness.scored(a.get("task") or {}, b.get("task") or {})
+
+
+def _notes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[str]:
+    unknown = [item.fact for item in _scored(a, b) if not item.known]
+    if unknown:
+        yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
+    for item in likeness.answered(a.get("versions"), b.get("versions")):
+        yield f"made with different library versions: {item.sentence}"
+    tasks, models = [side.get("task") or {} for side in (a, b)], [side.get("model") or {} for side in (a, b)]
+    for name, words in (("version", "of different versions of the task"), ("margin", "judged by margins")):
+        if tasks[0].get(name) != tasks[1].get(name):
+            yield f"{words}: {tasks[0].get(name)} and {tasks[1].get(name)}"
+    if models[0].get("spec") == models[1].get("spec") and models[0] != models[1]:
+        yield f"both models are called {models[0].get('spec')}, but their weights differ"
+
+
+def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool, price: Cost) -> RunScores:
     return RunScores(
         recipe=name,
         seed=0,
@@ -73,6 +107,7 @@ def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool) -> R
         groups=tuple(row["group_id"] for row in rows),
         values=tuple(row[side] for row in rows),
         binary=binary,
+        cost=price,
     )
 
 
@@ -87,5 +122,5 @@ def _sentence(found: Comparison, primary: str) -> str:
     points = [f"{100 * value:+.1f}" for value in (found.difference, found.low, found.high)]
     return (
         f"{found.recipe} {words[found.outcome]} {found.reference}: {points[0]} points of {primary} "
-        f"[{points[1]}, {points[2]}]"
+        f"[{points[1]}, {points[2]}]{_LUCK if found.provisional else ''}"
     )

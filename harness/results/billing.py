@@ -26,14 +26,13 @@ class Bill(Jsonable):
 def bills(folders: Iterable[Path], prices: Prices) -> list[Bill]:
     """A bill per task and model; of several seeds the first stands for the recipe."""
     groups: dict[tuple[str, str], dict[str, Usage]] = {}
-    records = [(record, path) for path in folders if (record := RunFolder(path).finished()) is not None]
+    records = [(record, path) for path in folders if (record := RunFolder(path).answered()) is not None]
     names = run_scores.labels([record for record, _ in records])
+    places = run_scores.places([record for record, _ in records])
     for record, path in records:
         if record["split"] == "test":
-            place = (record["task"]["name"], record["model"]["spec"])
-            groups.setdefault(place, {}).setdefault(
-                names[record["id"]], _usage(record, path, names[record["id"]])
-            )
+            usage = _usage(record, path, names[record["id"]])
+            groups.setdefault(places[record["id"]], {}).setdefault(usage.recipe, usage)
     return [_bill(task, model, list(found.values()), prices) for (task, model), found in groups.items()]
 
 

@@ -11,17 +11,20 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.results.folder import RunFolder
 from harness.results.run_files import read_rows
 
 FORMAT = 1
+ANSWERED = ("done", "partial")
+"""Statuses of runs that came to their end; answers may have failed."""
 FOLDER = Path("baselines/pins")
 _HEAD = (
     *("id", "key", "task", "recipe", "model", "seed", "split", "limit", "labels", "started_at", "git"),
@@ -73,21 +76,33 @@ class Snapshot:
         return any(s["name"] == scorer and s["binary"] for s in self.head["task"]["scorers"])
 
 
-def of_run(results: Path, run: str) -> Snapshot:
+def of_run(
+    results: Path,
+    run: str,
+    *,
+    rescore: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None,
+    task: Mapping[str, Any] | None = None,
+) -> Snapshot:
     """The finished run of that id, or of which it is the beginning.
+
+    Args:
+        rescore: makes the sample rows anew before they are read, with other scorers.
+        task: what those scorers are of; takes the place of the record's `task`.
 
     Raises:
         ConfigError: no such run, several of them, one that did not finish, or answers that cannot be read.
     """
     folder = find_run(results, run)
     record = RunFolder(folder).record()
-    if record is None or record["status"] != "done":
-        what = "was interrupted" if record is None else f"failed: {record['error']}"
+    if record is None or record["status"] not in ANSWERED:
+        what = "was interrupted" if record is None else f"{record['status']}: {record['error']}"
         raise ConfigError(f"run '{folder.name}' {what}", remedy="run its command again; it goes on")
     problems: list[str] = []
     rows = list(read_rows(folder / "samples.jsonl", problems))
     if problems:
         raise ConfigError(problems[0], file=folder, remedy="run its command again")
+    rows = rows if rescore is None else rescore(rows)
+    record = record if task is None else record | {"task": task}
     primary = record["task"]["primary"]
     return Snapshot(
         name=folder.name,
@@ -153,9 +168,12 @@ def noise_file(results: Path, record: Mapping[str, Any]) -> Path:
 
 
 def read_noise(results: Path, record: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The floor that `--aa` measured; None where there is none, or it is of other scorers or other data."""
     path = noise_file(results, record)
-    found: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
-    return found
+    known: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
+    if known is None or known.get("scored") not in (None, likeness.scoring_mark(record["task"])):
+        return None
+    return known
 
 
 def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
@@ -200,11 +218,39 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
         raw = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise ConfigError(f"pin format {raw['format']}, not {FORMAT}", file=path, remedy="pin again")
-        samples = tuple(Sample(**sample) for sample in raw["samples"])
-        benchmarks, head = tuple(raw["benchmarks"]), raw["run"]
-    except (ValueError, KeyError, TypeError) as error:
+        snapshot = _snapshot(path.stem, raw)
+    except KeyError as error:
+        raise ConfigError(f"not a pin: it has no {error}", file=path, remedy="pin the run again") from None
+    except (OSError, ValueError, TypeError, AttributeError) as error:
         raise ConfigError(f"not a pin: {error}", file=path, remedy="pin the run again") from None
-    return Snapshot(name=path.stem, head=head, samples=samples, benchmarks=benchmarks, noise=raw["noise"])
+    return snapshot
+
+
+def _snapshot(name: str, raw: Mapping[str, Any]) -> Snapshot:
+    """A pin's contents, everything that a gate reads checked to be there.
+
+    Raises:
+        KeyError, TypeError, ValueError, AttributeError: something is missing, or of another type.
+    """
+    head = raw["run"]
+    task = head["task"]
+    checked = [
+        task["name"],
+        task["primary"],
+        head["split"],
+        head["model"]["spec"],
+        head["recipe"].get("name"),
+    ]
+    checked += [(scorer["name"], scorer["binary"]) for scorer in task["scorers"]]
+    samples = tuple(Sample(**sample) for sample in raw["samples"])
+    values = [value for sample in samples for value in sample.values.values()]
+    if not all(value is None or isinstance(value, int | float) for value in values):
+        raise ValueError("a score is no number")
+    benchmarks, noise = raw.get("benchmarks") or (), raw.get("noise")
+    checked += [row["task"] for row in benchmarks]
+    if noise is not None and not isinstance(noise.get("variance"), int | float):
+        raise ValueError("its noise floor has no variance")
+    return Snapshot(name=name, head=head, samples=samples, benchmarks=tuple(benchmarks), noise=noise)
 
 
 def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:

@@ -17,12 +17,13 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
 from harness.core.keys import digest
 from harness.core.protocols import StepRecord
 from harness.results.folder import RunFolder
 from harness.results.locks import Lock
+from harness.runner import again
 from harness.runner.cells import Cell
 from harness.runner.execute import execute, failed
 from harness.runner.model_pool import ModelPool
@@ -74,7 +75,7 @@ class CellWork:
             folder = RunFolder(results / "runs" / cell.id)
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             with Lock(folder.path):
-                record = folder.finished()
+                record = again.refreshed(cell, folder)
                 fresh = record is None
                 if record is None:
                     record = _attempt(cell, folder, workbench, _Relay(notify))
@@ -135,6 +136,9 @@ class _Relay(Progress):
 
 
 def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
+    if cell.fault:
+        folder.begin(cell.describe())
+        return failed(cell, folder, RunError(cell.fault))
     progress.state(cell, "starting")
     try:
         return execute(cell, folder, workbench, progress)

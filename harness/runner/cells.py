@@ -5,24 +5,27 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
-from harness.core.errors import ConfigError
+from harness.core import recipes
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
-from harness.models import architecture, source
-from harness.runner.experiment import Experiment
+from harness.core.values import Example
+from harness.evidence.command import Invocation
+from harness.runner import keys
+from harness.runner.experiment import DEFAULT_MODEL, Experiment
 from harness.runner.model_pool import fingerprint, is_server
-
-RUN_FORMAT = 1
-"""Part of every key: raised when the runner itself would give another result."""
+from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
+from harness.tasks.sampling import sample
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked."""
+    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked, and
+    `limit` how many of its examples (None: all). `fault` says why the cell cannot be run at all."""
 
     task: Task
     model: str
@@ -32,22 +35,26 @@ class Cell:
     limit: int | None = None
     labels: int | None = None
     split: str = "test"
+    fault: str = ""
+    invocation: Invocation | None = None
+    """The command that the cell comes from; it decides nothing."""
 
-    @property
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        """What is asked: all of the split, or a seeded sample of it."""
+        return sample(self.task.splits[self.split], self.limit)
+
+    @cached_property
+    def weights_key(self) -> str:
+        """Of everything that decides the trained weights. What is asked afterwards is no part of it."""
+        return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
+
+    @cached_property
     def key(self) -> str:
-        return digest(
-            {
-                "format": RUN_FORMAT,
-                "data": self.task.data_hash,
-                "scorers": [scorer.identity() for scorer in self.task.scorers],
-                "answers": self.task.format.identity(),
-                "model": self.fingerprint,
-                "recipe": self.recipe.identity(),
-                "seed": self.seed,
-                "limit": self.limit,
-                "labels": self.labels,
-                "split": self.split,
-            }
+        """Of everything that decides an answer. How many are asked, and how they are scored, is no part of it."""
+        weights = self.weights_key if self.recipe.weights else None
+        return keys.answers_key(
+            self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights
         )
 
     @property
@@ -59,85 +66,116 @@ class Cell:
 
     def describe(self) -> dict[str, Any]:
         """The cell as JSON: the first part of `cell.json`."""
-        task = self.task
-        scorers = [{"name": scorer.name(), "binary": scorer.binary} for scorer in task.scorers]
         return {
             "id": self.id,
             "key": self.key,
-            "task": {
-                "name": task.name,
-                "version": task.version,
-                "data_hash": task.data_hash,
-                "primary": task.primary,
-                "margin": task.margin,
-                "scorers": scorers,
-            },
+            "format": keys.RUN_FORMAT,
+            "weights_key": self.weights_key if self.recipe.weights else None,
+            "task": describe_task(self.task),
             "recipe": self.recipe.config(),
+            "oracle": self.recipe.oracle,
+            "seeded": self.recipe.seeded,
             "model": {"spec": self.model, "fingerprint": self.fingerprint},
             "seed": self.seed,
             "split": self.split,
             "limit": self.limit,
             "labels": self.labels,
+            "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
 
 
+def describe_task(task: Task) -> dict[str, Any]:
+    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    return {
+        "name": task.name,
+        "version": task.version,
+        "data_hash": task.data_hash,
+        "primary": task.primary,
+        "margin": task.margin,
+        "format": {"kind": task.format.name(), "hash": digest(task.format.identity())[:12]},
+        "scorers": [
+            {"name": scorer.name(), "binary": scorer.binary, "identity": scorer.identity()}
+            for scorer in task.scorers
+        ],
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The cells of an experiment, and the default recipes that its tasks and models do not allow."""
+
+    cells: tuple[Cell, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
 def plan(experiment: Experiment) -> list[Cell]:
+    """Every cell of an experiment; see `layout`."""
+    return list(layout(experiment).cells)
+
+
+def layout(experiment: Experiment) -> Layout:
     """Every cell of an experiment, cheapest kind first: a user sees answers within a minute.
 
-    A recipe that no seed can change gets one cell; label curves apply to recipes that learn.
+    A recipe that no seed can change gets one cell; label curves apply to recipes that learn. A default
+    recipe that does not fit is left out; one that the user named becomes a cell with a `fault`.
 
     Raises:
-        ConfigError: an unknown task or model, a server asked to be trained, or a recipe that a model's
-            architecture does not allow.
+        ConfigError: an unknown task or model, or no default recipe fits.
     """
-    cells = list(_cells(experiment))
-    unique = {cell.key: cell for cell in cells}
-    return sorted(unique.values(), key=lambda cell: bool(cell.recipe.weights))
-
-
-def _cells(experiment: Experiment) -> Iterator[Cell]:
     from harness.tasks.load import load
 
-    tasks = [load(name) for name in experiment.tasks]
+    tasks = [(name, load(name)) for name in experiment.tasks]
+    cells: dict[tuple[str, str], Cell] = {}
+    left_out: list[LeftOut] = []
     for model in experiment.models:
-        _check_model(model, experiment.recipes)
         mark = fingerprint(model)
-        for task in tasks:
+        for place, task in tasks:
+            invocation = _invocation(experiment, place, task, model)
             for recipe in experiment.recipes:
-                _check_fits(task, recipe)
-                for labels in (experiment.labels if recipe.learns else ()) or (None,):
-                    for seed in range(experiment.seeds if recipe.seeded else 1):
-                        yield Cell(
-                            task=task,
-                            model=model,
-                            fingerprint=mark,
-                            recipe=_limited(recipe, labels),
-                            seed=seed,
-                            limit=experiment.limit,
-                            labels=labels,
-                        )
+                refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
+                reason = misfit(task, model, recipe)
+                if reason is not None and experiment.defaults:
+                    where = {"task": task.name, "model": hidden(model), "recipe": recipe.name}
+                    left_out.append(LeftOut(**where, reason=reason.reason, remedy=reason.remedy))
+                    continue
+                base = Cell(task=task, model=model, fingerprint=mark, recipe=recipe, seed=0)
+                base = replace(
+                    base,
+                    limit=experiment.limit,
+                    fault="" if reason is None else str(reason),
+                    invocation=invocation,
+                )
+                cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
+    if not cells:
+        raise nothing_fits(left_out)
+    ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
+    return Layout(cells=tuple(ordered), left_out=tuple(left_out))
 
 
-def _limited(recipe: Recipe, labels: int | None) -> Recipe:
+def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
+    """The command that was typed, with what other commands need to know of this task and model."""
+    if experiment.invocation is None:
+        return None
+    learnable = not is_server(model) and bool(task.splits.get("train"))
+    return replace(
+        experiment.invocation,
+        task=place,
+        models=tuple(hidden(name) for name in experiment.invocation.models),
+        model="" if model == DEFAULT_MODEL else hidden(model),
+        trainable=learnable and of_model(model, recipes.load("lora")) is None,
+        askable=of_model(model, recipes.load("zero_shot")) is None,
+        examples=len(task.splits["test"]),
+    )
+
+
+def _copies(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
+    """The cell for every number of labels and every seed that can make a difference."""
+    recipe = cell.recipe
+    for labels in (experiment.labels if recipe.learns else ()) or (None,):
+        for seed in range(experiment.seeds if recipe.seeded else 1):
+            yield replace(cell, recipe=limited(recipe, labels), labels=labels, seed=seed)
+
+
+def limited(recipe: Recipe, labels: int | None) -> Recipe:
+    """The recipe with at most so many train examples."""
     return recipe if labels is None else replace(recipe, data=recipe.data.replace(limit=labels))
-
-
-def _check_fits(task: Task, recipe: Recipe) -> None:
-    refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
-    if recipe.program.retriever is not None and not task.corpus:
-        recipe_needs = f"recipe '{recipe.name}' retrieves, but task '{task.name}' has no corpus"
-        raise ConfigError(recipe_needs, remedy="add 'corpus:' to the task file or leave the recipe out")
-    if recipe.learns and not task.splits.get("train"):
-        raise ConfigError(f"recipe '{recipe.name}' needs train examples, task '{task.name}' has none")
-
-
-def _check_model(model: str, recipes: tuple[Recipe, ...]) -> None:
-    if not is_server(model):
-        architecture.check(model, source.architecture_of(model), recipes)
-        return
-    trained = [recipe.name for recipe in recipes if recipe.weights]
-    if trained:
-        raise ConfigError(
-            f"model '{hidden(model)}' is asked, never trained; recipes {', '.join(trained)} train",
-            remedy="leave them out with --recipes, or name a model that can be loaded here",
-        )

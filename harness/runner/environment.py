@@ -16,6 +16,7 @@ from typing import Any
 
 from harness.core import shipped
 from harness.core.keys import digest
+from harness.core.likeness import ANSWERING
 from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, hidden
 
@@ -104,6 +105,11 @@ def _cpu_name() -> str:
     return next(
         (line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown"
     )
+
+
+def answering() -> dict[str, str]:
+    """Of `versions()`, those that can change an answer."""
+    return {name: version for name, version in versions().items() if name in ANSWERING}
 
 
 def runtime(engine: Engine) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.secrets import refuse_in_model
+from harness.runner import environment
 from harness.runner.peak_memory import release
 
 
@@ -35,10 +36,17 @@ class ModelPool:
         release()
 
     def engine(self, model: LanguageModel, identity: str) -> Engine:
-        """An engine over a loaded model; `identity` says which weights answer."""
+        """An engine over a loaded model; `identity` says which weights answer.
+
+        Answers are remembered with the library versions, the number format and the class of device that
+        gave them: each of these can change an answer.
+        """
         from harness.engines.engine_for import local
 
-        return self.remembering(local(model), identity)
+        network = model.network
+        device = getattr(getattr(network, "device", None), "type", None)
+        gave = [environment.answering(), str(getattr(network, "dtype", None)), device]
+        return self.remembering(local(model), digest([identity, gave]))
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""

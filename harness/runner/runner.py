@@ -12,9 +12,12 @@ from harness.core.execution import Executor
 from harness.core.kinds import build
 from harness.results.folder import RunFolder
 from harness.results.remote import mirror
+from harness.runner import again, trained
+from harness.runner.asked import seen_by
 from harness.runner.cell_worker import CellResult, CellWork, job, replay, unpack
 from harness.runner.cells import Cell
 from harness.runner.execute import failed
+from harness.runner.missing import of_record
 from harness.runner.progress import Progress
 
 
@@ -25,10 +28,27 @@ class Outcome:
     records: tuple[dict[str, Any], ...]
     folders: tuple[Path, ...]
     fresh: int
+    notes: tuple[str, ...] = ()
+    """What to know of runs that were taken as they are: they were made with other library versions."""
 
     @property
     def failures(self) -> tuple[dict[str, Any], ...]:
         return tuple(record for record in self.records if record["status"] == "failed")
+
+    @property
+    def unfinished(self) -> tuple[dict[str, Any], ...]:
+        """Runs that failed, and those that the same command would go on with."""
+        return tuple(record for record in self.records if record["status"] in ("failed", "partial"))
+
+    @property
+    def incomplete(self) -> tuple[dict[str, Any], ...]:
+        """Runs that are not finished, and finished ones that lack answers for good."""
+        lacking = (
+            record
+            for record in self.records
+            if record["status"] in ("failed", "partial") or of_record(record)
+        )
+        return tuple(lacking)
 
 
 def run(
@@ -39,10 +59,15 @@ def run(
     cache: bool = True,
     on_finished: Callable[[Path], None] = lambda _: None,
     executor: Executor | None = None,
+    fresh: bool = False,
 ) -> Outcome:
     """Bring every cell to completion; a failing one is recorded and the others go on.
 
+    A finished cell is not run again. Where the task file now scores otherwise, its stored answers are
+    scored again; where other library versions made it, the outcome says so.
+
     Args:
+        fresh: run finished cells again; what they were is kept in `replaced/`.
         results: the results folder; runs are below `runs/`.
         on_finished: called in this process with each run's folder once it is complete (to ingest it).
         executor: where cells run; None is this process.
@@ -50,20 +75,27 @@ def run(
     check_writable(results)
     folders = [RunFolder(results / "runs" / cell.id) for cell in cells]
     progress.plan(cells)
+    if fresh:
+        for cell, folder in zip(cells, folders, strict=True):
+            again.put_aside(folder, results)
+            trained.forget(cell, folder)
     records: dict[int, dict[str, Any]] = {}
-    fresh = 0
+    notes: list[str] = []
+    done_now = 0
     for position, done in _results(
         cells, folders, CellWork(results=results, cache=cache), progress, executor
     ):
-        records[position] = done.record
-        fresh += done.fresh
-        progress.finished(cells[position], done.record, fresh=done.fresh)
+        records[position] = seen_by(cells[position], done.record, folders[position])
+        done_now += done.fresh
+        notes += [] if done.fresh else again.stale(done.record)
+        progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)
         mirror.push_run(results, folders[position].path)
     return Outcome(
         records=tuple(records[position] for position in range(len(cells))),
         folders=tuple(folder.path for folder in folders),
-        fresh=fresh,
+        fresh=done_now,
+        notes=tuple(notes),
     )
 
 
@@ -75,7 +107,7 @@ def _results(
     executor: Executor | None,
 ) -> Iterator[tuple[int, CellResult]]:
     """Every cell's position and result: what is complete first, the rest as it finishes."""
-    known = [folder.finished() for folder in folders]
+    known = [again.scored_as_now(cell, folder) for cell, folder in zip(cells, folders, strict=True)]
     left = [position for position, record in enumerate(known) if record is None]
     for position, record in enumerate(known):
         if record is not None:
@@ -92,7 +124,9 @@ def _results(
             cell, folder = cells[left[place]], folders[left[place]]
             if isinstance(found, WorkerLostError):
                 found = CellResult(record=failed(cell, folder, found), fresh=True)
-            unpack(found.files, folder.path)
+            if found.files:
+                unpack(found.files, folder.path)
+                trained.remember(cell, folder)
             yield left[place], found
 
 

@@ -6,8 +6,9 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
-from harness.core.values import Completion, Example, Invalid, Parsed, Prompt, Score
+from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
 from harness.methods.recall import recall_at_k
 
@@ -24,11 +25,16 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "context_ids": list(example.context_ids),
         "prompt": completion.prompt,
         "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
+        "passages_dropped": prompt.passages_dropped,
         "shots": list(prompt.shots),
+        "shots_dropped": prompt.shots_dropped,
         "output": completion.text,
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
         "seconds": completion.seconds,
+        "waited": completion.waited,
+        "retries": completion.retries,
+        "clock": completion.clock,
         "finish_reason": completion.finish_reason,
         "cached": completion.cached,
         "error": completion.error,
@@ -38,7 +44,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         unread = {"status": "error", "reason": completion.error or "", "path": ""}
         row |= {"strict": unread, "extracted": unread | {"value": None}}
     else:
-        reading = task.format.read(completion.text)
+        reading = _read(task, completion)
         scores = [_score(scorer, reading.extracted, example) for scorer in task.scorers]
         row |= {"strict": _status(reading.strict), "extracted": _status(reading.extracted)}
         found = reading.extracted
@@ -46,6 +52,14 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
     row["scores"] = [dataclasses.asdict(score) for score in scores]
     row["failure"] = failure_modes.label(row, task)
     return row
+
+
+def _read(task: Task, completion: Completion) -> ParsedAnswer:
+    """The answer in the task's format; a refusal is none, whatever it says."""
+    if completion.finish_reason != "refused":
+        return task.format.read(completion.text)
+    refusal = Invalid(completion.error or "refused")
+    return ParsedAnswer(strict=refusal, extracted=refusal)
 
 
 def _status(outcome: Parsed | Invalid) -> dict[str, Any]:
@@ -59,11 +73,17 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:
-        value, reason = scorer.score(outcome.value, example.target, example)
+        raw, reason = scorer.score(outcome.value, example.target, example)
+        value = float(raw)
     except Exception as error:  # a scorer's crash is a fact about the scorer, not about the answer
         reason = f"{type(error).__name__}: {error}"
         return Score(scorer=name, status="error", reason=reason, version=version)
-    return Score(scorer=name, status="scored", value=float(value), reason=reason, version=version)
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(
+            f"scorer '{name}' gave example '{example.id}' {value}, not a score within [0, 1]",
+            remedy="divide by the scorer's largest value; the answers so far are kept",
+        )
+    return Score(scorer=name, status="scored", value=value, reason=reason, version=version)
 
 
 def primary(task: Task, example: Example, answer: str) -> float | None:

@@ -13,6 +13,7 @@ from harness.core.values import Example, Prompt
 from harness.results.folder import RunFolder, append_line, read_lines
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, lesson, request
+from harness.tasks.sampling import sample
 
 
 def training_context(attempt: CellContext, index: int) -> TrainingContext:
@@ -20,8 +21,9 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
     asked = stage.dev_examples
-    dev = cell.task.splits.get("dev", ())
-    prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
+    dev = _sample_first(cell.task.splits.get("dev", ()), asked)
+    pairs = ((example, attempt.prompter(example)) for example in dev[:asked])
+    prompts = [pair for pair in pairs if attempt.room.fits(pair[1])]
 
     in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
 
@@ -63,6 +65,13 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
         on_step=on_step,
         reward=_reward(attempt),
     )
+
+
+def _sample_first(dev: Sequence[Example], size: int) -> list[Example]:
+    """Dev with a sample of about `size` in front: every stage that looks at a part takes its beginning."""
+    chosen = sample(dev, size)
+    ids = {example.id for example in chosen}
+    return [*chosen, *(example for example in dev if example.id not in ids)]
 
 
 def _cut_back(folder: RunFolder, step: StepRecord) -> None:

@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.values import Example
 from harness.results.folder import RunFolder
-from harness.runner.cell_context import CellContext, lesson
+from harness.runner.cell_context import CellContext, begin, lesson, room_in
 from harness.runner.cells import Cell
 from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
@@ -106,16 +106,8 @@ def _help() -> None:
 
 def _train(order: StageOrder, workbench: ModelPool) -> None:
     cell, folder = order.cell, RunFolder(order.folder)
-    prompter = cell.recipe.program.prepare(cell.task, order.pool, cell.seed)
-    attempt = CellContext(
-        cell=cell,
-        folder=folder,
-        workbench=workbench,
-        progress=Progress(),
-        pool=order.pool,
-        prompter=prompter,
-    )
     model = workbench.base(cell.model, cell.recipe, fresh=True)
+    attempt = begin(cell, folder, workbench, Progress(), order.pool, room_in(model, cell))
     for before, stage in enumerate(cell.recipe.weights[: order.index]):
         model = stage.load(model, folder.stage(before))
     lessons = [lesson(attempt, example) for example in order.pool]

@@ -9,7 +9,7 @@ from typing import Any
 from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
 from harness.core.values import TrainingExample
 from harness.results.folder import RunFolder, read_json, read_lines, write_json
-from harness.runner import torchrun
+from harness.runner import torchrun, trained
 from harness.runner.cell_context import CellContext
 from harness.runner.stage_context import training_context
 
@@ -18,12 +18,14 @@ def train(
     attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]
 ) -> tuple[LanguageModel, dict[str, Any]]:
     """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
-    one that was interrupted goes on from its checkpoint, where its kind keeps one."""
+    one that was interrupted goes on from its checkpoint, where its kind keeps one. Weights that another
+    run of the same training left are taken."""
     from harness.training import checkpoint
     from harness.training.curve_diagnostics import diagnose
 
     cell, folder = attempt.cell, attempt.folder
     totals: list[dict[str, Any]] = []
+    elsewhere = trained.take(cell, folder)
     for index, stage in enumerate(cell.recipe.weights):
         done = RunFolder(folder.stage(index))
         if (record := _stage_record(done)) is not None:
@@ -34,15 +36,16 @@ def train(
             model = result.model
             stage.save(model, done.path)
             record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
-            write_json(done.path / "trained.json", record)
+            write_json(done.path / trained.DONE, record)
             checkpoint.forget(done.path)
         totals.append(record)
-    return model, _sum(totals)
+    trained.remember(cell, folder)
+    return model, _sum(totals) | ({"trained_by": elsewhere} if elsewhere else {})
 
 
 def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        return read_json(folder.path / "trained.json")
+        return read_json(folder.path / trained.DONE)
     except (FileNotFoundError, ValueError):
         return None
 

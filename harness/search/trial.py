@@ -15,6 +15,8 @@ from harness.core.recipes import Recipe
 from harness.results.folder import RunFolder, read_lines
 from harness.results.locks import Lock
 from harness.results.remote import mirror
+from harness.runner.again import refreshed
+from harness.runner.asked import seen_by
 from harness.runner.cells import Cell
 from harness.runner.execute import execute, failed
 from harness.runner.model_pool import ModelPool
@@ -57,8 +59,9 @@ class RunTrial:
         trial.set_user_attr("run_id", cell.id)
         try:
             with Lock(folder.path):
-                record = folder.finished()
-                return record if record is not None else self._run(cell, folder, trial)
+                record = refreshed(cell, folder)
+                record = record if record is not None else self._run(cell, folder, trial)
+                return seen_by(cell, record, folder)
         finally:
             mirror.push_run(self.plan.results, folder.path)
 
@@ -79,6 +82,9 @@ class RunTrial:
             record["train"] = _partial(lines, seconds, record["status"]) if lines else None
             folder.finish(record)
             raise
+        if record["status"] == "partial":
+            # Its mean is of the answers that came: no score to compare with that of other trials.
+            raise RunError(record["error"])
         return record
 
 
@@ -148,6 +154,8 @@ class Watch(Progress):
         if not self.by_example or self.several:
             return
         for row in self._new_rows():
+            if row["finish_reason"] == "error":
+                continue
             self.answers += 1
             self.trial.report(mean_score([row], cell.task.primary), self._places[row["sample_id"]])
         if self.trial.should_prune():

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 class Supervised(TrainingSettings, Weights):
     """Trains on lessons with the one loop. `train` works on the network that it is handed."""
 
+    @property
+    def uses_scores(self) -> bool:
+        return self.dev_examples != 0
+
     @abstractmethod
     def prepare(self, model: LanguageModel) -> None:
         """Give `requires_grad` to what shall move, and to nothing else."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -10,14 +11,20 @@ from harness.core import recipes
 from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
+from harness.core.secrets import hidden
+from harness.evidence.command import Invocation
+from harness.evidence.next_step import after_triage
 from harness.evidence.triage import Probe, Triage, diagnose
 from harness.results.folder import RunFolder
+from harness.results.remote import mirror
 from harness.results.triage import write_triage
 from harness.runner.cells import Cell
 from harness.runner.database_sync import index
-from harness.runner.model_pool import fingerprint
+from harness.runner.experiment import DEFAULT_MODEL
+from harness.runner.model_pool import fingerprint, is_server
 from harness.runner.progress import Progress
 from harness.runner.runner import run
+from harness.tasks.sampling import sample
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -27,6 +34,8 @@ PROBES = {
     "gold": "gold_context",
 }
 """Triage's probes, and the recipes that ask them."""
+DENSE = ("dense_rag", "hybrid_rag")
+"""Recipes that need the optional packages of dense retrieval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +46,18 @@ class Diagnosis:
     model: str
     triage: Triage
     folders: tuple[Path, ...]
+    next_step: str = ""
+    """The command that runs what is expected to be worth trying."""
 
     def to_json(self) -> dict[str, Any]:
         runs = [folder.name for folder in self.folders]
-        return {"task": self.task, "model": self.model, "triage": self.triage.to_json(), "runs": runs}
+        return {
+            "task": self.task,
+            "model": self.model,
+            "triage": self.triage.to_json(),
+            "next_step": self.next_step,
+            "runs": runs,
+        }
 
 
 def probes(task: Task) -> dict[str, Recipe]:
@@ -57,8 +74,11 @@ def probes(task: Task) -> dict[str, Recipe]:
     return found
 
 
-def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: Progress) -> Diagnosis:
-    """Ask every probe on the first `limit` dev examples; test is not touched.
+def run_probes(
+    task: Task, model: str, results: Path, *, limit: int, progress: Progress, place: str = ""
+) -> Diagnosis:
+    """Ask every probe on a sample of `limit` dev examples; test is not touched. `place` is the task as the
+    user named it.
 
     Raises:
         RunError: a probe could not be run, with its error.
@@ -69,10 +89,10 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         for recipe in chosen.values()
     ]
     done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
-    for record in done.failures:
-        raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
+    for record in done.unfinished:
+        raise RunError(f"probe {record['recipe']['name']} {record['status']}: {record['error']}")
     rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
-    examples = task.splits["dev"][:limit]
+    examples = sample(task.splits["dev"], limit)
     triage = diagnose(
         {
             name: Probe.of([answers[example.id] for example in examples], task.primary)
@@ -82,7 +102,16 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         train_targets=[example.target for example in task.splits.get("train", ())],
         groups=[example.group for example in examples],
     )
-    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
+    typed = Invocation(
+        target=place or task.name,
+        task=place or task.name,
+        models=() if model == DEFAULT_MODEL else (hidden(model),),
+        results=mirror.address(results),
+        trainable=not is_server(model) and bool(task.splits.get("train")),
+    )
+    lacking = () if find_spec("sentence_transformers") else DENSE
+    following = after_triage(triage, typed, without=lacking)
+    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
     write_triage(results, task.name, model, found.to_json())
     return found
 

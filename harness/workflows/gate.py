@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import RunError
-from harness.regression import gate_rules, noise_floor
+from harness.core import likeness
+from harness.core.errors import ConfigError, RunError
+from harness.core.protocols import Task
+from harness.regression import floor, gate_rules, noise_floor
 from harness.regression.gate import Gate, judge
 from harness.results import pins
+from harness.results.pins import Snapshot
+from harness.runner import again
+from harness.runner.cells import describe_task
 
 
 def gate_run(
@@ -22,11 +28,15 @@ def gate_run(
     margin: float | None = None,
     reruns: int | None = None,
     allow_inconclusive: bool = False,
+    allow_missing: bool = False,
 ) -> Gate:
     """Judge a run against a pin; `reruns` measures the noise floor first.
 
+    Both sides are scored as the task file says now: a run from its stored answers, a pin where its run is
+    still in the results folder.
+
     Raises:
-        ConfigError: no such run, pin or task, other data, or rules that are none.
+        ConfigError: no such run, pin or task, other data or scoring, or rules that are none.
         RunError: the run itself, or a rerun, failed.
     """
     from harness.tasks.load import load
@@ -40,9 +50,50 @@ def gate_run(
 
         with choose(quiet=False) as progress:
             noise_floor.measure(results, run, reruns, progress, task)
-    snapshot = pins.of_run(results, run)
+    snapshot = floor.with_floor(results, pins.of_run(results, run))
     forgotten = _forgotten(results, snapshot.name) if limits.forgetting else {}
-    return judge(snapshot, pinned, limits, forgotten=forgotten, allow_inconclusive=allow_inconclusive)
+    snapshot, notes = scored_now(results, snapshot, loaded)
+    if _scored_otherwise(pinned, snapshot) and (kept := _pinned_run(results, pinned)) is not None:
+        again_scored, more = scored_now(results, kept, loaded)
+        pinned = dataclasses.replace(again_scored, name=pinned.name)
+        notes += more
+    stale = again.stale({**snapshot.head, "id": snapshot.name})
+    return judge(
+        snapshot,
+        pinned,
+        limits,
+        forgotten=forgotten,
+        allow_inconclusive=allow_inconclusive,
+        allow_missing=allow_missing,
+        notes=(*notes, *stale),
+    )
+
+
+def scored_now(results: Path, run: Snapshot, task: Task) -> tuple[Snapshot, tuple[str, ...]]:
+    """A run as the task file scores it now, from its stored answers, and a sentence where that is another way."""
+    now = describe_task(task)
+    unlike = [i for i in likeness.scored(run.head["task"], now, [s.name() for s in task.scorers]) if i.known]
+    if run.head["task"]["name"] != task.name or not unlike:
+        return run, ()
+    what = "; ".join(item.sentence for item in unlike)
+    note = f"stored answers of {run.name} were scored again, as the task file says now ({what})"
+    scored = pins.of_run(results, run.name, rescore=lambda rows: again.rescored(task, rows), task=now)
+    return scored, (note,)
+
+
+def _scored_otherwise(pinned: Snapshot, run: Snapshot) -> bool:
+    scorers = [item["name"] for item in run.head["task"]["scorers"]]
+    return any(item.known for item in likeness.scored(pinned.head["task"], run.head["task"], scorers))
+
+
+def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
+    """The run that was pinned, where its folder still holds the pinned answers."""
+    try:
+        run = pins.of_run(results, str(pinned.head.get("id")))
+    except ConfigError:
+        return None
+    same = {sample.id: sample.output for sample in run.samples}
+    return run if same == {sample.id: sample.output for sample in pinned.samples} else None
 
 
 def _require_done(results: Path, run: str) -> None:
@@ -51,8 +102,8 @@ def _require_done(results: Path, run: str) -> None:
     if not path.is_file():
         raise RunError(f"run '{path.parent.name}' did not finish; run its command again")
     record = json.loads(path.read_text(encoding="utf-8"))
-    if record["status"] != "done":
-        raise RunError(f"run '{record['id']}' failed: {record['error']}")
+    if record["status"] not in pins.ANSWERED:
+        raise RunError(f"run '{record['id']}' {record['status']}: {record['error']}")
 
 
 def _forgotten(results: Path, run: str) -> dict[str, Any]:

@@ -11,12 +11,15 @@ from typing import Any
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
+from harness.core.recipes import Recipe
+from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
 from harness.results import run_scores
 from harness.results.billing import Bill, bills
 from harness.results.remote import mirror
-from harness.runner.cells import plan
+from harness.runner import constants
+from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import (
     DEFAULT_MODEL,
@@ -25,9 +28,11 @@ from harness.runner.experiment import (
     from_file,
     with_overrides,
 )
-from harness.runner.progress import Progress, outcome
+from harness.runner.missing import has_answers, incomplete
+from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
+from harness.runner.suitable import LeftOut
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,20 +43,32 @@ class RunSession:
     verdicts: tuple[Verdict, ...]
     bills: tuple[Bill, ...]
     report: Path
+    note: str = ""
+    """What is said of an earlier report that holds more and is kept."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Default recipes that the task or the model does not allow."""
 
     @property
     def exit_code(self) -> int:
-        return 3 if self.outcome.failures else 0
+        return 3 if self.outcome.incomplete else 0
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """One line per run that failed or lacks answers, with the reason."""
+        return tuple(map(incomplete, self.outcome.incomplete))
 
     def to_json(self) -> dict[str, Any]:
-        """`{runs, verdict, verdicts, report}`; `verdict` is the first task's and model's."""
+        """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""
         verdicts = [verdict.to_json() for verdict in self.verdicts]
         return {
             "runs": list(self.outcome.records),
             "verdict": verdicts[0] if verdicts else None,
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
+            "left_out": [recipe.to_json() for recipe in self.left_out],
+            "notes": list(self.outcome.notes),
             "report": str(self.report),
+            "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
         }
 
@@ -75,17 +92,36 @@ def experiment(
     if path.suffix in (".yaml", ".yml") and path.name not in ("task.yaml", "task.yml"):
         base = from_file(path)
     else:
-        defaults = tuple(catalogue.load(name) for name in (recipes or DEFAULT_RECIPES))
-        base = Experiment(name=path.stem, tasks=(target,), models=(DEFAULT_MODEL,), recipes=defaults)
+        default = tuple(catalogue.load(name) for name in DEFAULT_RECIPES)
+        base = Experiment(
+            name=path.stem, tasks=(target,), models=(DEFAULT_MODEL,), recipes=default, defaults=True
+        )
     chosen = tuple(catalogue.load(name) for name in recipes) or base.recipes
     return replace(
         base,
+        invocation=Invocation(
+            target=target,
+            task=target,
+            models=models,
+            recipes=recipes,
+            settings=settings,
+            seeds=seeds,
+            limit=limit,
+            labels=labels,
+            known=tuple(recipe.name for recipe in chosen if _shipped(recipe)),
+        ),
         models=models or base.models,
         recipes=tuple(with_overrides(recipe, settings) for recipe in chosen),
         seeds=_positive(seeds, "--seeds") or base.seeds,
         limit=_positive(limit, "--limit") or base.limit,
         labels=labels or base.labels,
+        defaults=base.defaults and not recipes,
     )
+
+
+def _shipped(recipe: Recipe) -> bool:
+    """Whether the recipe's name alone leads to it."""
+    return recipe.name in catalogue.available() and catalogue.load(recipe.name).config() == recipe.config()
 
 
 def numbers(text: str | None, option: str) -> tuple[int, ...]:
@@ -113,42 +149,78 @@ def run(
     report: Path | None = None,
     prices: Path | None = None,
     executor: Executor | None = None,
+    fresh: bool = False,
 ) -> RunSession:
-    """Run every cell, keep DuckDB in step, decide, and write the report."""
+    """Run every cell, keep DuckDB in step, decide, and write the report; `fresh` runs finished cells again."""
     priced = None if prices is None else load_prices(prices)
-    cells = plan(experiment)
+    planned = layout(experiment)
+    cells = planned.cells
     open_index(results)
     outcome = run_cells(
         cells,
         results,
         progress=progress,
-        cache=cache,
+        cache=cache and not fresh,
         on_finished=lambda folder: index(results, folder),
         executor=executor,
+        fresh=fresh,
     )
-    verdicts = tuple(run_scores.verdicts(outcome.folders))
+    constants.keep(results, (cell.task for cell in cells))
+    typed = {
+        (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
+        for cell in cells
+        if cell.invocation is not None
+    }
+    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
+    verdicts = tuple(run_scores.verdicts(outcome.folders, asked=asked, invocations=typed))
     out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
+    from harness.report import files
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
-    mirror.keep(results, out)
-    return RunSession(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
+    placed = files.place(results, out, [r["id"] for r in outcome.records if has_answers(r)])
+    if placed.out is not None:
+        build(
+            results,
+            placed.out,
+            run_ids=ids,
+            verdicts=verdicts,
+            title=experiment.name,
+            bills=costs,
+            left_out=planned.left_out,
+            asked=asked,
+        )
+        mirror.keep(results, placed.out)
+    return RunSession(
+        outcome=outcome,
+        verdicts=verdicts,
+        bills=costs,
+        report=placed.file,
+        note=placed.note,
+        left_out=planned.left_out,
+    )
 
 
 def show(session: RunSession, *, as_json: bool) -> None:
-    """Print the verdict; the report's path comes last."""
+    """Print what is missing, then the verdict; the report's path comes last."""
     if as_json:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_verdict
 
-    for record in session.outcome.failures:
-        print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
+    for recipe in session.left_out:
+        print(recipe.sentence, file=sys.stderr)
+    for line in session.incomplete:
+        print(line)
+    for record in session.outcome.records:
+        for sentence in record.get("fitted", ()):
+            print(f"{record['id']}: {sentence}, to fit the model's context", file=sys.stderr)
+    for note in session.outcome.notes:
+        print(f"note: {note}", file=sys.stderr)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:
         for found in bill.break_evens:
             print(f"  {found.sentence}")
-    print(f"report: {session.report}")
+    print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

@@ -14,10 +14,12 @@ from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Job
 from harness.core.kinds import build
+from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
 from harness.results import trials as journal
-from harness.runner.cells import _check_fits, _check_model, _limited
+from harness.runner import suitable
+from harness.runner.cells import limited
 from harness.runner.database_sync import open_index
 from harness.runner.experiment import DEFAULT_MODEL, with_overrides
 from harness.runner.model_pool import fingerprint
@@ -102,10 +104,10 @@ def make_plan(
     loaded = load(task)
     if not loaded.splits.get("dev"):
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
-    chosen = _limited(with_overrides(catalogue.load(recipe), overrides), labels)
+    chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
     spec = model or DEFAULT_MODEL
-    _check_model(spec, (chosen,))
-    _check_fits(loaded, chosen)
+    refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])
+    suitable.require(loaded, spec, chosen)
     samplers.pruner(pruner)
     plan = StudyConfig(
         task=task,

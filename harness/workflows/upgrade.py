@@ -11,7 +11,7 @@ from harness.core.errors import RunError
 from harness.core.kinds import build
 from harness.core.recipes import Recipe
 from harness.methods.transferred import Moved
-from harness.regression import metric_check
+from harness.regression import floor
 from harness.regression.upgrade import Cells, Replay, replay
 from harness.results import pins
 from harness.results.pins import Snapshot
@@ -56,7 +56,7 @@ def upgrade(
             moved=moved,
             not_moved=why,
         )
-        noise = metric_check.noise_of(dict(before.noise)) if before.noise else None
+        noise = floor.pooled(floor.with_floor(results, before), floor.with_floor(results, after))
         margin = float(before.head["task"]["margin"])
         found.append(replay(recipe.name, cells, margin, noise=noise))
     return tuple(found)
@@ -82,8 +82,8 @@ def _moved(
     stage = Moved(run=str(folder), key=str(source.head["key"]))
     chosen = dataclasses.replace(new.recipe(recipe), name=f"{recipe.name}_moved", weights=(stage,))
     outcome = run(_cells(experiment, chosen, new), results, progress=progress)
-    if outcome.failures:
-        return None, str(outcome.failures[0]["error"]).removeprefix("RunError: ")
+    if outcome.unfinished:
+        return None, str(outcome.unfinished[0]["error"]).removeprefix("RunError: ")
     return pins.of_run(results, outcome.folders[0].name), ""
 
 
@@ -93,7 +93,7 @@ def _cells(experiment: Experiment, recipe: Recipe, side: Side) -> list[Cell]:
 
 def _run(cells: Sequence[Cell], results: Path, progress: Progress) -> list[Snapshot]:
     outcome = run(cells, results, progress=progress)
-    if outcome.failures:
-        failure: Mapping[str, Any] = outcome.failures[0]
-        raise RunError(f"{failure['id']} failed: {failure['error']}")
+    if outcome.unfinished:
+        record: Mapping[str, Any] = outcome.unfinished[0]
+        raise RunError(f"{record['id']} {record['status']}: {record['error']}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]

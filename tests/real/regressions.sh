@@ -29,14 +29,17 @@ small="--limit 120 --set data.limit=120 $lora"
 ids() { "$python" -c 'import json,sys; print(*(run["id"] for run in json.load(sys.stdin)["runs"]))'; }
 wanted() { case " $parts " in *" $1 "*) true ;; *) false ;; esac; }
 
-# upgrade PART TASK OPTION...: one `harness upgrade` into OUT/PART.json, with its seconds.
+# upgrade PART TASK OPTION...: one `harness upgrade` into OUT/PART.json, with its seconds; its exit code is
+# part of the result.
 upgrade() {
     part=$1 task=$2
     shift 2
     test ! -s "$out/$part.json" || { echo "== $part: already there" >&2; return 0; }
     echo "== $part" >&2
     start=$(date +%s)
-    "$harness" upgrade "$task" --from $model "$@" $res --json >"$out/$part.part"
+    code=0
+    "$harness" upgrade "$task" --from $model "$@" $res --json >"$out/$part.part" || code=$?
+    case $code in 0 | 1 | 4) ;; *) return $code ;; esac
     echo $(($(date +%s) - start)) >"$out/$part.seconds"
     mv "$out/$part.part" "$out/$part.json"
 }

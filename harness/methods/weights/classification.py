@@ -50,6 +50,10 @@ class Classification(Supervised):
     def probe(cls) -> WeightsProbe:
         return WeightsProbe(settings={"learning_rate": 3e-4})
 
+    @property
+    def uses_scores(self) -> bool:
+        return True
+
     def train(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:

@@ -55,6 +55,10 @@ class Dpo(lora_settings.LowRank, Supervised):
     samples: PositiveInt = knob(4, doc="answers drawn for each lesson that has no rejected one")
     temperature: PositiveFloat = knob(1.0, low=0.5, high=1.5, doc="of these draws")
 
+    @property
+    def uses_scores(self) -> bool:
+        return True
+
     def train(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:

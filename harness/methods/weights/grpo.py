@@ -62,6 +62,10 @@ class Grpo(lora_settings.LowRank, Weights):
     def probe(cls) -> WeightsProbe:
         return WeightsProbe(loss_falls=False)
 
+    @property
+    def uses_scores(self) -> bool:
+        return True
+
     def train(
         self, model: LanguageModel, lessons: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:

@@ -128,6 +128,8 @@ def print_pair(pair: RunPair) -> None:
     console.print(
         Text(f"{found.wins} better, {found.losses} worse, n {found.n}; p {found.p:.3g}; {found.method}")
     )
+    for note in pair.notes:
+        console.print(Text(f"note: {visible(note)}"))
     flips = sorted(pair.flips, key=lambda flip: flip["first"] - flip["second"])
     if flips:
         console.print()

@@ -1,0 +1,147 @@
+"""What two numbers must share to stand beside each other: how they were scored, and what answered.
+
+Three questions, each answered from what run records say; what an old record does not say is "unknown",
+which is named and never taken for equal or for different.
+
+    scored        were both scored in the same way?  (scorers with settings and versions, primary, format)
+    answered      can another library version have changed the answers?
+    weights       are two models of one name the same model?  (fingerprints)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.keys import canonical_json, digest
+
+UNKNOWN = "unknown"
+ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
+"""Packages whose version can change an answer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unlike:
+    """One fact in which two records differ, or which one of them does not say."""
+
+    fact: str
+    before: str
+    after: str
+
+    @property
+    def known(self) -> bool:
+        """Whether both records say it, so that they really differ."""
+        return UNKNOWN not in (self.before, self.after)
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.fact}: {self.before} → {self.after}"
+
+
+def scored(
+    before: Mapping[str, Any], after: Mapping[str, Any], scorers: Iterable[str] = ()
+) -> tuple[Unlike, ...]:
+    """In what the scoring of two records differs.
+
+    Args:
+        before, after: the `task` part of two run records.
+        scorers: names of the scorers that matter beside the primary ones.
+    """
+    primary = [str(side.get("primary", UNKNOWN)) for side in (before, after)]
+    pairs = [("primary scorer", *primary), ("format", _format(before), _format(after))]
+    for name in dict.fromkeys([*primary, *scorers]):
+        if name != UNKNOWN:
+            pairs.append((f"scorer {name}", _scorer(before, name), _scorer(after, name)))
+    return tuple(Unlike(fact=fact, before=a, after=b) for fact, a, b in pairs if a != b)
+
+
+def scoring_mark(task: Mapping[str, Any]) -> str:
+    """A short hash of how a record's primary score was made, and on which data."""
+    primary = str(task.get("primary", UNKNOWN))
+    data = [task.get("version"), task.get("data_hash")]
+    return digest([primary, _scorer(task, primary), _format(task), data])[:4]
+
+
+def scored_with(task: Mapping[str, Any]) -> str:
+    """How a record's primary score was made, in words: "fields, ignore_case=true, version=1"."""
+    primary = str(task.get("primary", UNKNOWN))
+    return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
+
+
+def ways(places: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+    """How each of some records was scored (`scored_with`), an old one that does not say it along with the others.
+
+    Args:
+        places: what each record is reported under; an old record counts as scored in the one way that is
+            known at its place, if there is only one.
+        tasks: the `task` parts of the records.
+    """
+    known: dict[Hashable, set[str]] = {}
+    for place, task in zip(places, tasks, strict=True):
+        if UNKNOWN not in (_scorer(task, str(task.get("primary"))), _format(task)):
+            known.setdefault(place, set()).add(scored_with(task))
+    found = []
+    for place, task in zip(places, tasks, strict=True):
+        way, others = scored_with(task), known.get(place, set())
+        found.append(next(iter(others)) if way not in others and len(others) == 1 and UNKNOWN in way else way)
+    return found
+
+
+def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Unlike, ...]:
+    """Packages that can change an answer and whose recorded versions differ.
+
+    Args:
+        before, after: the `versions` part of two records; a package that neither has is the same.
+    """
+    if not before or not after:
+        return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
+    found = [(name, str(before.get(name, "none")), str(after.get(name, "none"))) for name in ANSWERING]
+    return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in found if a != b)
+
+
+def model_names(
+    models: Sequence[Mapping[str, Any]], among: Sequence[Mapping[str, Any]] | None = None
+) -> list[str]:
+    """What each of some models is called: its spec, with a mark of its weights where one spec has several.
+
+    Args:
+        models: the `model` parts of run records.
+        among: those that count as several; by default `models`.
+    """
+    weights: dict[str, set[str]] = {}
+    for model in models if among is None else among:
+        weights.setdefault(str(model.get("spec")), set()).add(str(model.get("fingerprint", UNKNOWN)))
+    return [
+        f"{model.get('spec')} ·{str(model.get('fingerprint', UNKNOWN))[:4]}"
+        if len(weights.get(str(model.get("spec")), ())) > 1
+        else str(model.get("spec"))
+        for model in models
+    ]
+
+
+def _versions_unknown(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Unlike:
+    sides = ["recorded" if side else UNKNOWN for side in (before, after)]
+    return Unlike(fact="library versions", before=sides[0], after=sides[1])
+
+
+def _scorer(task: Mapping[str, Any], name: str) -> str:
+    """A scorer's settings and version as text; "none" where the task has no such scorer."""
+    known = {str(item.get("name")): item.get("identity") for item in task.get("scorers") or ()}
+    if name not in known:
+        return "none"
+    return UNKNOWN if known[name] is None else _settings(known[name])
+
+
+def _format(task: Mapping[str, Any]) -> str:
+    found = task.get("format")
+    return UNKNOWN if found is None else _settings(found)
+
+
+def _settings(identity: Mapping[str, Any]) -> str:
+    """Settings as `name=value`, without the kind; a long value by its hash."""
+    parts = []
+    for name, value in sorted(identity.items()):
+        text = value if isinstance(value, str) else canonical_json(value)
+        parts.append(f"{name}={text if len(text) <= 40 else digest(value)[:8]}")
+    return ", ".join(parts)

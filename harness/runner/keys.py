@@ -1,0 +1,132 @@
+"""What decides trained weights, and what decides an answer, each as one key.
+
+How an answer is scored is part of neither, but where a recipe learns from scores (`Recipe.uses_scores`):
+stored answers are read and scored again instead (`harness.runner.again`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from harness.core.keys import digest
+from harness.core.protocols import Task
+from harness.core.recipes import Recipe
+from harness.core.values import Document, Example
+
+WEIGHTS_FORMAT = 1
+"""Raised when training itself, or the choice of a checkpoint on dev, would give another result."""
+RUN_FORMAT = 2
+"""Raised when the runner itself would give another result. Runs of format 1 had the number of test examples
+and the scorers in their key, and were asked the first examples of the file."""
+
+
+def weights_key(task: Task, fingerprint: str, recipe: Recipe, seed: int, labels: int | None) -> str:
+    """SHA-256 of everything that decides what a recipe's training makes of a model.
+
+    Test is no part of it: rows that are added to it are asked, and nothing is trained again. Neither is
+    the task's name.
+    """
+    return digest(
+        {
+            "format": WEIGHTS_FORMAT,
+            "train": _content(task.splits.get("train", ())),
+            "dev": _content(task.splits.get("dev", ())),
+            "corpus": _corpus(task.corpus),
+            "held_out": None if recipe.data.train_alone else task.data_hash,
+            "prompt": [task.instructions, task.input, task.max_new_tokens],
+            "targets": [_written(task, "train"), _written(task, "dev")],
+            "scoring": _scoring(task, recipe),
+            "model": fingerprint,
+            "recipe": recipe.identity(),
+            "seed": seed,
+            "labels": labels,
+        }
+    )
+
+
+def answers_key(
+    task: Task,
+    fingerprint: str,
+    recipe: Recipe,
+    seed: int,
+    labels: int | None,
+    split: str,
+    weights: str | None,
+) -> str:
+    """SHA-256 of everything that decides an answer. How many are asked is no part of it.
+
+    Of the task's format only what a model is shown or held to counts: targets as they are written in shots,
+    and the constraint.
+
+    Args:
+        weights: the `weights_key` of what is trained; None where nothing is.
+    """
+    return digest(
+        {
+            "format": RUN_FORMAT,
+            "weights": weights,
+            "splits": {name: _content(examples) for name, examples in task.splits.items()},
+            "corpus": _corpus(task.corpus),
+            "prompt": [task.instructions, task.input, task.max_new_tokens],
+            "shots": _written(task, "train") if recipe.program.shows_examples else None,
+            "constraint": _constraint(task) if recipe.program.constrain else None,
+            "scoring": _scoring(task, recipe),
+            "model": fingerprint,
+            "recipe": recipe.identity(),
+            "seed": seed,
+            "labels": labels,
+            "split": split,
+        }
+    )
+
+
+def _constraint(task: Task) -> dict[str, Any] | None:
+    constraint = task.format.constraint()
+    return None if constraint is None else asdict(constraint)
+
+
+def _scoring(task: Task, recipe: Recipe) -> dict[str, Any] | None:
+    """How answers are read and scored, where the recipe learns from that."""
+    if not recipe.uses_scores:
+        return None
+    scorers = [scorer.identity() for scorer in task.scorers]
+    return {"format": task.format.identity(), "scorers": scorers, "primary": task.primary}
+
+
+def _content(examples: Sequence[Example]) -> str:
+    """SHA-256 of all that examples hold."""
+    return _once(
+        examples,
+        "content",
+        lambda: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta] for e in examples],
+    )
+
+
+def _corpus(documents: Sequence[Document]) -> str:
+    return _once(documents, "corpus", lambda: [[one.id, one.title, one.text] for one in documents])
+
+
+def _written(task: Task, split: str) -> str:
+    """SHA-256 of a split's targets as the task's format writes them."""
+    examples = task.splits.get(split, ())
+    written = lambda: [task.format.render(example.target) for example in examples]  # noqa: E731
+    return _once(examples, digest(task.format.identity()), written)
+
+
+def _once(rows: Sequence[Any], what: str, content: Callable[[], Any]) -> str:
+    """Digest of a split's content; worked out once for the many cells of an experiment."""
+    key = id(rows), what
+    remembered = _KNOWN.get(key)
+    if remembered is not None and remembered[0] is rows:
+        return remembered[1]
+    if len(_KNOWN) >= _MOST:
+        _KNOWN.pop(next(iter(_KNOWN)))
+    _KNOWN[key] = rows, digest(content())
+    return _KNOWN[key][1]
+
+
+_KNOWN: dict[tuple[int, str], tuple[Sequence[Any], str]] = {}
+_MOST = 48
+"""Digests that are remembered; the rows of each are held in memory, so that their id stays their own."""
