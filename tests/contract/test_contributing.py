@@ -66,7 +66,7 @@ def test_the_page_has_an_example_of_each_of_four_rooms() -> None:
 def test_the_scorer_meets_the_contract(stranger: Callable[[str], ModuleType]) -> None:
     scorer = kind(stranger("length"))
     tests = contract(test_scorers, "scorer")
-    assert len(tests) > 2
+    assert len(tests) > 1
     for test in tests:
         test(scorer)
     for value, target in [("", ""), ("one two", "three"), ("Ünï", "a b")]:

@@ -181,6 +181,6 @@ def test_parts_are_dropped_one_by_one_and_the_question_stays(program: Program) -
     assert shorter[0] == whole
     for prompt in shorter:
         assert (prompt.messages[0], prompt.messages[-1].role) == (whole.messages[0], "user")
-        assert prompt.messages[-1].content.endswith(f"Q: {asked.input['question']}")
+        assert f"Q: {asked.input['question']}" in prompt.messages[-1].content
     lengths = [sum(len(message.content) for message in prompt.messages) for prompt in shorter]
     assert lengths == sorted(set(lengths), reverse=True)
