@@ -63,7 +63,7 @@ def main(results: Path, page: Path = PAGE) -> None:
     recipes = [recipe.name for recipe in asked.recipes]
     for task in asked.tasks:
         folders = [folder for folder in (results / "runs").glob(f"{task}-*") if folder.is_dir()]
-        ids, _ = run_selection.choose(results, (), task) if folders else ([], 0)
+        ids = run_selection.choose(results, (), task).runs if folders else ()
         for verdict in run_scores.verdicts([results / "runs" / run_id for run_id in ids]):
             if verdict.model in asked.models:
                 text = fill(text, task, f"\n{verdict.sentence}\n\n{table(verdict, recipes)}\n")

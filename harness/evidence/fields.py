@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.tasks.scorers.fields import leaves
+from harness.core.leaves import leaves
 
 _INDEX = re.compile(r"\[\d+\].*")
 MISSING = "(missing)"

@@ -13,12 +13,12 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Verdict
 from harness.report import studies
 from harness.report.studies import Study
+from harness.results.asked import only, restricted
 from harness.results.billing import Bill
+from harness.results.missing import has_answers
 from harness.results.run_files import Row, read_head, read_rows
 from harness.results.run_scores import Asked, labels, places
 from harness.results.triage import read_triage
-from harness.runner.asked import only, restricted
-from harness.runner.missing import has_answers
 from harness.runner.suitable import LeftOut
 
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.evidence.aggregate import gather, mean_interval
+from harness.evidence.recall import recall_at_k
 from harness.evidence.verdict_types import RunScores
-from harness.methods.recall import recall_at_k
 from harness.report.data import Run, TaskGroup
 from harness.results.run_files import Row
 

@@ -10,8 +10,8 @@ from typing import Any
 from harness.core.errors import ConfigError, nearest
 from harness.results.database import queries
 from harness.results.database.store import Store
+from harness.results.missing import has_answers
 from harness.runner.asked import covers
-from harness.runner.missing import has_answers
 
 Row = dict[str, Any]
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.runner.missing import has_answers, is_final
+from harness.results.missing import has_answers, is_final
 
 
 class RunFolder:

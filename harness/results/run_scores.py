@@ -15,12 +15,12 @@ from harness.evidence import families, fields, missing
 from harness.evidence.command import Invocation, from_record
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import CommonAnswer, ScorerValues
+from harness.results import constants, floors, sample_metrics
+from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder, read_lines
+from harness.results.missing import Missing, has_answers, of_record
 from harness.results.remote import mirror
 from harness.results.triage import read_triage
-from harness.runner import constants, floors, scoring
-from harness.runner.asked import only, restricted
-from harness.runner.missing import Missing, has_answers, of_record
 
 SHOWN = 60
 """Characters of an answer that are shown."""
@@ -225,7 +225,7 @@ def scores(
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
     failures = Counter(row["failure"] for row in rows if row["failure"])
-    metrics = record["metrics"] if asked is None else scoring.metrics(rows)
+    metrics = record["metrics"] if asked is None else sample_metrics.metrics(rows)
     return RunScores(
         recipe=name or labels([record])[record["id"]],
         seed=record["seed"],

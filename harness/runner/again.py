@@ -17,6 +17,7 @@ from typing import Any
 from harness.core import likeness
 from harness.core.protocols import Task
 from harness.core.values import Completion, Example, Passage, Prompt
+from harness.results import sample_metrics
 from harness.results.folder import RunFolder, read_json, write_json
 from harness.results.locks import Lock
 from harness.runner import environment, scoring
@@ -57,7 +58,10 @@ def refreshed(cell: Cell, folder: RunFolder) -> dict[str, Any] | None:
             _write(folder.samples, rows)
         head = head | {"task": now}
         if head.get("metrics"):
-            head |= {"metrics": scoring.metrics(rows), "counts": scoring.counts(rows, now["primary"])}
+            head |= {
+                "metrics": sample_metrics.metrics(rows),
+                "counts": sample_metrics.counts(rows, now["primary"]),
+            }
         write_json(folder.path / ("cell.json" if folder.record() is None else "run.json"), head)
     return complete(cell, folder)
 

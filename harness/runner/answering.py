@@ -12,9 +12,10 @@ import numpy as np
 from harness.core.errors import EngineError
 from harness.core.protocols import Engine
 from harness.core.values import Completion, Example, Prompt, Request
-from harness.methods.programs._fitting import refused
+from harness.methods.fitting import refused
+from harness.results import missing
 from harness.results.folder import append_line
-from harness.runner import missing, scoring
+from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
 
 LATENCY_EXAMPLES = 3

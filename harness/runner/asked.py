@@ -6,12 +6,12 @@ the smaller sample is part of the larger one.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
-from harness.methods.programs._fitting import sentences
+from harness.results import missing
+from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
-from harness.runner import missing, scoring
 from harness.runner.cells import Cell
 
 Row = dict[str, Any]
@@ -41,25 +41,6 @@ def seen_by(cell: Cell, record: dict[str, Any], folder: RunFolder) -> dict[str, 
     if not missing.ended(record) or sum(_statuses(record)) <= len(ids):
         return record
     return restricted(record, only(folder.rows(), ids), cell.limit)
-
-
-def restricted(record: Mapping[str, Any], rows: Sequence[Row], limit: int | None) -> dict[str, Any]:
-    """A record whose counts and means are those of some of its rows, and which lacks only what they lack."""
-    lack = missing.of_rows(rows)
-    return dict(record) | {
-        "limit": limit,
-        "status": missing.status(lack) if missing.ended(record) else record["status"],
-        "error": None if lack is None else lack.sentence(),
-        "missing": None if lack is None else lack.to_json(),
-        "metrics": scoring.metrics(rows),
-        "counts": scoring.counts(rows, record["task"]["primary"]),
-        "fitted": list(sentences(rows)),
-    }
-
-
-def only(rows: Sequence[Row], ids: Collection[str] | None) -> list[Row]:
-    """The rows of these examples; None: all rows."""
-    return [row for row in rows if ids is None or row["sample_id"] in ids]
 
 
 def _statuses(record: Mapping[str, Any]) -> list[int]:

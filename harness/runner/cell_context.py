@@ -6,7 +6,7 @@ import dataclasses
 
 from harness.core.protocols import LanguageModel, Prompter
 from harness.core.values import Example, Prompt, Request, TrainingExample
-from harness.methods.programs._fitting import Room, fitted, room_of_model
+from harness.methods.fitting import Room, fitted, room_of_model
 from harness.results.folder import RunFolder
 from harness.runner.cells import Cell
 from harness.runner.model_pool import ModelPool

@@ -17,9 +17,11 @@ from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine
 from harness.core.values import Example
-from harness.methods.programs._fitting import Room, room_of_engine, sentences
+from harness.methods.fitting import Room, room_of_engine
+from harness.results import missing, sample_metrics
+from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
-from harness.runner import environment, memory_forecast, missing, scoring, spent
+from harness.runner import environment, memory_forecast, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -63,10 +65,10 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
         **now.together(earlier).together(training).to_json(),
         "predicted_peak_bytes": predicted[0] if predicted else None,
         "prompt_tokens_mean": answered["tokens_in_mean"],
-        "metrics": scoring.metrics(rows),
+        "metrics": sample_metrics.metrics(rows),
         "fitted": list(sentences(rows)),
         "parity": parity,
-        "counts": scoring.counts(rows, cell.task.primary),
+        "counts": sample_metrics.counts(rows, cell.task.primary),
     }
     folder.finish(record)
     return record

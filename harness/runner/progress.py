@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.protocols import StepRecord
-from harness.runner.missing import of_record
+from harness.results.missing import of_record
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell

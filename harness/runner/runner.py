@@ -11,13 +11,13 @@ from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
 from harness.core.kinds import build
 from harness.results.folder import RunFolder
+from harness.results.missing import of_record
 from harness.results.remote import mirror
 from harness.runner import again, trained
 from harness.runner.asked import seen_by
 from harness.runner.cell_worker import CellResult, CellWork, job, replay, unpack
 from harness.runner.cells import Cell
 from harness.runner.execute import failed
-from harness.runner.missing import of_record
 from harness.runner.progress import Progress
 
 

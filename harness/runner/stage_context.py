@@ -10,6 +10,7 @@ from typing import Any
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
 from harness.core.values import Example, Prompt
+from harness.results import sample_metrics
 from harness.results.folder import RunFolder, append_line, read_lines
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, lesson, request
@@ -37,11 +38,11 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
         return [scoring.sample(cell.task, *some[i], answers[i]) for i in sorted(answers)]
 
     def dev_score(model: LanguageModel) -> float:
-        return scoring.mean_score(answered(model, prompts), cell.task.primary)
+        return sample_metrics.mean_score(answered(model, prompts), cell.task.primary)
 
     def dev_scores(model: LanguageModel, count: int) -> list[float | None]:
         rows = answered(model, in_fixed_order[:count])
-        return [scoring.value(row, cell.task.primary) for row in rows]
+        return [sample_metrics.value(row, cell.task.primary) for row in rows]
 
     begun = False
 

@@ -15,13 +15,13 @@ from harness.core.recipes import Recipe
 from harness.results.folder import RunFolder, read_lines
 from harness.results.locks import Lock
 from harness.results.remote import mirror
+from harness.results.sample_metrics import mean_score
 from harness.runner.again import refreshed
 from harness.runner.asked import seen_by
 from harness.runner.cells import Cell
 from harness.runner.execute import execute, failed
 from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
-from harness.runner.scoring import mean_score
 from harness.search import objectives
 from harness.search.study_config import StudyConfig
 

@@ -15,10 +15,10 @@ from harness.core.recipes import Recipe
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
-from harness.results import run_scores
+from harness.results import constants, run_scores
 from harness.results.billing import Bill, bills
+from harness.results.missing import has_answers, incomplete
 from harness.results.remote import mirror
-from harness.runner import constants
 from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import (
@@ -28,7 +28,6 @@ from harness.runner.experiment import (
     from_file,
     with_overrides,
 )
-from harness.runner.missing import has_answers, incomplete
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells

@@ -20,7 +20,7 @@ from harness.engines.classifier import ClassifierEngine
 from harness.engines.engine_for import local
 from harness.estimate import requirements
 from harness.estimate.parameters import counts
-from harness.methods.programs._fitting import room_of_engine
+from harness.methods.fitting import room_of_engine
 from harness.models import architecture
 from harness.models.architecture import DECODER, ENCODER, ENCODER_DECODER
 from harness.models.dimensions import network as on_meta

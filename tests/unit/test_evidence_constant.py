@@ -14,8 +14,7 @@ from harness.core.kinds import build
 from harness.core.protocols import Task
 from harness.core.values import Example
 from harness.evidence.constant import constant_answer
-from harness.results import run_scores
-from harness.runner import constants
+from harness.results import constants, run_scores
 from harness.runner.progress import Progress
 from harness.workflows import run
 

@@ -9,7 +9,7 @@ import pytest
 from harness.evidence.missing import decided
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import Cost, RunScores, Verdict
-from harness.runner import missing
+from harness.results import missing
 
 N = 200
 

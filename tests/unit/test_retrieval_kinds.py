@@ -10,7 +10,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Document, Example, Passage
-from harness.methods.recall import recall_at_k
+from harness.evidence.recall import recall_at_k
 from harness.methods.retrieval.hybrid import fuse
 
 CORPUS = [Document(id=name, text=f"text of {name}") for name in ("a", "b", "c")]

@@ -14,9 +14,10 @@ from harness.core.values import Example, Prompt
 from harness.engines.engine_for import local
 from harness.engines.fake import FakeEngine
 from harness.methods.data import _generated
-from harness.methods.programs._fitting import Room, fitted, room_of_engine, room_of_model, sentences
+from harness.methods.fitting import Room, fitted, room_of_engine, room_of_model
 from harness.report.data import ReportData
 from harness.report.sections import left_out
+from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.runner import cell_context
 from harness.runner.asked import seen_by

@@ -14,8 +14,8 @@ from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer
 from harness.core.values import Example, Parsed
 from harness.evidence.verdict_types import RunScores
-from harness.results import pins
-from harness.runner import floors, scoring
+from harness.results import floors, pins
+from harness.runner import scoring
 from tests.simulate.world import run
 
 

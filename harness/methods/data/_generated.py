@@ -19,7 +19,7 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Message, Request
-from harness.methods.programs._fitting import fitted, room_of_engine
+from harness.methods.fitting import fitted, room_of_engine
 
 VERSION = 1
 """Part of every set's key: raised when the same request would be read in another way."""

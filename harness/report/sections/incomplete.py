@@ -8,7 +8,7 @@ from markupsafe import Markup
 
 from harness.report.data import ReportData
 from harness.report.html.page import html
-from harness.runner import missing
+from harness.results import missing
 
 ORDER = -10
 TITLE = "Incomplete"

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
-from harness.methods.programs._fitting import sentences
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components
 from harness.report.html.page import html
+from harness.results.context_fit import sentences
 from harness.runner.suitable import LeftOut
 
 ORDER = 5

@@ -9,7 +9,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.methods.recall import recall_at_k
+from harness.evidence.recall import recall_at_k
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html import components, svg
 

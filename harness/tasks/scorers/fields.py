@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.keys import canonical_json
+from harness.core.leaves import leaves
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
@@ -38,22 +37,3 @@ class Fields(Scorer):
         return 2 * common / (
             said.total() + wanted.total()
         ), f"differs at {', '.join(wrong[:8])}" if wrong else ""
-
-
-def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
-    """Pairs of path and canonical value; an empty object or list is a leaf. Order in lists counts."""
-    if isinstance(value, Mapping) and value:
-        for name, part in value.items():
-            # A name with a dot in it must not look like a path.
-            yield from leaves(part, f"{path}.{name}" if name.isidentifier() else f"{path}[{name!r}]")
-    elif isinstance(value, list) and value:
-        for index, part in enumerate(value):
-            yield from leaves(part, f"{path}[{index}]")
-    else:
-        yield path, canonical_json(_fold(value))
-
-
-def _fold(value: Any) -> Any:
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value.strip().casefold() if isinstance(value, str) else value

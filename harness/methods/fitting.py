@@ -6,16 +6,13 @@ The one home of this rule, so that what is learnt, what is asked, and what a tea
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.keys import canonical_json
 from harness.core.protocols import Engine, LanguageModel, Prompter
 from harness.core.values import Completion, Example, Message, Prompt, Request
-
-TOO_LONG = "exceeds the model's context"
-"""What the error of an example says that does not fit even without shots and passages."""
+from harness.results.context_fit import TOO_LONG
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,23 +97,3 @@ def refused(request: Request, complaint: str, tokens: int) -> Completion:
         prompt=text,
         error=complaint,
     )
-
-
-def sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    """What did not fit of sample rows' prompts, e.g. "shots 8 → 5 in 12 of 80 examples"."""
-    found = [_sentence(rows, part, f"{part}_dropped") for part in ("shots", "passages")]
-    long = [row for row in rows if TOO_LONG in (row.get("error") or "")]
-    if long:
-        found.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]['error']}")
-    return tuple(filter(None, found))
-
-
-def _sentence(rows: Sequence[Mapping[str, Any]], part: str, dropped: str) -> str:
-    """Rows of runs from before anything could be dropped have no such count."""
-    cut = [row for row in rows if row.get(dropped)]
-    if not cut:
-        return ""
-    kept = sorted(len(row[part]) for row in cut)
-    whole = max(len(row[part]) + row[dropped] for row in cut)
-    after = f"{kept[0]}" if kept[0] == kept[-1] else f"{kept[0]} to {kept[-1]}"
-    return f"{part} {whole} → {after} in {len(cut)} of {len(rows)} examples"

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core.values import Completion
-from harness.methods.programs._fitting import TOO_LONG
+from harness.results.context_fit import TOO_LONG
 
 SHOWN = 3
 """Reasons that are named; the others are counted."""
