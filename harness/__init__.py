@@ -6,20 +6,31 @@
     done                                            # in a notebook: the verdict and its pictures
     harness.load("results").table("runs").df()      # also .arrow() and .pl()
 
-`run` and `load` come from `harness/api.py` when they are first asked for: importing this package
-imports neither torch nor DuckDB.
+Every name of `dir(harness)` is imported when it is first asked for: importing this package imports
+neither torch nor DuckDB.
 """
 
 from __future__ import annotations
 
+import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from harness.api import load, run
+    from harness.core.protocols import Format, Program, Scorer, Task, Weights
+    from harness.core.recipes import Recipe
 
     __version__: str
 
-__all__ = ["load", "run"]
+_PROTOCOLS = "harness.core.protocols"
+_HOMES = {
+    **dict.fromkeys(("load", "run"), "harness.api"),
+    **dict.fromkeys(("Format", "Program", "Scorer", "Task", "Weights"), _PROTOCOLS),
+    "Recipe": "harness.core.recipes",
+}
+"""Public name -> the module that holds it."""
+
+__all__ = ["Format", "Program", "Recipe", "Scorer", "Task", "Weights", "__version__", "load", "run"]
 
 
 def __getattr__(name: str) -> Any:
@@ -30,8 +41,10 @@ def __getattr__(name: str) -> Any:
             return metadata.version("finetune-or-prompt-harness")
         except metadata.PackageNotFoundError:  # source files that were never installed
             return "unknown"
-    if name not in __all__:
+    if name not in _HOMES:
         raise AttributeError(f"module 'harness' has no attribute '{name}'")
-    from harness import api
+    return getattr(importlib.import_module(_HOMES[name]), name)
 
-    return getattr(api, name)
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -14,7 +14,7 @@ Authors of kinds raise plain Python errors; the runner turns them into a failed 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 
@@ -58,6 +58,9 @@ class RunError(HarnessError):
 
 class ParityError(RunError):
     """Training and evaluation do not agree, so a score would mean nothing."""
+
+    checks: Sequence[Mapping[str, object]] = ()
+    """Every check as the record of a run has it."""
 
 
 class EngineError(RunError):

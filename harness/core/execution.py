@@ -35,6 +35,8 @@ class Executor(Kind):
     """`argument` names the field that `--executor KIND:VALUE` fills."""
 
     argument: ClassVar[str] = ""
+    in_process: ClassVar[bool] = False
+    """Whether jobs run in the process that asks."""
 
     @abstractmethod
     def run(

@@ -1,7 +1,8 @@
 """Lazy lookup of kinds: the file's name is the kind's name, and no list is kept.
 
 A *room* is a package such as `harness.methods.programs`; each public file in it holds exactly one
-class derived from `Kind`. Nothing is imported until it is asked for by name.
+class derived from `Kind`. An installed package adds a module of its own to a room with an entry
+point of the group `harness.<room>`. Nothing is imported until it is asked for by name.
 """
 
 from __future__ import annotations
@@ -11,7 +12,9 @@ import importlib
 import pkgutil
 from collections.abc import Mapping, Sequence
 from functools import cache
+from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar, Self
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
@@ -54,13 +57,16 @@ class Kind:
 
     def identity(self) -> dict[str, Any]:
         """This kind's part of the cache key: its configuration and version, without the fields that
-        cannot change a result and those at their `key_default`."""
+        cannot change a result and those at their `key_default`. A plugin's kind names its package
+        too: another package may hold another kind of the same name."""
         config = self.config()
         for field in dataclasses.fields(self):
             default = field.metadata.get("key_default", dataclasses.MISSING)
             if not field.metadata.get("in_key", True) or getattr(self, field.name) == default:
                 del config[field.name]
-        return {**config, "version": self.version}
+        package = type(self).__module__.partition(".")[0]
+        plugin = {} if package == "harness" else {"package": package}
+        return {**config, **plugin, "version": self.version}
 
     def replace(self, **changes: Any) -> Self:
         """A validated copy with some fields changed."""
@@ -106,9 +112,27 @@ def knob(
 
 
 def names(room: str) -> list[str]:
-    """Names of the kinds in a room, from its files; private files start with an underscore."""
-    package = importlib.import_module(f"{ROOMS[room]}.{room}")
-    return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_")
+    """Names of the kinds in a room, plugins among them; files that start with an underscore are private."""
+    return sorted({*_own_names(room), *(plugin.name for plugin in _plugins(room))})
+
+
+def module(room: str, name: str) -> ModuleType:
+    """The module of a kind, imported now.
+
+    Raises:
+        ConfigError: the room has no such kind, two packages offer it, or a plugin does not import.
+    """
+    own, plugins = _own_names(room), [plugin for plugin in _plugins(room) if plugin.name == name]
+    if len(plugins) + (name in own) > 1:
+        sources = ["harness"] * (name in own) + [plugin.value for plugin in plugins]
+        raise ConfigError(
+            f"{room}: '{name}' comes from {' and '.join(sources)}", remedy="uninstall or rename the plugin"
+        )
+    if name in own:
+        return importlib.import_module(f"{ROOMS[room]}.{room}.{name}")
+    if plugins:
+        return _plugin_module(plugins[0])
+    raise ConfigError(f"unknown {room.removesuffix('s')} '{name}'", remedy=nearest(name, names(room)))
 
 
 @cache
@@ -116,16 +140,40 @@ def lookup(room: str, name: str) -> type[Any]:
     """The class of a kind.
 
     Raises:
-        ConfigError: no file of that name in the room.
+        ConfigError: as `module` does.
     """
-    if name not in names(room):
-        raise ConfigError(f"unknown {room.removesuffix('s')} '{name}'", remedy=nearest(name, names(room)))
-    module = importlib.import_module(f"{ROOMS[room]}.{room}.{name}")
-    own = [c for c in vars(module).values() if isinstance(c, type) and c.__module__ == module.__name__]
-    found = [c for c in own if issubclass(c, Kind) and not c.__name__.startswith("_")]
-    if len(found) != 1:
-        raise TypeError(f"{module.__name__} must hold exactly one public Kind, found {len(found)}")
-    return found[0]
+    file = module(room, name)
+    own = [c for c in vars(file).values() if isinstance(c, type) and c.__module__ == file.__name__]
+    kinds = [c for c in own if issubclass(c, Kind) and not c.__name__.startswith("_")]
+    if len(kinds) != 1:
+        raise TypeError(f"{file.__name__} must hold exactly one public Kind, found {len(kinds)}")
+    return kinds[0]
+
+
+def _own_names(room: str) -> list[str]:
+    package = importlib.import_module(f"{ROOMS[room]}.{room}")
+    return [m.name for m in pkgutil.iter_modules(package.__path__) if m.name[0] != "_"]
+
+
+@cache
+def _plugins(room: str) -> tuple[EntryPoint, ...]:
+    """Modules that installed packages add to a room; nothing of them is imported."""
+    return tuple(entry_points(group=f"harness.{room}"))
+
+
+def _plugin_module(plugin: EntryPoint) -> ModuleType:
+    if plugin.attr or plugin.module.rpartition(".")[2] != plugin.name:
+        raise ConfigError(
+            f"plugin '{plugin.name}' of {plugin.group} is '{plugin.value}'",
+            remedy=f"its entry point names a module whose last part is the kind's name: 'package.{plugin.name}'",
+        )
+    try:
+        return importlib.import_module(plugin.module)
+    except Exception as error:
+        raise ConfigError(
+            f"plugin '{plugin.value}' of {plugin.group} does not import: {type(error).__name__}: {error}",
+            remedy="fix or uninstall the package that offers it",
+        ) from error
 
 
 def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:

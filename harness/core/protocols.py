@@ -11,7 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from harness.core.kinds import Kind
+from harness.core.kinds import Kind, Spec
+from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
+from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
     Completion,
     Constraint,
@@ -31,6 +33,16 @@ from harness.core.values import (
 @dataclass(frozen=True, kw_only=True)
 class Format(Kind):
     """Text ↔ value. A format never repairs an answer; it only finds it."""
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Every answer that there is, where the format is a choice among labels; else None."""
+        return None
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        """What its contract tests judge it by."""
+        return FormatProbe()
 
     @abstractmethod
     def parse(self, text: str) -> Parsed | Invalid:
@@ -69,6 +81,11 @@ class Scorer(Kind):
 
     binary: ClassVar[bool] = False
     """Whether every value is 0 or 1, so that exact tests for rates apply."""
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        """What its contract tests judge it by."""
+        return ScorerProbe()
 
     @abstractmethod
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
@@ -129,6 +146,16 @@ class Program(Kind):
         """Whether prompts hold what only a labelled example has: an upper bound, no method."""
         return False
 
+    @property
+    def retriever(self) -> Spec | None:
+        """The retriever whose passages it shows, which needs a corpus; None where it shows none."""
+        return None
+
+    @classmethod
+    def probe(cls) -> ProgramProbe:
+        """What its contract tests judge it by."""
+        return ProgramProbe()
+
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         """A function from an example to its prompt, which can leave out shots or passages where the
@@ -172,6 +199,11 @@ class Data(Kind):
     def seeded(self) -> bool:
         """Whether another seed can give other examples; their order does not count."""
         return True
+
+    @classmethod
+    def probe(cls) -> DataProbe:
+        """What its contract tests judge it by."""
+        return DataProbe()
 
     @abstractmethod
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]: ...
@@ -247,6 +279,19 @@ class Base(Kind):
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
     """What kinds of network it loads."""
+    copyable: ClassVar[bool] = False
+    """Whether a copy in memory is as good as loading it again."""
+    row_bytes: ClassVar[float] = 0.0
+    """Bytes that each output of a linear layer takes besides its weights (scales of a quantization)."""
+
+    def weight_bytes(self, size: float) -> float:
+        """Bytes of one weight in a linear layer, where an unquantized weight takes `size` bytes."""
+        return size
+
+    @classmethod
+    def probe(cls) -> BaseProbe:
+        """What its contract tests judge it by."""
+        return BaseProbe()
 
     @abstractmethod
     def load(self, spec: str) -> LanguageModel: ...
@@ -310,7 +355,7 @@ class TrainingResult:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Weights(Kind):
+class Weights(TrainingFacts, Kind):
     """What training changes."""
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
@@ -323,6 +368,11 @@ class Weights(Kind):
         """Whether the network's own weights change, so that the base must be loaded again to have
         it untouched; otherwise `harness.models.layers.adapters.detach` gives it back."""
         return True
+
+    @classmethod
+    def probe(cls) -> WeightsProbe:
+        """What its contract tests judge it by."""
+        return WeightsProbe()
 
     def outline(self, model: LanguageModel) -> int:
         """Prepare a network on the meta device, so that its parameters can be counted.
@@ -340,8 +390,8 @@ class Weights(Kind):
     @property
     def uses_scores(self) -> bool:
         """Whether the task's format or scorers decide what is learnt: by the dev scores that choose a
-        checkpoint, by rewards, or by labels. A kind that does not say how many dev examples it asks does."""
-        return getattr(self, "dev_examples", 1) != 0
+        checkpoint, by rewards, or by labels. True for a kind that does not say."""
+        return True
 
     @abstractmethod
     def train(
@@ -361,6 +411,30 @@ class Engine(Protocol):
     """Requests → completions, in batches."""
 
     name: str
+
+    @property
+    def context(self) -> int | None:
+        """Longest input in tokens; None where the engine cannot tell."""
+
+    @property
+    def answers_in_context(self) -> bool:
+        """Whether an answer takes room in the context behind its prompt."""
+
+    @property
+    def batch_size(self) -> int | None:
+        """Requests answered at once, as far as is known by now."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the record of a run says about how it was answered."""
+
+    @property
+    def model(self) -> LanguageModel | None:
+        """The network in memory that answers; None for a server."""
+
+    @property
+    def uncached(self) -> Engine:
+        """The engine that computes answers, without the memory of earlier ones in front of it."""
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """Yield `(position in requests, completion)` as each one finishes, in any order.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.keys import digest
-from harness.core.protocols import Engine
+from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
 
 
@@ -27,19 +27,27 @@ class CachedEngine:
 
     @property
     def context(self) -> int | None:
-        return getattr(self.inner, "context", None)
+        return self.inner.context
 
     @property
     def answers_in_context(self) -> bool:
-        return bool(getattr(self.inner, "answers_in_context", True))
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        return tuple(getattr(self.inner, "notes", ()))
+        return self.inner.answers_in_context
 
     @property
     def batch_size(self) -> int | None:
-        return getattr(self.inner, "batch_size", None)
+        return self.inner.batch_size
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return self.inner.notes
+
+    @property
+    def model(self) -> LanguageModel | None:
+        return self.inner.model
+
+    @property
+    def uncached(self) -> Engine:
+        return self.inner.uncached
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         cached = self._load()

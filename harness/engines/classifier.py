@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
 
 if TYPE_CHECKING:
@@ -23,11 +23,16 @@ class ClassifierEngine:
 
     name = "classifier"
     answers_in_context = False
+    notes: tuple[str, ...] = ()
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model
         self.context = model.context
         self.batch_size = batch_size or _ROWS
+
+    @property
+    def uncached(self) -> Engine:
+        return self
 
     def count(self, request: Request) -> int:
         return len(self._ids(request))

@@ -32,7 +32,7 @@ class EncoderDecoderEngine(HfEngine):
     name = "hf-encoder-decoder"
     shares = False
     answers_in_context = False
-    notes = (NOTE,)
+    notes: tuple[str, ...] = (NOTE,)
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         super().__init__(model, batch_size)

@@ -13,8 +13,9 @@ def local(model: LanguageModel, batch_size: int | None = None) -> Engine:
         ConfigError: an encoder without such a head, which cannot answer.
     """
     from harness.models.architecture import ENCODER_DECODER, of
+    from harness.models.layers.attached import classification_head
 
-    if hasattr(model.network, "answer_head"):
+    if classification_head(model.network) is not None:
         from harness.engines.classifier import ClassifierEngine
 
         return ClassifierEngine(model, batch_size)

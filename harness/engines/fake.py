@@ -5,6 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
+from harness.core.protocols import Engine
 from harness.core.values import Completion, Request
 
 Answer = Callable[[Request], str] | Mapping[str, str] | str
@@ -18,12 +19,20 @@ class FakeEngine:
     """
 
     name = "fake"
+    answers_in_context = True
+    batch_size: int | None = None
+    notes: tuple[str, ...] = ()
+    model = None
 
     def __init__(self, answer: Answer = "fake", *, fail: Collection[str] = (), context: int = 4096) -> None:
         self.answer = answer
         self.fail = frozenset(fail)
         self.context = context
         self.asked: list[Request] = []
+
+    @property
+    def uncached(self) -> Engine:
+        return self
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         for position, request in enumerate(requests):

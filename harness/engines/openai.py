@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, EngineError
+from harness.core.protocols import Engine
 from harness.core.secrets import refuse_in_model
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
@@ -45,6 +46,8 @@ class OpenAIEngine:
 
     name = "openai"
     context = None
+    answers_in_context = True
+    model = None
 
     def __init__(self, spec: str, limits: Limits | None = None) -> None:
         refuse_in_model(spec)
@@ -71,6 +74,10 @@ class OpenAIEngine:
     def close(self) -> None:
         """Close the connections; they are closed with the engine otherwise."""
         self._wire.close()
+
+    @property
+    def uncached(self) -> Engine:
+        return self
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """See the protocol.

@@ -93,25 +93,11 @@ class Work:
     length: int
 
 
-def width(base: Base, dtype: str) -> tuple[float, float]:
-    """Bytes of a weight in a linear layer, and of any other weight.
-
-    NF4 has a scale for 64 weights: float32, or 8 bits with a float32 for 256 of them.
-    """
-    other = BYTES[dtype]
-    if base.name() == "int8":
-        return 1.0, other
-    if base.name() == "nf4":
-        scales = 1 / 64 + 4 / (64 * 256) if getattr(base, "double_quantization", True) else 4 / 64
-        return 0.5 + scales, other
-    return other, other
-
-
 def weights(shape: Shape, base: Base, dtype: str) -> float:
     """Bytes of the network as `base` loads it."""
-    linear, other = width(base, dtype)
-    rows = 4.0 * shape.outputs if base.name() == "int8" else 0.0
-    return shape.linear * linear + (shape.parameters - shape.linear) * other + rows
+    size = BYTES[dtype]
+    linear = shape.linear * base.weight_bytes(size) + shape.outputs * base.row_bytes
+    return linear + (shape.parameters - shape.linear) * size
 
 
 def inference(shape: Shape, base: Base, dtype: str, work: Work) -> Memory:
@@ -133,20 +119,19 @@ def training(
         trainable: trainable parameters; `added` of them are not the network's own and are float32.
     """
     size, own = BYTES[dtype], trainable - added
-    settings: Any = stage
-    adam = _ADAM[getattr(settings, "optim", "adamw")]
-    average = 4.0 * trainable if getattr(settings, "ema_decay", 0.0) else 0.0
+    adam = _ADAM[stage.optim]
+    average = 4.0 * trainable if stage.ema_decay else 0.0
     return Memory(
         weights=weights(shape, base, dtype) + 4.0 * added,
         gradients=4.0 * trainable,
         masters=(4.0 * max(0, own) if size < 4 else 0.0) + average,
         optimizer=adam * trainable,
-        activations=activations(shape, size, work, settings, added=added > 0),
+        activations=activations(shape, size, work, stage, added=added > 0),
         trainable=trainable,
     )
 
 
-def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: bool) -> float:
+def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added: bool) -> float:
     """Bytes that one micro-batch keeps for its gradient, and the logits of its loss.
 
     Per block and token: two norms (their middle step in float32), queries, keys and values, and the
@@ -160,9 +145,9 @@ def activations(shape: Shape, size: float, work: Work, settings: Any, *, added: 
         kept *= ADAPTED
         if size < 4:
             kept += 4.0 * read
-        if getattr(settings, "lora_dropout", 0.0):
+        if stage.lora_dropout:
             kept += (4.0 + _MASK) * read
-    if getattr(settings, "activation_checkpointing", False):
+    if stage.activation_checkpointing:
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:
         body = work.tokens * shape.layers * kept

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.protocols import Weights
 from harness.core.recipes import Recipe
 from harness.estimate import memory
 from harness.estimate.memory import Memory, Textbook, Work
@@ -43,14 +44,14 @@ def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None
     sizes, work = shape(spec), Work(tokens=0, loss_tokens=0, rows=rows, length=length)
     peak = memory.inference(sizes, recipe.base, dtype, work)
     for stage, trainable, added in counted(spec, recipe):
-        examples = batch or int(getattr(stage, "per_device_train_batch_size", 1))
+        examples = batch or stage.per_device_train_batch_size
         sized = Work(tokens=examples * length, loss_tokens=examples * length, rows=rows, length=length)
         requirement = memory.training(sizes, recipe.base, dtype, sized, stage, trainable, added)
         peak = max(peak, requirement, key=lambda one: one.total)
     return peak
 
 
-def counted(spec: str, recipe: Recipe) -> list[tuple[Any, int, int]]:
+def counted(spec: str, recipe: Recipe) -> list[tuple[Weights, int, int]]:
     """Each stage with the number of parameters that it trains, and of those that it adds."""
     from harness.estimate.parameters import counts
 

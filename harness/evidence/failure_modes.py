@@ -139,7 +139,7 @@ def _refused(answer: _Answer) -> bool:
 
 
 def _copied(answer: _Answer) -> bool:
-    if getattr(answer.task.format, "choices", None):
+    if answer.task.format.labels:
         return False  # with a handful of possible answers, repeating one is no copy
     if isinstance(answer.value, Mapping | list):
         return any(answer.value == shot for shot in answer.shots.values())
@@ -177,7 +177,7 @@ def _contains_target(answer: _Answer) -> bool:
 def _hedges(answer: _Answer) -> bool:
     """Names several of the possible answers, so that it contains the right one by saying all."""
     said = f" {_words(answer.text)} "
-    choices = getattr(answer.task.format, "choices", None) or ()
+    choices = answer.task.format.labels or ()
     return sum(f" {_words(str(choice))} " in said for choice in choices) > 1
 
 

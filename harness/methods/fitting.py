@@ -53,10 +53,9 @@ def room_of_model(model: LanguageModel, max_new_tokens: int, learnt: int = 0) ->
 
 def room_of_engine(engine: Engine, max_new_tokens: int) -> Room:
     """The room that an engine leaves; without limit where it does not say."""
-    together = getattr(engine, "answers_in_context", True)
     return Room(
-        context=getattr(engine, "context", None),
-        answer=max_new_tokens if together else 0,
+        context=engine.context,
+        answer=max_new_tokens if engine.answers_in_context else 0,
         count=lambda messages: engine.count(Request(id="", messages=tuple(messages))),
     )
 

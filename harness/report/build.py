@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,10 +9,11 @@ from typing import Any, Protocol
 
 from markupsafe import Markup
 
+from harness.core import kinds
 from harness.core.errors import ConfigError
 from harness.evidence.verdict_types import Verdict
 from harness.regression.history import Series
-from harness.report import index, sections
+from harness.report import index
 from harness.report.data import ReportData, load, with_verdicts
 from harness.report.html.page import asset, embedded_json, html, policy
 from harness.report.index import summary
@@ -74,11 +73,9 @@ class Section(Protocol):
 
 
 def discover() -> list[tuple[str, Section]]:
-    """Every section with its name, in order; a file is found by being there."""
+    """Every section with its name, in order; a file is found by being there, a plugin by its entry point."""
     found: list[tuple[str, Any]] = [
-        (module.name, importlib.import_module(f"{sections.__name__}.{module.name}"))
-        for module in pkgutil.iter_modules(sections.__path__)
-        if not module.name.startswith("_")
+        (name, kinds.module("sections", name)) for name in kinds.names("sections")
     ]
     return sorted(found, key=lambda pair: (pair[1].ORDER, pair[0]))
 

@@ -52,9 +52,9 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
         row = scoring.sample(cell.task, left[position], prompts[position], missing.completion(refusal))
         append_line(folder.samples, row)
     attempt.progress.state(cell, "timing")
-    how: dict[str, Any] = {"batch_size": getattr(engine, "batch_size", None)}
-    if notes := getattr(engine, "notes", ()):
-        how["notes"] = list(notes)
+    how: dict[str, Any] = {"batch_size": engine.batch_size}
+    if engine.notes:
+        how["notes"] = list(engine.notes)
     timed = () if refusal else _timed(attempt, examples)
     return answer_cost(folder.rows()) | latency(engine, timed) | how
 
@@ -87,12 +87,11 @@ def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
     Pauses and failed attempts before an answer are no part of its latency; a request without an answer
     has none.
     """
-    uncached = getattr(engine, "inner", engine)
     seconds = []
     for asked in requests:
         clock = time.monotonic()
         try:
-            for _, completion in uncached.generate([asked]):
+            for _, completion in engine.uncached.generate([asked]):
                 if completion.finish_reason != "error":
                     seconds.append(time.monotonic() - clock - completion.waited)
         except EngineError:

@@ -17,7 +17,7 @@ from typing import Any
 from harness.core import shipped
 from harness.core.keys import digest
 from harness.core.likeness import ANSWERING
-from harness.core.protocols import Engine, LanguageModel
+from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, hidden
 
 _SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
@@ -115,16 +115,15 @@ def answering() -> dict[str, str]:
 def runtime(engine: Engine) -> dict[str, Any]:
     """What answered: engine, number format, device, hashes of the chat template and the vocabulary; of a
     server only its engine is known."""
-    model = getattr(getattr(engine, "inner", engine), "model", None)
-    if not isinstance(model, LanguageModel):
+    model = engine.model
+    if model is None:
         return {"engine": engine.name}
-    template = getattr(model.chat, "template", None)
     return {
         "engine": engine.name,
         "dtype": str(getattr(model.network, "dtype", None)).removeprefix("torch."),
         "device": str(getattr(model.network, "device", None)),
-        "chat_template": None if template is None else digest(template)[:12],
-        "vocabulary": getattr(model.chat, "vocabulary", None),
+        "chat_template": digest(model.chat.template)[:12],
+        "vocabulary": model.chat.vocabulary,
     }
 
 

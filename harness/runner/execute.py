@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from harness.core.errors import EngineError
+from harness.core.errors import EngineError, ParityError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine
@@ -88,7 +88,7 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any
             "train": None,
             "answer": None,
             "metrics": {},
-            "parity": getattr(error, "checks", []),
+            "parity": list(error.checks) if isinstance(error, ParityError) else [],
             "counts": {},
         }
     )

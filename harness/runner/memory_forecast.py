@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from typing import Any
 
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import LanguageModel, Weights
 from harness.core.values import TrainingExample
 from harness.estimate import memory
 from harness.runner.cell_context import CellContext
@@ -49,17 +48,17 @@ def _peak(attempt: CellContext, model: LanguageModel, lessons: Sequence[Training
     return max(found) + (0 if device == "cuda" else memory.PROCESS)
 
 
-def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stage: Any) -> memory.Work:
+def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stage: Weights) -> memory.Work:
     """The longest rows that fit, side by side as training lays them (`harness.training.collator`)."""
     from harness.training.batching import prefix_length
     from harness.training.tokenized import to_row
 
-    on_prompt = getattr(stage, "prompt_loss_weight", 0.0)
-    rows = sorted((to_row(lesson, model.chat, on_prompt) for lesson in lessons), key=len, reverse=True)
-    longest = getattr(stage, "max_length", model.context)
-    size = getattr(stage, "per_device_train_batch_size", 1)
-    batch = ([row for row in rows if len(row) <= longest] or rows)[:size]
-    shared = 0 if getattr(stage, "neftune_noise_alpha", 0.0) else prefix_length(batch)
+    rows = sorted(
+        (to_row(lesson, model.chat, stage.prompt_loss_weight) for lesson in lessons), key=len, reverse=True
+    )
+    longest = model.context if stage.max_length is None else stage.max_length
+    batch = ([row for row in rows if len(row) <= longest] or rows)[: stage.per_device_train_batch_size]
+    shared = 0 if stage.neftune_noise_alpha else prefix_length(batch)
     return memory.Work(
         tokens=shared + len(batch) * (len(batch[0]) - 1 - shared),
         loss_tokens=sum(weight > 0 for row in batch for weight in row.weights[1:]),

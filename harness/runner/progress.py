@@ -223,7 +223,7 @@ class LiveProgress(Progress):
         if row.get("stage") != stage:
             row |= {"stage": stage, "from": step.epoch, "at": time.monotonic()}
             return ""
-        epochs = getattr(cell.recipe.weights[stage], "num_train_epochs", None)
+        epochs = cell.recipe.weights[stage].num_train_epochs
         done = step.epoch - row["from"]
         if epochs is None or done <= 0:
             return ""

@@ -21,7 +21,7 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
     """What a stage is handed besides the model and its lessons."""
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
-    asked = getattr(stage, "dev_examples", 0)
+    asked = stage.dev_examples
     dev = _sample_first(cell.task.splits.get("dev", ()), asked)
     pairs = ((example, attempt.prompter(example)) for example in dev[:asked])
     prompts = [pair for pair in pairs if attempt.room.fits(pair[1])]

@@ -55,7 +55,7 @@ def leading(executor: Executor | None) -> Iterator[bool]:
         return
     from harness.training.distributed import group
 
-    if executor is not None and executor.name() != "local":
+    if executor is not None and not executor.in_process:
         raise ConfigError(
             "under torchrun all processes train one cell together", remedy="leave --executor at local"
         )

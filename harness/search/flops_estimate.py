@@ -72,12 +72,15 @@ def _seconds(plan: StudyConfig, task: Task) -> float | None:
     speed = _Speed(sizes.hidden)
     seconds = _answers(forward, lengths, answered, speed)
     for stage, moved, _ in counted(plan.model, recipe):
+        epochs = stage.num_train_epochs
+        if epochs is None:
+            return None
         learned = _lengths(task, prompter, train)
         rows = stage.per_device_train_batch_size
         tokens = learned.shared + rows * (learned.own + learned.answer)
-        batches = math.ceil(len(train) * stage.num_train_epochs / rows)
+        batches = math.ceil(len(train) * epochs / rows)
         seconds += batches * tokens * (2 * forward + 2.0 * moved) / speed(tokens)
-        looks = math.ceil(stage.eval_per_epoch * stage.num_train_epochs)
+        looks = math.ceil(stage.eval_per_epoch * epochs)
         seconds += looks * _answers(forward, lengths, min(stage.dev_examples, len(dev)), speed)
     return seconds
 

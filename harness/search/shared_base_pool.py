@@ -23,7 +23,7 @@ class SearchWorkbench(ModelPool):
     _pristine: tuple[str, LanguageModel] | None = None
 
     def base(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
-        if not fresh or recipe.base.name() != "plain":
+        if not fresh or not recipe.base.copyable:
             return super().base(spec, recipe, fresh=fresh)
         key = digest([spec, recipe.base.identity()])
         if self._pristine is None or self._pristine[0] != key:

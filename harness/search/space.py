@@ -133,7 +133,7 @@ class Space:
                     node = node[part]
             node[field] = value
         recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
-        if any(getattr(s, "packing", False) and getattr(s, "neftune_noise_alpha", 0) for s in recipe.weights):
+        if any(stage.packing and stage.neftune_noise_alpha for stage in recipe.weights):
             raise ConfigError("packing and neftune_noise_alpha cannot be combined")
         return recipe
 
@@ -194,7 +194,7 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
         prefix = "weights" if len(recipe.weights) == 1 else f"weights.{index}"
         yield from _of(stage, prefix)
     yield from _of(recipe.program, "program")
-    if (retriever := getattr(recipe.program, "retriever", None)) is not None:
+    if (retriever := recipe.program.retriever) is not None:
         yield from _of(build("retrieval", retriever), "program.retriever")
     yield from _of(recipe.base, "base")
     yield from _of(recipe.data, "data")

@@ -130,7 +130,7 @@ class Watch(Progress):
         self.trial, self.folder, self.by_example = trial, folder, by_example
         stages = cell.recipe.weights
         self.last = str(len(stages) - 1)
-        self.per_epoch = (getattr(stages[-1], "eval_per_epoch", 1) or 1) if stages else 1
+        self.per_epoch = (stages[-1].eval_per_epoch or 1) if stages else 1
         self.several = len(trial.study.directions) > 1
         self.rung = self.answers = self._read = 0
         self._places = {example.id: index for index, example in enumerate(cell.task.splits[cell.split])}

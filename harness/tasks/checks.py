@@ -120,7 +120,7 @@ def too_long(
 
 def labels(task: Task) -> Labels | None:
     """The distribution of labels, for formats that have a closed list of `choices`."""
-    if not getattr(task.format, "choices", None):
+    if not task.format.labels:
         return None
     counts = {split: Counter(str(e.target) for e in part) for split, part in task.splits.items()}
     source = counts.get("train") or counts["test"]
@@ -226,7 +226,7 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
         if unseen:
             message = f"{len(unseen)} labels of {split} never occur in train: {', '.join(unseen[:5])}"
             yield _problem("warning", "labels", message, ())
-    unused = sorted(set(task.format.choices) - set().union(*found.counts.values()))  # type: ignore[attr-defined]
+    unused = sorted(set(task.format.labels or ()) - set().union(*found.counts.values()))
     if unused:
         message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())

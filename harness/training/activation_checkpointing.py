@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.models.layers.attached import learnt_prefix
 
 
 @contextlib.contextmanager
@@ -21,8 +22,9 @@ def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
     if not wanted:
         yield
         return
-    if not getattr(network, "supports_gradient_checkpointing", False) or hasattr(network, "learnt_prefix"):
-        what = "a learned prefix" if hasattr(network, "learnt_prefix") else type(network).__name__
+    prefix = learnt_prefix(network)
+    if prefix is not None or not getattr(network, "supports_gradient_checkpointing", False):
+        what = type(network).__name__ if prefix is None else "a learned prefix"
         raise ConfigError(
             f"activation_checkpointing does not work with {what}",
             remedy="lower per_device_train_batch_size and raise gradient_accumulation_steps instead",

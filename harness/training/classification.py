@@ -28,13 +28,13 @@ def labels_of(form: Format) -> tuple[str, ...]:
     Raises:
         ConfigError: the format is not `choice`.
     """
-    choices: tuple[str, ...] | None = getattr(form, "choices", None)
-    if choices is None:
+    labels = form.labels
+    if labels is None:
         raise ConfigError(
             f"classification needs a task whose answers are labels; this one's format is '{form.name()}'",
             remedy="format: {kind: choice, choices: […]}",
         )
-    return choices
+    return labels
 
 
 def attach(network: Any, labels: Sequence[str]) -> None:

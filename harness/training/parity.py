@@ -19,6 +19,7 @@ from harness.core.protocols import LanguageModel
 from harness.core.sequences import common_prefix_length
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
+from harness.models.layers.attached import classification_head
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.tokenized import TokenizedExample, to_row
 
@@ -92,7 +93,7 @@ def require(checks: Sequence[ParityCheck]) -> None:
         error = ParityError(
             "score blocked: " + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
         )
-        error.checks = [vars(check) for check in checks]  # type: ignore[attr-defined]
+        error.checks = [vars(check) for check in checks]
         raise error
 
 
@@ -152,9 +153,10 @@ def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
 
 def check_head(network: Any) -> ParityCheck | None:
     """Whether a classification head has moved from its initial zeros; None if there is none."""
-    if not hasattr(network, "answer_head"):
+    head = classification_head(network)
+    if head is None:
         return None
-    size = float(network.answer_head.weight.detach().abs().max())
+    size = float(head.weight.detach().abs().max())
     detail = f"the classification head's largest weight is {size:.3g}; it began at 0"
     return ParityCheck(check="trained", ok=size > 0, detail=detail)
 

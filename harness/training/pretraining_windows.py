@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Chat
@@ -92,7 +92,7 @@ def sentinels(chat: Chat) -> Sentinels:
     Raises:
         ConfigError: the chat has no tokenizer.
     """
-    tokenizer: Any = getattr(chat, "tokenizer", None)
+    tokenizer = chat.tokenizer
     if tokenizer is None:
         raise ConfigError("infilling needs a model with a tokenizer", remedy="use continued_pretraining")
     vocabulary = tokenizer.get_vocab()

@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 class Supervised(TrainingSettings, Weights):
     """Trains with the shared loop. `train` modifies the network it is given."""
 
+    @property
+    def uses_scores(self) -> bool:
+        return self.dev_examples != 0
+
     @abstractmethod
     def prepare(self, model: LanguageModel) -> None:
         """Set `requires_grad` on the parameters to train, and on nothing else."""

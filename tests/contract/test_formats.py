@@ -11,25 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from harness.core.kinds import build, names
+from harness.core.kinds import build, lookup, names
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 
-SCHEMA = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
-SETTINGS: dict[str, dict[str, Any]] = {
-    "json_schema": {"schema": SCHEMA},
-    "choice": {"choices": ["red", "green", "light green"]},
-    "regex": {"pattern": "(?P<word>[a-z]+)-(?P<number>[0-9]+)", "template": "{word}-{number}"},
-}
-TARGETS: dict[str, list[Any]] = {
-    "json_schema": [{"a": 1}, {"a": -3, "b": ["ü", None, {"": 0.5}]}],
-    "yaml": [{"a": 1, "b": [True, "x: y"]}, ["one", "2", "null", "2024-01-01", "line\n\nline\n"], {}, []],
-    "choice": ["red", "light green"],
-    "number": [3, -7.25, 0, 12.0, 1e-7, 1e22, 10**18, 1234567],
-    "regex": [{"word": "abc", "number": "12"}],
-    "text": ["an answer", "übergröße"],
-    "sql": ["SELECT 1", "SELECT a, COUNT(*) FROM t WHERE b = 'x;y' GROUP BY a", "DELETE FROM t"],
-}
 HOSTILE = {
     "empty": "",
     "blank": " \n\t",
@@ -69,37 +54,37 @@ HOSTILE = {
 }
 
 
-def _every_format() -> list[Format]:
-    return [build("formats", {"kind": name, **SETTINGS.get(name, {})}) for name in names("formats")]
+def _build(name: str) -> Format:
+    form: Format = build("formats", {"kind": name, **lookup("formats", name).probe().settings})
+    return form
 
 
-@pytest.fixture(params=_every_format(), ids=lambda form: form.name())
+@pytest.fixture(params=names("formats"))
 def form(request: pytest.FixtureRequest) -> Format:
-    found: Format = request.param
-    return found
+    return _build(request.param)
 
 
 def _check(form: Format, text: str) -> None:
     reading = form.read(text)
     for found in (reading.strict, reading.extracted):
         assert isinstance(found, Parsed | Invalid)
-        if isinstance(found, Parsed) and form.name() not in ("text", "choice"):
+        if isinstance(found, Parsed) and not form.probe().any_text:
             json.dumps(found.value, ensure_ascii=False, allow_nan=False).encode()
     if isinstance(reading.strict, Parsed):
         assert reading.extracted == reading.strict
 
 
-def test_every_format_has_targets_here() -> None:
-    assert set(TARGETS) == set(names("formats"))
+def test_every_format_brings_targets(form: Format) -> None:
+    assert form.probe().targets
 
 
 def test_targets_survive_the_round_trip(form: Format) -> None:
-    for target in TARGETS[form.name()]:
+    for target in form.probe().targets:
         assert form.parse(form.render(target)) == Parsed(target)
 
 
 def test_reading_a_target_twice_gives_the_same(form: Format) -> None:
-    for target in TARGETS[form.name()]:
+    for target in form.probe().targets:
         reading = form.read(form.render(target))
         assert reading.strict == reading.extracted == Parsed(target)
 
@@ -112,12 +97,19 @@ def test_frozen(form: Format) -> None:
 
 def test_a_constraint_admits_the_targets(form: Format) -> None:
     constraint = form.constraint()
-    for target in TARGETS[form.name()]:
+    for target in form.probe().targets:
         answer = form.render(target)
         if constraint is not None and constraint.kind == "regex":
             assert re.fullmatch(constraint.value, answer)
         elif constraint is not None and constraint.kind == "choice":
             assert answer in constraint.value
+
+
+def test_labels_are_the_only_answers_and_each_is_one(form: Format) -> None:
+    if form.labels is None:
+        pytest.skip("is no choice among labels")
+    assert {form.parse(label) for label in form.labels} == {Parsed(label) for label in form.labels}
+    assert isinstance(form.parse("|".join(form.labels) + "|"), Invalid)
 
 
 @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
@@ -132,15 +124,15 @@ TEXT = st.text(max_size=200) | st.text("[]{}()\"':,-#`&*!|>?<=.;0123456789eEn \n
 @settings(max_examples=150, deadline=None)
 @given(text=TEXT)
 def test_any_text_is_read_not_raised(kind: str, text: str) -> None:
-    _check(build("formats", {"kind": kind, **SETTINGS.get(kind, {})}), text)
+    _check(_build(kind), text)
 
 
 @pytest.mark.parametrize("kind", names("formats"))
 @settings(max_examples=60, deadline=None)
 @given(before=st.text(max_size=20), after=st.text(max_size=20))
 def test_chatter_around_a_target_is_read_not_raised(kind: str, before: str, after: str) -> None:
-    form: Format = build("formats", {"kind": kind, **SETTINGS.get(kind, {})})
-    _check(form, f"{before}\n```\n{form.render(TARGETS[kind][0])}\n```\n{after}")
+    form = _build(kind)
+    _check(form, f"{before}\n```\n{form.render(form.probe().targets[0])}\n```\n{after}")
 
 
 PLAIN = st.recursive(

@@ -1,4 +1,4 @@
-"""What every scorer owes: a right answer scores 1, a wrong one 0, and every score is in [0, 1]."""
+"""What every scorer owes: a right answer scores more than a wrong one, as its probe says, all within [0, 1]."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.core.kinds import build, names
+from harness.core.kinds import build, lookup, names
+from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 
@@ -23,21 +24,46 @@ JSON = st.recursive(
 WORDS = st.lists(st.sampled_from(["the", "blue", "Whale", "10:05", "-", "whale."]), max_size=5).map(" ".join)
 TEXT = WORDS | st.text(max_size=30)
 NUMBER = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
-VALUES: dict[str, st.SearchStrategy[Any]] = {"fields": JSON, "exact": JSON | TEXT, "number": NUMBER}
-"""What a scorer is handed; free text where nothing is said."""
-WRONG: dict[str, tuple[Any, Any]] = {"fields": ({"a": 2}, {"b": 1}), "number": (3, 4)}
+VALUES: dict[str, st.SearchStrategy[Any]] = {"text": TEXT, "json": JSON, "any": JSON | TEXT, "number": NUMBER}
 EXAMPLE = Example(id="x", input={}, target=None)
+
+
+def _build(name: str) -> Scorer:
+    scorer: Scorer = build("scorers", {"kind": name, **lookup("scorers", name).probe().settings})
+    return scorer
+
+
+def check_scorer(scorer: Scorer) -> None:
+    """What a scorer owes on the examples of its probe."""
+    probe = scorer.probe()
+    right, wrong = (scorer.score(*pair, EXAMPLE)[0] for pair in (probe.right, probe.wrong))
+    assert probe.wrong_most >= wrong < right >= probe.right_least
+    if scorer.binary:
+        assert (wrong, right) == (0.0, 1.0)
+    if probe.several_targets:
+        accepted = [probe.right[1], probe.wrong[1]]
+        for order in (accepted, accepted[::-1]):
+            assert scorer.score(probe.right[0], order, EXAMPLE)[0] >= right
+
+
+def check_scores(scorer: Scorer, value: Any, target: Any) -> None:
+    """What a scorer owes on any value and target of its kind."""
+    score, reason = scorer.score(value, target, EXAMPLE)
+    assert 0.0 <= score <= 1.0
+    assert isinstance(score, float)
+    assert isinstance(reason, str)
+    if scorer.binary:
+        assert score in (0.0, 1.0)
+    assert scorer.score(target, target, EXAMPLE)[0] >= scorer.probe().right_least
 
 
 @pytest.fixture(params=names("scorers"))
 def scorer(request: pytest.FixtureRequest) -> Scorer:
-    found: Scorer = build("scorers", request.param)
-    return found
+    return _build(request.param)
 
 
-def test_a_wrong_answer_scores_zero(scorer: Scorer) -> None:
-    value, target = WRONG.get(scorer.name(), ("red fox", "blue whale"))
-    assert scorer.score(value, target, EXAMPLE)[0] == 0.0
+def test_a_right_answer_scores_more_than_a_wrong_one(scorer: Scorer) -> None:
+    check_scorer(scorer)
 
 
 def test_frozen(scorer: Scorer) -> None:
@@ -49,22 +75,33 @@ def test_frozen(scorer: Scorer) -> None:
 @pytest.mark.parametrize("name", names("scorers"))
 @settings(max_examples=150, deadline=None)
 @given(data=st.data())
-def test_scores_stay_in_range_and_the_target_scores_one(name: str, data: st.DataObject) -> None:
-    scorer: Scorer = build("scorers", name)
-    values = VALUES.get(name, TEXT)
-    value, target = data.draw(values), data.draw(values)
-    score, reason = scorer.score(value, target, EXAMPLE)
-    assert 0.0 <= score <= 1.0
-    assert isinstance(score, float)
-    assert isinstance(reason, str)
-    if scorer.binary:
-        assert score in (0.0, 1.0)
-    assert scorer.score(target, target, EXAMPLE)[0] == 1.0
+def test_scores_stay_in_range_and_the_target_meets_itself(name: str, data: st.DataObject) -> None:
+    scorer = _build(name)
+    values = VALUES[scorer.probe().takes]
+    check_scores(scorer, data.draw(values), data.draw(values))
 
 
-@pytest.mark.parametrize("name", sorted(set(names("scorers")) - {"fields"}))
-def test_each_of_several_accepted_targets_scores_one(name: str) -> None:
-    scorer: Scorer = build("scorers", name)
-    accepted = [1, 2.5] if name == "number" else ["blue whale", "red fox"]
-    for target in accepted:
-        assert scorer.score(target, accepted, EXAMPLE)[0] == 1.0
+def test_the_contract_admits_a_soft_scorer_and_refuses_a_blind_one() -> None:
+    check_scorer(Soft())
+    check_scores(Soft(), "any text", "another")
+    with pytest.raises(AssertionError):
+        check_scorer(Blind())
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Soft(Scorer):
+    """Common letters: a wrong answer has some of them, and no answer reaches 1."""
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        return ScorerProbe(right_least=0.9, wrong_most=0.5, several_targets=False)
+
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        first, second = set(str(value)), set(str(target))
+        return 0.95 * (len(first & second) / len(first | second) if first | second else 1.0), ""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Blind(Scorer):
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        return 1.0, ""

@@ -22,6 +22,26 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+PUBLIC = "Format, Program, Recipe, Scorer, Task, Weights, __version__, load, run"
+
+
+def test_the_public_names_import_nothing_heavy() -> None:
+    code = (
+        "import sys, harness\n"
+        f"assert dir(harness) == {PUBLIC!r}.split(', '), dir(harness)\n"
+        "assert not [name for name in sys.modules if name.startswith('harness.')]\n"
+        f"from harness import {PUBLIC}\n"
+        "heavy = {'torch', 'transformers', 'peft', 'duckdb', 'pandas', 'pyarrow', 'rich'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+        "from harness.core import protocols, recipes\n"
+        "assert (Format, Program, Scorer) == (protocols.Format, protocols.Program, protocols.Scorer)\n"
+        "assert (Task, Weights, Recipe) == (protocols.Task, protocols.Weights, recipes.Recipe)\n"
+        "assert callable(run) and callable(load) and __version__\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
 def test_import_is_light_and_the_package_stays_callable() -> None:
     code = (
         "import sys, harness\n"

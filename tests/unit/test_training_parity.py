@@ -106,7 +106,7 @@ def test_a_bos_too_many_or_too_few_blocks_the_score(tmp_path: Path, wrong: str, 
     inner = of.chat
 
     class Broken:
-        eos_ids, bos_id = inner.eos_ids, inner.bos_id
+        eos_ids, bos_id, lead = inner.eos_ids, inner.bos_id, inner.lead
         encode_answer = staticmethod(inner.encode_answer)
 
         def encode(self, messages: object) -> list[int]:

@@ -27,7 +27,7 @@ class Constrainer:
     """
 
     def __init__(self, chat: Chat, vocabulary: int) -> None:
-        tokenizer = getattr(chat, "tokenizer", None)
+        tokenizer = chat.tokenizer
         if tokenizer is None:
             raise ValueError("constrained decoding needs a chat with a fast transformers tokenizer")
         self._tokenizer = _tokenizer(tokenizer, vocabulary, tuple(sorted(chat.eos_ids)))

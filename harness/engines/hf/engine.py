@@ -7,7 +7,7 @@ from functools import cached_property
 
 import torch
 
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
 from harness.engines.hf.batch_memory import rows_that_fit
 from harness.engines.hf.batch_scheduler import Backend, Schedule
@@ -37,12 +37,17 @@ class HfEngine:
     name = "hf"
     answers_in_context = True
     """Whether an answer shares the model's context with its prompt."""
+    notes: tuple[str, ...] = ()
 
     def __init__(self, model: LanguageModel, batch_size: int | None = None) -> None:
         self.model = model
         self.context = model.context
         self.batch_size = batch_size
         self._most = batch_size
+
+    @property
+    def uncached(self) -> Engine:
+        return self
 
     def count(self, request: Request) -> int:
         return len(self._ids(request))

@@ -14,6 +14,7 @@ from harness.engines.hf.cpu_matmul import quick_products
 from harness.engines.hf.forward_pass import ACTIVE
 from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
+from harness.models.layers.attached import learnt_prefix
 
 NAME = "harness_shared_prefix"
 """The name under which transformers knows our attention function."""
@@ -41,7 +42,7 @@ def why_not_shared(network: Any) -> str | None:
     does."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
-    if hasattr(base_of(network), "learnt_prefix"):
+    if learnt_prefix(base_of(network)) is not None:
         return "a prefix is learned in every layer"
     return why_not(network)
 

@@ -17,7 +17,12 @@ class Int8(Base):
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
     aliases: ClassVar[dict[str, str]] = {"llm_int8_threshold": "threshold"}
 
+    row_bytes: ClassVar[float] = 4.0
+
     threshold: float = knob(6.0, doc="features with a larger activation are outliers and stay unquantized")
+
+    def weight_bytes(self, size: float) -> float:
+        return 1.0
 
     def load(self, spec: str) -> LanguageModel:
         import logging

@@ -11,6 +11,7 @@ from annotated_types import Gt, Le
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import build, knob
+from harness.core.probes import BaseProbe
 from harness.core.protocols import Base, LanguageModel
 from harness.results.remote import mirror
 
@@ -49,6 +50,10 @@ class Merge(Base):
         """
         keys = [_record(Path(run))["key"] for run in self.runs]
         return {**super().identity(), "runs": keys}
+
+    @classmethod
+    def probe(cls) -> BaseProbe:
+        return BaseProbe(needs="one or more runs")
 
     def load(self, spec: str) -> LanguageModel:
         """
@@ -113,6 +118,7 @@ class Merge(Base):
 
     def _merged(self, spec: str) -> LanguageModel:
         from harness.models.layers import adapters, merging
+        from harness.models.layers.attached import learnt_prefix
         from harness.models.load import load
         from harness.models.random_state import seeded
 
@@ -123,7 +129,7 @@ class Merge(Base):
             for index, config in enumerate(_record(Path(run))["recipe"]["weights"]):
                 trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(index))
             adapters.fold(trained.network)
-            if trained.chat.lead or hasattr(trained.network, "learnt_prefix"):
+            if trained.chat.lead or learnt_prefix(trained.network) is not None:
                 raise ConfigError(f"run {Path(run).name} learned a prompt, which cannot be merged")
             learned.append(merging.tensors(trained.network))
         with seeded(self.seed):

@@ -25,6 +25,10 @@ class Nf4(Base):
         "auto", doc="auto: bfloat16 where the device computes in it natively, else float32"
     )
 
+    def weight_bytes(self, size: float) -> float:
+        """Four bits, and a scale for 64 weights: a float32, or 8 bits with a float32 for 256 of them."""
+        return 0.5 + (1 / 64 + 4 / (64 * 256) if self.double_quantization else 4 / 64)
+
     def load(self, spec: str) -> LanguageModel:
         import torch
         from transformers import BitsAndBytesConfig

@@ -14,6 +14,7 @@ class Plain(Base):
     """Unquantized weights."""
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder", "encoder-decoder")
+    copyable: ClassVar[bool] = True
 
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = knob(
         "auto", doc="auto: bfloat16 where the device computes in it natively, else float32"

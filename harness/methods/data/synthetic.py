@@ -12,6 +12,7 @@ from annotated_types import Ge
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
+from harness.core.probes import DataProbe
 from harness.core.protocols import Data, DataContext, Task
 from harness.core.values import Constraint, Document, Example, Message, Request
 from harness.methods.data import _fields, _generated
@@ -50,6 +51,10 @@ class Synthetic(Data):
     temperature: Annotated[float, Ge(0)] = knob(0.7, choices=(0.5, 0.7, 1.0), doc="of the questions")
     max_chars: Annotated[int, Ge(100)] = 4000
     limit: Annotated[int, Ge(1)] | None = None
+
+    @classmethod
+    def probe(cls) -> DataProbe:
+        return DataProbe(answer='{"question": "which colour?", "answer": "red"}')
 
     def identity(self) -> dict[str, Any]:
         return {**super().identity(), "model": _generated.identity(self.model)}

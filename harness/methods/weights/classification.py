@@ -11,6 +11,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
+from harness.core.probes import WeightsProbe
 from harness.core.protocols import ArchitectureName, LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
 from harness.training.supervised import Supervised
@@ -44,6 +45,10 @@ class Classification(Supervised):
     embeddings: bool = knob(
         False, key_default=False, doc="move the input embeddings; with every block this is full finetuning"
     )
+
+    @classmethod
+    def probe(cls) -> WeightsProbe:
+        return WeightsProbe(settings={"learning_rate": 3e-4})
 
     @property
     def uses_scores(self) -> bool:

@@ -12,6 +12,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
+from harness.core.probes import WeightsProbe
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import TrainingExample
 from harness.training import lora_settings
@@ -55,6 +56,10 @@ class Grpo(lora_settings.LowRank, Weights):
     )
     max_grad_norm: PositiveFloat = knob(1.0, choices=(0.3, 1.0), doc="gradients are cut to this norm")
     dev_examples: Literal[0] = knob(0, doc="dev is not looked at")
+
+    @classmethod
+    def probe(cls) -> WeightsProbe:
+        return WeightsProbe(loss_falls=False)
 
     @property
     def uses_scores(self) -> bool:

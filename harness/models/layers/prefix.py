@@ -15,6 +15,7 @@ from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
 from harness.models.dimensions import key_value_heads
+from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
 
 
@@ -73,8 +74,8 @@ def attach(network: Any, states: Tensor) -> None:
 
 def detach(network: Any) -> None:
     """Take the prefix out."""
-    if hasattr(network, "learnt_prefix"):
-        network.learnt_prefix.hook.remove()
+    if (prefix := learnt_prefix(network)) is not None:
+        prefix.hook.remove()
         del network.learnt_prefix
 
 
@@ -103,7 +104,7 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
 
 
 def _refuse_second(network: Any) -> None:
-    if hasattr(network, "learnt_prefix"):
+    if learnt_prefix(network) is not None:
         raise ConfigError("this model has a learned prefix already", remedy="use one stage of prefix_tuning")
 
 

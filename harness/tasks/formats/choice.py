@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 
@@ -19,6 +20,18 @@ class Choice(Format):
     def __post_init__(self) -> None:
         if not self.choices or len({self._fold(choice) for choice in self.choices}) < len(self.choices):
             raise ValueError("choices must be one or more different labels")
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(
+            settings={"choices": ["red", "green", "light green"]},
+            targets=("red", "light green"),
+            any_text=True,
+        )
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        return self.choices
 
     def parse(self, text: str) -> Parsed | Invalid:
         answer = self._fold(text.strip())

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 from harness.tasks.formats import _extract, _plain, _schema
@@ -22,6 +23,15 @@ class JsonSchema(Format):
 
     def __post_init__(self) -> None:
         _schema.compile_schema(self.schema)
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(
+            settings={
+                "schema": {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+            },
+            targets=({"a": 1}, {"a": -3, "b": ["ü", None, {"": 0.5}]}),
+        )
 
     def parse(self, text: str) -> Parsed | Invalid:
         try:

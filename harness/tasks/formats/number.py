@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 
@@ -24,6 +25,10 @@ class Number(Format):
     exponent. Extraction takes what follows the last `####`, else the last number."""
 
     paper = "Cobbe et al. 2021, GSM8K (the #### convention)"
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(targets=(3, -7.25, 0, 12.0, 1e-7, 1e22, 10**18, 1234567))
 
     def parse(self, text: str) -> Parsed | Invalid:
         answer = text.strip()

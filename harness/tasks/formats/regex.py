@@ -9,6 +9,7 @@ from typing import Any
 
 import regex as engine
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 
@@ -38,6 +39,16 @@ class Regex(Format):
         if named != groups:
             wanted = "".join(f"{{{name}}}" for name in sorted(groups)) or "none"
             raise ValueError(f"template must use every named group of the pattern and nothing else: {wanted}")
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(
+            settings={
+                "pattern": "(?P<word>[a-z]+)-(?P<number>[0-9]+)",
+                "template": "{word}-{number}",
+            },
+            targets=({"word": "abc", "number": "12"},),
+        )
 
     def parse(self, text: str) -> Parsed | Invalid:
         try:

@@ -11,6 +11,7 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 from harness.tasks.formats import _extract
@@ -40,6 +41,16 @@ class Sql(Format):
 
     def __post_init__(self) -> None:
         sqlglot.Dialect.get_or_raise(self.dialect or None)
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(
+            targets=(
+                "SELECT 1",
+                "SELECT a, COUNT(*) FROM t WHERE b = 'x;y' GROUP BY a",
+                "DELETE FROM t",
+            )
+        )
 
     def parse(self, text: str) -> Parsed | Invalid:
         fault = _too_large(text)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 
@@ -14,6 +15,10 @@ class Text(Format):
     """White space around the answer is not part of it. `max_chars` bounds its length."""
 
     max_chars: int | None = None
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(targets=("an answer", "übergröße"), any_text=True)
 
     def parse(self, text: str) -> Parsed | Invalid:
         answer = text.strip()

@@ -9,6 +9,7 @@ from typing import Any
 
 import yaml
 
+from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 from harness.tasks.formats import _extract, _plain, _schema
@@ -50,6 +51,17 @@ class Yaml(Format):
     def __post_init__(self) -> None:
         if self.schema is not None:
             _schema.compile_schema(self.schema)
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        return FormatProbe(
+            targets=(
+                {"a": 1, "b": [True, "x: y"]},
+                ["one", "2", "null", "2024-01-01", "line\n\nline\n"],
+                {},
+                [],
+            )
+        )
 
     def parse(self, text: str) -> Parsed | Invalid:
         if len(text) > MAX_CHARS:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted, normalise
@@ -19,6 +20,10 @@ class Exact(Scorer):
     binary = True
 
     normalise: bool = True
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        return ScorerProbe(takes="any")
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
         if isinstance(value, str):

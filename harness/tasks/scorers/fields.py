@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.leaves import leaves
+from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 
@@ -19,6 +20,15 @@ class Fields(Scorer):
     """
 
     paper = "Chinchor & Sundheim 1993, MUC-5 Evaluation Metrics (slot F1)"
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        return ScorerProbe(
+            takes="json",
+            right=({"a": 1, "b": [2]}, {"a": 1, "b": [2]}),
+            wrong=({"a": 2}, {"b": 1}),
+            several_targets=False,
+        )
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
         answer_leaves, target_leaves = Counter(leaves(value)), Counter(leaves(target))

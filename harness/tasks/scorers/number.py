@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
@@ -20,6 +21,10 @@ class Number(Scorer):
 
     relative: float = 1e-6
     absolute: float = 0.0
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        return ScorerProbe(takes="number", right=(3, 3), wrong=(3, 4))
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
         close = (

@@ -1,0 +1,56 @@
+"""What every executor owes: each job's result once, progress reported, and a worker's error raised here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.execution import Executor, Job, Notify, Worker
+from harness.core.kinds import build, names
+
+JOBS = [Job(what=number, group=str(number % 2)) for number in range(4)]
+
+
+def square() -> Worker:
+    def work(number: Any, notify: Notify) -> Any:
+        notify(f"squaring {number}")
+        return number * number
+
+    return work
+
+
+def failing() -> Worker:
+    def work(number: Any, notify: Notify) -> Any:
+        raise ConfigError(f"job {number} cannot be done")
+
+    return work
+
+
+@pytest.fixture(params=names("executors"))
+def executor(request: pytest.FixtureRequest) -> Executor:
+    built: Executor = build("executors", request.param)
+    try:
+        assert list(built.run([], square, lambda position, event: None)) == []
+    except ConfigError as error:
+        if "pip install" not in str(error):
+            raise
+        pytest.skip(f"{request.param} needs a package that is not installed")
+    return built
+
+
+def test_every_job_gives_its_result_once_and_reports_under_its_position(executor: Executor) -> None:
+    events: list[tuple[int, Any]] = []
+    results = list(executor.run(JOBS, square, lambda position, event: events.append((position, event))))
+    assert sorted(results) == [(0, 0), (1, 1), (2, 4), (3, 9)]
+    assert sorted(events) == [(number, f"squaring {number}") for number in range(4)]
+
+
+def test_what_a_worker_raises_is_raised_here(executor: Executor) -> None:
+    with pytest.raises(ConfigError, match="job . cannot be done"):
+        list(executor.run(JOBS, failing, lambda position, event: None))
+
+
+def test_the_argument_of_the_command_line_is_one_of_its_fields(executor: Executor) -> None:
+    assert executor.argument in ("", *executor.config())
