@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: setup demo test check bench browser gpu faults fuzz lowest audit sbom licences clean
+.PHONY: setup demo test check simulate bench browser gpu faults fuzz lowest audit sbom licences clean
 
 setup: $(READY)  ## virtual environment, dependencies and the bundled model
 
@@ -24,6 +24,9 @@ check: setup  ## lint, format and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+simulate: setup  ## docs/simulations.md: how often verdicts on made-up data are wrong (20 minutes; HARNESS_SIMULATE=0.2: rougher)
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.simulate
 
 bench: setup  ## speed as ratios against peers, in the same run
 	$(BIN)/python -m pytest -m benchmark -s tests/benchmarks

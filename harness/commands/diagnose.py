@@ -37,7 +37,7 @@ def diagnose(
     if not loaded.splits.get("dev"):
         loaded = on_training_data(loaded)
     with choose(quiet=quiet or json) as progress:
-        found = run_probes(loaded, model, results, limit=limit, progress=progress)
+        found = run_probes(loaded, model, results, limit=limit, progress=progress, place=task)
     if json:
         import json as codec
 
@@ -45,4 +45,4 @@ def diagnose(
         return
     from harness.report.terminal import print_triage
 
-    print_triage(found.task, found.model, found.triage)
+    print_triage(found.task, found.model, found.triage, found.next_step)

@@ -40,6 +40,10 @@ class Format(Kind):
         """The part of a chatty answer that looks like the answer; None when there is none."""
         return None
 
+    def begun(self, text: str) -> bool:
+        """Whether an answer that the token limit cut off had begun in this format."""
+        return True
+
     def render(self, target: Any) -> str:
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)
@@ -60,7 +64,8 @@ class Format(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(Kind):
-    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`."""
+    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`; any other number, or
+    NaN, ends the run with an error that names the scorer."""
 
     binary: ClassVar[bool] = False
     """Whether every value is 0 or 1, so that exact tests for rates apply."""
@@ -131,8 +136,10 @@ class Searcher(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Retriever(Kind):
-    oracle: ClassVar[bool] = False
-    """Whether it reads what only a labelled example has (gold context): an upper bound."""
+    @property
+    def oracle(self) -> bool:
+        """Whether it reads what only a labelled example has (gold context): an upper bound."""
+        return False
 
     @abstractmethod
     def index(self, corpus: Sequence[Document]) -> Searcher:

@@ -1,34 +1,35 @@
 """Every pair of recipes, on the examples both answered: difference, interval, p-value, outcome.
 
+One interval decides what is said of a pair, and it is the one that is shown. All intervals of a
+verdict hold together at 95 % (`stats/simultaneous.py`), so that any of them may be picked out.
 How a pair is computed depends on its data, and the comparison says which was used:
 
     one run each, independent examples, 0/1 scores   adjusted interval, exact McNemar test
     one run each, independent examples, graded       BCa bootstrap, sign-flip permutation test
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
-    several seeds                                    t over test-set and training variance
+    several seeds, or a known noise floor            t over test-set and training variance
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from harness.decide.table import RecipeScores, pooled_noise
+from harness.decide.table import RecipeScores, granted_noise, means_covariance
 from harness.decide.values import Comparison, Outcome
 from harness.stats import clusters as by_cluster
-from harness.stats import paired, power, seeds
+from harness.stats import paired, power, seeds, simultaneous
 from harness.stats.equivalence import equivalent, not_worse
 from harness.stats.intervals import student
 from harness.stats.multiple import holm
 from harness.stats.resampling import Floats
 
-ALPHA = 0.025
-"""For all claims of a difference together. The claims "not worse" have the other 2.5 %, so that
-a whole verdict is wrong in at most 5 of 100 cases."""
+ALPHA = 1 - simultaneous.TOGETHER
+"""For all claims of a verdict together: "better", "worse", "not worse" and "equivalent"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +40,7 @@ class _Pair:
     """Per example, mean over the seeds of each: (n,)."""
     clusters: by_cluster.Codes
     estimate: seeds.Estimate
+    provisional: bool
 
     @property
     def binary(self) -> bool:
@@ -49,8 +51,12 @@ class _Pair:
         return self.estimate.training_se is not None
 
     @property
+    def groups(self) -> int:
+        return by_cluster.count(self.clusters)
+
+    @property
     def grouped(self) -> bool:
-        return by_cluster.count(self.clusters) < len(self.differences)
+        return self.groups < len(self.differences)
 
 
 @dataclass(frozen=True)
@@ -61,20 +67,42 @@ class _Result:
     method: str
 
 
-def compare(tables: Sequence[RecipeScores], margin: float) -> list[Comparison]:
-    """Every pair with a shared example, each once; the first minus the second."""
-    noise = pooled_noise(tables)
-    pairs = [_pair(first, second, noise) for first, second in itertools.combinations(tables, 2)]
+def compare(
+    tables: Sequence[RecipeScores],
+    margin: float,
+    noise: Mapping[str, seeds.TrainingNoise] | None = None,
+) -> list[Comparison]:
+    """Every pair with a shared example, each once; the first minus the second.
+
+    Args:
+        tables: scores of the recipes to compare.
+        margin: the difference that does not matter, in score units.
+        noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
+    """
+    granted = granted_noise(tables, noise or {})
+    pairs = [_pair(first, second, granted) for first, second in itertools.combinations(tables, 2)]
     known = [pair for pair in pairs if pair is not None]
-    results = _results(known)
+    level = _level(tables, granted, [pair is not None for pair in pairs])
+    results = _results(known, level)
     adjusted = holm([result.p for result in results])
     alpha = level_of_each(len(known))
     rows = zip(known, results, adjusted, strict=True)
     return [_comparison(pair, result, p, margin, alpha) for pair, result, p in rows]
 
 
+def _level(
+    tables: Sequence[RecipeScores], granted: Mapping[str, seeds.TrainingNoise], shared: Sequence[bool]
+) -> float:
+    """Level of each pair's interval at which all of them hold together."""
+    covariance = means_covariance(tables, granted)
+    if covariance is None or not any(shared):
+        return simultaneous.bonferroni(sum(shared))
+    contrasts = simultaneous.pairwise(len(tables))[np.array(shared)]
+    return simultaneous.level_of_each(covariance, contrasts)
+
+
 def level_of_each(comparisons: int) -> float:
-    """What one p-value must stay below when it is the smallest of `comparisons` (Holm's first step)."""
+    """Error that each of `comparisons` may have, at the most careful (Bonferroni): used for planning."""
     return ALPHA / max(comparisons, 1)
 
 
@@ -91,37 +119,46 @@ def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
         wins=comparison.losses,
         losses=comparison.wins,
     )
-    outcome = _outcome(turned.difference, low, high, comparison.p_holm, margin)
+    outcome = _outcome(low, high, margin)
     needed = _needed(turned, margin, alpha) if outcome == "inconclusive" else 0
     return dataclasses.replace(turned, outcome=outcome, examples_needed=needed)
 
 
-def _pair(first: RecipeScores, second: RecipeScores, noise: seeds.TrainingNoise | None) -> _Pair | None:
+def _pair(
+    first: RecipeScores, second: RecipeScores, granted: Mapping[str, seeds.TrainingNoise]
+) -> _Pair | None:
     ids = sorted(set(first.ids) & set(second.ids))
     if not ids:
         return None
     a, b = first.on(ids), second.on(ids)
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
-    granted = (noise if first.seeded else None, noise if second.seeded else None)
-    estimate = seeds.difference(a, b, clusters, granted)
-    if (first.binary and second.binary) or paired.few(differences):
-        floor = paired.with_imaginary_pair(differences)[1]
+    noise = (granted.get(first.recipe), granted.get(second.recipe))
+    estimate = seeds.difference(a, b, clusters, noise)
+    if paired.needs_imagination(differences, clusters, binary=first.binary and second.binary):
+        floor = paired.with_imaginary_groups(differences, clusters)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
-    return _Pair(first=first, second=second, differences=differences, clusters=clusters, estimate=estimate)
+    return _Pair(
+        first=first,
+        second=second,
+        differences=differences,
+        clusters=clusters,
+        estimate=estimate,
+        provisional=first.trained_once(granted) or second.trained_once(granted),
+    )
 
 
-def _results(pairs: Sequence[_Pair]) -> list[_Result]:
+def _results(pairs: Sequence[_Pair], level: float) -> list[_Result]:
     """Results in order; pairs of the same shape share their resamples."""
-    found: dict[int, _Result] = {}
+    results: dict[int, _Result] = {}
     alike: dict[tuple[int, bool], list[int]] = {}
     for position, pair in enumerate(pairs):
         if pair.seeded or pair.grouped or len(pair.differences) < 2:
-            found[position] = _structured(pair)
+            results[position] = _structured(pair, level)
         else:
             alike.setdefault((len(pair.differences), pair.binary), []).append(position)
     for (_, binary), positions in alike.items():
         columns = np.stack([pairs[i].differences for i in positions], axis=1)
-        low, high = paired.interval(columns, binary=binary)
+        low, high = paired.interval(columns, binary=binary, level=level)
         if binary:
             p_values = np.array([paired.mcnemar(*paired.wins_and_losses(column)) for column in columns.T])
             method = "adjusted interval for paired rates; exact McNemar test"
@@ -129,17 +166,20 @@ def _results(pairs: Sequence[_Pair]) -> list[_Result]:
             p_values = paired.sign_flip(columns)
             method = "BCa bootstrap and Student's t, outer ends; sign-flip permutation test"
         for i, ends in zip(positions, zip(low, high, p_values, strict=True), strict=True):
-            found[i] = _Result(float(ends[0]), float(ends[1]), float(ends[2]), method)
-    return [found[position] for position in range(len(pairs))]
+            results[i] = _Result(float(ends[0]), float(ends[1]), float(ends[2]), method)
+    return [results[position] for position in range(len(pairs))]
 
 
-def _structured(pair: _Pair) -> _Result:
+def _structured(pair: _Pair, level: float) -> _Result:
     """Grouped examples or several seeds: Student's t on the variances that belong to them."""
     estimate = pair.estimate
-    low, high = student(estimate.mean, estimate.se, estimate.df)
     if pair.seeded:
+        low, high = student(estimate.mean, estimate.se, estimate.df, level)
         what = "groups and seeds" if pair.grouped else "seeds"
         return _Result(low, high, estimate.p, f"Student's t with variance of examples, {what}")
+    low, high = paired.grouped_interval(pair.differences, pair.clusters, binary=pair.binary, level=level)
+    if pair.grouped and pair.groups < 2:
+        return _Result(low, high, 1.0, "one group: nothing can be said of others")
     totals = by_cluster.sums(pair.differences, pair.clusters)
     p = float(paired.sign_flip(totals)[0])
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
@@ -148,7 +188,7 @@ def _structured(pair: _Pair) -> _Result:
 def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alpha: float) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
-    low, high = max(-1.0, min(result.low, difference)), min(1.0, max(result.high, difference))
+    low, high = _agreeing(result, difference, p_holm)
     plain = Comparison(
         recipe=pair.first.recipe,
         reference=pair.second.recipe,
@@ -158,25 +198,34 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
         p=result.p,
         p_holm=p_holm,
         n=len(pair.differences),
-        outcome=_outcome(difference, low, high, p_holm, margin),
+        outcome=_outcome(low, high, margin),
         examples_needed=0,
         wins=wins,
         losses=losses,
         sampling_se=pair.estimate.sampling_se,
         training_se=pair.estimate.training_se,
         method=result.method,
+        provisional=pair.provisional,
+        groups=pair.groups,
     )
     if plain.outcome != "inconclusive":
         return plain
     return dataclasses.replace(plain, examples_needed=_needed(plain, margin, alpha))
 
 
-def _outcome(difference: float, low: float, high: float, p_holm: float, margin: float) -> Outcome:
+def _agreeing(result: _Result, difference: float, p_holm: float) -> tuple[float, float]:
+    """The interval within [-1, 1]; it reaches to 0 where the exact test over all pairs does not show a
+    difference, so that p-value and interval never contradict each other."""
+    low, high = max(-1.0, min(result.low, difference)), min(1.0, max(result.high, difference))
+    return (low, high) if p_holm <= ALPHA else (min(low, 0.0), max(high, 0.0))
+
+
+def _outcome(low: float, high: float, margin: float) -> Outcome:
     """A difference inside the margin does not matter, so "equivalent" comes first."""
     if equivalent(low, high, margin):
         return "equivalent"
-    if p_holm <= ALPHA and difference != 0.0:
-        return "better" if difference > 0 else "worse"
+    if low > 0.0 or high < 0.0:
+        return "better" if low > 0.0 else "worse"
     return "not_worse" if not_worse(low, margin) else "inconclusive"
 
 

@@ -8,7 +8,7 @@ shorter prompt has earned back the training. No price is built in; prices are th
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +46,11 @@ class Method(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class BreakEven(Jsonable):
-    """The monthly volume in answers above which `tuned` is cheaper than `prompted`.
+    """The monthly volume in answers above (or `below`) which `tuned` is cheaper than `prompted`.
 
     0 means at any volume, None at none. `low` and `high` are the 95 % interval over which
-    test examples happened to be asked; None as `high` means that no volume is certain to do.
+    test examples happened to be asked; None as `high` means that no volume is certain to do
+    (with `below`: that it may be cheaper at any).
     """
 
     tuned: str
@@ -58,6 +59,8 @@ class BreakEven(Jsonable):
     low: float | None
     high: float | None
     sentence: str
+    below: bool = False
+    """Whether `tuned` costs less once but more per answer, so that it is cheaper below the volume."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +108,7 @@ def price(usage: Usage, prices: Prices) -> Method:
 def break_even(
     tuned: Usage, prompted: Usage, prices: Prices, *, rng: np.random.Generator | None = None
 ) -> BreakEven:
-    """The volume above which the finetuned method is cheaper, with its interval.
+    """The volume above (or below) which the finetuned method is cheaper, with its interval.
 
     Both must have been asked the same examples in the same order: examples are resampled in
     pairs (10,000 bootstrap samples, percentiles).
@@ -113,18 +116,22 @@ def break_even(
     first, second = price(tuned, prices), price(prompted, prices)
     fixed = (first.once - second.once) / prices.months + first.monthly - second.monthly
     saved = _per_answer(prompted, prices) - _per_answer(tuned, prices)
-    drawn = _volumes(fixed, bootstrap_means(saved, rng=rng)[:, 0])
+    below = fixed < 0 and float(saved.mean()) < 0
+    # Turned round, "cheaper below" is the other method's "cheaper above".
+    sign = -1.0 if below else 1.0
+    drawn = _volumes(sign * fixed, sign * bootstrap_means(saved, rng=rng)[:, 0])
     low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")
-    volume = float(_volumes(fixed, np.array([saved.mean()]))[0])
-    found = BreakEven(
+    volume = float(_volumes(sign * fixed, np.array([sign * saved.mean()]))[0])
+    plain = BreakEven(
         tuned=tuned.recipe,
         prompted=prompted.recipe,
         volume=_finite(volume),
         low=_finite(float(low)),
         high=_finite(float(high)),
         sentence="",
+        below=below,
     )
-    return BreakEven(**{**vars(found), "sentence": _sentence(found)})
+    return replace(plain, sentence=_sentence(plain))
 
 
 def _per_answer(usage: Usage, prices: Prices) -> Floats:
@@ -151,7 +158,8 @@ def _sentence(found: BreakEven) -> str:
     if found.volume == 0.0:
         return f"{found.tuned} is cheaper than {found.prompted} at any volume."
     high = "no limit" if found.high is None else f"{found.high:,.0f}"
+    side = "below" if found.below else "above"
     return (
-        f"{found.tuned} is cheaper than {found.prompted} above {found.volume:,.0f} answers a month "
+        f"{found.tuned} is cheaper than {found.prompted} {side} {found.volume:,.0f} answers a month "
         f"[{found.low:,.0f}, {high}]."
     )

@@ -16,7 +16,8 @@ from harness.core.protocols import Task
 
 ABOUT: Mapping[str, str] = {
     "no_stop": "a complete answer, but the model did not stop after it",
-    "truncated": "cut off by the token limit before the answer was complete",
+    "repeats_itself": "says the same over and over until the token limit, without a complete answer",
+    "truncated": "begun, and cut off by the token limit before the answer was complete",
     "dressed_up": "the right answer is there, inside text that should not be",
     "refused": "the model declined to answer",
     "copied_from_shot": "the answer of a few-shot example, repeated",
@@ -111,7 +112,16 @@ def _no_stop(answer: _Answer) -> bool:
     if not answer.cut:
         return False
     complete = answer.extracted and not answer.strict
-    return complete or _contains_target(answer) or bool(_LOOP.search(answer.text.rstrip()[-_LOOP_WINDOW:]))
+    return complete or _contains_target(answer)
+
+
+def _repeats_itself(answer: _Answer) -> bool:
+    return answer.cut and bool(_LOOP.search(answer.text.rstrip()[-_LOOP_WINDOW:]))
+
+
+def _truncated(answer: _Answer) -> bool:
+    """An answer that never began in the format was not cut off before its end: it is malformed."""
+    return answer.cut and (answer.extracted or answer.task.format.begun(answer.text))
 
 
 def _dressed_up(answer: _Answer) -> bool:
@@ -183,7 +193,8 @@ def _paths(value: Any, prefix: str = "") -> Iterable[str]:
 
 RULES: tuple[tuple[str, Callable[[_Answer], bool]], ...] = (
     ("no_stop", _no_stop),
-    ("truncated", lambda answer: answer.cut),
+    ("repeats_itself", _repeats_itself),
+    ("truncated", _truncated),
     ("dressed_up", _dressed_up),
     ("refused", _refused),
     ("copied_from_shot", _copied),

@@ -1,12 +1,14 @@
 """How the score that a plain prompt loses is shared out among form, knowledge, retrieval and skill.
 
-On each example, in this order:
+Only net gains count: what a condition wins over the plain prompt less what it loses, over all examples
+together, and nothing where that is below 0. A probe answers some examples differently by chance; the
+best of several probes on each single example would take that for a gap mended. In this order:
 
-1. *form*: what the constraint or the examples win back, and right answers in the wrong dress.
-   Examples mend more than syntax: house codes and house rules, which no constraint knows.
-2. *knowledge*: what gold passages win beyond that, where BM25 wins it too or has at least found
-   the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but
-   not the form, half goes to form.
+1. *form*: what the better of the constraint and the examples wins back, and right answers in the
+   wrong dress. Examples mend more than syntax: house codes and house rules, which no constraint knows.
+2. *knowledge*: what passages win beyond what form wins too, where BM25 wins it or has at least found
+   the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but not
+   the form, half goes to form.
 3. The rest is *form* if the answer is not even then in the shape asked for, or if retrieval does
    not help on a task whose answers nearly all stand in train (a facts task that is really
    form). If examples bring the shape and passages lose it, no probe had both at once: half is
@@ -29,7 +31,9 @@ Gap = Literal["form", "knowledge", "retrieval", "skill"]
 GAPS: tuple[Gap, ...] = ("form", "knowledge", "retrieval", "skill")
 MEMORABLE = 0.8
 """With this share of the answers in train, a task can be learnt by heart."""
-_OUT_OF_SHAPE = frozenset({"malformed", "wrong_fields", "no_stop", "truncated", "dressed_up"})
+_OUT_OF_SHAPE = frozenset(
+    {"malformed", "wrong_fields", "no_stop", "repeats_itself", "truncated", "dressed_up"}
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,40 +81,117 @@ class _Seen:
         return cls(score, np.where(dressed, 1.0, score), misshapen, found)
 
 
-def share_out(probes: Mapping[str, Probe], kept: Sequence[int], in_train: NDArray[np.bool_]) -> Floats:
-    """Lost score per kept example and gap: (n, 4) in the order of GAPS; rows add up to 1 - closed book.
+_FORM = ("closed_book", "constrained", "few_shot")
+_INFORMED = ("gold", "bm25")
+_COLUMNS = (
+    "form", "informed", "both", "facts", "undressed", "known", "unfound", "memorable",
+    "rest", "shapeless", "unseen", "unseen_found", "helped", "judged",
+)  # fmt: skip
+"""What is averaged over examples for each pair of a form condition and an informed one."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Per kept example, what each pair of conditions gains and leaves, and which gains are shown."""
+
+    lost: Floats
+    """1 - the plain prompt's score: (n,)."""
+    columns: Floats
+    """(n, form conditions, informed conditions, len(_COLUMNS))."""
+    gains: Mapping[str, Floats]
+    """Probe → content of its answer less the plain prompt's score, (n,)."""
+
+
+def measure(probes: Mapping[str, Probe], kept: Sequence[int], in_train: NDArray[np.bool_]) -> Measured:
+    """Everything that the shares are made of, example by example.
 
     `in_train` says for each kept example whether its target is also a target in train.
     """
     seen = {name: _Seen.of(probe, kept) for name, probe in probes.items()}
     closed = seen["closed_book"]
-    form_probes = [closed, *(seen[name] for name in ("constrained", "few_shot") if name in seen)]
-    formed = np.max([probe.content for probe in form_probes], axis=0)
+    forms = [name for name in _FORM if name in seen]
+    informed: list[str | None] = [name for name in _INFORMED if name in seen]
+    memorable = in_train if "bm25" in seen and in_train.mean() >= MEMORABLE else np.zeros_like(in_train)
+    shapeless = seen[forms[-1]].misshapen
+    blocks = [
+        [_pair(seen, seen[form], name, shapeless, memorable) for name in informed or [None]] for form in forms
+    ]
+    return Measured(
+        lost=1.0 - closed.score,
+        columns=np.stack([np.stack(block, axis=1) for block in blocks], axis=1),
+        gains={name: probe.content - closed.score for name, probe in seen.items() if name != "closed_book"},
+    )
+
+
+def _pair(
+    seen: Mapping[str, _Seen],
+    form: _Seen,
+    name: str | None,
+    shapeless: NDArray[np.bool_],
+    in_train: NDArray[np.bool_],
+) -> Floats:
+    """One pair of conditions: (n, len(_COLUMNS)); `name` is None where no probe shows passages."""
+    closed = seen["closed_book"]
+    informed = closed if name is None else seen[name]
     found, gold = seen.get("bm25", closed), seen.get("gold", seen.get("bm25", closed))
-    informed = np.maximum(gold.content, found.content)
-    form = formed - closed.score
-    facts = np.maximum(0.0, informed - formed)
-    undressed = np.minimum(facts, informed - np.maximum(gold.score, found.score)) / 2
-    form, facts = form + undressed, facts - undressed
-    won = np.minimum(facts, np.maximum(0.0, found.content - formed))
-    knowledge = np.where(found.found, facts, won)
-    retrieval, rest = facts - knowledge, 1.0 - closed.score - form - facts
+    facts = np.maximum(0.0, informed.content - form.content) * (name is not None)
+    undressed = np.minimum(facts, informed.content - informed.score) / 2
+    left = facts - undressed
+    won = np.minimum(left, np.maximum(0.0, found.content - form.content))
+    known = np.where(found.found, left, won)
+    memorable = in_train & (found.content <= form.content)
+    rest = 1.0 - np.maximum(form.content, informed.content if name is not None else closed.score)
+    out_of_shape = shapeless | memorable
+    unseen = np.where(gold.misshapen & ~out_of_shape & (name is not None), rest / 2, 0.0)
+    helped = informed.content > form.content
+    values = {
+        "form": form.content - closed.score,
+        "informed": (informed.content - closed.score) * (name is not None),
+        "both": np.minimum(form.content, informed.content) - closed.score,
+        "facts": facts,
+        "undressed": undressed,
+        "known": known,
+        "unfound": left - known,
+        "memorable": np.where(memorable, left - known, 0.0),
+        "rest": rest,
+        "shapeless": np.where(out_of_shape, rest, 0.0),
+        "unseen": unseen,
+        "unseen_found": np.where(found.found, unseen, 0.0),
+        "helped": helped.astype(float),
+        "judged": (helped | ~gold.misshapen).astype(float),
+    }
+    return np.stack([values[column] for column in _COLUMNS], axis=1)
 
-    shapeless = form_probes[-1].misshapen
-    if "bm25" in seen and in_train.mean() >= MEMORABLE:
-        memorable = in_train & (found.content <= formed)
-        form, retrieval = form + np.where(memorable, retrieval, 0.0), np.where(memorable, 0.0, retrieval)
-        shapeless = shapeless | memorable
-    informs = "gold" in seen or "bm25" in seen
-    unseen = np.where(gold.misshapen & ~shapeless & informs, rest / 2, 0.0)
-    inferred = unseen * _help_of_passages(gold, informed > formed)
-    form = form + np.where(shapeless, rest, unseen)
-    knowledge = knowledge + np.where(found.found, inferred, 0.0)
-    retrieval = retrieval + np.where(found.found, 0.0, inferred)
-    return np.stack([form, knowledge, retrieval, np.where(shapeless, 0.0, rest - unseen - inferred)], axis=1)
+
+def share_out(lost: Floats, means: Floats, *, form_shown: bool = True, facts_shown: bool = True) -> Floats:
+    """Lost score by gap, (..., 4) in the order of GAPS; the gaps add up to `lost`.
+
+    Args:
+        lost: mean lost score, (...).
+        means: means of `Measured.columns`, (..., form conditions, informed conditions, columns).
+        form_shown: whether a probe's gain in form is more than chance; else only the dress counts.
+        facts_shown: whether passages gain more than chance; else they count for nothing.
+    """
+    forms = means[..., 0, _COLUMNS.index("form")]
+    chosen = forms.argmax(axis=-1) if form_shown else np.zeros(forms.shape[:-1], dtype=np.intp)
+    picked = np.take_along_axis(means, chosen[..., None, None, None], axis=-3)[..., 0, :, :]
+    best = picked[..., _COLUMNS.index("informed")].argmax(axis=-1)
+    picked = np.take_along_axis(picked, best[..., None, None], axis=-2)[..., 0, :]
+    of = {name: picked[..., place] for place, name in enumerate(_COLUMNS)}
+
+    form = np.clip(of["form"], 0.0, lost)
+    informed = np.clip(of["informed"], 0.0, lost) * facts_shown
+    both = np.clip(of["both"], 0.0, np.minimum(form, informed))
+    facts = np.minimum(informed - both, lost - form)
+    rest = lost - form - facts
+    scale, left = _ratio(facts, of["facts"]), _ratio(rest, of["rest"])
+    help_ = _ratio(of["helped"], of["judged"]) * facts_shown
+    inferred, found = of["unseen"] * left * help_, of["unseen_found"] * left * help_
+    form = form + (of["undressed"] + of["memorable"]) * scale + (of["shapeless"] + of["unseen"]) * left
+    knowledge = of["known"] * scale + found
+    retrieval = (of["unfound"] - of["memorable"]) * scale + inferred - found
+    return np.stack([form, knowledge, retrieval, lost - form - knowledge - retrieval], axis=-1)
 
 
-def _help_of_passages(gold: _Seen, helped: NDArray[np.bool_]) -> float:
-    """How often passages help among the answers whose shape lets one judge; 0 when none does."""
-    judged = helped | ~gold.misshapen
-    return float(helped[judged].mean()) if judged.any() else 0.0
+def _ratio(part: Floats, whole: Floats) -> Floats:
+    return np.where(whole > 1e-12, part / np.where(whole > 1e-12, whole, 1.0), 0.0)

@@ -9,13 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from harness.decide.table import RecipeScores, gather, mean_interval
+from harness.decide.table import RecipeScores, gather, mean_intervals, means_covariance, pooled_noise
 from harness.decide.values import Jsonable, RunScores
 from harness.stats import clusters as by_cluster
-from harness.stats import seeds
+from harness.stats import curves, paired, seeds
+from harness.stats.intervals import LEVEL
 from harness.stats.resampling import SEED, Floats, generator
 
 Worth = Literal["yes", "no", "unclear"]
+Gain = tuple[float, float, float]
+"""Score gained, and the ends of its 95 % interval."""
 _RESAMPLES = 2_000
 
 
@@ -57,6 +60,12 @@ class LabelCurve(Jsonable):
     high: float | None
     worth_more: Worth
     sentence: str
+    next_doubling: float | None = None
+    """Score that the next doubling is expected to gain, from a curve fitted to all points."""
+    next_low: float | None = None
+    next_high: float | None = None
+    provisional: bool = False
+    """Whether a point has one seed and training noise is unknown: then nothing is advised."""
 
 
 def label_curve(
@@ -67,8 +76,9 @@ def label_curve(
 ) -> LabelCurve:
     """The curve of one recipe: `runs` by number of labels, against references without a curve.
 
-    More labels are worth buying when a doubling is shown to gain something and may gain the
-    margin; they are not when it is shown to gain less than the margin.
+    More labels are worth buying when the next doubling is shown to gain the margin or more; they are
+    not when it is shown to gain less. With one seed a point and no other sign of how much training
+    varies, neither can be shown.
 
     Raises:
         ValueError: no point has a scored example.
@@ -79,17 +89,23 @@ def label_curve(
         raise ValueError(f"{recipe}: no point of the label curve has a scored example")
     found = {name: _one(name, members) for name, members in references.items()}
     overtakes = [_overtaking(recipe, known, table) for table in found.values() if table is not None]
-    gain = _last_doubling(known)
-    worth = _worth(gain, margin)
+    noise = pooled_noise(list(known.values()))
+    gain, ahead = _last_doubling(known, noise), _next_doubling(known, noise)
+    provisional = noise is None and any(table.seeds == 1 for table in known.values())
+    worth = "unclear" if provisional else _worth(ahead, margin)
     return LabelCurve(
         recipe=recipe,
-        points=tuple(_point(count, table) for count, table in known.items()),
+        points=tuple(_point(count, table, noise) for count, table in known.items()),
         overtakes=tuple(overtakes),
         last_doubling=gain[0] if gain else None,
         low=gain[1] if gain else None,
         high=gain[2] if gain else None,
         worth_more=worth,
-        sentence=_sentence(recipe, gain, worth),
+        sentence=_sentence(recipe, gain, ahead, worth, provisional=provisional),
+        next_doubling=ahead[0] if ahead else None,
+        next_low=ahead[1] if ahead else None,
+        next_high=ahead[2] if ahead else None,
+        provisional=provisional,
     )
 
 
@@ -98,33 +114,61 @@ def _one(name: str, runs: Sequence[RunScores]) -> RecipeScores | None:
     return tables[0] if tables else None
 
 
-def _point(count: int, table: RecipeScores) -> LabelPoint:
-    low, high = mean_interval(table)
+def _point(count: int, table: RecipeScores, noise: seeds.TrainingNoise | None) -> LabelPoint:
+    low, high = mean_intervals([table], noise)[0]
     mean = float(table.values.mean())
     return LabelPoint(labels=count, mean=mean, low=low, high=high, n=len(table.ids), seeds=table.seeds)
 
 
-def _last_doubling(tables: Mapping[int, RecipeScores]) -> tuple[float, float, float] | None:
+def _last_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNoise | None) -> Gain | None:
     if len(tables) < 2:
         return None
     before, last = sorted(tables)[-2:]
     ids = sorted(set(tables[before].ids) & set(tables[last].ids))
     if len(ids) < 2:
         return None
-    doublings = np.log2(last / before)
-    clusters = tables[last].clusters(ids)
-    gain = seeds.difference(tables[last].on(ids), tables[before].on(ids), clusters)
+    doublings = float(np.log2(last / before))
+    first, second, clusters = tables[last].on(ids), tables[before].on(ids), tables[last].clusters(ids)
+    gain = seeds.difference(first, second, clusters, (noise, noise))
+    differences, binary = first.mean(axis=0) - second.mean(axis=0), tables[last].binary
+    if paired.needs_imagination(differences, clusters, binary=binary):
+        floor = paired.with_imaginary_groups(differences, clusters)[1]
+        gain = dataclasses.replace(gain, sampling_se=max(gain.sampling_se, floor))
     low, high = gain.interval()
-    return gain.mean / doublings, low / doublings, high / doublings
+    return gain.mean / doublings, max(low, -1.0) / doublings, min(high, 1.0) / doublings
 
 
-def _worth(gain: tuple[float, float, float] | None, margin: float) -> Worth:
-    if gain is None:
+def _next_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNoise | None) -> Gain | None:
+    """Expected gain of the next doubling, with a 95 % interval over examples and seeds."""
+    counts = sorted(tables)
+    members = [tables[count] for count in counts]
+    ids = sorted(set.intersection(*(set(table.ids) for table in members)))
+    if len(counts) < 2 or len(ids) < 2:
+        return None
+    granted = {} if noise is None else {table.recipe: noise for table in members}
+    covariance = means_covariance(members, granted)
+    if covariance is None:
+        return None
+    means = np.array([[table.on(ids).mean() for table in members]])
+    covariance = covariance + np.eye(len(members)) / len(ids) ** 2
+    rng = generator(SEED + 2)
+    groups = by_cluster.count(members[0].clusters(ids))
+    df = groups - 1 if noise is None else min(groups - 1.0, noise.df)
+    drawn = rng.multivariate_normal(np.zeros(len(members)), covariance, size=_RESAMPLES)
+    drawn *= np.sqrt(df / rng.chisquare(df, size=_RESAMPLES))[:, None]
+    places = np.array(counts, dtype=np.float64)
+    low, high = curves.next_interval(means + drawn, places, LEVEL)
+    expected = float(curves.next_doubling(means, places)[0])
+    return expected, min(low, expected), max(high, expected)
+
+
+def _worth(ahead: Gain | None, margin: float) -> Worth:
+    if ahead is None:
         return "unclear"
-    _, low, high = gain
+    _, low, high = ahead
     if high < margin:
         return "no"
-    return "yes" if low > 0 else "unclear"
+    return "yes" if low >= margin and low > 0 else "unclear"
 
 
 def _overtaking(recipe: str, tables: Mapping[int, RecipeScores], reference: RecipeScores) -> Overtaking:
@@ -189,15 +233,22 @@ def _finite(value: float) -> float | None:
     return float(value) if np.isfinite(value) else None
 
 
-def _sentence(recipe: str, gain: tuple[float, float, float] | None, worth: Worth) -> str:
+def _sentence(recipe: str, gain: Gain | None, ahead: Gain | None, worth: Worth, *, provisional: bool) -> str:
     if gain is None:
         return f"{recipe}: one point makes no curve."
-    mean, low, high = (100 * value for value in gain)
     advice = {
         "yes": "more labels are worth buying",
         "no": "more labels are not worth buying",
         "unclear": "the test set cannot tell whether more labels are worth buying",
     }[worth]
+    if provisional:
+        advice = "with one seed this may be the luck of one training: run --seeds 3 before buying labels"
+    last = f"{recipe}: the last doubling of labels gained {_points(gain)}"
     return (
-        f"{recipe}: the last doubling of labels gained {mean:.1f} points [{low:.1f}, {high:.1f}]; {advice}."
+        f"{last}; the next is expected to gain {_points(ahead)}; {advice}." if ahead else f"{last}; {advice}."
     )
+
+
+def _points(gain: Gain) -> str:
+    mean, low, high = (100 * value for value in gain)
+    return f"{mean:.1f} points [{low:.1f}, {high:.1f}]"

@@ -13,9 +13,10 @@ import numpy as np
 from harness.decide.ordering import cheapest_first, trained
 from harness.decide.values import Cost, RecipeSummary, RunScores
 from harness.stats import clusters as by_cluster
-from harness.stats import seeds
-from harness.stats.intervals import bca, student, wilson
+from harness.stats import seeds, simultaneous
+from harness.stats.intervals import LEVEL, bca, score_interval, wilson
 from harness.stats.resampling import Floats
+from harness.stats.seeds import TrainingNoise
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +43,15 @@ class RecipeScores:
     @property
     def seeded(self) -> bool:
         """Whether another seed would give another score: several did, or something was trained."""
-        return self.seeds > 1 or any(trained(run.cost) for run in self.runs)
+        return self.seeds > 1 or self.trained
+
+    @property
+    def trained(self) -> bool:
+        return any(trained(run.cost) for run in self.runs)
+
+    def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
+        """Whether its claims are provisional: trained with one seed, and nothing is known of its noise."""
+        return self.trained and self.seeds == 1 and self.recipe not in granted
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
@@ -63,6 +72,20 @@ def gather(runs: Sequence[RunScores]) -> list[RecipeScores]:
     return [table for table in tables if table.ids]
 
 
+def check_scores(runs: Sequence[RunScores], primary: str) -> None:
+    """Refuse scores that no interval here is made for.
+
+    Raises:
+        ValueError: a score of `primary` that is not a number within [0, 1].
+    """
+    for run in runs:
+        for id_, value in zip(run.ids, run.values, strict=True):
+            if value is not None and not 0.0 <= value <= 1.0:
+                raise ValueError(
+                    f"{run.recipe}, example {id_}: {primary} is {value}, not a score within [0, 1]"
+                )
+
+
 def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
     scores = [{i: v for i, v in zip(run.ids, run.values, strict=True) if v is not None} for run in runs]
     asked = set().union(*(run.ids for run in runs))
@@ -80,28 +103,87 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
     )
 
 
-def pooled_noise(tables: Sequence[RecipeScores]) -> seeds.TrainingNoise | None:
+def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
     """Training noise over all recipes with several seeds; None when there is none."""
     return seeds.pool([seeds.training_noise(table.values, table.clusters(table.ids)) for table in tables])
 
 
-def summarise(tables: Sequence[RecipeScores]) -> list[RecipeSummary]:
-    """Summaries, the highest mean first; of equal means the cheaper first."""
+def granted_noise(
+    tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise]
+) -> dict[str, TrainingNoise]:
+    """Training noise that each recipe is granted at least: what the seeds of all recipes show together,
+    and its own floor from elsewhere. Recipes that no seed changes, or of which nothing is known, have
+    no entry."""
+    pooled = pooled_noise(tables)
+    granted = {t.recipe: seeds.pool([pooled, floors.get(t.recipe)]) for t in tables if t.seeded}
+    return {recipe: noise for recipe, noise in granted.items() if noise is not None}
+
+
+def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]) -> Floats | None:
+    """Covariance of the recipes' means, (r, r), over the examples that all have a score for; None where
+    there are too few of them to tell."""
+    ids = sorted(set.intersection(*(set(table.ids) for table in tables))) if tables else []
+    if len(ids) < 2:
+        return None
+    clusters = tables[0].clusters(ids)
+    groups = by_cluster.count(clusters)
+    if groups < 2:
+        return None
+    columns = np.stack([table.on(ids).mean(axis=0) for table in tables], axis=1)
+    residuals = by_cluster.sums(columns - columns.mean(axis=0), clusters)
+    sampling = groups / (groups - 1) * residuals.T @ residuals / len(ids) ** 2
+    training = [granted[t.recipe].variance / t.seeds if t.recipe in granted else 0.0 for t in tables]
+    return sampling + np.diag(training) + np.eye(len(tables)) / len(ids) ** 2
+
+
+def summarise(
+    tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise] | None = None
+) -> list[RecipeSummary]:
+    """Summaries, the highest mean over common examples first; of equal means the cheaper first."""
+    if not tables:
+        return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
-    noise = pooled_noise(tables)
-    rows = zip(tables, mean_intervals(tables, noise), strict=True)
-    found = [_summary(table, ends, costs[table.recipe], rank[table.recipe]) for table, ends in rows]
-    return sorted(found, key=lambda summary: (-summary.mean, summary.rank_by_cost))
+    granted = granted_noise(tables, floors or {})
+    covariance = means_covariance(tables, granted)
+    level = simultaneous.bonferroni(len(tables))
+    if covariance is not None:
+        level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
+    intervals = _intervals(tables, [granted.get(table.recipe) for table in tables], level)
+    common = common_means(tables)
+    summaries = [
+        _summary(table, ends, costs[table.recipe], rank[table.recipe], common[table.recipe])
+        for table, ends in zip(tables, intervals, strict=True)
+    ]
+    return sorted(summaries, key=lambda summary: (-common[summary.recipe], summary.rank_by_cost))
 
 
-def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int) -> RecipeSummary:
+def common_means(tables: Sequence[RecipeScores]) -> dict[str, float]:
+    """Mean score of each recipe on the examples that all candidates have a score for.
+
+    A recipe that fails on the hard examples must not be ranked by the easy ones. One with less than
+    half of the examples decides nothing for the others, and is ranked by those it shares with them.
+    """
+    most = max((len(table.ids) for table in tables if not table.oracle), default=0)
+    deciding = [set(table.ids) for table in tables if not table.oracle and 2 * len(table.ids) >= most]
+    common = set.intersection(*deciding) if deciding else set()
+    means = {}
+    for table in tables:
+        ids = sorted(common & set(table.ids)) or table.ids
+        means[table.recipe] = float(table.on(ids).mean())
+    return means
+
+
+def _summary(
+    table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int, common: float
+) -> RecipeSummary:
     means = table.values.mean(axis=1)
+    n, mean = len(table.ids), float(table.values.mean())
     return RecipeSummary(
         recipe=table.recipe,
         seeds=table.seeds,
-        n=len(table.ids),
-        mean=float(table.values.mean()),
+        n=n,
+        mean=mean,
         low=interval[0],
         high=interval[1],
         seed_sd=float(means.std(ddof=1)) if table.seeds > 1 else None,
@@ -111,47 +193,68 @@ def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, ran
         failures=dict(sum((Counter(run.failures) for run in table.runs), Counter()).most_common()),
         rank_by_cost=rank,
         oracle=table.oracle,
+        missing=table.left_out,
+        worst_case=mean * n / (n + table.left_out) if table.left_out else None,
+        common_mean=common,
     )
 
 
-def mean_interval(table: RecipeScores, noise: seeds.TrainingNoise | None = None) -> tuple[float, float]:
+def mean_interval(table: RecipeScores, noise: TrainingNoise | None = None) -> tuple[float, float]:
     """95 % interval of one recipe's mean score; see `mean_intervals`."""
     return mean_intervals([table], noise)[0]
 
 
 def mean_intervals(
-    tables: Sequence[RecipeScores], noise: seeds.TrainingNoise | None
+    tables: Sequence[RecipeScores], noise: TrainingNoise | None, *, level: float = LEVEL
 ) -> list[tuple[float, float]]:
-    """95 % intervals of mean scores, within [0, 1], with clusters and seeds where there are any.
+    """Intervals of mean scores, within [0, 1], each at `level`.
 
-    Wilson for 0/1 scores (with the effective sample size) and where nothing varies; BCa for
-    graded scores of one run, all recipes on shared resamples; Student's t otherwise. `noise` is
-    the training noise granted to each recipe that another seed would change.
+    Wilson for 0/1 scores of one run; for graded ones the outer ends of BCa and of Wilson's interval
+    with the effective sample size; the latter alone with groups or seeds. `noise` is the training noise
+    granted to each recipe that another seed would change.
     """
-    found = [_analytic_interval(table, noise if table.seeded else None) for table in tables]
-    alike: dict[int, list[int]] = {}
-    for place, ends in enumerate(found):
-        if ends is None:
-            alike.setdefault(len(tables[place].ids), []).append(place)
+    return _intervals(tables, [noise if table.seeded else None for table in tables], level)
+
+
+_IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
+"""Weight of what was not seen beside the variance that was: examples (or groups) of which all points
+are either won or lost. Simulated in docs/simulations.md: with less, mostly-zero scores of 30 examples
+and rates over ten groups cover too little."""
+
+
+def _intervals(
+    tables: Sequence[RecipeScores], noises: Sequence[TrainingNoise | None], level: float
+) -> list[tuple[float, float]]:
+    """One interval a table; graded scores of one run share their resamples where they share their size."""
+    intervals, alike = [], dict[int, list[int]]()
+    for place, (table, noise) in enumerate(zip(tables, noises, strict=True)):
+        intervals.append(_computed(table, noise, level))
+        plain = noise is None and table.seeds == 1 and not table.binary
+        if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
+            alike.setdefault(len(table.ids), []).append(place)
     for places in alike.values():
-        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1))
-        for column, place in enumerate(places):
-            found[place] = float(low[column]), float(high[column])
-    return [ends for ends in found if ends is not None]
+        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
+        for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
+            intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
+    return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
 
 
-def _analytic_interval(table: RecipeScores, noise: seeds.TrainingNoise | None) -> tuple[float, float] | None:
-    """Wilson's or Student's interval; None where the bootstrap is called for."""
+def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) -> tuple[float, float]:
+    """Wilson's interval, with the effective sample size unless each example is one independent 0 or 1."""
     n, clusters = len(table.ids), table.clusters(table.ids)
+    groups = by_cluster.count(clusters)
     estimate = seeds.mean(table.values, clusters, noise)
-    if table.binary or estimate.se == 0.0:
-        spread = estimate.mean * (1 - estimate.mean)
-        effective = min(float(n), spread / estimate.se**2) if estimate.se > 0 and spread > 0 else float(n)
-        return wilson(estimate.mean * effective, effective)
-    if by_cluster.count(clusters) == n and estimate.training_se is None:
-        return None
-    low, high = student(estimate.mean, estimate.se, estimate.df)
-    return max(0.0, low), min(1.0, high)
+    mean = min(max(estimate.mean, 0.0), 1.0)
+    if table.binary and groups == n and estimate.training_se is None:
+        return wilson(mean * n, n, level)
+    if groups < 2:
+        return 0.0, 1.0
+    weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
+    unseen = weight * mean * (1 - mean) / groups
+    sampling = (estimate.sampling_se**2 * (groups - 1) + unseen) / (groups - 1 + weight)
+    variance = sampling + (estimate.training_se or 0.0) ** 2
+    most = float(groups if variance == 0.0 else n if table.binary else np.inf)
+    return score_interval(mean, variance, estimate.df, most=most, level=level)
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:

@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from harness.core.keys import canonical_json
-from harness.decide.gaps import GAPS, Gap, Probe, share_out
+from harness.decide.gaps import GAPS, Gap, Measured, Probe, measure, share_out
 from harness.decide.predictions import Gains, Prediction, predict
 from harness.decide.values import Jsonable
 from harness.stats import clusters as by_cluster
-from harness.stats import paired
+from harness.stats import paired, simultaneous
+from harness.stats.intervals import LEVEL
 from harness.stats.resampling import Floats
 
 __all__ = ["GAPS", "PROBES", "Gap", "Probe", "Share", "Triage", "diagnose"]
@@ -91,32 +92,36 @@ def diagnose(
         raise ValueError("no example was scored by every probe")
     known = {_canonical(target) for target in train_targets}
     in_train = np.array([_canonical(targets[i]) in known for i in kept])
-    parts = share_out(probes, kept, in_train)
     clusters = by_cluster.codes([groups[i] for i in kept])
-    return _triage(parts, _gains(probes, kept), clusters, float(in_train.mean()))
+    measured = measure(probes, kept, in_train)
+    return _triage(measured, _gains(probes, kept, clusters), clusters, float(in_train.mean()))
 
 
-def _triage(parts: Floats, gains: Gains, clusters: by_cluster.Codes, overlap: float) -> Triage:
-    n, lost = len(parts), float(parts.sum(axis=1).mean())
+def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overlap: float) -> Triage:
+    n, lost = len(measured.lost), float(measured.lost.mean())
     if lost <= 1e-12:
         return Triage(
             n=n, lost=0.0, shares=(), dominant=None, certain=True, train_overlap=overlap,
             step="none: the plain prompt loses nothing",
             sentence=f"The plain prompt answers all {n} examples right: nothing to mend.",
         )  # fmt: skip
-    means = by_cluster.bootstrap(parts, clusters)
-    drawn = means / np.maximum(means.sum(axis=1, keepdims=True), 1e-12)
-    shares = parts.sum(axis=0) / parts.sum()
+    shown = _shown(measured, clusters)
+    shares, drawn = _shares(measured, clusters, shown)
     order = np.argsort(-shares, kind="stable")
     found = []
     for place in order:
         low, high = np.quantile(drawn[:, place], [0.025, 0.975])
-        found.append(Share(gap=GAPS[place], share=float(shares[place]), low=float(low), high=float(high)))
+        share = float(shares[place])
+        found.append(
+            Share(gap=GAPS[place], share=share, low=min(float(low), share), high=max(float(high), share))
+        )
     certain = bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
     first, second = found[0], found[1]
     meaning, step = _WORDS[first.gap]
     sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
-    if not certain:
+    if first.gap == "skill" and not shown:
+        sentence = f"No probe gains anything that {n} examples can show: {meaning}."
+    elif not certain:
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
     return Triage(
         n=n,
@@ -131,14 +136,42 @@ def _triage(parts: Floats, gains: Gains, clusters: by_cluster.Codes, overlap: fl
     )
 
 
-def _gains(probes: Mapping[str, Probe], kept: Sequence[int]) -> Gains:
-    """Mean gain of each probe over the plain prompt, with its 95 % interval."""
+def _shown(measured: Measured, clusters: by_cluster.Codes) -> set[str]:
+    """Probes whose net gain over the plain prompt is more than chance, all of them together at 95 %."""
+    level = simultaneous.bonferroni(len(measured.gains), LEVEL)
+    return {name for name, gain in measured.gains.items() if _interval(gain, clusters, level)[0] > 0}
+
+
+def _shares(measured: Measured, clusters: by_cluster.Codes, shown: set[str]) -> tuple[Floats, Floats]:
+    """Shares of the lost score, (4,), and the same over bootstrap samples of whole groups, (resamples, 4)."""
+    n, shape = len(measured.lost), measured.columns.shape[1:]
+    columns = np.hstack([measured.lost[:, None], measured.columns.reshape(n, -1)])
+    drawn = by_cluster.bootstrap(columns, clusters)
+    lost = np.maximum(drawn[:, 0], 1e-12)
+    parts = share_out(
+        columns.mean(axis=0)[0],
+        columns.mean(axis=0)[1:].reshape(shape),
+        form_shown=bool(shown & {"constrained", "few_shot"}),
+        facts_shown=bool(shown & {"bm25", "gold"}),
+    )
+    resampled = share_out(drawn[:, 0], drawn[:, 1:].reshape(-1, *shape))
+    return np.clip(parts / parts.sum(), 0.0, 1.0), np.clip(resampled / lost[:, None], 0.0, 1.0)
+
+
+def _gains(probes: Mapping[str, Probe], kept: Sequence[int], clusters: by_cluster.Codes) -> Gains:
+    """Mean gain of each probe's score over the plain prompt's, with intervals that hold together at 95 %."""
     scores = {name: np.array([p.scores[i] for i in kept], dtype=np.float64) for name, p in probes.items()}
     plain, gains = scores.pop("closed_book"), {}
+    level = simultaneous.bonferroni(len(scores), LEVEL)
     for name, score in scores.items():
-        low, high = paired.interval(score - plain, binary=False)
-        gains[name] = (float((score - plain).mean()), float(low[0]), float(high[0]))
+        low, high = _interval(score - plain, clusters, level)
+        gains[name] = (float((score - plain).mean()), low, high)
     return gains
+
+
+def _interval(gain: Floats, clusters: by_cluster.Codes, level: float) -> tuple[float, float]:
+    binary = bool(np.isin(gain, (-1.0, 0.0, 1.0)).all())
+    return paired.grouped_interval(gain, clusters, binary=binary, level=level)
 
 
 def _percent(share: Share) -> str:

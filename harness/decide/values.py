@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 Outcome = Literal["better", "worse", "not_worse", "equivalent", "inconclusive"]
-VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_to_compare"]
+VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_works", "nothing_to_compare"]
+Family = Literal["prompt", "retrieve", "finetune", "both"]
+"""What a recipe does to the base model: asks it, shows it passages, trains it, or the last two together."""
+FamilyState = Literal["ahead", "level", "open", "only", "nothing_works", "nothing_to_compare"]
+WithinState = Literal["settled", "open", "only"]
 
 
 class Jsonable:
@@ -52,6 +56,27 @@ class Cost(Jsonable):
 
 
 @dataclass(frozen=True, kw_only=True)
+class ScorerValues(Jsonable):
+    """What one scorer other than the primary gave each example of a run, in the order of its ids."""
+
+    name: str
+    binary: bool
+    values: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CommonAnswer(Jsonable):
+    """The answer that a run gave most often."""
+
+    text: str
+    count: int
+    n: int
+    """Answers in all."""
+    wanted: int
+    """Examples whose target it is."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class RunScores(Jsonable):
     """One finished run, reduced to what decides: its primary score per test example.
 
@@ -72,11 +97,25 @@ class RunScores(Jsonable):
     """Failure mode → number of answers, as `failures.label` names them."""
     oracle: bool = False
     """Whether the recipe sees what no user has (gold passages): an upper bound, never a winner."""
+    family: Family | None = None
+    """None: finetune where something was trained, else prompt (`families.of_run`)."""
+    run: str = ""
+    """The run's id."""
+    lessons: int = 0
+    """Examples that the weights were trained on."""
+    other_scorers: tuple[ScorerValues, ...] = ()
+    common_answer: CommonAnswer | None = None
+    """None where it is not known."""
+    fields: Mapping[str, float] = field(default_factory=dict)
+    """For objects: path of each field → share of the answers that have it right."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RecipeSummary(Jsonable):
-    """One recipe over its seeds: mean score with a 95 % interval, and what it costs."""
+    """One recipe over its seeds: mean score with its interval, and what it costs.
+
+    The intervals of a verdict's summaries hold together at 95 %, so that the best one's holds as well.
+    """
 
     recipe: str
     seeds: int
@@ -94,6 +133,22 @@ class RecipeSummary(Jsonable):
     rank_by_cost: int
     """1 is the cheapest (`ordering.py` says how recipes are ordered)."""
     oracle: bool = False
+    family: Family = "prompt"
+    entirely_right: float = 0.0
+    """Share of the scored answers whose score is 1."""
+    common_answer: CommonAnswer | None = None
+    """Over the seed in which one answer is most common; None where it is not known."""
+    fields: Mapping[str, float] = field(default_factory=dict)
+    """For objects: path of each field → share of the answers that have it right, mean over seeds."""
+    run: str = ""
+    """Id of the run with the highest mean."""
+    lessons: int = 0
+    missing: int = 0
+    """Examples that some seed has no score for: left out of `mean`."""
+    worst_case: float | None = None
+    """Mean score if every missing one is wrong; None where none is missing."""
+    common_mean: float | None = None
+    """Mean over the examples that every candidate has a score for, by which recipes are ranked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +160,7 @@ class Comparison(Jsonable):
     difference: float
     low: float
     high: float
-    """Ends of the 95 % interval of the difference (not adjusted for the number of comparisons)."""
+    """Ends of the interval that decided `outcome`: all intervals of a verdict hold together at 95 %."""
     p: float
     p_holm: float
     """p after Holm's correction over every comparison of the verdict."""
@@ -121,6 +176,81 @@ class Comparison(Jsonable):
     """Standard error from training again with another seed; None when no recipe had two seeds."""
     method: str = ""
     """How the interval and the p-value were computed."""
+    provisional: bool = False
+    """Whether a trained side has a single seed and no known noise floor: another seed may reverse the claim."""
+    groups: int = 0
+    """Independent groups among the `n` examples; equals `n` where no example shares a group."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyStanding(Jsonable):
+    """A family and its recipe with the highest mean."""
+
+    family: Family
+    recipes: tuple[str, ...]
+    """Highest mean first."""
+    best: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FamilyClaim(Jsonable):
+    """What the verdict says of its family against another: `recipe` of the one minus `reference`, the best
+    of the other."""
+
+    over: Family
+    outcome: Literal["ahead", "level", "open"]
+    recipe: str
+    reference: str
+    difference: float
+    low: float
+    high: float
+    provisional: bool
+    """Whether any comparison that it rests on is provisional."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Families(Jsonable):
+    """Prompt, retrieve or finetune?
+
+    A family is ahead of another when one of its recipes is shown to be better than every recipe of the
+    other. States: `ahead` (one family is ahead of all others), `level` (the cheapest of those that may lead
+    is shown not to be worse), `open`, `only` (one family was run), `nothing_works`, `nothing_to_compare`.
+    """
+
+    state: FamilyState
+    use: Family | None
+    """The family to use; while the state is `open`, for now. None where nothing works."""
+    candidates: tuple[Family, ...]
+    """Families that no other is ahead of, the cheapest first."""
+    standings: tuple[FamilyStanding, ...]
+    """Highest mean first."""
+    claims: tuple[FamilyClaim, ...]
+    """`use` against each other family."""
+    badge: str
+    """The state in a few words."""
+
+    @property
+    def provisional(self) -> bool:
+        return any(claim.provisional for claim in self.claims if claim.outcome != "open")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Within(Jsonable):
+    """Which recipe of the family to use.
+
+    States: `settled`, `open` (recipes of the family cannot be told apart), `only` (it has one recipe).
+    """
+
+    family: Family
+    state: WithinState
+    recommended: str
+    candidates: tuple[str, ...]
+    """Recipes of the family that may be best, the cheapest first."""
+    provisional: bool
+    sentence: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,10 +269,11 @@ class Verdict(Jsonable):
     best: str | None
     """The highest mean; not necessarily measurably the best. Never an oracle."""
     recommended: str | None
-    """What to use until more is known; equals `winner` where there is one."""
+    """What to use until more is known; equals `winner` where there is one. None where nothing works."""
     leaders: tuple[str, ...]
     """Recipes that are not shown to be worse than the best, cheapest first."""
     sentence: str
+    """The headline: families first."""
     reasons: tuple[str, ...]
     summaries: tuple[RecipeSummary, ...]
     """Highest mean first, oracles included."""
@@ -150,7 +281,18 @@ class Verdict(Jsonable):
     """The recommended recipe against every other, then the remaining pairs."""
     minimum_detectable_difference: float | None
     next_step: str
+    """One command that can be pasted; empty where there is none."""
     evidence: tuple[str, ...]
+    """Why that command, the most important reason first."""
+    families: Families
+    within: Within | None = None
+    """None where no family leads."""
+    provisional: bool = False
+    """Whether the verdict rests on a comparison that is provisional."""
+    notes: tuple[str, ...] = ()
+    """What belongs right under the headline: within the family, other scorers, what a graded score means."""
+    constant: RecipeSummary | None = None
+    """The best answer that is the same for every example; None where it is not known."""
 
     def comparison(self, recipe: str, reference: str) -> Comparison | None:
         """The stored comparison of these two, in whichever direction it is stored."""

@@ -1,18 +1,21 @@
-"""The verdict: the cheapest recipe that is not worse than the best by the margin.
+"""The verdict: prompt, retrieve or finetune, and the cheapest recipe that is not worse than the best.
 
     best      the recipe with the highest mean (of equal ones the cheaper)
-    leaders   the best, and every recipe that is not shown to be worse than it
-    cheapest  the cheapest leader (`ordering.py`)
+    leaders   the best, and every recipe that is not shown to be worse than it, of the families that no
+              other family is ahead of (`families.py`)
+    family    ahead: all leaders are of one family; level: the cheapest leader's family has a recipe that is
+              shown not to be worse than any leader of another family; open: neither
+    within    settled: the cheapest leader of that family is shown not to be worse than its other leaders
 
-                                          cheapest shown not worse    not shown
-                                          than any other leader
+                                          family and recipe settled   either open
     some recipes differ measurably        winner                      inconclusive
     none do                               tie                         no_difference
 
-"Differ measurably" is a p-value below 2.5 % after Holm's correction over all pairs and an
-interval that is not inside the margin; "shown not worse" is a 95 % interval whose low end is
-above minus the margin. The two kinds of claims have 2.5 % each, so that all claims of a verdict
-are right together in at least 95 of 100 cases. docs/verdict.md explains every term.
+Where no recipe's score can be told from 0 or from the best constant answer, nothing works (`works.py`).
+
+"Differ measurably" is an interval that excludes 0 and is not inside the margin; "shown not worse" is
+one whose low end is above minus the margin. All intervals of a verdict hold together at 95 %, so
+that all its claims are right in at least 95 of 100 cases. docs/verdict.md explains every term.
 """
 
 from __future__ import annotations
@@ -20,13 +23,35 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide import wording
-from harness.decide.compare import compare, flip, level_of_each
-from harness.decide.next_step import recommend
-from harness.decide.table import gather, summarise
+from harness.decide import other_scorers, wording
+from harness.decide.bare import nothing_to_compare, nothing_works
+from harness.decide.candidates import Candidates
+from harness.decide.cautions import cautions
+from harness.decide.command import Invocation
+from harness.decide.compare import compare, level_of_each
+from harness.decide.families import Standing, unbeaten
+from harness.decide.frame import Frame
+from harness.decide.next_step import Situation, next_step
+from harness.decide.profile import described
+from harness.decide.reasons import reasons
+from harness.decide.table import check_scores, gather, granted_noise, summarise
 from harness.decide.triage import Triage
-from harness.decide.values import Comparison, Cost, RecipeSummary, RunScores, Verdict, VerdictKind
+from harness.decide.values import (
+    Comparison,
+    Cost,
+    Families,
+    Family,
+    FamilyState,
+    RecipeSummary,
+    RunScores,
+    Verdict,
+    VerdictKind,
+    Within,
+)
+from harness.decide.within import within as describe_within
+from harness.decide.works import Working, working
 from harness.stats import power
+from harness.stats.seeds import TrainingNoise
 
 __all__ = ["Comparison", "Cost", "RecipeSummary", "RunScores", "Verdict", "decide"]
 
@@ -36,8 +61,7 @@ _KINDS: Mapping[tuple[bool, bool], VerdictKind] = {
     (True, False): "tie",
     (False, False): "no_difference",
 }
-"""By whether the cheapest leader is shown not to be worse, and whether any recipes differ."""
-_SETTLED = ("better", "equivalent", "not_worse")
+"""By whether family and recipe are settled, and whether any recipes differ."""
 
 
 def decide(
@@ -48,73 +72,52 @@ def decide(
     runs: Sequence[RunScores],
     *,
     triage: Triage | None = None,
+    constant: RunScores | None = None,
+    invocation: Invocation | None = None,
+    noise: Mapping[str, TrainingNoise] | None = None,
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
     Runs of one recipe are its seeds. Pairs are compared on the examples that every run of both
     recipes scored. Oracles are summarised and take no part.
+
+    Args:
+        margin: a difference of scores below this does not matter.
+        triage: what `harness diagnose` found before.
+        constant: scores of the best answer that is the same for every example (`constant.py`).
+        invocation: the command that the runs come from; the next step repeats what it names.
+        noise: training noise that is known of recipes from elsewhere (earlier seeds, `--aa`); without it,
+            what a trained recipe with one seed shows is provisional.
+
+    Raises:
+        ValueError: a score that is not a number within [0, 1].
     """
+    check_scores(runs, primary)
     tables = gather(runs)
-    summaries = tuple(summarise(tables))
-    candidates = [table for table in tables if not table.oracle]
-    pairs = compare(candidates, margin)
-    ranked = [summary for summary in summaries if not summary.oracle]
-    if len(ranked) < 2 or not pairs:
-        return _nothing(task, model, primary, margin, summaries)
-    choice = _choose(_Field(tuple(ranked), tuple(pairs), margin))
-    story = wording.Story(
-        task=task,
-        margin=margin,
-        kind=choice.kind,
-        summaries=tuple(ranked),
-        best=choice.best,
-        recommended=choice.recommended,
-        leaders=choice.leaders,
-        comparisons=choice.comparisons,
-        minimum=choice.minimum,
-        left_out={table.recipe: table.left_out for table in candidates if table.left_out},
-        oracles=tuple(summary for summary in summaries if summary.oracle),
-    )
-    chosen = next(summary for summary in ranked if summary.recipe == choice.recommended)
-    following = recommend(chosen, ranked, triage)
-    return Verdict(
+    summaries = tuple(described(summarise(tables, noise), tables))
+    floor = gather([constant]) if constant is not None else []
+    competing = [table for table in tables if not table.oracle]
+    granted = granted_noise(competing, noise or {})
+    frame = Frame(
         task=task,
         model=model,
         primary=primary,
         margin=margin,
-        n=min(comparison.n for comparison in pairs),
-        seeds=max(summary.seeds for summary in ranked),
-        kind=choice.kind,
-        winner=choice.recommended if choice.kind == "winner" else None,
-        best=choice.best,
-        recommended=choice.recommended,
-        leaders=choice.leaders,
-        sentence=wording.sentence(story),
-        reasons=wording.reasons(story),
+        triage=triage,
+        invocation=invocation or Invocation(target=task, task=task),
         summaries=summaries,
-        comparisons=choice.comparisons,
-        minimum_detectable_difference=choice.minimum,
-        next_step=wording.open_step(story) if choice.kind == "no_difference" else following.step,
-        evidence=following.evidence,
+        ranked=tuple(summary for summary in summaries if not summary.oracle),
+        tables=tuple(competing),
+        once=tuple(table.recipe for table in competing if table.trained_once(granted)),
+        floor=summarise(floor, noise)[0] if floor else None,
     )
-
-
-@dataclass(frozen=True)
-class _Field:
-    """The candidates, highest mean first, and every pair of them."""
-
-    ranked: tuple[RecipeSummary, ...]
-    pairs: tuple[Comparison, ...]
-    margin: float
-
-    def between(self, recipe: str, reference: str) -> Comparison | None:
-        """`recipe` minus `reference`; None where no example was scored for both."""
-        for pair in self.pairs:
-            if (pair.recipe, pair.reference) == (recipe, reference):
-                return pair
-            if (pair.reference, pair.recipe) == (recipe, reference):
-                return flip(pair, self.margin, level_of_each(len(self.pairs)))
-        return None
+    works = working(competing, frame.ranked, floor[0] if floor else None, margin, noise)
+    candidates = Candidates(frame.ranked, tuple(compare(competing, margin, noise)), margin)
+    if frame.ranked and not works.recipes:
+        return nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
+    if len(frame.ranked) < 2 or not candidates.pairs:
+        return nothing_to_compare(frame)
+    return _decided(frame, _choose(candidates, works))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,80 +128,186 @@ class _Choice:
     leaders: tuple[str, ...]
     comparisons: tuple[Comparison, ...]
     minimum: float
+    standing: Standing
+    within: tuple[str, ...]
+    """Leaders of the recommended recipe's family, the cheapest first."""
+    settled_within: bool
+    open_pairs: tuple[Comparison, ...]
 
 
-def _choose(field: _Field) -> _Choice:
-    best = field.ranked[0].recipe
-    leading = [s for s in field.ranked if s.recipe == best or _not_shown_worse(field, s.recipe, best)]
-    leaders = tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
-    cheapest = leaders[0]
-    against = [field.between(cheapest, leader) for leader in leaders[1:]]
-    shown = all(found is not None and found.outcome in _SETTLED for found in against)
-    different = any(pair.outcome in ("better", "worse") for pair in field.pairs)
+def _choose(candidates: Candidates, works: Working) -> _Choice:
+    best = candidates.ranked[0].recipe
+    leaders = _leaders(candidates, best)
+    fit = tuple(name for name in leaders if name in works.recipes) or leaders
+    state, use, pool = _family(candidates, fit)
+    cheapest = pool[0]
+    different = any(pair.outcome in ("better", "worse") for pair in candidates.pairs)
+    shown = (
+        state != "open"
+        and cheapest == _own(candidates, fit, use)[0]
+        and candidates.settled(cheapest, leaders)
+    )
     kind = _KINDS[shown, different]
-    recommended = _meanwhile(field, leaders, best) if kind == "inconclusive" else cheapest
+    recommended = _meanwhile(candidates, pool, best) if kind == "inconclusive" else cheapest
+    use = candidates.family(recommended)
+    within = _own(candidates, fit, use)
     return _Choice(
         kind=kind,
         best=best,
         recommended=recommended,
         leaders=leaders,
-        comparisons=_arranged(field, recommended),
-        minimum=_minimum_detectable(field, leaders),
+        comparisons=_arranged(candidates, recommended),
+        minimum=_minimum_detectable(candidates, leaders),
+        standing=Standing(
+            pairs=candidates,
+            ranked=candidates.ranked,
+            state=state,
+            use=use,
+            recommended=recommended,
+            candidates=tuple(dict.fromkeys(candidates.family(name) for name in fit)),
+        ),
+        within=within,
+        settled_within=recommended == within[0] and candidates.settled(recommended, within),
+        open_pairs=_open_pairs(candidates, fit[0], leaders),
     )
 
 
-def _not_shown_worse(field: _Field, recipe: str, best: str) -> bool:
-    found = field.between(recipe, best)
+def _open_pairs(candidates: Candidates, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
+    """The cheapest that may be best minus each other leader that it is not shown to be as good as."""
+    others = [name for name in leaders if name != cheapest and not candidates.settled(cheapest, [name])]
+    pairs = [candidates.between(cheapest, name) for name in others]
+    return tuple(pair for pair in pairs if pair is not None)
+
+
+def _own(candidates: Candidates, names: Sequence[str], family: Family) -> tuple[str, ...]:
+    """Those of `names` that are of `family`, in their order."""
+    return tuple(name for name in names if candidates.family(name) == family)
+
+
+def _leaders(candidates: Candidates, best: str) -> tuple[str, ...]:
+    """Recipes that may be best, the cheapest first."""
+    leading = [
+        s for s in candidates.ranked if s.recipe == best or _not_shown_worse(candidates, s.recipe, best)
+    ]
+    possible = unbeaten(candidates, candidates.ranked)
+    leading = [s for s in leading if s.family in possible] or leading
+    return tuple(s.recipe for s in sorted(leading, key=lambda s: s.rank_by_cost))
+
+
+def _family(candidates: Candidates, leaders: tuple[str, ...]) -> tuple[FamilyState, Family, tuple[str, ...]]:
+    """The state of the families, the one to use, and the recipes that may be recommended for it."""
+    use = candidates.family(leaders[0])
+    own = tuple(name for name in leaders if candidates.family(name) == use)
+    others = [name for name in leaders if name not in own]
+    if not others:
+        alone = len({summary.family for summary in candidates.ranked}) == 1
+        return ("only" if alone else "ahead"), use, own
+    level = tuple(name for name in own if candidates.settled(name, others))
+    return ("level", use, level) if level else ("open", use, leaders)
+
+
+def _not_shown_worse(candidates: Candidates, recipe: str, best: str) -> bool:
+    found = candidates.between(recipe, best)
     return found is None or found.outcome != "worse"
 
 
-def _meanwhile(field: _Field, leaders: tuple[str, ...], best: str) -> str:
+def _meanwhile(candidates: Candidates, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
+    reference = best if best in leaders else max(leaders, key=lambda name: _mean(candidates, name))
     for leader in leaders:
-        found = field.between(leader, best)
-        if leader == best or (found is not None and found.difference >= -field.margin):
+        found = candidates.between(leader, reference)
+        if leader == reference or (found is not None and found.difference >= -candidates.margin):
             return leader
-    return best
+    return reference
 
 
-def _arranged(field: _Field, first: str) -> tuple[Comparison, ...]:
+def _mean(candidates: Candidates, recipe: str) -> float:
+    return next(summary.mean for summary in candidates.ranked if summary.recipe == recipe)
+
+
+def _arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
     """`first` against every other, then the other pairs, the higher mean minus the lower."""
-    names = [first, *(s.recipe for s in field.ranked if s.recipe != first)]
+    names = [first, *(s.recipe for s in candidates.ranked if s.recipe != first)]
     pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = [field.between(a, b) for a, b in pairs]
+    found = [candidates.between(a, b) for a, b in pairs]
     return tuple(comparison for comparison in found if comparison is not None)
 
 
-def _minimum_detectable(field: _Field, leaders: tuple[str, ...]) -> float:
-    """Of the median pair of leaders (of all pairs where one leads), at the level Holm starts with."""
-    close = [pair for pair in field.pairs if {pair.recipe, pair.reference} <= set(leaders)]
-    errors = sorted((c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or field.pairs)
-    alpha = level_of_each(len(field.pairs))
-    return power.minimum_detectable(errors[len(errors) // 2], alpha)
-
-
-def _nothing(
-    task: str, model: str, primary: str, margin: float, summaries: tuple[RecipeSummary, ...]
-) -> Verdict:
-    only = next((summary for summary in summaries if not summary.oracle), None)
-    following = None if only is None else recommend(only, (only,))
-    return Verdict(
-        task=task,
-        model=model,
-        primary=primary,
-        margin=margin,
-        n=0 if only is None else only.n,
-        seeds=0 if only is None else only.seeds,
-        kind="nothing_to_compare",
-        winner=None,
-        best=None if only is None else only.recipe,
-        recommended=None,
-        leaders=(),
-        sentence="Nothing to compare: a verdict needs two recipes that answered the same examples.",
-        reasons=() if only is None else (wording.scored(only),),
-        summaries=summaries,
-        comparisons=(),
-        minimum_detectable_difference=None,
-        next_step="" if following is None else following.step,
-        evidence=() if following is None else following.evidence,
+def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:
+    """Of the median pair of leaders (of all pairs where one leads), never above what was just shown."""
+    close = [pair for pair in candidates.pairs if {pair.recipe, pair.reference} <= set(leaders)]
+    errors = sorted(
+        (c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or candidates.pairs
     )
+    alpha = level_of_each(len(candidates.pairs))
+    shown = [abs(pair.difference) for pair in candidates.pairs if pair.outcome in ("better", "worse")]
+    return min(power.minimum_detectable(errors[len(errors) // 2], alpha), 1.0, *shown)
+
+
+def _decided(frame: Frame, choice: _Choice) -> Verdict:
+    families = choice.standing.result()
+    story = wording.Story(
+        task=frame.task,
+        primary=frame.primary,
+        margin=frame.margin,
+        kind=choice.kind,
+        families=families,
+        summaries=frame.ranked,
+        best=choice.best,
+        recommended=choice.recommended,
+        leaders=choice.leaders,
+        within=choice.within,
+        settled_within=choice.settled_within,
+        comparisons=choice.comparisons,
+        minimum=choice.minimum,
+        once=frame.once,
+        oracles=tuple(summary for summary in frame.summaries if summary.oracle),
+        constant=frame.floor,
+    )
+    within = describe_within(story)
+    provisional = within.provisional or wording.provisional(story)
+    situation = Situation(
+        task=frame.task,
+        kind=choice.kind,
+        families=families,
+        within=within,
+        provisional=provisional,
+        recommended=frame.summary(choice.recommended),
+        ranked=frame.ranked,
+        open_pairs=choice.open_pairs,
+        triage=frame.triage,
+        invocation=frame.invocation,
+    )
+    following = next_step(situation)
+    return Verdict(
+        task=frame.task,
+        model=frame.model,
+        primary=frame.primary,
+        margin=frame.margin,
+        n=min(comparison.n for comparison in choice.comparisons),
+        seeds=max(summary.seeds for summary in frame.ranked),
+        kind=choice.kind,
+        winner=choice.recommended if choice.kind == "winner" else None,
+        best=choice.best,
+        recommended=choice.recommended,
+        leaders=choice.leaders,
+        sentence=wording.sentence(story),
+        reasons=(*reasons(story), *cautions(frame.ranked, choice.comparisons)),
+        summaries=frame.summaries,
+        comparisons=choice.comparisons,
+        minimum_detectable_difference=choice.minimum,
+        next_step=following.command,
+        evidence=following.evidence,
+        families=families,
+        within=within,
+        provisional=provisional,
+        notes=(within.sentence, *_notes(frame, families, within)),
+        constant=frame.floor,
+    )
+
+
+def _notes(frame: Frame, families: Families, within: Within) -> list[str]:
+    """What else belongs under the headline: other scorers that disagree, and what the score means."""
+    claims = other_scorers.claims(families, within, frame.ranked)
+    found = other_scorers.disagreements(frame.tables, claims, frame.margin)
+    return [*found, *wording.meaning(frame.primary, frame.summary(within.recommended))]

@@ -1,12 +1,33 @@
-"""A verdict in words: one sentence, and the reasons under it. Differences are in points (1/100)."""
+"""A verdict in words: the headline, and the words that other lines share. Differences are in points (1/100)."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.decide.ordering import trained
-from harness.decide.values import Comparison, RecipeSummary, VerdictKind
+from harness.decide.families import NAMES, SETTLED
+from harness.decide.values import (
+    Comparison,
+    Families,
+    Family,
+    FamilyClaim,
+    RecipeSummary,
+    VerdictKind,
+)
+
+NOTHING_WORKS = "Nothing works yet"
+ALONE = "Nothing to compare"
+NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
+ONE_SEED = "provisional: one training seed"
+MOSTLY_ONE = 0.8
+"""A recipe that gives this share of its answers in one text is said to do so."""
+
+NOUNS: Mapping[Family, str] = {
+    "prompt": "prompt",
+    "retrieve": "retrieval",
+    "finetune": "finetune",
+    "both": "retrieval with finetuning",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -14,16 +35,23 @@ class Story:
     """Everything that the words are made from; `summaries` without oracles, highest mean first."""
 
     task: str
+    primary: str
     margin: float
     kind: VerdictKind
+    families: Families
     summaries: tuple[RecipeSummary, ...]
     best: str
     recommended: str
     leaders: tuple[str, ...]
+    within: tuple[str, ...]
+    """Leaders of the recommended recipe's family, the cheapest first."""
+    settled_within: bool
     comparisons: tuple[Comparison, ...]
     minimum: float
-    left_out: Mapping[str, int]
+    once: tuple[str, ...]
+    """Recipes trained with one seed whose training noise is not known."""
     oracles: tuple[RecipeSummary, ...]
+    constant: RecipeSummary | None
 
     @property
     def mine(self) -> list[Comparison]:
@@ -34,116 +62,185 @@ class Story:
     def n(self) -> int:
         return min(c.n for c in self.comparisons)
 
+    @property
+    def chosen(self) -> RecipeSummary:
+        return next(s for s in self.summaries if s.recipe == self.recommended)
+
+    @property
+    def family(self) -> Family:
+        return self.chosen.family
+
+    def against(self, reference: str) -> Comparison:
+        """The recommended recipe minus `reference`."""
+        return next(c for c in self.mine if c.reference == reference)
+
 
 def sentence(story: Story) -> str:
-    """The headline."""
-    return {
-        "winner": _winner,
-        "tie": _tie,
-        "no_difference": _no_difference,
-        "inconclusive": _inconclusive,
-    }[story.kind](story)
+    """The headline: which family, by how much, and whether the answers are worth the name."""
+    if story.families.state == "only":
+        first = _only(story)
+    elif story.kind in ("tie", "no_difference"):
+        first = _no_difference(story)
+    else:
+        first = {"ahead": _ahead, "level": _level, "open": _open}[story.families.state](story)
+    return first + mostly_one_answer(story.chosen)
 
 
-def reasons(story: Story) -> tuple[str, ...]:
-    """What supports or limits the headline, the most important first."""
-    found = [*_beaten(story), *_level(story), *_unsettled(story), *_economies(story)]
-    found.append(
-        f"differences under {points(story.minimum)} points cannot be relied on to show with "
-        f"{story.n} examples (80 % power, {_count(len(story.comparisons), 'comparison')})"
+def provisional(story: Story) -> bool:
+    """Whether the headline claims something that rests on one training seed, with its noise unknown."""
+    families, mine = story.families, [c for c in story.mine if c.outcome in SETTLED]
+    if families.state == "only" or story.kind == "tie":
+        claimed = mine if story.kind in ("winner", "tie") else [c for c in mine if c.outcome == "better"]
+        return story.kind != "no_difference" and any(c.provisional for c in claimed)
+    if story.kind == "no_difference":
+        return False
+    shown = ("ahead",) if families.state == "open" else ("ahead", "level")
+    return any(claim.provisional for claim in families.claims if claim.outcome in shown)
+
+
+def _marked(story: Story) -> str:
+    return f" ({ONE_SEED})" if provisional(story) else ""
+
+
+def provisionally(pair: Comparison) -> str:
+    """What follows a claim that rests on one training seed."""
+    return ", provisionally" if pair.provisional else ""
+
+
+def nothing_works(best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None) -> str:
+    """The headline where no recipe is worth comparing."""
+    first = f"{NOTHING_WORKS}. The best recipe, {best.recipe}, scores {mean(best)}"
+    if over is None or constant is None:
+        return f"{first}, which cannot be told from 0.{mostly_one_answer(best)}"
+    same = f"the same answer to every question scores {points(constant.mean)}"
+    if over.difference <= 0:
+        return f"{first}; {same}.{mostly_one_answer(best)}"
+    lead = f"The lead of {by(over)} may be chance." if over.low <= 0 else f"It leads by only {by(over)}."
+    return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
+
+
+def mostly_one_answer(summary: RecipeSummary) -> str:
+    """A sentence where nearly all answers of a recipe are one text, and the targets are not."""
+    found = summary.common_answer
+    if found is None or found.count < MOSTLY_ONE * found.n or found.count - found.wanted < 0.1 * found.n:
+        return ""
+    return f" {summary.recipe} gives one answer, “{found.text}”, to {found.count} of {found.n} questions."
+
+
+def _ahead(story: Story) -> str:
+    return f"{NAMES[story.family]}{_marked(story)}. {_beats(story.families.claims)}"
+
+
+def _beats(claims: Sequence[FamilyClaim]) -> str:
+    """What the family is ahead of: the first claim with its interval, the others too."""
+    ahead = sorted((c for c in claims if c.outcome == "ahead"), key=lambda claim: claim.difference)
+    if not ahead:
+        return ""
+    first = f"the best {NOUNS[ahead[0].over]}, {ahead[0].reference}, by {by(ahead[0])}"
+    rest = [f"the best {NOUNS[c.over]}, {c.reference}, by {ends(c)}" for c in ahead[1:]]
+    return f"{_capital(ahead[0].recipe)} beats {listed([first, *rest])}."
+
+
+def _level(story: Story) -> str:
+    level = [claim for claim in story.families.claims if claim.outcome == "level"]
+    first = level[0]
+    names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
+    found = [
+        f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
+        f"{by(first)}, margin {points(story.margin)}."
+    ]
+    return " ".join([*found, *filter(None, [_beats(story.families.claims)])])
+
+
+def _open(story: Story) -> str:
+    families = [NOUNS[family] for family in story.families.candidates]
+    found = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
+    unsettled = [claim for claim in story.families.claims if claim.over in story.families.candidates]
+    for claim in sorted(unsettled, key=lambda claim: claim.difference)[:1]:
+        found += f" {standing(claim)}."
+    beaten = _beats(story.families.claims)
+    if provisional(story):
+        beaten = f"{beaten[:-1]}{_marked(story)}."
+    return " ".join(filter(None, [found, beaten, f"Use {story.recommended} for now."]))
+
+
+def standing(pair: Comparison | FamilyClaim) -> str:
+    """How two recipes stand, as it was observed: "full leads qlora by 5.0 points [0.4, 9.7]"."""
+    if pair.difference == 0.0:
+        return f"{_capital(pair.recipe)} and {pair.reference} score the same, {bracket(pair)}"
+    verb = "leads" if pair.difference > 0 else "trails"
+    low, high = (pair.low, pair.high) if pair.difference > 0 else (-pair.high, -pair.low)
+    gap = f"{points(abs(pair.difference))} points [{points(low)}, {points(high)}]"
+    return f"{_capital(pair.recipe)} {verb} {pair.reference} by {gap}"
+
+
+def _no_difference(story: Story) -> str:
+    if story.kind == "tie":
+        return (
+            f"No measurable difference{_marked(story)}: use the cheapest, {story.recommended}; it is shown not to be worse "
+            f"than any other by {points(story.margin)} points on {count(story.n, 'example')}."
+        )
+    return (
+        f"No measurable difference between {listed(story.leaders)} on {count(story.n, 'example')}. "
+        f"Use the cheapest, {story.recommended}, for now."
     )
-    return (*found, *_caveats(story))
+
+
+def _only(story: Story) -> str:
+    """One family was run: the recipes are all there is to say."""
+    if story.kind in ("tie", "no_difference"):
+        return _no_difference(story)
+    beaten = [c for c in story.mine if c.outcome == "better"]
+    start = f"Use {story.recommended}{'' if story.kind == 'winner' else ' for now'}{_marked(story)}"
+    if not beaten:
+        return f"{start}."
+    closest = min(beaten, key=lambda c: c.difference)
+    more = f" and {count(len(beaten) - 1, 'other')} by as much or more" if len(beaten) > 1 else ""
+    return f"{start}: it beats {closest.reference} by {by(closest)}{more}."
+
+
+def meaning(primary: str, summary: RecipeSummary) -> list[str]:
+    """What a graded score means: the mean, and how many answers are entirely right."""
+    graded = 0.0 < summary.mean < 1.0 and abs(summary.mean - summary.entirely_right) > 1e-9
+    if not graded:
+        return []
+    whole = f"{round(summary.entirely_right * summary.n)} of {summary.n} answers are entirely right"
+    if summary.seeds > 1:
+        whole = f"{100 * summary.entirely_right:.0f} % of its answers are entirely right"
+    if primary == "fields":
+        return [f"{summary.recipe}: {100 * summary.mean:.0f} % of the fields are right; {whole}."]
+    return [f"{summary.recipe} scores {points(summary.mean)} of 100 on average ({primary}); {whole}."]
 
 
 def points(value: float) -> str:
     """A difference of scores in points, one decimal."""
-    return f"{100 * value:.1f}"
+    return f"{round(100 * value, 1) + 0.0:.1f}"
+
+
+def mean(summary: RecipeSummary) -> str:
+    """A score with its interval: "66.6 [63.9, 70.1]"."""
+    return f"{points(summary.mean)} [{points(summary.low)}, {points(summary.high)}]"
 
 
 def scored(summary: RecipeSummary) -> str:
     """One recipe's score with its interval, n and seeds."""
     seeds = f", {summary.seeds} seeds" if summary.seeds > 1 else ""
-    interval = f"[{100 * summary.low:.1f}, {100 * summary.high:.1f}]"
-    return f"{summary.recipe} scores {100 * summary.mean:.1f} {interval} on {summary.n} examples{seeds}"
+    return f"{summary.recipe} scores {mean(summary)} on {summary.n} examples{seeds}"
 
 
-def by(comparison: Comparison) -> str:
+def by(pair: Comparison | FamilyClaim) -> str:
     """A difference with its interval: "21.0 points [16.2, 25.8]"."""
-    ends = f"[{points(comparison.low)}, {points(comparison.high)}]"
-    return f"{points(comparison.difference)} points {ends}"
+    return f"{points(pair.difference)} points {bracket(pair)}"
 
 
-def _winner(story: Story) -> str:
-    beaten = [c for c in story.mine if c.outcome == "better"]
-    closest = min(beaten, key=lambda c: c.difference) if beaten else None
-    tail = f"; it beats {closest.reference} by {by(closest)}" if closest else ""
-    if closest and len(beaten) > 1:
-        tail += f" and {_count(len(beaten) - 1, 'other')} by more"
-    if story.recommended == story.best:
-        return f"Use {story.recommended}: no cheaper recipe is as good{tail}."
-    gap = next(c for c in story.mine if c.reference == story.best)
-    within = f"{by(gap)} from the best, {story.best}; margin {points(story.margin)}"
-    return f"Use {story.recommended}: the cheapest recipe that is not worse than the best ({within}){tail}."
+def ends(pair: Comparison | FamilyClaim) -> str:
+    """The same without the unit."""
+    return f"{points(pair.difference)} {bracket(pair)}"
 
 
-def _tie(story: Story) -> str:
-    margin = f"{points(story.margin)} points"
-    return (
-        f"No measurable difference: use the cheapest, {story.recommended}; it is shown not to be worse "
-        f"than any other by {margin} on {_count(story.n, 'example')}."
-    )
-
-
-def _no_difference(story: Story) -> str:
-    return (
-        f"No measurable difference between {_listed(story.leaders)} on {_count(story.n, 'example')}; "
-        f"one under {points(story.minimum)} points would not show. "
-        f"Use the cheapest, {story.recommended}, or ask more examples."
-    )
-
-
-def open_step(story: Story) -> str:
-    """What to do when no recipe differs from another."""
-    more = _more_examples(story)
-    ask = f"label about {more} more test examples" if more else "run more seeds"
-    return f"{ask}, or check that the labels can be learnt at all: no recipe gains over another"
-
-
-def _inconclusive(story: Story) -> str:
-    beaten = [c.reference for c in story.mine if c.outcome == "better"]
-    if len(beaten) > 4:
-        beaten = [*beaten[:3], _count(len(beaten) - 3, "other")]
-    first = f"Use {story.recommended} for now{f': it beats {_listed(beaten)}' if beaten else ''}."
-    more = _more_examples(story)
-    need = f"about {more} more test examples would settle it" if more else "more seeds are needed"
-    return f"{first} Inconclusive: {_count(story.n, 'example')} cannot tell whether {_open_question(story)}; {need}."
-
-
-def _open_question(story: Story) -> str:
-    """What a decision waits for: cheaper recipes that may be as good, or dearer ones that may be better."""
-    cheaper = story.leaders[: story.leaders.index(story.recommended)]
-    margin = f"{points(story.margin)} points"
-    if cheaper:
-        verb = "is" if len(cheaper) == 1 else "are"
-        return f"the cheaper {_listed(cheaper)} {verb} as good, to within {margin}"
-    dearer = [c.reference for c in story.mine if c.reference in story.leaders and c.outcome == "inconclusive"]
-    others = dearer or [name for name in story.leaders if name != story.recommended]
-    verb = "is" if len(others) == 1 else "are"
-    return f"{_listed(others)} {verb} better by more than {margin}"
-
-
-def _more_examples(story: Story) -> int | None:
-    """What settles the cheapest leader against every other leader."""
-    cheapest = story.leaders[0]
-    against = [
-        c
-        for c in story.comparisons
-        if cheapest in (c.recipe, c.reference)
-        and {c.recipe, c.reference} <= set(story.leaders)
-        and c.outcome == "inconclusive"
-    ]
-    needed = [c.examples_needed for c in against if c.examples_needed is not None]
-    return round_up(max(needed)) if needed else None
+def bracket(pair: Comparison | FamilyClaim) -> str:
+    """The interval alone: "[16.2, 25.8]"."""
+    return f"[{points(pair.low)}, {points(pair.high)}]"
 
 
 def round_up(count: int) -> int:
@@ -152,86 +249,19 @@ def round_up(count: int) -> int:
     return -(-count // step) * step
 
 
-def _beaten(story: Story) -> list[str]:
-    return [
-        f"{story.recommended} beats {c.reference} by {by(c)}, p {_p(c.p_holm)} after Holm"
-        for c in story.mine
-        if c.outcome == "better"
-    ]
+def _capital(text: str) -> str:
+    """Recipes' names are written as they are; a word of ours begins a sentence with a capital."""
+    return text if "_" in text or text.split(" ")[0] not in _WORDS else text[:1].upper() + text[1:]
 
 
-def _level(story: Story) -> list[str]:
-    meaning = {
-        "equivalent": "is the same as {} within the margin",
-        "not_worse": "is not worse than {} by the margin",
-    }
-    return [
-        f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}"
-        for c in story.mine
-        if c.outcome in meaning
-    ]
+_WORDS = frozenset(word for noun in NOUNS.values() for word in noun.split(" "))
 
 
-def _unsettled(story: Story) -> list[str]:
-    found = []
-    for c in story.mine:
-        if c.outcome == "worse":
-            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}")
-        elif c.outcome == "inconclusive":
-            more = f"about {round_up(c.examples_needed)} more examples" if c.examples_needed else "more seeds"
-            found.append(
-                f"{story.recommended} against {c.reference} is open: {by(c)}; {more} would settle it"
-            )
-    return found
+def listed(names: Sequence[str], last: str = "and") -> str:
+    """Names in a row: "a, b and c"."""
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} {last} {names[-1]}"
 
 
-def _economies(story: Story) -> list[str]:
-    """What the recommended recipe saves against the leaders it was preferred to."""
-    chosen = next(s for s in story.summaries if s.recipe == story.recommended)
-    found = []
-    for other in story.summaries:
-        if other.recipe not in story.leaders or other.recipe == chosen.recipe:
-            continue
-        parts = [
-            _ratio(chosen.cost.train_seconds, other.cost.train_seconds, "the training time"),
-            _ratio(chosen.cost.peak_memory_bytes, other.cost.peak_memory_bytes, "the memory"),
-            _ratio(chosen.cost.prompt_tokens, other.cost.prompt_tokens, "the prompt tokens"),
-        ]
-        if any(parts):
-            found.append(f"{chosen.recipe} needs {_listed([p for p in parts if p])} of {other.recipe}")
-    return found
-
-
-def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
-    if not theirs or mine is None or abs(mine - theirs) < 0.05 * theirs:
-        return ""
-    return f"{100 * mine / theirs:.0f} % of {what}" if mine else f"none of {what}"
-
-
-def _caveats(story: Story) -> list[str]:
-    found = []
-    single = [s.recipe for s in story.summaries if trained(s.cost) and s.seeds == 1]
-    if single:
-        verb = "was" if len(single) == 1 else "were"
-        found.append(
-            f"{_listed(single)} {verb} trained with one seed: training noise is not in the intervals"
-        )
-    for recipe, count in story.left_out.items():
-        found.append(f"{recipe}: {_count(count, 'example')} without a score left out of every pair")
-    for oracle in story.oracles:
-        found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
-    if all(s.mean == 0.0 for s in story.summaries):
-        found.append("every recipe scores 0: the task, the format or the token limit may be at fault")
-    return found
-
-
-def _p(value: float) -> str:
-    return "< 0.001" if value < 0.001 else f"= {value:.3f}"
-
-
-def _listed(names: tuple[str, ...] | list[str]) -> str:
-    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-
-
-def _count(number: int, noun: str) -> str:
+def count(number: int, noun: str) -> str:
+    """A number of things: "1 example", "80 examples"."""
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

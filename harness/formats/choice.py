@@ -38,6 +38,11 @@ class Choice(Format):
                 found.add(choice)
         return found.pop() if len(found) == 1 else None
 
+    def begun(self, text: str) -> bool:
+        answer = self._fold(text.strip())
+        choices = [self._fold(choice) for choice in self.choices]
+        return any(choice.startswith(answer) or answer.startswith(choice) for choice in choices)
+
     def constraint(self) -> Constraint:
         return Constraint(kind="choice", value=self.choices)
 

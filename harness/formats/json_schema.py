@@ -35,6 +35,10 @@ class JsonSchema(Format):
     def extract(self, text: str) -> str | None:
         return _extract.json_part(_extract.fenced(text) or text) or _extract.json_part(text)
 
+    def begun(self, text: str) -> bool:
+        scalar = self.schema.get("type", "object") not in ("object", "array")
+        return scalar or "{" in text or "[" in text
+
     def render(self, target: Any) -> str:
         return json.dumps(target, ensure_ascii=False, separators=(",", ":"))
 

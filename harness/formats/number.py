@@ -40,6 +40,9 @@ class Number(Format):
         found = marked or _INSIDE.findall(text)
         return found[-1] if found else None
 
+    def begun(self, text: str) -> bool:
+        return any(letter in "0123456789" for letter in text)
+
     def render(self, target: Any) -> str:
         if isinstance(target, float) and target.is_integer() and abs(target) < 1e15:
             return str(int(target))

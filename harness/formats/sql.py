@@ -57,6 +57,9 @@ class Sql(Format):
         except (SqlglotError, ValueError, LookupError, TypeError, AttributeError) as error:
             return Invalid(f"not SQL: {(str(error).splitlines() or [''])[0][:200]}")
 
+    def begun(self, text: str) -> bool:
+        return bool(_START.search(text))
+
     def extract(self, text: str) -> str | None:
         """The first code fence, else the first stretch that parses, ending as late as it can."""
         fence = _extract.fenced(text)

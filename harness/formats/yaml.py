@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 from harness.formats import _extract, _plain, _schema
 
+_BEGUN = re.compile(r"^[ \t]*(?:- |[\w\"'-]{1,60}[ \t]*:(?:[ \t]|$))", re.MULTILINE)
 MAX_CHARS = 20_000
 """Longer answers are refused unread: PyYAML needs time that grows with the square of some texts."""
 
@@ -68,6 +70,10 @@ class Yaml(Format):
 
     def extract(self, text: str) -> str | None:
         return _extract.fenced(text)
+
+    def begun(self, text: str) -> bool:
+        """A key with its colon or an item with its dash at the beginning of a line."""
+        return bool(_BEGUN.search(text))
 
     def render(self, target: Any) -> str:
         return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip()

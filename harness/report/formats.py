@@ -110,6 +110,7 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         "",
         f"**{_plain(verdict.sentence)}**",
         "",
+        *(f"{_plain(note)}\n" for note in verdict.notes),
     ]
     if verdict.summaries:
         heads = (
@@ -124,13 +125,15 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
             "answer",
         )
         lines += [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-        lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in verdict.summaries]
+        shown = [*verdict.summaries, *([verdict.constant] if verdict.constant else [])]
+        lines += [f"| {' | '.join(_cells(verdict, summary))} |" for summary in shown]
         lines.append("")
     lines += [f"- {_plain(reason)}" for reason in verdict.reasons]
     if diagnosis:
         lines += ["", "Training:", "", *(f"- {_plain(sentence)}" for sentence in diagnosis)]
     if verdict.next_step:
-        lines += ["", f"Next: {_plain(verdict.next_step)}"]
+        lines += ["", f"Next: {_code(verdict.next_step)}", ""]
+        lines += [f"- {_plain(line)}" for line in verdict.evidence]
     return "\n".join(lines) + "\n"
 
 
@@ -155,6 +158,12 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
         numbers.seconds(summary.cost.train_seconds),
         numbers.seconds(summary.cost.answer_seconds),
     ]
+
+
+def _code(text: str) -> str:
+    """A command as it is pasted; a backtick in it would end the code."""
+    shown = visible(text).replace("\n", " ")
+    return f"`{shown}`" if "`" not in shown else f"``{shown}``"
 
 
 def _plain(text: str) -> str:

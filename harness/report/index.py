@@ -13,6 +13,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
 from harness.report.page import html, policy
 
@@ -61,7 +62,7 @@ def summary(data: ReportData) -> dict[str, Any]:
     """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
     times = [str(run.record["finished_at"]) for run in data.runs if run.record.get("finished_at")]
     verdicts = [
-        {"task": v.task, "model": v.model, "kind": v.kind, "sentence": v.sentence}
+        {"task": v.task, "model": v.model, "kind": tone(v), "badge": badge(v), "sentence": v.sentence}
         for v in (group.verdict for group in data.groups)
         if v is not None
     ]
@@ -101,11 +102,15 @@ def write(folder: Path) -> Path:
 def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
     """The page as text."""
     from harness.report.build import asset
-    from harness.report.sections.verdict import KINDS
 
     css = asset("css")
     named = [
-        report | {"verdicts": [v | {"name": KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]]}
+        report
+        | {
+            "verdicts": [
+                v | {"name": v["badge"] or KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]
+            ]
+        }
         for report in sorted(reports, key=lambda r: (r["finished"], r["file"]), reverse=True)
     ]
     return str(
@@ -129,6 +134,7 @@ def _read(file: Path) -> dict[str, Any] | None:
         content = json.loads(found[1])
         verdicts = [
             {name: str(v[name]) for name in ("task", "model", "kind", "sentence")}
+            | {"badge": str(v.get("badge", ""))}
             for v in content["verdicts"]
         ]
         return {

@@ -9,9 +9,12 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.decide.compare import compare
 from harness.decide.table import gather
-from harness.decide.values import Comparison, Jsonable, RunScores
+from harness.decide.values import Comparison, Cost, Jsonable, RunScores
+from harness.run.evidence import cost
 from harness.store import queries
 from harness.store.store import Store
+
+_LUCK = "; provisional: trained with one seed, and another seed may turn it round"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +42,8 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
         rows = queries.pairs(store, a["id"], b["id"], a["primary_scorer"])
     names = [a["id"], b["id"]]
     binary = any(s["binary"] for s in a["record"]["task"]["scorers"] if s["name"] == a["primary_scorer"])
-    runs = [_scores(name, side, rows, binary) for name, side in zip(names, ("first", "second"), strict=True)]
+    sides = zip(names, ("first", "second"), (a["record"], b["record"]), strict=True)
+    runs = [_scores(name, side, rows, binary, cost(record)) for name, side, record in sides]
     found = compare(gather(runs), a["margin"] or 0.0)
     if not found:
         raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
@@ -65,7 +69,7 @@ def _check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
             )
 
 
-def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool) -> RunScores:
+def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool, price: Cost) -> RunScores:
     return RunScores(
         recipe=name,
         seed=0,
@@ -73,6 +77,7 @@ def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool) -> R
         groups=tuple(row["group_id"] for row in rows),
         values=tuple(row[side] for row in rows),
         binary=binary,
+        cost=price,
     )
 
 
@@ -87,5 +92,5 @@ def _sentence(found: Comparison, primary: str) -> str:
     points = [f"{100 * value:+.1f}" for value in (found.difference, found.low, found.high)]
     return (
         f"{found.recipe} {words[found.outcome]} {found.reference}: {points[0]} points of {primary} "
-        f"[{points[1]}, {points[2]}]"
+        f"[{points[1]}, {points[2]}]{_LUCK if found.provisional else ''}"
     )

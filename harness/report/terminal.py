@@ -13,13 +13,16 @@ from rich.text import Text
 from harness.decide.triage import Triage
 from harness.decide.values import RecipeSummary, Verdict
 from harness.report import numbers
+from harness.report.badges import tone
 
 STYLES = {
     "winner": "bold green",
     "tie": "bold cyan",
     "no_difference": "bold cyan",
     "inconclusive": "bold yellow",
+    "nothing_works": "bold red",
 }
+"""By `badges.tone`."""
 
 
 def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
@@ -27,16 +30,20 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     # A log is as wide as its longest line; only a terminal has an edge.
     console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     console.print()
-    about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {verdict.seeds} seed(s)"
+    seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
+    about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {seeds}"
     console.print(Text(about, style="dim"))
-    console.print(Text(verdict.sentence, style=STYLES.get(verdict.kind, "bold")))
+    console.print(Text(verdict.sentence, style=STYLES.get(tone(verdict), "bold")))
+    for note in verdict.notes:
+        console.print(Text(note))
     console.print()
     console.print(_table(verdict))
     for reason in verdict.reasons:
         console.print(Text(f"  · {reason}"))
     if verdict.next_step:
         console.print()
-        console.print(Text.assemble(("next: ", "bold"), verdict.next_step))
+        # One line whatever the width: it is there to be pasted.
+        console.print(Text.assemble(("next: ", "bold"), verdict.next_step), soft_wrap=True)
         for line in verdict.evidence:
             console.print(Text(f"  · {line}", style="dim"))
     console.print()
@@ -50,6 +57,10 @@ def _table(verdict: Verdict) -> Table:
     for row in verdict.summaries:
         style = "bold" if row.recipe == verdict.recommended else ""
         table.add_row(*_cells(verdict, row), style=style)
+    if verdict.constant is not None:
+        floor = verdict.constant
+        score = f"{floor.mean:.3f} [{floor.low:.2f} {floor.high:.2f}]"
+        table.add_row(floor.recipe, score, *[""] * 5, style="dim")
     return table
 
 
@@ -79,8 +90,9 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
 
 
-def print_triage(task: str, model: str, triage: Triage, console: Console | None = None) -> None:
-    """Print a triage: the sentence, the shares as bars, and what each method is predicted to bring."""
+def print_triage(task: str, model: str, triage: Triage, command: str, console: Console | None = None) -> None:
+    """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
+    command to run next."""
     console = console or Console(soft_wrap=False)
     console.print()
     console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
@@ -98,7 +110,8 @@ def print_triage(task: str, model: str, triage: Triage, console: Console | None 
         console.print(
             Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
         )
-    console.print(Text.assemble(("next: ", "bold"), triage.step))
+    console.print(Text.assemble(("next: ", "bold"), command), soft_wrap=True)
+    console.print(Text(f"  · {triage.step}", style="dim"))
     console.print()
 
 

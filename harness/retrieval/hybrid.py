@@ -33,6 +33,10 @@ class Hybrid(Retriever):
         """An unknown retriever is refused when the recipe is read, not when it runs."""
         self._parts()
 
+    @property
+    def oracle(self) -> bool:
+        return any(part.oracle for part in self._parts())
+
     def config(self) -> dict[str, Any]:
         return {**super().config(), "retrievers": [part.config() for part in self._parts()]}
 

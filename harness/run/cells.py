@@ -7,13 +7,15 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
+from harness.decide.command import Invocation
 from harness.models import architecture
-from harness.run.experiment import Experiment
+from harness.run.experiment import DEFAULT_MODEL, Experiment
 from harness.run.workbench import fingerprint, is_server
 
 RUN_FORMAT = 1
@@ -32,6 +34,8 @@ class Cell:
     limit: int | None = None
     labels: int | None = None
     split: str = "test"
+    invocation: Invocation | None = None
+    """The command that the cell comes from; it decides nothing."""
 
     @property
     def key(self) -> str:
@@ -73,11 +77,14 @@ class Cell:
                 "scorers": scorers,
             },
             "recipe": self.recipe.config(),
+            "oracle": self.recipe.oracle,
+            "seeded": self.recipe.seeded,
             "model": {"spec": self.model, "fingerprint": self.fingerprint},
             "seed": self.seed,
             "split": self.split,
             "limit": self.limit,
             "labels": self.labels,
+            "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
 
 
@@ -98,11 +105,12 @@ def plan(experiment: Experiment) -> list[Cell]:
 def _cells(experiment: Experiment) -> Iterator[Cell]:
     from harness.tasks.load import load
 
-    tasks = [load(name) for name in experiment.tasks]
+    tasks = [(name, load(name)) for name in experiment.tasks]
     for model in experiment.models:
         _check_model(model, experiment.recipes)
         mark = fingerprint(model)
-        for task in tasks:
+        for place, task in tasks:
+            invocation = _invocation(experiment, place, task, model)
             for recipe in experiment.recipes:
                 _check_fits(task, recipe)
                 for labels in (experiment.labels if recipe.learns else ()) or (None,):
@@ -115,7 +123,35 @@ def _cells(experiment: Experiment) -> Iterator[Cell]:
                             seed=seed,
                             limit=experiment.limit,
                             labels=labels,
+                            invocation=invocation,
                         )
+
+
+def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
+    """The command that was typed, with what other commands need to know of this task and model."""
+    if experiment.invocation is None:
+        return None
+    learnable = not is_server(model) and bool(task.splits.get("train"))
+    return replace(
+        experiment.invocation,
+        task=place,
+        models=tuple(hidden(name) for name in experiment.invocation.models),
+        model="" if model == DEFAULT_MODEL else hidden(model),
+        trainable=learnable and _suits(model, "lora"),
+        askable=_suits(model, "zero_shot"),
+        examples=len(task.splits["test"]),
+    )
+
+
+def _suits(model: str, recipe: str) -> bool:
+    """Whether a shipped recipe can be used with a model."""
+    if is_server(model):
+        return recipe == "zero_shot"
+    try:
+        architecture.check(model, architecture.of_spec(model), [recipes.load(recipe)])
+    except ConfigError:
+        return False
+    return True
 
 
 def _limited(recipe: Recipe, labels: int | None) -> Recipe:

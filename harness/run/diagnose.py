@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,18 @@ from harness.core.errors import RunError
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
+from harness.core.secrets import hidden
+from harness.decide.command import Invocation
+from harness.decide.next_step import after_triage
 from harness.decide.triage import Probe, Triage, diagnose
 from harness.run.cells import Cell
+from harness.run.experiment import DEFAULT_MODEL
 from harness.run.folder import RunFolder, read_json, write_json
 from harness.run.index import index
 from harness.run.progress import Progress
 from harness.run.runner import run
-from harness.run.workbench import fingerprint
+from harness.run.workbench import fingerprint, is_server
+from harness.storage import mirror
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -29,6 +35,8 @@ PROBES = {
     "gold": "gold_context",
 }
 """Triage's probes, and the recipes that ask them."""
+DENSE = ("dense_rag", "hybrid_rag")
+"""Recipes that need the optional packages of dense retrieval."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +47,18 @@ class Diagnosis:
     model: str
     triage: Triage
     folders: tuple[Path, ...]
+    next_step: str = ""
+    """The command that runs what is expected to be worth trying."""
 
     def to_json(self) -> dict[str, Any]:
         runs = [folder.name for folder in self.folders]
-        return {"task": self.task, "model": self.model, "triage": self.triage.to_json(), "runs": runs}
+        return {
+            "task": self.task,
+            "model": self.model,
+            "triage": self.triage.to_json(),
+            "next_step": self.next_step,
+            "runs": runs,
+        }
 
 
 def probes(task: Task) -> dict[str, Recipe]:
@@ -59,8 +75,11 @@ def probes(task: Task) -> dict[str, Recipe]:
     return found
 
 
-def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: Progress) -> Diagnosis:
-    """Ask every probe on the first `limit` dev examples; test is not touched.
+def run_probes(
+    task: Task, model: str, results: Path, *, limit: int, progress: Progress, place: str = ""
+) -> Diagnosis:
+    """Ask every probe on the first `limit` dev examples; test is not touched. `place` is the task as the
+    user named it.
 
     Raises:
         RunError: a probe could not be run, with its error.
@@ -84,10 +103,19 @@ def run_probes(task: Task, model: str, results: Path, *, limit: int, progress: P
         train_targets=[example.target for example in task.splits.get("train", ())],
         groups=[example.group for example in examples],
     )
-    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders)
-    place = triage_file(results, task.name, model)
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_json(place, found.to_json())
+    typed = Invocation(
+        target=place or task.name,
+        task=place or task.name,
+        models=() if model == DEFAULT_MODEL else (hidden(model),),
+        results=mirror.address(results),
+        trainable=not is_server(model) and bool(task.splits.get("train")),
+    )
+    lacking = () if find_spec("sentence_transformers") else DENSE
+    following = after_triage(triage, typed, without=lacking)
+    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
+    file = triage_file(results, task.name, model)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, found.to_json())
     return found
 
 

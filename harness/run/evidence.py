@@ -3,34 +3,75 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
+from harness.decide import families, fields
+from harness.decide.command import Invocation, from_record
+from harness.decide.values import CommonAnswer, ScorerValues
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
+from harness.run import constants, floors
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
+from harness.storage import mirror
+
+SHOWN = 60
+"""Characters of an answer that are shown."""
 
 
-def verdicts(folders: Iterable[Path]) -> list[Verdict]:
-    """One verdict per task and model among the finished runs of `folders`; probes on dev are none."""
+def verdicts(
+    folders: Iterable[Path], invocations: Mapping[tuple[str, str], Invocation] | None = None
+) -> list[Verdict]:
+    """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
+
+    `invocations` is the command that was typed, by task and model; without it the command that made the latest run.
+    """
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
         record = RunFolder(path).finished()
         if record is not None and record["split"] == "test":
             groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
-    return [_decide(task, model, group) for (task, model), group in groups.items()]
+    typed = invocations or {}
+    return [_decide(task, model, group, typed.get((task, model))) for (task, model), group in groups.items()]
 
 
-def _decide(task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]]) -> Verdict:
+def _decide(
+    task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]], typed: Invocation | None
+) -> Verdict:
     about = group[0][0]["task"]
+    results = group[0][1].parent.parent
     names = labels([record for record, _ in group])
     runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
-    triage = read_triage(group[0][1].parent.parent, task, model)
-    margin = about["margin"]
-    return decide(task=task, model=model, primary=about["primary"], margin=margin, runs=runs, triage=triage)
+    return decide(
+        task=task,
+        model=model,
+        primary=about["primary"],
+        margin=about["margin"],
+        runs=runs,
+        triage=read_triage(results, task, model),
+        noise=floors.known(group, names, lambda record, path: scores(record, path, "")),
+        constant=_constant(results, about, runs),
+        invocation=typed or _latest(group, results),
+    )
+
+
+def _latest(group: Sequence[tuple[dict[str, Any], Path]], results: Path) -> Invocation:
+    """The command that made the latest run."""
+    record = max((record for record, _ in group), key=lambda record: str(record.get("finished_at")))
+    return from_record(record, mirror.address(results))
+
+
+def _constant(results: Path, about: Mapping[str, Any], runs: Sequence[RunScores]) -> RunScores | None:
+    """The task's constant answer on the examples that the runs were asked; None where it is not known."""
+    found = constants.read(results, about["name"], about["data_hash"])
+    if found is None or not runs:
+        return None
+    asked = {id_: group for run in runs for id_, group in zip(run.ids, run.groups, strict=True)}
+    return found.run(about["primary"], all(run.binary for run in runs), asked)
 
 
 def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
@@ -81,6 +122,13 @@ def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> Run
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
     values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
+    for row, value in zip(rows, values, strict=True):
+        if value is not None and not 0.0 <= value <= 1.0:
+            raise ConfigError(
+                f"scorer '{primary}' gave example '{row['sample_id']}' {value}, not a score within [0, 1]",
+                file=folder / "samples.jsonl",
+                remedy="divide by the scorer's largest value, run again, and leave this run out",
+            )
     failures = Counter(row["failure"] for row in rows if row["failure"])
     metrics = record["metrics"]
     return RunScores(
@@ -95,13 +143,62 @@ def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> Run
         valid_extracted=metrics.get("valid_extracted", {}).get("mean", 0.0),
         failures=dict(failures),
         oracle=_is_oracle(record),
+        family=families.of_recipe(record["recipe"]),
+        run=record["id"],
+        lessons=(record["train"] or {}).get("lessons", 0),
+        other_scorers=tuple(
+            ScorerValues(
+                name=s["name"], binary=s["binary"], values=tuple(_value(row, s["name"]) for row in rows)
+            )
+            for s in record["task"]["scorers"]
+            if s["name"] != primary
+        ),
+        common_answer=_common_answer(rows),
+        fields=fields.shares(rows),
+    )
+
+
+def _value(row: Mapping[str, Any], scorer: str) -> float | None:
+    return next((score["value"] for score in row["scores"] if score["scorer"] == scorer), None)
+
+
+def _common_answer(rows: Sequence[Mapping[str, Any]]) -> CommonAnswer | None:
+    """The answer that was given most often, and how many targets it is."""
+    answered = [row for row in rows if row["finish_reason"] != "error"]
+    texts = Counter(str(row["output"]).strip() for row in answered)
+    if not texts:
+        return None
+    text, count = texts.most_common(1)[0]
+    value = next(row["extracted"].get("value") for row in answered if str(row["output"]).strip() == text)
+    wanted = sum(
+        value == row["target"] or (isinstance(row["target"], list) and value in row["target"])
+        for row in answered
+    )
+    return CommonAnswer(
+        text=text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…",
+        count=count,
+        n=len(answered),
+        wanted=wanted,
     )
 
 
 def _is_oracle(record: dict[str, Any]) -> bool:
-    """Whether the recipe reads the document that holds the answer: a bound, not a method."""
-    retriever = record["recipe"]["program"].get("retriever")
-    return isinstance(retriever, dict) and retriever.get("kind") == "gold"
+    """Whether the recipe sees what no user has: a bound, not a method.
+
+    Runs say so themselves; those of before they did are told by a gold retriever anywhere in the recipe.
+    """
+    recorded = record.get("oracle")
+    return (
+        bool(recorded) if recorded is not None else _holds_gold(record["recipe"]["program"].get("retriever"))
+    )
+
+
+def _holds_gold(retriever: Any) -> bool:
+    if isinstance(retriever, Mapping):
+        return any(_holds_gold(part) for part in retriever.values())
+    if isinstance(retriever, list | tuple):
+        return any(_holds_gold(part) for part in retriever)
+    return bool(retriever == "gold")
 
 
 def cost(record: dict[str, Any]) -> Cost:

@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from harness.core import recipes, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.recipes import Recipe
+from harness.decide.command import Invocation
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_RECIPES = ("zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full")
@@ -43,6 +44,8 @@ class Experiment:
     seeds: int = 1
     limit: int | None = None
     labels: tuple[int, ...] = ()
+    invocation: Invocation | None = None
+    """The command that asked for it; None where no command did."""
 
 
 def from_file(path: Path) -> Experiment:

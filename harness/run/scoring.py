@@ -6,6 +6,7 @@ import dataclasses
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, Prompt, Score
 from harness.decide import failures
@@ -59,11 +60,17 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:
-        value, reason = scorer.score(outcome.value, example.target, example)
+        raw, reason = scorer.score(outcome.value, example.target, example)
+        value = float(raw)
     except Exception as error:  # a scorer's crash is a fact about the scorer, not about the answer
         reason = f"{type(error).__name__}: {error}"
         return Score(scorer=name, status="error", reason=reason, version=version)
-    return Score(scorer=name, status="scored", value=float(value), reason=reason, version=version)
+    if not 0.0 <= value <= 1.0:
+        raise ConfigError(
+            f"scorer '{name}' gave example '{example.id}' {value}, not a score within [0, 1]",
+            remedy="divide by the scorer's largest value; the answers so far are kept",
+        )
+    return Score(scorer=name, status="scored", value=value, reason=reason, version=version)
 
 
 def primary(task: Task, example: Example, answer: str) -> float | None:

@@ -11,9 +11,11 @@ from typing import Any
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
+from harness.core.recipes import Recipe
+from harness.decide.command import Invocation
 from harness.decide.cost import load as load_prices
 from harness.decide.verdict import Verdict
-from harness.run import evidence
+from harness.run import constants, evidence
 from harness.run.cells import plan
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
 from harness.run.index import index, open_index
@@ -74,12 +76,28 @@ def experiment(
     chosen = tuple(catalogue.load(name) for name in recipes) or base.recipes
     return replace(
         base,
+        invocation=Invocation(
+            target=target,
+            task=target,
+            models=models,
+            recipes=recipes,
+            settings=settings,
+            seeds=seeds,
+            limit=limit,
+            labels=labels,
+            known=tuple(recipe.name for recipe in chosen if _shipped(recipe)),
+        ),
         models=models or base.models,
         recipes=tuple(with_overrides(recipe, settings) for recipe in chosen),
         seeds=_positive(seeds, "--seeds") or base.seeds,
         limit=_positive(limit, "--limit") or base.limit,
         labels=labels or base.labels,
     )
+
+
+def _shipped(recipe: Recipe) -> bool:
+    """Whether the recipe's name alone leads to it."""
+    return recipe.name in catalogue.available() and catalogue.load(recipe.name).config() == recipe.config()
 
 
 def numbers(text: str | None, option: str) -> tuple[int, ...]:
@@ -120,7 +138,13 @@ def run(
         on_finished=lambda folder: index(results, folder),
         executor=executor,
     )
-    verdicts = tuple(evidence.verdicts(outcome.folders))
+    constants.keep(results, (cell.task for cell in cells))
+    typed = {
+        (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
+        for cell in cells
+        if cell.invocation is not None
+    }
+    verdicts = tuple(evidence.verdicts(outcome.folders, typed))
     out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
     from harness.report.build import build

@@ -1,4 +1,4 @@
-"""Intervals of one mean: Wilson for a rate, Student's t, and the BCa bootstrap."""
+"""Intervals of one mean: Wilson for a rate, its form for any score, Student's t, and the BCa bootstrap."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ from scipy import special, stats
 from harness.stats.resampling import RESAMPLES, Floats, as_columns, bootstrap_means
 
 LEVEL = 0.95
+_IN_TAIL = 20
+"""Fewer resamples than this beyond an end say little about where it lies."""
 
 
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -27,6 +29,24 @@ def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, flo
     low = 0.0 if successes <= 0 else max(0.0, centre - half)
     high = 1.0 if successes >= n else min(1.0, centre + half)
     return low, high
+
+
+def score_interval(
+    mean: float, variance: float, df: float, *, most: float = math.inf, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval within [0, 1] of a mean of scores in [0, 1], whose `variance` is known with `df`.
+
+    Wilson's interval with the effective sample size p (1 - p) / variance, at most `most`, made smaller
+    by (z / t)² because the variance is itself an estimate. Without variance to judge by, `most` is the
+    sample size. Sources: Korn and Graubard 1998, "Confidence Intervals for Proportions with Small
+    Expected Number of Positive Counts"; Dean and Pagano 2015, J. Survey Stat. Methodol. 3.
+    """
+    if not math.isfinite(variance):
+        return 0.0, 1.0
+    spread = mean * (1 - mean)
+    size = min(most, spread / variance) if variance > 0 and spread > 0 else most
+    shrink = float(special.ndtri(0.5 + level / 2) / stats.t.ppf(0.5 + level / 2, max(df, 1e-6)))
+    return wilson(mean * size * shrink**2, size * shrink**2, level)
 
 
 def student(mean: float, se: float, df: float, level: float = LEVEL) -> tuple[float, float]:
@@ -48,7 +68,8 @@ def bca(
 
     `columns` is (n,) or (n, m); returns `(low, high)`, each (m,). Columns share their
     resamples. A column without variation gets its own value twice. Source: Efron 1987,
-    "Better Bootstrap Confidence Intervals", JASA 82.
+    "Better Bootstrap Confidence Intervals", JASA 82. Where fewer than twenty resamples lie beyond
+    the ends, those of the strictest level within reach are moved out as a normal tail would be.
     """
     columns = as_columns(columns)
     means = bootstrap_means(columns, resamples=resamples, rng=rng)
@@ -58,13 +79,14 @@ def bca(
     not_above = (means <= observed + tolerance).mean(axis=0)
     bias = special.ndtri(np.clip((below + not_above) / 2, 1 / resamples, 1 - 1 / resamples))
     acceleration = _acceleration(columns)
-    z = special.ndtri(0.5 + level / 2)
+    wanted = special.ndtri(0.5 + level / 2)
+    z = min(wanted, special.ndtri(1 - min(_IN_TAIL / resamples, 0.1)))
     low, high = np.empty_like(observed), np.empty_like(observed)
     for ends, quantile in ((low, -z), (high, z)):
         shifted = bias + (bias + quantile) / (1 - acceleration * (bias + quantile))
         for column, share in enumerate(special.ndtr(shifted)):
             ends[column] = np.quantile(means[:, column], share)
-    return low, high
+    return observed + (low - observed) * wanted / z, observed + (high - observed) * wanted / z
 
 
 def _acceleration(columns: Floats) -> Floats:

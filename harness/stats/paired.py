@@ -8,8 +8,10 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import stats
+from scipy import optimize, stats
 
+from harness.stats import clusters as by_cluster
+from harness.stats.clusters import Codes
 from harness.stats.intervals import LEVEL, bca, student
 from harness.stats.resampling import RESAMPLES, Floats, as_columns, sign_flipped_means
 
@@ -17,7 +19,10 @@ _EXACT = 12
 """Up to so many differences that are not zero, all 2**12 sign patterns are enumerated."""
 
 FEW = 10
-"""With fewer examples that differ, a bootstrap has too little to resample."""
+"""With fewer examples (or groups) that differ, there is too little to estimate a spread from."""
+
+_RARE = 20
+"""With fewer random flips as extreme as what was observed, the tail is computed instead of counted."""
 
 
 def sign_flip(
@@ -27,8 +32,9 @@ def sign_flip(
 
     If two methods are the same, each example's difference is as likely as its opposite, so
     the signs may be flipped (Fisher 1935). Exact where few differences are not zero, else by
-    `resamples` random flips, counting the observed one, so that p is never 0 (Phipson and
-    Smyth 2010).
+    `resamples` random flips, counting the observed one (Phipson and Smyth 2010). Where hardly any of
+    them is as extreme, p comes from the saddlepoint approximation of the flips' distribution
+    (Robinson 1982), so that it can be as small as many comparisons need.
     """
     columns = as_columns(differences)
     observed = np.abs(columns.mean(axis=0))
@@ -41,7 +47,31 @@ def sign_flip(
         flipped = np.abs(sign_flipped_means(columns[:, many], resamples=resamples, rng=rng))
         extreme = (flipped >= observed[many] - 1e-12).sum(axis=0)
         p_values[many] = (extreme + 1) / (resamples + 1)
+        for column in many[extreme < _RARE]:
+            p_values[column] = _tail(columns[columns[:, column] != 0, column])
     return p_values
+
+
+def _tail(differences: Floats) -> float:
+    """Two-sided tail probability of the sum under random signs, far out, by saddlepoint.
+
+    With cumulants K(t) = Σ log cosh(t d), solve K'(t) = the observed sum; then Lugannani and Rice 1980.
+    """
+    sizes = np.abs(differences)
+    sizes /= sizes.max()
+    total = abs(float(differences.sum())) / float(np.abs(differences).max())
+    least = 2.0 ** (1 - min(len(sizes), 1_000))
+    if total >= sizes.sum() * (1 - 1e-9):
+        return least
+    bound = 1.0
+    while (sizes * np.tanh(bound * sizes)).sum() < total:
+        bound *= 2
+    t = optimize.brentq(lambda x: float((sizes * np.tanh(x * sizes)).sum()) - total, 0.0, bound)
+    cumulant = float(np.logaddexp(t * sizes, -t * sizes).sum()) - len(sizes) * math.log(2)
+    w = math.sqrt(max(2 * (t * total - cumulant), 1e-12))
+    v = t * math.sqrt(float((sizes**2 / np.cosh(t * sizes) ** 2).sum()))
+    density = math.exp(-w * w / 2) / math.sqrt(2 * math.pi)
+    return min(max(2 * (float(stats.norm.sf(w)) + density * (1 / v - 1 / w)), least), 1.0)
 
 
 def _enumerated(differences: Floats) -> float:
@@ -69,6 +99,33 @@ def with_imaginary_pair(differences: Floats) -> tuple[float, float]:
     """
     padded = np.concatenate([differences, [1.0, -1.0]])
     return float(padded.mean()), float(padded.std()) / math.sqrt(len(padded))
+
+
+def with_imaginary_groups(differences: Floats, clusters: Codes) -> tuple[float, float]:
+    """Mean and standard error after one imaginary group of average size won and one lost outright.
+
+    Where examples share groups, a whole group may be lost at once, and not having seen that in a
+    few groups proves little. Where no example shares a group it is `with_imaginary_pair`.
+    """
+    groups = by_cluster.count(clusters)
+    if groups < 2 and len(differences) > 1:
+        return float(differences.mean()), math.inf
+    totals = by_cluster.sums(np.stack([differences, np.ones(len(differences))], axis=1), clusters)
+    size = len(differences) / groups
+    totals = np.vstack([totals, [size, size], [-size, size]])
+    mean = totals[:, 0].sum() / totals[:, 1].sum()
+    residuals = totals[:, 0] - mean * totals[:, 1]
+    return float(mean), float(np.sqrt((residuals**2).sum()) / totals[:, 1].sum())
+
+
+def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> bool:
+    """Whether the spread that was seen is not to be trusted alone: 0/1 scores, or fewer than ten
+    examples (or groups, unless every group does) that differ."""
+    groups = by_cluster.count(clusters)
+    if groups == len(differences):
+        return binary or few(differences)
+    differing = int((np.abs(by_cluster.sums(np.abs(differences), clusters)) > 1e-12).sum())
+    return binary or differing < min(FEW, groups)
 
 
 def few(differences: Floats) -> bool:
@@ -107,3 +164,27 @@ def interval(
         low[rest] = np.minimum(low[rest], kept.mean(axis=0) - half)
         high[rest] = np.maximum(high[rest], kept.mean(axis=0) + half)
     return low, high
+
+
+def grouped_interval(
+    differences: Floats, clusters: Codes, *, binary: bool, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval of the mean of `differences` (n,), examples of a group kept together; within [-1, 1].
+
+    Student's t with one degree of freedom less than there are groups on the cluster-robust variance,
+    around one imaginary group won and one lost for 0/1 scores and where few groups differ. One group
+    says nothing of how groups differ: its interval is [-1, 1].
+    """
+    groups = by_cluster.count(clusters)
+    if groups == len(differences) > 1:
+        lows, highs = interval(differences, binary=binary, level=level)
+        return float(lows[0]), float(highs[0])
+    if groups < 2:
+        return -1.0, 1.0
+    centre = float(differences.mean())
+    se = math.sqrt(float(by_cluster.mean_variance(differences, clusters)[0]))
+    if needs_imagination(differences, clusters, binary=binary):
+        imagined, wider = with_imaginary_groups(differences, clusters)
+        centre, se = (imagined, wider) if wider > se else (centre, se)
+    low, high = student(centre, se, groups - 1, level)
+    return max(-1.0, low), min(1.0, high)

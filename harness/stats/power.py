@@ -45,14 +45,14 @@ def examples_to_settle(
     Supposes that the true difference is the observed one. Seen from there, one of the two is
     at least half a margin away, so that with a positive margin the number is finite, unless
     training noise, which no test example reduces, is too large by itself: then None, and
-    more seeds are needed. `alpha` is that of the difference; "not worse" uses 5 %.
+    more seeds are needed; None, too, where `sd` is not finite. `alpha` is that of the interval which
+    decides both.
     """
-    routes = [(difference + margin, multiplier(ALPHA, power)), (abs(difference), multiplier(alpha, power))]
     needed = []
-    for distance, errors in routes:
-        if distance <= 0:
+    for distance in (difference + margin, abs(difference)):
+        if distance <= 0 or not math.isfinite(sd):
             continue
-        room = (distance / errors) ** 2 - training_se**2
+        room = (distance / multiplier(alpha, power)) ** 2 - training_se**2
         if room > 0:
             needed.append(sd**2 / room)
     return math.ceil(min(needed)) if needed else None

@@ -28,7 +28,10 @@ from harness.stats.resampling import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean or mean difference; `training_se` is None where no method had two seeds."""
+    """A mean or mean difference; `training_se` is None where no method's training noise is known.
+
+    `sampling_se` is infinite where all examples share one group: they say nothing of other groups.
+    """
 
     mean: float
     sampling_se: float
@@ -120,7 +123,9 @@ def _noise_of_mean(
 def _estimate(
     per_example: Floats, clusters: Codes, methods: list[tuple[Floats, TrainingNoise | None]]
 ) -> Estimate:
-    sampling = float(np.nan_to_num(by_cluster.mean_variance(per_example, clusters)[0]))
+    sampling = float(by_cluster.mean_variance(per_example, clusters)[0])
+    if not math.isfinite(sampling):
+        return Estimate(mean=float(per_example.mean()), sampling_se=math.inf, training_se=None, df=1.0)
     found = [_noise_of_mean(values, clusters, pooled) for values, pooled in methods]
     training = [part for part in found if part is not None]
     parts = [(sampling, max(by_cluster.count(clusters) - 1.0, 1.0)), *training]

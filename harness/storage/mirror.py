@@ -73,6 +73,15 @@ def of(results: Path) -> Mirror | None:
     return Mirror(folder=results, remote=Remote.open(about["url"]))
 
 
+def address(results: Path) -> str:
+    """What `--results` takes for this folder: the URL that it mirrors, or its own path."""
+    try:
+        about = json.loads((results / MARK / "about.json").read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return str(results)
+    return str(about["url"])
+
+
 def check(results: Path) -> None:
     """Fail before any work when what is done could not be uploaded.
 

@@ -17,8 +17,9 @@ WINDOW = 8
 """Steps before a step that it is compared with, by their median."""
 SPIKE, SPIKE_NATS = 2.0, 0.5
 """A loss spike is this many times that median, and this many nats above it."""
-GRADIENT_SPIKE = 10.0
-"""A gradient spike is a norm this many times that median."""
+GRADIENT_SPIKE, GRADIENT_FLOOR = 10.0, 0.1
+"""A gradient spike is a norm this many times that median; a median below the floor counts as the floor, so
+that the tiny gradients of a training that has learnt everything have no spikes."""
 DIVERGED = 1.1
 """The loss at the end, as a share of that at the start, from which a training went wrong."""
 SPIKES = 3
@@ -97,8 +98,8 @@ def _spiked(spikes: Sequence[StepRecord]) -> list[str]:
 def _gradient(steps: Sequence[StepRecord]) -> list[str]:
     ratios = []
     for i, step in enumerate(steps[WINDOW:], WINDOW):
-        usual = median(before.grad_norm for before in steps[i - WINDOW : i])
-        if usual > 0 and step.grad_norm > GRADIENT_SPIKE * usual:
+        usual = max(median(before.grad_norm for before in steps[i - WINDOW : i]), GRADIENT_FLOOR)
+        if step.grad_norm > GRADIENT_SPIKE * usual:
             ratios.append((step.grad_norm / usual, step.step))
     if not ratios:
         return []

@@ -254,6 +254,6 @@ def test_nothing_wins_on_labels_dealt_out_at_random(tmp_path: Path) -> None:
     words = ["run", folder, "--model", "tiny", "--recipes", "zero_shot,few_shot,lora"]
     done = harness(*words, "--set", "program.constrain=true", *SHORT, "--json", cwd=tmp_path)
     verdict = json.loads(done.stdout)["verdict"]
-    assert verdict["kind"] in ("no_difference", "tie")
+    assert verdict["kind"] in ("no_difference", "tie", "nothing_works")
     assert verdict["winner"] is None
     assert all(pair["p_holm"] > 0.025 for pair in verdict["comparisons"])

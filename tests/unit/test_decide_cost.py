@@ -55,6 +55,21 @@ def test_a_longer_prompt_after_finetuning_never_pays() -> None:
     assert "not cheaper" in found.sentence
 
 
+def test_cheaper_below_a_volume_where_training_costs_less_than_the_shots_but_answers_more() -> None:
+    """Four labels and a minute of training against eight labels; 60 tokens out instead of 20."""
+    cheap = Cost(train_seconds=60, trainable_parameters=1)
+    tuned = Usage(recipe="full", cost=cheap, labels=4, tokens_in=[100] * 50, tokens_out=[50, 70] * 25)
+    shots = Usage(recipe="few_shot", cost=Cost(), labels=8, tokens_in=[100] * 50, tokens_out=[20] * 50)
+    found = break_even(tuned, shots, PRICES)
+    once = (0.8 - (60 / 3_600 * 3.0 + 0.4)) / 2.0
+    assert found.below
+    assert found.volume == pytest.approx(once / (40 * 1.5 / 1e6))
+    assert found.low is not None
+    assert found.high is not None
+    assert found.low < found.volume < found.high
+    assert f"cheaper than few_shot below {found.volume:,.0f} answers a month" in found.sentence
+
+
 def test_free_training_pays_at_once() -> None:
     free = Prices(million_tokens_in=0.5)
     assert break_even(TUNED, PROMPTED, free).volume == 0.0

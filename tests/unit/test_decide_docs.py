@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,13 +12,14 @@ from harness.decide.cost import Prices, Usage, break_even, price
 from harness.decide.failures import ABOUT
 from harness.decide.labels import label_curve
 from harness.decide.triage import Probe, diagnose
-from harness.decide.values import Cost, RunScores
+from harness.decide.values import Cost, FamilyState, RunScores, VerdictKind, WithinState
 from harness.decide.verdict import Verdict, decide
 from harness.stats import clusters as by_cluster
 from harness.stats import paired, power, seeds
 from harness.stats.equivalence import not_worse
 from harness.stats.intervals import wilson
 from harness.stats.multiple import holm
+from tests import screens
 
 DOC = " ".join((Path(__file__).parents[2] / "docs" / "verdict.md").read_text(encoding="utf-8").split())
 
@@ -63,6 +65,11 @@ def test_the_verdict(example: Verdict) -> None:
     says(f"> {example.sentence}")
 
 
+def test_the_screens_are_what_the_terminal_shows() -> None:
+    page = screens.PAGE.read_text(encoding="utf-8")
+    assert screens.written(page) == page, "run: python -m tests.screens"
+
+
 def test_rate() -> None:
     for right, n in ((162, 200), (0, 50)):
         low, high = wilson(right, n)
@@ -74,8 +81,10 @@ def test_paired_difference(example: Verdict) -> None:
     assert pair is not None
     assert (pair.wins, pair.losses) == (52, 10)
     says(f"{points(pair.difference)} points [{points(pair.low)}, {points(pair.high)}]")
+    low, high = (float(end[0]) for end in paired.interval(differences(52, 10, 200), binary=True))
+    says(f"{points(pair.difference)} points [{points(low)}, {points(high)}] by itself")
     unpaired = 1.96 * np.sqrt(0.81 * 0.19 / 200 + 0.6 * 0.4 / 200)
-    says(f"± {points((pair.high - pair.low) / 2)} instead of ± {points(unpaired)}")
+    says(f"± {points((high - low) / 2)} instead of ± {points(unpaired)}")
 
 
 def test_graded_difference() -> None:
@@ -164,5 +173,6 @@ def test_label_curve() -> None:
 
 
 def test_every_failure_mode_and_kind_of_verdict_is_explained() -> None:
-    for name in (*ABOUT, "winner", "tie", "no_difference", "inconclusive", "nothing_to_compare"):
+    kinds = get_args(VerdictKind) + get_args(FamilyState) + get_args(WithinState)
+    for name in (*ABOUT, *kinds):
         says(f"`{name}`")

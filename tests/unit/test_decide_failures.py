@@ -81,7 +81,12 @@ CASES = [
     ("sentence", row(TEXT, "It opens at 07:30 every day.", "07:30"), "dressed_up"),
     ("part of a number", row(TEXT, "107:305", "07:30"), "wrong_value"),
     ("refused", row(TEXT, "I don’t have access to that information.", "07:30"), "refused"),
-    ("loop", row(TEXT, "the canteen opens " * 12, "07:30", finish="length"), "no_stop"),
+    ("loop", row(TEXT, "the canteen opens " * 12, "07:30", finish="length"), "repeats_itself"),
+    ("loop in prose", row(JSON, "The message is about " * 12, WANTED, finish="length"), "repeats_itself"),
+    ("prose, cut", row(JSON, "The message is about a leak, so", WANTED, finish="length"), "malformed"),
+    ("right, again and again", row(TEXT, "07:30 it says. " * 12, "07:30", finish="length"), "no_stop"),
+    ("half a label", row(CHOICE, "rep", "refund", finish="length"), "truncated"),
+    ("no label, cut", row(CHOICE, "The customer wants", "refund", finish="length"), "malformed"),
     ("rambling", row(TEXT, "The canteen is a place where people", "07:30", finish="length"), "truncated"),
     ("copied answer", row(TEXT, "Mara Lindqvist.", "07:30", shots=("t1",)), "copied_from_shot"),
     (

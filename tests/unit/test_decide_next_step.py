@@ -1,21 +1,26 @@
-"""The next step follows the commonest failure, and knows what was tried."""
+"""The next step is one command, chosen by what is open, untried or failing."""
 
 from __future__ import annotations
 
 import dataclasses
+import math
+import shlex
 
 import pytest
 
-from harness.decide.failures import ABOUT
-from harness.decide.next_step import recommend
-from harness.decide.triage import Probe, diagnose
-from harness.decide.values import Cost, RecipeSummary
+from harness.decide.command import Invocation, from_record
+from harness.decide.families import undecided
+from harness.decide.next_step import NextStep, Situation, after_triage, next_step, weak_fields
+from harness.decide.triage import Probe, Triage, diagnose
+from harness.decide.values import Comparison, Cost, Family, RecipeSummary
 
 TRAINED = Cost(train_seconds=60, trainable_parameters=10)
 
 
-def summary(recipe: str, failures: dict[str, int], cost: Cost | None = None) -> RecipeSummary:
-    return RecipeSummary(
+def summary(
+    recipe: str, family: Family, failures: dict[str, int] | None = None, **more: object
+) -> RecipeSummary:
+    plain = RecipeSummary(
         recipe=recipe,
         seeds=1,
         n=100,
@@ -24,10 +29,158 @@ def summary(recipe: str, failures: dict[str, int], cost: Cost | None = None) -> 
         high=0.6,
         seed_sd=None,
         valid_strict=1.0,
-        valid_extracted=1.0,
-        cost=cost or Cost(),
-        failures=failures,
+        valid_extracted=0.25,
+        cost=TRAINED if family in ("finetune", "both") else Cost(),
+        failures=failures or {},
         rank_by_cost=1,
+        family=family,
+        run=f"t-{recipe}-s0",
+        lessons=120 if family in ("finetune", "both") else 0,
+    )
+    return dataclasses.replace(plain, **more)  # type: ignore[arg-type]
+
+
+PROMPT = summary("few_shot", "prompt", {"malformed": 9, "wrong_value": 2})
+RETRIEVE = summary("bm25_rag", "retrieve", {"wrong_value": 9})
+TUNED = summary("lora", "finetune", {"wrong_value": 9})
+
+
+def pair(recipe: str, reference: str, needed: int | None, training_se: float | None = None) -> Comparison:
+    return Comparison(
+        recipe=recipe, reference=reference, difference=0.01, low=-0.05, high=0.07, p=0.5, p_holm=1.0, n=100,
+        outcome="inconclusive", examples_needed=needed, training_se=training_se,
+    )  # fmt: skip
+
+
+def step(best: RecipeSummary, *others: RecipeSummary, **more: object) -> NextStep:
+    plain = Situation(
+        task="t",
+        kind="winner",
+        families=undecided("open", "", ()),
+        recommended=best,
+        ranked=(best, *others),
+        invocation=Invocation(
+            target="t.yaml", task="t", known=("few_shot", "bm25_rag", "lora"), examples=100
+        ),
+    )
+    return next_step(dataclasses.replace(plain, **more))  # type: ignore[arg-type]
+
+
+def facts() -> Triage:
+    wrong = Probe(scores=(0.0,) * 60, failures=("wrong_value",) * 60)
+    right = Probe(scores=(1.0,) * 60, failures=(None,) * 60)
+    return diagnose(
+        {"closed_book": wrong, "bm25": right, "gold": right},
+        targets=[f"a{i}" for i in range(60)],
+        train_targets=[],
+        groups=[None] * 60,
+    )
+
+
+def test_where_nothing_works_the_base_model_is_diagnosed_and_then_the_task_is_read() -> None:
+    found = step(PROMPT, kind="nothing_works")
+    assert found.command == "harness diagnose t"
+    assert "25 % of the answers of few_shot are valid" in found.evidence[0]
+    assert any("token limit" in line and "labels" in line for line in found.evidence)
+    assert step(PROMPT, kind="nothing_works", triage=facts()).command == "harness validate t"
+
+
+def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
+    full = summary("full", "finetune")
+    found = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])
+    assert found.command == "harness run t.yaml --seeds 3"
+    assert step(TUNED, PROMPT, provisional=True).command == "harness run t.yaml --seeds 3"
+
+
+def test_training_noise_that_no_example_settles_asks_for_more_seeds_than_there_were() -> None:
+    tuned, full = (summary(name, "finetune", seeds=3) for name in ("lora", "full"))
+    open_ = pair("lora", "full", None, training_se=0.03)
+    assert "--seeds 5" in step(tuned, full, kind="inconclusive", open_pairs=[open_]).command
+
+
+def test_more_examples_are_asked_where_there_are_some() -> None:
+    other = summary("zero_shot", "prompt")
+    open_ = {"kind": "inconclusive", "open_pairs": [pair("few_shot", "zero_shot", 240)]}
+    limited = Invocation(target="t", task="t", limit=100, examples=1000)
+    assert step(PROMPT, other, invocation=limited, **open_).command == "harness run t --limit 340"
+    short = dataclasses.replace(limited, examples=150)
+    found = step(PROMPT, other, invocation=short, **open_)
+    assert found.command == "harness run t --limit 150"
+    assert "the task has 150" in found.evidence[0]
+    none = step(PROMPT, other, invocation=dataclasses.replace(limited, limit=None, examples=100), **open_)
+    assert none.command == "harness run t"
+    assert "about 240 more test examples would settle it: label that many first" in none.evidence[0]
+
+
+def test_prompts_alone_are_given_a_finetune_to_be_held_against() -> None:
+    found = step(PROMPT, summary("zero_shot", "prompt"))
+    assert found.command == "harness run t.yaml --recipes few_shot,lora"
+    assert found.evidence[0] == "no finetune was run beside it"
+    assert step(TUNED).command == "harness run t.yaml --recipes lora,zero_shot,few_shot"
+    server = Invocation(target="t", task="t", trainable=False)
+    assert step(PROMPT, invocation=server).command == "harness export t-few_shot-s0 exported/few_shot"
+
+
+def test_a_recipe_of_the_users_own_is_named_by_what_the_command_line_knows() -> None:
+    mine = summary("house prompt", "prompt", {"malformed": 3})
+    assert step(mine).command == "harness run t.yaml --recipes few_shot,lora"
+
+
+def test_retrieval_that_fails_is_tried_with_finetuning_and_facts_are_not_taught_by_labels() -> None:
+    assert step(RETRIEVE, TUNED).command == "harness run t.yaml --recipes bm25_rag,rag_lora"
+    assert step(TUNED, PROMPT, triage=facts()).command == "harness run t.yaml --recipes lora,bm25_rag"
+    found = step(TUNED, PROMPT, RETRIEVE, triage=facts())
+    assert found.command == "harness run t.yaml --recipes lora,rag_lora"
+    assert facts().sentence in found.evidence
+
+
+def test_a_triage_of_facts_calls_for_retrieval_beside_a_prompt_and_not_for_labels() -> None:
+    assert step(PROMPT, triage=facts()).command == "harness run t.yaml --recipes few_shot,bm25_rag"
+    assert step(PROMPT).command == "harness run t.yaml --recipes few_shot,lora"
+    both = summary("rag_lora", "both")
+    assert "--labels" not in step(TUNED, RETRIEVE, both, triage=facts()).command
+    assert "rag_lora" not in step(RETRIEVE, TUNED, triage=facts()).command, "no form or skill is missing"
+
+
+def test_examples_of_one_group_ask_for_other_groups_and_not_for_seeds() -> None:
+    one = dataclasses.replace(pair("few_shot", "lora", None), sampling_se=math.inf)
+    asked = Invocation(target="t", task="t", limit=100, examples=1000)
+    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one], invocation=asked)
+    assert found.command == "harness run t"
+    assert "examples of more groups are needed; this asks all 1,000" in found.evidence[0]
+    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one])
+    assert found.command == "harness run t.yaml"
+    assert "add them first" in found.evidence[0]
+
+
+def test_a_finetune_that_leads_and_fails_is_held_against_fewer_labels() -> None:
+    assert step(TUNED, PROMPT).command == "harness run t.yaml --labels 30,60,120"
+    few = dataclasses.replace(TUNED, lessons=12)
+    assert step(few, PROMPT).command == "harness export t-lora-s0 exported/lora"
+
+
+def test_a_task_elsewhere_and_other_options_stay_in_every_command() -> None:
+    asked = Invocation(
+        target="my tasks/t", task="my tasks/t", models=("tiny",), model="tiny", recipes=("lora", "few_shot"),
+        settings=("weights.lora_r=4",), limit=20, results="out here", known=("lora", "few_shot"), examples=20,
+    )  # fmt: skip
+    more = {"invocation": asked}
+    assert shlex.split(step(TUNED, PROMPT, provisional=True, **more).command) == [
+        *("harness", "run", "my tasks/t", "--model", "tiny", "--recipes", "lora,few_shot"),
+        *("--set", "weights.lora_r=4", "--seeds", "3", "--limit", "20", "--results", "out here"),
+    ]
+    perfect = summary("lora", "finetune")
+    assert shlex.split(step(perfect, PROMPT, **more).command) == [
+        *("harness", "export", "t-lora-s0", "exported/lora", "--task", "my tasks/t", "--results", "out here")
+    ]
+    assert "--model tiny" in step(PROMPT, TUNED, kind="nothing_works", **more).command
+
+
+def test_nothing_to_mend_is_said_and_the_winner_is_exported() -> None:
+    found = step(summary("lora", "finetune"), PROMPT)
+    assert found == NextStep(
+        "harness export t-lora-s0 exported/lora",
+        ("lora has no failure to mend",),
     )
 
 
@@ -35,47 +188,50 @@ def summary(recipe: str, failures: dict[str, int], cost: Cost | None = None) -> 
     ("mode", "asked", "trained"),
     [
         ("truncated", "max_new_tokens", "max_new_tokens"),
-        ("malformed", "constrain", "train longer"),
-        ("refused", "reword", "training answers"),
-        ("copied_from_shot", "nearest", "without examples"),
+        ("malformed", "constrained", "train longer"),
+        ("refused", "instructions", "training answers"),
+        ("copied_from_shot", "other examples", "without examples"),
         ("unsupported_by_passages", "passages", "passages"),
-        ("wrong_value", "finetune", "labels"),
-        ("wrong_fields", "finetune", "labelled"),
-        ("no_stop", "stop", "end token"),
-        ("dressed_up", "constrain", "constrain"),
+        ("wrong_value", "content", "labels"),
+        ("wrong_fields", "finetuning", "labels"),
+        ("no_stop", "where to stop", "end token"),
+        ("repeats_itself", "where to stop", "train longer"),
+        ("dressed_up", "constrained", "constrain"),
     ],
 )
-def test_step_by_mode(mode: str, asked: str, trained: str) -> None:
+def test_the_commonest_failure_comes_with_its_remedy(mode: str, asked: str, trained: str) -> None:
     failures = {mode: 30, "other": 2}
-    prompted, tuned = summary("zero_shot", failures), summary("lora", failures, TRAINED)
-    first, second = recommend(prompted, [prompted]), recommend(tuned, [tuned])
-    assert asked in first.step
-    assert trained in second.step
-    assert first.evidence[0] == f"30 of 32 failures of zero_shot are {mode}: {ABOUT[mode]}"
+    first = step(summary("few_shot", "prompt", failures), TUNED).evidence[0]
+    second = step(summary("lora", "finetune", failures), PROMPT).evidence[0]
+    assert first.startswith(f"30 of 32 failures of few_shot are {mode} (")
+    assert asked in first
+    assert trained in second
 
 
-def test_finetuning_is_not_recommended_where_it_was_tried() -> None:
-    best, tuned = summary("bm25_rag", {"wrong_value": 9}), summary("lora", {"wrong_value": 50}, TRAINED)
-    found = recommend(best, [best, tuned])
-    assert found.step.startswith("finetune with the prompt of bm25_rag")
-    assert "lora" in found.evidence[1]
+def test_the_weak_field_is_named_instead_of_wrong_value() -> None:
+    fields = {"priority": 0.41, "queue": 0.85, "action": 0.93}
+    weak = "priority is right in 41 %, everything else in 85 % or more"
+    assert weak_fields(fields) == weak
+    found = step(dataclasses.replace(TUNED, fields=fields), PROMPT)
+    assert found.evidence[0] == f"lora: {weak}"
+    assert weak_fields({"a": 0.5, "b": 0.52, "c": 0.55, "d": 0.58}).startswith("right least often: a 50 %")
+    assert weak_fields({"a": 1.0, "b": 1.0}) == ""
+    assert weak_fields({"a": 0.1}) == ""
 
 
-def test_missing_facts_are_retrieved_and_not_trained() -> None:
-    wrong = Probe(scores=(0.0,) * 20, failures=("wrong_value",) * 20)
-    right = Probe(scores=(1.0,) * 20, failures=(None,) * 20)
-    triage = diagnose(
-        {"closed_book": wrong, "bm25": right, "gold": right},
-        targets=[f"a{i}" for i in range(20)],
-        train_targets=[],
-        groups=[None] * 20,
+def test_what_a_triage_expects_to_be_worth_trying_is_one_command() -> None:
+    asked = Invocation(target="t", task="t")
+    assert after_triage(facts(), asked).startswith("harness run t --recipes zero_shot,")
+    assert "bm25_rag" in after_triage(facts(), asked)
+    server = dataclasses.replace(asked, trainable=False)
+    assert "lora" not in after_triage(facts(), server)
+    assert "bm25_rag" not in after_triage(facts(), asked, without=("bm25_rag",))
+
+
+def test_a_run_of_before_commands_were_recorded_is_asked_by_the_name_of_its_task() -> None:
+    old = {"task": {"name": "tickets"}}
+    assert from_record(old, "results").run() == "harness run tickets"
+    asked = Invocation(target="demo.yaml", task="tickets", limit=80, examples=200)
+    assert from_record(old | {"invocation": asked.to_json()}, "out") == dataclasses.replace(
+        asked, results="out"
     )
-    prompted, tuned = summary("zero_shot", {"wrong_value": 9}), summary("lora", {"wrong_value": 9}, TRAINED)
-    assert recommend(prompted, [prompted], triage).step == "retrieve"
-    assert "retrieval" in recommend(tuned, [tuned], triage).step
-    assert triage.sentence in recommend(tuned, [tuned], triage).evidence
-
-
-def test_nothing_to_mend() -> None:
-    perfect = dataclasses.replace(summary("lora", {}), mean=1.0)
-    assert recommend(perfect, [perfect]).step == "none: lora has no failure to mend"

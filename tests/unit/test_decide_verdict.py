@@ -61,7 +61,9 @@ def test_a_clear_winner_is_named_with_its_advantage() -> None:
     assert (found.kind, found.winner, found.best) == ("winner", "lora", "lora")
     assert found.comparisons[0].outcome == "better"
     assert found.comparisons[0].difference == pytest.approx(0.7)
-    assert "beats zero_shot by 70.0 points" in found.sentence
+    assert found.sentence.startswith(
+        "Finetune (provisional: one training seed). lora beats the best prompt, zero_shot, by 70.0 points"
+    )
     assert any("one seed" in reason for reason in found.reasons)
 
 
@@ -87,7 +89,10 @@ def test_a_cheaper_recipe_that_may_be_worse_makes_it_inconclusive() -> None:
     assert open_.outcome == "inconclusive"
     assert open_.examples_needed is not None
     assert open_.examples_needed > 0
-    assert "more test examples would settle it" in found.sentence
+    assert found.families.state == "ahead", "only which finetune is open"
+    assert found.within is not None
+    assert found.within.state == "open"
+    assert f"Use {found.recommended} for now" in found.within.sentence
     assert found.recommended in found.leaders
 
 
@@ -120,7 +125,7 @@ def test_shuffled_labels_have_no_winner() -> None:
     assert (found.kind, found.winner) == ("no_difference", None)
     assert found.sentence.startswith("No measurable difference")
     assert found.recommended == "zero_shot"
-    assert "labels can be learnt" in found.next_step
+    assert any("labels can be learnt" in reason for reason in found.evidence)
 
 
 def test_recipes_shown_to_be_level_are_a_tie_and_the_cheapest_is_recommended() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from harness.report import build, numbers, page, svg
+from harness.report import badges, build, numbers, page, svg
 from harness.report.data import ReportData, load, with_verdicts
-from harness.report.sections import cost, examples, failures, matrix, trend, verdict
+from harness.report.sections import cost, examples, failures, fields, matrix, trend, verdict
 from harness.run.evidence import verdicts
 from tests.report_data import make, read_samples, rewrite_samples
 
@@ -53,19 +53,50 @@ def test_verdict_comes_first_with_its_sentence_certainty_cost_and_next_step(data
         assert group.verdict is not None
         for words in (group.verdict.sentence, *group.verdict.reasons, group.verdict.next_step):
             assert str(page.html("{{ words }}", words=words[1:])) in first
-        least = numbers.score(group.verdict.minimum_detectable_difference)
-        assert re.search(rf"least difference that would show</dt><dd>{re.escape(least)}", first)
+        for words in group.verdict.notes:
+            assert str(page.html("{{ words }}", words=words[1:])) in first
+        least = group.verdict.minimum_detectable_difference
+        claimed = [abs(c.difference) for c in group.verdict.comparisons if c.outcome in ("better", "worse")]
+        shown = f"least difference that would show</dt><dd>{numbers.score(least)}" in first
+        assert shown == (least is not None and least <= min(claimed, default=1.0)), (
+            "never above one that was claimed"
+        )
         assert f"What {group.verdict.recommended} costs" in first
 
 
-@pytest.mark.parametrize("kind", ["winner", "tie", "no_difference", "inconclusive", "nothing_to_compare"])
-def test_every_kind_of_verdict_has_its_badge(data: ReportData, kind: str) -> None:
+@pytest.mark.parametrize(
+    ("state", "kind", "tone"),
+    [
+        ("ahead", "winner", "winner"),
+        ("ahead", "inconclusive", "winner"),
+        ("level", "winner", "winner"),
+        ("level", "tie", "tie"),
+        ("open", "inconclusive", "inconclusive"),
+        ("open", "no_difference", "no_difference"),
+        ("only", "winner", "winner"),
+        ("only", "inconclusive", "inconclusive"),
+        ("nothing_works", "nothing_works", "nothing_works"),
+        ("nothing_to_compare", "nothing_to_compare", "nothing_to_compare"),
+    ],
+)
+def test_the_badge_is_the_state_of_the_families(data: ReportData, state: str, kind: str, tone: str) -> None:
     group = data.groups[0]
     assert group.verdict is not None
-    changed = dataclasses.replace(group, verdict=dataclasses.replace(group.verdict, kind=kind))
-    text = verdict.render(verdict.Info((changed,)))
-    assert f'class="verdict {kind}"' in text
-    assert f'<span class="badge">{verdict.KINDS[kind]}</span>' in text
+    families = dataclasses.replace(group.verdict.families, state=state, badge="A state", claims=())
+    changed = dataclasses.replace(group.verdict, kind=kind, families=families)
+    text = verdict.render(verdict.Info((dataclasses.replace(group, verdict=changed),)))
+    assert f'class="verdict {tone}"' in text
+    assert '<span class="badge">A state</span>' in text
+
+
+def test_a_provisional_lead_is_marked_as_such(data: ReportData) -> None:
+    found = next(g.verdict for g in data.groups if g.verdict and g.verdict.families.claims)
+    claims = tuple(
+        dataclasses.replace(claim, outcome="ahead", provisional=True) for claim in found.families.claims
+    )
+    families = dataclasses.replace(found.families, state="ahead", claims=claims, badge="Finetune")
+    changed = dataclasses.replace(found, families=families)
+    assert (badges.badge(changed), badges.tone(changed)) == ("Finetune, provisional", "inconclusive")
 
 
 def test_matrix_shows_the_verdicts_own_numbers(data: ReportData) -> None:
@@ -91,6 +122,35 @@ def test_difference_in_the_matrix_is_mean_minus_best_mean(data: ReportData) -> N
         recipe, difference = str(row[0].text), row[2].sort
         if recipe != "zero_shot" and row[2].text != "best":
             assert difference == pytest.approx(means[recipe] - means[str(group.verdict.best)], abs=1e-9)
+
+
+def test_the_fields_section_counts_every_field_of_every_answer(data: ReportData) -> None:
+    info = fields.collect(data)
+    assert info is not None
+    (found,) = info.groups  # the other task's targets are plain text
+    assert found.group.task == "support_tickets"
+    assert found.right.names == ("area", "order.id", "order.refund", "sentiment", "urgency")
+    for recipe in found.right.recipes:
+        rows = [row for run in found.group.of(recipe) for row in run.rows if row["finish_reason"] != "error"]
+        right = [row["target"]["area"] == (row["extracted"]["value"] or {}).get("area") for row in rows]
+        share = found.right.shares["area"][recipe]
+        assert share.mean == pytest.approx(sum(right) / len(right))
+        assert share.low <= share.mean <= share.high
+    text = str(fields.render(info))
+    assert f"What {found.recipe} gets wrong" in text
+    assert all(name in text for name in found.right.names)
+
+
+def test_the_constant_answer_is_a_row_of_its_own(data: ReportData) -> None:
+    group = data.groups[0]
+    assert group.verdict is not None
+    floor = dataclasses.replace(group.verdict.summaries[0], recipe="constant answer", mean=0.125)
+    changed = dataclasses.replace(group, verdict=dataclasses.replace(group.verdict, constant=floor))
+    info = matrix.collect(dataclasses.replace(data, groups=(changed,)))
+    assert info is not None
+    ((_, table, _),) = info.tables
+    assert (table.rows[-1][0].text, table.rows[-1][1].text) == ("constant answer", "12.5")
+    assert "constant answer" in verdict.render(verdict.Info((changed,)))
 
 
 def test_failure_bars_count_every_answer_once(data: ReportData) -> None:

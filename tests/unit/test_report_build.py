@@ -96,6 +96,7 @@ def test_every_section_is_there(plain: tuple[Path, Page]) -> None:
         "matrix",
         "differences",
         "cost",
+        "fields",
         "failures",
         "retrieval",
         "training",

@@ -64,6 +64,8 @@ def test_gold_says_which_document_is_missing() -> None:
 def test_only_gold_is_an_oracle() -> None:
     assert build("retrieval", "gold").oracle
     assert not build("retrieval", "bm25").oracle
+    assert not build("retrieval", {"kind": "hybrid", "retrievers": ["bm25", "bm25"]}).oracle
+    assert build("retrieval", {"kind": "hybrid", "retrievers": ["bm25", "gold"]}).oracle, "it holds one"
 
 
 def test_dense_without_its_package_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

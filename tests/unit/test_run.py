@@ -114,6 +114,41 @@ def test_a_failed_cell_is_tried_again(
     assert run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]["status"] == "done"
 
 
+def test_a_record_says_what_it_came_from_and_whether_it_may_win(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    cells = _cells(tiny_task, ("zero_shot", "few_shot", "gold_context"), limit=5)
+    zero, few, gold = run(cells, tmp_path / "results", progress=Progress()).records
+    assert [(r["oracle"], r["seeded"]) for r in (zero, few, gold)] == [
+        (False, False),
+        (False, True),
+        (True, False),
+    ]
+    asked = zero["invocation"]
+    assert (asked["target"], asked["models"], asked["limit"]) == (str(tiny_task), ["fake"], 5)
+    assert (asked["trainable"], asked["examples"]) == (False, 8)
+
+
+@pytest.mark.parametrize(
+    ("retriever", "oracle"),
+    [
+        ({"kind": "gold"}, True),
+        ({"kind": "bm25"}, False),
+        ({"kind": "hybrid", "retrievers": [{"kind": "bm25"}, {"kind": "gold"}]}, True),
+        ({"kind": "hybrid", "retrievers": ["bm25", "gold"]}, True),
+    ],
+)
+def test_an_oracle_of_before_records_said_so_is_found_wherever_it_is_nested(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine, retriever: object, oracle: bool
+) -> None:
+    done = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
+    record = json.loads((done.folders[0] / "run.json").read_text())
+    del record["oracle"], record["seeded"], record["invocation"]
+    record["recipe"]["program"]["retriever"] = retriever
+    found = evidence.scores(record, done.folders[0])
+    assert (found.oracle, found.family) == (oracle, "retrieve")
+
+
 def test_what_decides_a_result_decides_its_key(tiny_task: Path) -> None:
     plain = _cells(tiny_task)[0].key
     assert _cells(tiny_task)[0].key == plain

@@ -77,6 +77,16 @@ def test_a_gradient_spike_is_named() -> None:
     assert said.startswith("gradient spike at step 40: the norm was 25 times the usual at step 40")
 
 
+def test_a_training_that_has_learnt_everything_has_no_gradient_spike() -> None:
+    """Norms of a thousandth of the clip: a step of 0.02 changes nothing, whatever it is a multiple of."""
+    losses = [2 * math.exp(-i / 4) + 1e-4 for i in range(60)]
+    norms = [math.exp(-i / 4) + 1e-3 for i in range(60)]
+    norms[50] = 0.02
+    assert diagnose(curve(losses, norms=norms)) == ()
+    norms[50] = 1.5
+    assert diagnose(curve(losses, norms=norms))[0].startswith("gradient spike at step 51")
+
+
 def test_a_flat_loss_learnt_nothing_unless_there_was_nothing_to_learn() -> None:
     (said,) = diagnose(curve([2.0, 2.02, 1.98] * 10))
     assert said.startswith("nothing learnt: the loss went from 2 to 2; raise the learning rate (0.001)")

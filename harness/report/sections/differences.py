@@ -38,7 +38,8 @@ def render(info: Info) -> Markup:
     for group, verdict, references in info.groups:
         pictures = [_picture(group, verdict, reference, found) for reference, found in references]
         caption = (
-            f"Each line: recipe minus reference on the same examples, with its 95 % interval. Shaded: within "
+            f"Each line: recipe minus reference on the same examples, with the interval that decides (all of them "
+            f"hold together at 95 %). Shaded: within "
             f"{numbers.score(verdict.margin)} points either way, too little to matter. Filled: settled."
         )
         bodies.append((group.name, parts.figure(pictures, caption=caption, question="Difference from")))

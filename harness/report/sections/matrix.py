@@ -77,6 +77,8 @@ def _table(group: Group, verdict: Verdict) -> parts.Table:
         row = [_name(summary), _estimate(metrics[primary].get(summary.recipe)), _against(verdict, summary)]
         row += [_estimate(metrics[name].get(summary.recipe)) for name in others]
         rows.append([*row, _failure(summary), _seeds(summary), *_costs(summary)])
+    if verdict.constant is not None:
+        rows.append(_constant(verdict.constant, len(columns)))
     return parts.Table(
         caption=f"Recipes and metrics, {group.name}",
         columns=columns,
@@ -84,6 +86,13 @@ def _table(group: Group, verdict: Verdict) -> parts.Table:
         sortable=True,
         highlighted=verdict.recommended,
     )
+
+
+def _constant(summary: RecipeSummary, columns: int) -> list[parts.Cell]:
+    """What a program that never reads the question would score."""
+    found = estimates.Estimate(mean=summary.mean, low=summary.low, high=summary.high, n=summary.n)
+    name = parts.Cell(text=summary.recipe, sort=summary.recipe, note="same for every question")
+    return [name, _estimate(found), *(parts.number(numbers.NONE) for _ in range(columns - 2))]
 
 
 def _name(summary: RecipeSummary) -> parts.Cell:

@@ -9,19 +9,13 @@ from markupsafe import Markup
 
 from harness.decide.values import Comparison, RecipeSummary, Verdict
 from harness.report import numbers, parts
+from harness.report.badges import KINDS, badge, tone
 from harness.report.data import Group, ReportData
 from harness.report.page import html
 
 ORDER = 0
 TITLE = "Verdict"
 
-KINDS = {
-    "winner": "Winner",
-    "tie": "Tie",
-    "no_difference": "No measurable difference",
-    "inconclusive": "Inconclusive",
-    "nothing_to_compare": "Nothing to compare",
-}
 NOTHING = "No run was finished, so there is nothing to decide."
 
 _OVERVIEW = """\
@@ -33,6 +27,8 @@ _BODY = """\
 <article class="verdict {{ kind }}"{% if anchor %} id="{{ anchor }}"{% endif %}>
 <p class="eyebrow"><span class="badge">{{ kind_name }}</span> {{ name }} · {{ primary }}</p>
 <p class="sentence">{{ sentence }}</p>
+{% for note in notes %}<p class="note">{{ note }}</p>
+{% endfor %}
 {% if facts %}
 <div class="facts">
 {% for title, rows in facts %}
@@ -44,7 +40,7 @@ _BODY = """\
 {% endif %}
 <div class="why">
 {% if reasons %}<div><h3>Why</h3><ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>{% endif %}
-{% if next_step %}<div class="next"><h3>Do next</h3><p>{{ next_step }}</p>
+{% if next_step %}<div class="next"><h3>Do next</h3><p><code>{{ next_step }}</code></p>
 {% if evidence %}<ul>{% for line in evidence %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}</div>{% endif %}
 </div>
 {% if trouble %}<p class="trouble">{{ trouble }} <a href="#provenance">See what happened</a>.</p>{% endif %}
@@ -74,9 +70,10 @@ def render(info: Info) -> Markup:
 
 
 def _headline(group: Group) -> tuple[str, str, str, str]:
-    kind = "nothing_to_compare" if group.verdict is None else group.verdict.kind
-    sentence = NOTHING if group.verdict is None else _capital(group.verdict.sentence, group.recipes)
-    return kind, KINDS[kind], group.name, sentence
+    if group.verdict is None:
+        return "nothing_to_compare", KINDS["nothing_to_compare"], group.name, NOTHING
+    sentence = _capital(group.verdict.sentence, group.recipes)
+    return tone(group.verdict), badge(group.verdict), group.name, sentence
 
 
 def _one(group: Group, anchor: str) -> Markup:
@@ -86,15 +83,16 @@ def _one(group: Group, anchor: str) -> Markup:
         return html(_BODY, **_plain(NOTHING) | said)
     values = {
         "anchor": anchor,
-        "kind": verdict.kind,
-        "kind_name": KINDS[verdict.kind],
+        "kind": tone(verdict),
+        "kind_name": badge(verdict),
         "name": group.name,
         "primary": f"{verdict.primary}, in points",
         "sentence": _capital(verdict.sentence, group.recipes),
+        "notes": [_capital(note, group.recipes) for note in verdict.notes],
         "facts": _facts(verdict),
         "reasons": [_capital(reason, group.recipes) for reason in verdict.reasons],
-        "next_step": _capital(verdict.next_step, group.recipes),
-        "evidence": verdict.evidence,
+        "next_step": verdict.next_step,
+        "evidence": [_capital(line, group.recipes) for line in verdict.evidence],
         "trouble": _trouble(group),
     }
     return html(_BODY, **values)
@@ -104,8 +102,9 @@ def _plain(sentence: str) -> dict[str, object]:
     empty = dict.fromkeys(("anchor", "name", "primary", "next_step", "trouble"), "")
     return empty | {
         "kind": "nothing_to_compare",
-        "kind_name": "Nothing to compare",
+        "kind_name": KINDS["nothing_to_compare"],
         "sentence": sentence,
+        "notes": [],
         "facts": [],
         "reasons": [],
         "evidence": [],
@@ -115,18 +114,32 @@ def _plain(sentence: str) -> dict[str, object]:
 def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
     chosen = next((s for s in verdict.summaries if s.recipe == verdict.recommended), None)
     if chosen is None:
-        return []
+        best = next((s for s in verdict.summaries if s.recipe == verdict.best), None)
+        return [] if best is None else [("How good", [_scored(best), *_floor(verdict)])]
     facts = [("How good", _effect(verdict, chosen)), ("How sure", _certainty(verdict))]
     return [*facts, (f"What {chosen.recipe} costs", _costs(chosen))]
 
 
 def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str]]:
-    ends = parts.interval(numbers.score(chosen.low), numbers.score(chosen.high))
-    rows = [(chosen.recipe, numbers.score(chosen.mean), f"95 % interval {ends}")]
+    rows = [_scored(chosen)]
     for found in _telling(verdict):
         ends = parts.interval(numbers.signed(found.low), numbers.signed(found.high))
         rows.append((f"against {found.reference}", numbers.signed(found.difference), f"95 % interval {ends}"))
-    return rows
+    return [*rows, *_floor(verdict)]
+
+
+def _scored(summary: RecipeSummary) -> tuple[str, str, str]:
+    ends = parts.interval(numbers.score(summary.low), numbers.score(summary.high))
+    return summary.recipe, numbers.score(summary.mean), f"95 % interval {ends}"
+
+
+def _floor(verdict: Verdict) -> list[tuple[str, str, str]]:
+    """The constant answer, which every recipe that works is above."""
+    if verdict.constant is None:
+        return []
+    return [
+        (verdict.constant.recipe, numbers.score(verdict.constant.mean), "the same answer to every question")
+    ]
 
 
 def _telling(verdict: Verdict) -> list[Comparison]:
@@ -138,13 +151,16 @@ def _telling(verdict: Verdict) -> list[Comparison]:
 
 
 def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
-    least = verdict.minimum_detectable_difference
-    return [
+    unmeasured = any(c.provisional for c in verdict.comparisons)
+    rows = [
         ("test examples", f"{verdict.n:,}", "answered by every recipe"),
-        ("seeds", str(verdict.seeds), "" if verdict.seeds > 1 else "training noise is not measured"),
-        ("least difference that would show", numbers.score(least), "with 80 % power"),
-        ("margin", numbers.score(verdict.margin), "less does not matter"),
+        ("seeds", str(verdict.seeds), "training noise is not measured" if unmeasured else ""),
     ]
+    least = verdict.minimum_detectable_difference
+    claimed = [abs(c.difference) for c in verdict.comparisons if c.outcome in ("better", "worse")]
+    if least is not None and least < min(claimed, default=1.0):
+        rows.append(("least difference that would show", numbers.score(least), "with 80 % power"))
+    return [*rows, ("margin", numbers.score(verdict.margin), "less does not matter")]
 
 
 def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:

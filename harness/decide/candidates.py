@@ -1,0 +1,40 @@
+"""The candidates of a verdict and every pair of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from harness.decide.compare import flip, level_of_each
+from harness.decide.families import SETTLED
+from harness.decide.values import Comparison, Family, RecipeSummary
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """The candidates, highest mean first, and every pair of them."""
+
+    ranked: tuple[RecipeSummary, ...]
+    pairs: tuple[Comparison, ...]
+    margin: float
+
+    def between(self, recipe: str, reference: str) -> Comparison | None:
+        """`recipe` minus `reference`; None where no example was scored for both."""
+        for pair in self.pairs:
+            if (pair.recipe, pair.reference) == (recipe, reference):
+                return pair
+            if (pair.reference, pair.recipe) == (recipe, reference):
+                return flip(pair, self.margin, level_of_each(len(self.pairs)))
+        return None
+
+    def family(self, recipe: str) -> Family:
+        return next(summary.family for summary in self.ranked if summary.recipe == recipe)
+
+    def settled(self, recipe: str, others: Sequence[str]) -> bool:
+        """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
+        than one that has every answer right."""
+        perfect = next(
+            summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
+        )
+        found = [self.between(recipe, other) for other in others if other != recipe]
+        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in found)

@@ -1,0 +1,42 @@
+"""What limits a verdict and cannot be seen in its numbers: few groups, missing answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.decide.values import Comparison, RecipeSummary
+from harness.decide.wording import count, points
+
+FEW_GROUPS = 10
+"""Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
+
+
+def cautions(summaries: Sequence[RecipeSummary], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
+    """One sentence for each thing to know before relying on the verdict."""
+    return (*_groups(comparisons), *_missing(summaries))
+
+
+def _groups(comparisons: Sequence[Comparison]) -> list[str]:
+    counts = [pair.groups for pair in comparisons if 0 < pair.groups < pair.n]
+    if not counts or min(counts) >= FEW_GROUPS:
+        return []
+    if min(counts) == 1:
+        return ["all test examples share one group: they say nothing of other groups; ask examples of more"]
+    return [
+        f"the test examples come from {min(counts)} groups: intervals over fewer than {FEW_GROUPS} are rough; "
+        "examples of more groups would make them sure"
+    ]
+
+
+def _missing(summaries: Sequence[RecipeSummary]) -> list[str]:
+    return [
+        f"{s.recipe}: {count(s.missing, 'example')} without a score left out of every pair; it scores {points(s.mean)} "
+        f"where it has one and {points(s.worst_case)} if its {_answers(s.missing)} wrong; recipes are ranked on the "
+        "examples that all of them answered"
+        for s in summaries
+        if s.worst_case is not None and not s.oracle
+    ]
+
+
+def _answers(missing: int) -> str:
+    return "missing answer is" if missing == 1 else f"{missing} missing answers are all"

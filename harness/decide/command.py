@@ -1,0 +1,85 @@
+"""Commands that can be pasted: the one that was typed, with a few words changed."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from harness.decide.values import Jsonable
+
+RESULTS = "results"
+"""The results folder where none is named."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation(Jsonable):
+    """What a `harness run` was asked for; empty values are what the user left to the defaults."""
+
+    target: str
+    """A task's name or folder, or an experiment's YAML file, as typed."""
+    task: str
+    """What other commands take as the task: its name or folder."""
+    models: tuple[str, ...] = ()
+    recipes: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    seeds: int | None = None
+    limit: int | None = None
+    labels: tuple[int, ...] = ()
+    results: str = RESULTS
+    model: str = ""
+    """The model of the verdict, where it is not the default one."""
+    known: tuple[str, ...] = ()
+    """Recipes of the experiment that `--recipes` can name: those whose settings are the shipped ones."""
+    trainable: bool = True
+    """Whether the model can be trained on this task; a server can only be asked."""
+    askable: bool = True
+    """Whether the untrained model can answer; an encoder cannot."""
+    examples: int | None = None
+    """Labelled examples in the split that was asked; None where it is not known."""
+
+    def run(self, **changes: Any) -> str:
+        """`harness run` as it was typed, with other `recipes`, `seeds`, `limit`, `labels` or `settings`."""
+        new = dataclasses.replace(self, **changes)
+        words = ["harness", "run", new.target]
+        for model in new.models:
+            words += ["--model", model]
+        words += ["--recipes", ",".join(new.recipes)] if new.recipes else []
+        for setting in new.settings:
+            words += ["--set", setting]
+        words += ["--seeds", str(new.seeds)] if new.seeds else []
+        words += ["--limit", str(new.limit)] if new.limit else []
+        words += ["--labels", ",".join(map(str, new.labels))] if new.labels else []
+        return shlex.join([*words, *self._where()])
+
+    def diagnose(self) -> str:
+        model = ["--model", self.model] if self.model else []
+        return shlex.join(["harness", "diagnose", self.task, *model, *self._where()])
+
+    def validate(self) -> str:
+        model = ["--model", self.model] if self.model and self.trainable else []
+        return shlex.join(["harness", "validate", self.task, *model])
+
+    def export(self, run: str, folder: str, task: str) -> str:
+        """`harness export RUN FOLDER` for a run of the task named `task`, which is located where that name
+        alone does not lead to it."""
+        place = ["--task", self.task] if self.task != task else []
+        return shlex.join(["harness", "export", run, folder, *place, *self._where()])
+
+    def _where(self) -> list[str]:
+        return ["--results", self.results] if self.results != RESULTS else []
+
+
+def from_record(record: Mapping[str, Any], results: str) -> Invocation:
+    """The command that a run came from; for runs of before it was recorded, one that asks the same task."""
+    task = str(record["task"]["name"])
+    plain = Invocation(target=task, task=task, results=results)
+    try:
+        found = TypeAdapter(Invocation).validate_python(record["invocation"])
+    except (KeyError, ValueError):
+        return plain
+    return dataclasses.replace(found, results=results)

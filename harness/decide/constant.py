@@ -1,0 +1,148 @@
+"""The best constant answer: what a program that never reads the question would score.
+
+For every format it is the train target with the highest mean score over train; for objects also the
+object made of each field's commonest value. It is chosen on train and scored on test by the task's own scorers.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Scorer, Task
+from harness.core.values import Example, Parsed
+from harness.decide.values import Cost, Jsonable, RunScores
+from harness.decide.works import CONSTANT
+
+CANDIDATES, FINALISTS = 100, 10
+"""Targets tried, the commonest first, and those of them that are tried on more examples."""
+COMMONEST = 5
+"""As many of the commonest targets are finalists whatever the first round says of them."""
+FEW, MANY = 20, 200
+"""Train examples that all candidates and the finalists are scored on, spread evenly over train."""
+SPLIT = "test"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant(Jsonable):
+    """An answer, and what each scorer gives it on each test example (None: the scorer failed)."""
+
+    answer: str
+    scores: Mapping[str, Mapping[str, float | None]]
+    """Scorer → example id → score."""
+
+    def run(self, primary: str, binary: bool, asked: Mapping[str, str | None]) -> RunScores | None:
+        """Its scores on the examples that were asked (id → group), as if it were a recipe."""
+        known = self.scores.get(primary, {})
+        ids = tuple(id_ for id_ in asked if id_ in known)
+        if not ids:
+            return None
+        return RunScores(
+            recipe=CONSTANT,
+            seed=0,
+            ids=ids,
+            groups=tuple(asked[id_] for id_ in ids),
+            values=tuple(known[id_] for id_ in ids),
+            binary=binary,
+            cost=Cost(),
+            family="prompt",
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Candidate:
+    text: str
+    value: Any
+
+
+def constant_answer(task: Task) -> Constant | None:
+    """The best constant answer; None where train has no target that the task's format reads."""
+    train, test = task.splits.get("train", ()), task.splits.get(SPLIT, ())
+    candidates = _candidates(task, train)
+    if not candidates or not test:
+        return None
+    scorer = next(scorer for scorer in task.scorers if scorer.name() == task.primary)
+    rough = _best(candidates, scorer, _spread(train, FEW), FINALISTS)
+    finalists = list(dict.fromkeys([*candidates[:COMMONEST], *rough]))
+    (best,) = _best(finalists, scorer, _spread(train, MANY), 1)
+    scores = {s.name(): {e.id: _score(s, best.value, e) for e in test} for s in task.scorers}
+    return Constant(answer=best.text, scores=scores)
+
+
+def _candidates(task: Task, train: Sequence[Example]) -> list[_Candidate]:
+    targets = [target for example in train for target in _accepted(task, example.target)]
+    common = Counter(canonical_json(target) for target in targets)
+    by_key = {canonical_json(target): target for target in targets}
+    chosen = [by_key[key] for key, _ in common.most_common(CANDIDATES)]
+    if objects := [target for target in targets if isinstance(target, Mapping)]:
+        chosen.append(_commonest_fields(objects))
+    found = (_read(task, target) for target in chosen)
+    return [candidate for candidate in found if candidate is not None]
+
+
+def _accepted(task: Task, target: Any) -> Sequence[Any]:
+    """Each of several accepted answers; a list that is itself the answer stays whole."""
+    if not isinstance(target, list | tuple) or not target:
+        return [target]
+    whole = _read(task, target)
+    return [target] if whole is not None and isinstance(whole.value, list) else target
+
+
+def _read(task: Task, target: Any) -> _Candidate | None:
+    """A target as an answer that the format reads; None where it does not."""
+    try:
+        text = task.format.render(target)
+        found = task.format.read(text).extracted
+    except (TypeError, ValueError, LookupError, ArithmeticError):
+        return None
+    return _Candidate(text, found.value) if isinstance(found, Parsed) else None
+
+
+def _commonest_fields(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Each field that most objects have, with its commonest value."""
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for item in objects for name in item):
+        values = [item[name] for item in objects if name in item]
+        if 2 * len(values) < len(objects):
+            continue
+        inner = [value for value in values if isinstance(value, Mapping)]
+        if 2 * len(inner) > len(values):
+            found[name] = _commonest_fields(inner)
+        else:
+            found[name] = _commonest(values)
+    return found
+
+
+def _commonest(values: Sequence[Any]) -> Any:
+    known = {canonical_json(value): value for value in values}
+    counts = Counter(canonical_json(value) for value in values)
+    return known[counts.most_common(1)[0][0]]
+
+
+def _spread(examples: Sequence[Example], count: int) -> list[Example]:
+    """`count` examples at even distances, or all."""
+    if len(examples) <= count:
+        return list(examples)
+    return [examples[place * len(examples) // count] for place in range(count)]
+
+
+def _best(
+    candidates: Sequence[_Candidate], scorer: Scorer, examples: Sequence[Example], count: int
+) -> list[_Candidate]:
+    """The candidates with the highest mean score; of equal ones the commoner."""
+
+    def mean(candidate: _Candidate) -> float:
+        scores = [_score(scorer, candidate.value, example) for example in examples]
+        return sum(score for score in scores if score is not None) / len(examples)
+
+    return sorted(candidates, key=mean, reverse=True)[:count]
+
+
+def _score(scorer: Scorer, value: Any, example: Example) -> float | None:
+    try:
+        return float(scorer.score(value, example.target, example)[0])
+    except Exception:  # a scorer's crash is a fact about the scorer, as in a run
+        return None

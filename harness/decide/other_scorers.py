@@ -1,0 +1,76 @@
+"""Whether a task's other scorers say what its primary one says of the claims in the headline."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.decide.compare import compare
+from harness.decide.table import RecipeScores, gather
+from harness.decide.values import Families, RecipeSummary, RunScores, Within
+from harness.decide.wording import by, points
+
+Says = Literal["ahead", "level"]
+
+
+@dataclass(frozen=True)
+class Claim:
+    """What the primary scorer says of two recipes: the first is ahead, or they are level or not told apart."""
+
+    recipe: str
+    reference: str
+    says: Says
+
+
+def claims(families: Families, within: Within | None, ranked: Sequence[RecipeSummary]) -> list[Claim]:
+    """The headline's claims about pairs: between families, else between the two best recipes."""
+    found = [
+        Claim(c.recipe, c.reference, "ahead" if c.outcome == "ahead" else "level") for c in families.claims
+    ]
+    if found or within is None or len(ranked) < 2:
+        return found
+    rival = next(summary.recipe for summary in ranked if summary.recipe != within.recommended)
+    return [Claim(within.recommended, rival, "ahead" if within.state == "settled" else "level")]
+
+
+def disagreements(tables: Sequence[RecipeScores], found: Sequence[Claim], margin: float) -> list[str]:
+    """A sentence for each other scorer that does not bear the headline out, on the first claim that it denies."""
+    names = dict.fromkeys(
+        scorer.name for table in tables for run in table.runs for scorer in run.other_scorers
+    )
+    said = []
+    for name in names:
+        scored = [_with(run, name) for table in tables for run in table.runs]
+        known = {table.recipe: table for table in gather([run for run in scored if run is not None])}
+        for claim in found:
+            if claim.recipe in known and claim.reference in known:
+                sentence = _denied(name, claim, known[claim.recipe], known[claim.reference], margin)
+                if sentence:
+                    said.append(sentence)
+                    break
+    return said
+
+
+def _with(run: RunScores, name: str) -> RunScores | None:
+    """The run as another scorer sees it; None where it did not score it."""
+    scorer = next((scorer for scorer in run.other_scorers if scorer.name == name), None)
+    return None if scorer is None else dataclasses.replace(run, values=scorer.values, binary=scorer.binary)
+
+
+def _denied(name: str, claim: Claim, first: RecipeScores, second: RecipeScores, margin: float) -> str:
+    pairs = compare([first, second], margin)
+    if not pairs:
+        return ""
+    (pair,) = pairs
+    means = f"{points(float(first.values.mean()))} and {points(float(second.values.mean()))}"
+    if claim.says == "ahead" and pair.outcome == "worse":
+        return f"By {name} it is the other way round: {claim.recipe} and {claim.reference} score {means}, {by(pair)}."
+    if claim.says == "ahead" and pair.outcome != "better":
+        word = "are level" if pair.outcome == "equivalent" else "cannot be told apart"
+        return f"By {name}, {claim.recipe} and {claim.reference} {word}: {means}, a difference of {by(pair)}."
+    if claim.says == "level" and pair.outcome in ("better", "worse"):
+        word = "ahead of" if pair.outcome == "better" else "behind"
+        return f"By {name}, {claim.recipe} is {word} {claim.reference}: {means}, a difference of {by(pair)}."
+    return ""

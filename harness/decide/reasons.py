@@ -1,0 +1,95 @@
+"""The reasons under the headline: every comparison of the recommended recipe, and what limits the verdict."""
+
+from __future__ import annotations
+
+from harness.decide.wording import Story, by, count, listed, points, provisionally, scored, standing
+
+
+def reasons(story: Story) -> tuple[str, ...]:
+    """What supports or limits the headline, the most important first."""
+    found = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
+    claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
+    if story.minimum < min(claimed, default=1.0):
+        found.append(
+            f"differences under {points(story.minimum)} points cannot be relied on to show with "
+            f"{story.n} examples (80 % power, {count(len(story.comparisons), 'comparison')})"
+        )
+    return (*found, *_caveats(story))
+
+
+def _beaten(story: Story) -> list[str]:
+    return [
+        f"{story.recommended} beats {c.reference} by {by(c)}{provisionally(c)}"
+        for c in story.mine
+        if c.outcome == "better"
+    ]
+
+
+def _cheaper(story: Story) -> tuple[str, ...]:
+    """Leaders that are cheaper than the recommended recipe: the verdict waits for them."""
+    if story.recommended not in story.leaders:
+        return ()
+    return story.leaders[: story.leaders.index(story.recommended)]
+
+
+def _level_with(story: Story) -> list[str]:
+    meaning = {
+        "equivalent": "is the same as {} within the margin",
+        "not_worse": "is not worse than {} by the margin",
+    }
+    return [
+        f"{story.recommended} {meaning[c.outcome].format(c.reference)}: {by(c)}{provisionally(c)}"
+        for c in story.mine
+        if c.outcome in meaning and c.reference not in _cheaper(story)
+    ]
+
+
+def _not_settled(story: Story) -> list[str]:
+    found = []
+    for c in story.mine:
+        if c.reference in _cheaper(story) and c.outcome != "better":
+            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
+        elif c.outcome == "worse":
+            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
+        elif c.outcome == "inconclusive":
+            if story.chosen.mean >= 1.0 and story.kind == "winner":
+                found.append(f"{c.reference} is level with it and dearer: {by(c)}")
+                continue
+            found.append(f"{story.recommended} against {c.reference} is open: {by(c)}")
+    return found
+
+
+def _economies(story: Story) -> list[str]:
+    """What the recommended recipe saves against the leaders it was preferred to."""
+    chosen = story.chosen
+    found = []
+    for other in story.summaries:
+        if other.recipe not in story.leaders or other.recipe == chosen.recipe:
+            continue
+        parts = [
+            _ratio(chosen.cost.train_seconds, other.cost.train_seconds, "the training time"),
+            _ratio(chosen.cost.peak_memory_bytes, other.cost.peak_memory_bytes, "the memory"),
+            _ratio(chosen.cost.prompt_tokens, other.cost.prompt_tokens, "the prompt tokens"),
+        ]
+        if any(parts):
+            found.append(f"{chosen.recipe} needs {listed([p for p in parts if p])} of {other.recipe}")
+    return found
+
+
+def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
+    if not theirs or mine is None or abs(mine - theirs) < 0.05 * theirs:
+        return ""
+    return f"{100 * mine / theirs:.0f} % of {what}" if mine else f"none of {what}"
+
+
+def _caveats(story: Story) -> list[str]:
+    found = []
+    if story.once:
+        verb = "was" if len(story.once) == 1 else "were"
+        found.append(
+            f"{listed(story.once)} {verb} trained with one seed and the noise of training is not known: it is in "
+            "no interval, and what is said of them is provisional"
+        )
+    for oracle in story.oracles:
+        found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
+    return found

@@ -1,0 +1,66 @@
+"""Which recipe of the family to use, in words: the line under the headline."""
+
+from __future__ import annotations
+
+from harness.decide.families import SETTLED
+from harness.decide.values import Within, WithinState
+from harness.decide.wording import NOUNS, Story, by, listed, points, provisionally, standing
+
+
+def within(story: Story) -> Within:
+    """Which recipe of the family to use."""
+    rivals = [c for c in story.mine if c.reference in story.within]
+    others = [s for s in story.summaries if s.family == story.family]
+    state: WithinState = "only" if len(others) == 1 else "settled" if story.settled_within else "open"
+    text = {"only": _the_only, "settled": _settled, "open": _unsettled}[state](story)
+    mine = [c for c in story.mine if c.reference in {s.recipe for s in others}]
+    return Within(
+        family=story.family,
+        state=state,
+        recommended=story.recommended,
+        candidates=story.within,
+        provisional=state == "settled" and any(c.provisional for c in (rivals or mine)),
+        sentence=text,
+    )
+
+
+def _the_only(story: Story) -> str:
+    return f"{story.recommended} is the only {NOUNS[story.family]} that was run."
+
+
+def _settled(story: Story) -> str:
+    noun = NOUNS[story.family]
+    rivals = [story.against(name) for name in story.within if name != story.recommended]
+    if story.chosen.mean >= 1.0 and rivals:
+        names = listed([c.reference for c in rivals])
+        return f"{story.recommended} has every answer right; dearer recipes cannot be better: {names}."
+    if rivals:
+        closest = min(rivals, key=lambda c: c.difference)
+        return (
+            f"Use {story.recommended}, the cheapest {noun} that is not worse than another by "
+            f"{points(story.margin)} points: {by(closest)} against {closest.reference}"
+            f"{provisionally(closest)}."
+        )
+    own = {s.recipe for s in story.summaries if s.family == story.family}
+    beaten = [c for c in story.mine if c.reference in own and c.outcome == "better"]
+    if not beaten:
+        return f"Use {story.recommended}, the best {noun}."
+    closest = min(beaten, key=lambda c: c.difference)
+    return f"Use {story.recommended}: it beats the next {noun}, {closest.reference}, by {by(closest)}{provisionally(closest)}."
+
+
+def _unsettled(story: Story) -> str:
+    """The open question within the family, asked of the pair that is closest to an answer."""
+    rivals = [story.against(name) for name in story.within if name != story.recommended]
+    if not rivals:
+        return f"Use {story.recommended} for now."
+    closest = min(rivals, key=lambda c: (c.outcome in SETTLED, c.difference))
+    if any(c.provisional for c in rivals):
+        why = "one training run each cannot tell"
+    elif closest.low <= 0 <= closest.high:
+        why = "the difference may be chance"
+    else:
+        why = f"it may be less than the margin of {points(story.margin)}"
+    return (
+        f"Which {NOUNS[story.family]} is open: {standing(closest)}; {why}. Use {story.recommended} for now."
+    )

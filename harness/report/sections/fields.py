@@ -1,0 +1,165 @@
+"""Objects field by field: which fields each recipe gets right, and what it gives in place of what."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.decide import fields
+from harness.decide.fields import Confusion
+from harness.decide.table import gather, mean_interval
+from harness.decide.values import RunScores
+from harness.report import numbers, parts
+from harness.report.data import Group, ReportData, Run
+from harness.report.estimates import Estimate
+from harness.report.page import html
+
+ORDER = 39
+TITLE = "Fields"
+MOST_FIELDS = 40
+"""Fields that are shown, those that most examples have first."""
+MOST_CONFUSIONS = 3
+"""Confusions of each field that are shown."""
+
+_NOTE = """<p class="key">{{ words }}</p>"""
+_LESS = """<h3 class="minor">What {{ recipe }} gets wrong</h3>"""
+
+
+@dataclass(frozen=True)
+class Right:
+    """Field → recipe → share of the answers that have the field right."""
+
+    names: tuple[str, ...]
+    recipes: tuple[str, ...]
+    shares: dict[str, dict[str, Estimate]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fields:
+    """One group: the shares, and the commonest confusions of one recipe."""
+
+    group: Group
+    right: Right
+    recipe: str
+    confusions: tuple[Confusion, ...]
+
+
+@dataclass(frozen=True)
+class Info:
+    """Groups whose targets are objects."""
+
+    groups: tuple[Fields, ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    found = [item for group in data.groups if (item := _collected(group)) is not None]
+    return Info(tuple(found)) if found else None
+
+
+def render(info: Info) -> Markup:
+    return parts.groups([(found.group.name, _body(found)) for found in info.groups])
+
+
+def _collected(group: Group) -> Fields | None:
+    asked: Counter[str] = Counter()
+    judged: dict[str, list[tuple[Run, list[dict[str, bool]]]]] = {}
+    for recipe in group.recipes:
+        for run in group.of(recipe):
+            answers = [fields.judged(row) for row in run.rows]
+            judged.setdefault(recipe, []).append((run, answers))
+            asked.update(name for answer in answers for name in answer)
+    names = tuple(sorted(name for name, _ in asked.most_common(MOST_FIELDS)))
+    if not names:
+        return None
+    shares = {name: _shares(judged, name) for name in names}
+    chosen = _chosen(group, list(judged))
+    rows = [row for run, _ in judged[chosen] for row in run.rows]
+    confusions = fields.commonest(fields.confusions(rows), names, MOST_CONFUSIONS)
+    right = Right(names, tuple(judged), shares)
+    return Fields(group=group, right=right, recipe=chosen, confusions=tuple(confusions))
+
+
+def _chosen(group: Group, recipes: Sequence[str]) -> str:
+    """The recommended recipe; where none is, the best."""
+    wanted = () if group.verdict is None else (group.verdict.recommended, group.verdict.best)
+    return next((name for name in wanted if name is not None and name in recipes), recipes[0])
+
+
+def _shares(judged: dict[str, list[tuple[Run, list[dict[str, bool]]]]], name: str) -> dict[str, Estimate]:
+    found = {}
+    for recipe, runs in judged.items():
+        tables = gather([_run(run, answers, name) for run, answers in runs])
+        if tables:
+            low, high = mean_interval(tables[0])
+            mean, n = float(tables[0].values.mean()), len(tables[0].ids)
+            found[recipe] = Estimate(mean=mean, low=low, high=high, n=n)
+    return found
+
+
+def _run(run: Run, answers: Sequence[dict[str, bool]], name: str) -> RunScores:
+    """A run as if the field were its only scorer."""
+    return RunScores(
+        recipe="",
+        seed=run.seed,
+        ids=tuple(row["sample_id"] for row in run.rows),
+        groups=tuple(row["group"] for row in run.rows),
+        values=tuple(float(answer[name]) if name in answer else None for answer in answers),
+        binary=True,
+    )
+
+
+def _body(found: Fields) -> Markup:
+    words = (
+        "Share of the answers that have the field right, in percent, with its 95 % interval; an answer that "
+        "cannot be read has every field wrong."
+    )
+    body = parts.table(_table(found.group, found.right)) + html(_NOTE, words=words)
+    if not found.confusions:
+        return body
+    table = parts.table(_confusions(found.recipe, found.confusions))
+    return body + html(_LESS, recipe=found.recipe) + table
+
+
+def _table(group: Group, right: Right) -> parts.Table:
+    rows = [
+        [
+            parts.Cell(text=name, sort=name),
+            *(_cell(right.shares[name].get(recipe)) for recipe in right.recipes),
+        ]
+        for name in right.names
+    ]
+    columns = [("field", ""), *((recipe, "") for recipe in right.recipes)]
+    return parts.Table(
+        caption=f"Fields that are right, {group.name}", columns=columns, rows=rows, sortable=True
+    )
+
+
+def _cell(found: Estimate | None) -> parts.Cell:
+    if found is None:
+        return parts.number(numbers.NONE)
+    ends = parts.interval(f"{100 * found.low:.0f}", f"{100 * found.high:.0f}")
+    return parts.number(f"{100 * found.mean:.0f} %", found.mean, f"{ends}, n={found.n}")
+
+
+def _confusions(recipe: str, found: Sequence[Confusion]) -> parts.Table:
+    rows = [
+        [
+            parts.Cell(text=c.field),
+            parts.Cell(text=c.wanted),
+            parts.Cell(text=c.given),
+            parts.number(str(c.count)),
+        ]
+        for c in found
+    ]
+    columns = [
+        ("field", ""),
+        ("right", "the target's value"),
+        ("given", "the answer's value"),
+        ("answers", ""),
+    ]
+    return parts.Table(
+        caption=f"Commonest confusions of {recipe}", columns=columns, rows=rows, words=("right", "given")
+    )

@@ -1,0 +1,27 @@
+"""Label curves whose next doubling is known to gain nothing, or much."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import numpy as np
+
+from harness.decide.labels import label_curve
+from tests.simulate.world import World, run
+
+
+def advice(behind: tuple[float, ...], *, seeds: int, noise: float, n: int, repeats: int) -> Counter[str]:
+    """How often a curve over 100, 200, 400, … labels says that more are worth buying.
+
+    `behind` is how far each point's true mean lies below the last one's.
+    """
+    world = World(n=n, recipes=len(behind), seeds=seeds, noise=noise, behind=behind)
+    rng, said = np.random.default_rng(1), Counter[str]()
+    for _ in range(repeats):
+        scores = world.draw(rng)
+        points = {
+            100 * 2**place: [run("lora", values, seed=seed) for seed, values in enumerate(scores[place])]
+            for place in range(len(behind))
+        }
+        said[label_curve("lora", points, {}, 0.02).worth_more] += 1
+    return said

@@ -1,0 +1,349 @@
+"""The headline: families first, from pairwise claims; nothing works; ceilings; other scorers."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from harness.decide import families
+from harness.decide.values import CommonAnswer, Cost, Family, RunScores, ScorerValues, Verdict
+from harness.decide.verdict import decide
+from harness.report.badges import badge, tone
+from harness.stats.resampling import Floats
+from harness.stats.seeds import TrainingNoise
+
+N = 200
+COSTS: dict[Family, Cost] = {
+    "prompt": Cost(prompt_tokens=800),
+    "retrieve": Cost(prompt_tokens=900),
+    "finetune": Cost(train_seconds=60, trainable_parameters=1_000, prompt_tokens=100),
+    "both": Cost(train_seconds=90, trainable_parameters=1_000, prompt_tokens=500),
+}
+
+
+def run(recipe: str, family: Family, right: range | Sequence[float] | Floats, **more: object) -> RunScores:
+    """A run with 0/1 scores: `right` is which of 200 examples are right, or the scores themselves."""
+    values = [float(i in right) for i in range(N)] if isinstance(right, range) else [float(v) for v in right]
+    plain = RunScores(
+        recipe=recipe,
+        seed=0,
+        ids=tuple(str(i) for i in range(len(values))),
+        groups=(None,) * len(values),
+        values=tuple(values),
+        binary=set(values) <= {0.0, 1.0},
+        cost=COSTS[family],
+        family=family,
+    )
+    return dataclasses.replace(plain, **more)  # type: ignore[arg-type]
+
+
+def verdict(*runs: RunScores, constant: RunScores | None = None, margin: float = 0.02) -> Verdict:
+    return decide("task", "model", "exact", margin, runs, constant=constant)
+
+
+def test_a_family_is_told_by_slots() -> None:
+    rag = {"kind": "rag", "retriever": {"kind": "bm25"}}
+    for weights, program, family in (
+        ([], {"kind": "few_shot"}, "prompt"),
+        ([], rag, "retrieve"),
+        ([{"kind": "lora"}], {"kind": "zero_shot"}, "finetune"),
+        ([{"kind": "lora"}], rag, "both"),
+    ):
+        assert families.of_recipe({"weights": weights, "program": program}) == family
+    assert families.of_run(dataclasses.replace(run("x", "finetune", range(3)), family=None)) == "finetune"
+
+
+def test_the_family_is_decided_where_only_its_recipes_are_open() -> None:
+    """As in the demo: every finetune is far ahead of every prompt, and which one is open."""
+    found = verdict(
+        run("zero_shot", "prompt", range(0)),
+        run("few_shot", "prompt", range(70)),
+        run("bm25_rag", "retrieve", range(4)),
+        run("lora", "finetune", range(10, 135)),
+        run("full", "finetune", range(25, 158)),
+    )
+    assert (found.families.state, found.families.use, found.families.badge) == (
+        "ahead",
+        "finetune",
+        "Finetune",
+    )
+    assert found.kind == "inconclusive", "which recipe is a question of its own"
+    assert found.families.candidates == ("finetune",)
+    ahead = {claim.over: claim for claim in found.families.claims}
+    assert set(ahead) == {"prompt", "retrieve"}
+    assert ahead["prompt"].reference == "few_shot"
+    assert found.sentence.startswith(
+        f"Finetune (provisional: one training seed). {found.recommended} beats the best prompt, few_shot, by "
+    )
+    assert "the best retrieval, bm25_rag, by" in found.sentence
+    assert found.within is not None
+    assert found.within.state == "open"
+    assert set(found.within.candidates) == {"lora", "full"}
+    assert found.notes[0] == found.within.sentence
+    assert "Which finetune is open" in found.within.sentence
+    assert found.next_step == "harness run task --seeds 3"
+
+
+def test_every_claim_about_a_family_is_one_about_every_recipe_of_the_other() -> None:
+    """lora beats few_shot and not many_shot: finetuning is not ahead of prompting."""
+    found = verdict(
+        run("few_shot", "prompt", range(60)),
+        run("many_shot", "prompt", range(20, 140)),
+        run("lora", "finetune", range(130)),
+    )
+    assert found.families.state != "ahead"
+    assert set(found.families.candidates) == {"prompt", "finetune"}
+    assert found.families.claims[0].outcome != "ahead"
+
+
+def test_a_cheaper_family_that_is_shown_level_is_the_one_to_use() -> None:
+    same = (np.arange(2000) < 1400).astype(float)
+    found = verdict(
+        run("few_shot", "prompt", same),
+        run("zero_shot", "prompt", np.zeros(2000)),
+        run("lora", "finetune", same),
+    )
+    assert (found.families.state, found.families.use, found.winner) == ("level", "prompt", "few_shot")
+    assert found.sentence.startswith(
+        "Prompt (provisional: one training seed). few_shot is cheaper and not worse than the best finetune, lora: "
+        "0.0 points ["
+    )
+
+
+def test_families_that_cannot_be_told_apart_are_both_named() -> None:
+    found = verdict(
+        run("bm25_rag", "retrieve", range(0)),
+        run("few_shot", "prompt", range(100)),
+        run("lora", "finetune", range(10, 114)),
+    )
+    assert (found.families.state, found.families.badge) == ("open", "Open: prompt or finetune")
+    assert found.sentence.startswith("Prompt or finetune: 200 examples cannot tell. ")
+    assert f"Use {found.recommended} for now." in found.sentence
+    assert "beats the best retrieval, bm25_rag" in found.sentence
+
+
+def test_one_family_alone_leaves_the_question_open_and_says_what_to_run() -> None:
+    found = verdict(run("zero_shot", "prompt", range(20)), run("few_shot", "prompt", range(160)))
+    assert (found.families.state, found.families.badge, found.winner) == ("only", "Prompt only", "few_shot")
+    assert found.sentence.startswith("Use few_shot: it beats zero_shot by 70.0 points")
+    assert "--recipes few_shot,lora" in found.next_step
+
+
+def test_the_recommended_recipe_is_of_the_family_that_leads() -> None:
+    rng = np.random.default_rng(4)
+    for _ in range(40):
+        hard = rng.random(120)
+        runs = [
+            run(f"{family}{i}", family, (hard < rng.uniform(0.2, 0.9)).astype(float))
+            for family in COSTS
+            for i in range(2)
+        ]
+        found = verdict(*runs)
+        if found.within is not None:
+            assert found.within.family == found.families.use
+            assert found.recommended == found.within.recommended
+            assert found.recommended in found.within.candidates
+            assert (found.kind == "winner") <= (found.families.state in ("ahead", "level", "only"))
+            assert (found.kind == "winner") <= (found.within.state != "open")
+
+
+def test_recipes_that_score_nothing_are_never_the_cheapest_to_use() -> None:
+    found = verdict(run("zero_shot", "prompt", range(0)), run("lora", "finetune", range(3)))
+    assert (found.kind, found.recommended, found.winner) == ("nothing_works", None, None)
+    assert found.sentence.startswith("Nothing works yet. The best recipe, lora, scores 1.5 [")
+    assert "cannot be told from 0" in found.sentence
+    assert "use the cheapest" not in found.sentence.lower()
+    assert found.families.badge == "Nothing works yet"
+    assert found.comparisons, "the numbers stay"
+    json.dumps(found.to_json(), allow_nan=False)
+
+
+def constant(right: range | Sequence[float]) -> RunScores:
+    return run("constant answer", "prompt", right)
+
+
+def test_a_model_that_says_one_thing_to_everything_is_not_recommended() -> None:
+    """Two choices, 100 of 200 are "1": a prompt that is often invalid, and one that says "1" to nearly all."""
+    one = CommonAnswer(text="1", count=195, n=200, wanted=100)
+    found = verdict(
+        run("zero_shot", "prompt", range(60, 100)),
+        run("few_shot", "prompt", range(102), common_answer=one),
+        constant=constant(range(100)),
+    )
+    assert (found.kind, found.recommended) == ("nothing_works", None)
+    assert "the same answer to every question scores 50.0" in found.sentence
+    assert "few_shot gives one answer, “1”, to 195 of 200 questions" in found.sentence
+    assert found.constant is not None
+    assert found.constant.mean == 0.5
+    assert "constant answer" not in {summary.recipe for summary in found.summaries}
+
+
+def test_a_finetune_that_gives_one_line_does_not_win_by_its_f1() -> None:
+    rng = np.random.default_rng(0)
+    line = np.clip(rng.normal(0.42, 0.1, N), 0, 1)
+    found = verdict(
+        run("zero_shot", "prompt", np.zeros(N)),
+        run("lora", "finetune", line + 0.001 * rng.normal(size=N).clip(-1, 1)),
+        constant=constant(list(line)),
+    )
+    assert found.kind == "nothing_works"
+    assert "lead" not in found.sentence or "may be chance" in found.sentence
+
+
+def test_what_beats_the_constant_answer_works() -> None:
+    found = verdict(
+        run("few_shot", "prompt", range(100)),
+        run("lora", "finetune", range(180)),
+        constant=constant(range(20, 120)),
+    )
+    assert (found.kind, found.winner) == ("winner", "lora")
+
+
+def test_a_leader_that_does_not_beat_the_constant_answer_is_not_recommended_for_being_cheap() -> None:
+    """zero_shot may be as good as lora, and may be as bad as the constant answer."""
+    found = verdict(
+        run("zero_shot", "prompt", np.array([i < 40 or 45 <= i < 61 for i in range(100)], dtype=float)),
+        run("lora", "finetune", np.array([12 <= i < 80 for i in range(100)], dtype=float)),
+        constant=constant([1.0] * 45 + [0.0] * 55),
+    )
+    assert "zero_shot" in found.leaders
+    assert found.recommended == "lora"
+
+
+def test_a_dearer_recipe_that_is_level_at_the_ceiling_does_not_undo_the_winner() -> None:
+    found = verdict(
+        run("zero_shot", "prompt", np.zeros(40)),
+        run("lora", "finetune", np.ones(40)),
+        run("full", "finetune", np.ones(40), cost=Cost(train_seconds=300, trainable_parameters=9_000)),
+    )
+    assert (found.kind, found.winner) == ("winner", "lora")
+    assert found.within is not None
+    assert found.within.sentence == "lora has every answer right; dearer recipes cannot be better: full."
+    said = [found.sentence, *found.notes, *found.reasons, *found.evidence]
+    assert not any("more examples" in line or "Inconclusive" in line for line in said)
+
+
+def test_equal_margins_are_not_said_to_be_larger() -> None:
+    found = verdict(
+        run("zero_shot", "prompt", range(20)),
+        run("plain", "prompt", range(20)),
+        run("few_shot", "prompt", range(160)),
+    )
+    assert "and 1 other by as much or more" in found.sentence
+
+
+def test_a_provisional_claim_makes_the_headline_provisional() -> None:
+    known = verdict(run("few_shot", "prompt", range(60)), run("lora", "finetune", range(160)))
+    claims = tuple(dataclasses.replace(claim, provisional=True) for claim in known.families.claims)
+    assert dataclasses.replace(known.families, claims=claims).provisional
+    open_ = tuple(dataclasses.replace(claim, outcome="open") for claim in claims)
+    assert not dataclasses.replace(known.families, claims=open_).provisional, "nothing is claimed"
+
+
+def test_what_rests_on_one_training_seed_says_so_in_headline_badge_and_next_step() -> None:
+    found = verdict(run("few_shot", "prompt", range(60)), run("lora", "finetune", range(160)))
+    assert (found.kind, found.provisional) == ("winner", True)
+    assert found.sentence.startswith("Finetune (provisional: one training seed). lora beats the best prompt")
+    assert (badge(found), tone(found)) == ("Finetune, provisional", "inconclusive")
+    assert found.next_step == "harness run task --seeds 3"
+    assert any("lora was trained with one seed" in reason for reason in found.reasons)
+
+
+@pytest.mark.parametrize("source", ["a known floor", "three seeds"])
+def test_nothing_is_provisional_once_training_noise_is_known(source: str) -> None:
+    """The same lead, with the noise from elsewhere or measured here."""
+    seeds = range(3) if source == "three seeds" else range(1)
+    tuned = [run("lora", "finetune", range(seed, 160 + seed), seed=seed) for seed in seeds]
+    noise = {"lora": TrainingNoise(0.01**2, 8)} if source == "a known floor" else None
+    runs = [run("few_shot", "prompt", range(60)), *tuned]
+    found = decide("task", "model", "exact", 0.02, runs, noise=noise)
+    assert (found.winner, found.provisional) == ("lora", False)
+    assert "provisional" not in " ".join([found.sentence, *found.notes, *found.reasons, badge(found)])
+    assert tone(found) == "winner"
+    assert "--seeds" not in found.next_step
+
+
+def test_finetunes_alone_and_ties_are_provisional_too() -> None:
+    alone = verdict(run("lora", "finetune", range(60)), run("full", "finetune", range(160)))
+    assert alone.sentence.startswith("Use full (provisional: one training seed): it beats lora by")
+    assert (badge(alone), tone(alone)) == ("Finetune only, provisional", "inconclusive")
+    assert alone.next_step == "harness run task --seeds 3"
+    same = (np.arange(2000) < 1400).astype(float)
+    tie = verdict(run("few_shot", "prompt", same), run("lora", "finetune", same))
+    assert tie.kind == "tie"
+    assert tie.sentence.startswith(
+        "No measurable difference (provisional: one training seed): use the cheapest"
+    )
+    assert (badge(tie), tone(tie)) == ("Prompt, provisional", "inconclusive")
+
+
+def test_an_open_question_claims_nothing_and_is_not_provisional() -> None:
+    found = verdict(run("few_shot", "prompt", range(100)), run("lora", "finetune", range(10, 114)))
+    assert found.kind == "no_difference"
+    assert "provisional" not in found.sentence
+    assert badge(found) == "Open: prompt or finetune"
+    assert found.next_step == "harness run task --seeds 3"
+    third = verdict(
+        *(
+            run(*r)
+            for r in (
+                ("bm25_rag", "retrieve", range(0)),
+                ("few_shot", "prompt", range(100)),
+                ("lora", "finetune", range(10, 114)),
+            )
+        )
+    )
+    assert ("(provisional: one training seed)." in third.sentence) == (third.recommended == "lora")
+    assert "provisional" not in badge(third)
+
+
+def scored_too(found: RunScores, name: str, right: range) -> RunScores:
+    values = tuple(float(i in right) for i in range(len(found.ids)))
+    return dataclasses.replace(found, other_scorers=(ScorerValues(name=name, binary=True, values=values),))
+
+
+def test_another_scorer_that_does_not_bear_the_headline_out_is_named_under_it() -> None:
+    prompt = scored_too(run("few_shot", "prompt", range(60)), "strict", range(5))
+    tuned = scored_too(run("lora", "finetune", range(160)), "strict", range(7))
+    found = verdict(prompt, tuned)
+    (said,) = [note for note in found.notes if note.startswith("By strict")]
+    assert said.startswith("By strict, lora and few_shot cannot be told apart: 3.5 and 2.5, a difference of")
+    turned = verdict(scored_too(prompt, "strict", range(100)), tuned)
+    assert any("By strict it is the other way round" in note for note in turned.notes)
+    agrees = verdict(prompt, scored_too(tuned, "strict", range(120)))
+    assert not any(note.startswith("By strict") for note in agrees.notes)
+
+
+def test_a_graded_score_says_what_it_is() -> None:
+    values = [1.0] * 10 + [0.6] * 190
+    runs = [run("lora", "finetune", values), run("zero_shot", "prompt", np.zeros(N))]
+    found = decide("task", "model", "fields", 0.02, runs)
+    assert "lora: 62 % of the fields are right; 10 of 200 answers are entirely right." in found.notes
+
+
+def test_no_p_value_stands_in_words_and_no_detectable_difference_above_a_claimed_one() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(20):
+        hard = rng.random(100)
+        runs = [run(f"{family}", family, (hard < rng.uniform(0.3, 0.8)).astype(float)) for family in COSTS]
+        found = verdict(*runs)
+        said = [found.sentence, *found.notes, *found.reasons]
+        assert not any(" p = " in line or " p < " in line for line in said)
+        claimed = [abs(c.difference) for c in found.comparisons if c.outcome in ("better", "worse")]
+        least = found.minimum_detectable_difference
+        if any("cannot be relied on to show" in line for line in said):
+            assert least is not None
+            assert least <= min(claimed, default=1.0)
+
+
+@pytest.mark.parametrize("wanted", [195, 180])
+def test_answers_that_are_nearly_all_what_is_wanted_are_not_held_against_a_recipe(wanted: int) -> None:
+    one = CommonAnswer(text="no", count=195, n=200, wanted=wanted)
+    found = verdict(
+        run("few_shot", "prompt", range(198), common_answer=one), run("zero_shot", "prompt", range(20))
+    )
+    assert "gives one answer" not in found.sentence
