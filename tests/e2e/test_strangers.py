@@ -12,13 +12,7 @@ from tests.e2e.strangers_kit import harness, walk, write_csv, write_jsonl
 
 N = 30
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder to be in."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("stranger")
 
 
 def dealt(values: str | list[str], seed: int = 0) -> list[str]:

@@ -14,13 +14,7 @@ from tests.e2e.strangers_kit import walk, write_csv, write_jsonl
 N = 20
 Row = dict[str, Any]
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder to be in."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("stranger")
 
 
 def message(role: str, content: str) -> Row:
@@ -89,7 +83,10 @@ def squad() -> dict[str, Any]:
 
     def passage(i: int) -> Row:
         context = f"The river Lud {i} rises at Hill {i} and joins the Tay {i}."
-        questions = [("Where does it rise", [f"Hill {i}", f"at Hill {i}"]), ("What does it join", [f"Tay {i}"])]
+        questions = [
+            ("Where does it rise", [f"Hill {i}", f"at Hill {i}"]),
+            ("What does it join", [f"Tay {i}"]),
+        ]
         asked = [
             {
                 "id": f"{i}-{number}",
@@ -122,7 +119,8 @@ def test_squad_with_the_default_recipes() -> None:
 
 def test_accepted_answers() -> None:
     rows = [
-        {"question": f"What is river {i} called?", "answers": [f"Lud {i}", f"River Lud {i}"]} for i in range(N)
+        {"question": f"What is river {i} called?", "answers": [f"Lud {i}", f"River Lud {i}"]}
+        for i in range(N)
     ]
     write_jsonl("rivers.jsonl", rows)
     done = walk("rivers.jsonl")
@@ -150,7 +148,12 @@ def test_a_corpus_with_the_default_recipes() -> None:
     for i in range(N):
         Path(f"manual/page{i}.md").write_text(f"# Device {i}\n\nThe fuse of device {i} has {i} amperes.\n")
     rows = [
-        {"question": f"Which fuse has device {i}?", "answer": f"{i} amperes", "page": f"page{i}", "house": f"h{i % 7}"}
+        {
+            "question": f"Which fuse has device {i}?",
+            "answer": f"{i} amperes",
+            "page": f"page{i}",
+            "house": f"h{i % 7}",
+        }
         for i in range(N)
     ]
     write_csv("fuses.csv", rows)

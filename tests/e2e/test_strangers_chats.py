@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,13 +12,7 @@ from tests.e2e.strangers_kit import Messages, Walk, walk, write_jsonl
 
 N = 20
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder to be in."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("stranger")
 
 
 def message(role: str, content: Any, **more: Any) -> dict[str, Any]:
@@ -85,7 +78,11 @@ def test_answers_of_weight_zero_are_not_learnt() -> None:
         }
     )
     number = done.first.target.removeprefix("right ")
-    assert done.first.messages[-3:] == [("user", f"a {number}"), ("assistant", "wrong"), ("user", f"b {number}")]
+    assert done.first.messages[-3:] == [
+        ("user", f"a {number}"),
+        ("assistant", "wrong"),
+        ("user", f"b {number}"),
+    ]
     assert {row["target"].split()[0] for row in done.rows()} == {"right"}
 
 

@@ -16,13 +16,7 @@ WORDS = ["naïve", "façade", "café", "Zürich", "déjà vu", "smörgås"]
 LINES = [(f"{WORDS[i % 6]} number {i}", "ab"[i * 5 % 7 % 2]) for i in range(N)]
 TABLE = "text,label\n" + "".join(f"{text},{label}\n" for text, label in LINES)
 
-pytestmark = pytest.mark.usefixtures("one_thread")
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty folder to be in."""
-    monkeypatch.chdir(tmp_path)
+pytestmark = pytest.mark.usefixtures("stranger")
 
 
 @pytest.mark.parametrize(
