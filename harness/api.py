@@ -18,6 +18,8 @@ from harness.report.notebook import Shown, shown
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
 
+    from harness.run.suitable import LeftOut
+
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
@@ -51,6 +53,8 @@ class Done:
     records: tuple[Mapping[str, Any], ...]
     decisions: tuple[Decision, ...]
     report: Path
+    left_out: tuple[LeftOut, ...] = ()
+    """Default recipes that the task or the model does not allow, each with its reason and remedy."""
 
     @property
     def decision(self) -> Decision:
@@ -98,7 +102,7 @@ class Results:
         from harness.store.ingest import sync
 
         sync(self.path)
-        ids, _ = choose(self.path, runs, task)
+        ids = choose(self.path, runs, task).runs
         return _decisions(self.path, ids, verdicts([self.path / "runs" / run_id for run_id in ids]))
 
     def decision(self, *runs: str, task: str | None = None) -> Decision:
@@ -130,7 +134,7 @@ def run(
 
     Raises:
         ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
-            it is recorded, in `records`, with status `failed`.
+            it is recorded, in `records`, with status `failed`; one that lacks answers with `partial`.
     """
     from harness.loggers._feed import watched
     from harness.run import progress, session
@@ -152,7 +156,7 @@ def run(
         done = session.run(experiment, folder, progress=seen, report=None if report is None else Path(report))
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
-    return Done(records=done.outcome.records, decisions=decisions, report=done.report)
+    return Done(records=done.outcome.records, decisions=decisions, report=done.report, left_out=done.left_out)
 
 
 def load(results: str | Path = "results") -> Results:

@@ -30,7 +30,8 @@ def report(
 ) -> None:
     """Write the report of runs: one HTML file that needs no network, or Markdown, JSON, CSV.
 
-    Without names, for each task and model: every run on the same examples as the latest one.
+    Without names, for each task and model: every finished run on the same examples as the latest one. Runs
+    that are not finished are named, and no report is replaced by one with fewer finished runs.
 
     Examples:
 
@@ -40,7 +41,7 @@ def report(
 
       harness report support_tickets-lora support_tickets-few -o reports/pair.html
     """
-    from harness.report import formats, select, tables
+    from harness.report import files, formats, select, tables
     from harness.report.build import build
     from harness.run import evidence
     from harness.storage import mirror
@@ -49,26 +50,30 @@ def report(
     kinds = formats.parse(format_)
     for problem in ingest.sync(results).problems:
         print(f"note: {problem}", file=sys.stderr)
-    ids, left_out = select.choose(results, runs or (), task)
-    if left_out:
-        print(
-            f"note: {len(left_out)} runs on other examples are left out; name runs to compare them",
-            file=sys.stderr,
-        )
-    folders = [results / "runs" / run_id for run_id in ids]
+    chosen = select.choose(results, runs or (), task)
+    for note in chosen.notes:
+        print(f"note: {note}", file=sys.stderr)
+    folders = [results / "runs" / run_id for run_id in chosen.runs]
     verdicts = evidence.verdicts(folders)
     name = task or "report"
     base = out or Path("reports") / f"{name}.html"
-    files = []
+    written = []
     for kind in kinds:
         path = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
         if kind == "html":
-            files.append(build(results, path, run_ids=ids, verdicts=verdicts, title=title or name))
+            placed = files.Placed(out=path) if runs else files.place(results, path, chosen.runs)
+            if placed.note:
+                print(f"note: {placed.note}", file=sys.stderr)
+            if placed.out is None:
+                continue
+            ids = (*chosen.runs, *chosen.unfinished)
+            written.append(build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title or name))
         else:
-            files.append(formats.write(verdicts, kind, path, evidence.diagnoses(folders)))
-        mirror.keep(results, files[-1])
+            written.append(formats.write(verdicts, kind, path, evidence.diagnoses(folders)))
+        mirror.keep(results, written[-1])
     if json:
         found = [verdict.to_json() for verdict in verdicts]
-        tables.print_json({"files": [str(file) for file in files], "runs": ids, "verdicts": found})
+        names = {"runs": list(chosen.runs), "unfinished": list(chosen.unfinished)}
+        tables.print_json({"files": [str(file) for file in written], **names, "verdicts": found})
     else:
-        print("\n".join(str(file) for file in files))
+        print("\n".join(str(file) for file in written))

@@ -15,7 +15,7 @@ def run(
     model: Annotated[list[str] | None, typer.Option(help="Model (repeatable).", show_default=False)] = None,
     recipes: Annotated[str | None, typer.Option(help="Comma-separated recipes.", show_default=False)] = None,
     seeds: Annotated[int | None, typer.Option(help="Seeds for what is random.", show_default="1")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None,
     labels: Annotated[str | None, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = None,
     set_: Annotated[list[str] | None, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = None,
     results: Results = Path("results"),

@@ -16,9 +16,9 @@ def search(
     trials: Annotated[int, typer.Option(help="Distinct configurations.")] = 40,
     model: Annotated[str | None, typer.Option(help="Model.", show_default=False)] = None,
     labels: Annotated[int | None, typer.Option(help="Only N train examples.")] = None,
-    limit: Annotated[int | None, typer.Option(help="Only the first N dev examples.")] = None,
+    limit: Annotated[int | None, typer.Option(help="Only a sample of N dev examples.")] = None,
     test_limit: Annotated[
-        int | None, typer.Option(help="Only the first N test examples, at the end.")
+        int | None, typer.Option(help="Only a sample of N test examples, at the end.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the sampler and of the trials.")] = 0,
     seeds: Annotated[int, typer.Option(help="Seeds of the final comparison on test; 0: none.")] = 3,

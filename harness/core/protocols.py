@@ -101,7 +101,12 @@ class Task:
     """Where the data came from and under which licence; goes on model cards."""
 
 
-Prompter = Callable[[Example], Prompt]
+class Prompter(Protocol):
+    """From an example to its prompt."""
+
+    def __call__(self, example: Example, *, dropped: int = 0) -> Prompt:
+        """The prompt without its `dropped` least useful parts. A part is a shot or a passage; a prompt
+        without any is always the same."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +116,8 @@ class Program(Kind):
     constrain: bool = False
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
+    retrieves: ClassVar[bool] = False
+    """Whether prompts contain passages, so that the task needs a corpus."""
 
     @property
     def seeded(self) -> bool:
@@ -124,7 +131,8 @@ class Program(Kind):
 
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
-        """A function from an example to its prompt. `pool` is train only; an example that is
+        """A function from an example to its prompt, which can leave out shots or passages where the
+        model's context demands it (`programs._fitting`). `pool` is train only; an example that is
         itself in the pool is never shown its own answer."""
 
 
@@ -149,6 +157,10 @@ class Retriever(Kind):
 @dataclass(frozen=True, kw_only=True)
 class Data(Kind):
     """Which examples the weights learn from. Sees train only."""
+
+    train_alone: ClassVar[bool] = False
+    """Whether train and the seed alone decide the examples. What is generated leaves out the questions of
+    dev and test, so those decide it too."""
 
     @property
     def seeded(self) -> bool:
@@ -268,6 +280,11 @@ class TrainingResult:
 @dataclass(frozen=True, kw_only=True)
 class Weights(Kind):
     """What training changes."""
+
+    @property
+    def learnt_tokens(self) -> int:
+        """Tokens of context that what is learnt takes from every prompt."""
+        return 0
 
     @abstractmethod
     def train(

@@ -64,6 +64,9 @@ class Prompt:
     passages: tuple[Passage, ...] = ()
     shots: tuple[str, ...] = ()
     """Ids of the train examples shown, in the order shown."""
+    shots_dropped: int = 0
+    passages_dropped: int = 0
+    """How many were left out so that the prompt fits the model's context."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +93,25 @@ class Request:
 
 @dataclass(frozen=True, kw_only=True)
 class Completion:
-    """An engine's answer. `seconds` is this answer's share of its batch's wall time.
+    """An engine's answer. `seconds` is this answer's share of its batch's wall time; of a server's answer,
+    the time of the attempt that was answered.
 
     `finish_reason`: `stop` (an end-of-sequence token or stop string), `length` (the limit was
-    reached), `error` (no answer; `error` says why, and it is never scored as wrong).
+    reached), `refused` (the model or the server's filter declines; counts as wrong), `error` (no answer;
+    it is never scored as wrong). `error` says why, of the last two.
     """
 
     text: str
     tokens_in: int
     tokens_out: int
-    finish_reason: Literal["stop", "length", "error"]
+    finish_reason: Literal["stop", "length", "refused", "error"]
     seconds: float
+    waited: float = 0.0
+    """Seconds before the attempt that was answered: failed attempts, pauses, a rate limit."""
+    retries: int = 0
+    """Attempts before the one that was answered."""
+    clock: float | None = None
+    """This answer's share of the wall time where requests overlap; None where `seconds` is that."""
     token_ids: tuple[int, ...] = ()
     prompt: str = ""
     """The exact text the model saw, chat template included."""

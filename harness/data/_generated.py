@@ -19,9 +19,14 @@ from harness.core.errors import ConfigError, RunError
 from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Message, Request
+from harness.programs._fitting import fitted, room_of_engine
 
 VERSION = 1
 """Part of every set's key: raised when the same request would be read in another way."""
+
+
+UNUSABLE = {"error": "error", "length": "truncated", "refused": "refused"}
+"""Finish reasons of answers that nothing is learnt from, and the names that they are counted under."""
 
 
 @dataclass(kw_only=True)
@@ -121,10 +126,11 @@ def program(spec: Any) -> Program:
 
 
 def requests(
-    task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
+    engine: Engine, task: Task, asked: Program, pool: Sequence[Example], sources: Sequence[Example], seed: int
 ) -> list[Request]:
-    """What a teacher is asked about each source, greedily."""
-    prompter = asked.prepare(task, pool, seed)
+    """What a teacher is asked about each source, greedily; prompts are cut to the teacher's context."""
+    room = room_of_engine(engine, task.max_new_tokens)
+    prompter = fitted(asked.prepare(task, pool, seed), room)
     constraint = task.format.constraint() if asked.constrain else None
     return [
         Request(
@@ -139,13 +145,10 @@ def requests(
 
 
 def value(task: Task, answer: Completion, tally: Tally) -> Any:
-    """The answer as a target, or None where it is none: an error, cut off, not in the task's format,
+    """The answer as a target, or None where it is none: an error, refused, cut off, not in the task's format,
     or changed by being written down again."""
-    if answer.finish_reason == "error":
-        tally.counts["error"] += 1
-        return None
-    if answer.finish_reason == "length":
-        tally.counts["truncated"] += 1
+    if answer.finish_reason != "stop":
+        tally.counts[UNUSABLE[answer.finish_reason]] += 1
         return None
     found = task.format.read(answer.text).extracted
     if isinstance(found, Invalid) or found.value is None:

@@ -87,7 +87,7 @@ class Augment(Data):
             name = self._field(example)
             text, before = answer.text.strip(), str(example.input[name])
             if answer.finish_reason != "stop" or not text:
-                tally.counts["error" if answer.finish_reason == "error" else "truncated"] += 1
+                tally.counts[_generated.UNUSABLE.get(answer.finish_reason, "truncated")] += 1
             elif text == before or not 0.5 <= len(text) / len(before) <= 2:
                 tally.counts["not_a_paraphrase"] += 1
             elif any(not _fields.stands_in(part, text) for part in _fields.shared(example)):

@@ -46,8 +46,9 @@ class Distill(Data):
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
             sources = pool[: self.limit]
-            asked = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
-            answers = tally.ask(context.engine(teacher), asked)
+            engine, program = context.engine(teacher), _generated.program(self.program)
+            asked = _generated.requests(engine, task, program, pool, sources, seed)
+            answers = tally.ask(engine, asked)
             for source, answer in zip(sources, answers, strict=True):
                 target = _generated.value(task, answer, tally)
                 if target is not None:

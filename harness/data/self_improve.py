@@ -59,13 +59,14 @@ class SelfImprove(Data):
 
         def make(tally: _generated.Tally) -> Iterator[Example]:
             sources = pool[: self.limit]
-            asked = _generated.requests(task, _generated.program(self.program), pool, sources, seed)
+            engine, program = context.engine(model), _generated.program(self.program)
+            asked = _generated.requests(engine, task, program, pool, sources, seed)
             drawn = [
                 replace(request, temperature=self.temperature, seed=seed * 1_000_003 + draw)
                 for request in asked
                 for draw in range(self.samples)
             ]
-            answers = tally.ask(context.engine(model), drawn)
+            answers = tally.ask(engine, drawn)
             for place, source in enumerate(sources):
                 own = answers[place * self.samples : (place + 1) * self.samples]
                 targets = [_generated.value(task, answer, tally) for answer in own]

@@ -75,7 +75,7 @@ class Synthetic(Data):
             answers = tally.ask(context.engine(model), [request for _, _, request in asked])
             for (document, number, _), answer in zip(asked, answers, strict=True):
                 if answer.finish_reason != "stop":
-                    tally.counts["error" if answer.finish_reason == "error" else "truncated"] += 1
+                    tally.counts[_generated.UNUSABLE[answer.finish_reason]] += 1
                 elif (pair := _pair(answer.text)) is None:
                     tally.counts["invalid"] += 1
                 elif not _fields.stands_in(pair[1], f"{document.title}\n{document.text}"):

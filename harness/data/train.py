@@ -21,6 +21,7 @@ class Train(Data):
     (`lesson_order: given` in the weights slot).
     """
 
+    train_alone: ClassVar[bool] = True
     paper: ClassVar[str] = "curriculum: Bengio et al. 2009, Curriculum learning (ICML)"
 
     limit: Annotated[int, Ge(1)] | None = field(default=None)

@@ -91,6 +91,8 @@ def label(row: Mapping[str, Any], task: Task, shots: Mapping[str, Any] | None = 
     answer = _Answer(row, task, _shown(row, task) if shots is None else shots)
     if row["finish_reason"] == "error" or answer.score is None:
         return None
+    if row["finish_reason"] == "refused":
+        return "refused"
     if answer.score >= 1.0 and answer.strict:
         return None
     return next(name for name, fits in RULES if fits(answer))

@@ -14,16 +14,24 @@ from harness.decide.values import Families, Family, RunScores, Verdict
 
 Decide = Callable[[Sequence[RunScores]], Verdict]
 BADGE = "Open: missing answers"
+_ASK = "Run the same command again: it asks only for them."
+_FINAL = "Asking again cannot give them: change what is said here, or leave the recipe out."
 
 
 def decided(
-    runs: Sequence[RunScores], missing: Mapping[str, str], decide: Decide, again: str = ""
+    runs: Sequence[RunScores],
+    missing: Mapping[str, str],
+    decide: Decide,
+    *,
+    final: Collection[str] = (),
+    again: str = "",
 ) -> Verdict:
     """The verdict over `runs`, of which some may lack answers.
 
     Args:
         missing: recipe → "20 of 40 answers of RECIPE are missing: HTTP 503", for the recipes that lack some.
         decide: the verdict over runs, were all of them complete; a missing answer is a value of None.
+        final: those of the recipes whose missing answers no command can get, however often it is given.
         again: the command that asks for the missing answers.
     """
     whole = verdict = decide(runs)
@@ -35,7 +43,9 @@ def decided(
     notes = tuple(text for recipe, text in missing.items() if recipe not in held_back)
     if not held_back:
         return replace(verdict, reasons=(*notes, *verdict.reasons))
-    return _open(verdict, whole, held_back, missing, notes, again)
+    again = "" if set(held_back) <= set(final) else again
+    advice = _FINAL if set(held_back) <= set(final) else _ASK
+    return _open(verdict, whole, held_back, missing, notes, advice, again)
 
 
 def _wins_anyway(
@@ -56,6 +66,7 @@ def _open(
     held_back: Sequence[str],
     missing: Mapping[str, str],
     notes: tuple[str, ...],
+    advice: str,
     again: str,
 ) -> Verdict:
     """The verdict of the others, told to be open; who was held back stays in the table."""
@@ -72,8 +83,7 @@ def _open(
         verdict,
         kind="inconclusive",
         winner=None,
-        sentence=f"Open: {led} {verb}, but {whose} missing answers could change that. "
-        f"Run the same command again: it asks only for them.{others}",
+        sentence=f"Open: {led} {verb}, but {whose} missing answers could change that. {advice}{others}",
         reasons=(*reasons, *notes, *verdict.reasons),
         summaries=whole.summaries,
         families=_reopened(verdict.families, whole.families, of_held),

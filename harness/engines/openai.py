@@ -2,38 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import os
 import queue
 import re
 import threading
 import time
-import weakref
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Literal
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
-
-from harness.core.errors import ConfigError, EngineError, nearest
-from harness.core.secrets import HIDDEN, refuse_in_model
+from harness.core.errors import ConfigError, EngineError
+from harness.core.secrets import refuse_in_model
 from harness.core.values import Completion, Request
+from harness.engines._openai import limits as limits_of
+from harness.engines._openai.dialect import dialect
+from harness.engines._openai.faults import KEYS, NOT_OURS, STREAK, NoAnswerError, Outage, short
+from harness.engines._openai.limits import Limits, Pace
+from harness.engines._openai.tokens import Estimate
+from harness.engines._openai.wire import Reply, Wire
+
+__all__ = ["KEYS", "Limits", "OpenAIEngine", "without_limits"]
 
 _SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
-KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that may hold the key; it is written nowhere."""
+_WAYS = 5
+"""How often one request is put in another way that the server may understand."""
 
-
-@dataclass(frozen=True, kw_only=True)
-class Limits:
-    """How hard a server may be asked. `budget_tokens` counts prompt and answer tokens of this engine."""
-
-    concurrency: PositiveInt = 8
-    max_retries: NonNegativeInt = 5
-    timeout: PositiveFloat = 120.0
-    """Seconds for one attempt."""
-    requests_per_minute: PositiveFloat | None = None
-    budget_tokens: PositiveInt | None = None
+Answer = tuple[str, Literal["stop", "length", "refused"], str | None]
+"""Text, finish reason, and why there is no answer."""
 
 
 class OpenAIEngine:
@@ -43,8 +38,9 @@ class OpenAIEngine:
 
     The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409,
     429, 5xx, timeouts and cut connections. A request that still fails becomes a completion with
-    finish_reason `error`. A server that refuses everybody (no connection, bad key, unknown model)
-    raises at once.
+    finish_reason `error`. A server that refuses everybody (no connection, bad key, unknown model, the
+    same refusal `STREAK` times in a row) raises. A server that takes another name for the token limit,
+    no system message, or no temperature is asked in its own way from then on, which `notes` says.
     """
 
     name = "openai"
@@ -52,29 +48,41 @@ class OpenAIEngine:
 
     def __init__(self, spec: str, limits: Limits | None = None) -> None:
         refuse_in_model(spec)
-        found = _SPEC.fullmatch(spec)
-        if found is None:
+        address = _SPEC.fullmatch(spec)
+        if address is None:
             raise ConfigError(
                 f"model '{spec}' is not openai:NAME@URL", remedy="e.g. openai:qwen@http://127.0.0.1:8000/v1"
             )
-        import openai
-
-        self.limits = limits or _limits(found["limits"] or "")
+        self.limits = limits or limits_of.parse(address["limits"] or "")
         self.batch_size = self.limits.concurrency
         self.spent = 0
-        self._model, self._url = found["name"], found["url"]
+        self._model, self._url = address["name"], address["url"]
         key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
-        retries, timeout = self.limits.max_retries, self.limits.timeout
-        self._client = openai.OpenAI(base_url=self._url, api_key=key, max_retries=retries, timeout=timeout)
-        weakref.finalize(self, self._client.close)
-        self._pace = _Pace(self.limits.requests_per_minute)
+        self._wire = Wire(self._url, key, self.limits)
+        self._dialect = dialect(self._url, self._model)
+        self._estimate = Estimate(self._model)
+        self._pace = Pace(self.limits.requests_per_minute)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the run's record says of how this server was asked."""
+        return self._dialect.notes + self._estimate.notes
+
+    def close(self) -> None:
+        """Close the connections; they are closed with the engine otherwise."""
+        self._wire.close()
 
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
+        """See the protocol.
+
+        Raises:
+            EngineError: the server refuses every request, with its reason.
+        """
         waiting: queue.SimpleQueue[int] = queue.SimpleQueue()
         for position in range(len(requests)):
             waiting.put(position)
-        done: queue.SimpleQueue[tuple[int, Completion | BaseException]] = queue.SimpleQueue()
-        stop = threading.Event()
+        done: queue.SimpleQueue[tuple[int, float, Completion | BaseException]] = queue.SimpleQueue()
+        stop, outage = threading.Event(), Outage()
 
         def work() -> None:
             while not stop.is_set():
@@ -82,23 +90,30 @@ class OpenAIEngine:
                     position = waiting.get_nowait()
                 except queue.Empty:
                     return
+                answer: Completion | BaseException
                 try:
-                    done.put((position, self._ask(requests[position])))
+                    answer = self._ask(requests[position], outage)
                 except BaseException as error:
-                    done.put((position, error))
+                    answer = error
+                    stop.set()
+                done.put((position, time.monotonic(), answer))
 
         threads = [
             threading.Thread(target=work, daemon=True)
             for _ in range(min(self.limits.concurrency, len(requests)))
         ]
+        clock = time.monotonic()
         for thread in threads:
             thread.start()
         try:
             for _ in requests:
-                position, found = done.get()
-                if isinstance(found, BaseException):
-                    raise found
-                yield position, found
+                position, now, answer = done.get()
+                if isinstance(answer, BaseException):
+                    raise answer
+                # What passed since the answer before: all shares add up to the clock, however many
+                # requests were under way at once.
+                yield position, replace(answer, clock=max(now - clock, 0.0))
+                clock = max(clock, now)
         finally:
             stop.set()
 
@@ -118,56 +133,100 @@ class OpenAIEngine:
         """A rough length, four characters a token: the server's tokenizer is not known here."""
         return sum(len(message.content) for message in request.messages) // 4
 
-    def _ask(self, request: Request) -> Completion:
-        import openai
-
+    def _ask(self, request: Request, outage: Outage) -> Completion:
         budget = self.limits.budget_tokens
         if budget is not None and self.spent >= budget:
-            return _failed(request, f"not asked: the budget of {budget} tokens is spent")
+            return self._failed(request, f"not asked: the budget of {budget} tokens is spent")
+        began = time.monotonic()
         self._pace.wait()
-        clock = time.monotonic()
+        paced = time.monotonic() - began
         try:
-            answer = self._client.chat.completions.create(**self._body(request))
-            return self._read(request, answer, time.monotonic() - clock)
-        except (openai.AuthenticationError, openai.PermissionDeniedError, openai.NotFoundError) as error:
-            raise EngineError(f"{self._url} refuses model '{self._model}': {_short(error)}") from None
-        except openai.APITimeoutError:
-            seconds = f"{self.limits.timeout:g} s, {self.limits.max_retries + 1} times"
-            return _failed(request, f"no answer within {seconds}")
-        except openai.APIConnectionError as error:
-            if isinstance(_root(error), ConnectionRefusedError):
-                raise EngineError(f"no server at {self._url}: connection refused") from None
-            return _failed(request, f"connection failed: {_short(_root(error))}")
-        except (openai.OpenAIError, ValueError, TypeError, LookupError, AttributeError) as error:
-            return _failed(request, f"{type(error).__name__}: {_short(error)}")
+            reply = self._post(request)
+            completion = self._read(request, replace(reply, waited=reply.waited + paced))
+        except NoAnswerError as fault:
+            if outage.hopeless(fault):
+                raise EngineError(self._refusal(fault)) from None
+            return self._failed(request, fault.reason, waited=time.monotonic() - began)
+        outage.answered()
+        return completion
 
-    def _body(self, request: Request) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self._model,
-            "messages": [{"role": message.role, "content": message.content} for message in request.messages],
-            "max_tokens": request.max_new_tokens,
-            "temperature": request.temperature,
-            "seed": request.seed,
-        }
-        if request.stop:
-            body["stop"] = list(request.stop)
-        if (constraint := request.constraint) is not None:
-            body |= _constrained(constraint.kind, constraint.value)
-        return body
+    def _post(self, request: Request) -> Reply:
+        """The server's reply, asked in whatever way it understands."""
+        began = time.monotonic()
+        for attempt in range(_WAYS):
+            body = self._dialect.body(self._model, request)
+            asked = time.monotonic()
+            try:
+                reply = self._wire.post(body)
+            except NoAnswerError as fault:
+                if attempt + 1 == _WAYS or not self._dialect.learn(fault, body):
+                    raise
+            else:
+                return replace(reply, retries=reply.retries + attempt, waited=reply.waited + asked - began)
+        raise AssertionError("the last way raises")
 
-    def _read(self, request: Request, answer: Any, seconds: float) -> Completion:
-        choice, usage = answer.choices[0], answer.usage
-        tokens_in = usage.prompt_tokens if usage else self.count(request)
-        tokens_out = usage.completion_tokens if usage else len(choice.message.content or "") // 4
+    def _refusal(self, fault: NoAnswerError) -> str:
+        """Why no further request is sent."""
+        if not fault.reason.startswith("HTTP"):
+            return fault.reason
+        if fault.everybody:
+            return f"{self._url} refuses model '{self._model}': {fault.reason}"
+        return f"{self._url} refuses every request: {fault.reason} ({STREAK} in a row)"
+
+    def _read(self, request: Request, reply: Reply) -> Completion:
+        """A completion from a server's reply.
+
+        Raises:
+            NoAnswerError: there is no answer in it.
+        """
+        choices = reply.content.get("choices")
+        choice = choices[0] if isinstance(choices, list) and choices else None
+        if not isinstance(choice, dict) or not isinstance(choice.get("message"), dict):
+            raise NoAnswerError(
+                f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
+            )
+        text, finish_reason, error = _answer(choice)
+        tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
         return Completion(
-            text=choice.message.content or "",
+            text=text,
             tokens_in=tokens_in,
             tokens_out=tokens_out,
-            finish_reason="length" if choice.finish_reason == "length" else "stop",
-            seconds=seconds,
-            prompt=_show(request),
+            finish_reason=finish_reason,
+            seconds=reply.seconds,
+            waited=reply.waited,
+            retries=reply.retries,
+            prompt=self._show(request),
+            error=error,
         )
+
+    def _usage(self, request: Request, usage: Any, text: str) -> tuple[int, int]:
+        """Tokens in and out: the server's counts, or estimates where it sends none."""
+        known = usage if isinstance(usage, Mapping) else {}
+        counts = [known.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        if any(not isinstance(count, int) for count in counts):
+            self._estimate.answer()
+        texts = ("\n".join(message.content for message in self._dialect.messages(request)), text)
+        tokens_in, tokens_out = (
+            count if isinstance(count, int) else self._estimate(said)
+            for count, said in zip(counts, texts, strict=True)
+        )
+        return tokens_in, tokens_out
+
+    def _failed(self, request: Request, why: str, waited: float = 0.0) -> Completion:
+        return Completion(
+            text="",
+            tokens_in=0,
+            tokens_out=0,
+            finish_reason="error",
+            seconds=0.0,
+            waited=waited,
+            prompt=self._show(request),
+            error=why,
+        )
+
+    def _show(self, request: Request) -> str:
+        return "\n".join(f"{message.role}: {message.content}" for message in self._dialect.messages(request))
 
 
 def without_limits(spec: str) -> str:
@@ -175,76 +234,28 @@ def without_limits(spec: str) -> str:
     return spec.partition("#")[0]
 
 
-def _limits(text: str) -> Limits:
-    """`name=value,name=value` → Limits.
+def _answer(choice: Mapping[str, Any]) -> Answer:
+    """What a choice says.
 
     Raises:
-        ConfigError: an unknown limit (names the nearest), or a value out of range.
+        NoAnswerError: nothing that could be scored: no text, or a tool call that was not asked for.
     """
-    given = dict(part.partition("=")[::2] for part in text.split(",") if part)
-    known = [field.name for field in fields(Limits)]
-    for name in given:
-        if name not in known:
-            raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, known))
-    try:
-        return TypeAdapter(Limits).validate_python(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        raise ConfigError(
-            f"limit {first['loc'][0]}: {first['msg']} (got {first['input']!r})",
-            remedy="e.g. #concurrency=4,requests_per_minute=60,budget_tokens=100000",
-        ) from None
+    message, finish = choice["message"], choice.get("finish_reason")
+    text = _text(message.get("content"))
+    if refusal := message.get("refusal"):
+        return str(refusal), "refused", f"refused by the model: {short(str(refusal))}"
+    if finish == "content_filter":
+        return text or "", "refused", "refused by the server's content filter (finish_reason content_filter)"
+    if not text and (message.get("tool_calls") or message.get("function_call") or finish == "tool_calls"):
+        raise NoAnswerError(f"a tool call instead of a text (finish_reason {finish})")
+    if text is None and finish != "length":
+        raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
+    return text or "", "length" if finish == "length" else "stop", None
 
 
-class _Pace:
-    """Spaces requests evenly under a rate; shared by the threads of an engine."""
-
-    def __init__(self, per_minute: float | None) -> None:
-        self._gap = 60 / per_minute if per_minute else 0.0
-        self._next, self._lock = 0.0, threading.Lock()
-
-    def wait(self) -> None:
-        if self._gap:
-            with self._lock:
-                start = max(self._next, time.monotonic())
-                self._next = start + self._gap
-            time.sleep(max(0.0, start - time.monotonic()))
-
-
-def _constrained(kind: Literal["json_schema", "regex", "choice"], value: Any) -> dict[str, Any]:
-    """OpenAI's own form for a schema; vLLM's names for the other two."""
-    if kind == "json_schema":
-        schema = {"name": "answer", "schema": json.loads(json.dumps(value)), "strict": True}
-        return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    extra = {"guided_regex": value} if kind == "regex" else {"guided_choice": list(value)}
-    return {"extra_body": extra}
-
-
-def _failed(request: Request, why: str) -> Completion:
-    return Completion(
-        text="",
-        tokens_in=0,
-        tokens_out=0,
-        finish_reason="error",
-        seconds=0.0,
-        prompt=_show(request),
-        error=why,
-    )
-
-
-def _show(request: Request) -> str:
-    return "\n".join(f"{message.role}: {message.content}" for message in request.messages)
-
-
-def _root(error: BaseException) -> BaseException:
-    while (cause := error.__cause__ or error.__context__) is not None:
-        error = cause
-    return error
-
-
-def _short(error: BaseException) -> str:
-    """One line of an error; a server may repeat the key in it."""
-    said = str(error)
-    for key in filter(None, map(os.environ.get, KEYS)):
-        said = said.replace(key, HIDDEN)
-    return said.splitlines()[0][:200] if said else type(error).__name__
+def _text(content: Any) -> str | None:
+    """The text of a message; of one in parts, the parts that are text."""
+    if not isinstance(content, list):
+        return None if content is None else str(content)
+    parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+    return "".join(map(str, parts)) if parts else None

@@ -96,7 +96,7 @@ def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> 
     Raises:
         ConfigError: there are such recipes; it names them, the model and what works instead.
     """
-    wrong = [recipe.name for recipe in recipes if not _suits(architecture, recipe)]
+    wrong = [recipe.name for recipe in recipes if not suits(architecture, recipe)]
     if wrong:
         which = f"recipe {wrong[0]} does" if len(wrong) == 1 else f"recipes {', '.join(wrong)} do"
         raise ConfigError(
@@ -130,7 +130,8 @@ def decoder_start(network: Any) -> int:
     raise ConfigError("the model's configuration has no decoder_start_token_id", remedy="add it")
 
 
-def _suits(architecture: Architecture, recipe: Recipe) -> bool:
+def suits(architecture: Architecture, recipe: Recipe) -> bool:
+    """Whether a model of this architecture can be used with a recipe."""
     kinds = [stage.name() for stage in recipe.weights]
     if architecture.bases is not None and recipe.base.name() not in architecture.bases:
         return False

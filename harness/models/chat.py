@@ -149,15 +149,21 @@ class TemplateChat:
 
 
 def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """A system message put in front of the first user message, for templates without one."""
-    if not messages or messages[0].role != "system":
-        return tuple(messages)
-    if len(messages) == 1:
-        return (Message("user", messages[0].content),)
-    if messages[1].role != "user":
-        return (Message("user", messages[0].content), *messages[1:])
-    first = Message("user", f"{messages[0].content}\n\n{messages[1].content}")
-    return (first, *messages[2:])
+    """Each system message put in front of the user message that follows it, for templates and servers
+    without that role; one that no user message follows becomes a user message itself."""
+    folded: list[Message] = []
+    system: list[str] = []
+    for message in messages:
+        if message.role == "system":
+            system.append(message.content)
+        elif message.role == "user":
+            folded.append(Message("user", "\n\n".join([*system, message.content])))
+            system = []
+        else:
+            folded += [Message("user", "\n\n".join(system))] if system else []
+            folded.append(message)
+            system = []
+    return (*folded, Message("user", "\n\n".join(system))) if system else tuple(folded)
 
 
 def load_chat(spec: str) -> TemplateChat | PlainChat:

@@ -50,14 +50,20 @@ class FewShot(Program):
         def turns(name: str) -> tuple[Message, ...]:
             return _turns(task, by_id[name])
 
-        def prompt(example: Example) -> Prompt:
-            shots = choice(example)
+        def prompt(example: Example, *, dropped: int = 0) -> Prompt:
+            shots = self._without(choice(example), dropped)
             told = [turn for shot in shots for turn in turns(shot.id)]
             asked = Message("user", question(task, example))
             messages = (*system(task, example), *told, *example.turns, asked)
-            return Prompt(messages=messages, shots=tuple(shot.id for shot in shots))
+            ids = tuple(shot.id for shot in shots)
+            return Prompt(messages=messages, shots=ids, shots_dropped=dropped)
 
         return prompt
+
+    def _without(self, shots: Sequence[Example], dropped: int) -> Sequence[Example]:
+        """The least useful shots dropped: of the nearest the farthest, which comes first; else the last,
+        so that prompts keep a common beginning."""
+        return shots[dropped:] if self.choose == "nearest" else shots[: len(shots) - dropped]
 
     def _first(self, task: Task, pool: Sequence[Example], seed: int) -> Choose:
         return lambda example: _others(pool, example, self.k)

@@ -21,6 +21,7 @@ class Rag(Program):
     word, and those after it are left out.
     """
 
+    retrieves = True
     paper = "Lewis et al. 2020, Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks"
 
     retriever: str | Mapping[str, Any] = field(default="bm25")
@@ -46,12 +47,13 @@ class Rag(Program):
             raise ConfigError(f"task '{task.name}' has no corpus to retrieve from", remedy="set 'corpus:'")
         index = self._retriever().index(task.corpus)
 
-        def prompt(example: Example) -> Prompt:
+        def prompt(example: Example, *, dropped: int = 0) -> Prompt:
             asked = question(task, example)
             passages = _fit(index.search(asked, example, self.k), self.max_chars)
-            content = "\n\n".join([*map(_show, passages), asked])
+            kept = passages[: len(passages) - dropped]
+            content = "\n\n".join([*map(_show, kept), asked])
             messages = (*system(task, example), *example.turns, Message("user", content))
-            return Prompt(messages=messages, passages=passages)
+            return Prompt(messages=messages, passages=kept, passages_dropped=dropped)
 
         return prompt
 

@@ -17,7 +17,7 @@ class ZeroShot(Program):
     paper = "Radford et al. 2019, Language Models are Unsupervised Multitask Learners"
 
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
-        def prompt(example: Example) -> Prompt:
+        def prompt(example: Example, *, dropped: int = 0) -> Prompt:  # noqa: ARG001 nothing can be dropped
             asked = Message("user", question(task, example))
             return Prompt(messages=(*system(task, example), *example.turns, asked))
 

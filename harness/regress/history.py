@@ -81,7 +81,7 @@ class Series:
         """The recipe, and what sets it apart from other series of it."""
         parts = [self.recipe]
         parts += [] if self.labels is None else [f"{self.labels} labels"]
-        return " · ".join(parts + ([] if self.limit is None else [f"first {self.limit}"]))
+        return " · ".join(parts + ([] if self.limit is None else [f"{self.limit} examples"]))
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)

@@ -109,9 +109,9 @@ def _run(cells: Sequence[Any], results: Path, progress: Progress, *, cache: bool
     from harness.run.runner import run
 
     outcome = run(cells, results, progress=progress, cache=cache)
-    if outcome.failures:
-        failure = outcome.failures[0]
-        raise RunError(f"a rerun failed: {failure['id']}: {failure['error']}")
+    if outcome.unfinished:
+        rerun = outcome.unfinished[0]
+        raise RunError(f"a rerun {rerun['status']}: {rerun['id']}: {rerun['error']}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]
 
 

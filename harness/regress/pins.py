@@ -82,7 +82,7 @@ def of_run(results: Path, run: str) -> Snapshot:
     folder = find_run(results, run)
     record = RunFolder(folder).record()
     if record is None or record["status"] != "done":
-        what = "was interrupted" if record is None else f"failed: {record['error']}"
+        what = "was interrupted" if record is None else f"{record['status']}: {record['error']}"
         raise ConfigError(f"run '{folder.name}' {what}", remedy="run its command again; it goes on")
     problems: list[str] = []
     rows = list(read_rows(folder / "samples.jsonl", problems))

@@ -81,8 +81,8 @@ def _moved(
     stage = Moved(run=str(folder), key=str(source.head["key"]))
     chosen = dataclasses.replace(new.recipe(recipe), name=f"{recipe.name}_moved", weights=(stage,))
     outcome = run(_cells(experiment, chosen, new), results, progress=progress)
-    if outcome.failures:
-        return None, str(outcome.failures[0]["error"]).removeprefix("RunError: ")
+    if outcome.unfinished:
+        return None, str(outcome.unfinished[0]["error"]).removeprefix("RunError: ")
     return pins.of_run(results, outcome.folders[0].name), ""
 
 
@@ -92,7 +92,7 @@ def _cells(experiment: Experiment, recipe: Recipe, side: Side) -> list[Cell]:
 
 def _run(cells: Sequence[Cell], results: Path, progress: Progress) -> list[Snapshot]:
     outcome = run(cells, results, progress=progress)
-    if outcome.failures:
-        failure: Mapping[str, Any] = outcome.failures[0]
-        raise RunError(f"{failure['id']} failed: {failure['error']}")
+    if outcome.unfinished:
+        record: Mapping[str, Any] = outcome.unfinished[0]
+        raise RunError(f"{record['id']} {record['status']}: {record['error']}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]

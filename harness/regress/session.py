@@ -51,7 +51,7 @@ def _require_done(results: Path, run: str) -> None:
         raise RunError(f"run '{path.parent.name}' did not finish; run its command again")
     record = json.loads(path.read_text(encoding="utf-8"))
     if record["status"] != "done":
-        raise RunError(f"run '{record['id']}' failed: {record['error']}")
+        raise RunError(f"run '{record['id']}' {record['status']}: {record['error']}")
 
 
 def _forgotten(results: Path, run: str) -> dict[str, Any]:

@@ -20,7 +20,9 @@ from harness.report.data import ReportData, load, with_verdicts
 from harness.report.index import summary
 from harness.report.page import embedded_json, html, policy
 from harness.report.sections import examples, history
+from harness.run.evidence import Asked
 from harness.run.money import Bill
+from harness.run.suitable import LeftOut
 
 PAGE = """\
 <!doctype html>
@@ -90,14 +92,20 @@ def build(
     verdicts: Sequence[Verdict],
     title: str,
     bills: Sequence[Bill] = (),
+    left_out: Sequence[LeftOut] = (),
+    asked: Asked | None = None,
 ) -> Path:
     """Write the report of `run_ids` below `results/runs/` to `out` and return `out`.
+
+    Args:
+        left_out: default recipes that were not run.
+        asked: which examples count, where a command asked for fewer than the folders hold.
 
     Raises:
         ConfigError: `out` cannot be written.
     """
-    data = with_verdicts(load(results, run_ids), title, verdicts)
-    data = replace(data, bills=tuple(bills), file=out.name)
+    data = with_verdicts(load(results, run_ids, asked), title, verdicts)
+    data = replace(data, bills=tuple(bills), left_out=tuple(left_out), file=out.name)
     indexed = index.belongs(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -13,9 +13,12 @@ from harness.decide.triage import Triage
 from harness.decide.values import Verdict
 from harness.report import studies
 from harness.report.studies import Study
+from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
-from harness.run.evidence import labels
+from harness.run.evidence import Asked, labels
+from harness.run.missing import has_answers
 from harness.run.money import Bill
+from harness.run.suitable import LeftOut
 from harness.store.folders import Row, read_head, read_rows
 
 
@@ -43,7 +46,8 @@ class Run:
 
     @property
     def done(self) -> bool:
-        return bool(self.record["status"] == "done")
+        """Whether it came to its end with answers, even where some of them are missing."""
+        return has_answers(self.record)
 
     def score(self, row: Row) -> float | None:
         """The primary score of one answer; None is an execution error or a skipped example."""
@@ -96,6 +100,8 @@ class ReportData:
     """Costs in money; empty where no prices were given."""
     studies: tuple[Study, ...] = field(default=())
     """Searches in the results folder, whichever task they are of."""
+    left_out: tuple[LeftOut, ...] = field(default=())
+    """Default recipes that were not run, because the task or the model does not allow them."""
     file: str = ""
     """Name of the file that the report is written to; empty where there is none."""
 
@@ -109,8 +115,12 @@ class ReportData:
         return f"{Path(self.file).stem}.samples.jsonl"
 
 
-def load(results: Path, run_ids: Sequence[str]) -> ReportData:
-    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised."""
+def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> ReportData:
+    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised.
+
+    Args:
+        asked: which examples of a run count; of a run that it does not name, all do.
+    """
     heads = [read_head(results / "runs" / run_id) for run_id in dict.fromkeys(run_ids)]
     problems = [head for head in heads if isinstance(head, str)]
     readable = [head for head in heads if not isinstance(head, str)]
@@ -120,12 +130,15 @@ def load(results: Path, run_ids: Sequence[str]) -> ReportData:
         found: list[str] = list(head.problems)
         rows = list(read_rows(head.folder / "samples.jsonl", found))
         steps = list(read_rows(head.folder / "train_steps.jsonl", found))
+        record = head.record
+        if len(kept := only(rows, (asked or {}).get(head.id))) < len(rows):
+            rows, record = kept, restricted(record, kept, len(kept))
         runs.append(
             Run(
                 id=head.id,
                 recipe=names[head.record["id"]],
                 folder=head.folder,
-                record=head.record,
+                record=record,
                 rows=rows,
                 steps=steps,
                 problems=tuple(found),

@@ -70,6 +70,7 @@ def summary(data: ReportData) -> dict[str, Any]:
     return {
         "title": data.title,
         "runs": len(data.runs),
+        "run_ids": [run.id for run in data.runs if run.done],
         "finished": f"{finished} UTC" if finished else "",
         "verdicts": verdicts,
     }
@@ -123,6 +124,17 @@ def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
             history=HISTORY if history else "",
         )
     )
+
+
+def finished_runs(report: Path) -> tuple[str, ...]:
+    """Ids of the finished runs that a report holds; none for a page of another kind, and for one from before
+    reports said it."""
+    try:
+        summary = _SUMMARY.search(_head(report))
+        ids = [] if summary is None else json.loads(summary[1]).get("run_ids", [])
+    except (OSError, ValueError, AttributeError):
+        return ()
+    return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
 def _read(file: Path) -> dict[str, Any] | None:

@@ -3,43 +3,93 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, nearest
+from harness.run.asked import covers
+from harness.run.missing import has_answers
 from harness.store import queries
 from harness.store.store import Store
 
 Row = dict[str, Any]
 
 
-def choose(results: Path, names: Sequence[str], task: str | None) -> tuple[list[str], list[str]]:
-    """Ids of the runs to report on, and ids of those left out because they are not comparable.
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """Ids of the runs that a report is about, of finished runs on other examples, and of runs that are not
+    finished: those are in the report by name only."""
 
-    Named runs are taken as they are. Otherwise, for each task and model: the runs on test with
-    the data and the limit of the latest one, so that every row of a table is about the same examples.
+    runs: tuple[str, ...]
+    other_examples: tuple[str, ...] = ()
+    unfinished: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is left out, for a person."""
+        found = []
+        if count := len(self.other_examples):
+            whose = "run on other examples is" if count == 1 else "runs on other examples are"
+            found.append(f"{count} {whose} left out; name runs to compare them")
+        if self.unfinished:
+            found.append(f"not finished, and left out: {', '.join(self.unfinished)}")
+        return tuple(found)
+
+
+def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
+    """The runs to report on, and those left out.
+
+    Named runs are taken as they are. Otherwise, for each task and model: the finished runs on test with
+    the data of the latest complete one that were asked at least its examples, so that every difference is
+    about the same ones. A run that failed or was interrupted decides nothing.
 
     Raises:
         ConfigError: a name that fits no run or several, an unknown task, or nothing to report.
     """
     with Store.open(results) as store:
         if names:
-            return list(dict.fromkeys(queries.find(store, name)["id"] for name in names)), []
+            rows = {row["id"]: row for row in (queries.find(store, name) for name in names)}
+            unfinished = [id for id, row in rows.items() if not _has_answers(row)]
+            return Chosen(runs=tuple(id for id in rows if id not in unfinished), unfinished=tuple(unfinished))
         runs = [run for run in queries.runs(store) if run["split"] == "test"]
     tasks = sorted({run["task"] for run in runs})
     if task is not None and task not in tasks:
         raise ConfigError(
             f"no runs of task '{task}'", file=results, remedy=nearest(task, tasks) if tasks else ""
         )
-    chosen = [run for run in runs if task in (None, run["task"])]
-    if not chosen:
+    asked = [run for run in runs if task in (None, run["task"])]
+    if not asked:
         raise ConfigError("no runs to report on", file=results, remedy="start with: harness run TASK")
-    latest = {(run["task"], run["model"]): _examples(run) for run in chosen}
-    kept = [run for run in chosen if latest[run["task"], run["model"]] == _examples(run)]
-    ids = [run["id"] for run in kept]
-    return ids, [run["id"] for run in chosen if run["id"] not in set(ids)]
+    finished = [run for run in asked if _has_answers(run)]
+    latest = _latest(finished)
+    kept = [run["id"] for run in finished if _holds(run, latest[run["task"], run["model"]])]
+    return Chosen(
+        runs=tuple(kept),
+        other_examples=tuple(run["id"] for run in finished if run["id"] not in set(kept)),
+        unfinished=tuple(run["id"] for run in asked if not _has_answers(run)),
+    )
 
 
-def _examples(run: Row) -> tuple[str, int | None]:
-    """What decides which examples a run was asked."""
-    return run["data_hash"], run["example_limit"]
+def _latest(finished: Sequence[Row]) -> dict[tuple[str, str], Row]:
+    """(task, model) → its latest complete run; one that lacks answers where none is complete."""
+    complete_last = sorted(finished, key=lambda run: run["status"] == "done")
+    return {(run["task"], run["model"]): run for run in complete_last}
+
+
+def _has_answers(run: Row) -> bool:
+    return has_answers(run["record"])
+
+
+def _holds(run: Row, other: Row) -> bool:
+    """Whether a run was asked at least the examples of another one."""
+    if run["data_hash"] != other["data_hash"] or _format(run) != _format(other):
+        return False
+    had, wanted = run["example_limit"], other["example_limit"]
+    # Runs of format 1 were asked the first examples of the file, and are taken with their like alone.
+    return had == wanted if _format(run) == 1 else covers(had, wanted)
+
+
+def _format(run: Row) -> int:
+    record = run["record"]
+    return int(record.get("format", 1)) if isinstance(record, dict) else 1

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 
-from harness.core.errors import ConfigError
+from harness.core.errors import EngineError
 from harness.core.protocols import Engine
-from harness.core.values import Request
-from harness.run import scoring
+from harness.core.values import Completion, Example, Prompt, Request
+from harness.programs._fitting import refused
+from harness.run import missing, scoring
 from harness.run.attempt import Attempt, request
 from harness.run.folder import append_line
 
@@ -20,65 +22,103 @@ LATENCY_EXAMPLES = 3
 
 
 def answer(attempt: Attempt, engine: Engine) -> dict[str, Any]:
-    """Ask what has not been answered yet, write each answer as it comes, and sum up the cost."""
+    """Ask what has not been answered yet, write each answer as it comes, and sum up the cost.
+
+    Raises:
+        EngineError: the model or server answers nothing; where it has answered some, what is left is
+            recorded as missing instead.
+    """
     cell, folder = attempt.cell, attempt.folder
-    examples = cell.task.splits[cell.split][: cell.limit]
+    folder.drop_errors()
+    examples = cell.examples
     known = {row["sample_id"] for row in folder.rows()}
     left = [example for example in examples if example.id not in known]
     prompts = [attempt.prompter(example) for example in left]
-    requests = [request(cell, example, prompt) for example, prompt in zip(left, prompts, strict=True)]
-    check_lengths(engine, requests)
-    attempt.progress.answering(cell, done=len(known), total=len(examples))
-    for position, completion in engine.generate(requests):
-        row = scoring.sample(cell.task, left[position], prompts[position], completion)
+    attempt.progress.answering(cell, done=len(examples) - len(left), total=len(examples))
+    unanswered = set(range(len(left)))
+    refusal = ""
+    try:
+        for position, completion in _completions(attempt, engine, left, prompts):
+            row = scoring.sample(cell.task, left[position], prompts[position], completion)
+            append_line(folder.samples, row)
+            unanswered.discard(position)
+            attempt.progress.answered(cell)
+    except EngineError as error:
+        if all(row["finish_reason"] == "error" for row in folder.rows()):
+            raise
+        refusal = str(error)
+    for position in sorted(unanswered) if refusal else ():
+        row = scoring.sample(cell.task, left[position], prompts[position], missing.completion(refusal))
         append_line(folder.samples, row)
-        attempt.progress.answered(cell)
     attempt.progress.state(cell, "timing")
-    asked = [request(cell, example, attempt.prompter(example)) for example in examples[:LATENCY_EXAMPLES]]
     how: dict[str, Any] = {"batch_size": getattr(engine, "batch_size", None)}
     if notes := getattr(engine, "notes", ()):
         how["notes"] = list(notes)
-    return answer_cost(folder.rows()) | latency(engine, asked) | how
+    timed = () if refusal else _timed(attempt, examples)
+    return answer_cost(folder.rows()) | latency(engine, timed) | how
 
 
-def check_lengths(engine: Engine, requests: Sequence[Request]) -> None:
-    """Refuse prompts that the model cannot hold, before any answer is paid for."""
-    context = getattr(engine, "context", None)
-    if context is None:
-        return
-    together = getattr(engine, "answers_in_context", True)
-    for asked in requests:
-        length, answer = engine.count(asked), asked.max_new_tokens if together else 0
-        if length + answer > context:
-            raise ConfigError(
-                f"example '{asked.id}': prompt of {length} tokens + {answer} to answer "
-                f"exceed the model's context of {context}",
-                remedy="use fewer shots or passages (k), smaller chunks, or a model with a longer context",
-            )
+def _completions(
+    attempt: Attempt, engine: Engine, examples: Sequence[Example], prompts: Sequence[Prompt]
+) -> Iterator[tuple[int, Completion]]:
+    """Positions and completions; a prompt that the model cannot hold is an error and is not asked."""
+    requests = [request(attempt.cell, *pair) for pair in zip(examples, prompts, strict=True)]
+    complaints = [attempt.room.complaint(prompt) for prompt in prompts]
+    for position, complaint in enumerate(complaints):
+        if complaint:
+            tokens = attempt.room.count(prompts[position].messages)
+            yield position, refused(requests[position], complaint, tokens)
+    asked = [position for position, complaint in enumerate(complaints) if not complaint]
+    for place, completion in engine.generate([requests[position] for position in asked]):
+        yield asked[place], completion
+
+
+def _timed(attempt: Attempt, examples: Sequence[Example]) -> list[Request]:
+    """The first prompts that the model can hold."""
+    pairs = ((example, attempt.prompter(example)) for example in examples)
+    fitting = (pair for pair in pairs if attempt.room.fits(pair[1]))
+    return [request(attempt.cell, *pair) for pair in islice(fitting, LATENCY_EXAMPLES)]
 
 
 def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
-    """Wall seconds per answer when asked one at a time, remembered answers not used."""
+    """Wall seconds per answer when asked one at a time, remembered answers not used.
+
+    Pauses and failed attempts before an answer are no part of its latency; a request without an answer
+    has none.
+    """
     uncached = getattr(engine, "inner", engine)
     seconds = []
     for asked in requests:
         clock = time.monotonic()
-        for _ in uncached.generate([asked]):
-            seconds.append(time.monotonic() - clock)
+        try:
+            for _, completion in uncached.generate([asked]):
+                if completion.finish_reason != "error":
+                    seconds.append(time.monotonic() - clock - completion.waited)
+        except EngineError:
+            break
     p50, p95 = np.percentile(seconds, [50, 95]) if seconds else (None, None)
     return {"latency_p50": p50, "latency_p95": p95, "latency_n": len(seconds)}
 
 
 def answer_cost(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """Tokens and seconds of answers; seconds are each answer's share of its batch's wall time."""
-    answered = [row for row in rows if row["finish_reason"] != "error"] or [
-        {"seconds": 0.0, "tokens_in": 0, "tokens_out": 0}
-    ]
-    seconds = sum(row["seconds"] for row in answered)
-    mean: Callable[[str], float] = lambda name: sum(row[name] for row in answered) / len(answered)  # noqa: E731
+    """Tokens and seconds of answers; `seconds` is the wall time of all, however many were under way at once.
+
+    Each row has its share of the wall time, so that what is answered in several attempts adds up.
+    """
+    seconds = sum(wall_seconds(row) for row in rows)
+    answered = [row for row in rows if row["finish_reason"] != "error"]
+    mean: Callable[[str], float] = lambda name: sum(row[name] for row in answered) / max(len(answered), 1)  # noqa: E731
     return {
         "seconds": seconds,
         "tokens_in_mean": mean("tokens_in"),
         "tokens_out_mean": mean("tokens_out"),
-        "throughput": len(answered) / seconds if seconds else None,
+        "throughput": len(answered) / seconds if seconds and answered else None,
+        "waited": sum(row.get("waited", 0.0) for row in answered),
+        "retries": sum(row.get("retries", 0) for row in answered),
     }
+
+
+def wall_seconds(row: Mapping[str, Any]) -> float:
+    """An answer's share of the wall time. Rows from before shares were kept have their seconds alone."""
+    share = row.get("clock")
+    return float(row["seconds"] if share is None else share)

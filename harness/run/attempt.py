@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 
-from harness.core.protocols import Prompter
+from harness.core.protocols import LanguageModel, Prompter
 from harness.core.values import Example, Lesson, Prompt, Request
+from harness.programs._fitting import Room, fitted, room_of_model
 from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.progress import Progress
@@ -22,6 +23,35 @@ class Attempt:
     progress: Progress
     pool: tuple[Example, ...]
     prompter: Prompter
+    """What is learnt and what is asked are both made by it, so they are cut alike to fit `room`."""
+    room: Room
+
+
+def begin(
+    cell: Cell,
+    folder: RunFolder,
+    workbench: Workbench,
+    progress: Progress,
+    pool: tuple[Example, ...],
+    room: Room,
+) -> Attempt:
+    """An attempt whose prompts fit the model's context as far as shots and passages can be dropped."""
+    prompter = fitted(cell.recipe.program.prepare(cell.task, pool, cell.seed), room)
+    return Attempt(
+        cell=cell,
+        folder=folder,
+        workbench=workbench,
+        progress=progress,
+        pool=pool,
+        prompter=prompter,
+        room=room,
+    )
+
+
+def room_in(model: LanguageModel, cell: Cell) -> Room:
+    """How long a cell's prompts may be; the same before training and after."""
+    learnt = sum(stage.learnt_tokens for stage in cell.recipe.weights)
+    return room_of_model(model, cell.task.max_new_tokens, learnt)
 
 
 def lesson(attempt: Attempt, example: Example) -> Lesson:

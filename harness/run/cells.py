@@ -5,26 +5,31 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from harness.core import recipes
-from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
+from harness.core.values import Example
 from harness.decide.command import Invocation
-from harness.models import architecture
+from harness.run import keys
 from harness.run.experiment import DEFAULT_MODEL, Experiment
+from harness.run.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.run.workbench import fingerprint, is_server
+from harness.tasks.sampling import sample
 
-RUN_FORMAT = 1
-"""Part of every key: raised when the runner itself would give another result."""
+RUN_FORMAT = 2
+"""Part of every key: raised when the runner itself would give another result. Runs of format 1 had the
+number of test examples in their key and were asked the first ones of the file."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked."""
+    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked, and
+    `limit` how many of its examples (None: all). `fault` says why the cell cannot be run at all."""
 
     task: Task
     model: str
@@ -34,21 +39,33 @@ class Cell:
     limit: int | None = None
     labels: int | None = None
     split: str = "test"
+    fault: str = ""
     invocation: Invocation | None = None
     """The command that the cell comes from; it decides nothing."""
 
-    @property
+    @cached_property
+    def examples(self) -> tuple[Example, ...]:
+        """What is asked: all of the split, or a seeded sample of it."""
+        return sample(self.task.splits[self.split], self.limit)
+
+    @cached_property
+    def weights_key(self) -> str:
+        """Of everything that decides the trained weights. What is asked afterwards is no part of it."""
+        return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
+
+    @cached_property
     def key(self) -> str:
+        """Of everything that decides an answer and its score. How many are asked is no part of it."""
         return digest(
             {
                 "format": RUN_FORMAT,
+                "weights": self.weights_key if self.recipe.weights else None,
                 "data": self.task.data_hash,
                 "scorers": [scorer.identity() for scorer in self.task.scorers],
                 "answers": self.task.format.identity(),
                 "model": self.fingerprint,
                 "recipe": self.recipe.identity(),
                 "seed": self.seed,
-                "limit": self.limit,
                 "labels": self.labels,
                 "split": self.split,
             }
@@ -68,6 +85,8 @@ class Cell:
         return {
             "id": self.id,
             "key": self.key,
+            "format": RUN_FORMAT,
+            "weights_key": self.weights_key if self.recipe.weights else None,
             "task": {
                 "name": task.name,
                 "version": task.version,
@@ -88,43 +107,56 @@ class Cell:
         }
 
 
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """The cells of an experiment, and the default recipes that its tasks and models do not allow."""
+
+    cells: tuple[Cell, ...]
+    left_out: tuple[LeftOut, ...] = ()
+
+
 def plan(experiment: Experiment) -> list[Cell]:
+    """Every cell of an experiment; see `layout`."""
+    return list(layout(experiment).cells)
+
+
+def layout(experiment: Experiment) -> Layout:
     """Every cell of an experiment, cheapest kind first: a user sees answers within a minute.
 
-    A recipe that no seed can change gets one cell; label curves apply to recipes that learn.
+    A recipe that no seed can change gets one cell; label curves apply to recipes that learn. A default
+    recipe that does not fit is left out; one that the user named becomes a cell with a `fault`.
 
     Raises:
-        ConfigError: an unknown task or model, a server asked to be trained, or a recipe that a model's
-            architecture does not allow.
+        ConfigError: an unknown task or model, or no default recipe fits.
     """
-    cells = list(_cells(experiment))
-    unique = {cell.key: cell for cell in cells}
-    return sorted(unique.values(), key=lambda cell: bool(cell.recipe.weights))
-
-
-def _cells(experiment: Experiment) -> Iterator[Cell]:
     from harness.tasks.load import load
 
     tasks = [(name, load(name)) for name in experiment.tasks]
+    cells: dict[str, Cell] = {}
+    left_out: list[LeftOut] = []
     for model in experiment.models:
-        _check_model(model, experiment.recipes)
         mark = fingerprint(model)
         for place, task in tasks:
             invocation = _invocation(experiment, place, task, model)
             for recipe in experiment.recipes:
-                _check_fits(task, recipe)
-                for labels in (experiment.labels if recipe.learns else ()) or (None,):
-                    for seed in range(experiment.seeds if recipe.seeded else 1):
-                        yield Cell(
-                            task=task,
-                            model=model,
-                            fingerprint=mark,
-                            recipe=_limited(recipe, labels),
-                            seed=seed,
-                            limit=experiment.limit,
-                            labels=labels,
-                            invocation=invocation,
-                        )
+                refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
+                reason = misfit(task, model, recipe)
+                if reason is not None and experiment.defaults:
+                    where = {"task": task.name, "model": hidden(model), "recipe": recipe.name}
+                    left_out.append(LeftOut(**where, reason=reason.reason, remedy=reason.remedy))
+                    continue
+                base = Cell(task=task, model=model, fingerprint=mark, recipe=recipe, seed=0)
+                base = replace(
+                    base,
+                    limit=experiment.limit,
+                    fault="" if reason is None else str(reason),
+                    invocation=invocation,
+                )
+                cells |= {cell.key: cell for cell in _copies(base, experiment)}
+    if not cells:
+        raise nothing_fits(left_out)
+    ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
+    return Layout(cells=tuple(ordered), left_out=tuple(left_out))
 
 
 def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
@@ -137,43 +169,20 @@ def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> I
         task=place,
         models=tuple(hidden(name) for name in experiment.invocation.models),
         model="" if model == DEFAULT_MODEL else hidden(model),
-        trainable=learnable and _suits(model, "lora"),
-        askable=_suits(model, "zero_shot"),
+        trainable=learnable and of_model(model, recipes.load("lora")) is None,
+        askable=of_model(model, recipes.load("zero_shot")) is None,
         examples=len(task.splits["test"]),
     )
 
 
-def _suits(model: str, recipe: str) -> bool:
-    """Whether a shipped recipe can be used with a model."""
-    if is_server(model):
-        return recipe == "zero_shot"
-    try:
-        architecture.check(model, architecture.of_spec(model), [recipes.load(recipe)])
-    except ConfigError:
-        return False
-    return True
+def _copies(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
+    """The cell for every number of labels and every seed that can make a difference."""
+    recipe = cell.recipe
+    for labels in (experiment.labels if recipe.learns else ()) or (None,):
+        for seed in range(experiment.seeds if recipe.seeded else 1):
+            yield replace(cell, recipe=limited(recipe, labels), labels=labels, seed=seed)
 
 
-def _limited(recipe: Recipe, labels: int | None) -> Recipe:
+def limited(recipe: Recipe, labels: int | None) -> Recipe:
+    """The recipe with at most so many train examples."""
     return recipe if labels is None else replace(recipe, data=recipe.data.replace(limit=labels))
-
-
-def _check_fits(task: Task, recipe: Recipe) -> None:
-    refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
-    if hasattr(recipe.program, "retriever") and not task.corpus:
-        recipe_needs = f"recipe '{recipe.name}' retrieves, but task '{task.name}' has no corpus"
-        raise ConfigError(recipe_needs, remedy="add 'corpus:' to the task file or leave the recipe out")
-    if recipe.learns and not task.splits.get("train"):
-        raise ConfigError(f"recipe '{recipe.name}' needs train examples, task '{task.name}' has none")
-
-
-def _check_model(model: str, recipes: tuple[Recipe, ...]) -> None:
-    if not is_server(model):
-        architecture.check(model, architecture.of_spec(model), recipes)
-        return
-    trained = [recipe.name for recipe in recipes if recipe.weights]
-    if trained:
-        raise ConfigError(
-            f"model '{hidden(model)}' is asked, never trained; recipes {', '.join(trained)} train",
-            remedy="leave them out with --recipes, or name a model that can be loaded here",
-        )

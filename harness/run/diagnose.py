@@ -26,6 +26,7 @@ from harness.run.progress import Progress
 from harness.run.runner import run
 from harness.run.workbench import fingerprint, is_server
 from harness.storage import mirror
+from harness.tasks.sampling import sample
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -78,7 +79,7 @@ def probes(task: Task) -> dict[str, Recipe]:
 def run_probes(
     task: Task, model: str, results: Path, *, limit: int, progress: Progress, place: str = ""
 ) -> Diagnosis:
-    """Ask every probe on the first `limit` dev examples; test is not touched. `place` is the task as the
+    """Ask every probe on a sample of `limit` dev examples; test is not touched. `place` is the task as the
     user named it.
 
     Raises:
@@ -90,10 +91,10 @@ def run_probes(
         for recipe in chosen.values()
     ]
     done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
-    for record in done.failures:
-        raise RunError(f"probe {record['recipe']['name']} failed: {record['error']}")
+    for record in done.unfinished:
+        raise RunError(f"probe {record['recipe']['name']} {record['status']}: {record['error']}")
     rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
-    examples = task.splits["dev"][:limit]
+    examples = sample(task.splits["dev"], limit)
     triage = diagnose(
         {
             name: Probe.of([answers[example.id] for example in examples], task.primary)

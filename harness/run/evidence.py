@@ -3,60 +3,100 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.recipes import SLOTS
-from harness.decide import families, fields
+from harness.decide import families, fields, missing
 from harness.decide.command import Invocation, from_record
 from harness.decide.values import CommonAnswer, ScorerValues
 from harness.decide.verdict import Cost, RunScores, Verdict, decide
-from harness.run import constants, floors
+from harness.run import constants, floors, scoring
+from harness.run.asked import only, restricted
 from harness.run.diagnose import read_triage
 from harness.run.folder import RunFolder, read_lines
+from harness.run.missing import Missing, of_record
 from harness.storage import mirror
 
 SHOWN = 60
 """Characters of an answer that are shown."""
+Asked = Mapping[str, Collection[str]]
+"""Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
 
 def verdicts(
-    folders: Iterable[Path], invocations: Mapping[tuple[str, str], Invocation] | None = None
+    folders: Iterable[Path],
+    *,
+    asked: Asked | None = None,
+    invocations: Mapping[tuple[str, str], Invocation] | None = None,
 ) -> list[Verdict]:
     """One verdict per task and model among the finished runs of `folders`; probes on dev are none.
 
-    `invocations` is the command that was typed, by task and model; without it the command that made the latest run.
+    Args:
+        asked: which examples count, where a command asks for fewer than the folders hold.
+        invocations: the command that was typed, by task and model; without it the command that made the
+            latest run.
     """
     groups: dict[tuple[str, str], list[tuple[dict[str, Any], Path]]] = {}
     for path in folders:
-        record = RunFolder(path).finished()
+        record = counted(path, (asked or {}).get(path.name))
         if record is not None and record["split"] == "test":
             groups.setdefault((record["task"]["name"], record["model"]["spec"]), []).append((record, path))
     typed = invocations or {}
-    return [_decide(task, model, group, typed.get((task, model))) for (task, model), group in groups.items()]
+    return [
+        _decide(task, model, group, asked or {}, typed.get((task, model)))
+        for (task, model), group in groups.items()
+    ]
+
+
+def counted(folder: Path, asked: Collection[str] | None) -> dict[str, Any] | None:
+    """The record of a run with answers, as it is over the examples `asked` (None: over all); else None."""
+    record = RunFolder(folder).answered()
+    if record is None or asked is None:
+        return record
+    rows = list(read_lines(folder / "samples.jsonl"))
+    kept = only(rows, asked)
+    return record if len(kept) == len(rows) else restricted(record, kept, len(kept))
 
 
 def _decide(
-    task: str, model: str, group: Sequence[tuple[dict[str, Any], Path]], typed: Invocation | None
+    task: str,
+    model: str,
+    group: Sequence[tuple[dict[str, Any], Path]],
+    asked: Asked,
+    typed: Invocation | None,
 ) -> Verdict:
     about = group[0][0]["task"]
     results = group[0][1].parent.parent
     names = labels([record for record, _ in group])
-    runs = [scores(record, path, names[record["id"]]) for record, path in _largest(group)]
-    return decide(
-        task=task,
-        model=model,
-        primary=about["primary"],
-        margin=about["margin"],
-        runs=runs,
-        triage=read_triage(results, task, model),
-        noise=floors.known(group, names, lambda record, path: scores(record, path, "")),
-        constant=_constant(results, about, runs),
-        invocation=typed or _latest(group, results),
-    )
+    runs = [
+        scores(record, path, names[record["id"]], asked.get(path.name)) for record, path in _largest(group)
+    ]
+    invocation = typed or _latest(group, results)
+    noise = floors.known(group, names, lambda record, path: scores(record, path, "", asked.get(path.name)))
+
+    def judge(runs: Sequence[RunScores]) -> Verdict:
+        return decide(
+            task=task,
+            model=model,
+            primary=about["primary"],
+            margin=about["margin"],
+            runs=runs,
+            triage=read_triage(results, task, model),
+            noise=noise,
+            constant=_constant(results, about, runs),
+            invocation=invocation,
+        )
+
+    about_missing = lacking((record for record, _ in group), names)
+    final = [recipe for recipe, lacks in about_missing.items() if not any(lack.askable for lack in lacks)]
+    sentences = {
+        recipe: "; ".join(lack.sentence(recipe) for lack in lacks) for recipe, lacks in about_missing.items()
+    }
+    return missing.decided(runs, sentences, judge, final=final, again=invocation.run())
 
 
 def _latest(group: Sequence[tuple[dict[str, Any], Path]], results: Path) -> Invocation:
@@ -67,11 +107,24 @@ def _latest(group: Sequence[tuple[dict[str, Any], Path]], results: Path) -> Invo
 
 def _constant(results: Path, about: Mapping[str, Any], runs: Sequence[RunScores]) -> RunScores | None:
     """The task's constant answer on the examples that the runs were asked; None where it is not known."""
-    found = constants.read(results, about["name"], about["data_hash"])
-    if found is None or not runs:
+    answer = constants.read(results, about["name"], about["data_hash"])
+    if answer is None or not runs:
         return None
     asked = {id_: group for run in runs for id_, group in zip(run.ids, run.groups, strict=True)}
-    return found.run(about["primary"], all(run.binary for run in runs), asked)
+    return answer.run(about["primary"], all(run.binary for run in runs), asked)
+
+
+def lacking(records: Iterable[dict[str, Any]], names: Mapping[str, str]) -> dict[str, list[Missing]]:
+    """Recipe → what its runs lack, of the recipes that lack answers.
+
+    Args:
+        names: run id → what its recipe is called.
+    """
+    about: dict[str, list[Missing]] = {}
+    for record in records:
+        if (lack := of_record(record)) is not None:
+            about.setdefault(names[record["id"]], []).append(lack)
+    return about
 
 
 def _largest(group: Sequence[tuple[dict[str, Any], Path]]) -> list[tuple[dict[str, Any], Path]]:
@@ -97,7 +150,10 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
     for record in records:
         id, count, name = record["id"], record["labels"], str(record["recipe"]["name"])
         plain[id] = name if count is None else f"{name} (n={count})"
-        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], record["limit"], record["split"]])
+        # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
+        form = record.get("format", 1)
+        asked = [form, record["limit"] if form == 1 else None, record["split"]]
+        marks[id] = digest([[record["recipe"].get(slot) for slot in SLOTS], asked])
         place = (record["task"]["name"], record["model"]["spec"], plain[id])
         kinds.setdefault(place, set()).add(marks[id])
     shared = {name for (_, _, name), found in kinds.items() if len(found) > 1}
@@ -106,7 +162,7 @@ def labels(records: Iterable[dict[str, Any]]) -> dict[str, str]:
 
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
-    records = [record for path in folders if (record := RunFolder(path).finished()) is not None]
+    records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
     names = labels(records)
     found: dict[tuple[str, str], list[str]] = {}
     for record in records:
@@ -116,9 +172,12 @@ def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     return found
 
 
-def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> RunScores:
-    """Per-example primary scores of a run; an execution error is None and never a wrong answer."""
-    rows = list(read_lines(folder / "samples.jsonl"))
+def scores(
+    record: dict[str, Any], folder: Path, name: str | None = None, asked: Collection[str] | None = None
+) -> RunScores:
+    """Per-example primary scores of a run, of the examples `asked` (None: of all); an execution error is
+    None and never a wrong answer."""
+    rows = only(list(read_lines(folder / "samples.jsonl")), asked)
     primary = record["task"]["primary"]
     binary = next(s["binary"] for s in record["task"]["scorers"] if s["name"] == primary)
     values = tuple(next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows)
@@ -130,7 +189,7 @@ def scores(record: dict[str, Any], folder: Path, name: str | None = None) -> Run
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
     failures = Counter(row["failure"] for row in rows if row["failure"])
-    metrics = record["metrics"]
+    metrics = record["metrics"] if asked is None else scoring.metrics(rows)
     return RunScores(
         recipe=name or labels([record])[record["id"]],
         seed=record["seed"],

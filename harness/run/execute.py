@@ -9,8 +9,10 @@ import dataclasses
 import datetime
 import time
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
+from harness.core.errors import EngineError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import (
@@ -18,47 +20,54 @@ from harness.core.protocols import (
     Engine,
 )
 from harness.core.values import Example
-from harness.run import environment, predict, scoring
+from harness.programs._fitting import Room, room_of_engine, sentences
+from harness.run import environment, missing, predict, scoring, spent
 from harness.run.ask import answer
-from harness.run.attempt import Attempt, lesson, request
+from harness.run.attempt import Attempt, begin, lesson, request, room_in
 from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.learn import train
 from harness.run.memory import PeakMemory
 from harness.run.progress import Progress
+from harness.run.spent import Spent
 from harness.run.workbench import Workbench, fingerprint, is_server
 
 
 def execute(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progress) -> dict[str, Any]:
     """Run a cell and return its record, which is then also in `run.json`."""
     clock = time.monotonic()
-    head = cell.describe() | environment.record() | {"started_at": _now()}
+    earlier = spent.before(folder)
+    head = cell.describe() | environment.record() | {"started_at": _now(), "before": earlier.to_json()}
     folder.begin(head)
     with PeakMemory() as peak:
         made: list[Mapping[str, Any]] = []
         pool = _pool(cell, workbench, folder, made.append)
-        prompter = cell.recipe.program.prepare(cell.task, pool, cell.seed)
-        attempt = Attempt(
-            cell=cell, folder=folder, workbench=workbench, progress=progress, pool=pool, prompter=prompter
-        )
         predicted: list[int | None] = []
-        engine, learnt, parity = _prepare(attempt, predicted.append)
+        start = partial(begin, cell, folder, workbench, progress, pool)
+        attempt, engine, learnt, parity = _prepare(cell, workbench, start, predicted.append)
         answered = answer(attempt, engine)
     rows = folder.rows()
+    lack = missing.of_rows(rows)
+    if lack is not None and lack.all and lack.askable:
+        raise EngineError(lack.sentence())
+    now = Spent(
+        seconds=time.monotonic() - clock, peak_memory_bytes=peak.process, peak_device_bytes=peak.device
+    )
+    training = spent.training_elsewhere(folder, (learnt or {}).get("trained_by"))
     record = head | {
-        "status": "done",
-        "error": None,
-        "seconds": time.monotonic() - clock,
+        "status": missing.status(lack),
+        "error": None if lack is None else lack.sentence(),
+        "missing": None if lack is None else lack.to_json(),
         "finished_at": _now(),
         "generated": made,
         "train": learnt,
         "answer": answered,
         "runtime": environment.runtime(engine),
-        "peak_memory_bytes": peak.process,
-        "peak_device_bytes": peak.device,
+        **now.together(earlier).together(training).to_json(),
         "predicted_peak_bytes": predicted[0] if predicted else None,
         "prompt_tokens_mean": answered["tokens_in_mean"],
         "metrics": scoring.metrics(rows),
+        "fitted": list(sentences(rows)),
         "parity": parity,
         "counts": scoring.counts(rows, cell.task.primary),
     }
@@ -108,20 +117,24 @@ def _pool(
 
 
 def _prepare(
-    attempt: Attempt, predicted: Callable[[int | None], None]
-) -> tuple[Engine, dict[str, Any] | None, list[dict[str, Any]]]:
-    """The engine that will answer, with what training cost and which parity checks it passed;
-    `predicted` is told the peak memory to expect."""
-    cell, workbench = attempt.cell, attempt.workbench
+    cell: Cell,
+    workbench: Workbench,
+    start: Callable[[Room], Attempt],
+    predicted: Callable[[int | None], None],
+) -> tuple[Attempt, Engine, dict[str, Any] | None, list[dict[str, Any]]]:
+    """The attempt and the engine that will answer, with what training cost and which parity checks it
+    passed; `predicted` is told the peak memory to expect."""
     if is_server(cell.model):
-        return workbench.server(cell.model), None, []
+        engine = workbench.server(cell.model)
+        return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
+    model = workbench.base(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
-        model = workbench.base(cell.model, cell.recipe)
         predicted(predict.peak(attempt, model, ()))
-        return workbench.engine(model, digest([cell.fingerprint, cell.recipe.base.identity()])), None, []
+        identity = digest([cell.fingerprint, cell.recipe.base.identity()])
+        return attempt, workbench.engine(model, identity), None, []
     from harness.training import parity
 
-    model = workbench.base(cell.model, cell.recipe, fresh=True)
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(predict.peak(attempt, model, lessons))
     canary = parity.canary(model, lessons)
@@ -131,7 +144,8 @@ def _prepare(
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     checks = parity.check(model, lessons, canary, asked)
     parity.require(checks)
-    return workbench.engine(model, cell.key), learnt, [dataclasses.asdict(check) for check in checks]
+    passed = [dataclasses.asdict(check) for check in checks]
+    return attempt, workbench.engine(model, cell.weights_key), learnt, passed
 
 
 def _now() -> str:

@@ -27,7 +27,7 @@ class ExperimentFile(BaseModel):
     name: str | None = None
     task: str | list[str]
     model: str | list[str] = DEFAULT_MODEL
-    recipes: list[str | dict[str, Any]] = Field(default=[*DEFAULT_RECIPES])
+    recipes: list[str | dict[str, Any]] | None = Field(default=None, min_length=1)
     seeds: int = Field(default=1, ge=1)
     limit: int | None = Field(default=None, ge=1)
     labels: list[int] = Field(default_factory=list)
@@ -35,7 +35,10 @@ class ExperimentFile(BaseModel):
 
 @dataclass(frozen=True, kw_only=True)
 class Experiment:
-    """What to run, resolved: recipes are objects, `labels` are train-set sizes (may be empty)."""
+    """What to run, resolved: recipes are objects, `labels` are train-set sizes (may be empty).
+
+    `defaults`: nobody named the recipes, so those that do not fit are left out instead of failing.
+    """
 
     name: str
     tasks: tuple[str, ...]
@@ -46,6 +49,7 @@ class Experiment:
     labels: tuple[int, ...] = ()
     invocation: Invocation | None = None
     """The command that asked for it; None where no command did."""
+    defaults: bool = False
 
 
 def from_file(path: Path) -> Experiment:
@@ -70,7 +74,8 @@ def from_file(path: Path) -> Experiment:
         name=file.name or path.stem,
         tasks=tuple([file.task] if isinstance(file.task, str) else file.task),
         models=tuple([file.model] if isinstance(file.model, str) else file.model),
-        recipes=tuple(_recipe(spec, path) for spec in file.recipes),
+        recipes=tuple(_recipe(spec, path) for spec in file.recipes or DEFAULT_RECIPES),
+        defaults=file.recipes is None,
         seeds=file.seeds,
         limit=file.limit,
         labels=tuple(file.labels),

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.run.missing import has_answers, is_final
 
 
 class RunFolder:
@@ -37,6 +38,23 @@ class RunFolder:
         record = self.record()
         done = isinstance(record, dict) and record.get("status") == "done"
         return record if done else None
+
+    def answered(self) -> dict[str, Any] | None:
+        """The record of a run that came to its end with answers, even where some of them are missing."""
+        record = self.record()
+        return record if has_answers(record) else None
+
+    def drop_errors(self) -> None:
+        """Take rows without an answer out of the samples, so that they are asked again, where that can help."""
+        rows = self.rows()
+        kept = [row for row in rows if row["finish_reason"] != "error" or is_final(row)]
+        if len(kept) < len(rows):
+            part = self.samples.with_suffix(f".{os.getpid()}.part")
+            part.unlink(missing_ok=True)
+            part.touch()
+            for row in kept:
+                append_line(part, row)
+            part.replace(self.samples)
 
     def record(self) -> dict[str, Any] | None:
         try:

@@ -10,21 +10,24 @@ from typing import Any
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext, TrainingResult
 from harness.core.values import Example, Lesson, Prompt
-from harness.run import scoring, team
+from harness.run import scoring, team, trained
 from harness.run.attempt import Attempt, lesson, request
 from harness.run.folder import RunFolder, append_line, read_json, read_lines, write_json
+from harness.tasks.sampling import sample
 
 
 def train(
     attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]
 ) -> tuple[LanguageModel, dict[str, Any]]:
     """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
-    one that was interrupted goes on from its checkpoint, where its kind keeps one."""
+    one that was interrupted goes on from its checkpoint, where its kind keeps one. Weights that another
+    run of the same training left are taken."""
     from harness.training import resume
     from harness.training.diagnosis import diagnose
 
     cell, folder = attempt.cell, attempt.folder
     totals: list[dict[str, Any]] = []
+    elsewhere = trained.take(cell, folder)
     for index, stage in enumerate(cell.recipe.weights):
         done = RunFolder(folder.stage(index))
         if (record := _stage_record(done)) is not None:
@@ -35,15 +38,16 @@ def train(
             model = result.model
             stage.save(model, done.path)
             record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
-            write_json(done.path / "trained.json", record)
+            write_json(done.path / trained.DONE, record)
             resume.forget(done.path)
         totals.append(record)
-    return model, _sum(totals)
+    trained.remember(cell, folder)
+    return model, _sum(totals) | ({"trained_by": elsewhere} if elsewhere else {})
 
 
 def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
     try:
-        return read_json(folder.path / "trained.json")
+        return read_json(folder.path / trained.DONE)
     except (FileNotFoundError, ValueError):
         return None
 
@@ -53,8 +57,9 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
     asked = getattr(stage, "dev_examples", 0)
-    dev = cell.task.splits.get("dev", ())
-    prompts = [(example, attempt.prompter(example)) for example in dev[:asked]]
+    dev = _sample_first(cell.task.splits.get("dev", ()), asked)
+    pairs = ((example, attempt.prompter(example)) for example in dev[:asked])
+    prompts = [pair for pair in pairs if attempt.room.fits(pair[1])]
 
     in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
 
@@ -96,6 +101,13 @@ def training_context(attempt: Attempt, index: int) -> TrainingContext:
         on_step=on_step,
         reward=_reward(attempt),
     )
+
+
+def _sample_first(dev: Sequence[Example], size: int) -> list[Example]:
+    """Dev with a sample of about `size` in front: every stage that looks at a part takes its beginning."""
+    chosen = sample(dev, size)
+    ids = {example.id for example in chosen}
+    return [*chosen, *(example for example in dev if example.id not in ids)]
 
 
 def _cut_back(folder: RunFolder, step: StepRecord) -> None:

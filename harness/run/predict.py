@@ -37,8 +37,8 @@ def _peak(attempt: Attempt, model: LanguageModel, lessons: Sequence[Lesson]) -> 
     recipe, sizes, dtype = cell.recipe, shape(cell.model), str(model.network.dtype).removeprefix("torch.")
     if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
         raise ValueError("the base has been made deeper than the model that the estimate knows")
-    examples = cell.task.splits[cell.split][: cell.limit]
-    asked = [model.chat.encode(attempt.prompter(example).messages) for example in examples]
+    prompts = [attempt.prompter(example) for example in cell.examples]
+    asked = [model.chat.encode(prompt.messages) for prompt in prompts if attempt.room.fits(prompt)]
     own = max(map(len, asked)) - _shared(asked) + cell.task.max_new_tokens
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
     idle = memory.Work(tokens=0, learnt=0, rows=rows, length=own)

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.protocols import StepRecord
+from harness.run.missing import of_record
 
 if TYPE_CHECKING:
     from harness.run.cells import Cell
@@ -45,6 +46,14 @@ def outcome(record: dict[str, Any]) -> str:
         return f"failed: {record['error']}"
     if record["status"] == "pruned":
         return f"pruned: {record['stopped']}"
+    if record["status"] == "partial":
+        return f"partial: {record['error']} · {_score(record)}"
+    if (lack := of_record(record)) is not None:
+        return f"{lack.sentence()} · {_score(record)}"
+    return _score(record)
+
+
+def _score(record: dict[str, Any]) -> str:
     primary = record["task"]["primary"]
     score = record["metrics"].get(primary)
     valid = record["metrics"].get("valid_extracted")
@@ -176,7 +185,9 @@ class LiveProgress(Progress):
         for row in self._rows.values():
             cell = row["cell"]
             labels = "" if cell.labels is None else f" (n={cell.labels})"
-            style = {"done": "green", "failed": "red", "waiting": "dim"}.get(row["state"], "")
+            style = {"done": "green", "partial": "yellow", "failed": "red", "waiting": "dim"}.get(
+                row["state"], ""
+            )
             dev = "" if row["dev"] is None else f"{row['dev']:.3f}"
             table.add_row(
                 cell.recipe.name + labels,

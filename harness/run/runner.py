@@ -10,9 +10,12 @@ from typing import Any
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
 from harness.core.kinds import build
+from harness.run import trained
+from harness.run.asked import complete, seen_by
 from harness.run.cells import Cell
 from harness.run.execute import failed
 from harness.run.folder import RunFolder
+from harness.run.missing import of_record
 from harness.run.progress import Progress
 from harness.run.work import CellWork, Done, job, replay, unpack
 from harness.storage import mirror
@@ -29,6 +32,21 @@ class Outcome:
     @property
     def failures(self) -> tuple[dict[str, Any], ...]:
         return tuple(record for record in self.records if record["status"] == "failed")
+
+    @property
+    def unfinished(self) -> tuple[dict[str, Any], ...]:
+        """Runs that failed, and those that the same command would go on with."""
+        return tuple(record for record in self.records if record["status"] in ("failed", "partial"))
+
+    @property
+    def incomplete(self) -> tuple[dict[str, Any], ...]:
+        """Runs that are not finished, and finished ones that lack answers for good."""
+        lacking = (
+            record
+            for record in self.records
+            if record["status"] in ("failed", "partial") or of_record(record)
+        )
+        return tuple(lacking)
 
 
 def run(
@@ -55,9 +73,9 @@ def run(
     for position, done in _results(
         cells, folders, CellWork(results=results, cache=cache), progress, executor
     ):
-        records[position] = done.record
+        records[position] = seen_by(cells[position], done.record, folders[position])
         fresh += done.fresh
-        progress.finished(cells[position], done.record, fresh=done.fresh)
+        progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)
         mirror.push_run(results, folders[position].path)
     return Outcome(
@@ -75,7 +93,7 @@ def _results(
     executor: Executor | None,
 ) -> Iterator[tuple[int, Done]]:
     """Every cell's position and result: what is complete first, the rest as it finishes."""
-    known = [folder.finished() for folder in folders]
+    known = [complete(cell, folder) for cell, folder in zip(cells, folders, strict=True)]
     left = [position for position, record in enumerate(known) if record is None]
     for position, record in enumerate(known):
         if record is not None:
@@ -92,7 +110,9 @@ def _results(
             cell, folder = cells[left[place]], folders[left[place]]
             if isinstance(found, WorkerLostError):
                 found = Done(record=failed(cell, folder, found), fresh=True)
-            unpack(found.files, folder.path)
+            if found.files:
+                unpack(found.files, folder.path)
+                trained.remember(cell, folder)
             yield left[place], found
 
 

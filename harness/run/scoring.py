@@ -8,7 +8,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
-from harness.core.values import Completion, Example, Invalid, Parsed, Prompt, Score
+from harness.core.values import Completion, Example, Invalid, Parsed, Prompt, Reading, Score
 from harness.decide import failures
 from harness.retrieval._recall import recall_at_k
 
@@ -25,11 +25,16 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "context_ids": list(example.context_ids),
         "prompt": completion.prompt,
         "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
+        "passages_dropped": prompt.passages_dropped,
         "shots": list(prompt.shots),
+        "shots_dropped": prompt.shots_dropped,
         "output": completion.text,
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
         "seconds": completion.seconds,
+        "waited": completion.waited,
+        "retries": completion.retries,
+        "clock": completion.clock,
         "finish_reason": completion.finish_reason,
         "cached": completion.cached,
         "error": completion.error,
@@ -39,7 +44,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         unread = {"status": "error", "reason": completion.error or "", "path": ""}
         row |= {"strict": unread, "extracted": unread | {"value": None}}
     else:
-        reading = task.format.read(completion.text)
+        reading = _read(task, completion)
         scores = [_score(scorer, reading.extracted, example) for scorer in task.scorers]
         row |= {"strict": _status(reading.strict), "extracted": _status(reading.extracted)}
         found = reading.extracted
@@ -47,6 +52,14 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
     row["scores"] = [dataclasses.asdict(score) for score in scores]
     row["failure"] = failures.label(row, task)
     return row
+
+
+def _read(task: Task, completion: Completion) -> Reading:
+    """The answer in the task's format; a refusal is none, whatever it says."""
+    if completion.finish_reason != "refused":
+        return task.format.read(completion.text)
+    refusal = Invalid(completion.error or "refused")
+    return Reading(strict=refusal, extracted=refusal)
 
 
 def _status(outcome: Parsed | Invalid) -> dict[str, Any]:

@@ -16,13 +16,15 @@ from harness.decide.command import Invocation
 from harness.decide.cost import load as load_prices
 from harness.decide.verdict import Verdict
 from harness.run import constants, evidence
-from harness.run.cells import plan
+from harness.run.cells import layout
 from harness.run.experiment import DEFAULT_MODEL, DEFAULT_RECIPES, Experiment, from_file, with_overrides
 from harness.run.index import index, open_index
+from harness.run.missing import has_answers, incomplete
 from harness.run.money import Bill, bills
-from harness.run.progress import Progress, outcome
+from harness.run.progress import Progress
 from harness.run.runner import Outcome
 from harness.run.runner import run as run_cells
+from harness.run.suitable import LeftOut
 from harness.storage import mirror
 
 
@@ -34,20 +36,31 @@ class Session:
     verdicts: tuple[Verdict, ...]
     bills: tuple[Bill, ...]
     report: Path
+    note: str = ""
+    """What is said of an earlier report that holds more and is kept."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Default recipes that the task or the model does not allow."""
 
     @property
     def exit_code(self) -> int:
-        return 3 if self.outcome.failures else 0
+        return 3 if self.outcome.incomplete else 0
+
+    @property
+    def incomplete(self) -> tuple[str, ...]:
+        """One line per run that failed or lacks answers, with the reason."""
+        return tuple(map(incomplete, self.outcome.incomplete))
 
     def to_json(self) -> dict[str, Any]:
-        """`{runs, verdict, verdicts, report}`; `verdict` is the first task's and model's."""
+        """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""
         verdicts = [verdict.to_json() for verdict in self.verdicts]
         return {
             "runs": list(self.outcome.records),
             "verdict": verdicts[0] if verdicts else None,
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
+            "left_out": [recipe.to_json() for recipe in self.left_out],
             "report": str(self.report),
+            "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
         }
 
@@ -71,8 +84,10 @@ def experiment(
     if path.suffix in (".yaml", ".yml") and path.name not in ("task.yaml", "task.yml"):
         base = from_file(path)
     else:
-        defaults = tuple(catalogue.load(name) for name in (recipes or DEFAULT_RECIPES))
-        base = Experiment(name=path.stem, tasks=(target,), models=(DEFAULT_MODEL,), recipes=defaults)
+        default = tuple(catalogue.load(name) for name in DEFAULT_RECIPES)
+        base = Experiment(
+            name=path.stem, tasks=(target,), models=(DEFAULT_MODEL,), recipes=default, defaults=True
+        )
     chosen = tuple(catalogue.load(name) for name in recipes) or base.recipes
     return replace(
         base,
@@ -92,6 +107,7 @@ def experiment(
         seeds=_positive(seeds, "--seeds") or base.seeds,
         limit=_positive(limit, "--limit") or base.limit,
         labels=labels or base.labels,
+        defaults=base.defaults and not recipes,
     )
 
 
@@ -128,7 +144,8 @@ def run(
 ) -> Session:
     """Run every cell, keep DuckDB in step, decide, and write the report."""
     priced = None if prices is None else load_prices(prices)
-    cells = plan(experiment)
+    planned = layout(experiment)
+    cells = planned.cells
     open_index(results)
     outcome = run_cells(
         cells,
@@ -144,29 +161,54 @@ def run(
         for cell in cells
         if cell.invocation is not None
     }
-    verdicts = tuple(evidence.verdicts(outcome.folders, typed))
+    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
+    verdicts = tuple(evidence.verdicts(outcome.folders, asked=asked, invocations=typed))
     out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
+    from harness.report import files
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    build(results, out, run_ids=ids, verdicts=verdicts, title=experiment.name, bills=costs)
-    mirror.keep(results, out)
-    return Session(outcome=outcome, verdicts=verdicts, bills=costs, report=out)
+    placed = files.place(results, out, [r["id"] for r in outcome.records if has_answers(r)])
+    if placed.out is not None:
+        build(
+            results,
+            placed.out,
+            run_ids=ids,
+            verdicts=verdicts,
+            title=experiment.name,
+            bills=costs,
+            left_out=planned.left_out,
+            asked=asked,
+        )
+        mirror.keep(results, placed.out)
+    return Session(
+        outcome=outcome,
+        verdicts=verdicts,
+        bills=costs,
+        report=placed.file,
+        note=placed.note,
+        left_out=planned.left_out,
+    )
 
 
 def show(session: Session, *, as_json: bool) -> None:
-    """Print the verdict; the report's path comes last."""
+    """Print what is missing, then the verdict; the report's path comes last."""
     if as_json:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal import print_verdict
 
-    for record in session.outcome.failures:
-        print(f"{record['id']}: {outcome(record)}", file=sys.stderr)
+    for recipe in session.left_out:
+        print(recipe.sentence, file=sys.stderr)
+    for line in session.incomplete:
+        print(line)
+    for record in session.outcome.records:
+        for sentence in record.get("fitted", ()):
+            print(f"{record['id']}: {sentence}, to fit the model's context", file=sys.stderr)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:
         for found in bill.break_evens:
             print(f"  {found.sentence}")
-    print(f"report: {session.report}")
+    print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

@@ -15,7 +15,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.values import Example
-from harness.run.attempt import Attempt, lesson
+from harness.run.attempt import Attempt, begin, lesson, room_in
 from harness.run.cells import Cell
 from harness.run.folder import RunFolder
 from harness.run.progress import Progress
@@ -105,16 +105,8 @@ def _train(order: Order, workbench: Workbench) -> None:
     from harness.run.learn import training_context
 
     cell, folder = order.cell, RunFolder(order.folder)
-    prompter = cell.recipe.program.prepare(cell.task, order.pool, cell.seed)
-    attempt = Attempt(
-        cell=cell,
-        folder=folder,
-        workbench=workbench,
-        progress=Progress(),
-        pool=order.pool,
-        prompter=prompter,
-    )
     model = workbench.base(cell.model, cell.recipe, fresh=True)
+    attempt = begin(cell, folder, workbench, Progress(), order.pool, room_in(model, cell))
     for before, stage in enumerate(cell.recipe.weights[: order.index]):
         model = stage.load(model, folder.stage(before))
     lessons = [lesson(attempt, example) for example in order.pool]

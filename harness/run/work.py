@@ -17,10 +17,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
 from harness.core.keys import digest
 from harness.core.protocols import StepRecord
+from harness.run.asked import complete
 from harness.run.cells import Cell
 from harness.run.execute import execute, failed
 from harness.run.folder import RunFolder
@@ -74,7 +75,7 @@ class CellWork:
             folder = RunFolder(results / "runs" / cell.id)
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             with Lock(folder.path):
-                record = folder.finished()
+                record = complete(cell, folder)
                 fresh = record is None
                 if record is None:
                     record = _attempt(cell, folder, workbench, _Relay(notify))
@@ -135,6 +136,9 @@ class _Relay(Progress):
 
 
 def _attempt(cell: Cell, folder: RunFolder, workbench: Workbench, progress: Progress) -> dict[str, Any]:
+    if cell.fault:
+        folder.begin(cell.describe())
+        return failed(cell, folder, RunError(cell.fault))
     progress.state(cell, "starting")
     try:
         return execute(cell, folder, workbench, progress)

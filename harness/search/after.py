@@ -68,7 +68,7 @@ def confirm(
         "winners_curse": _curse(dev, chosen),
         "verdict": [verdict.to_json() for verdict in done.verdicts],
         "report": str(done.report),
-        "failed": len(done.outcome.failures),
+        "failed": len(done.outcome.incomplete),
     }
 
 

@@ -13,10 +13,12 @@ from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Job
 from harness.core.kinds import build
+from harness.core.secrets import refuse_in_models
 from harness.decide.cost import Prices
 from harness.decide.cost import load as load_prices
 from harness.report import numbers
-from harness.run.cells import _check_fits, _check_model, _limited
+from harness.run import suitable
+from harness.run.cells import limited
 from harness.run.experiment import DEFAULT_MODEL, with_overrides
 from harness.run.index import open_index
 from harness.run.workbench import fingerprint
@@ -101,10 +103,10 @@ def make_plan(
     loaded = load(task)
     if not loaded.splits.get("dev"):
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
-    chosen = _limited(with_overrides(catalogue.load(recipe), overrides), labels)
+    chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
     spec = model or DEFAULT_MODEL
-    _check_model(spec, (chosen,))
-    _check_fits(loaded, chosen)
+    refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])
+    suitable.require(loaded, spec, chosen)
     sampling.pruner(pruner)
     plan = Plan(
         task=task,

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import StepRecord, Task
 from harness.core.recipes import Recipe
+from harness.run.asked import complete, seen_by
 from harness.run.cells import Cell
 from harness.run.execute import execute, failed
 from harness.run.folder import RunFolder, read_lines
@@ -57,8 +58,9 @@ class RunTrial:
         trial.set_user_attr("run_id", cell.id)
         try:
             with Lock(folder.path):
-                record = folder.finished()
-                return record if record is not None else self._run(cell, folder, trial)
+                record = complete(cell, folder)
+                record = record if record is not None else self._run(cell, folder, trial)
+                return seen_by(cell, record, folder)
         finally:
             mirror.push_run(self.plan.results, folder.path)
 
@@ -79,6 +81,9 @@ class RunTrial:
             record["train"] = _partial(lines, seconds, record["status"]) if lines else None
             folder.finish(record)
             raise
+        if record["status"] == "partial":
+            # Its mean is of the answers that came: no score to compare with that of other trials.
+            raise RunError(record["error"])
         return record
 
 
@@ -148,6 +153,8 @@ class Watch(Progress):
         if not self.by_example or self.several:
             return
         for row in self._new_rows():
+            if row["finish_reason"] == "error":
+                continue
             self.answers += 1
             self.trial.report(mean_score([row], cell.task.primary), self._places[row["sample_id"]])
         if self.trial.should_prune():

@@ -24,21 +24,24 @@ from harness.core.keys import file_digest
 from harness.storage.remote import Info, Remote, is_safe
 
 RECORD = "run.json"
+SAMPLES = "samples.jsonl"
 LIST = "files.list"
 HERE = ".files.list"
 WEIGHTS = "weights"
+UNFINISHED = ("failed", "partial")
+"""Statuses of runs that the same command goes on with: a later upload replaces them."""
 LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
 
 def push(remote: Remote, folder: Path, name: str) -> None:
-    """Upload a finished run, unless the same run is there, whole, from another machine, or came from there
-    and is here without its weights.
+    """Upload a finished run, unless the same run is there, whole and with no fewer answers, from another
+    machine, or came from there and is here without its weights.
 
     Raises:
         RemoteError: it could not be uploaded; the local run is untouched.
     """
-    if _without_weights(folder) or _stands(remote, name):
+    if _without_weights(folder) or _stands(remote, name, answers(_record(folder))):
         return
     files = _files(folder)
     listed = {file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files}
@@ -50,22 +53,25 @@ def push(remote: Remote, folder: Path, name: str) -> None:
 
 
 def fetch(remote: Remote, name: str, folder: Path, there: Mapping[str, Info]) -> tuple[bool, str]:
-    """Download a run that is whole on the remote and not finished here, all but its weights: whether it
-    was, and what is wrong.
+    """Download a run that is whole on the remote and not finished here, or was asked fewer examples here,
+    all but its weights: whether it was, and what is wrong.
 
     It is put in place under its name by one rename. A run that another command is working on is left.
 
     Args:
         there: what the remote lists, among other things of this run.
     """
-    mine = _status(_record(folder))
-    if mine in ("done", "pruned"):
+    mine = _record(folder)
+    finished = _status(mine) in ("done", "pruned")
+    if finished and not _longer(folder, name, there):
         return False, ""
     try:
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError) as error:
         return False, f"{name} is not whole on {remote.url} ({error}); left out"
-    if _status(record) == "failed" and folder.exists():
+    if _status(record) in UNFINISHED and folder.exists():
+        return False, ""
+    if finished and answers(record) <= answers(mine):
         return False, ""
     sizes = {file: there[f"{name}/{file}"].size for file in listed if f"{name}/{file}" in there}
     if sizes != {file: about["size"] for file, about in listed.items()}:
@@ -143,8 +149,20 @@ def _without_weights(folder: Path) -> dict[str, Any]:
     return {} if (folder / WEIGHTS).is_dir() else left
 
 
-def _stands(remote: Remote, name: str) -> bool:
-    """Whether a run of this name that did not fail is there whole."""
+def answers(record: Any) -> int:
+    """How many answers a run has: more than before, where it was asked more examples since."""
+    counts = record.get("counts") if isinstance(record, dict) else None
+    return sum(counts.get(name, 0) for name in ("scored", "invalid")) if isinstance(counts, dict) else 0
+
+
+def _longer(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
+    """Whether the remote lists more bytes of answers than are here: only then is its record read."""
+    listed, here = there.get(f"{name}/{SAMPLES}"), folder / SAMPLES
+    return listed is not None and here.exists() and listed.size > here.stat().st_size
+
+
+def _stands(remote: Remote, name: str, least: int) -> bool:
+    """Whether a finished run of this name is there whole, with at least so many answers."""
     try:
         record, listed = _read(remote, name)
     except (FileNotFoundError, ValueError):
@@ -154,7 +172,7 @@ def _stands(remote: Remote, name: str) -> bool:
         f"{name}/{file}" in there and there[f"{name}/{file}"].size == about["size"]
         for file, about in listed.items()
     )
-    return whole and _status(record) != "failed"
+    return whole and _status(record) not in UNFINISHED and answers(record) >= least
 
 
 def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -29,18 +29,19 @@ _FIELDS = {
     **dict.fromkeys(("error", "failure"), "VARCHAR"),
     **dict.fromkeys(("input", "target", "meta"), "JSON"),
     **dict.fromkeys(("context_ids", "shots"), "VARCHAR[]"),
-    **dict.fromkeys(("tokens_in", "tokens_out"), "INTEGER"),
+    **dict.fromkeys(("tokens_in", "tokens_out", "retries", "shots_dropped", "passages_dropped"), "INTEGER"),
+    **dict.fromkeys(("seconds", "waited", "clock"), "DOUBLE"),
     **dict.fromkeys(("strict", "extracted"), _PARSE),
-    **{"seconds": "DOUBLE", "cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
+    **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
 }
 _SAMPLES = """
 SELECT sample_id, position, CAST(input AS VARCHAR) AS input, CAST(target AS VARCHAR) AS target,
        "group" AS group_id, CAST(meta AS VARCHAR) AS meta, coalesce(context_ids, []) AS context_ids,
-       prompt, coalesce(shots, []) AS shots, output, tokens_in, tokens_out, seconds, finish_reason,
-       cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
+       prompt, coalesce(shots, []) AS shots, output, tokens_in, tokens_out, seconds, waited,
+       retries, clock, finish_reason, cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
        strict.path AS strict_path, extracted.status AS extracted_status,
        extracted.reason AS extracted_reason, extracted.path AS extracted_path,
-       CAST(extracted.value AS VARCHAR) AS extracted_value, failure
+       CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped
 FROM answers ORDER BY position
 """
 _SCORES = """

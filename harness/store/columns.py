@@ -39,7 +39,18 @@ def run_columns(head: Head) -> Row:
 
 
 _COPIED = (
-    *("key", "experiment", "labels", "seed", "status", "started_at", "finished_at", "seconds", "error"),
+    *(
+        "key",
+        "weights_key",
+        "experiment",
+        "labels",
+        "seed",
+        "status",
+        "started_at",
+        "finished_at",
+        "seconds",
+        "error",
+    ),
     *("prompt_tokens_mean", "peak_memory_bytes", "peak_device_bytes", "predicted_peak_bytes", "command"),
 )
 
@@ -94,8 +105,8 @@ def sample_columns(row: Row, position: int) -> Row:
 
 
 _SAMPLE = (
-    *("prompt", "output", "tokens_in", "tokens_out", "seconds"),
-    *("finish_reason", "cached", "error", "failure"),
+    *("prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
+    *("finish_reason", "cached", "error", "failure", "shots_dropped", "passages_dropped"),
 )
 
 

@@ -5,7 +5,6 @@ An `error` makes a result meaningless, a `warning` flatters or blurs it, a `note
 
 from __future__ import annotations
 
-import itertools
 import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -71,7 +70,6 @@ def problems(task: Task) -> list[Problem]:
         *_missing_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
-        _sorted_by_label(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
@@ -230,17 +228,6 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
     if unused:
         message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())
-
-
-def _sorted_by_label(task: Task) -> Problem | None:
-    """Test rows that stand label by label, of which `--limit` would show only the first labels."""
-    targets = [canonical_json(example.target) for example in task.splits["test"]]
-    distinct = len(set(targets))
-    changes = sum(one != other for one, other in itertools.pairwise(targets))
-    if not 2 <= distinct <= len(targets) / 5 or changes > 2 * distinct:
-        return None
-    message = "test rows stand label by label, so that --limit would see only some labels: shuffle the file"
-    return _problem("warning", "order", message, ())
 
 
 def _sizes(task: Task) -> Iterable[Problem]:

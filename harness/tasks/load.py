@@ -75,17 +75,6 @@ def without_test(task: Task) -> Task:
     return replace(task, splits={name: part for name, part in task.splits.items() if name != "test"})
 
 
-def limited(task: Task, n: int) -> Task:
-    """The task with its first `n` test examples.
-
-    Raises:
-        ConfigError: `n` is less than 1.
-    """
-    if n < 1:
-        raise ConfigError(f"a limit must be at least 1 (got {n})")
-    return replace(task, splits={**task.splits, "test": tuple(task.splits["test"][:n])})
-
-
 def available() -> dict[str, Path]:
     """Task files by name: the shipped ones and those in ./tasks, the latter first."""
     found = [path for place in (FOLDER, Path("tasks")) for path in sorted(place.glob("*/task.yaml"))]

@@ -84,13 +84,19 @@ def sample(items: Sequence[Item], size: int, seed: int = 0) -> list[int]:
     return [row for unit in _ordered(_units(items), items, seed) for row in unit][:size]
 
 
+def spread(items: Sequence[Item], seed: int = 0) -> list[list[int]]:
+    """Positions of all rows in units that share a tie, such that every stretch of units has the labels in
+    proportion. Copies of a text are units of their own: only `ties` keep rows together."""
+    return _ordered(_units(items, copies=False), items, seed)
+
+
 def count(share: float | int, total: int) -> int:
     """Rows that a share (0.1) or a number (200) of `total` comes to; at least one."""
     return share if isinstance(share, int) else max(1, round(share * total))
 
 
-def _units(items: Sequence[Item]) -> list[list[int]]:
-    """Rows that must stay together: equal text, or a tie in common (joined transitively)."""
+def _units(items: Sequence[Item], *, copies: bool = True) -> list[list[int]]:
+    """Rows that must stay together: a tie in common (joined transitively) or, with `copies`, equal text."""
     parent = list(range(len(items)))
 
     def root(row: int) -> int:
@@ -101,7 +107,7 @@ def _units(items: Sequence[Item]) -> list[list[int]]:
 
     owner: dict[Hashable, int] = {}
     for row, item in enumerate(items):
-        for tie in (normalise(item.text), *item.ties):
+        for tie in (normalise(item.text), *item.ties) if copies else item.ties:
             parent[root(row)] = root(owner.setdefault(tie, row))
     units: dict[int, list[int]] = defaultdict(list)
     for row in range(len(items)):

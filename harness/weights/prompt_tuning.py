@@ -30,6 +30,10 @@ class PromptTuning(Supervised):
     init_text: str = knob("", doc="begin with the embeddings of this text; empty: of tokens drawn at random")
 
     @property
+    def learnt_tokens(self) -> int:
+        return self.num_virtual_tokens
+
+    @property
     def alters_base(self) -> bool:
         return False
 

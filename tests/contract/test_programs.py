@@ -152,3 +152,20 @@ def test_the_resolved_configuration_builds_the_same_program(name: str) -> None:
     again = build("programs", json.loads(json.dumps(built.config())))
     assert again.identity() == built.identity()
     assert again.config() == built.config()
+
+
+def test_parts_are_dropped_one_by_one_and_the_question_stays(program: Program) -> None:
+    it = task()
+    asked = it.splits["test"][0]
+    ask = program.prepare(it, it.splits["train"], 0)
+    whole = ask(asked)
+    parts = len(whole.shots) + len(whole.passages)
+    shorter = [ask(asked, dropped=count) for count in range(parts + 1)]
+    assert [len(p.shots) + len(p.passages) for p in shorter] == list(range(parts, -1, -1))
+    assert [p.shots_dropped + p.passages_dropped for p in shorter] == list(range(parts + 1))
+    assert shorter[0] == whole
+    for prompt in shorter:
+        assert (prompt.messages[0], prompt.messages[-1].role) == (whole.messages[0], "user")
+        assert prompt.messages[-1].content.endswith(f"Q: {asked.input['question']}")
+    lengths = [sum(len(message.content) for message in prompt.messages) for prompt in shorter]
+    assert lengths == sorted(set(lengths), reverse=True)

@@ -153,7 +153,6 @@ def test_diagnose_probes_dev_only(tiny_task: Path, tmp_path: Path) -> None:
             ("run", "TASK", "--model", "tiny", "--recipes", "lora", "--set", "weights.lora_rr=4"),
             "did you mean 'lora_r'",
         ),
-        (("run", "TASK", "--model", "fake", "--recipes", "lora"), "never trained"),
         (("run", "nowhere.yaml"), "nowhere.yaml"),
         (("sql", "SELEC 1"), "SELEC"),
         (("show", "nothing"), "nothing"),

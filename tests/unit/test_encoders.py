@@ -15,7 +15,7 @@ from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
-from harness.core.values import Message, Request
+from harness.core.values import Message, Prompt, Request
 from harness.decide import estimate
 from harness.engines.classifier import ClassifierEngine
 from harness.engines.local import local
@@ -25,6 +25,7 @@ from harness.models.architecture import DECODER, ENCODER, ENCODER_DECODER
 from harness.models.shape import network as on_meta
 from harness.models.shape import shape as sizes
 from harness.models.source import resolve
+from harness.programs._fitting import room_of_engine
 from harness.run import experiment
 from harness.run.cells import plan
 from harness.run.folder import read_lines
@@ -136,11 +137,9 @@ def test_the_context_is_what_the_tokenizer_allows_and_answers_take_none_of_it(tm
     asked = [Request(id="a", messages=(Message("user", "x" * n),)) for n in (510, 511)]
     fits, long = (dict(engine.generate(asked))[i] for i in (0, 1))
     assert (fits.finish_reason, fits.tokens_in, long.finish_reason) == ("stop", 512, "error")
-    from harness.run.ask import check_lengths
-
-    check_lengths(engine, asked[:1])
-    with pytest.raises(ConfigError, match="prompt of 513 tokens"):
-        check_lengths(engine, asked)
+    room = room_of_engine(engine, max_new_tokens=128)
+    complaints = [room.complaint(Prompt(messages=request.messages)) for request in asked]
+    assert complaints == ["", "prompt of 513 tokens exceeds the model's context of 512"]
 
 
 @pytest.mark.parametrize(
@@ -161,22 +160,17 @@ def test_the_architecture_is_read_off_the_configuration(config: Any, found: Any)
     assert architecture.of(config) is found
 
 
-def test_recipes_that_need_text_are_refused_before_anything_is_loaded(tiny_task: Path) -> None:
-    def cells(*names: str) -> Any:
-        chosen = tuple(recipes.load(name) for name in names)
-        return plan(
-            experiment.Experiment(name="x", tasks=(str(tiny_task),), models=("tiny:bert",), recipes=chosen)
-        )
-
-    with pytest.raises(ConfigError) as caught:
-        cells("zero_shot", "classification", "lora")
-    assert str(caught.value) == (
-        "recipes zero_shot, lora do not suit model 'tiny:bert', which is an encoder: it reads and writes no "
-        "text, so all it can learn is a classification head — --recipes classification, or a model that writes"
+def test_recipes_that_need_text_fail_before_anything_is_loaded(tiny_task: Path) -> None:
+    chosen = tuple(recipes.load(name) for name in ("zero_shot", "classification", "qlora"))
+    cells = plan(
+        experiment.Experiment(name="x", tasks=(str(tiny_task),), models=("tiny:bert",), recipes=chosen)
     )
-    with pytest.raises(ConfigError, match="recipe qlora does not suit"):
-        cells("qlora")
-    assert [cell.recipe.name for cell in cells("classification")] == ["classification"]
+    fault = (
+        "model 'tiny:bert' is an encoder: it reads and writes no text, so all it can learn is a "
+        "classification head — --recipes classification, or a model that writes"
+    )
+    faults = {cell.recipe.name: cell.fault for cell in cells}
+    assert faults == {"zero_shot": fault, "classification": "", "qlora": fault}
 
 
 def test_an_encoder_without_a_head_says_nothing_and_learns_nothing_else(tmp_path: Path) -> None:

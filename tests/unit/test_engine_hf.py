@@ -68,11 +68,11 @@ def test_end_of_turn_ends_an_answer(model: LanguageModel) -> None:
 
 
 def test_prompt_longer_than_the_context_is_an_error_that_names_both(model: LanguageModel) -> None:
-    long = Request(id="long", token_ids=tuple([1] * 2048), max_new_tokens=4)
+    long = Request(id="long", token_ids=tuple([1] * 8192), max_new_tokens=4)
     short = Request(id="short", token_ids=(1, 2), max_new_tokens=2)
     found = ask(model, [long, short])
     assert found[0].finish_reason == "error"
-    assert "2048" in (found[0].error or "")
+    assert "8192" in (found[0].error or "")
     assert found[1].error is None
 
 

@@ -79,7 +79,7 @@ def _ask(url: str, count: int = 1, limits: Limits | None = None, **more: Any) ->
     requests = [Request(id=str(i), messages=(Message("user", f"q{i}"),), **more) for i in range(count)]
     engine = OpenAIEngine(f"openai:m@{url}", limits or Limits(max_retries=2, timeout=5))
     found = dict(engine.generate(requests))
-    engine._client.close()
+    engine.close()
     return found
 
 
@@ -117,8 +117,8 @@ def _hang(handler: _Handler, body: dict[str, Any]) -> bool:
         (lambda h, b: h.answer(500, {"error": "boom"}), "500"),
         (_cut, "connection failed"),
         (_hang, "no answer within"),
-        (lambda h, b: h.answer(200, {"choices": []}), "Error"),
-        (lambda h, b: h.answer(200, b"<html>not json</html>"), "Error"),
+        (lambda h, b: h.answer(200, {"choices": []}), "not an OpenAI-compatible answer"),
+        (lambda h, b: h.answer(200, b"<html>not json</html>"), "is /v1 missing in the address?"),
         (lambda h, b: h.answer(400, {"error": {"message": "prompt too long"}}), "prompt too long"),
     ],
 )

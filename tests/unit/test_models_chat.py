@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import pytest
 
 from harness.core.errors import ConfigError
@@ -103,3 +105,12 @@ def test_a_template_that_refuses_the_prompt_says_so() -> None:
 def test_a_system_message_before_the_assistant_s_turn_is_a_user_turn_of_its_own() -> None:
     messages = (Message("system", "Be brief."), Message("assistant", "Hello!"), Message("user", "one"))
     assert fold_system(messages) == (Message("user", "Be brief."), *messages[1:])
+
+
+def test_every_system_message_is_folded_into_the_next_user_message() -> None:
+    system, user, assistant = (partial(Message, role) for role in ("system", "user", "assistant"))
+    several = [system("a"), system("b"), user("c"), assistant("d"), system("e"), user("f")]
+    assert fold_system(several) == (user("a\n\nb\n\nc"), assistant("d"), user("e\n\nf"))
+    assert fold_system([system("a"), assistant("d")]) == (user("a"), assistant("d"))
+    assert fold_system([system("a")]) == (user("a"),)
+    assert fold_system([user("c"), assistant("d")]) == (user("c"), assistant("d"))

@@ -39,7 +39,7 @@ def test_tiny_is_the_same_model_in_every_cache(tmp_path: Path, monkeypatch: pyte
     state = again.network.state_dict()
     assert all(torch.equal(tensor, state[name]) for name, tensor in first.network.state_dict().items())
     assert first.network.dtype == torch.float32
-    assert first.context == 2048
+    assert first.context == 8192
     assert not first.network.training
 
 

@@ -72,8 +72,9 @@ class Page(HTMLParser):
 
 def report(results: Path, out: Path) -> Page:
     ingest.sync(results)
-    ids, _ = select.choose(results, (), None)
-    verdicts = evidence.verdicts([results / "runs" / run_id for run_id in ids])
+    chosen = select.choose(results, (), None)
+    verdicts = evidence.verdicts([results / "runs" / run_id for run_id in chosen.runs])
+    ids = (*chosen.runs, *chosen.unfinished)
     build(results, out, run_ids=ids, verdicts=verdicts, title="a <title> & more")
     return Page(out)
 
@@ -219,7 +220,7 @@ def test_folder_that_cannot_be_written(plain: tuple[Path, Page], tmp_path: Path)
 
 
 def test_csv_json_and_markdown_say_what_the_verdict_says(plain: tuple[Path, Page], tmp_path: Path) -> None:
-    ids, _ = select.choose(plain[0], (), "support_tickets")
+    ids = select.choose(plain[0], (), "support_tickets").runs
     verdict = evidence.verdicts([plain[0] / "runs" / run_id for run_id in ids])[0]
     rows = list(csv.DictReader(formats.write([verdict], "csv", tmp_path / "x.csv").read_text().splitlines()))
     assert [(row["recipe"], float(row["mean"])) for row in rows] == [
@@ -250,10 +251,10 @@ def test_runs_on_other_examples_are_left_out(tmp_path: Path) -> None:
     record |= {"limit": 2, "started_at": "2026-01-01T00:00:00+00:00"}
     (folders[0] / "run.json").write_text(json.dumps(record))
     ingest.sync(tmp_path)
-    ids, left_out = select.choose(tmp_path, (), None)
-    assert left_out == [folders[0].name]
-    assert len(ids) == len(folders) - 1
-    assert select.choose(tmp_path, [folders[0].name], None) == ([folders[0].name], [])
+    chosen = select.choose(tmp_path, (), None)
+    assert chosen.other_examples == (folders[0].name,)
+    assert len(chosen.runs) == len(folders) - 1
+    assert select.choose(tmp_path, [folders[0].name], None) == select.Chosen(runs=(folders[0].name,))
     with pytest.raises(
         ConfigError, match=r"no runs of task 'suport_tickets'.*did you mean 'support_tickets'"
     ):

@@ -446,3 +446,34 @@ def test_weights_come_when_they_are_asked_for(url: str, machine: Callable[[str],
     with mirror.opened(url):
         pass
     assert files(mirror.weights(results / "runs" / folder.name)) == files(folder / "weights")
+
+
+def test_a_run_that_is_asked_more_on_another_machine_grows_on_both(
+    tiny_task: Path,
+    url: str,
+    machine: Callable[[str], None],
+    harness_: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    one_thread: None,
+) -> None:
+    """Weights come along when they are needed, so that nothing is trained again."""
+    words = ("--model", "tiny", "--json", "--recipes", "lora", "--set", "weights.num_train_epochs=1")
+
+    def asked_for(limit: int) -> dict[str, Any]:
+        command = ("run", str(tiny_task), "--results", url, *words, "--limit", str(limit))
+        assert harness_(*command) == 0
+        (record,) = json.loads(capsys.readouterr().out)["runs"]
+        assert record["metrics"]["exact"]["n"] == limit
+        return dict(record)
+
+    small = asked_for(2)
+    machine("second")
+    large = asked_for(5)
+    assert large["id"] == small["id"]
+    assert large["train"] == small["train"]
+    machine("first")
+    mine = mirror.results_folder(url)
+    assert json.loads((mine / "runs" / small["id"] / "run.json").read_text())["limit"] == 5
+    assert asked_for(2)["metrics"] == small["metrics"]
+    machine("third")
+    assert finished(mirror.results_folder(url))[small["id"]]["samples.jsonl"].count(b"\n") == 5

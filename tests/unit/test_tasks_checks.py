@@ -102,12 +102,6 @@ def test_the_majority_baseline_is_that_of_train(clean: Task) -> None:
     assert list(labels.counts["train"]) == ["green", "red", "blue"]
 
 
-def test_a_sorted_test_split_is_named(clean: Task) -> None:
-    ordered = tuple(sorted(clean.splits["test"], key=lambda row: row.target))
-    task = replace(clean, splits={**clean.splits, "test": ordered})
-    assert found(task)["order"].level == "warning"
-
-
 def test_small_and_missing_splits(clean: Task) -> None:
     task = replace(clean, splits={"train": (), "dev": (), "test": clean.splits["test"][:25]})
     problems = [p for p in checks.problems(task) if p.check == "size"]

@@ -11,9 +11,8 @@ import pyarrow
 import pytest
 from pyarrow import parquet
 
-from harness.core.errors import ConfigError
 from harness.tasks import load as loading
-from harness.tasks.load import limited, load, without_test
+from harness.tasks.load import load, without_test
 from harness.tasks.templates import render
 
 ROWS = [{"text": f"word {i}", "label": "ab"[i % 2], "key": f"k{i}", "who": f"g{i % 3}"} for i in range(20)]
@@ -237,14 +236,6 @@ def test_a_search_gets_no_test_rows(tiny_task: Path) -> None:
     assert set(without_test(task).splits) == {"train", "dev"}
     assert "id='test-0'" in repr(task)
     assert "id='test-0'" not in repr(without_test(task))
-
-
-def test_a_limit_takes_the_first_test_rows(tiny_task: Path) -> None:
-    task = load(tiny_task)
-    assert [e.id for e in limited(task, 3).splits["test"]] == ["test-0", "test-1", "test-2"]
-    assert limited(task, 99).splits == task.splits
-    with pytest.raises(ConfigError, match="at least 1"):
-        limited(task, 0)
 
 
 @pytest.mark.parametrize(

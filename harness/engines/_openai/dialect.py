@@ -1,0 +1,105 @@
+"""What one server understands: learnt from its refusals, remembered for the process."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from harness.core.values import Constraint, Message, Request
+from harness.engines._openai.faults import NoAnswerError
+from harness.models.chat import fold_system
+
+_UNSUPPORTED = re.compile(
+    r"not support|unsupported|unknown|unrecogni[sz]ed|not (permitted|allowed)|not accepted|\bextra\b"
+    r"|instead|forbidden|deprecated",
+    re.IGNORECASE,
+)
+_SYSTEM_ROLE = re.compile(
+    r"system.{0,40}\brole|\brole.{0,60}\bsystem|roles? must alternate|only user.{0,20}assistant.{0,20}role"
+    r"|system message",
+    re.IGNORECASE | re.DOTALL,
+)
+_OPTIONAL = {
+    "temperature": "the server takes no temperature: answers are drawn with its own default",
+    "seed": "the server takes no seed",
+}
+"""Fields that are left out where a server refuses them, and what is said of it."""
+
+
+class Dialect:
+    """How requests are put to one server.
+
+    Everything only ever changes one way, so that threads which learn the same thing at once agree.
+    """
+
+    def __init__(self) -> None:
+        self._limit = "max_tokens"
+        self._folds_system = False
+        self._left_out: set[str] = set()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was changed so that the server answers, for the run's record."""
+        found = [_OPTIONAL[name] for name in sorted(self._left_out)]
+        if self._folds_system:
+            found.append("the server takes no system message: it is put in front of the user's first")
+        return tuple(found)
+
+    def messages(self, request: Request) -> Sequence[Message]:
+        """The messages as they are sent."""
+        return fold_system(request.messages) if self._folds_system else request.messages
+
+    def body(self, model: str, request: Request) -> dict[str, Any]:
+        """The body of a chat completion."""
+        messages = self.messages(request)
+        body: dict[str, Any] = {
+            "model": model,
+            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            self._limit: request.max_new_tokens,
+            "temperature": request.temperature,
+            "seed": request.seed,
+        }
+        if request.stop:
+            body["stop"] = list(request.stop)
+        if request.constraint is not None:
+            body |= _constrained(request.constraint)
+        return {name: value for name, value in body.items() if name not in self._left_out}
+
+    def learn(self, fault: NoAnswerError, body: dict[str, Any]) -> bool:
+        """Whether the server refused something in `body` that can be said in another way.
+
+        Afterwards `body()` gives that way.
+        """
+        text = f"{fault.parameter}: {fault.detail}"
+        unsupported = bool(_UNSUPPORTED.search(text))
+        if unsupported and "max_tokens" in body and re.search(r"\bmax_tokens\b", text):
+            self._limit = "max_completion_tokens"
+            return True
+        for name in _OPTIONAL:
+            if unsupported and name in body and re.search(rf"\b{name}\b", text):
+                self._left_out.add(name)
+                return True
+        if _SYSTEM_ROLE.search(text) and any(row["role"] == "system" for row in body["messages"]):
+            self._folds_system = True
+            return True
+        return False
+
+
+_KNOWN: dict[tuple[str, str], Dialect] = {}
+
+
+def dialect(url: str, model: str) -> Dialect:
+    """The dialect of a server's model: one for the process, whichever run asks."""
+    return _KNOWN.setdefault((url, model), Dialect())
+
+
+def _constrained(constraint: Constraint) -> dict[str, Any]:
+    """OpenAI's own form for a schema; vLLM's names for the other two."""
+    if constraint.kind == "json_schema":
+        schema = {"name": "answer", "schema": json.loads(json.dumps(constraint.value)), "strict": True}
+        return {"response_format": {"type": "json_schema", "json_schema": schema}}
+    value = constraint.value
+    extra = {"guided_regex": value} if constraint.kind == "regex" else {"guided_choice": list(value)}
+    return {"extra_body": extra}

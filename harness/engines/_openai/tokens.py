@@ -1,0 +1,70 @@
+"""Token counts where a server sends none: estimated with the nearest tokenizer at hand."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+LETTERS = 4
+"""Characters in a token of English, where no tokenizer is at hand."""
+
+
+class Estimate:
+    """Counts the tokens of texts for one served model; loads a tokenizer when it is first asked."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._lock = threading.Lock()
+        self._answers = 0
+        self._source = ""
+
+    def __call__(self, text: str) -> int:
+        """The tokens in a text."""
+        with self._lock:
+            count, self._source = _tokenizer(self._model)
+            return count(text)
+
+    def answer(self) -> None:
+        """Note that an answer's counts were estimated."""
+        with self._lock:
+            self._answers += 1
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        if not self._answers:
+            return ()
+        answers = "1 answer" if self._answers == 1 else f"{self._answers} answers"
+        return (f"token counts of {answers} are estimated {self._source}: the server sends none",)
+
+
+@cache
+def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
+    """A counter, and what it counts with: the model's own tokenizer, the bundled model's, or letters."""
+    from harness.core.errors import ConfigError
+    from harness.models.source import SMOLLM2, gguf_file
+
+    if (own := _load(model)) is not None:
+        return own, "with the model's own tokenizer"
+    try:
+        file = gguf_file(SMOLLM2)
+    except ConfigError:
+        file = None
+    bundled = None if file is None else _load(str(file.parent), gguf_file=file.name)
+    if bundled is not None:
+        return bundled, f"with the tokenizer of {SMOLLM2}"
+    return lambda text: -(-len(text) // LETTERS), f"as {LETTERS} characters each"
+
+
+def _load(name: str, **more: Any) -> Callable[[str], int] | None:
+    """Counts with a tokenizer that is on this machine already; None where there is none."""
+    from transformers import AutoTokenizer
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(
+            name, local_files_only=True, trust_remote_code=False, **more
+        )
+    except (OSError, ValueError, KeyError, ImportError):
+        return None
+    return lambda text: len(tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"])

@@ -1,0 +1,133 @@
+"""One request over the wire: sent, retried and timed by the official client, read as plain JSON.
+
+What servers get wrong is put right on arrival: an error's body under HTTP 200 gets the status that its
+code names, so that it is retried or refused like any other.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+import weakref
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from harness.engines._openai import faults
+from harness.engines._openai.limits import Limits
+
+_STATUS = {
+    "rate_limit_exceeded": 429,
+    "insufficient_quota": 429,
+    "invalid_api_key": 401,
+    "model_not_found": 404,
+    "invalid_request_error": 400,
+    "context_length_exceeded": 400,
+}
+"""HTTP statuses of codes that OpenAI writes as words."""
+_UNNAMED = 500
+"""The status of an error that names none: it is tried again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """A server's JSON, and how long it took.
+
+    `seconds` are those of the attempt that was answered, `waited` those before it: attempts that failed
+    and the pauses between them.
+    """
+
+    content: Mapping[str, Any]
+    seconds: float
+    waited: float
+    retries: int
+
+
+class Wire:
+    """The connection to one server; shared by the threads of an engine."""
+
+    def __init__(self, url: str, key: str, limits: Limits) -> None:
+        import openai
+
+        self._url, self._limits = url, limits
+        self._attempts = threading.local()
+        hooks: dict[str, list[Any]] = {"request": [self._note_attempt], "response": [_restate]}
+        self._client = openai.OpenAI(
+            base_url=url,
+            api_key=key,
+            max_retries=limits.max_retries,
+            timeout=limits.timeout,
+            http_client=openai.DefaultHttpx2Client(event_hooks=hooks),
+        )
+        weakref.finalize(self, self._client.close)
+
+    def close(self) -> None:
+        self._client.close()
+
+    def post(self, body: Mapping[str, Any]) -> Reply:
+        """The answer to a chat completion.
+
+        Raises:
+            NoAnswerError: there is none, after all retries.
+        """
+        import openai
+
+        self._attempts.starts = []
+        began = time.monotonic()
+        try:
+            raw = self._client.chat.completions.with_raw_response.create(**body)
+        except openai.APIStatusError as error:
+            raise faults.of_status(error) from None
+        except openai.APITimeoutError:
+            times = f"{self._limits.timeout:g} s, {self._limits.max_retries + 1} times"
+            raise faults.NoAnswerError(f"no answer within {times}") from None
+        except openai.APIConnectionError as error:
+            raise faults.of_connection(error, self._url) from None
+        except (openai.OpenAIError, ValueError, TypeError) as error:
+            raise faults.NoAnswerError(f"{type(error).__name__}: {faults.short(str(error))}") from None
+        end, starts = time.monotonic(), self._attempts.starts or [began]
+        try:
+            content = json.loads(raw.content)
+        except ValueError:
+            raise faults.of_page(raw.text) from None
+        if not isinstance(content, dict):
+            raise faults.of_page("")
+        return Reply(
+            content=content, seconds=end - starts[-1], waited=starts[-1] - began, retries=len(starts) - 1
+        )
+
+    def _note_attempt(self, request: Any) -> None:
+        self._attempts.starts.append(time.monotonic())
+
+
+def _restate(response: Any) -> None:
+    """Give an error's body that came under HTTP 200 the status that it should have had."""
+    if response.status_code != 200:
+        return
+    response.read()
+    try:
+        content = json.loads(response.content)
+    except ValueError:
+        return
+    if isinstance(content, dict) and (error := _error_in(content)) is not None:
+        response.status_code = _status(error)
+
+
+def _error_in(content: Mapping[str, Any]) -> Any:
+    """The error that stands where an answer should, or beside an answer that was not finished."""
+    choices = content.get("choices")
+    if content.get("error") and not choices:
+        return content["error"]
+    first = choices[0] if isinstance(choices, list) and choices else None
+    return first.get("error") if isinstance(first, dict) else None
+
+
+def _status(error: Any) -> int:
+    names = [error.get(name) for name in ("code", "status", "type")] if isinstance(error, dict) else []
+    for name in names:
+        if isinstance(name, int | str) and str(name).isdigit() and 400 <= int(name) < 600:
+            return int(name)
+        if isinstance(name, str) and name in _STATUS:
+            return _STATUS[name]
+    return _UNNAMED

@@ -1,0 +1,123 @@
+"""Prompts that fit the model's context: shots and passages are dropped until one does.
+
+The one home of this rule, so that what is learnt, what is asked, and what a teacher is asked are cut alike.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Engine, LanguageModel, Prompter
+from harness.core.values import Completion, Example, Message, Prompt, Request
+
+TOO_LONG = "exceeds the model's context"
+"""What the error of an example says that does not fit even without shots and passages."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Room:
+    """How long a prompt may be. `context` is in tokens, None where it is not known; `answer` is what
+    must stay free behind the prompt; `count` gives a prompt's length in tokens."""
+
+    context: int | None
+    answer: int
+    count: Callable[[Sequence[Message]], int]
+
+    def fits(self, prompt: Prompt) -> bool:
+        return self.context is None or self.count(prompt.messages) + self.answer <= self.context
+
+    def complaint(self, prompt: Prompt) -> str:
+        """Why a prompt cannot be asked; empty where it can."""
+        if self.fits(prompt):
+            return ""
+        answer = f" + {self.answer} to answer" if self.answer else ""
+        length = self.count(prompt.messages)
+        return f"prompt of {length} tokens{answer} {TOO_LONG} of {self.context}"
+
+
+def room_of_model(model: LanguageModel, max_new_tokens: int, learnt: int = 0) -> Room:
+    """The room in a loaded model's context.
+
+    Args:
+        learnt: tokens of a learnt prompt that training will put in front of every prompt.
+    """
+    from harness.models.architecture import DECODER, of
+
+    # Encoders give a label and encoder-decoders answer in a context of their own.
+    answer = max_new_tokens if of(model.network.config) is DECODER else 0
+    return Room(
+        context=model.context, answer=answer + learnt, count=lambda messages: len(model.chat.encode(messages))
+    )
+
+
+def room_of_engine(engine: Engine, max_new_tokens: int) -> Room:
+    """The room that an engine leaves; without limit where it does not say."""
+    together = getattr(engine, "answers_in_context", True)
+    return Room(
+        context=getattr(engine, "context", None),
+        answer=max_new_tokens if together else 0,
+        count=lambda messages: engine.count(Request(id="", messages=tuple(messages))),
+    )
+
+
+def fitted(prompter: Prompter, room: Room) -> Prompter:
+    """`prompter`, with as many shots and passages dropped as the room demands, and no more.
+
+    A prompt that does not fit without any comes back without any: `Room.complaint` says so.
+    """
+
+    known: dict[str, int] = {}
+
+    def needed(example: Example) -> int:
+        whole = prompter(example)
+        parts = len(whole.shots) + len(whole.passages)
+        if not parts or room.fits(whole):
+            return 0
+        fewer = range(1, parts)
+        return 1 + bisect_left(fewer, True, key=lambda n: room.fits(prompter(example, dropped=n)))
+
+    def prompt(example: Example, *, dropped: int = 0) -> Prompt:
+        key = canonical_json([example.id, dict(example.input)])
+        if key not in known:
+            known[key] = needed(example)
+        return prompter(example, dropped=max(dropped, known[key]))
+
+    return prompt
+
+
+def refused(request: Request, complaint: str, tokens: int) -> Completion:
+    """The completion of a request that cannot be asked; it counts as an error, never as a wrong answer."""
+    text = "\n".join(f"{message.role}: {message.content}" for message in request.messages)
+    return Completion(
+        text="",
+        tokens_in=tokens,
+        tokens_out=0,
+        finish_reason="error",
+        seconds=0.0,
+        prompt=text,
+        error=complaint,
+    )
+
+
+def sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What did not fit of sample rows' prompts, e.g. "shots 8 → 5 in 12 of 80 examples"."""
+    found = [_sentence(rows, part, f"{part}_dropped") for part in ("shots", "passages")]
+    long = [row for row in rows if TOO_LONG in (row.get("error") or "")]
+    if long:
+        found.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]['error']}")
+    return tuple(filter(None, found))
+
+
+def _sentence(rows: Sequence[Mapping[str, Any]], part: str, dropped: str) -> str:
+    """Rows of runs from before anything could be dropped have no such count."""
+    cut = [row for row in rows if row.get(dropped)]
+    if not cut:
+        return ""
+    kept = sorted(len(row[part]) for row in cut)
+    whole = max(len(row[part]) + row[dropped] for row in cut)
+    after = f"{kept[0]}" if kept[0] == kept[-1] else f"{kept[0]} to {kept[-1]}"
+    return f"{part} {whole} → {after} in {len(cut)} of {len(rows)} examples"

@@ -1,0 +1,58 @@
+"""Which file a report goes to: none is replaced by one that holds fewer finished runs."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+from harness.report import index
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placed:
+    """Where a report goes (None: nothing new to write), and which richer one is kept, with its runs."""
+
+    out: Path | None
+    kept: Path | None = None
+    holds: int = 0
+
+    @property
+    def file(self) -> Path:
+        """The report to look at."""
+        file = self.out or self.kept
+        assert file is not None
+        return file
+
+    @property
+    def note(self) -> str:
+        """What is said of the report that is kept; empty where none is."""
+        if self.kept is None:
+            return ""
+        runs = "1 finished run" if self.holds == 1 else f"{self.holds} finished runs"
+        return f"{self.kept} is kept: it holds {runs}"
+
+
+def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
+    """Where to write a report of the runs `finished`: `out`, or beside it where `out` holds more.
+
+    Runs that are no longer in the results folder do not count. A report without any finished run is
+    written only where there is none.
+    """
+    held = _held(results, out)
+    if len(held) <= len(set(finished)):
+        return Placed(out=out)
+    if not finished:
+        return Placed(out=None, kept=out, holds=len(held))
+    for number in count(2):
+        beside = out.with_stem(f"{out.stem}-{number}")
+        if len(_held(results, beside)) <= len(set(finished)):
+            return Placed(out=beside, kept=out, holds=len(held))
+    raise AssertionError("unreachable")
+
+
+def _held(results: Path, report: Path) -> set[str]:
+    """The finished runs that a report is made from and that are still there."""
+    runs = index.finished_runs(report)
+    return {run for run in runs if (results / "runs" / run).is_dir()}

@@ -1,0 +1,47 @@
+"""Incomplete runs: answers that are missing, and runs that are in no table; the first thing on the page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from markupsafe import Markup
+
+from harness.report.data import ReportData
+from harness.report.page import html
+from harness.run import missing
+
+ORDER = -10
+TITLE = "Incomplete"
+SHOWN = 20
+"""Runs that are named; the others are counted."""
+
+_BODY = """\
+<ul class="notes problems">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
+<p>{{ advice }}</p>
+"""
+
+
+@dataclass(frozen=True)
+class Info:
+    """`lacking` are runs without some of their answers, `left_out` runs that are in no table."""
+
+    lacking: tuple[str, ...]
+    left_out: tuple[str, ...]
+
+
+def collect(data: ReportData) -> Info | None:
+    runs = [run for group in data.groups for run in group.runs]
+    lacking = [missing.incomplete(run.record) for run in runs if missing.of_record(run.record)]
+    left_out = [missing.incomplete(run.record) for run in runs if not run.done]
+    return Info(tuple(lacking), tuple(left_out)) if lacking or left_out else None
+
+
+def render(info: Info) -> Markup:
+    lines = [*info.lacking, *(f"Left out: {line}" for line in info.left_out)]
+    if len(lines) > SHOWN:
+        lines = [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"]
+    advice = (
+        "Missing answers count neither as right nor as wrong. The same command asks for what is missing, but "
+        "for prompts that exceed the model's context, and goes on with what was not finished."
+    )
+    return html(_BODY, lines=lines, advice=advice)

@@ -1,0 +1,56 @@
+"""What a finished run had cost before it was asked more examples: the larger run costs that as well."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from harness.run.folder import RunFolder, read_json
+
+
+@dataclass(frozen=True, kw_only=True)
+class Spent:
+    """Seconds of wall time, and peak memory of the process and the device in bytes."""
+
+    seconds: float = 0.0
+    peak_memory_bytes: int = 0
+    peak_device_bytes: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def together(self, other: Spent) -> Spent:
+        """The cost of both: seconds add up, the higher peaks stand."""
+        devices = [peak for peak in (self.peak_device_bytes, other.peak_device_bytes) if peak is not None]
+        return Spent(
+            seconds=self.seconds + other.seconds,
+            peak_memory_bytes=max(self.peak_memory_bytes, other.peak_memory_bytes),
+            peak_device_bytes=max(devices, default=None),
+        )
+
+
+def before(folder: RunFolder) -> Spent:
+    """What is recorded of `folder` as finished; where it was begun again since, what was noted then."""
+    record = folder.answered()
+    if record is not None:
+        return _read(record)
+    try:
+        return _read(read_json(folder.path / "cell.json")["before"])
+    except (FileNotFoundError, ValueError, KeyError, TypeError):
+        return Spent()
+
+
+def training_elsewhere(folder: RunFolder, run: str | None) -> Spent:
+    """The peaks of the run that trained the weights, where another one did."""
+    record = None if run is None else RunFolder(folder.path.with_name(run)).record()
+    known = _read(record or {})
+    return Spent(peak_memory_bytes=known.peak_memory_bytes, peak_device_bytes=known.peak_device_bytes)
+
+
+def _read(record: Mapping[str, Any]) -> Spent:
+    return Spent(
+        seconds=record.get("seconds") or 0.0,
+        peak_memory_bytes=record.get("peak_memory_bytes") or 0,
+        peak_device_bytes=record.get("peak_device_bytes"),
+    )

@@ -1,0 +1,96 @@
+"""Whether a recipe fits a task and a model, and if not, why and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+from harness.core.errors import ConfigError
+from harness.core.protocols import Task
+from harness.core.recipes import Recipe
+from harness.core.secrets import hidden
+from harness.models import architecture
+from harness.run.workbench import is_server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Misfit:
+    """Why a recipe cannot be run on a task and a model, and what would change that."""
+
+    reason: str
+    remedy: str
+
+    def __str__(self) -> str:
+        return f"{self.reason} — {self.remedy}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A default recipe that was not run, with the reason."""
+
+    task: str
+    model: str
+    recipe: str
+    reason: str
+    remedy: str
+
+    @property
+    def sentence(self) -> str:
+        return f"{self.recipe} left out: {self.reason}; {self.remedy}"
+
+    def to_json(self) -> dict[str, str]:
+        return asdict(self)
+
+
+def misfit(task: Task, model: str, recipe: Recipe) -> Misfit | None:
+    """The first reason why `recipe` cannot be run; None where it can.
+
+    Raises:
+        ConfigError: no such model.
+    """
+    return of_model(model, recipe) or of_task(task, recipe)
+
+
+def of_task(task: Task, recipe: Recipe) -> Misfit | None:
+    """What the task lacks for a recipe."""
+    if recipe.program.retrieves and not task.corpus:
+        return Misfit(
+            reason=f"task '{task.name}' has no corpus to retrieve from",
+            remedy="add 'corpus:' to the task file",
+        )
+    if recipe.learns and not task.splits.get("train"):
+        return Misfit(
+            reason=f"task '{task.name}' has no train examples", remedy="add 'train:' to the task file's data"
+        )
+    return None
+
+
+def of_model(model: str, recipe: Recipe) -> Misfit | None:
+    """What the model does not allow."""
+    if not is_server(model):
+        kind = architecture.of_spec(model)
+        if architecture.suits(kind, recipe):
+            return None
+        return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
+    if recipe.weights:
+        return Misfit(
+            reason=f"model '{hidden(model)}' is asked, never trained",
+            remedy="name a model that can be loaded here with --model",
+        )
+    return None
+
+
+def require(task: Task, model: str, recipe: Recipe) -> None:
+    """
+    Raises:
+        ConfigError: the recipe does not fit; it says why and what would help.
+    """
+    if found := misfit(task, model, recipe):
+        raise ConfigError(f"recipe '{recipe.name}': {found.reason}", remedy=found.remedy)
+
+
+def nothing_fits(left_out: Sequence[LeftOut]) -> ConfigError:
+    """The error of a command whose default recipes all had to be left out."""
+    first = left_out[0]
+    reasons = dict.fromkeys(f"{item.reason}" for item in left_out)
+    return ConfigError(f"no default recipe can be run: {'; '.join(reasons)}", remedy=first.remedy)

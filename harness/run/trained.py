@@ -1,0 +1,91 @@
+"""Trained weights are found by their key: another run of the same training takes them instead of training.
+
+`results/trained/<weights key>.json` names the run whose folder holds them. Files are linked where the disk
+allows it, so that every run's folder stays whole by itself and nothing is stored twice.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import shutil
+from pathlib import Path
+
+from harness.core.errors import RemoteError
+from harness.core.recipes import Recipe
+from harness.run.cells import Cell
+from harness.run.folder import RunFolder, read_json, write_json
+from harness.storage import mirror
+
+DONE = "trained.json"
+"""Written last into a stage's folder: what its training did, in numbers."""
+
+log = logging.getLogger(__name__)
+
+
+def remember(cell: Cell, folder: RunFolder) -> None:
+    """Name `folder` as the one that holds the weights of this key, if it holds all of them."""
+    if cell.recipe.weights and _complete(folder, cell.recipe):
+        pointer = _pointer(folder, cell.weights_key)
+        pointer.parent.mkdir(parents=True, exist_ok=True)
+        write_json(pointer, {"run": folder.path.name, "weights_key": cell.weights_key})
+
+
+def take(cell: Cell, folder: RunFolder) -> str | None:
+    """Have the weights in `folder` if any run has them: its own, or linked from another run, whose name
+    is given back."""
+    _fetch(folder)
+    if _complete(folder, cell.recipe) or (source := _source(cell, folder)) is None:
+        return None
+    for index in range(len(cell.recipe.weights)):
+        _link(source.stage(index), folder.stage(index))
+    if source.steps.exists():
+        shutil.copyfile(source.steps, folder.steps)
+    return source.path.name
+
+
+def _source(cell: Cell, folder: RunFolder) -> RunFolder | None:
+    """Another run's folder with all stages of this key; None where there is none."""
+    try:
+        pointer = read_json(_pointer(folder, cell.weights_key))
+    except (FileNotFoundError, ValueError):
+        return None
+    name = str(pointer.get("run", ""))
+    if not name or Path(name).name != name or name == folder.path.name:
+        return None
+    other = RunFolder(folder.path.with_name(name))
+    _fetch(other)
+    return other if _complete(other, cell.recipe) else None
+
+
+def _fetch(folder: RunFolder) -> None:
+    """Bring down the weights of a run that another machine finished; what cannot be had is trained."""
+    try:
+        mirror.weights(folder.path)
+    except RemoteError as error:
+        log.warning("%s is trained again: %s", folder.path.name, error)
+
+
+def _complete(folder: RunFolder, recipe: Recipe) -> bool:
+    return all((folder.stage(index) / DONE).is_file() for index in range(len(recipe.weights)))
+
+
+def _pointer(folder: RunFolder, key: str) -> Path:
+    return folder.path.parent.parent / "trained" / f"{key[:32]}.json"
+
+
+def _link(source: Path, target: Path) -> None:
+    """A stage's folder under another name, whole or not at all."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    shutil.copytree(source, draft, copy_function=_link_or_copy)
+    shutil.rmtree(target, ignore_errors=True)
+    draft.rename(target)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    with contextlib.suppress(OSError):
+        os.link(source, target)
+        return
+    shutil.copy2(source, target)

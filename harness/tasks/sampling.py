@@ -1,0 +1,40 @@
+"""A seeded sample of examples: groups whole, labels in proportion, and nested.
+
+A prefix of a file is not a sample: files are sorted by label, date or source more often than not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from harness.core.values import Example
+from harness.tasks import splits
+
+SEED = 0
+"""One sample for all commands, so that every recipe, seed and later run is asked the same examples."""
+
+
+def sample(examples: Sequence[Example], size: int | None, seed: int = SEED) -> tuple[Example, ...]:
+    """About `size` of the examples, in the order in which they stand; None: all of them.
+
+    Examples of one group stay together, so the number is met as closely as whole groups allow; where
+    there are two groups or more, at least two are taken. A larger sample contains every smaller one.
+    """
+    if size is None or size >= len(examples):
+        return tuple(examples)
+    chosen = set(_rows(examples, size, seed)) if size else set()
+    return tuple(example for row, example in enumerate(examples) if row in chosen)
+
+
+def _rows(examples: Sequence[Example], size: int, seed: int) -> list[int]:
+    """Positions of the shortest stretch of whole groups that comes closest to `size`."""
+    units = splits.spread(splits.items(examples), seed)
+    grouped = any(example.group is not None for example in examples)
+    least = min(2, len(units)) if grouped else 1
+    rows: list[int] = []
+    for place, unit in enumerate(units):
+        over, under = len(rows) + len(unit) - size, size - len(rows)
+        if place >= least and over >= under:
+            break
+        rows += unit
+    return rows

@@ -1,0 +1,123 @@
+"""No recipe wins by means of answers that are missing; the verdicts are those of `decide` itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.decide.missing import decided
+from harness.decide.values import Cost, RunScores, Verdict
+from harness.decide.verdict import decide
+from harness.run import missing
+
+N = 200
+
+
+def scores(recipe: str, values: Sequence[float | None], tokens: float) -> RunScores:
+    return RunScores(
+        recipe=recipe,
+        seed=0,
+        ids=tuple(f"e{i}" for i in range(len(values))),
+        groups=(None,) * len(values),
+        values=tuple(values),
+        binary=True,
+        cost=Cost(prompt_tokens=tokens, answer_seconds=0.1),
+    )
+
+
+def share(right: float, *, missing: int = 0) -> list[float | None]:
+    """The first `missing` answers are missing; of all others this share is right."""
+    return [None if i < missing else float((i * 7919) % N < right * N) for i in range(N)]
+
+
+def judge(runs: Sequence[RunScores]) -> Verdict:
+    return decide("t", "m", "exact", 0.02, list(runs))
+
+
+NOTE = {"short": "100 of 200 answers of short are missing: HTTP 503: busy"}
+
+
+def test_a_recipe_that_leads_by_missing_answers_is_held_back_and_the_verdict_is_open() -> None:
+    runs = [scores("short", share(0.95, missing=100), 50), scores("long", share(0.7), 400)]
+    assert judge(runs).winner == "short"
+    verdict = decided(runs, NOTE, judge)
+    assert (verdict.kind, verdict.winner, verdict.recommended) == ("inconclusive", None, None)
+    assert verdict.sentence.startswith("Open: short leads, but its missing answers could change that.")
+    assert verdict.reasons[0].startswith(NOTE["short"])
+    assert {summary.recipe: summary.n for summary in verdict.summaries} == {"short": 100, "long": 200}
+
+
+def test_the_others_are_still_judged() -> None:
+    runs = [
+        scores("short", share(0.95, missing=100), 50),
+        scores("long", share(0.7), 400),
+        scores("poor", share(0.2), 800),
+    ]
+    verdict = decided(runs, NOTE, judge)
+    assert (verdict.kind, verdict.winner, verdict.recommended) == ("inconclusive", None, "long")
+    assert "of the others: Use long" in verdict.sentence
+    assert [summary.recipe for summary in verdict.summaries] == ["short", "long", "poor"]
+
+
+def test_a_recipe_that_would_win_with_every_missing_answer_wrong_wins() -> None:
+    runs = [scores("short", share(0.95, missing=10), 50), scores("poor", share(0.2), 400)]
+    verdict = decided(runs, NOTE, judge)
+    plain = judge(runs)
+    assert (verdict.kind, verdict.winner, verdict.sentence) == ("winner", "short", plain.sentence)
+    assert verdict.reasons == (NOTE["short"], *plain.reasons)
+    assert verdict.summaries == plain.summaries
+
+
+def test_a_recipe_that_lacks_answers_and_loses_changes_no_verdict() -> None:
+    runs = [scores("short", share(0.2, missing=100), 50), scores("long", share(0.9), 400)]
+    verdict = decided(runs, NOTE, judge)
+    assert (verdict.kind, verdict.winner) == ("winner", "long")
+    assert NOTE["short"] in verdict.reasons
+
+
+def test_with_two_that_lack_answers_both_are_held_back() -> None:
+    runs = [
+        scores("short", share(0.97, missing=100), 50),
+        scores("middle", share(0.9, missing=100), 100),
+        scores("long", share(0.6), 400),
+        scores("poor", share(0.2), 800),
+    ]
+    notes = NOTE | {"middle": "100 of 200 answers of middle are missing: no answer within 5 s"}
+    verdict = decided(runs, notes, judge)
+    assert verdict.sentence.startswith("Open: short and middle lead, but their missing answers")
+    assert verdict.recommended == "long"
+
+
+def test_complete_runs_are_judged_as_ever() -> None:
+    runs = [scores("short", share(0.95), 50), scores("long", share(0.7), 400)]
+    assert decided(runs, {}, judge) == judge(runs)
+
+
+@pytest.mark.parametrize(
+    ("errors", "sentence"),
+    [
+        ([None, "HTTP 503: busy"], "1 of 2 answers of few_shot is missing: HTTP 503: busy"),
+        (
+            [None, "b", "a", "a"],
+            "3 of 4 answers of few_shot are missing: a (2); b (1)",
+        ),
+        (
+            ["a", "a", "b", "c", "d", "e"],
+            "6 of 6 answers of few_shot are missing: a (2); b (1); c (1); 2 other reasons",
+        ),
+    ],
+)
+def test_what_is_missing_in_words(errors: list[str | None], sentence: str) -> None:
+    rows = [{"finish_reason": "error" if error else "stop", "error": error} for error in errors]
+    lack = missing.of_rows(rows)
+    assert lack is not None
+    assert lack.sentence("few_shot") == sentence
+    assert missing.of_record({"missing": lack.to_json()}) == lack
+
+
+def test_a_record_from_before_says_nothing_of_missing_answers() -> None:
+    assert missing.of_record({"status": "done"}) is None
+    assert missing.has_answers({"status": "done"})
+    assert not missing.has_answers({"status": "partial"})
+    assert not missing.has_answers({"status": "failed", "metrics": {}})
