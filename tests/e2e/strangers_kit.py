@@ -102,12 +102,13 @@ def walk(*words: str, quick: Sequence[str] = QUICK, code: int = 0) -> Walk:
 
 
 def _asked(task: str) -> dict[str, list[Asked]]:
-    """What every recipe of a task asked, without what could not be asked."""
+    """What every recipe of a task asked, by id, without what could not be asked."""
     asked = {}
     for file in sorted(Path("results/runs").glob("*/samples.jsonl")):
         record = json.loads((file.parent / "run.json").read_text("utf-8"))
         if record["task"]["name"] == task and record["status"] in ("done", "partial"):
             rows = [json.loads(line) for line in file.read_text("utf-8").splitlines()]
+            rows.sort(key=lambda row: str(row["sample_id"]))
             asked[record["recipe"]["name"]] = [_one(row) for row in rows if row["finish_reason"] != "error"]
     return asked
 

@@ -194,4 +194,8 @@ def test_one_row_longer_than_the_context() -> None:
     write_csv("long/test.csv", rows[:5])
     done = walk("long", quick=("--recipes", "zero_shot,few_shot"), code=3)
     assert len(done.asked["zero_shot"]) == 4
-    assert "error" in done.said
+    assert done.said.lstrip().startswith("1 of 5 answers of zero_shot is missing: its prompt exceeds")
+    errors = [line for line in done.said.splitlines() if "1 of 5 examples are errors" in line]
+    assert len(errors) == 2
+    assert all(line.endswith("exceeds the model's context of 8192") for line in errors)
+    assert "exceeds the model" in done.page
