@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -112,8 +113,7 @@ def init(
         print(f"  {line}")
     for line in _rendered(made.example):
         print(f"  {line}")
-    print(f"next: read {made.folder / 'task.yaml'}, then\n  harness validate {made.handle}")
-    print(f"  harness diagnose {made.handle} --limit 20\n  harness run {made.handle} --limit 20")
+    print(f"next: harness run {shlex.quote(made.handle)} --limit 20")
 
 
 def _rendered(example: Shown | None) -> list[str]:

@@ -159,7 +159,7 @@ class Program(Kind):
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         """A function from an example to its prompt, which can leave out shots or passages where the
-        model's context demands it (`programs._fitting`). `pool` is train only; an example that is
+        model's context demands it (`methods.fitting`). `pool` is train only; an example that is
         itself in the pool is never shown its own answer."""
 
 

@@ -18,6 +18,12 @@ def sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     return tuple(filter(None, found))
 
 
+def with_reason(sentence: str) -> str:
+    """One of `sentences` with the reason why something was dropped; an error says its own."""
+    dropped = sentence.startswith(("shots ", "passages "))
+    return f"{sentence}, to fit the model's context" if dropped else sentence
+
+
 def _sentence(rows: Sequence[Mapping[str, Any]], part: str, dropped: str) -> str:
     """Rows of runs from before anything could be dropped have no such count."""
     cut = [row for row in rows if row.get(dropped)]

@@ -207,6 +207,7 @@ def show(session: RunSession, *, as_json: bool) -> None:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_verdict
+    from harness.results.context_fit import with_reason
 
     for recipe in session.left_out:
         print(recipe.sentence, file=sys.stderr)
@@ -214,7 +215,7 @@ def show(session: RunSession, *, as_json: bool) -> None:
         print(line)
     for record in session.outcome.records:
         for sentence in record.get("fitted", ()):
-            print(f"{record['id']}: {sentence}, to fit the model's context", file=sys.stderr)
+            print(f"{record['id']}: {with_reason(sentence)}", file=sys.stderr)
     for note in session.outcome.notes:
         print(f"note: {note}", file=sys.stderr)
     for verdict in session.verdicts:

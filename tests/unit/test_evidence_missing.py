@@ -48,6 +48,15 @@ def test_a_recipe_that_leads_by_missing_answers_is_held_back_and_the_verdict_is_
     assert {summary.recipe: summary.n for summary in verdict.summaries} == {"short": 100, "long": 200}
 
 
+def test_answers_that_cannot_be_had_are_not_promised() -> None:
+    runs = [scores("short", share(0.95, missing=100), 50), scores("long", share(0.7), 400)]
+    assert "Run the same command again" in decided(runs, NOTE, judge).sentence
+    verdict = decided(runs, NOTE, judge, final=["short"])
+    assert (verdict.kind, verdict.winner) == ("inconclusive", None)
+    assert "Asking again cannot help" in verdict.sentence
+    assert "Run the same command again" not in verdict.sentence
+
+
 def test_the_others_are_still_judged() -> None:
     runs = [
         scores("short", share(0.95, missing=100), 50),

@@ -158,16 +158,16 @@ def test_prompts_that_exceed_the_context_leave_a_run_done_and_are_shown(
     assert (again.outcome.fresh, again.exit_code, len(engine.asked)) == (0, 3, asked)
 
 
-def test_missing_answers_that_cannot_be_had_do_not_win_and_are_not_promised(
+def test_a_verdict_says_that_missing_answers_cannot_be_had(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     lengthen(tiny_task, 0, 3)
     engine.context = 60
-    cells = [cell(tiny_task), cell(tiny_task, "few_shot", "program.k=1")]
-    outcome = run(cells, tmp_path / "r", progress=Progress())
+    engine.answer = {f"test-{i}": ["red", "green", "blue"][i % 3] for i in range(8)}
+    outcome = run([cell(tiny_task)], tmp_path / "r", progress=Progress())
     (verdict,) = run_scores.verdicts(outcome.folders)
-    assert any("exceeds the model's context" in reason for reason in verdict.reasons)
     assert "Run the same command again" not in verdict.sentence
+    assert any("its prompt exceeds the model's context of 60" in reason for reason in verdict.reasons)
 
 
 def test_a_run_without_any_answer_is_in_no_verdict(

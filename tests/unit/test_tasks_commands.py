@@ -151,10 +151,12 @@ def test_init_then_validate(harness: Any, tmp_path: Path) -> None:
     assert code == 0
     assert out.startswith("wrote tasks/moves/task.yaml: 390 train, 60 dev, 150 test")
     assert "target: column 'label'" in out
-    assert "harness validate moves" in out
+    assert out.endswith("\nnext: harness run moves --limit 20\n")
     assert harness("validate", "moves")[0] == 0
     code, _, err = harness("init", "moves.csv")
     assert (code, "--force" in err) == (2, True)
+    out = harness("init", "moves.csv", "--into", "my tasks")[1]
+    assert out.endswith("\nnext: harness run 'my tasks/moves' --limit 20\n")
     made = json.loads(harness("init", "moves.csv", "--name", "other", "--json")[1])
     assert made["folder"] == "tasks/other"
     assert made["sizes"] == {"train": 420, "dev": 60, "test": 120}
