@@ -151,12 +151,13 @@ def test_init_then_validate(harness: Any, tmp_path: Path) -> None:
     assert code == 0
     assert out.startswith("wrote tasks/moves/task.yaml: 390 train, 60 dev, 150 test")
     assert "target: column 'label'" in out
-    assert out.endswith("\nnext: harness run moves --limit 20\n")
+    assert out.endswith("\nnext: harness run moves --limit 20 --labels 100\n")
     assert harness("validate", "moves")[0] == 0
     code, _, err = harness("init", "moves.csv")
     assert (code, "--force" in err) == (2, True)
     out = harness("init", "moves.csv", "--into", "my tasks")[1]
-    assert out.endswith("\nnext: harness run 'my tasks/moves' --limit 20\n")
+    assert out.endswith("\nnext: harness run 'my tasks/moves' --limit 20 --labels 100\n")
+
     made = json.loads(harness("init", "moves.csv", "--name", "other", "--json")[1])
     assert made["folder"] == "tasks/other"
     assert made["sizes"] == {"train": 420, "dev": 60, "test": 120}
@@ -193,3 +194,10 @@ def test_validate_measures_a_sample_and_the_longest_of_many_rows(
     assert said["lengths"]["test"]["prompt"]["median"] == len("Say the colour.") + len("thing test 0")
     assert said["measured"]["test"] < len(found) == said["splits"]["test"]
     assert "a sample and the longest" in harness("validate", str(tiny_task))[1]
+
+
+@pytest.mark.parametrize(("train", "labels"), [(100, ""), (101, " --labels 100"), (2000, " --labels 100")])
+def test_a_first_run_trains_on_few_labels(train: int, labels: str) -> None:
+    from harness.commands.init import first_run
+
+    assert first_run("tickets", train) == f"harness run tickets --limit 20{labels}"
