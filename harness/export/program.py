@@ -98,10 +98,10 @@ def _corpus(task: Task, recipe: Recipe) -> Row | None:
 
 def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
     body: Row = {"temperature": 0, "max_tokens": task.max_new_tokens}
-    stop = chat.stop
+    stop = () if chat is None else chat.stop
     if stop:
         body["stop"] = list(stop)
-    if "enable_thinking" in chat.template:
+    if chat is not None and "enable_thinking" in chat.template:
         body["chat_template_kwargs"] = {"enable_thinking": False}
     language = task.format.constraint() if recipe.program.constrain else None
     if language is not None:

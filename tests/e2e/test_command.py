@@ -216,7 +216,7 @@ def test_a_label_curve_and_prices_reach_the_report(tiny_task: Path, tmp_path: Pa
 
 def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tiny_task: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from harness.runner.model_pool import Workbench\n"
+        "import sys; from harness.runner.model_pool import ModelPool\n"
         "def stop(self, spec): raise KeyboardInterrupt\n"
         "ModelPool.server = stop\n"
         f"sys.argv = ['harness', 'run', {str(tiny_task)!r}, '--model', 'fake', '--recipes', 'zero_shot']\n"

@@ -143,7 +143,7 @@ def test_an_adapter_that_cannot_move_says_why_and_the_recipes_are_replayed(
     harness: Harness, tiny_task: Path
 ) -> None:
     words = ("upgrade", str(tiny_task), "--from", "tiny", "--to", "tiny:gpt2", "--recipes", "zero_shot,lora")
-    code, out, err = harness(*words, *TRAIN, "--json")
+    code, out, err = harness(*words, *TRAIN, "--json", "--allow-inconclusive")
     assert code == 0, err
     plain, lora = json.loads(out)["replays"]
     assert (plain["not_moved"], set(plain["scores"])) == ("", {"old", "new"})

@@ -105,7 +105,7 @@ def test_nothing_works_then_diagnose_then_validate(place: Path, answers: dict[st
 
 
 def test_more_of_the_examples_that_there_are(place: Path, answers: dict[str, int]) -> None:
-    answers["few_shot"], answers["zero_shot"] = 4, 3
+    answers["few_shot"], answers["zero_shot"] = 6, 5
     words = ("run", "colours", "--model", "fake", "--recipes", "zero_shot,few_shot", "--limit", "6")
     line = printed(*words)
     assert line == "harness run colours --model fake --recipes zero_shot,few_shot --limit 8"

@@ -166,7 +166,7 @@ def test_recipes_that_need_text_fail_before_anything_is_loaded(tiny_task: Path) 
         experiment.Experiment(name="x", tasks=(str(tiny_task),), models=("tiny:bert",), recipes=chosen)
     )
     fault = (
-        "model 'tiny:bert' is an encoder: it reads and writes no text, so all it can learn is a "
+        "model 'tiny:bert' is an encoder: it does not generate text, so all it can learn is a "
         "classification head — --recipes classification, or a model that writes"
     )
     faults = {cell.recipe.name: cell.fault for cell in cells}

@@ -41,7 +41,7 @@ def test_no_family_is_ahead_while_the_one_that_leads_lacks_answers() -> None:
         run("bm25_rag", "retrieve", 0.2),
     ]
     assert judge(runs).families.use == "finetune"
-    found = decided(runs, NOTE, judge, AGAIN)
+    found = decided(runs, NOTE, judge, again=AGAIN)
     assert (found.kind, found.winner, found.recommended) == ("inconclusive", None, "few_shot")
     assert (found.families.state, found.families.candidates) == ("open", ("prompt", "finetune"))
     assert (badge(found), tone(found)) == (BADGE, "inconclusive")
@@ -56,7 +56,7 @@ def test_nothing_is_said_of_the_recipes_of_a_family_that_lacks_answers() -> None
         run("full", "finetune", 0.7),
         run("few_shot", "prompt", 0.2),
     ]
-    found = decided(runs, NOTE, judge, AGAIN)
+    found = decided(runs, NOTE, judge, again=AGAIN)
     assert found.recommended == "full"
     assert found.within is None
     assert not any("the only finetune" in note for note in found.notes)

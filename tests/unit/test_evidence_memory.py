@@ -35,7 +35,7 @@ def test_numbers_of_parameters(text: str, count: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "B", "-1", "many", "nan"])
 def test_what_is_no_number_of_parameters(text: str) -> None:
-    with pytest.raises(ConfigError, match="no number of parameters"):
+    with pytest.raises(ConfigError, match="not a number of parameters"):
         requirements.parameters(text)
 
 

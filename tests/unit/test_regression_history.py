@@ -17,7 +17,7 @@ from harness.results import pins
 from harness.results.pins import Snapshot
 from tests import report_data as made
 from tests.unit.regress_kit import snapshot
-from tests.unit.test_store_commands import Command
+from tests.unit.test_database_commands import Command
 
 TASK, DROP = "support_tickets", 5
 

@@ -27,7 +27,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
 from tests.unit.regress_kit import snapshot
-from tests.unit.test_store_commands import Command
+from tests.unit.test_database_commands import Command
 
 RULES = Rules(margins={"primary": 0.02})
 LORA = {"name": "lora", "data": {}, "base": {}, "weights": [{"kind": "lora"}], "program": {}}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from harness.core import formatting
-from harness.report import badges, build
+from harness.report import badges, build, sections
 from harness.report.data import ReportData, load, with_verdicts
 from harness.report.html import page, svg
 from harness.report.sections import cost, examples, failures, fields, matrix, trend, verdict
@@ -30,7 +30,7 @@ def loaded(results: Path, folders: list[Path]) -> ReportData:
 
 def test_every_file_in_sections_is_a_section(data: ReportData) -> None:
     found = build.discover()
-    files = {path.stem for path in Path(build.sections.__path__[0]).glob("*.py")} - {"__init__"}
+    files = {path.stem for path in Path(sections.__path__[0]).glob("*.py")} - {"__init__"}
     assert {name for name, _ in found} == files
     orders = [section.ORDER for _, section in found]
     assert orders == sorted(set(orders))

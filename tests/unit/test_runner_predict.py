@@ -47,5 +47,5 @@ def test_the_largest_batch_is_laid_out_as_training_lays_it(knobs: dict[str, floa
     shared = 0 if batch.prefix is None else batch.prefix.numel()
     work = largest_batch(lessons, of, stage)
     assert work.tokens == shared + batch.ids.numel()
-    assert work.learnt == int((batch.weights > 0).sum())
+    assert work.loss_tokens == int((batch.weights > 0).sum())
     assert (shared > 0) == (not knobs)

@@ -88,7 +88,7 @@ class Yaml(Format):
         return bool(_BEGUN.search(text))
 
     def render(self, target: Any) -> str:
-        return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip()
+        return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip("\n")
 
 
 def _refused(text: str) -> str:
