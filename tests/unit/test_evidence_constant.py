@@ -134,7 +134,7 @@ def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, 
     assert verdict.constant is not None
     assert (verdict.constant.mean, verdict.constant.n) == (red / 5, 5)
     assert (verdict.kind, verdict.recommended) == ("nothing_works", None)
-    assert "the same answer to every question scores 40.0" in verdict.sentence
+    assert f"the same answer to every question scores {100 * red / 5:.1f}" in verdict.sentence
     again = run_scores.verdicts(done.outcome.folders)
     assert [found.to_json() for found in again] == [verdict.to_json()], "a later report says the same"
     kept = next((results / "constant").iterdir())
