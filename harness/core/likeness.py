@@ -69,23 +69,24 @@ def scored_with(task: Mapping[str, Any]) -> str:
     return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
 
 
-def ways(places: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+def ways(groups: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list[str]:
     """How each of some records was scored (`scored_with`), an old one that does not say it along with the others.
 
     Args:
-        places: what each record is reported under; an old record counts as scored in the one way that is
-            known at its place, if there is only one.
+        groups: what each record is reported under; an old record counts as scored in the one way that is
+            known in its group, if there is only one.
         tasks: the `task` parts of the records.
     """
     known: dict[Hashable, set[str]] = {}
-    for place, task in zip(places, tasks, strict=True):
+    for group, task in zip(groups, tasks, strict=True):
         if UNKNOWN not in (_scorer(task, str(task.get("primary"))), _format(task)):
-            known.setdefault(place, set()).add(scored_with(task))
-    found = []
-    for place, task in zip(places, tasks, strict=True):
-        way, others = scored_with(task), known.get(place, set())
-        found.append(next(iter(others)) if way not in others and len(others) == 1 and UNKNOWN in way else way)
-    return found
+            known.setdefault(group, set()).add(scored_with(task))
+    scorings = []
+    for group, task in zip(groups, tasks, strict=True):
+        way, others = scored_with(task), known.get(group, set())
+        old = way not in others and len(others) == 1 and UNKNOWN in way
+        scorings.append(next(iter(others)) if old else way)
+    return scorings
 
 
 def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Unlike, ...]:
@@ -96,8 +97,8 @@ def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     """
     if not before or not after:
         return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
-    found = [(name, str(before.get(name, "none")), str(after.get(name, "none"))) for name in ANSWERING]
-    return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in found if a != b)
+    versions = [(name, str(before.get(name, "none")), str(after.get(name, "none"))) for name in ANSWERING]
+    return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in versions if a != b)
 
 
 def model_names(
@@ -134,8 +135,8 @@ def _scorer(task: Mapping[str, Any], name: str) -> str:
 
 
 def _format(task: Mapping[str, Any]) -> str:
-    found = task.get("format")
-    return UNKNOWN if found is None else _settings(found)
+    identity = task.get("format")
+    return UNKNOWN if identity is None else _settings(identity)
 
 
 def _settings(identity: Mapping[str, Any]) -> str:

@@ -198,7 +198,7 @@ def _templates(
 def _with_schema(instructions: str, form: Format, path: Path) -> str:
     """The instructions with the format's schema, written into the template as text."""
     schema = form.config().get("schema")
-    if not schema:
+    if not isinstance(schema, Mapping) or not schema:
         line = task_file.line_of(path, ["schema_in_prompt"])
         message = f"schema_in_prompt: format '{form.name()}' has no schema"
         raise ConfigError(message, file=path, line=line, remedy="leave it out, or give the format a schema")

@@ -11,9 +11,10 @@ from typing import Any
 
 from harness.benchmarks import forgetting, lm_eval_files, measure, result_files, tasks
 from harness.benchmarks.measure import Measured
-from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, find
 from harness.core.errors import ConfigError
+from harness.results.run_files import Row
 
 
 @dataclass(frozen=True, kw_only=True)

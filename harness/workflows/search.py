@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core import formatting
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
-from harness.core.execution import Job
+from harness.core.execution import Executor, Job
 from harness.core.kinds import build
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
@@ -180,7 +180,10 @@ def search(
             study.enqueue_trial(params, skip_if_exists=True)
     began = time.time()
     evaluate = make(plan)
-    tell = lambda row: say(_line(row))  # noqa: E731
+
+    def tell(row: Mapping[str, Any]) -> None:
+        say(_line(row))
+
     agreed = 0.0
     estimate = foreseen(plan, getattr(evaluate, "task", None)) if (left := _left(plan, study)) > 0 else None
     if estimate is not None:
@@ -198,7 +201,7 @@ def search(
     else:
         del evaluate
         work = SearchWork(plan=plan, began=began, evaluator=make)
-        executor = build("executors", {"kind": "processes", "workers": jobs})
+        executor: Executor = build("executors", {"kind": "processes", "workers": jobs})
         for _ in executor.run([Job(what=(n, None)) for n in range(jobs)], work, lambda _, row: tell(row)):
             pass
     _index(plan.results)
@@ -294,7 +297,7 @@ def _index(results: Path) -> None:
         print(f"warning: trials are not indexed yet: {error}", file=sys.stderr)
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: Mapping[str, Any]) -> str:
     value = "" if row["value"] is None else f" {row['value']:.4g}"
     reason = row["error"] or row["stopped"]
     why = f" ({reason})" if reason else ""

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from harness.core.torch_types import Network
 from harness.engines.hf.sequence import DecodingSequence
 from harness.models.architecture import base_of, decoder_start
 
@@ -18,7 +19,7 @@ class EncodedBackend:
 
     refills = False
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         self.network, self.device = network, network.device
         self.active: list[DecodingSequence] = []
         self._start = decoder_start(base_of(network))
@@ -71,7 +72,7 @@ class EncodedBackend:
 
 
 def answer_logits(
-    network: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    network: Network, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     """Logits [answer, vocabulary] of each answer's tokens, given its prompt and the tokens before."""
     ids, mask = padded(prompts, network.device)
