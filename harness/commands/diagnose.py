@@ -37,7 +37,7 @@ def diagnose(
     if not loaded.splits.get("dev"):
         loaded = on_training_data(loaded)
     with choose(quiet=quiet or json) as progress:
-        diagnosis = run_probes(loaded, model, results, limit=limit, progress=progress, place=task)
+        diagnosis = run_probes(loaded, model, results, limit=limit, progress=progress, named=task)
     if json:
         import json as codec
 

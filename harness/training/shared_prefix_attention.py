@@ -66,7 +66,7 @@ def attend(
     prefix, rows = prefix_and_rows
     before = key.shape[2] - query.shape[2] + prefix
     length = (query.shape[2] - prefix) // rows
-    first, own = (_seen(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
+    first, own = (_visible(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
     of_prefix = _attention(
         query[:, :, :prefix], key[:, :, :before], value[:, :, :before], first, rule, dropout
     )
@@ -90,7 +90,7 @@ def _behind(x: Tensor, before: int, rows: int) -> Tensor:
     return torch.cat([x[:, :, :before].expand(rows, -1, -1, -1), _apart(x, before, rows)], 2)
 
 
-def _seen(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
+def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
     """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
     last = keys - queries
     mask = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)
