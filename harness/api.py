@@ -154,7 +154,9 @@ def run(
         mirror.opened(results) as folder,
         watched(progress.choose(quiet=quiet), log_to, folder) as watching,
     ):
-        done = session.run(experiment, folder, progress=watching, report=None if report is None else Path(report))
+        done = session.run(
+            experiment, folder, progress=watching, report=None if report is None else Path(report)
+        )
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
     return RunResult(

@@ -111,7 +111,9 @@ def run_probes(
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking)
-    diagnosis = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
+    diagnosis = Diagnosis(
+        task=task.name, model=model, triage=triage, folders=done.folders, next_step=following
+    )
     write_triage(results, task.name, model, diagnosis.to_json())
     return diagnosis
 

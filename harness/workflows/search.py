@@ -226,7 +226,9 @@ def _left(plan: StudyConfig, study: optuna.Study) -> int:
     return plan.budget.trials - ledger.paid()
 
 
-def _announced(seconds: float, left: int, source: str, say: Callable[[str], None], plan: StudyConfig) -> float:
+def _announced(
+    seconds: float, left: int, source: str, say: Callable[[str], None], plan: StudyConfig
+) -> float:
     """The estimate in words; never more than the hours that were given."""
     if plan.budget.hours is not None:
         seconds = min(seconds, plan.budget.hours * 3600)

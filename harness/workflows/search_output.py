@@ -44,7 +44,9 @@ def finish(
     file = save_as or Path("baselines") / f"{plan.recipe['name']}_{plan.task_name}.yaml"
     file = file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
     best = plan.space().apply(result.best["params"], name=file.stem)
-    about = f"Found by harness search: study {plan.study}, trial {result.best['number']} of {len(result.rows)}"
+    about = (
+        f"Found by harness search: study {plan.study}, trial {result.best['number']} of {len(result.rows)}"
+    )
     confirm_on_test.write_recipe(best, file, about)
     final = None
     if seeds > 0:
