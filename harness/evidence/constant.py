@@ -79,8 +79,8 @@ def _candidates(task: Task, train: Sequence[Example]) -> list[_Candidate]:
     chosen = [by_key[key] for key, _ in common.most_common(CANDIDATES)]
     if objects := [target for target in targets if isinstance(target, Mapping)]:
         chosen.append(_commonest_fields(objects))
-    found = (_read(task, target) for target in chosen)
-    return [candidate for candidate in found if candidate is not None]
+    answers = (_read(task, target) for target in chosen)
+    return [candidate for candidate in answers if candidate is not None]
 
 
 def _accepted(task: Task, target: Any) -> Sequence[Any]:
@@ -95,25 +95,25 @@ def _read(task: Task, target: Any) -> _Candidate | None:
     """A target as an answer that the format reads; None where it does not."""
     try:
         text = task.format.render(target)
-        found = task.format.read(text).extracted
+        parsed = task.format.read(text).extracted
     except (TypeError, ValueError, LookupError, ArithmeticError):
         return None
-    return _Candidate(text, found.value) if isinstance(found, Parsed) else None
+    return _Candidate(text, parsed.value) if isinstance(parsed, Parsed) else None
 
 
 def _commonest_fields(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     """Each field that most objects have, with its commonest value."""
-    found: dict[str, Any] = {}
+    fields: dict[str, Any] = {}
     for name in dict.fromkeys(name for item in objects for name in item):
         values = [item[name] for item in objects if name in item]
         if 2 * len(values) < len(objects):
             continue
         inner = [value for value in values if isinstance(value, Mapping)]
         if 2 * len(inner) > len(values):
-            found[name] = _commonest_fields(inner)
+            fields[name] = _commonest_fields(inner)
         else:
-            found[name] = _commonest(values)
-    return found
+            fields[name] = _commonest(values)
+    return fields
 
 
 def _commonest(values: Sequence[Any]) -> Any:
@@ -126,7 +126,7 @@ def _spread(examples: Sequence[Example], count: int) -> list[Example]:
     """`count` examples at even distances, or all."""
     if len(examples) <= count:
         return list(examples)
-    return [examples[place * len(examples) // count] for place in range(count)]
+    return [examples[index * len(examples) // count] for index in range(count)]
 
 
 def _best(

@@ -78,8 +78,8 @@ def step(values: Floats, groups: Codes) -> Step | None:
     runs, examples = values.shape
     if runs < FEWEST_RUNS or examples < 2 or clusters.count(groups) < 2:
         return None
-    places = [place for place in range(1, runs) if not np.array_equal(values[place - 1], values[place])]
-    splits = [_split(values, groups, place) for place in places]
+    places = [start for start in range(1, runs) if not np.array_equal(values[start - 1], values[start])]
+    splits = [_split(values, groups, start) for start in places]
     if not splits:
         return None
     best = min(splits, key=lambda split: (split.p, -abs(split.change)))
@@ -100,19 +100,19 @@ def step(values: Floats, groups: Codes) -> Step | None:
     )
 
 
-def _split(values: Floats, groups: Codes, place: int) -> Split:
-    sides = values[:place], values[place:]
+def _split(values: Floats, groups: Codes, start: int) -> Split:
+    sides = values[:start], values[start:]
     differences = sides[1].mean(axis=0) - sides[0].mean(axis=0)
     means = [side.mean(axis=1) for side in sides]
     rest = float(sum(((side - side.mean()) ** 2).sum() for side in means))
-    of_means = 1 / place + 1 / (len(values) - place)
+    of_means = 1 / start + 1 / (len(values) - start)
     between = rest / (len(values) - 2) * of_means
     residuals = np.vstack([side - side.mean(axis=0) for side in sides])
     noise = float(clusters.mean_variance(residuals.T, groups).sum()) / (len(values) - 2) * of_means
     variance = _variance(values, differences, groups, between, noise)
     of_examples, of_runs = clusters.count(groups) - 1.0, len(values) - 2.0
     return Split(
-        place=place,
+        place=start,
         before=float(means[0].mean()),
         after=float(means[1].mean()),
         se=math.sqrt(variance),

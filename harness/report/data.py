@@ -127,9 +127,9 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
     names = labels(head.record for head in readable)
     runs = []
     for head in readable:
-        found: list[str] = list(head.problems)
-        rows = list(read_rows(head.folder / "samples.jsonl", found))
-        steps = list(read_rows(head.folder / "train_steps.jsonl", found))
+        faults: list[str] = list(head.problems)
+        rows = list(read_rows(head.folder / "samples.jsonl", faults))
+        steps = list(read_rows(head.folder / "train_steps.jsonl", faults))
         record = head.record
         if len(kept := only(rows, (asked or {}).get(head.id))) < len(rows):
             rows, record = kept, restricted(record, kept, len(kept))
@@ -141,7 +141,7 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
                 record=record,
                 rows=rows,
                 steps=steps,
-                problems=tuple(found),
+                problems=tuple(faults),
             )
         )
     return ReportData(
@@ -158,8 +158,8 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
     for run in runs:
         members.setdefault(where[run.record["id"]], []).append(run)
     return tuple(
-        TaskGroup(task=task, model=model, runs=tuple(found), triage=_triage(results, found[0]))
-        for (task, model), found in members.items()
+        TaskGroup(task=task, model=model, runs=tuple(group_runs), triage=_triage(results, group_runs[0]))
+        for (task, model), group_runs in members.items()
     )
 
 
@@ -173,7 +173,7 @@ def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> 
     groups = []
     for group in data.groups:
         decided = dataclasses.replace(group, verdict=known.get((group.task, group.model)))
-        order = {recipe: place for place, recipe in enumerate(decided.recipes)}
+        order = {recipe: rank for rank, recipe in enumerate(decided.recipes)}
         runs = sorted(group.runs, key=lambda run: (order[run.recipe], run.seed))
         groups.append(dataclasses.replace(decided, runs=tuple(runs)))
     return dataclasses.replace(data, title=title, groups=tuple(groups))

@@ -29,7 +29,7 @@ def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
 
     The primary one is the verdict's own, so that no number is shown in two versions.
     """
-    found: dict[str, dict[str, Estimate]] = {}
+    by_name: dict[str, dict[str, Estimate]] = {}
     for name, (measure, binary) in _measures(group).items():
         row = {}
         for recipe in group.recipes:
@@ -37,25 +37,25 @@ def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
             if estimate is not None:
                 row[recipe] = estimate
         if row:
-            found[name] = row
-    if group.verdict is not None and group.verdict.primary in found:
-        found[group.verdict.primary] |= {
+            by_name[name] = row
+    if group.verdict is not None and group.verdict.primary in by_name:
+        by_name[group.verdict.primary] |= {
             s.recipe: Estimate(mean=s.mean, low=s.low, high=s.high, n=s.n) for s in group.verdict.summaries
         }
-    return found
+    return by_name
 
 
 def _measures(group: TaskGroup) -> Mapping[str, tuple[Measure, bool]]:
     task = group.runs[0].record["task"]
     scorers = sorted(task["scorers"], key=lambda scorer: scorer["name"] != task["primary"])
-    found: dict[str, tuple[Measure, bool]] = {}
+    measures: dict[str, tuple[Measure, bool]] = {}
     for scorer in scorers:
-        found[scorer["name"]] = (_scored(scorer["name"]), scorer["binary"])
-    found[f"{task['primary']}, strict"] = (_scored_strictly(task["primary"]), scorers[0]["binary"])
-    found["valid, strict"] = (_valid("strict"), True)
-    found["valid, extracted"] = (_valid("extracted"), True)
-    found["recall@k"] = (recall, False)
-    return found
+        measures[scorer["name"]] = (_scored(scorer["name"]), scorer["binary"])
+    measures[f"{task['primary']}, strict"] = (_scored_strictly(task["primary"]), scorers[0]["binary"])
+    measures["valid, strict"] = (_valid("strict"), True)
+    measures["valid, extracted"] = (_valid("extracted"), True)
+    measures["recall@k"] = (recall, False)
+    return measures
 
 
 def _scored(name: str) -> Measure:

@@ -91,8 +91,8 @@ def belongs(report: Path) -> bool:
 
 def write(folder: Path) -> Path:
     """Make `folder/index.html` from the reports that are there, the latest first."""
-    found = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
-    reports = [{"file": name, **content} for name, content in found if content is not None]
+    pages = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
+    reports = [{"file": name, **content} for name, content in pages if content is not None]
     out = folder / NAME
     part = out.with_name(out.name + ".part")
     part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
@@ -138,11 +138,11 @@ def finished_runs(report: Path) -> tuple[str, ...]:
 
 def _read(file: Path) -> dict[str, Any] | None:
     """A report's summary; None for a page that is none of ours."""
-    found = _SUMMARY.search(_head(file))
-    if found is None:
+    match = _SUMMARY.search(_head(file))
+    if match is None:
         return None
     try:
-        content = json.loads(found[1])
+        content = json.loads(match[1])
         verdicts = [
             {name: str(v[name]) for name in ("task", "model", "kind", "sentence")}
             | {"badge": str(v.get("badge", ""))}

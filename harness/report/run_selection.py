@@ -28,13 +28,13 @@ class Chosen:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out, for a person."""
-        found = []
+        notes = []
         if count := len(self.other_examples):
             whose = "run on other examples is" if count == 1 else "runs on other examples are"
-            found.append(f"{count} {whose} left out; name runs to compare them")
+            notes.append(f"{count} {whose} left out; name runs to compare them")
         if self.unfinished:
-            found.append(f"not finished, and left out: {', '.join(self.unfinished)}")
-        return tuple(found)
+            notes.append(f"not finished, and left out: {', '.join(self.unfinished)}")
+        return tuple(notes)
 
 
 def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:

@@ -30,10 +30,10 @@ class KnobAxis:
     def ticks(self) -> list[tuple[float, str]]:
         """Places and their labels, at most about six."""
         if self.choices:
-            return [(self.scale(place + 0.5), written(value)) for place, value in enumerate(self.choices)]
-        found = self.scale.ticks(4)
-        every = math.ceil(len(found) / 6)
-        return [(self.scale(value), written(value)) for value in found[::every]]
+            return [(self.scale(index + 0.5), written(value)) for index, value in enumerate(self.choices)]
+        ticks = self.scale.ticks(4)
+        every = math.ceil(len(ticks) / 6)
+        return [(self.scale(value), written(value)) for value in ticks[::every]]
 
 
 def axis(study: Study, knob: str, start: float, end: float) -> KnobAxis:

@@ -32,14 +32,12 @@ def find(store: Store, name: str) -> Row:
         ConfigError: none (with the nearest), or more than one.
     """
     query = "SELECT * FROM runs WHERE id = ? OR starts_with(id, ?) OR starts_with(key, ?) ORDER BY id"
-    found = store.rows(query, [name, name, name])
-    exact = [row for row in found if row["id"] == name]
-    if len(exact or found) == 1:
-        return _with_record((exact or found)[0])
-    if found:
-        raise ConfigError(
-            f"'{name}' fits {len(found)} runs", remedy=", ".join(row["id"] for row in found[:6])
-        )
+    rows = store.rows(query, [name, name, name])
+    exact = [row for row in rows if row["id"] == name]
+    if len(exact or rows) == 1:
+        return _with_record((exact or rows)[0])
+    if rows:
+        raise ConfigError(f"'{name}' fits {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6]))
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
     remedy = nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
     raise ConfigError(f"no run '{name}'", remedy=remedy)
@@ -51,12 +49,12 @@ def sample(store: Store, run_id: str, sample_id: str) -> Row:
     Raises:
         ConfigError: no such example in that run.
     """
-    found = next(samples(store, run_id, sample_id=sample_id), None)
-    if found is None:
+    sample_row = next(samples(store, run_id, sample_id=sample_id), None)
+    if sample_row is None:
         query = "SELECT sample_id FROM samples WHERE run_id = ? ORDER BY position LIMIT 10"
         known = [row["sample_id"] for row in store.rows(query, [run_id])]
         raise ConfigError(f"no example '{sample_id}' in {run_id}", remedy=f"it has {', '.join(known)} …")
-    return found
+    return sample_row
 
 
 def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[Row]:
@@ -76,9 +74,9 @@ def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Itera
         ) AS p USING (sample_id)
         WHERE s.run_id = $run AND ($sample IS NULL OR s.sample_id = $sample) ORDER BY s.position
     """
-    found = store.connection.cursor().execute(query, {"run": run_id, "sample": sample_id})
-    columns = [column[0] for column in found.description or ()]
-    while batch := found.fetchmany(1000):
+    cursor = store.connection.cursor().execute(query, {"run": run_id, "sample": sample_id})
+    columns = [column[0] for column in cursor.description or ()]
+    while batch := cursor.fetchmany(1000):
         for values in batch:
             row = dict(zip(columns, values, strict=True))
             for name in ("input", "target", "meta", "extracted_value"):
@@ -95,10 +93,10 @@ def train_steps(store: Store, run_id: str) -> list[Row]:
 def metrics(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Row]]:
     """Run id → metric → {mean, n, stderr}; benchmark results are named `<task>/<metric>`."""
     query = "SELECT run_id, metric, value AS mean, n, stderr FROM matrix WHERE list_contains(?, run_id)"
-    found: dict[str, dict[str, Row]] = {run_id: {} for run_id in ids}
+    by_run: dict[str, dict[str, Row]] = {run_id: {} for run_id in ids}
     for row in store.rows(f"{query} ORDER BY ALL", [list(ids)]):
-        found[row.pop("run_id")][row.pop("metric")] = row
-    return found
+        by_run[row.pop("run_id")][row.pop("metric")] = row
+    return by_run
 
 
 def leaderboard(store: Store, task: str | None = None) -> list[Row]:

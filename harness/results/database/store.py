@@ -91,9 +91,9 @@ class Store:
 
     def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[dict[str, Any]]:
         """All rows of a query, as dicts by column name."""
-        found = self.connection.execute(query, parameters)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = self.connection.execute(query, parameters)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

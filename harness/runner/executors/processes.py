@@ -41,23 +41,23 @@ class Processes(Executor):
     ) -> Iterator[tuple[int, Any]]:
         line = JobQueue(jobs)
         count = min(self.workers or max(len(_gpus()), 2), len(jobs))
-        places = [_Place(number, count, open_worker) for number in range(count)]
+        slots = [_Slot(number, count, open_worker) for number in range(count)]
         try:
-            while line or any(place.position is not None for place in places):
-                for place in places:
-                    place.work_on(line)
-                busy = [place for place in places if place.position is not None]
-                ready = wait([place.pipe for place in busy])
-                for place in busy:
-                    if place.pipe in ready:
-                        yield from place.hear(line, notify)
+            while line or any(slot.position is not None for slot in slots):
+                for slot in slots:
+                    slot.work_on(line)
+                busy = [slot for slot in slots if slot.position is not None]
+                ready = wait([slot.pipe for slot in busy])
+                for slot in busy:
+                    if slot.pipe in ready:
+                        yield from slot.hear(line, notify)
         finally:
-            for place in places:
-                place.stop()
+            for slot in slots:
+                slot.stop()
 
 
 @dataclass
-class _Place:
+class _Slot:
     """A worker process and what it is doing; started when there is something to do."""
 
     number: int
@@ -151,5 +151,5 @@ def _gpus() -> list[str]:
     """Names of the visible GPUs, found without importing torch in the parent."""
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    found = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number, _ in enumerate(found.iterdir())] if found.is_dir() else []
+    folder = Path("/proc/driver/nvidia/gpus")
+    return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []

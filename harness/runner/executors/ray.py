@@ -55,7 +55,7 @@ class Ray(Executor):
         return {"CPU": self.cpus, "GPU": gpus, "memory": self.memory_gb * 1e9}
 
 
-class _Place:
+class _Slot:
     """One actor. It gets its first job once it has been placed on a node."""
 
     def __init__(self, actor: Any) -> None:
@@ -76,62 +76,62 @@ class _Crew:
     ) -> None:
         self._ray, self._settings, self._line, self._notify = ray, settings, line, notify
         self._open_worker = ray.put(open_worker)
-        self._places: list[_Place] = []
-        self._seen = time.monotonic()
+        self._slots: list[_Slot] = []
+        self._hired_at = time.monotonic()
 
     def results(self) -> Iterator[tuple[int, Any]]:
-        while self._line or any(place.position is not None for place in self._places):
+        while self._line or any(slot.position is not None for slot in self._slots):
             self._hire()
-            waiting = {place.waits_for: place for place in self._places if place.waits_for is not None}
+            waiting = {slot.waits_for: slot for slot in self._slots if slot.waits_for is not None}
             ready = self._ray.wait(list(waiting), timeout=TICK)[0] if waiting else self._pause()
             self._relay()
             for reference in ready:
                 yield from self._settle(waiting[reference])
-            for place in self._places:
-                self._assign(place)
+            for slot in self._slots:
+                self._assign(slot)
 
     def _pause(self) -> list[Any]:
         time.sleep(TICK)
         return []
 
     def dismiss(self) -> None:
-        for place in self._places:
-            self._ray.kill(place.actor, no_restart=True)
+        for slot in self._slots:
+            self._ray.kill(slot.actor, no_restart=True)
 
     def _hire(self) -> None:
         """Start workers while the cluster has room for them and jobs wait for one."""
         resources = self._ray.cluster_resources()
         needs = self._settings.needs(resources)
         room = min((int(resources.get(name, 0) // need) for name, need in needs.items() if need), default=1)
-        idle = sum(place.position is None for place in self._places)
-        if self._places or room:
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > PATIENCE:
+        idle = sum(slot.position is None for slot in self._slots)
+        if self._slots or room:
+            self._hired_at = time.monotonic()
+        elif time.monotonic() - self._hired_at > PATIENCE:
             raise ConfigError(
                 f"the Ray cluster has no room for a worker that needs {needs}",
                 remedy="ask for less: --executor '{kind: ray, cpus: 1, gpus: 0}', or add nodes",
             )
-        for _ in range(min(room - len(self._places), len(self._line) - idle)):
+        for _ in range(min(room - len(self._slots), len(self._line) - idle)):
             options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_concurrency": 2}
             options |= {"memory": needs["memory"]} if needs["memory"] else {}
             actor = self._ray.remote(_Actor).options(**options).remote(self._open_worker)
-            self._places.append(_Place(actor))
+            self._slots.append(_Slot(actor))
 
-    def _assign(self, place: _Place) -> None:
-        if place.waits_for is None and (taken := self._line.take(place.group)) is not None:
-            place.position, place.group = taken, self._line.jobs[taken].group
-            place.waits_for = place.actor.run.remote(self._line.jobs[taken].what)
+    def _assign(self, slot: _Slot) -> None:
+        if slot.waits_for is None and (taken := self._line.take(slot.group)) is not None:
+            slot.position, slot.group = taken, self._line.jobs[taken].group
+            slot.waits_for = slot.actor.run.remote(self._line.jobs[taken].what)
 
-    def _settle(self, place: _Place) -> Iterator[tuple[int, Any]]:
+    def _settle(self, slot: _Slot) -> Iterator[tuple[int, Any]]:
         """A worker is ready, done or dead."""
-        position, reference = place.position, place.waits_for
-        place.position = place.waits_for = None
+        position, reference = slot.position, slot.waits_for
+        slot.position = slot.waits_for = None
         try:
             result = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except self._ray.exceptions.RayError as error:
-            self._places.remove(place)
+            self._slots.remove(slot)
             lost = None if position is None else self._line.lost(position, type(error).__name__)
             if position is not None and lost is not None:
                 yield position, lost
@@ -142,9 +142,7 @@ class _Crew:
     def _relay(self) -> None:
         """Progress of all workers, to whoever shows it; a dead one is noticed elsewhere."""
         asked = {
-            place.actor.events.remote(): place.position
-            for place in self._places
-            if place.position is not None
+            slot.actor.events.remote(): slot.position for slot in self._slots if slot.position is not None
         }
         ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=TICK) if asked else ([], [])
         for reference in ready:
