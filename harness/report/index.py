@@ -47,9 +47,9 @@ _PAGE = """\
 {% for report in reports %}
 <article class="entry"><h2><a href="{{ report.file|urlencode }}">{{ report.title }}</a></h2>
 <p class="when">{{ report.finished or "no finished run" }} · {{ report.runs }} {{ "run" if report.runs == 1 else "runs" }}</p>
-<ul class="overview">{% for found in report.verdicts %}
-<li class="{{ found.kind }}"><span class="eyebrow">{{ found.task }} · {{ found.model }}
-<span class="badge">{{ found.name }}</span></span><p>{{ found.sentence }}</p></li>{% endfor %}</ul></article>
+<ul class="overview">{% for verdict in report.verdicts %}
+<li class="{{ verdict.kind }}"><span class="eyebrow">{{ verdict.task }} · {{ verdict.model }}
+<span class="badge">{{ verdict.name }}</span></span><p>{{ verdict.sentence }}</p></li>{% endfor %}</ul></article>
 {% else %}<p>No report yet; <code>harness run TASK</code> writes one.</p>
 {% endfor %}
 </section></main>

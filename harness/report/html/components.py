@@ -100,8 +100,8 @@ _GROUPS = """\
 """
 
 _LEGEND = """\
-<ul class="legend">{% for place, name in entries %}
-<li><svg viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3" class="fill {{ place }}"/></svg>
+<ul class="legend">{% for colour, name in entries %}
+<li><svg viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3" class="fill {{ colour }}"/></svg>
 {{- name }}</li>{% endfor %}</ul>
 """
 
