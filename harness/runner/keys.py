@@ -115,7 +115,7 @@ def _written(task: Task, split: str) -> str:
     return _once(examples, digest(task.format.identity()), written)
 
 
-def _once(rows: Sequence[Any], what: str, content: Callable[[], Any]) -> str:
+def _once(rows: Sequence[object], what: str, content: Callable[[], Any]) -> str:
     """Digest of a split's content; worked out once for the many cells of an experiment."""
     key = id(rows), what
     remembered = _KNOWN.get(key)

@@ -15,7 +15,7 @@ MOST_COLUMNS = 12
 Values = Sequence[str]
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A value as something to compare by: numbers and their texts are the same."""
     if isinstance(value, str):
         return value.strip()
@@ -40,7 +40,7 @@ def copies(values: Values, targets: Values) -> bool:
     return few(values) and few(targets) and predicts(values, targets) and predicts(targets, values)
 
 
-def predicts(values: Sequence[Any], targets: Values) -> bool:
+def predicts(values: Sequence[object], targets: Values) -> bool:
     """Whether equal values always stand beside equal answers."""
     answer_of: dict[Any, str] = {}
     return all(

@@ -54,7 +54,7 @@ def _row(located: Located, counts: Counter[str]) -> Located:
     return replace(located, row=located.row | {name: _without(located.row[name]) for name in names})
 
 
-def _holds(value: Any) -> bool:
+def _holds(value: object) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, dict):
@@ -62,7 +62,7 @@ def _holds(value: Any) -> bool:
     return isinstance(value, list) and any(map(_holds, value))
 
 
-def _without(value: Any) -> Any:
+def _without(value: object) -> Any:
     if isinstance(value, dict):
         return {key: _without(item) for key, item in value.items()}
     if isinstance(value, list):

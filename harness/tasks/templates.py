@@ -25,7 +25,7 @@ SYSTEM = "system"
 """A field of this name is the system message: the default instructions, no part of the default input."""
 
 
-def render(source: str, fields: Mapping[str, Any]) -> str:
+def render(source: str, fields: Mapping[str, object]) -> str:
     """The text of a template with `fields` in scope.
 
     Raises:
@@ -52,7 +52,9 @@ def render(source: str, fields: Mapping[str, Any]) -> str:
         raise ConfigError(f"template: {type(error).__name__}: {error}") from None
 
 
-def check(source: str, fields: Mapping[str, Any], *, key: str, file: Path, line: int | None = None) -> None:
+def check(
+    source: str, fields: Mapping[str, object], *, key: str, file: Path, line: int | None = None
+) -> None:
     """Render once, so that a bad template is reported as the fault of `key` in `file`.
 
     Raises:
@@ -140,7 +142,7 @@ def _compiled(source: str) -> Template:
     return _environment().from_string(source)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -52,7 +52,7 @@ def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
     return Invalid(error.message[:300], error.json_path)
 
 
-def compile_schema(schema: Mapping[str, Any]) -> None:
+def compile_schema(schema: Mapping[str, object]) -> None:
     """Reject a schema that cannot be used.
 
     Raises:
@@ -77,7 +77,7 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
 
 
-def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
     """Every mapping in a schema, level by level."""
     level, size = [schema], 0
     for _ in range(MAX_DEPTH):
@@ -92,7 +92,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
     raise ValueError(f"a schema of more than {MAX_DEPTH} levels is refused")
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[Any]:
     return [] if not hasattr(value, "__iter__") else list(value)
 
 
@@ -119,7 +119,7 @@ def _counted(follow: Any) -> Any:
     return counted
 
 
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Any]:
+def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[Any]:
     if isinstance(instance, str) and not engine.search(pattern, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
@@ -144,5 +144,5 @@ def _additional(library: Any) -> Any:
     return additional
 
 
-def _matches(patterns: Mapping[str, Any], name: str) -> bool:
+def _matches(patterns: Mapping[str, object], name: str) -> bool:
     return any(engine.search(pattern, name, timeout=TIMEOUT) for pattern in patterns)

@@ -84,7 +84,7 @@ def _chosen(sheets: Sheets, path: Path, name: str | None) -> Sequence[Sequence[A
     return sheets[filled[0]] if filled else []
 
 
-def _header(values: Sequence[Any], path: Path, line: int) -> list[str]:
+def _header(values: Sequence[object], path: Path, line: int) -> list[str]:
     names = [str(value).strip() for value in values]
     while names and not names[-1]:
         names.pop()
@@ -97,7 +97,7 @@ def _header(values: Sequence[Any], path: Path, line: int) -> list[str]:
     return names
 
 
-def _plain(cell: Any) -> Any:
+def _plain(cell: object) -> Any:
     """A cell as a JSON value: dates as text, whole numbers as whole numbers, nothing as an empty text."""
     if cell is None:
         return ""
