@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.recipes import SLOTS
 from harness.evidence.stats import seeds
 from harness.evidence.stats.seeds import TrainingNoise

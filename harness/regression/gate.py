@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.errors import ConfigError
 from harness.regression import (
     benchmark_checks,

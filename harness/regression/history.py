@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.stats import clusters
 from harness.regression import change_points, config_diff

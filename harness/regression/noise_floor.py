@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.core import likeness, recipes
+from harness.results import likeness, recipes
 from harness.core.errors import ConfigError, RunError
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.resampling import Floats

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise

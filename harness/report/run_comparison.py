@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.protocols import Task
 from harness.core.values import Completion, Example, Passage, Prompt
 from harness.results import sample_metrics

@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.core import shipped
 from harness.core.keys import digest
-from harness.core.likeness import ANSWERING
+from harness.results.likeness import ANSWERING
 from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, hidden
 

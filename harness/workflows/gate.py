@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import Task
 from harness.regression import floor, gate_rules, noise_floor

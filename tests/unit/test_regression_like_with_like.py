@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.core import likeness
+from harness.results import likeness
 from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
 from harness.regression import floor, gate_text, history, junit, noise_floor
