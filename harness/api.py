@@ -66,8 +66,8 @@ class RunResult:
         return _only(self.decisions)
 
     def __repr__(self) -> str:
-        said = "\n".join(str(decision) for decision in self.decisions)
-        return f"{said or 'no run was finished'}\nreport: {self.report}"
+        decisions = "\n".join(str(decision) for decision in self.decisions)
+        return f"{decisions or 'no run was finished'}\nreport: {self.report}"
 
     def _repr_html_(self) -> str:
         return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
@@ -152,9 +152,9 @@ def run(
     )
     with (
         mirror.opened(results) as folder,
-        watched(progress.choose(quiet=quiet), log_to, folder) as seen,
+        watched(progress.choose(quiet=quiet), log_to, folder) as watching,
     ):
-        done = session.run(experiment, folder, progress=seen, report=None if report is None else Path(report))
+        done = session.run(experiment, folder, progress=watching, report=None if report is None else Path(report))
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
     return RunResult(
@@ -177,18 +177,18 @@ def load(results: str | Path = "results") -> Results:
 
 
 def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
-    places = {run_id: _place(results, run_id) for run_id in ids}
+    questions = {run_id: _asked(results, run_id) for run_id in ids}
     return tuple(
         Decision(
             verdict=verdict,
             results=results,
-            run_ids=tuple(i for i, place in places.items() if place == (verdict.task, verdict.model)),
+            run_ids=tuple(i for i, asked in questions.items() if asked == (verdict.task, verdict.model)),
         )
         for verdict in verdicts
     )
 
 
-def _place(results: Path, run_id: str) -> tuple[str, str] | None:
+def _asked(results: Path, run_id: str) -> tuple[str, str] | None:
     from harness.results.run_files import read_head
 
     head = read_head(results / "runs" / run_id)

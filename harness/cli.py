@@ -96,15 +96,15 @@ def unforeseen(error: Exception) -> str:
     from harness.core.secrets import hidden
     from harness.core.text import one_line
 
-    said = one_line(hidden(f"{type(error).__name__}: {error}"))
+    line = one_line(hidden(f"{type(error).__name__}: {error}"))
     trace = hidden("".join(traceback.format_exception(error)))
     try:
         handle, name = tempfile.mkstemp(prefix="harness-traceback-", suffix=".txt")
         with os.fdopen(handle, "w", encoding="utf-8", errors="backslashreplace") as stream:
             stream.write(trace)
     except OSError:
-        return f"{trace}error: {said[:500]}"
-    return f"error: {said[:500]} — not foreseen; the traceback is in {name}"
+        return f"{trace}error: {line[:500]}"
+    return f"error: {line[:500]} — not foreseen; the traceback is in {name}"
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

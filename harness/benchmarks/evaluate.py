@@ -10,14 +10,18 @@ import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks import result_files, tasks
-from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
+from harness.results.run_files import Row
+
+if TYPE_CHECKING:
+    from harness.benchmarks.lm_eval_model import EngineLM
 
 SEED = 1234
 """lm-eval's default for few-shot examples, so that both show the same ones."""
@@ -76,10 +80,10 @@ def language_model(
     answers: Path | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
-) -> Any:
+) -> EngineLM:
     """The loaded model as an `lm_eval.api.model.LM`. Imports lm-eval."""
     from harness.benchmarks.completion_chat import raw
-    from harness.benchmarks.lm_eval_model import EngineLM
+    from harness.benchmarks.lm_eval_model import Answering, EngineLM
     from harness.benchmarks.loglikelihood_cache import RememberingEngine
     from harness.engines.answer_cache import CachedEngine
     from harness.engines.engine_for import local
@@ -91,14 +95,15 @@ def language_model(
             f"benchmarks ask decoders; '{target.model}' is an {kind.name}", remedy="name another model"
         )
     plain, chat = raw(model)
-    engine: Any = local(plain, batch)
+    engine = local(plain, batch)
+    asked: Answering = engine
     if answers is not None:
         identity = digest([target.identity, "benchmarks"])
-        engine = RememberingEngine(CachedEngine(engine, answers, identity), answers, identity)
-    return EngineLM(engine, chat, model.context - len(chat.lead), progress)
+        asked = RememberingEngine(CachedEngine(engine, answers, identity), answers, identity)
+    return EngineLM(asked, chat, model.context - len(chat.lead), progress)
 
 
-def _run(lm: Any, name: str, settings: Settings) -> dict[str, Any]:
+def _run(lm: EngineLM, name: str, settings: Settings) -> dict[str, Any]:
     import numpy
     import torch
     from lm_eval.evaluator import evaluate as lm_evaluate
@@ -136,7 +141,7 @@ def _common(target: Target, settings: Settings, key: str, file: Path) -> Row:
     }
 
 
-def _about(target: Target, settings: Settings, lm: Any) -> dict[str, Any]:
+def _about(target: Target, settings: Settings, lm: EngineLM) -> dict[str, object]:
     import importlib.metadata
 
     return {
@@ -193,7 +198,7 @@ def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
     }
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> Any:
     """Plain JSON values, converted by lm-eval's own rule."""
     from lm_eval.utils import handle_non_serializable
 

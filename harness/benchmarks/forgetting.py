@@ -8,20 +8,20 @@ for forgetting.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from harness.benchmarks import result_files
-from harness.benchmarks.result_files import Row
 from harness.benchmarks.subject import Target, base_of, find
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.evidence.stats import paired
 from harness.evidence.stats.resampling import Floats
 from harness.results.database import benchmarks
+from harness.results.run_files import Row
 
 _SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
 
@@ -48,7 +48,7 @@ class Forgetting:
     lost: int
     gained: int
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         return asdict(self)
 
     @property
@@ -73,7 +73,7 @@ class Overall:
     low: float
     high: float
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         return asdict(self)
 
 
@@ -127,7 +127,7 @@ def overall(losses: Sequence[Forgetting]) -> Overall | None:
 
 
 def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
-    known: dict[tuple[Any, ...], Row] = {_name(row): row for row in result_files.read(base.folder)}
+    known: dict[tuple[Hashable, ...], Row] = {_name(row): row for row in result_files.read(base.folder)}
     stand = {_name(row): row for row in result_files.read(target.folder)}
     latest = {(row["task"], row["metric"]): row for row in stand.values() if _name(row) in known}
     for row in latest.values():
@@ -144,7 +144,7 @@ def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
             )
 
 
-def _name(row: Row) -> tuple[Any, ...]:
+def _name(row: Row) -> tuple[Hashable, ...]:
     return (row["task"], row["metric"], *(row.get(name) for name in _SAME))
 
 

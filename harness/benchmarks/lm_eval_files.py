@@ -12,15 +12,15 @@ import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from harness.benchmarks import result_files
-from harness.benchmarks.result_files import Row
+from harness.benchmarks.lm_eval_types import Output
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.results.database import benchmarks
-from harness.results.run_files import read_rows
+from harness.results.run_files import Row, read_rows
 
 
 def import_file(results: Path, file: Path, target: Target | None = None) -> list[Row]:
@@ -32,7 +32,7 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
             ConfigError: not a results file of lm-eval.
     """
     output = _read(file)
-    folder, head = _place(results, output, target)
+    folder, head = _destination(results, output, target)
     key = digest([output["results"], output.get("date"), output.get("n-samples")])
     if result_files.known(folder, key):
         return []
@@ -58,7 +58,7 @@ def export(target: Target, out: Path) -> list[Path]:
     return files
 
 
-def _export(output: dict[str, Any], measured: Path, out: Path, name: str) -> Iterator[Path]:
+def _export(output: Output, measured: Path, out: Path, name: str) -> Iterator[Path]:
     stamp = _when(output).strftime("%Y-%m-%dT%H-%M-%S.%f")
     folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", output.get("model_name") or name)
     folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +73,7 @@ def _export(output: dict[str, Any], measured: Path, out: Path, name: str) -> Ite
     yield file
 
 
-def _read(file: Path) -> dict[str, Any]:
+def _read(file: Path) -> Output:
     remedy = "name a results_*.json that lm_eval --output_path wrote"
     try:
         output = json.loads(file.read_text(encoding="utf-8"))
@@ -84,10 +84,10 @@ def _read(file: Path) -> dict[str, Any]:
     results = output.get("results") if isinstance(output, dict) else None
     if not isinstance(results, dict) or not all(isinstance(item, dict) for item in results.values()):
         raise ConfigError("not results of lm-eval: no 'results' by task", file=file, remedy=remedy)
-    return dict(output)
+    return cast(Output, output)
 
 
-def _place(results: Path, output: dict[str, Any], target: Target | None) -> tuple[Path, Row]:
+def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, Row]:
     if target is not None:
         return target.folder, target.head()
     name = str(output.get("model_name") or (output.get("config") or {}).get("model") or "unknown")
@@ -96,7 +96,7 @@ def _place(results: Path, output: dict[str, Any], target: Target | None) -> tupl
     return results / benchmarks.FOLDER / f"{slug}-imported", head
 
 
-def _common(output: dict[str, Any], head: Row, key: str, file: Path) -> Row:
+def _common(output: Output, head: Row, key: str, file: Path) -> Row:
     limit = (output.get("config") or {}).get("limit")
     return head | {
         "key": key,
@@ -108,7 +108,7 @@ def _common(output: dict[str, Any], head: Row, key: str, file: Path) -> Row:
     }
 
 
-def _samples(file: Path, output: dict[str, Any]) -> Iterator[tuple[str, list[Row]]]:
+def _samples(file: Path, output: Output) -> Iterator[tuple[str, list[Row]]]:
     stamp = file.stem.removeprefix("results")
     for task in output["results"]:
         rows = list(read_rows(file.with_name(f"samples_{task}{stamp}.jsonl"), []))
@@ -116,7 +116,7 @@ def _samples(file: Path, output: dict[str, Any]) -> Iterator[tuple[str, list[Row
             yield task, rows
 
 
-def _when(output: dict[str, Any]) -> datetime.datetime:
+def _when(output: Output) -> datetime.datetime:
     date = output.get("date")
     moment = float(date) if isinstance(date, int | float) else 0.0
     return datetime.datetime.fromtimestamp(moment, datetime.UTC)

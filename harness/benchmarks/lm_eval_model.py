@@ -7,8 +7,8 @@ from a context into its continuation (both inherited), and how long inputs are t
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Protocol
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import TemplateLM
@@ -22,13 +22,22 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 
 from harness.benchmarks.completion_chat import RawChat
 from harness.core.errors import ConfigError, EngineError
-from harness.core.protocols import Engine
-from harness.core.values import Request
+from harness.core.values import Completion, Request
 
 CHUNK = 256
 """Requests between two progress reports; the answers of a finished chunk survive a kill."""
 
 Pair = tuple[list[int], list[int]]
+
+
+class Answering(Protocol):
+    """What lm-eval asks of an engine."""
+
+    def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]: ...
+
+    def loglikelihoods(
+        self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
+    ) -> list[tuple[float, bool]]: ...
 
 
 class EngineLM(TemplateLM):
@@ -41,7 +50,7 @@ class EngineLM(TemplateLM):
 
     def __init__(
         self,
-        engine: Engine,
+        engine: Answering,
         chat: RawChat,
         max_length: int,
         progress: Callable[[str, int, int], None] | None = None,
@@ -67,7 +76,7 @@ class EngineLM(TemplateLM):
     def tokenizer_name(self) -> str:
         return str(self.tokenizer.name_or_path).replace("/", "__")
 
-    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: Any) -> list[int]:
+    def tok_encode(self, string: str, add_special_tokens: bool | None = None, **kwargs: object) -> list[int]:
         """Token ids; without `add_special_tokens` a BOS is added where the tokenizer does so and the
         text does not begin with one."""
         if add_special_tokens is None and string in self._encoded:
@@ -163,7 +172,7 @@ class EngineLM(TemplateLM):
         return texts
 
     def _loglikelihood_tokens(
-        self, requests: list[tuple[tuple[str, str], list[int], list[int]]], **kwargs: Any
+        self, requests: list[tuple[tuple[str, str], list[int], list[int]]], **kwargs: object
     ) -> list[tuple[float, bool]]:
         pairs = []
         for _, context, continuation in requests:

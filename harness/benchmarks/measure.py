@@ -9,8 +9,9 @@ from pathlib import Path
 from harness.benchmarks import forgetting, result_files
 from harness.benchmarks.evaluate import evaluate, key_of
 from harness.benchmarks.forgetting import Forgetting
-from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, base_of, load
+from harness.results.run_files import Row
 
 ANSWERS = "answers"
 """Folder below the results folder where answers are cached, as in `harness run`."""

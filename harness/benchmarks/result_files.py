@@ -13,12 +13,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.benchmarks.lm_eval_types import Output
 from harness.results.database import benchmarks
 from harness.results.database.benchmarks import is_number, samples_file
-
-Row = dict[str, Any]
+from harness.results.run_files import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +29,7 @@ class Settings:
     chat_template: bool = False
 
 
-def rows_of(results: Mapping[str, Any], common: Row) -> list[Row]:
+def rows_of(results: Output, common: Row) -> list[Row]:
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
     for task, metrics in results["results"].items():
@@ -63,7 +62,7 @@ def metric_name(metric: str, kept: str) -> str:
 
 
 def save(
-    folder: Path, key: str, name: str, results: Mapping[str, Any], samples: Mapping[str, Iterable[Row]]
+    folder: Path, key: str, name: str, results: Mapping[str, object], samples: Mapping[str, Iterable[Row]]
 ) -> Path:
     """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
     target = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
@@ -98,5 +97,5 @@ def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
     return {(row["task"], row["metric"]): row for row in rows}
 
 
-def _text(value: Any) -> str | None:
+def _text(value: object) -> str | None:
     return None if value is None else str(value)

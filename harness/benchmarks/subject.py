@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core import recipes
 from harness.core.errors import ConfigError
@@ -36,7 +35,7 @@ class Target:
     def trained(self) -> bool:
         return self.run is not None and bool(self.recipe.weights)
 
-    def head(self) -> dict[str, Any]:
+    def head(self) -> dict[str, object]:
         """What `model.json` of an untrained model's folder says."""
         return {"model": self.model, "fingerprint": self.fingerprint, "base": self.recipe.base.config()}
 

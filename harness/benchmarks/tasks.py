@@ -10,7 +10,7 @@ import difflib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 import yaml
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonValue
 from harness.core.keys import digest, file_digest
 
 SUFFIXES = (".yaml", ".yml")
@@ -178,14 +179,14 @@ def _local(config: dict[str, Any], folder: Path) -> list[Path]:
     return [(folder / name).resolve() for name in names if (folder / name).is_file()]
 
 
-def _names(part: Any) -> list[str]:
+def _names(part: str | Iterable[object]) -> list[str]:
     return [part] if isinstance(part, str) else [str(name) for name in part]
 
 
 def _with_absolute_data(config: dict[str, Any], folder: Path) -> dict[str, Any]:
     """Data files named relative to their task's file, which lm-eval would look for in the current folder."""
 
-    def absolute(value: Any) -> Any:
+    def absolute(value: JsonValue) -> JsonValue:
         if isinstance(value, dict):
             return {name: absolute(item) for name, item in value.items()}
         if isinstance(value, list):

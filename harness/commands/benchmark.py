@@ -67,9 +67,9 @@ def benchmark(
     taken = session.take(work, import_ or ())
     settings = Settings(limit=limit, num_fewshot=num_fewshot, chat_template=chat_template)
     if tasks:
-        found = session.run(work, tasks, settings, bases=base, cache=cache, batch=batch)
+        measured = session.run(work, tasks, settings, bases=base, cache=cache, batch=batch)
     else:
-        found = session.stored(work)
+        measured = session.stored(work)
     files = session.write(work, export) if export is not None else ()
     ingest.sync(results)
-    session.show(session.BenchmarkResult(measured=found, imported=taken, files=files), as_json=json)
+    session.show(session.BenchmarkResult(measured=measured, imported=taken, files=files), as_json=json)

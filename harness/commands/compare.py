@@ -28,11 +28,11 @@ def compare(
     from harness.results.database import ingest
 
     ingest.sync(results)
-    found = run_comparison.compare_runs(results, first, second)
-    forgotten = [item for run in (found.first, found.second) for item in forgetting.known(results, run)]
+    pair = run_comparison.compare_runs(results, first, second)
+    forgotten = [item for run in (pair.first, pair.second) for item in forgetting.known(results, run)]
     if json:
-        tables.print_json(found.to_json() | {"forgetting": [item.to_json() for item in forgotten]})
+        tables.print_json(pair.to_json() | {"forgetting": [item.to_json() for item in forgotten]})
         return
-    tables.print_pair(found)
+    tables.print_pair(pair)
     for item in forgotten:
         print(item.sentence)

@@ -37,12 +37,12 @@ def diagnose(
     if not loaded.splits.get("dev"):
         loaded = on_training_data(loaded)
     with choose(quiet=quiet or json) as progress:
-        found = run_probes(loaded, model, results, limit=limit, progress=progress, place=task)
+        diagnosis = run_probes(loaded, model, results, limit=limit, progress=progress, named=task)
     if json:
         import json as codec
 
-        print(codec.dumps(found.to_json(), ensure_ascii=False))
+        print(codec.dumps(diagnosis.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_triage
 
-    print_triage(found.task, found.model, found.triage, found.next_step)
+    print_triage(diagnosis.task, diagnosis.model, diagnosis.triage, diagnosis.next_step)

@@ -46,13 +46,13 @@ def estimate(
     if (model is None) == (parameters is None):
         raise ConfigError("name a model or --parameters, not both", remedy="e.g. --parameters 13B")
     if parameters is not None:
-        found = estimates.rule(estimates.parameters(parameters), BYTES[dtype])
+        figures = estimates.rule(estimates.parameters(parameters), BYTES[dtype])
     else:
         chosen = [catalogue.load(name.strip()) for name in recipes.split(",")]
-        found = estimates.to_json(str(model), chosen, dtype, length, batch, rows)
+        figures = estimates.to_json(str(model), chosen, dtype, length, batch, rows)
     if json:
-        print(jsonlib.dumps(found, ensure_ascii=False))
+        print(jsonlib.dumps(figures, ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_estimate
 
-    print_estimate(found)
+    print_estimate(figures)

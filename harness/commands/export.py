@@ -34,10 +34,10 @@ def export(
 
     from harness.workflows.export import export as write
 
-    found = write(results, run, folder, merged=merged, task=task)
+    exported = write(results, run, folder, merged=merged, task=task)
     if json:
-        print(encoder.dumps(found.to_json(), ensure_ascii=False))
+        print(encoder.dumps(exported.to_json(), ensure_ascii=False))
         return
-    held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[found.layout]
-    print(f"{found.folder}: {found.run}, {held}, {sum(found.files.values()) / 1e6:.1f} MB\n")
-    print("\n".join(found.commands))
+    held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[exported.layout]
+    print(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB\n")
+    print("\n".join(exported.commands))

@@ -52,7 +52,7 @@ def gate(
     from harness.workflows.gate import gate_run
 
     try:
-        found = gate_run(
+        outcome = gate_run(
             results,
             run,
             against,
@@ -67,14 +67,14 @@ def gate(
         if junit is not None:
             write_text(junit, xml.of_error(run, against, error))
         raise
-    print(encoder.dumps(found.to_json()) if json else gate_text.text(found), flush=True)
+    print(encoder.dumps(outcome.to_json()) if json else gate_text.text(outcome), flush=True)
     try:
         if junit is not None:
-            write_text(junit, xml.document(found))
+            write_text(junit, xml.document(outcome))
         if markdown is not None:
-            write_text(markdown, gate_text.markdown(found))
+            write_text(markdown, gate_text.markdown(outcome))
     except ConfigError as error:
         # The verdict stands whether or not it could be written down: a regression stays one.
         print(f"error: {error}", file=sys.stderr)
-        raise typer.Exit(found.exit_code or error.exit_code) from None
-    raise typer.Exit(found.exit_code)
+        raise typer.Exit(outcome.exit_code or error.exit_code) from None
+    raise typer.Exit(outcome.exit_code)

@@ -33,18 +33,18 @@ def history(
     from harness.regression import history_text
 
     problems: list[str] = []
-    found = trends.load(results, task, recipe, problems)
+    series = trends.load(results, task, recipe, problems)
     for problem in problems:
         print(f"note: {problem}", file=sys.stderr)
     page = None
     if html:
         from harness.report.build import build_history
 
-        page = build_history(found, out)
+        page = build_history(series, out)
     if json:
-        content = {"series": [item.to_json() for item in found], "page": None if page is None else str(page)}
+        content = {"series": [item.to_json() for item in series], "page": None if page is None else str(page)}
         print(encoder.dumps(content, ensure_ascii=False))
     elif page is not None:
         print(page)
     else:
-        print(history_text.text(found))
+        print(history_text.text(series))

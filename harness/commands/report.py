@@ -73,8 +73,8 @@ def report(
             written.append(formats.write(verdicts, kind, path, run_scores.diagnoses(folders)))
         mirror.keep(results, written[-1])
     if json:
-        found = [verdict.to_json() for verdict in verdicts]
+        summaries = [verdict.to_json() for verdict in verdicts]
         names = {"runs": list(chosen.runs), "unfinished": list(chosen.unfinished)}
-        tables.print_json({"files": [str(file) for file in written], **names, "verdicts": found})
+        tables.print_json({"files": [str(file) for file in written], **names, "verdicts": summaries})
     else:
         print("\n".join(str(file) for file in written))

@@ -95,7 +95,7 @@ def search(
         name=study,
     )
     silent = quiet or json
-    found = session.search(
+    result = session.search(
         plan,
         jobs=jobs,
         warm_start=tuple(warm_start or ()),
@@ -103,7 +103,7 @@ def search(
         confirm=(lambda _: True) if yes or json else search_output.ask,
     )
     done = search_output.finish(
-        plan, found, seeds=seeds, limit=test_limit, save_as=save_as, report=report, quiet=silent
+        plan, result, seeds=seeds, limit=test_limit, save_as=save_as, report=report, quiet=silent
     )
     search_output.show(done, as_json=json)
     raise typer.Exit(done["exit_code"])

@@ -30,12 +30,12 @@ def show(
 
     ingest.sync(results)
     with Store.open(results) as store:
-        found = queries.find(store, run)
-        scores = queries.metrics(store, [found["id"]])[found["id"]]
-        answer = None if example is None else queries.sample(store, found["id"], example)
+        row = queries.find(store, run)
+        scores = queries.metrics(store, [row["id"]])[row["id"]]
+        answer = None if example is None else queries.sample(store, row["id"], example)
     if json:
-        tables.print_json(answer or tables.run_json(found, scores) | {"record": found["record"]})
+        tables.print_json(answer or tables.run_json(row, scores) | {"record": row["record"]})
     elif answer is not None:
         tables.print_example(answer)
     else:
-        tables.print_run(found, scores)
+        tables.print_run(row, scores)

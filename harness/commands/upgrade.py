@@ -51,12 +51,12 @@ def upgrade(
     experiment = run.experiment(task, models=(from_,), recipes=names, limit=limit, settings=tuple(set_ or ()))
     old, new = Side(model=from_, base=from_base), Side(model=to or from_, base=to_base)
     with choose(quiet=quiet or json) as progress:
-        found = replay_all(experiment, old, new, results, progress)
-    code = exit_code(found, allow_inconclusive=allow_inconclusive)
+        replays = replay_all(experiment, old, new, results, progress)
+    code = exit_code(replays, allow_inconclusive=allow_inconclusive)
     if json:
-        replays = [item.to_json() for item in found]
-        print(encoder.dumps({"replays": replays, "exit_code": code}, ensure_ascii=False))
+        content = {"replays": [item.to_json() for item in replays], "exit_code": code}
+        print(encoder.dumps(content, ensure_ascii=False))
     else:
-        for item in found:
+        for item in replays:
             print(upgrade_text.text(item))
     raise typer.Exit(code)

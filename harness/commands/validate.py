@@ -32,11 +32,11 @@ def validate(
     from harness.tasks import validation_view
     from harness.tasks.validation_report import inspect
 
-    found = inspect(task, model)
-    gate_rules.of_task(found.task)
+    report = inspect(task, model)
+    gate_rules.of_task(report.task)
     if json:
-        print(jsonlib.dumps(validation_view.as_json(found), ensure_ascii=False))
+        print(jsonlib.dumps(validation_view.as_json(report), ensure_ascii=False))
     else:
-        validation_view.show(found, Console())
-    if not found.usable:
+        validation_view.show(report, Console())
+    if not report.usable:
         raise typer.Exit(2)

@@ -41,10 +41,10 @@ class ConfigError(HarnessError):
         super().__init__(str(self))
 
     def __str__(self) -> str:
-        place = "" if self.file is None else f"{self.file}"
-        if place and self.line is not None:
-            place += f":{self.line}"
-        head = f"{place}: {self.message}" if place else self.message
+        location = "" if self.file is None else f"{self.file}"
+        if location and self.line is not None:
+            location += f":{self.line}"
+        head = f"{location}: {self.message}" if location else self.message
         return f"{head} — {self.remedy}" if self.remedy else head
 
 

@@ -6,8 +6,10 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+from harness.core.json_types import JsonValue
 
-def finite(value: Any) -> Any:
+
+def finite(value: Any) -> JsonValue:
     """A copy of a value in plain JSON types, with null for NaN and infinities.
 
     Args:
@@ -20,4 +22,5 @@ def finite(value: Any) -> Any:
         return [finite(item) for item in value]
     if isinstance(value, float):
         return float(value) if math.isfinite(value) else None
-    return value
+    plain: JsonValue = value
+    return plain

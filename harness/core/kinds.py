@@ -15,13 +15,14 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, TypeVar
 
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from harness.core.errors import ConfigError, nearest
 
-Spec = str | Mapping[str, Any]
+KindType = TypeVar("KindType")
+Spec = str | Mapping[str, object]
 
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("data", "base", "weights", "programs", "retrieval"), "harness.methods"),
@@ -51,11 +52,11 @@ class Kind:
     def name(cls) -> str:
         return cls.__module__.rpartition(".")[2]
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         """The resolved configuration as plain JSON values, with its kind."""
         return {"kind": self.name(), **dataclasses.asdict(self)}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """This kind's part of the cache key: its configuration and version, without the fields that
         cannot change a result and those at their `key_default`. A plugin's kind names its package
         too: another package may hold another kind of the same name."""
@@ -68,7 +69,7 @@ class Kind:
         plugin = {} if package == "harness" else {"package": package}
         return {**config, **plugin, "version": self.version}
 
-    def replace(self, **changes: Any) -> Self:
+    def replace(self, **changes: object) -> Self:
         """A validated copy with some fields changed."""
         return _adapter(type(self)).validate_python({**dataclasses.asdict(self), **changes})
 
@@ -79,11 +80,11 @@ def knob(
     low: float | None = None,
     high: float | None = None,
     log: bool = False,
-    choices: Sequence[Any] = (),
+    choices: Sequence[object] = (),
     doc: str = "",
     in_key: bool = True,
-    key_default: Any = dataclasses.MISSING,
-    active_if: tuple[str, Any] | None = None,
+    key_default: object = dataclasses.MISSING,
+    active_if: tuple[str, object] | None = None,
 ) -> Any:
     """A dataclass field that also declares the range a search may vary it over.
 
@@ -101,7 +102,7 @@ def knob(
     """
     space = {"low": low, "high": high, "log": log, "choices": tuple(choices)}
     searchable = low is not None or bool(choices)
-    metadata: dict[str, Any] = {"doc": doc, "space": space if searchable else None, "in_key": in_key}
+    metadata: dict[str, object] = {"doc": doc, "space": space if searchable else None, "in_key": in_key}
     if active_if is not None:
         metadata["active_if"] = active_if
     if key_default is not dataclasses.MISSING:
@@ -205,15 +206,16 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
         return _adapter(cls).validate_python(fields)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{kind}.{place}: {first['msg']} (got {first['input']!r})", file=file) from None
+        setting = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{kind}.{setting}: {first['msg']} (got {first['input']!r})", file=file) from None
 
 
-def _adapter(cls: type[Any]) -> TypeAdapter[Any]:
+def _adapter(cls: type[KindType]) -> TypeAdapter[KindType]:
     """Validates the fields of a kind; built once for each."""
     if cls not in _ADAPTERS:
         _ADAPTERS[cls] = TypeAdapter(cls)
-    return _ADAPTERS[cls]
+    adapter: TypeAdapter[KindType] = _ADAPTERS[cls]
+    return adapter
 
 
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 
 
-def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
+def leaves(value: JsonValue, path: str = "$") -> Iterator[tuple[str, str]]:
     """Pairs of path and canonical value; an empty object or list is a leaf. Order in lists counts."""
     if isinstance(value, Mapping) and value:
         for name, part in value.items():
@@ -21,7 +21,7 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
         yield path, canonical_json(_fold(value))
 
 
-def _fold(value: Any) -> Any:
+def _fold(value: JsonValue) -> JsonValue:
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value.strip().casefold() if isinstance(value, str) else value

@@ -7,19 +7,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from harness.core.json_types import JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
     """`settings` build the kind for its contract tests."""
 
-    settings: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class FormatProbe(Probe):
-    targets: tuple[Any, ...] = ("an answer",)
+    targets: tuple[JsonValue, ...] = ("an answer",)
     """Targets that survive `parse(render(target))`."""
     any_text: bool = False
     """Whether every text is a value, so that a value need not be JSON that UTF-8 can hold."""
@@ -29,9 +31,9 @@ class FormatProbe(Probe):
 class ScorerProbe(Probe):
     takes: Literal["text", "number", "json", "any"] = "text"
     """What values and targets are."""
-    right: tuple[Any, Any] = ("blue whale", "blue whale")
+    right: tuple[JsonValue, JsonValue] = ("blue whale", "blue whale")
     """A value and the target that it meets, scored at least `right_least`."""
-    wrong: tuple[Any, Any] = ("red fox", "blue whale")
+    wrong: tuple[JsonValue, JsonValue] = ("red fox", "blue whale")
     """A value and a target that it misses, scored at most `wrong_most`."""
     right_least: float = 1.0
     """Below 1 where even a right answer has no full score (a soft scorer)."""

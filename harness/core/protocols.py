@@ -1,6 +1,6 @@
 """What each kind of part must do. Rooms know one another by these only.
 
-Network objects are typed `Any` here so that this module never imports torch.
+Networks are typed by `harness.core.torch_types`, so that this module never imports torch.
 """
 
 from __future__ import annotations
@@ -9,10 +9,12 @@ from abc import abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, Protocol
+from typing import ClassVar, Literal, Protocol
 
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, Spec
 from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
+from harness.core.torch_types import Network, Tokenizer
 from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
     Completion,
@@ -56,7 +58,7 @@ class Format(Kind):
         """Whether an answer that the token limit cut off had begun in this format."""
         return True
 
-    def render(self, target: Any) -> str:
+    def render(self, target: JsonValue) -> str:
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)
 
@@ -70,8 +72,8 @@ class Format(Kind):
         if isinstance(strict, Parsed):
             return ParsedAnswer(strict=strict, extracted=strict)
         part = self.extract(text)
-        found = strict if part is None else self.parse(part)
-        return ParsedAnswer(strict=strict, extracted=found)
+        extracted = strict if part is None else self.parse(part)
+        return ParsedAnswer(strict=strict, extracted=extracted)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +90,7 @@ class Scorer(Kind):
         return ScorerProbe()
 
     @abstractmethod
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         """The score and a short reason (empty when there is nothing to say)."""
 
 
@@ -113,7 +115,7 @@ class Task:
     max_new_tokens: int = 128
     margin: float = 0.02
     """A difference smaller than this does not matter: the non-inferiority margin."""
-    gate: Mapping[str, Any] = field(default_factory=dict)
+    gate: JsonObject = field(default_factory=dict)
     licence: str = ""
     """Where the data came from and under which licence; goes on model cards."""
 
@@ -216,7 +218,7 @@ class DataContext:
     engine: Callable[[str], Engine]
     cache: Path
     model: str
-    note: Callable[[Mapping[str, Any]], None] = lambda _provenance: None
+    note: Callable[[JsonObject], None] = lambda _provenance: None
     """Told where a generated set came from, so that the run's record says it."""
 
 
@@ -227,7 +229,7 @@ class Chat(Protocol):
     bos_id: int | None
 
     @property
-    def tokenizer(self) -> Any:
+    def tokenizer(self) -> Tokenizer:
         """The transformers tokenizer."""
 
     @property
@@ -263,7 +265,7 @@ class Chat(Protocol):
 class LanguageModel:
     """A loaded network with its tokenizer. `context` is its longest input in tokens."""
 
-    network: Any
+    network: Network
     chat: Chat
     spec: str
     fingerprint: str

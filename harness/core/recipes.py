@@ -57,7 +57,7 @@ class Recipe:
         trained = any(stage.uses_scores for stage in self.weights)
         return trained or (self.learns and self.data.uses_scores)
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         """The resolved recipe, ready to be written as YAML."""
         slots = {
             "data": self.data.config(),
@@ -67,7 +67,7 @@ class Recipe:
         }
         return {"name": self.name, "about": self.about, **slots}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """What of this recipe decides a result. Its name does not."""
         return {
             "data": self.data.identity() if self.learns else None,
@@ -102,8 +102,8 @@ def from_config(
 
 def available(folder: Path | None = None) -> dict[str, Path]:
     """Recipes by name: the shipped ones and those in ./baselines, the latter first."""
-    places = [FOLDER, Path("baselines")] if folder is None else [folder]
-    return {path.stem: path for place in places for path in sorted(place.glob("*.yaml"))}
+    folders = [FOLDER, Path("baselines")] if folder is None else [folder]
+    return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
 def load(name: str) -> Recipe:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from harness.core.errors import ConfigError
 
@@ -31,7 +30,7 @@ def refuse_in_model(spec: str) -> None:
         )
 
 
-def refuse_in_models(value: Any) -> None:
+def refuse_in_models(value: object) -> None:
     """The same for every text of a recipe or scorer, whichever field names a model.
 
     Raises:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 
-def common_prefix_length(one: Sequence[Any], other: Sequence[Any]) -> int:
+def common_prefix_length(one: Sequence[object], other: Sequence[object]) -> int:
     """Length of the longest common prefix of two strings, lists or tuples.
 
     Bisects over slices, which are compared in C: on prompts of thousands of tokens this is faster

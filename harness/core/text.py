@@ -37,7 +37,7 @@ def one_line(text: str) -> str:
 
     `::` at the beginning of a line and `##[` anywhere are commands to CI services; neither is left whole.
     """
-    shown = _POWER.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    shown = _POWER.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
     shown = shown.replace("##[", "# #[")
     return f"\\{shown}" if shown.lstrip().startswith("::") else shown
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
+
+from harness.core.json_types import JsonValue
 
 NO_ANSWER = "no answer"
 """The target of a question that has none: an answer of its own, which can be right or wrong."""
@@ -21,18 +23,18 @@ class Example:
     """One labelled row of a task. `target` is a string or a JSON value."""
 
     id: str
-    input: Mapping[str, Any]
-    target: Any
+    input: Mapping[str, JsonValue]
+    target: JsonValue
     context_ids: tuple[str, ...] = ()
     """Ids of the corpus documents that hold the answer (gold context)."""
     group: str | None = None
     """Examples of one group are not independent: intervals are clustered by it."""
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: Mapping[str, JsonValue] = field(default_factory=dict)
     turns: tuple[Message, ...] = ()
     """Earlier turns of the conversation, oldest first; `input` is the user turn that is answered."""
 
     @property
-    def question(self) -> tuple[Mapping[str, Any], tuple[Message, ...]]:
+    def question(self) -> tuple[Mapping[str, JsonValue], tuple[Message, ...]]:
         """Everything that is asked: two examples with equal questions are copies of each other."""
         return self.input, self.turns
 
@@ -74,7 +76,7 @@ class Constraint:
     """A language that decoding is held to: a JSON Schema, a regex, or a list of choices."""
 
     kind: Literal["json_schema", "regex", "choice"]
-    value: Any
+    value: JsonValue
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ class Score:
 class Parsed:
     """An answer in the task's format, as a Python value."""
 
-    value: Any
+    value: JsonValue
 
 
 @dataclass(frozen=True)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Engine, LanguageModel
+from harness.core.torch_types import Network
 from harness.core.values import Completion, Request
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class ClassifierEngine:
         )
 
 
-def label_scores(network: Any, prompts: Sequence[Sequence[int]]) -> Tensor:
+def label_scores(network: Network, prompts: Sequence[Sequence[int]]) -> Tensor:
     """Scores of every label for prompts of token ids: [prompts, labels], on the CPU."""
     import torch
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import Network
 from harness.core.values import Request
 from harness.engines.hf.batch_scheduler import Backend
 from harness.engines.hf.engine import HfEngine
@@ -64,7 +65,7 @@ class SeveralAdapters(HfEngine):
 class _Mixed(PaddedBackend):
     """A padded batch that tells peft which adapter each row is computed with."""
 
-    def __init__(self, network: Any, of: Callable[[DecodingSequence], str]) -> None:
+    def __init__(self, network: Network, of: Callable[[DecodingSequence], str]) -> None:
         super().__init__(network)
         self._of = of
         self._computed: list[str] = []
@@ -78,11 +79,11 @@ class _Mixed(PaddedBackend):
         if len(self._mask) == len(self.active):
             self._computed = [self._of(row) for row in self.active]
 
-    def _more(self) -> dict[str, Any]:
+    def _more(self) -> dict[str, object]:
         return {"adapter_names": self._computed}
 
 
-def _with_adapters(network: Any, folders: Mapping[str, Path]) -> Any:
+def _with_adapters(network: Network, folders: Mapping[str, Path]) -> Network:
     from peft import PeftModel
 
     if not folders:
@@ -95,7 +96,8 @@ def _with_adapters(network: Any, folders: Mapping[str, Path]) -> Any:
     (first, first_folder), *others = folders.items()
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", category=FutureWarning)
-        model = PeftModel.from_pretrained(network, str(first_folder), adapter_name=first)
+        model: Any = PeftModel.from_pretrained(network, str(first_folder), adapter_name=first)
         for name, folder in others:
             model.load_adapter(str(folder), adapter_name=name)
-    return model.eval()
+    adapted: Network = model.eval()
+    return adapted

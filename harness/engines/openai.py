@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 from harness.core.errors import ConfigError, EngineError
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Engine
 from harness.core.secrets import refuse_in_model
 from harness.core.values import Completion, Request
@@ -207,7 +208,7 @@ class OpenAIEngine:
             error=error,
         )
 
-    def _usage(self, request: Request, usage: Any, text: str) -> tuple[int, int]:
+    def _usage(self, request: Request, usage: JsonValue, text: str) -> tuple[int, int]:
         """Tokens in and out: the server's counts, or estimates where it sends none."""
         known = usage if isinstance(usage, Mapping) else {}
         counts = [known.get(name) for name in ("prompt_tokens", "completion_tokens")]
@@ -215,8 +216,8 @@ class OpenAIEngine:
             self._estimate.answer()
         texts = ("\n".join(message.content for message in self._dialect.messages(request)), text)
         tokens_in, tokens_out = (
-            count if isinstance(count, int) else self._estimate(said)
-            for count, said in zip(counts, texts, strict=True)
+            count if isinstance(count, int) else self._estimate(estimated)
+            for count, estimated in zip(counts, texts, strict=True)
         )
         return tokens_in, tokens_out
 
@@ -260,7 +261,7 @@ def _answer(choice: Mapping[str, Any]) -> Answer:
     return text or "", "length" if finish == "length" else "stop", None
 
 
-def _text(content: Any) -> str | None:
+def _text(content: JsonValue) -> str | None:
     """The text of a message; of one in parts, the parts that are text."""
     if not isinstance(content, list):
         return None if content is None else str(content)

@@ -10,7 +10,6 @@ was calibrated.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
 
 from harness.core.protocols import Base, Weights
 from harness.models.dimensions import Shape
@@ -75,9 +74,9 @@ class Memory:
 
     @property
     def total(self) -> float:
-        return sum(value for name, value in asdict(self).items() if name != "trainable")
+        return float(sum(value for name, value in asdict(self).items() if name != "trainable"))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, float]:
         terms = {f"{name}_bytes": value for name, value in asdict(self).items() if name != "trainable"}
         return {**terms, "trainable_parameters": self.trainable, "total_bytes": self.total}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from harness.core.protocols import LanguageModel, Weights
+from harness.core.torch_types import Network
+from harness.core.values import Message
 
 
-def counts(stage: Weights, network: Any) -> tuple[int, int]:
+def counts(stage: Weights, network: Network) -> tuple[int, int]:
     """Parameters that `stage` trains, and those of them that it adds, on a meta-device network. The kind's
     `outline` decides, so this function knows no methods.
     """
@@ -35,14 +38,14 @@ class _NoChat:
     stop: tuple[str, ...] = ()
     lead: tuple[int, ...] = ()
 
-    def encode(self, messages: Any) -> list[int]:
+    def encode(self, messages: Sequence[Message]) -> list[int]:
         return []
 
     def encode_answer(self, text: str) -> list[int]:
         return []
 
-    def decode(self, ids: Any) -> str:
+    def decode(self, ids: Sequence[int]) -> str:
         return ""
 
-    def show(self, ids: Any) -> str:
+    def show(self, ids: Sequence[int]) -> str:
         return ""

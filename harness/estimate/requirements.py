@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Weights
 from harness.core.recipes import Recipe
 from harness.estimate import memory
@@ -60,7 +60,7 @@ def counted(spec: str, recipe: Recipe) -> list[tuple[Weights, int, int]]:
 
 def to_json(
     spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
-) -> dict[str, Any]:
+) -> dict[str, JsonValue]:
     """Bytes and GB (10⁹ bytes) per method, next to the textbook's figures.
 
     Raises:
@@ -75,20 +75,20 @@ def to_json(
     return head | {"tokens": length, "rows": rows, "methods": methods}
 
 
-def rule(count: int, width: float) -> dict[str, Any]:
+def rule(count: int, width: float) -> dict[str, JsonValue]:
     """The textbook's figures for a number of parameters alone."""
     return {"parameters": count, "textbook": _with_gb(Textbook(parameters=count, width=width).to_json())}
 
 
-def _head(spec: str, sizes: Shape, dtype: str) -> dict[str, Any]:
+def _head(spec: str, sizes: Shape, dtype: str) -> dict[str, JsonValue]:
     width = memory.BYTES[dtype]
     return {"model": spec, "dtype": dtype} | rule(sizes.parameters, width)
 
 
-def _with_gb(values: dict[str, Any]) -> dict[str, Any]:
+def _with_gb(values: Mapping[str, float]) -> dict[str, JsonValue]:
     gb = {
         f"{name.removesuffix('_bytes')}_gb": round(value / memory.GB, 3)
         for name, value in values.items()
         if name.endswith("_bytes")
     }
-    return values | gb
+    return {**values, **gb}

@@ -245,7 +245,7 @@ def bracket(pair: Comparison | FamilyClaim) -> str:
 
 def round_up(count: int) -> int:
     """Two figures, upwards: more would pretend to a precision that planning does not have."""
-    step = 10 ** max(len(str(count)) - 2, 0)
+    step = int(10 ** max(len(str(count)) - 2, 0))
     return -(-count // step) * step
 
 

@@ -42,7 +42,7 @@ class Moved(Weights):
                 token ids stand for other tokens.
         """
         total = sum(parameter.numel() for parameter in model.network.parameters())
-        model = self._place(model)
+        model = self._apply(model)
         grown = sum(parameter.numel() for parameter in model.network.parameters())
         return TrainingResult(
             model=model,
@@ -61,9 +61,9 @@ class Moved(Weights):
         (folder / "moved.json").write_text(json.dumps({"run": self.run, "key": self.key}), encoding="utf-8")
 
     def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
-        return self._place(model)
+        return self._apply(model)
 
-    def _place(self, model: LanguageModel) -> LanguageModel:
+    def _apply(self, model: LanguageModel) -> LanguageModel:
         try:
             record = json.loads((Path(self.run) / "run.json").read_text(encoding="utf-8"))
         except (OSError, ValueError):

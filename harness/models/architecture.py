@@ -12,6 +12,7 @@ from typing import Any
 from harness.core.errors import ConfigError
 from harness.core.protocols import ArchitectureName, Base, Weights
 from harness.core.recipes import Recipe
+from harness.core.torch_types import ModelConfig, Network
 
 _WRITES = ("ForCausalLM", "LMHeadModel")
 """Suffixes of the transformers classes that are decoders, whatever their model type."""
@@ -54,7 +55,7 @@ ENCODER_DECODER = Architecture(
 )
 
 
-def of(config: Any) -> Architecture:
+def of(config: ModelConfig) -> Architecture:
     """The architecture of a transformers configuration, or of what a `config.json` holds."""
     fields: Mapping[str, Any] = config if isinstance(config, Mapping) else vars(config)
     if fields.get("is_encoder_decoder"):
@@ -82,7 +83,7 @@ def check(model: str, architecture: Architecture, recipes: Sequence[Recipe]) -> 
         )
 
 
-def require(model: str, network: Any, weights: Weights) -> Architecture:
+def require(model: str, network: Network, weights: Weights) -> Architecture:
     """The architecture of a loaded network, checked against those that these weights support.
 
     Raises:
@@ -97,7 +98,7 @@ def require(model: str, network: Any, weights: Weights) -> Architecture:
     return architecture
 
 
-def decoder_start(network: Any) -> int:
+def decoder_start(network: Network) -> int:
     """The token that starts an encoder-decoder's answers.
 
     Raises:
@@ -117,6 +118,6 @@ def suits(architecture: Architecture, recipe: Recipe) -> bool:
     return all(architecture.name in part.architectures for part in parts)
 
 
-def base_of(network: Any) -> Any:
+def base_of(network: Network) -> Any:
     """The transformers model inside a peft wrapper, or the network itself."""
     return network.get_base_model() if hasattr(network, "get_base_model") else network

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.torch_types import Layer, Network
 from harness.models.architecture import base_of
 
 _LAYERS = {"full_attention", "sliding_attention"}
@@ -27,7 +28,7 @@ class Rule:
     window: int | None = None
 
 
-def rule_of(module: Any, size: int, options: Mapping[str, Any]) -> Rule:
+def rule_of(module: Layer, size: int, options: Mapping[str, Any]) -> Rule:
     """The rule of an attention module with heads of `size`, from what transformers passes to its attention
     interface besides queries, keys and values.
 
@@ -46,7 +47,7 @@ def rule_of(module: Any, size: int, options: Mapping[str, Any]) -> Rule:
     return Rule(size**-0.5 if scale is None else scale, options.get("softcap"), window)
 
 
-def why_not(network: Any) -> str | None:
+def why_not(network: Network) -> str | None:
     """Why this network's attention cannot be replaced, judged by its configuration; None if it can."""
     model = base_of(network)
     config = model.config.get_text_config()
@@ -61,7 +62,7 @@ def why_not(network: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def replaced_attention(network: Any, name: str) -> Iterator[None]:
+def replaced_attention(network: Network, name: str) -> Iterator[None]:
     """Inside the `with` block the network uses the attention function registered with transformers as
     `name`."""
     model = base_of(network)
@@ -73,7 +74,7 @@ def replaced_attention(network: Any, name: str) -> Iterator[None]:
         model.set_attn_implementation(before)
 
 
-def _layer_type(module: Any) -> str:
+def _layer_type(module: Layer) -> str:
     config = module.config
     types = getattr(config, "layer_types", None)
     if types:

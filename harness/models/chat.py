@@ -9,10 +9,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
 from harness.models.plain_chat import PlainChat
@@ -43,7 +45,7 @@ class TemplateChat:
     longest: int = sys.maxsize
     """The tokenizer's maximum length, if it is below the network's."""
 
-    def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = ()) -> None:
+    def __init__(self, tokenizer: Tokenizer, eos_ids: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
         own = _template(tokenizer)
         self.template = PLAIN_TEMPLATE if own is None else own
@@ -75,11 +77,15 @@ class TemplateChat:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, special tokens left out."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def show(self, ids: Sequence[int]) -> str:
         """Text of a prompt, special tokens shown."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        )
 
     @property
     def takes_system(self) -> bool:
@@ -180,7 +186,7 @@ def load_chat(spec: str) -> TemplateChat | PlainChat:
     return chat_from(resolve(spec))
 
 
-def chat_from(folder: Any) -> TemplateChat | PlainChat:
+def chat_from(folder: Path) -> TemplateChat | PlainChat:
     """The chat of a model folder: its chat template, or plain text for encoders and for encoder-decoders
     without a template.
 
@@ -190,8 +196,8 @@ def chat_from(folder: Any) -> TemplateChat | PlainChat:
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        config = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"cannot read the model's tokenizer: {error}", file=folder) from None
     try:
@@ -214,15 +220,15 @@ def _as_ids(value: Any) -> tuple[int, ...]:
     return (value,) if isinstance(value, int) else tuple(value)
 
 
-def _template(tokenizer: Any) -> str | None:
+def _template(tokenizer: Tokenizer) -> str | None:
     """The tokenizer's template; models with several (tools, RAG) call the main one `default`."""
     template = tokenizer.chat_template
     if isinstance(template, dict):
         template = template.get("default") or next(iter(template.values()))
-    return template
+    return None if template is None else str(template)
 
 
-def _special_prefix(tokenizer: Any) -> list[int]:
+def _special_prefix(tokenizer: Tokenizer) -> list[int]:
     """Ids that the tokenizer itself puts in front of a text (a BOS, or nothing)."""
     plain = tokenizer("a", add_special_tokens=False)["input_ids"]
     whole = list(tokenizer("a")["input_ids"])

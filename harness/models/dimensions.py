@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import ModelConfig
 from harness.models.architecture import of
 from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
 
@@ -54,7 +55,7 @@ def config(spec: str) -> Any:
         raise ConfigError(f"cannot read the configuration of '{spec}' ({reason})", remedy=remedy) from None
 
 
-def key_value_heads(config: Any) -> int:
+def key_value_heads(config: ModelConfig) -> int:
     """Heads that have keys and values of their own, in each layer (Ainslie et al. 2023, arXiv:2305.13245).
 
     Args:
@@ -63,7 +64,7 @@ def key_value_heads(config: Any) -> int:
     return int(getattr(config, "num_key_value_heads", None) or config.num_attention_heads)
 
 
-def head_size(config: Any) -> int:
+def head_size(config: ModelConfig) -> int:
     """Numbers in one head's query, key or value.
 
     Args:

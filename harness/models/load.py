@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import ModelConfig, Network
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
@@ -26,7 +27,7 @@ def load(
     dtype: str = "auto",
     quantization: Any = None,
     device: str | None = None,
-    config: Any = None,
+    config: ModelConfig | None = None,
 ) -> LanguageModel:
     """Load a model by its spec (see `harness.models.source`).
 
@@ -73,7 +74,7 @@ def load(
     )
 
 
-def _let_go_of_file(network: Any) -> None:
+def _let_go_of_file(network: Network) -> None:
     """Copy the weights that quantization left alone out of the memory-mapped file. They are few, but any one
     of them keeps the whole file in memory: 0.5 of the 0.9 GB that the bundled model takes in NF4.
     """
@@ -85,7 +86,7 @@ def _let_go_of_file(network: Any) -> None:
     release()
 
 
-def _keep_gradients(network: Any) -> None:
+def _keep_gradients(network: Network) -> None:
     """Keep bitsandbytes' 4-bit layers in the layout that gradients pass through.
 
     On a CPU that computes bfloat16 (AVX512-BF16) such a layer repacks its weight at its first forward pass in
@@ -148,7 +149,7 @@ def computes_bfloat16(device: str) -> bool:
     import torch
 
     if device.startswith("cuda"):
-        return torch.cuda.is_bf16_supported(including_emulation=False)
+        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if platform.machine().lower() in ("arm64", "aarch64"):
         return platform.system() == "Linux" and "bf16" in _cpu_features()
     return bool(torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported())
@@ -161,7 +162,7 @@ def _cpu_features() -> str:
         return ""
 
 
-def context_length(config: Any) -> int:
+def context_length(config: ModelConfig) -> int:
     """The longest input in tokens; multimodal configurations keep it in their text part."""
     text = config.get_text_config()
     return int(getattr(text, "max_position_embeddings", None) or 2048)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
-from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
 
 _MARKS = {"user": "Input: ", "assistant": "Answer: "}
@@ -27,7 +27,7 @@ class PlainChat:
     lead: tuple[int, ...] = ()
     takes_system = True
 
-    def __init__(self, tokenizer: Any, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
+    def __init__(self, tokenizer: Tokenizer, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
         self.tokenizer, self.longest = tokenizer, longest
         candidates = {*eos_ids, tokenizer.eos_token_id, *self._ids("")[-1:]}
         self.eos_ids: frozenset[int] = frozenset(i for i in candidates if i is not None)
@@ -54,11 +54,15 @@ class PlainChat:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, special tokens left out."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=True, clean_up_tokenization_spaces=False)
+        )
 
     def show(self, ids: Sequence[int]) -> str:
         """Text of a prompt, special tokens shown."""
-        return str(self.tokenizer.decode(ids, skip_special_tokens=False, clean_up_tokenization_spaces=False))
+        return str(
+            self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
+        )
 
     def opening(self) -> str:
         """No text comes before a prompt."""

@@ -150,7 +150,7 @@ def _make(draft: Path, shape: str, seed: int) -> None:
     recipe = _SHAPES[shape]
     tokenizer = _tokenizer(recipe)
     ids = {name: getattr(tokenizer, f"{name}_token_id") for name in ("bos", "eos", "pad")}
-    config = transformers.AutoConfig.for_model(
+    config: Any = transformers.AutoConfig.for_model(
         recipe["type"], **recipe["config"], **{f"{name}_token_id": value for name, value in ids.items()}
     )
     kind = of(config)

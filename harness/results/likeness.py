@@ -12,8 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json, digest
 from harness.results.records.run import ModelRecord, TaskRecord
 
@@ -68,23 +68,24 @@ def scored_with(task: TaskRecord) -> str:
     return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
 
 
-def ways(places: Sequence[Hashable], tasks: Sequence[TaskRecord]) -> list[str]:
+def ways(groups: Sequence[Hashable], tasks: Sequence[TaskRecord]) -> list[str]:
     """How each of some records was scored (`scored_with`), an old one that does not say it along with the others.
 
     Args:
-        places: what each record is reported under; an old record counts as scored in the one way that is
-            known at its place, if there is only one.
+        groups: what each record is reported under; an old record counts as scored in the one way that is
+            known in its group, if there is only one.
         tasks: the `task` parts of the records.
     """
     known: dict[Hashable, set[str]] = {}
-    for place, task in zip(places, tasks, strict=True):
+    for group, task in zip(groups, tasks, strict=True):
         if UNKNOWN not in (_scorer(task, str(task.primary)), _format(task)):
-            known.setdefault(place, set()).add(scored_with(task))
-    found = []
-    for place, task in zip(places, tasks, strict=True):
-        way, others = scored_with(task), known.get(place, set())
-        found.append(next(iter(others)) if way not in others and len(others) == 1 and UNKNOWN in way else way)
-    return found
+            known.setdefault(group, set()).add(scored_with(task))
+    scorings = []
+    for group, task in zip(groups, tasks, strict=True):
+        way, others = scored_with(task), known.get(group, set())
+        old = way not in others and len(others) == 1 and UNKNOWN in way
+        scorings.append(next(iter(others)) if old else way)
+    return scorings
 
 
 def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> tuple[Unlike, ...]:
@@ -95,8 +96,8 @@ def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
     """
     if not before or not after:
         return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
-    sides = [(name, before.get(name, "none"), after.get(name, "none")) for name in ANSWERING]
-    return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in sides if a != b)
+    versions = [(name, before.get(name, "none"), after.get(name, "none")) for name in ANSWERING]
+    return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in versions if a != b)
 
 
 def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:
@@ -134,7 +135,7 @@ def _format(task: TaskRecord) -> str:
     return UNKNOWN if task.format is None else _settings(task.format)
 
 
-def _settings(identity: Mapping[str, Any]) -> str:
+def _settings(identity: JsonObject) -> str:
     """Settings as `name=value`, without the kind; a long value by its hash."""
     parts = []
     for name, value in sorted(identity.items()):

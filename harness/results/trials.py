@@ -21,7 +21,8 @@ EXACT = "exact"
 
 def exact(trial: FrozenTrial) -> Sequence[float]:
     """A finished trial's values as they were measured."""
-    return trial.user_attrs.get(EXACT, trial.values)
+    values: Sequence[float] = trial.user_attrs.get(EXACT, trial.values)
+    return values
 
 
 @dataclass(frozen=True, kw_only=True)

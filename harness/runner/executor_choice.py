@@ -34,7 +34,8 @@ def _fields(text: str) -> dict[str, Any]:
     kind, colon, value = text.partition(":")
     if not colon:
         return {"kind": kind}
-    argument = lookup("executors", kind).argument
+    cls: type[Executor] = lookup("executors", kind)
+    argument = cls.argument
     if not argument:
         raise ConfigError(f"'{kind}' takes no '{value}'", file="--executor", remedy=f"write: {kind}")
     return {"kind": kind, argument: value}

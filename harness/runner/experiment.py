@@ -127,7 +127,7 @@ def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:
 
 def _merged(recipe: Recipe, changes: Mapping[str, Any], file: Path | None, name: str | None = None) -> Recipe:
     """`recipe` with the fields in `changes` replaced slot by slot."""
-    config = recipe.config()
+    config: dict[str, Any] = recipe.config()
     for slot, fields in changes.items():
         if slot not in recipes.SLOTS:
             raise ConfigError(f"unknown slot '{slot}'", file=file, remedy=nearest(slot, recipes.SLOTS))

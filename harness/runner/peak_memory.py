@@ -6,8 +6,8 @@ import ctypes
 import gc
 import sys
 import threading
-from types import TracebackType
-from typing import Self
+from types import ModuleType, TracebackType
+from typing import Any, Self
 
 
 class PeakMemory:
@@ -59,6 +59,6 @@ def release() -> None:
             trim(0)
 
 
-def _cuda():  # type: ignore[no-untyped-def]
-    torch = sys.modules.get("torch")
+def _cuda() -> ModuleType | None:
+    torch: Any = sys.modules.get("torch")
     return torch.cuda if torch is not None and torch.cuda.is_available() else None

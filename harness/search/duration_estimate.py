@@ -65,7 +65,7 @@ def _of_runs(plan: StudyConfig, dev: int) -> list[float]:
 
 
 def _same(record: dict[str, Any], plan: StudyConfig) -> bool:
-    return (
+    return bool(
         record["task"]["data_hash"] == plan.data_hash
         and record["model"]["fingerprint"] == plan.fingerprint
         and record["recipe"]["name"] == plan.recipe["name"]

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -128,7 +128,7 @@ class _Speed:
         device = "cuda" if torch.cuda.is_available() else "cpu"
         made: dict[str, Any] = {"device": device, "dtype": choose_dtype("auto", device)}
         left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, self.width, **made)
-        wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+        wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
         count, taken = 1, 0.0
         left @ right  # the first is slower
         while taken < LEAST_SECONDS:

@@ -84,7 +84,7 @@ def with_loss(score: float, loss: float | None) -> float:
     return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
 
 
-def told(names: Sequence[str], values: Sequence[float], record: Record) -> list[float]:
+def sampler_values(names: Sequence[str], values: Sequence[float], record: Record) -> list[float]:
     """The values reported to the sampler: a score that is the only objective becomes `with_loss`."""
     if tuple(names) != ("score",):
         return list(values)

@@ -121,10 +121,10 @@ class Space:
         Raises:
             ConfigError: values that a kind refuses.
         """
-        config = self.recipe.config()
+        config: dict[str, Any] = self.recipe.config()
         for path, value in self.complete(params).items():
             *parents, field = path.split(".")
-            node: Any = config
+            node = config
             if parents[0] == "weights":
                 index = int(parents[1]) if len(parents) > 1 else 0
                 node = config["weights"][index]

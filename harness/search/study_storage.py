@@ -173,5 +173,5 @@ def is_dead(trial: FrozenTrial) -> bool:
         return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
         # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
-        return _started(worker["pid"]) != worker["started"]
+        return bool(_started(worker["pid"]) != worker["started"])
     return time.time() - float(last_alive) > GRACE

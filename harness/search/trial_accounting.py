@@ -18,7 +18,7 @@ class Ledger:
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
-        self._seen = 0
+        self._counted = 0
         self._open: dict[int, FrozenTrial] = {}
         self._paid: list[int] = []
         self._first: dict[str, FrozenTrial] = {}
@@ -27,8 +27,8 @@ class Ledger:
 
     def refresh(self) -> None:
         trials = self._study.get_trials(deepcopy=False)
-        news = [trials[number] for number in self._open] + trials[self._seen :]
-        self._seen = len(trials)
+        news = [trials[number] for number in self._open] + trials[self._counted :]
+        self._counted = len(trials)
         for trial in news:
             if trial.state.is_finished():
                 self._open.pop(trial.number, None)

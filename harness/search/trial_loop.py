@@ -242,7 +242,7 @@ class Loop:
                 record = self.evaluate(self.space.apply(trial.params), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
-                frozen = self._tell(trial, values, objectives.told(self.plan.objectives, values, record))
+                frozen = self._tell(trial, values, objectives.sampler_values(self.plan.objectives, values, record))
             except PrunedError as error:
                 trial.set_user_attr("stopped", str(error))
                 self._note_partial(trial)

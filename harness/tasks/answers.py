@@ -48,12 +48,12 @@ def _refuse_bare_words(path: Path) -> None:
         )
 
 
-def _built(room: str, spec: Spec, path: Path, place: Sequence[str | int]) -> Any:
+def _built(room: str, spec: Spec, path: Path, keys: Sequence[str | int]) -> Any:
     """`core.kinds.build`, with the line of the task file where it fails."""
     try:
         return build(room, spec, file=path)
     except ConfigError as error:
-        line = task_file.line_of(path, place)
+        line = task_file.line_of(path, keys)
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
 
 
@@ -145,13 +145,13 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
             return direct.value, ""
     try:
         answer = form.render(target)
-        found = form.parse(answer)
+        parsed = form.parse(answer)
     except (TypeError, ValueError, LookupError, ArithmeticError) as error:
         return target, f"{error} (got {_short(target)})"
-    if isinstance(found, Parsed):
-        return (found.value if isinstance(target, str) else target), ""
-    at = f" at {found.path}" if found.path else ""
-    return target, f"{found.reason}{at} (got {_short(answer)})"
+    if isinstance(parsed, Parsed):
+        return (parsed.value if isinstance(target, str) else target), ""
+    at = f" at {parsed.path}" if parsed.path else ""
+    return target, f"{parsed.reason}{at} (got {_short(answer)})"
 
 
 def _is_value(target: Any, form: Format) -> bool:

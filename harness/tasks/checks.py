@@ -63,7 +63,7 @@ class Labels:
 def problems(task: Task) -> list[Problem]:
     """Every finding about a task's rows and corpus."""
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
-    found = [
+    problems = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
         *(_leak(texts, split) for split in ("test", "dev")),
         *_near_leaks(texts),
@@ -72,13 +72,13 @@ def problems(task: Task) -> list[Problem]:
         *_unseen_labels(task),
         *_sizes(task),
     ]
-    return [problem for problem in found if problem is not None]
+    return [problem for problem in problems if problem is not None]
 
 
-def by_level(found: Iterable[Problem]) -> list[Problem]:
+def by_level(problems: Iterable[Problem]) -> list[Problem]:
     """Findings with the gravest first."""
     order = ("error", "warning", "note")
-    return sorted(found, key=lambda problem: order.index(problem.level))
+    return sorted(problems, key=lambda problem: order.index(problem.level))
 
 
 def lengths(values: Sequence[int]) -> Lengths | None:
@@ -98,7 +98,7 @@ def too_long(
     `prompts` and `answers` are lengths in tokens, by example id; of a large split they hold some rows only,
     the longest among them.
     """
-    found = []
+    problems = []
     for split, part in task.splits.items():
         level: Level = "error" if split == "test" else "warning"
         measured = [e for e in part if e.id in prompts]
@@ -108,14 +108,14 @@ def too_long(
             message = (
                 f"{at_least}{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
             )
-            found.append(_problem(level, "max_new_tokens", message, cut))
+            problems.append(_problem(level, "max_new_tokens", message, cut))
         over = [
             e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
         ]
         if over:
             message = f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
-            found.append(_problem(level, "context", message, over))
-    return found
+            problems.append(_problem(level, "context", message, over))
+    return problems
 
 
 def labels(task: Task) -> Labels | None:
@@ -157,11 +157,11 @@ def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | N
 
 def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
     train = set(texts.get("train", {}).values())
-    found = [key for key, text in texts.get(split, {}).items() if text in train]
-    if not found:
+    leaked = [key for key, text in texts.get(split, {}).items() if text in train]
+    if not leaked:
         return None
-    message = f"{len(found)} {split} inputs are also in train: trained methods have seen the answer"
-    return _problem("warning", f"leak train/{split}", message, found)
+    message = f"{len(leaked)} {split} inputs are also in train: trained methods have seen the answer"
+    return _problem("warning", f"leak train/{split}", message, leaked)
 
 
 def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
@@ -217,16 +217,16 @@ def _not_a_number(task: Task) -> Iterable[Problem]:
 
 
 def _unseen_labels(task: Task) -> Iterable[Problem]:
-    found = labels(task)
-    if found is None or not task.splits.get("train"):
+    table = labels(task)
+    if table is None or not task.splits.get("train"):
         return
-    train = set(found.counts["train"])
+    train = set(table.counts["train"])
     for split in ("dev", "test"):
-        unseen = sorted(set(found.counts.get(split, {})) - train)
+        unseen = sorted(set(table.counts.get(split, {})) - train)
         if unseen:
             message = f"{len(unseen)} labels of {split} never occur in train: {', '.join(unseen[:5])}"
             yield _problem("warning", "labels", message, ())
-    unused = sorted(set(task.format.labels or ()) - set().union(*found.counts.values()))
+    unused = sorted(set(task.format.labels or ()) - set().union(*table.counts.values()))
     if unused:
         message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())

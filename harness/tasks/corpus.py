@@ -29,11 +29,11 @@ def read(path: Path, encoding: str = "utf-8") -> tuple[Document, ...]:
         raise ConfigError("no such corpus", file=path, remedy=remedy)
     if not documents:
         raise ConfigError("the corpus is empty", file=path, remedy="put .md or .txt files there")
-    seen: set[str] = set()
+    ids: set[str] = set()
     for document in documents:
-        if document.id in seen:
+        if document.id in ids:
             raise ConfigError(f"two documents have the id '{document.id}'", file=path, remedy="rename one")
-        seen.add(document.id)
+        ids.add(document.id)
     return tuple(documents)
 
 

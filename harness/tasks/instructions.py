@@ -66,12 +66,12 @@ def number(targets: Sequence[Any], column: str = "") -> str:
 def text(targets: Sequence[str], column: str = "") -> str:
     """For `text`: the length and style that the targets have."""
     name = _name(column) or "answer"
-    found = style.of(targets)
-    if found.form:
-        return f"Give only the {name}: {found.form}."
-    if found.brief:
-        return f"Give only the {name}, {', '.join(found.traits)}."
-    return f"Write the {name} {', '.join(found.traits)}, and nothing else."
+    traits = style.of(targets)
+    if traits.form:
+        return f"Give only the {name}: {traits.form}."
+    if traits.brief:
+        return f"Give only the {name}, {', '.join(traits.traits)}."
+    return f"Write the {name} {', '.join(traits.traits)}, and nothing else."
 
 
 def code(noun: str) -> str:

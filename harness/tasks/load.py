@@ -89,8 +89,8 @@ def without_test(task: Task) -> Task:
 
 def available() -> dict[str, Path]:
     """Task files by name: the shipped ones and those in ./tasks, the latter first."""
-    found = [path for place in (FOLDER, Path("tasks")) for path in sorted(place.glob("*/task.yaml"))]
-    return {path.parent.name: path for path in found}
+    files = [path for folder in (FOLDER, Path("tasks")) for path in sorted(folder.glob("*/task.yaml"))]
+    return {path.parent.name: path for path in files}
 
 
 def find(name_or_path: str | Path) -> Path:
@@ -135,10 +135,10 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
         "dev": data.dev,
         "test": data.test,
     }
-    found = {split: reader.read(name) for split, name in named.items() if name}
+    rows = {split: reader.read(name) for split, name in named.items() if name}
     placed = {
         split: row_layouts.examples(part, "row" if data.file else split, data.map)
-        for split, part in found.items()
+        for split, part in rows.items()
     }
     row_layouts.unique_ids([item for part in placed.values() for item in part])
     for split, part in placed.items():
@@ -163,9 +163,9 @@ def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[st
     sizes = {name: splits.count(share, len(pool)) for name, share in shares.items() if share is not None}
     for name in sizes:
         if name in placed:
-            place = ["data", "split", name]
+            keys = ["data", "split", name]
             raise ConfigError(
-                f"data has a {name} split already", file=path, line=task_file.line_of(path, place)
+                f"data has a {name} split already", file=path, line=task_file.line_of(path, keys)
             )
     try:
         parts = splits.cut(splits.items([item.example for item in pool]), sizes, wanted.seed)
@@ -198,7 +198,7 @@ def _templates(
 def _with_schema(instructions: str, form: Format, path: Path) -> str:
     """The instructions with the format's schema, written into the template as text."""
     schema = form.config().get("schema")
-    if not schema:
+    if not isinstance(schema, Mapping) or not schema:
         line = task_file.line_of(path, ["schema_in_prompt"])
         message = f"schema_in_prompt: format '{form.name()}' has no schema"
         raise ConfigError(message, file=path, line=line, remedy="leave it out, or give the format a schema")

@@ -46,17 +46,17 @@ def native_names(chosen: Chosen, row: Row) -> Chosen:
     )
 
 
-def line_counts(found: Mapping[str, list[Located]], encoding: str) -> list[str]:
+def line_counts(parts: Mapping[str, list[Located]], encoding: str) -> list[str]:
     """Where a text file has more lines than rows: why."""
-    said = []
-    for part in found.values():
+    notes = []
+    for part in parts.values():
         lines = [located.line for located in part if located.line is not None]
         one_file = len({located.file for located in part}) == 1 and Path(part[0].file).is_file()
         if lines and one_file and Path(part[0].file).suffix.lower() in (".csv", ".tsv", ".jsonl", ".ndjson"):
             path = Path(part[0].file)
             difference = tables.difference(path, lines, encoding)
-            said += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []
-    return said
+            notes += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []
+    return notes
 
 
 def places(rows: Sequence[Located]) -> str:

@@ -257,9 +257,9 @@ def unique_ids(placed: Sequence[Placed]) -> None:
     Raises:
         ConfigError: the second row of a duplicated id, naming the first.
     """
-    seen: dict[str, Located] = {}
+    sources: dict[str, Located] = {}
     for item in placed:
-        first = seen.setdefault(item.example.id, item.source)
+        first = sources.setdefault(item.example.id, item.source)
         if first is not item.source:
             where = f"{first.file}:{first.line}" if first.line else f"{first.file} row {first.number}"
             remedy = "ids must differ over all splits; leave 'id' out to have them made"

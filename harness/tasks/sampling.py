@@ -32,9 +32,9 @@ def _rows(examples: Sequence[Example], size: int, seed: int) -> list[int]:
     grouped = any(example.group is not None for example in examples)
     least = min(2, len(units)) if grouped else 1
     rows: list[int] = []
-    for place, unit in enumerate(units):
+    for taken, unit in enumerate(units):
         over, under = len(rows) + len(unit) - size, size - len(rows)
-        if place >= least and over >= under:
+        if taken >= least and over >= under:
             break
         rows += unit
     return rows

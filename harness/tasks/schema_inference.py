@@ -75,16 +75,16 @@ def _open_object(body: dict[str, Any], value: dict[str, Any], path: str, places:
 
 
 def _schema(values: Sequence[Any]) -> dict[str, Any]:
-    found = sorted({_type(value) for value in values})
-    if "integer" in found and "number" in found:
-        found.remove("integer")
-    body: dict[str, Any] = {"type": found[0] if len(found) == 1 else found}
-    if "object" in found:
+    types = sorted({_type(value) for value in values})
+    if "integer" in types and "number" in types:
+        types.remove("integer")
+    body: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
+    if "object" in types:
         body |= _object([value for value in values if isinstance(value, dict)])
-    if "array" in found:
+    if "array" in types:
         items = [item for value in values if isinstance(value, list) for item in value]
         body |= {"items": _schema(items)} if items else {}
-    if found == ["string"]:
+    if types == ["string"]:
         body |= _enum(values)
     return body
 

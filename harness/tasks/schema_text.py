@@ -114,13 +114,13 @@ def _resolved(root: Mapping[str, Any], reference: str) -> Schema | None:
     """What a `$ref` within the schema points to; None for one that leads elsewhere."""
     if not reference.startswith("#"):
         return None
-    found: Any = root
+    target: Any = root
     for part in filter(None, reference[1:].split("/")):
         key = part.replace("~1", "/").replace("~0", "~")
-        if not isinstance(found, Mapping) or key not in found:
+        if not isinstance(target, Mapping) or key not in target:
             return None
-        found = found[key]
-    return found if isinstance(found, Mapping | bool) else None
+        target = target[key]
+    return target if isinstance(target, Mapping | bool) else None
 
 
 def _joined(schema: Mapping[str, Any]) -> dict[str, Any]:
@@ -150,8 +150,8 @@ def _limited(text: str, schema: Mapping[str, Any], keys: Sequence[str]) -> str:
 
 
 def _description(schema: Schema) -> str:
-    found = schema.get("description", "") if isinstance(schema, Mapping) else ""
-    return " ".join(str(found).split())
+    description = schema.get("description", "") if isinstance(schema, Mapping) else ""
+    return " ".join(str(description).split())
 
 
 def _comment(schema: Schema) -> str:

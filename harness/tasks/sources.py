@@ -125,9 +125,9 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
-    place = f"{name}[{split}]"
+    source = f"{name}[{split}]"
     located = [
-        Located(row=_plain(row | _labels(row, names)), file=place, number=number)
+        Located(row=_plain(row | _labels(row, names)), file=source, number=number)
         for number, row in enumerate(rows, start=1)
     ]
     return missing.emptied(located)
@@ -216,7 +216,7 @@ def _rows_within(value: Any) -> Sequence[Any] | None:
 
 def _lines(text: str) -> list[int]:
     """The line on which each element of a JSON list begins."""
-    decoder, line, seen = json.JSONDecoder(), 1, 0
+    decoder, line, counted = json.JSONDecoder(), 1, 0
     lines: list[int] = []
     position = text.index("[") + 1
     while True:
@@ -224,7 +224,7 @@ def _lines(text: str) -> list[int]:
             position += 1
         if position >= len(text) or text[position] == "]":
             return lines
-        line, seen = line + text.count("\n", seen, position), position
+        line, counted = line + text.count("\n", counted, position), position
         lines.append(line)
         position = decoder.raw_decode(text, position)[1]
 

@@ -181,11 +181,11 @@ def read(path: Path) -> TaskFile:
         raise _explained(error, path) from None
 
 
-def line_of(path: Path, place: Sequence[str | int]) -> int | None:
+def line_of(path: Path, keys: Sequence[str | int]) -> int | None:
     """Line of a key in a YAML file (1-based); of the nearest key above it where it is absent."""
     node = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
     line = None
-    for part in place:
+    for part in keys:
         if isinstance(node, yaml.MappingNode):
             pair = next((pair for pair in node.value if pair[0].value == str(part)), None)
             if pair is None:
@@ -197,12 +197,12 @@ def line_of(path: Path, place: Sequence[str | int]) -> int | None:
     return line
 
 
-def bare_words(path: Path, place: Sequence[str | int]) -> list[tuple[str, int]]:
-    """Items of the list at `place` that YAML reads as something else than text, as written, with their lines:
+def bare_words(path: Path, keys: Sequence[str | int]) -> list[tuple[str, int]]:
+    """Items of the list at `keys` that YAML reads as something else than text, as written, with their lines:
     a bare `yes` is true, `010` is 8, `2024-01-01` a date.
     """
     node = yaml.compose(path.read_text(encoding="utf-8"), yaml.SafeLoader)
-    for part in place:
+    for part in keys:
         pairs = node.value if isinstance(node, yaml.MappingNode) else []
         node = next((value for key, value in pairs if key.value == str(part)), None)
     items = node.value if isinstance(node, yaml.SequenceNode) else []
@@ -226,13 +226,13 @@ def write_schema() -> None:
 
 def _explained(error: ValidationError, path: Path) -> ConfigError:
     # An unknown key explains a missing one; in a union the branch that got furthest explains most.
-    first = min(error.errors(), key=lambda found: (found["type"] != "extra_forbidden", -len(found["loc"])))
-    place = [part for part in first["loc"] if not _is_branch(part)] or list(first["loc"])
-    name, line = ".".join(str(part) for part in place), line_of(path, place)
+    first = min(error.errors(), key=lambda fault: (fault["type"] != "extra_forbidden", -len(fault["loc"])))
+    keys = [part for part in first["loc"] if not _is_branch(part)] or list(first["loc"])
+    name, line = ".".join(str(part) for part in keys), line_of(path, keys)
     if first["type"] == "extra_forbidden":
-        known = _keys_at(place[:-1])
+        known = _keys_at(keys[:-1])
         return ConfigError(
-            f"unknown key '{name}'", file=path, line=line, remedy=nearest(str(place[-1]), known)
+            f"unknown key '{name}'", file=path, line=line, remedy=nearest(str(keys[-1]), known)
         )
     if first["type"] == "missing":
         return ConfigError(f"'{name}' is missing", file=path, line=line, remedy="see docs/tasks.md")
@@ -246,10 +246,10 @@ def _is_branch(part: str | int) -> bool:
     return isinstance(part, str) and (part in ("str", "int", "float", "Spec") or "[" in part or "-" in part)
 
 
-def _keys_at(place: Sequence[str | int]) -> list[str]:
+def _keys_at(keys: Sequence[str | int]) -> list[str]:
     model: type[BaseModel] = TaskFile
     inner: dict[str, type[BaseModel]] = {"data": DataFile, "split": SplitFile, "map": MapFile}
-    for part in place:
+    for part in keys:
         model = inner.get(str(part), model)
     return list(model.model_fields)
 

@@ -63,9 +63,9 @@ def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
         shutil.copy(given, folder / "corpus.jsonl")
         return {"corpus": "corpus.jsonl"}
     for path in corpus.paths(given):
-        place = folder / "corpus" / path.relative_to(given)
-        place.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, place)
+        copy = folder / "corpus" / path.relative_to(given)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     return {"corpus": "corpus/"}
 
 
@@ -73,7 +73,7 @@ def task_yaml(
     name: str,
     answer: Answer,
     parts: Mapping[str, Sequence[Example]],
-    said: Sequence[str],
+    notes: Sequence[str],
     keys: Mapping[str, str] | None = None,
 ) -> str:
     """The text of a task file, with what was guessed as comments; `keys` are further keys of it."""
@@ -81,7 +81,7 @@ def task_yaml(
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
     instructions = "\n".join(f"  {line}" for line in answer.instructions.splitlines())
-    guesses = "\n".join(f"#   {' '.join(line.split())}" for line in said)
+    guesses = "\n".join(f"#   {' '.join(line.split())}" for line in notes)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
     return f"""\
 # yaml-language-server: $schema=../{task_file.SCHEMA.name}

@@ -103,16 +103,16 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
             for split, part in task.splits.items()
         }
         activity.now("looking for duplicates and leaks")
-        found = [*_faults(faults), *checks.problems(task)]
+        problems = [*_faults(faults), *checks.problems(task)]
         if measure.chat is not None:
-            found += checks.too_long(task, prompts, answers, measure.context)
+            problems += checks.too_long(task, prompts, answers, measure.context)
     return Inspection(
         task=task,
         measure=measure,
         example=_example(task, prompter, measure if model else None),
         lengths=lengths,
         labels=checks.labels(task),
-        problems=tuple(checks.by_level(found)),
+        problems=tuple(checks.by_level(problems)),
         measured={split: sum(e.id in prompts for e in part) for split, part in task.splits.items()},
     )
 
@@ -133,9 +133,9 @@ def _longest(part: Sequence[Example]) -> list[Example]:
 
 def _lengths(part: Sequence[Example], spread: Sequence[Example], known: Mapping[str, int]) -> Lengths | None:
     """Lengths of the evenly spaced rows; the greatest is that of all that were measured."""
-    found = checks.lengths([known[e.id] for e in spread if e.id in known])
+    lengths = checks.lengths([known[e.id] for e in spread if e.id in known])
     most = max((known[e.id] for e in part if e.id in known), default=0)
-    return found and replace(found, max=most)
+    return lengths and replace(lengths, max=most)
 
 
 def _written(target: Any, form: Format) -> str | None:

@@ -18,56 +18,56 @@ COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 SHOWN_LABELS = 15
 
 
-def as_json(found: Inspection) -> dict[str, Any]:
+def as_json(inspection: Inspection) -> dict[str, Any]:
     """The inspection as one JSON object."""
-    task = found.task
+    task = inspection.task
     return {
         "task": task.name,
         "version": task.version,
         "folder": str(task.folder),
         "data_hash": task.data_hash,
-        "usable": found.usable,
-        "measured": dict(found.measured),
+        "usable": inspection.usable,
+        "measured": dict(inspection.measured),
         "splits": {split: len(part) for split, part in task.splits.items()},
         "corpus": len(task.corpus),
         "format": task.format.config(),
         "scorers": [scorer.name() for scorer in task.scorers],
         "primary": task.primary,
-        "unit": found.measure.unit,
-        "measured_with": found.measure.model,
+        "unit": inspection.measure.unit,
+        "measured_with": inspection.measure.model,
         "lengths": {
             split: {part: None if lengths is None else asdict(lengths) for part, lengths in parts.items()}
-            for split, parts in found.lengths.items()
+            for split, parts in inspection.lengths.items()
         },
-        "labels": None if found.labels is None else asdict(found.labels),
-        "example": None if found.example is None else asdict(found.example),
-        "problems": [asdict(problem) for problem in found.problems],
+        "labels": None if inspection.labels is None else asdict(inspection.labels),
+        "example": None if inspection.example is None else asdict(inspection.example),
+        "problems": [asdict(problem) for problem in inspection.problems],
     }
 
 
-def show(found: Inspection, console: Console) -> None:
+def show(inspection: Inspection, console: Console) -> None:
     """Print the inspection."""
-    for part in _parts(found):
+    for part in _parts(inspection):
         console.print(part)
 
 
-def _parts(found: Inspection) -> Iterable[RenderableType]:
-    task = found.task
+def _parts(inspection: Inspection) -> Iterable[RenderableType]:
+    task = inspection.task
     yield Text.assemble((task.name, "bold"), f" version {task.version} · {task.folder}")
     scorers = ", ".join(scorer.name() for scorer in task.scorers)
     yield Text(f"format {task.format.name()} · scorers {scorers} · primary {task.primary}")
     if task.corpus:
         yield Text(f"corpus of {len(task.corpus)} documents")
-    if found.example is not None:
-        yield _example(found.example)
-    yield _lengths(found)
-    if found.labels is not None:
-        yield _labels(found.labels)
-    for problem in found.problems:
+    if inspection.example is not None:
+        yield _example(inspection.example)
+    yield _lengths(inspection)
+    if inspection.labels is not None:
+        yield _labels(inspection.labels)
+    for problem in inspection.problems:
         ids = f" [{', '.join(problem.ids)}]" if problem.ids else ""
         head = (f"{problem.level} ", COLOURS[problem.level])
         yield Text.assemble(head, (f"{problem.check}: ", "bold"), problem.message, (ids, "dim"))
-    yield Text("usable", "bold green") if found.usable else Text("not usable: mend the errors", "bold red")
+    yield Text("usable", "bold green") if inspection.usable else Text("not usable: mend the errors", "bold red")
 
 
 def _example(example: Shown) -> RenderableType:
@@ -92,20 +92,20 @@ def _example(example: Shown) -> RenderableType:
     return Group(Text(f"example {example.id}", "bold"), *parts, answer)
 
 
-def _lengths(found: Inspection) -> RenderableType:
-    measure = found.measure
+def _lengths(inspection: Inspection) -> RenderableType:
+    measure = inspection.measure
     with_model = f" of {measure.model}" if measure.chat is not None else ""
     title = f"splits; lengths in {measure.unit}{with_model}"
     if measure.chat is None:
         title += f" ({measure.why})"
-    if any(count < len(found.task.splits[split]) for split, count in found.measured.items()):
+    if any(count < len(inspection.task.splits[split]) for split, count in inspection.measured.items()):
         title += "; of large splits a sample and the longest"
     table = Table(title=title, title_justify="left", title_style="bold")
     table.add_column("split")
     for name in ("rows", "of", "min", "median", "p95", "max"):
         table.add_column(name, justify="left" if name == "of" else "right")
-    for split, parts in found.lengths.items():
-        rows = f"{len(found.task.splits[split]):,}"
+    for split, parts in inspection.lengths.items():
+        rows = f"{len(inspection.task.splits[split]):,}"
         for part, lengths in parts.items():
             first = (split, rows) if part == "prompt" else ("", "")
             numbers = (lengths.min, lengths.median, lengths.p95, lengths.max) if lengths else ("–",) * 4

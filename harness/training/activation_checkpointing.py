@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Network
 from harness.models.layers.attached import learnt_prefix
 
 
 @contextlib.contextmanager
-def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
+def recomputed_activations(network: Network, wanted: bool) -> Iterator[None]:
     """Inside the `with` block, training keeps only each transformer block's input and recomputes the rest
     for the gradient. Dropout masks are redrawn from the same state, so the gradient does not change.
 
@@ -36,6 +36,6 @@ def recomputed_activations(network: Any, wanted: bool) -> Iterator[None]:
         network.activation_checkpointing_disable()
 
 
-def recomputes(network: Any) -> bool:
+def recomputes(network: Network) -> bool:
     """Whether a forward pass would recompute its activations for the gradient."""
     return network.training and any(getattr(m, "gradient_checkpointing", False) for m in network.modules())

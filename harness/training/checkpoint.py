@@ -12,10 +12,10 @@ import contextlib
 import dataclasses
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.core.keys import digest
 from harness.core.protocols import TrainingContext
@@ -26,6 +26,9 @@ from harness.training.fsdp import whole
 from harness.training.optimizer import Optimizer
 from harness.training.settings import TrainingSettings
 from harness.training.tokenized import TokenizedExample
+
+if TYPE_CHECKING:
+    import torch
 
 NAME = "checkpoint"
 
@@ -129,7 +132,7 @@ def signature(
     settings: TrainingSettings,
     rows: Sequence[TokenizedExample],
     context: TrainingContext,
-    shapes: Sequence[Any],
+    shapes: Sequence[Sequence[int]],
 ) -> str:
     """A digest of everything that must match to resume: the data, the settings, and which weights are
     trained."""
@@ -139,7 +142,7 @@ def signature(
     return digest([type(settings).__name__, knobs, learned, context.seed, [list(shape) for shape in shapes]])
 
 
-def _generators() -> dict[str, Any]:
+def _generators() -> dict[str, torch.Tensor]:
     import torch
 
     states = {"cpu": torch.get_rng_state()}
@@ -148,7 +151,7 @@ def _generators() -> dict[str, Any]:
     return states
 
 
-def _set_generators(states: dict[str, Any]) -> None:
+def _set_generators(states: Mapping[str, torch.Tensor]) -> None:
     import torch
 
     torch.set_rng_state(states["cpu"])

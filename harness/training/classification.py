@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import Chat, Format
+from harness.core.torch_types import Network
 from harness.core.values import Parsed, TrainingExample
 from harness.models.architecture import ENCODER, of
 from harness.training import pooled_head
@@ -37,7 +37,7 @@ def labels_of(form: Format) -> tuple[str, ...]:
     return labels
 
 
-def attach(network: Any, labels: Sequence[str]) -> None:
+def attach(network: Network, labels: Sequence[str]) -> None:
     """Give the network a classification head for these labels, replacing any it has."""
     if of(network.config) is ENCODER:
         pooled_head.attach(network, labels)
@@ -46,7 +46,7 @@ def attach(network: Any, labels: Sequence[str]) -> None:
     network.answer_head = Head(width, labels).to(network.device)
 
 
-def thaw(network: Any) -> None:
+def thaw(network: Network) -> None:
     """Unfreeze the head, and for an encoder also the layers between its blocks and its head."""
     for parameter in network.answer_head.moving(network):
         parameter.requires_grad_(True)
@@ -65,7 +65,7 @@ def to_row(example: TrainingExample, chat: Chat, form: Format, labels: Sequence[
     return TokenizedExample(example.id, (*prompt, labels.index(answer.value)), (*(0.0,) * len(prompt), 1.0))
 
 
-def label_loss(network: Any, batch: Batch) -> Tensor:
+def label_loss(network: Network, batch: Batch) -> Tensor:
     """`training.loop.Loss`: the sum over rows of the negative log-likelihood of their labels, in nats."""
     has_loss = batch.weights > 0
     scores = network.answer_head.of_batch(network, batch)
@@ -73,7 +73,7 @@ def label_loss(network: Any, batch: Batch) -> Tensor:
     return (losses * batch.weights[has_loss]).sum()
 
 
-def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:
+def save(network: Network, parameters: Iterable[tuple[str, nn.Parameter]], folder: Path) -> None:
     """Write the parameters, and the labels with them."""
     from safetensors.torch import save_file
 
@@ -82,7 +82,7 @@ def save(network: Any, parameters: Iterable[tuple[str, nn.Parameter]], folder: P
     save_file(tensors, folder / _FILE, metadata={"labels": json.dumps(network.answer_head.labels)})
 
 
-def load(network: Any, folder: Path) -> None:
+def load(network: Network, folder: Path) -> None:
     """Attach the head and load the weights that `save` wrote.
 
     Raises:

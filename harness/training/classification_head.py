@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.core.torch_types import Network
 from harness.training.batching import Batch
 from harness.training.loss import hidden_states
 
@@ -26,18 +26,18 @@ class Head(nn.Module):
         """[rows, width] → [rows, labels]."""
         return nn.functional.linear(hidden.float(), self.weight, self.bias)
 
-    def of_batch(self, network: Any, batch: Batch) -> Tensor:
+    def of_batch(self, network: Network, batch: Batch) -> Tensor:
         """Scores [rows, labels] of a training batch, whose only loss per row is at the end of its prompt."""
         scores: Tensor = self(hidden_states(network, batch)[batch.weights > 0])
         return scores
 
-    def of_prompts(self, network: Any, ids: Tensor, last: Tensor) -> Tensor:
+    def of_prompts(self, network: Network, ids: Tensor, last: Tensor) -> Tensor:
         """The same of `ids` [rows, length], padded on the right; row i ends at place `last[i]`."""
         # Causal attention never looks at the padding.
         hidden = network.base_model(input_ids=ids, use_cache=False).last_hidden_state
         scores: Tensor = self(hidden[torch.arange(len(ids), device=ids.device), last])
         return scores
 
-    def moving(self, network: Any) -> Iterable[nn.Parameter]:
+    def moving(self, network: Network) -> Iterable[nn.Parameter]:
         """The parameters that are always trained with the head."""
         return self.parameters()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
+from harness.core.torch_types import Network
 from harness.training.batching import Batch, collate, pack
 from harness.training.gradient_accumulation import Loss
 from harness.training.loss import check_network, check_packing, response_loss
@@ -22,7 +22,7 @@ class Layout:
     """
 
     def __init__(
-        self, network: Any, rows: Sequence[TokenizedExample], settings: TrainingSettings, loss: Loss
+        self, network: Network, rows: Sequence[TokenizedExample], settings: TrainingSettings, loss: Loss
     ) -> None:
         self.device = next(network.parameters()).device
         is_response_loss = loss is response_loss
@@ -41,7 +41,7 @@ class Layout:
             return pack(rows, self.device)
         return collate(rows, self.device, self.share_prefix)
 
-    def _check(self, network: Any, shortest: Sequence[TokenizedExample]) -> None:
+    def _check(self, network: Network, shortest: Sequence[TokenizedExample]) -> None:
         network.eval()
         whole = collate(shortest, self.device, share_prefix=False)
         if not check_network(network, collate(shortest, self.device, self.share_prefix), whole):

@@ -12,7 +12,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from harness.core.errors import ConfigError, RunError
 
@@ -23,6 +23,9 @@ _PATIENCE = timedelta(days=1)
 """How long a process waits for the main one, which answers test examples between training stages."""
 _FLAT = 2**24
 """Elements sent at a time: 64 MB of float32."""
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class ProcessGroup:
         """Whether this is the main process, the one that evaluates, reports and writes."""
         return self.rank == 0
 
-    def share(self, rows: Sequence[Any]) -> Sequence[Any]:
+    def share(self, rows: Sequence[Item]) -> Sequence[Item]:
         """This process's rows of a step, every `size`-th, so that lengths are spread evenly."""
         return rows[self.rank :: self.size]
 
@@ -65,7 +68,7 @@ class ProcessGroup:
                 parameter.grad = torch.zeros_like(parameter)
         self.all_reduce_sum([parameter.grad for parameter in parameters if parameter.grad is not None])
 
-    def total(self, value: float, device: Any) -> float:
+    def total(self, value: float, device: torch.device) -> float:
         """The sum of a number over the processes."""
         import torch
 
@@ -75,7 +78,7 @@ class ProcessGroup:
         torch.distributed.all_reduce(tensor)
         return float(tensor)
 
-    def broadcast(self, compute: Callable[[], Any]) -> Any:
+    def broadcast(self, compute: Callable[[], Item]) -> Item:
         """Compute a value in the main process and return it in every process."""
         import torch
 
@@ -83,9 +86,9 @@ class ProcessGroup:
             return compute()
         box = [compute() if self.is_main else None]
         torch.distributed.broadcast_object_list(box, src=0)
-        return box[0]
+        return cast(Item, box[0])
 
-    def assert_same(self, value: Any) -> None:
+    def assert_same(self, value: object) -> None:
         """Check that a value is the same in every process.
 
         Raises:
@@ -94,7 +97,7 @@ class ProcessGroup:
         if self.broadcast(lambda: value) != value:
             raise RunError(f"process {self.rank} would not learn from the same rows as the first one")
 
-    def all_gather(self, value: Any) -> list[Any]:
+    def all_gather(self, value: Item) -> list[Item]:
         """Every process's value, in order of rank."""
         import torch
 

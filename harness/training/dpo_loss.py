@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, logsigmoid
 
 from harness.core.protocols import Chat
+from harness.core.torch_types import Network
 from harness.core.values import TrainingExample
 from harness.training.batching import Batch, collate
 from harness.training.loss import check_network, head_logits, hidden_states
@@ -63,7 +64,7 @@ def pairs(
     return kept, tuple(long), tuple(same)
 
 
-def answer_logps(network: Any, rows: Sequence[TokenizedExample], share_prefix: bool) -> Tensor:
+def answer_logps(network: Network, rows: Sequence[TokenizedExample], share_prefix: bool) -> Tensor:
     """Log-probability of each row's answer given its prompt, in nats: [rows], float32."""
     batch = collate(rows, next(network.parameters()).device, share_prefix)
     has_loss = batch.weights > 0
@@ -73,7 +74,7 @@ def answer_logps(network: Any, rows: Sequence[TokenizedExample], share_prefix: b
     return torch.zeros(len(rows), device=logps.device).index_add(0, row, logps)
 
 
-def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
+def shares_prefix(network: Network, pairs: Sequence[Pair]) -> bool:
     """Whether this network can compute the shared prefix of several rows once."""
     if not pairs:
         return False
@@ -83,7 +84,9 @@ def shares_prefix(network: Any, pairs: Sequence[Pair]) -> bool:
     return check_network(network, collate(rows, device, True), collate(rows, device, False))
 
 
-def reference(network: Any, pairs: Sequence[Pair], size: int, share: bool) -> dict[str, tuple[float, float]]:
+def reference(
+    network: Network, pairs: Sequence[Pair], size: int, share: bool
+) -> dict[str, tuple[float, float]]:
     """Log-probabilities of both answers of each pair under the current network, by id."""
     network.eval()
     by_id: dict[str, tuple[float, float]] = {}
@@ -111,7 +114,7 @@ class PreferenceLoss:
     label_smoothing: float
     share_prefix: bool
 
-    def __call__(self, network: Any, batch: Batch) -> Tensor:
+    def __call__(self, network: Network, batch: Batch) -> Tensor:
         batch_pairs = [self.pairs[name] for name in batch.rows]
         logps = answer_logps(
             network, [p.chosen for p in batch_pairs] + [p.rejected for p in batch_pairs], self.share_prefix

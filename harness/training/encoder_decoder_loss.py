@@ -8,10 +8,11 @@ reads the prompt on one side and the answer on the other. An encoder writes noth
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Weights
+from harness.core.torch_types import Network
 from harness.models.architecture import ENCODER, ENCODER_DECODER, decoder_start, of, require
 from harness.training.loss import response_loss
 from harness.training.settings import TrainingSettings
@@ -23,12 +24,12 @@ if TYPE_CHECKING:
     from harness.training.gradient_accumulation import Loss
 
 
-def answer_loss(network: Any) -> Loss:
+def answer_loss(network: Network) -> Loss:
     """The loss that trains a network of this architecture on answers."""
     return target_loss if of(network.config) is ENCODER_DECODER else response_loss
 
 
-def check(model: str, network: Any, weights: Weights, settings: TrainingSettings) -> None:
+def check(model: str, network: Network, weights: Weights, settings: TrainingSettings) -> None:
     """Reject weights and settings that a network of this architecture does not support.
 
     Raises:
@@ -44,7 +45,7 @@ def check(model: str, network: Any, weights: Weights, settings: TrainingSettings
             )
 
 
-def target_loss(network: Any, batch: Batch) -> torch.Tensor:
+def target_loss(network: Network, batch: Batch) -> torch.Tensor:
     """`training.gradient.Loss` of an encoder-decoder: that of its decoder on the answers, in nats.
 
     A row's prompt is everything before its first position with a loss.
@@ -72,12 +73,12 @@ def target_loss(network: Any, batch: Batch) -> torch.Tensor:
     return (losses * weights[answer_mask]).sum()
 
 
-def first_logits(network: Any, ids: Sequence[int]) -> torch.Tensor:
+def first_logits(network: Network, ids: Sequence[int]) -> torch.Tensor:
     """Float32 logits of what comes first after a prompt, on the CPU; of an encoder, its labels' scores."""
     import torch
 
     kind, device = of(network.config), next(network.parameters()).device
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([list(ids)], device=device)}
+    inputs: dict[str, object] = {"input_ids": torch.tensor([list(ids)], device=device)}
     if kind is ENCODER_DECODER:
         inputs["decoder_input_ids"] = torch.tensor([[decoder_start(network)]], device=device)
     if kind is not ENCODER:

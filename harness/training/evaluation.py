@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import Network
 from harness.models.layers.out_of_memory import is_out_of_memory, release
 from harness.training.batching import Batch, collate
 from harness.training.progressive_eval import DevScore
@@ -40,7 +41,7 @@ def evaluate(
     model: LanguageModel,
     rows: Sequence[TokenizedExample],
     score: Callable[[LanguageModel], DevScore],
-    loss: Callable[[Any, Batch], torch.Tensor],
+    loss: Callable[[Network, Batch], torch.Tensor],
     batch_size: int,
     step: int,
     share_prefix: bool = False,
@@ -53,9 +54,9 @@ def evaluate(
 
 
 def mean_loss(
-    network: Any,
+    network: Network,
     rows: Sequence[TokenizedExample],
-    loss: Callable[[Any, Batch], torch.Tensor],
+    loss: Callable[[Network, Batch], torch.Tensor],
     batch_size: int,
     share_prefix: bool = False,
 ) -> float:
@@ -72,9 +73,9 @@ def mean_loss(
 
 
 def _mean_loss(
-    network: Any,
+    network: Network,
     rows: Sequence[TokenizedExample],
-    loss: Callable[[Any, Batch], torch.Tensor],
+    loss: Callable[[Network, Batch], torch.Tensor],
     batch_size: int,
     share_prefix: bool,
 ) -> float:

@@ -13,12 +13,15 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Layer, Network
 from harness.models.layers.blocks import blocks
+from harness.training.batching import Batch
 from harness.training.distributed import ProcessGroup
 from harness.training.settings import TrainingSettings
 
 if TYPE_CHECKING:
     import torch
+    from torch.distributed.device_mesh import DeviceMesh
 
 
 class LocalModel:
@@ -27,10 +30,10 @@ class LocalModel:
     divided = False
     notes: tuple[str, ...] = ()
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = network
 
-    def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
+    def loss(self, loss: Callable[[Network, Batch], torch.Tensor], batch: Batch) -> torch.Tensor:
         """The loss of a batch; on a sharded network every process must call this equally often."""
         return loss(self.network, batch)
 
@@ -56,7 +59,7 @@ class ShardedModel(LocalModel):
 
     divided = True
 
-    def __init__(self, network: Any, group: ProcessGroup) -> None:
+    def __init__(self, network: Network, group: ProcessGroup) -> None:
         from torch.distributed.device_mesh import init_device_mesh
 
         if getattr(network, "is_quantized", False):
@@ -74,7 +77,7 @@ class ShardedModel(LocalModel):
             " each row is computed whole",
         )
 
-    def loss(self, loss: Callable[[Any, Any], torch.Tensor], batch: Any) -> torch.Tensor:
+    def loss(self, loss: Callable[[Network, Batch], torch.Tensor], batch: Batch) -> torch.Tensor:
         value: torch.Tensor = self._root(loss, batch)
         return value
 
@@ -94,7 +97,8 @@ class ShardedModel(LocalModel):
     def _fill(self, here: bool) -> None:
         targets = dict(self._given.named_parameters())
         for name, part in self.network.named_parameters():
-            whole = part.detach().full_tensor()
+            sharded: Any = part.detach()  # a DTensor
+            whole = sharded.full_tensor()
             if here:
                 targets[name].data = whole
 
@@ -103,7 +107,7 @@ class ShardedModel(LocalModel):
             parameter.data = parameter.data.new_empty(0)
 
 
-def learner(network: Any, settings: TrainingSettings, group: ProcessGroup) -> LocalModel:
+def learner(network: Network, settings: TrainingSettings, group: ProcessGroup) -> LocalModel:
     """The network, sharded over the processes if the settings say so and there are several.
 
     Raises:
@@ -144,12 +148,12 @@ def part(value: torch.Tensor, like: torch.Tensor) -> torch.Tensor:
     return distribute_tensor(value.to(like.device), mesh, placements, src_data_rank=None)
 
 
-def _twin(network: Any) -> Any:
+def _twin(network: Network) -> Network:
     """A copy of the network's modules around the same parameters."""
     return copy.deepcopy(network, {id(parameter): parameter for parameter in network.parameters()})
 
 
-def _divide(network: Any, mesh: Any) -> Any:
+def _divide(network: Network, mesh: DeviceMesh) -> torch.nn.Module:
     """Divide the blocks, then what is outside of them; returns a module that computes losses.
 
     Losses call parts of a network, not the network, and FSDP2 knows where a pass begins and ends by
@@ -164,7 +168,7 @@ def _divide(network: Any, mesh: Any) -> Any:
             super().__init__()
             self.network = network
 
-        def forward(self, loss: Any, batch: Any) -> torch.Tensor:
+        def forward(self, loss: Callable[[Network, Batch], torch.Tensor], batch: Batch) -> torch.Tensor:
             value: torch.Tensor = loss(self.network, batch)
             return value
 
@@ -180,7 +184,7 @@ def _divide(network: Any, mesh: Any) -> Any:
     return root
 
 
-def _of_other_types(network: Any) -> Iterator[Any]:
+def _of_other_types(network: Network) -> Iterator[Layer]:
     """Modules outside of the blocks that learn in another number format than the rest there does: a
     float32 head beside a bfloat16 norm. FSDP2 adds gradients up in groups of one format."""
     inside = {id(module) for block in blocks(network) for module in block.modules()}

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
+from harness.core.torch_types import Network
 from harness.models.layers.out_of_memory import is_out_of_memory, release
 from harness.training.batching import Batch
 from harness.training.distributed import ProcessGroup
@@ -17,7 +18,7 @@ from harness.training.tokenized import TokenizedExample
 if TYPE_CHECKING:
     import torch
 
-Loss = Callable[[Any, Batch], "torch.Tensor"]
+Loss = Callable[[Network, Batch], "torch.Tensor"]
 """(network, batch) → the weighted sum of losses over its positions, in nats."""
 
 

@@ -6,15 +6,17 @@ import contextlib
 import random
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import torch
 
 from harness.core.errors import ConfigError, EngineError
 from harness.core.protocols import LanguageModel, StepRecord
+from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.cache import quiet
 
@@ -33,7 +35,7 @@ class Rollouts:
     seed: int
     drawn: int = 0
 
-    def __call__(self, prompts: Sequence[str], _trainer: Any) -> dict[str, Any]:
+    def __call__(self, prompts: Sequence[str], _trainer: object) -> dict[str, list[list[int]] | None]:
         """Token ids of prompts and answers.
 
         Raises:
@@ -76,7 +78,7 @@ class Telemetry:
     tokens: int = 0
     clock: float = field(default_factory=time.monotonic)
 
-    def log(self, step: int, logs: dict[str, Any]) -> None:
+    def log(self, step: int, logs: Mapping[str, Any]) -> None:
         if "reward" not in logs:
             return
         tokens, now = int(logs["num_tokens"]), time.monotonic()
@@ -103,7 +105,7 @@ def train(
     reward: Callable[[str, str], float | None],
     telemetry: Telemetry,
     folder: Path,
-    settings: dict[str, Any],
+    settings: Mapping[str, object],
 ) -> None:
     """Run trl's GRPOTrainer on the parameters that have `requires_grad`; `settings` are trl's own.
 
@@ -111,14 +113,14 @@ def train(
         ConfigError: trl is not installed, or refuses the settings.
     """
     trl = _trl()
-    from transformers import PrinterCallback, TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback, TrainerState
 
     class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, **callback: Any) -> None:
+        def on_log(self, args: object, state: TrainerState, control: object, **callback: Any) -> None:
             telemetry.log(state.global_step, callback.get("logs") or {})
 
     def score(
-        prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: Any
+        prompts: Sequence[str], completion_ids: Sequence[Sequence[int]], **_: object
     ) -> list[float | None]:
         chat = rollouts.model.chat
         return [
@@ -156,7 +158,7 @@ def train(
         trainer.train()
 
 
-def _trl() -> Any:
+def _trl() -> ModuleType:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -170,7 +172,7 @@ def _trl() -> Any:
 
 
 @contextlib.contextmanager
-def _left_alone(network: Any) -> Iterator[None]:
+def _left_alone(network: Network) -> Iterator[None]:
     """Undo trl's side effects: the network's forward and the process's random states."""
     import numpy as np
 

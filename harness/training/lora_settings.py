@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import Network
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
@@ -108,7 +109,7 @@ class LowRank:
         return model
 
 
-def attention_layers(network: Any) -> tuple[str, ...]:
+def attention_layers(network: Network) -> tuple[str, ...]:
     """Names of the linear layers inside the network's attention modules, quantized ones among them.
 
     Raises:

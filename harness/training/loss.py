@@ -6,9 +6,10 @@ vocabulary, is applied to the positions that have a loss only.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
+from harness.core.torch_types import Network
 from harness.training.activation_checkpointing import recomputes
 from harness.training.batching import Batch
 
@@ -19,14 +20,14 @@ _POSITIONS = 1024
 """Positions whose logits are in memory at a time; beyond that they are recomputed for the gradient."""
 
 
-def response_loss(network: Any, batch: Batch) -> torch.Tensor:
+def response_loss(network: Network, batch: Batch) -> torch.Tensor:
     """The sum over positions of weight × negative log-likelihood, in nats; a float32 scalar."""
     hidden = hidden_states(network, batch)
     has_loss = batch.weights > 0
     return _weighted_loss(network, hidden[has_loss], batch.targets[has_loss], batch.weights[has_loss])
 
 
-def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
+def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
     """The last hidden states of `batch.ids`: [rows, length, width].
 
     No attention mask is needed: padding is on the right, where causal attention never looks, and
@@ -36,20 +37,22 @@ def hidden_states(network: Any, batch: Batch) -> torch.Tensor:
 
     from harness.training import shared_prefix_attention
 
-    body = network.base_model
+    def of_body(ids: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
+        states: torch.Tensor = network.base_model(input_ids=ids, use_cache=False, **more).last_hidden_state
+        return states
+
     if batch.positions is not None:
-        packed = body(input_ids=batch.ids, position_ids=batch.positions, use_cache=False)
-        return packed.last_hidden_state
+        return of_body(batch.ids, position_ids=batch.positions)
     if batch.prefix is None:
-        return body(input_ids=batch.ids, use_cache=False).last_hidden_state
+        return of_body(batch.ids)
     if recomputes(network):
         # A block that is computed again for the gradient would attend as the network does by itself.
         whole = torch.cat([batch.prefix.expand(len(batch.rows), -1), batch.ids], dim=1)
-        return body(input_ids=whole, use_cache=False).last_hidden_state[:, batch.prefix.shape[1] :]
+        return of_body(whole)[:, batch.prefix.shape[1] :]
     return shared_prefix_attention.hidden_states(network, batch)
 
 
-def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
+def head_logits(network: Network, hidden: torch.Tensor) -> torch.Tensor:
     """Float32 logits of hidden states: [positions, width] → [positions, vocabulary].
 
     Includes what architectures do after their output layer: Gemma's soft cap, Cohere's and Granite's scales.
@@ -68,7 +71,7 @@ def head_logits(network: Any, hidden: torch.Tensor) -> torch.Tensor:
     return logits
 
 
-def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
+def check_network(network: Network, shared: Batch, whole: Batch) -> bool:
     """Whether a shared prefix gives this network the logits of its own forward pass.
 
     `shared` and `whole` hold the same rows, with and without a shared prefix.
@@ -97,7 +100,7 @@ def check_network(network: Any, shared: Batch, whole: Batch) -> bool:
         return False
 
 
-def check_packing(network: Any, packed: Batch, whole: Batch) -> bool:
+def check_packing(network: Network, packed: Batch, whole: Batch) -> bool:
     """Whether packed rows give this network the logits that the same rows have one by one."""
     import torch
 
@@ -116,7 +119,7 @@ def _close(a: torch.Tensor, b: torch.Tensor, tolerance: float) -> bool:
 
 
 def _weighted_loss(
-    network: Any, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
+    network: Network, hidden: torch.Tensor, targets: torch.Tensor, weights: torch.Tensor
 ) -> torch.Tensor:
     from torch.nn.functional import cross_entropy
     from torch.utils.checkpoint import checkpoint

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+
+from harness.core.torch_types import Layer, Network
 
 
 @contextlib.contextmanager
-def noisy_embeddings(network: Any, alpha: float) -> Iterator[None]:
+def noisy_embeddings(network: Network, alpha: float) -> Iterator[None]:
     """Add uniform noise of size alpha / sqrt(length × width) while the network is in train mode.
 
     The length is that of the padded batch; rows of a batch have similar lengths.
@@ -18,7 +19,7 @@ def noisy_embeddings(network: Any, alpha: float) -> Iterator[None]:
         return
     import torch
 
-    def add_noise(_module: Any, _inputs: Any, output: torch.Tensor) -> torch.Tensor:
+    def add_noise(_module: Layer, _inputs: object, output: torch.Tensor) -> torch.Tensor:
         if not network.training:
             return output
         size = alpha / (output.shape[-2] * output.shape[-1]) ** 0.5

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
@@ -113,7 +113,9 @@ class Optimizer:
         self.clear()
 
 
-def _adam(groups: list[dict[str, Any]], settings: TrainingSettings, masters: Sequence[Any]) -> Any:
+def _adam(
+    groups: list[dict[str, Any]], settings: TrainingSettings, masters: Sequence[torch.nn.Parameter]
+) -> torch.optim.Optimizer:
     """The update rule that `optim` names.
 
     Raises:
@@ -134,7 +136,8 @@ def _adam(groups: list[dict[str, Any]], settings: TrainingSettings, masters: Seq
         raise ConfigError(
             f"optim {settings.optim} needs the package bitsandbytes", remedy="pip install bitsandbytes"
         ) from None
-    return getattr(bitsandbytes.optim, _BITSANDBYTES[settings.optim])(groups, lr=settings.learning_rate)
+    cls: Callable[..., torch.optim.Optimizer] = getattr(bitsandbytes.optim, _BITSANDBYTES[settings.optim])
+    return cls(groups, lr=settings.learning_rate)
 
 
 def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
@@ -143,7 +146,7 @@ def _master(parameter: torch.nn.Parameter) -> torch.nn.Parameter:
     return torch.nn.Parameter(parameter.detach().float())
 
 
-def _into(master: torch.nn.Parameter):  # type: ignore[no-untyped-def]
+def _into(master: torch.nn.Parameter) -> Callable[[torch.nn.Parameter], None]:
     def add(parameter: torch.nn.Parameter) -> None:
         gradient = parameter.grad
         parameter.grad = None

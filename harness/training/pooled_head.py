@@ -4,12 +4,12 @@ network."""
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Network
 from harness.models.layers import blocks
 from harness.training.batching import Batch
 from harness.training.classification_head import Head
@@ -18,19 +18,19 @@ from harness.training.classification_head import Head
 class PooledHead(Head):
     """Follows the encoder's own pooler; attention is bidirectional, so padding is masked."""
 
-    def of_batch(self, network: Any, batch: Batch) -> Tensor:
+    def of_batch(self, network: Network, batch: Batch) -> Tensor:
         return self.of_prompts(network, batch.ids, (batch.weights > 0).int().argmax(1))
 
-    def of_prompts(self, network: Any, ids: Tensor, last: Tensor) -> Tensor:
+    def of_prompts(self, network: Network, ids: Tensor, last: Tensor) -> Tensor:
         mask = torch.arange(ids.shape[1], device=ids.device) <= last[:, None]
         scores: Tensor = network(input_ids=ids, attention_mask=mask.long()).logits
         return scores
 
-    def moving(self, network: Any) -> Iterator[nn.Parameter]:
+    def moving(self, network: Network) -> Iterator[nn.Parameter]:
         return blocks.parameters_after_blocks(network)
 
 
-def attach(network: Any, labels: Sequence[str]) -> None:
+def attach(network: Network, labels: Sequence[str]) -> None:
     """Replace the last linear layer after the encoder's body and name its outputs.
 
     Raises:

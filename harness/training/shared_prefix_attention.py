@@ -6,13 +6,12 @@ gradient computed once. Attention keeps the rows apart: each sees the prefix and
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
+from harness.core.torch_types import Layer, Network
 from harness.models.attention import (
     Rule,
     UnsupportedAttention,
@@ -26,7 +25,7 @@ NAME = "harness_rows_behind_prefix"
 """The name under which transformers knows our attention function."""
 
 
-def hidden_states(network: Any, batch: Batch) -> Tensor:
+def hidden_states(network: Network, batch: Batch) -> Tensor:
     """The last hidden states of `batch.ids`, [rows, length, width], each row behind `batch.prefix`.
 
     Raises:
@@ -48,7 +47,7 @@ def hidden_states(network: Any, batch: Batch) -> Tensor:
 
 
 def attend(
-    module: Any,
+    module: Layer,
     query: Tensor,
     key: Tensor,
     value: Tensor,
@@ -56,7 +55,7 @@ def attend(
     *,
     prefix_and_rows: tuple[int, int],
     dropout: float = 0.0,
-    **options: Any,
+    **options: object,
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
@@ -67,7 +66,7 @@ def attend(
     prefix, rows = prefix_and_rows
     before = key.shape[2] - query.shape[2] + prefix
     length = (query.shape[2] - prefix) // rows
-    first, own = (_seen(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
+    first, own = (_visible(q, k, rule, query) for q, k in ((prefix, before), (length, before + length)))
     of_prefix = _attention(
         query[:, :, :prefix], key[:, :, :before], value[:, :, :before], first, rule, dropout
     )
@@ -82,7 +81,8 @@ AttentionInterface.register(NAME, attend)
 
 def _apart(x: Tensor, start: int, rows: int) -> Tensor:
     """What lies behind `start`, row by row: [1, heads, start + rows · L, size] → [rows, heads, L, size]."""
-    return x[0, :, start:].unflatten(1, (rows, -1)).transpose(0, 1)
+    apart: Tensor = x[0, :, start:].unflatten(1, (rows, -1))
+    return apart.transpose(0, 1)
 
 
 def _behind(x: Tensor, before: int, rows: int) -> Tensor:
@@ -90,7 +90,7 @@ def _behind(x: Tensor, before: int, rows: int) -> Tensor:
     return torch.cat([x[:, :, :before].expand(rows, -1, -1, -1), _apart(x, before, rows)], 2)
 
 
-def _seen(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
+def _visible(queries: int, keys: int, rule: Rule, like: Tensor) -> Tensor:
     """Which of `keys` each of the last `queries` sees: [queries, keys], True where it does."""
     last = keys - queries
     mask = torch.ones(queries, keys, dtype=torch.bool, device=like.device).tril(last)

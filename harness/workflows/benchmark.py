@@ -11,9 +11,10 @@ from typing import Any
 
 from harness.benchmarks import forgetting, lm_eval_files, measure, result_files, tasks
 from harness.benchmarks.measure import Measured
-from harness.benchmarks.result_files import Row, Settings
+from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, find
 from harness.core.errors import ConfigError
+from harness.results.run_files import Row
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +37,8 @@ class BenchmarkResult:
     def to_json(self) -> dict[str, Any]:
         return {
             "benchmarks": [row for item in self.measured for row in item.rows],
-            "forgetting": [found.to_json() for item in self.measured for found in item.forgetting],
-            "overall": [found.to_json() for found in _overall(self.measured)],
+            "forgetting": [loss.to_json() for item in self.measured for loss in item.forgetting],
+            "overall": [loss.to_json() for loss in _overall(self.measured)],
             "imported": list(self.imported),
             "files": [str(file) for file in self.files],
         }
@@ -80,20 +81,20 @@ def run(
     if not work.targets:
         raise ConfigError("nothing to benchmark", remedy="name a run or a model, e.g. smollm2-135m-instruct")
     targets = measure.with_bases(work.results, work.targets) if bases else list(work.targets)
-    found = measure.measure(
+    measured = measure.measure(
         work.results, targets, tasks.parse(names), settings, cache=cache, batch=batch, say=work.say
     )
-    return tuple(found)
+    return tuple(measured)
 
 
 def stored(work: Work) -> tuple[Measured, ...]:
     """What is known of the targets already."""
-    found = []
+    measured = []
     for target in work.targets:
         rows = tuple(result_files.latest(result_files.read(target.folder)).values())
         forgot = forgetting.of_run(work.results, target.name) if target.trained else ()
-        found.append(Measured(target=target, rows=rows, fresh=0, forgetting=forgot))
-    return tuple(found)
+        measured.append(Measured(target=target, rows=rows, fresh=0, forgetting=forgot))
+    return tuple(measured)
 
 
 def write(work: Work, out: Path) -> tuple[Path, ...]:
@@ -111,8 +112,8 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
     if any(item.rows for item in done.measured):
         console.print(_table(done.measured))
     for item in done.measured:
-        for found in item.forgetting:
-            console.print(found.sentence, highlight=False, soft_wrap=True, markup=False)
+        for loss in item.forgetting:
+            console.print(loss.sentence, highlight=False, soft_wrap=True, markup=False)
     for total in _overall(done.measured):
         ends = f"[{100 * total.low:+.1f}, {100 * total.high:+.1f}]"
         text = (
@@ -127,8 +128,8 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
 
 
 def _overall(measured: Sequence[Measured]) -> list[forgetting.Overall]:
-    found = [forgetting.overall(item.forgetting) for item in measured]
-    return [total for total in found if total is not None]
+    means = [forgetting.overall(item.forgetting) for item in measured]
+    return [total for total in means if total is not None]
 
 
 def _table(measured: Sequence[Measured]) -> Any:

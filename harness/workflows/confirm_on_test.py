@@ -40,8 +40,8 @@ def confirm(
     """Train the best and the default on `seeds` seeds, score both on test, and say what dev had promised."""
     default = replace(plan.default(), name=str(plan.recipe["name"]))
     name = f"{name}_found" if name == default.name else name
-    found = plan.space().apply(best["params"], name=name)
-    recipes = (default,) if found.identity() == default.identity() else (default, found)
+    tuned = plan.space().apply(best["params"], name=name)
+    recipes = (default,) if tuned.identity() == default.identity() else (default, tuned)
     experiment = Experiment(
         name=plan.study,
         tasks=(plan.task,),
@@ -87,9 +87,9 @@ def dev_score(results: Path, best: Mapping[str, Any]) -> dict[str, Any] | None:
     kept = [(v, g) for v, g in zip(scores.values, scores.groups, strict=True) if v is not None]
     if not kept:
         return None
-    found = seeds.mean(np.array([[v for v, _ in kept]]), clusters.codes([g for _, g in kept]))
-    low, high = found.interval()
-    return {"mean": found.mean, "low": low, "high": high, "n": len(kept)}
+    mean = seeds.mean(np.array([[v for v, _ in kept]]), clusters.codes([g for _, g in kept]))
+    low, high = mean.interval()
+    return {"mean": mean.mean, "low": low, "high": high, "n": len(kept)}
 
 
 def _curse(dev: Mapping[str, Any] | None, test: Mapping[str, Any] | None) -> str | None:

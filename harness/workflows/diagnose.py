@@ -62,22 +62,22 @@ class Diagnosis:
 
 def probes(task: Task) -> dict[str, Recipe]:
     """The probes that make sense for a task: no retrieval without a corpus, no gold without ids."""
-    found = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
+    chosen = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
     if task.format.constraint() is None:
-        del found["constrained"]
+        del chosen["constrained"]
     if not task.corpus:
-        del found["bm25"], found["gold"]
+        del chosen["bm25"], chosen["gold"]
     elif not all(example.context_ids for example in task.splits["dev"]):
-        del found["gold"]
+        del chosen["gold"]
     if not task.splits.get("train"):
-        del found["few_shot"]
-    return found
+        del chosen["few_shot"]
+    return chosen
 
 
 def run_probes(
-    task: Task, model: str, results: Path, *, limit: int, progress: Progress, place: str = ""
+    task: Task, model: str, results: Path, *, limit: int, progress: Progress, named: str = ""
 ) -> Diagnosis:
-    """Ask every probe on a sample of `limit` dev examples; test is not touched. `place` is the task as the
+    """Ask every probe on a sample of `limit` dev examples; test is not touched. `named` is the task as the
     user named it.
 
     Raises:
@@ -103,17 +103,17 @@ def run_probes(
         groups=[example.group for example in examples],
     )
     typed = Invocation(
-        target=place or task.name,
-        task=place or task.name,
+        target=named or task.name,
+        task=named or task.name,
         models=() if model == DEFAULT_MODEL else (hidden(model),),
         results=mirror.address(results),
         trainable=not is_server(model) and bool(task.splits.get("train")),
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking)
-    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
-    write_triage(results, task.name, model, found.to_json())
-    return found
+    diagnosis = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
+    write_triage(results, task.name, model, diagnosis.to_json())
+    return diagnosis
 
 
 def on_training_data(task: Task) -> Task:

@@ -84,14 +84,14 @@ def scores(record: Mapping[str, Any], folder: Path) -> list[card.Score]:
     rows = list(read_lines(folder / "samples.jsonl"))
     plain = primary_scores(dict(record), folder)
     about = record["task"]
-    found = []
+    listed = []
     for scorer in sorted(about["scorers"], key=lambda scorer: scorer["name"] != about["primary"]):
         values = tuple(_value(row, scorer["name"]) for row in rows)
         for table in gather([dataclasses.replace(plain, values=values, binary=scorer["binary"])]):
             low, high = mean_interval(table)
             mean, n = float(table.values.mean()), len(table.ids)
-            found.append(card.Score(scorer=scorer["name"], mean=mean, low=low, high=high, n=n))
-    return found
+            listed.append(card.Score(scorer=scorer["name"], mean=mean, low=low, high=high, n=n))
+    return listed
 
 
 def _value(row: Mapping[str, Any], scorer: str) -> float | None:

@@ -109,7 +109,7 @@ def _require_done(results: Path, run: str) -> None:
 def _forgotten(results: Path, run: str) -> dict[str, Any]:
     from harness.benchmarks import forgetting
 
-    found: dict[str, Any] = {}
+    losses: dict[str, Any] = {}
     for item in forgetting.of_run(results, run):
-        found.setdefault(item.task, item)
-    return found
+        losses.setdefault(item.task, item)
+    return losses

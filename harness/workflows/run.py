@@ -221,6 +221,6 @@ def show(session: RunSession, *, as_json: bool) -> None:
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:
-        for found in bill.break_evens:
-            print(f"  {found.sentence}")
+        for break_even in bill.break_evens:
+            print(f"  {break_even.sentence}")
     print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

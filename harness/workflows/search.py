@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core import formatting
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
-from harness.core.execution import Job
+from harness.core.execution import Executor, Job
 from harness.core.kinds import build
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
@@ -38,7 +38,7 @@ WARM = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """What a search found: all rows of the study, the best of them (or the Pareto front)."""
 
     study: str
@@ -135,18 +135,18 @@ def make_plan(
 
 def _priced(money: float | None, prices: Path | None) -> Prices:
     """The user's prices; a budget of money needs some that a trial can cost."""
-    found = Prices() if prices is None else load_prices(prices)
+    rates = Prices() if prices is None else load_prices(prices)
     if money is None:
-        return found
+        return rates
     if money <= 0:
         raise ConfigError(f"--money {money:g} must be above 0")
-    if not (found.gpu_hour or found.million_tokens_in or found.million_tokens_out):
+    if not (rates.gpu_hour or rates.million_tokens_in or rates.million_tokens_out):
         raise ConfigError(
             "--money needs --prices with a price above 0",
             file=prices,
             remedy="give gpu_hour, or million_tokens_in and million_tokens_out",
         )
-    return found
+    return rates
 
 
 def search(
@@ -157,7 +157,7 @@ def search(
     make: Callable[[StudyConfig], Evaluate] = evaluator,
     say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
     confirm: Callable[[float], bool] = lambda _: True,
-) -> Found:
+) -> SearchResult:
     """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like
     it was ever run, it makes the rough estimate a better one.
 
@@ -180,17 +180,20 @@ def search(
             study.enqueue_trial(params, skip_if_exists=True)
     began = time.time()
     evaluate = make(plan)
-    tell = lambda row: say(_line(row))  # noqa: E731
+
+    def tell(row: Mapping[str, Any]) -> None:
+        say(_line(row))
+
     agreed = 0.0
     estimate = foreseen(plan, getattr(evaluate, "task", None)) if (left := _left(plan, study)) > 0 else None
     if estimate is not None:
-        agreed = _said(estimate.seconds * left / jobs, left, estimate.source, say, plan)
+        agreed = _announced(estimate.seconds * left / jobs, left, estimate.source, say, plan)
         if not confirm(agreed):
             raise RunError("not begun: the estimate was not agreed to")
     clock = time.monotonic()
     first = Loop(plan, evaluate, 0, began, tell).run(1)
     if (estimate is None or estimate.rough) and first and (left := _left(plan, study)) > 0:
-        seconds = _said((time.monotonic() - clock) * left / jobs, left, "by the first", say, plan)
+        seconds = _announced((time.monotonic() - clock) * left / jobs, left, "by the first", say, plan)
         if seconds > agreed and not confirm(seconds):
             return collect(plan)
     if jobs == 1:
@@ -198,7 +201,7 @@ def search(
     else:
         del evaluate
         work = SearchWork(plan=plan, began=began, evaluator=make)
-        executor = build("executors", {"kind": "processes", "workers": jobs})
+        executor: Executor = build("executors", {"kind": "processes", "workers": jobs})
         for _ in executor.run([Job(what=(n, None)) for n in range(jobs)], work, lambda _, row: tell(row)):
             pass
     _index(plan.results)
@@ -223,7 +226,7 @@ def _left(plan: StudyConfig, study: optuna.Study) -> int:
     return plan.budget.trials - ledger.paid()
 
 
-def _said(seconds: float, left: int, source: str, say: Callable[[str], None], plan: StudyConfig) -> float:
+def _announced(seconds: float, left: int, source: str, say: Callable[[str], None], plan: StudyConfig) -> float:
     """The estimate in words; never more than the hours that were given."""
     if plan.budget.hours is not None:
         seconds = min(seconds, plan.budget.hours * 3600)
@@ -232,7 +235,7 @@ def _said(seconds: float, left: int, source: str, say: Callable[[str], None], pl
     return seconds
 
 
-def collect(plan: StudyConfig) -> Found:
+def collect(plan: StudyConfig) -> SearchResult:
     """The study as `trials.jsonl` has it.
 
     Raises:
@@ -252,7 +255,7 @@ def collect(plan: StudyConfig) -> Found:
         )
     sign = 1 if objectives.direction(plan.objectives[0]) == "maximize" else -1
     best = max(feasible, key=lambda row: (sign * row["value"], -row["number"]))
-    return Found(study=plan.study, rows=rows, best=best, front=tuple(_front(feasible)))
+    return SearchResult(study=plan.study, rows=rows, best=best, front=tuple(_front(feasible)))
 
 
 def _front(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -294,7 +297,7 @@ def _index(results: Path) -> None:
         print(f"warning: trials are not indexed yet: {error}", file=sys.stderr)
 
 
-def _line(row: dict[str, Any]) -> str:
+def _line(row: Mapping[str, Any]) -> str:
     value = "" if row["value"] is None else f" {row['value']:.4g}"
     reason = row["error"] or row["stopped"]
     why = f" ({reason})" if reason else ""

@@ -11,7 +11,7 @@ from typing import Any
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
 from harness.workflows import confirm_on_test
-from harness.workflows.search import Found
+from harness.workflows.search import SearchResult
 
 LONG = 3600.0
 """Seconds above which a person at a terminal is asked."""
@@ -32,7 +32,7 @@ def ask(seconds: float) -> bool:
 
 def finish(
     plan: StudyConfig,
-    found: Found,
+    result: SearchResult,
     *,
     seeds: int,
     limit: int | None,
@@ -43,21 +43,21 @@ def finish(
     """Write the best recipe, compare it on test, and return the whole answer."""
     file = save_as or Path("baselines") / f"{plan.recipe['name']}_{plan.task_name}.yaml"
     file = file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
-    best = plan.space().apply(found.best["params"], name=file.stem)
-    about = f"Found by harness search: study {plan.study}, trial {found.best['number']} of {len(found.rows)}"
+    best = plan.space().apply(result.best["params"], name=file.stem)
+    about = f"Found by harness search: study {plan.study}, trial {result.best['number']} of {len(result.rows)}"
     confirm_on_test.write_recipe(best, file, about)
     final = None
     if seeds > 0:
         with choose(quiet=quiet) as progress:
             final = confirm_on_test.confirm(
-                plan, found.best, name=file.stem, seeds=seeds, limit=limit, progress=progress, report=report
+                plan, result.best, name=file.stem, seeds=seeds, limit=limit, progress=progress, report=report
             )
     return {
         "study": plan.study,
-        "best": found.best | {"recipe_file": str(file)},
-        "pareto_front": list(found.front) if len(plan.objectives) > 1 else None,
-        "trials": list(found.rows),
-        "time": found.time(),
+        "best": result.best | {"recipe_file": str(file)},
+        "pareto_front": list(result.front) if len(plan.objectives) > 1 else None,
+        "trials": list(result.rows),
+        "time": result.time(),
         "final": final,
         "exit_code": 3 if final and final["failed"] else 0,
     }

@@ -41,7 +41,7 @@ def upgrade(
         ConfigError: an unknown task or model.
         RunError: a run failed that is not merely a trained part that does not fit.
     """
-    found = []
+    replays = []
     for recipe in experiment.recipes:
         before, bare_before = _trained(experiment, recipe, old, results, progress)
         after, bare_after = _trained(experiment, recipe, new, results, progress)
@@ -58,8 +58,8 @@ def upgrade(
         )
         noise = floor.pooled(floor.with_floor(results, before), floor.with_floor(results, after))
         margin = float(before.head["task"]["margin"])
-        found.append(replay(recipe.name, cells, margin, noise=noise))
-    return tuple(found)
+        replays.append(replay(recipe.name, cells, margin, noise=noise))
+    return tuple(replays)
 
 
 def _trained(

@@ -20,7 +20,7 @@ from harness.results.folder import read_lines
 from harness.search.space import space
 from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import SearchWork, open_study
-from harness.workflows.search import Found, search
+from harness.workflows.search import SearchResult, search
 from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -70,8 +70,8 @@ def test_a_run_that_was_there_already_has_no_part_in_the_share_of_training() -> 
     def row(seconds: float, train: float) -> dict[str, Any]:
         return {"seconds": seconds, "train_seconds": train, "train_steps": 3, "duplicate_of": None}
 
-    found = Found(study="s", rows=(row(10.0, 6.0), row(0.01, 6.0), row(10.0, 8.0)), best={}, front=())
-    assert found.time() == {"trials": 20.0, "training": 14.0, "share_training": 0.7, "steps": 9}
+    result = SearchResult(study="s", rows=(row(10.0, 6.0), row(0.01, 6.0), row(10.0, 8.0)), best={}, front=())
+    assert result.time() == {"trials": 20.0, "training": 14.0, "share_training": 0.7, "steps": 9}
 
 
 def test_no_configuration_is_run_twice_and_a_small_space_ends(tiny_task: Path, tmp_path: Path) -> None:

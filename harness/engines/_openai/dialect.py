@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.values import Constraint, Message, Request
 from harness.engines._openai.faults import NoAnswerError
 from harness.models.chat import fold_system
@@ -42,19 +42,19 @@ class Dialect:
     @property
     def notes(self) -> tuple[str, ...]:
         """What was changed so that the server answers, for the run's record."""
-        found = [_OPTIONAL[name] for name in sorted(self._left_out)]
+        notes = [_OPTIONAL[name] for name in sorted(self._left_out)]
         if self._folds_system:
-            found.append("the server takes no system message: it is put in front of the user's first")
-        return tuple(found)
+            notes.append("the server takes no system message: it is put in front of the user's first")
+        return tuple(notes)
 
     def messages(self, request: Request) -> Sequence[Message]:
         """The messages as they are sent."""
         return fold_system(request.messages) if self._folds_system else request.messages
 
-    def body(self, model: str, request: Request) -> dict[str, Any]:
+    def body(self, model: str, request: Request) -> dict[str, JsonValue]:
         """The body of a chat completion."""
         messages = self.messages(request)
-        body: dict[str, Any] = {
+        body: dict[str, JsonValue] = {
             "model": model,
             "messages": [{"role": message.role, "content": message.content} for message in messages],
             self._limit: request.max_new_tokens,
@@ -67,7 +67,7 @@ class Dialect:
             body |= _constrained(request.constraint)
         return {name: value for name, value in body.items() if name not in self._left_out}
 
-    def learn(self, fault: NoAnswerError, body: dict[str, Any]) -> bool:
+    def learn(self, fault: NoAnswerError, body: dict[str, JsonValue]) -> bool:
         """Whether the server refused something in `body` that can be said in another way.
 
         Afterwards `body()` gives that way.
@@ -81,10 +81,15 @@ class Dialect:
             if unsupported and name in body and re.search(rf"\b{name}\b", text):
                 self._left_out.add(name)
                 return True
-        if _SYSTEM_ROLE.search(text) and any(row["role"] == "system" for row in body["messages"]):
+        if _SYSTEM_ROLE.search(text) and _has_system(body["messages"]):
             self._folds_system = True
             return True
         return False
+
+
+def _has_system(messages: JsonValue) -> bool:
+    rows = messages if isinstance(messages, list) else []
+    return any(isinstance(row, dict) and row["role"] == "system" for row in rows)
 
 
 _KNOWN: dict[tuple[str, str], Dialect] = {}
@@ -95,11 +100,11 @@ def dialect(url: str, model: str) -> Dialect:
     return _KNOWN.setdefault((url, model), Dialect())
 
 
-def _constrained(constraint: Constraint) -> dict[str, Any]:
+def _constrained(constraint: Constraint) -> dict[str, JsonValue]:
     """OpenAI's own form for a schema; vLLM's names for the other two."""
     if constraint.kind == "json_schema":
         schema = {"name": "answer", "schema": json.loads(json.dumps(constraint.value)), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    value = constraint.value
-    extra = {"guided_regex": value} if constraint.kind == "regex" else {"guided_choice": list(value)}
+    field = "guided_regex" if constraint.kind == "regex" else "guided_choice"
+    extra = {field: constraint.value}
     return {"extra_body": extra}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -120,10 +120,10 @@ def proxy_of(url: str) -> str:
     """The proxy that the environment puts before `url`, without its password; empty where there is none."""
     parts = urlsplit(url)
     proxies = getproxies()
-    found = proxies.get(parts.scheme) or proxies.get("all") or ""
-    if not found or proxy_bypass(parts.hostname or ""):
+    proxy_url = proxies.get(parts.scheme) or proxies.get("all") or ""
+    if not proxy_url or proxy_bypass(parts.hostname or ""):
         return ""
-    proxy = urlsplit(found if "://" in found else f"http://{found}")
+    proxy = urlsplit(proxy_url if "://" in proxy_url else f"http://{proxy_url}")
     host = proxy.netloc.rpartition("@")[2]
     return urlunsplit((proxy.scheme, host, "", "", ""))
 
@@ -136,7 +136,7 @@ def short(text: str) -> str:
     return lines[0][:200] if lines else ""
 
 
-def _message(body: Any) -> str:
+def _message(body: object) -> str:
     """What servers put in an error's body: OpenAI's form, FastAPI's `detail`, or plain text."""
     if isinstance(body, dict) and isinstance(body.get("loc"), list):
         return f"{'.'.join(map(str, body['loc'][1:]))}: {body.get('msg', '')}"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from functools import cache
-from typing import Any
 
 LETTERS = 4
 """Characters in a token of English, where no tokenizer is at hand."""
@@ -57,7 +56,7 @@ def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
     return lambda text: -(-len(text) // LETTERS), f"as {LETTERS} characters each"
 
 
-def _load(name: str, **more: Any) -> Callable[[str], int] | None:
+def _load(name: str, **more: str) -> Callable[[str], int] | None:
     """Counts with a tokenizer that is on this machine already; None where there is none."""
     from transformers import AutoTokenizer
 

@@ -10,10 +10,11 @@ import json
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.json_types import JsonObject, JsonValue
 from harness.engines._openai import faults
 from harness.engines._openai.limits import Limits
 
@@ -52,7 +53,10 @@ class Wire:
 
         self._url, self._limits = url, limits
         self._attempts = threading.local()
-        hooks: dict[str, list[Any]] = {"request": [self._note_attempt], "response": [_restate]}
+        hooks: dict[str, list[Callable[..., None]]] = {
+            "request": [self._note_attempt],
+            "response": [_restate],
+        }
         self._client = openai.OpenAI(
             base_url=url,
             api_key=key,
@@ -97,7 +101,7 @@ class Wire:
             content=content, seconds=end - starts[-1], waited=starts[-1] - began, retries=len(starts) - 1
         )
 
-    def _note_attempt(self, request: Any) -> None:
+    def _note_attempt(self, request: object) -> None:
         self._attempts.starts.append(time.monotonic())
 
 
@@ -114,7 +118,7 @@ def _restate(response: Any) -> None:
         response.status_code = _status(error)
 
 
-def _error_in(content: Mapping[str, Any]) -> Any:
+def _error_in(content: JsonObject) -> JsonValue:
     """The error that stands where an answer should, or beside an answer that was not finished."""
     choices = content.get("choices")
     if content.get("error") and not choices:
@@ -123,7 +127,7 @@ def _error_in(content: Mapping[str, Any]) -> Any:
     return first.get("error") if isinstance(first, dict) else None
 
 
-def _status(error: Any) -> int:
+def _status(error: JsonValue) -> int:
     names = [error.get(name) for name in ("code", "status", "type")] if isinstance(error, dict) else []
     for name in names:
         if isinstance(name, int | str) and str(name).isdigit() and 400 <= int(name) < 600:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import psutil
 import torch
 
+from harness.core.torch_types import Network
 from harness.models.architecture import base_of
 from harness.models.dimensions import head_size, key_value_heads
 
@@ -15,12 +15,12 @@ _SHARE = 0.4
 """Share of the free memory for keys and values; the rest is for activations."""
 
 
-def rows_that_fit(network: Any, length: int, most: int) -> int:
+def rows_that_fit(network: Network, length: int, most: int) -> int:
     """How many rows of `length` tokens fit beside the network, between 1 and `most`."""
     return max(1, min(most, int(_free(network.device) * _SHARE / (length * token_bytes(network)))))
 
 
-def token_bytes(network: Any) -> int:
+def token_bytes(network: Network) -> int:
     """Bytes of one token's keys and values over all layers."""
     config = base_of(network).config.get_text_config()
     width = torch.finfo(base_of(network).dtype).bits // 8

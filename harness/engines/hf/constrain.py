@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import weakref
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -16,7 +16,11 @@ from torch import Tensor
 
 from harness.core.keys import canonical_json
 from harness.core.protocols import Chat
+from harness.core.torch_types import Tokenizer
 from harness.core.values import Constraint
+
+if TYPE_CHECKING:
+    from llguidance import LLMatcher, LLTokenizer
 
 
 class Constrainer:
@@ -31,15 +35,15 @@ class Constrainer:
         if tokenizer is None:
             raise ValueError("constrained decoding needs a chat with a fast transformers tokenizer")
         self._tokenizer = _tokenizer(tokenizer, vocabulary, tuple(sorted(chat.eos_ids)))
-        self._matchers: dict[str, Any] = {}
+        self._matchers: dict[str, LLMatcher] = {}
 
-    def matcher(self, constraint: Constraint) -> Any:
+    def matcher(self, constraint: Constraint) -> LLMatcher:
         name = canonical_json([constraint.kind, constraint.value])
         if name not in self._matchers:
             self._matchers[name] = self._compile(constraint)
         return self._matchers[name].deep_copy()
 
-    def _compile(self, constraint: Constraint) -> Any:
+    def _compile(self, constraint: Constraint) -> LLMatcher:
         from llguidance import LLMatcher
 
         matcher = LLMatcher(self._tokenizer, _grammar(constraint), log_level=0)
@@ -48,10 +52,12 @@ class Constrainer:
         return matcher
 
 
-_TOKENIZERS: weakref.WeakKeyDictionary[Any, dict[Any, Any]] = weakref.WeakKeyDictionary()
+_TOKENIZERS: weakref.WeakKeyDictionary[Tokenizer, dict[tuple[int, tuple[int, ...]], LLTokenizer]] = (
+    weakref.WeakKeyDictionary()
+)
 
 
-def _tokenizer(tokenizer: Any, vocabulary: int, eos_ids: tuple[int, ...]) -> Any:
+def _tokenizer(tokenizer: Tokenizer, vocabulary: int, eos_ids: tuple[int, ...]) -> LLTokenizer:
     """llguidance's view of a tokenizer, which takes about a second to make for a large vocabulary."""
     from llguidance.hf import from_tokenizer
 
@@ -70,11 +76,12 @@ def _grammar(constraint: Constraint) -> str:
         return str(LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
     if constraint.kind == "regex":
         return str(LLMatcher.grammar_from_regex(str(constraint.value)))
-    choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in constraint.value)
+    labels = constraint.value if isinstance(constraint.value, Sequence) else [constraint.value]
+    choices = " | ".join(json.dumps(str(label), ensure_ascii=False) for label in labels)
     return str(LLMatcher.grammar_from_lark(f"start: {choices}"))
 
 
-def forbid(logits: Tensor, matchers: Sequence[Any]) -> Tensor:
+def forbid(logits: Tensor, matchers: Sequence[LLMatcher]) -> Tensor:
     """`logits` [rows, vocabulary] with -inf at the tokens that each row's language forbids."""
     from llguidance.numpy import fill_next_token_bitmask
 

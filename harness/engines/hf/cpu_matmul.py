@@ -12,11 +12,11 @@ result rounded once; emulation takes several times as long.
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from harness.core.torch_types import Layer, Network
 from harness.models.load import computes_bfloat16
 from harness.models.patch_forward import replaced
 
@@ -27,13 +27,13 @@ _THREADS = 4
 """With more threads it was never measured."""
 
 
-def quick_products(network: Any) -> AbstractContextManager[None]:
+def quick_products(network: Network) -> AbstractContextManager[None]:
     """Inside the `with` block the network's linear layers compute as above where that is faster."""
     on_cpu = network.device.type == "cpu"
     return replaced([m for m in network.modules() if on_cpu and _is_slow(m)], _forward)
 
 
-def _is_slow(module: Any) -> bool:
+def _is_slow(module: nn.Module) -> bool:
     if type(module) is not nn.Linear or not module.weight.is_contiguous() or "forward" in vars(module):
         return False
     if module.weight.dtype == torch.bfloat16:
@@ -46,7 +46,7 @@ def _can_divide(outputs: int, parts: int) -> bool:
     return 1 < parts <= _THREADS and outputs % parts == 0
 
 
-def _forward(linear: Any, x: Tensor) -> Tensor:
+def _forward(linear: Layer, x: Tensor) -> Tensor:
     bias = None if linear.bias is None else linear.bias.float()
     return _product(x.float(), linear.weight.float(), bias).to(x.dtype)
 

@@ -42,7 +42,7 @@ class Decode(Pass):
         key = self.room.keys[layer][: self.count, :, : self.longest]
         value = self.room.values[layer][: self.count, :, : self.longest]
         heads, size = query.shape[0], value.shape[-1]
-        mask = self._mask(("own", rule.window), lambda: self._seen(rule.window))
+        mask = self._mask(("own", rule.window), lambda: self._visible(rule.window))
         grouped = query.transpose(0, 1).unflatten(1, (key.shape[1], -1))
         part = attend_plain(grouped, key, value, rule, mask)
         out, lse = part.out.reshape(-1, heads, size), part.lse.reshape(-1, heads)
@@ -54,7 +54,7 @@ class Decode(Pass):
             return attend_plain(query, key, value, rule, mask)
         return super().read(query, key, value, rule, mask)
 
-    def _seen(self, window: int | None) -> Tensor | None:
+    def _visible(self, window: int | None) -> Tensor | None:
         """[rows, 1, 1, longest]: which own tokens a row's newest one sees."""
         if self.even and (window is None or self.longest <= window):
             return None

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from transformers.modeling_outputs import BaseModelOutput
 
+from harness.core.torch_types import Network
 from harness.engines.hf.sequence import DecodingSequence
 from harness.models.architecture import base_of, decoder_start
 
@@ -18,7 +19,7 @@ class EncodedBackend:
 
     refills = False
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         self.network, self.device = network, network.device
         self.active: list[DecodingSequence] = []
         self._start = decoder_start(base_of(network))
@@ -33,8 +34,8 @@ class EncodedBackend:
         self.active, self._cache = list(rows), None
         for row in rows:
             row.restart()
-        ids, self._seen = padded([row.prompt for row in rows], self.device)
-        self._states = base_of(self.network).get_encoder()(input_ids=ids, attention_mask=self._seen)[0]
+        ids, self._mask = padded([row.prompt for row in rows], self.device)
+        self._states = base_of(self.network).get_encoder()(input_ids=ids, attention_mask=self._mask)[0]
         logits = self._forward(torch.full((len(rows), 1), self._start, device=self.device))
         if self._forced is not None:
             # As transformers.generate does: some models were taught to begin with a certain token.
@@ -54,13 +55,13 @@ class EncodedBackend:
         self.active = [self.active[i] for i in stay]
         if self.active:
             kept = torch.tensor(stay, device=self.device)
-            self._seen, self._states = self._seen[kept], self._states[kept]
+            self._mask, self._states = self._mask[kept], self._states[kept]
             self._cache.batch_select_indices(kept)
 
     def _forward(self, ids: Tensor) -> Tensor:
         output = self.network(
             encoder_outputs=BaseModelOutput(last_hidden_state=self._states),
-            attention_mask=self._seen,
+            attention_mask=self._mask,
             decoder_input_ids=ids,
             past_key_values=self._cache,
             use_cache=True,
@@ -71,7 +72,7 @@ class EncodedBackend:
 
 
 def answer_logits(
-    network: Any, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
+    network: Network, prompts: Sequence[Sequence[int]], answers: Sequence[Sequence[int]]
 ) -> list[Tensor]:
     """Logits [answer, vocabulary] of each answer's tokens, given its prompt and the tokens before."""
     ids, mask = padded(prompts, network.device)

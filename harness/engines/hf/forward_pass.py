@@ -8,16 +8,16 @@ attention function asks the pass which token sees which keys. To transformers a 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import Cache
 
+from harness.core.torch_types import Network
 from harness.engines.hf.attention import Part, attend, fold, merge, unfold
 from harness.engines.hf.prefix_tree import Node
 from harness.models.attention import Rule
@@ -51,11 +51,11 @@ class Pass(Cache):
         self.ids = torch.tensor(ids, device=device)
         self.positions = torch.tensor(positions, device=device)
         self.segments: list[Segment] = []
-        self._masks: dict[Any, Tensor | None] = {}
+        self._masks: dict[Hashable, Tensor | None] = {}
         self._new: tuple[Tensor, Tensor] | None = None
 
     def update(
-        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: Any, **__: Any
+        self, key_states: Tensor, value_states: Tensor, layer_idx: int, *_: object, **__: object
     ) -> tuple[Tensor, Tensor]:
         self._new = key_states[0], value_states[0]
         self.store(layer_idx, *self._new)
@@ -92,7 +92,7 @@ class Pass(Cache):
             attended = _joined(attended, unfold(part, query.shape[0]), segment.queries)
         return attended.out.to(query.dtype)
 
-    def _mask(self, name: Any, make: Callable[[], Tensor | None]) -> Tensor | None:
+    def _mask(self, name: Hashable, make: Callable[[], Tensor | None]) -> Tensor | None:
         """A mask made once and used by every layer."""
         if name not in self._masks:
             self._masks[name] = make()
@@ -102,7 +102,7 @@ class Pass(Cache):
 ACTIVE: ContextVar[Pass] = ContextVar("active pass")
 
 
-def forward(network: Any, run: Pass, keep: Tensor) -> Tensor:
+def forward(network: Network, run: Pass, keep: Tensor) -> Tensor:
     """Logits [len(keep), vocabulary] of the tokens at places `keep` of a pass."""
     token = ACTIVE.set(run)
     try:

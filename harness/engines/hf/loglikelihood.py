@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from harness.core.torch_types import Network
 from harness.engines.hf.forward_pass import Piece, forward
 from harness.engines.hf.prefill import Prefill
 from harness.engines.hf.prefix_tree import PrefixPlan, plan
@@ -19,7 +19,7 @@ _WORTH_SHARING = 64
 Pair = tuple[list[int], list[int]]
 
 
-def score(network: Any, pairs: Sequence[Pair], *, budget: int, shares: bool) -> list[tuple[float, bool]]:
+def score(network: Network, pairs: Sequence[Pair], *, budget: int, shares: bool) -> list[tuple[float, bool]]:
     """For each (context, continuation): sum of log-probabilities in nats, and whether greedy.
 
     A pass takes about `budget` tokens.
@@ -51,7 +51,7 @@ def judge(logits: Tensor, continuation: Sequence[int]) -> tuple[float, bool]:
 
 
 def _shared(
-    network: Any,
+    network: Network,
     tree: PrefixPlan,
     sequences: Sequence[list[int]],
     limits: Sequence[int],
@@ -74,7 +74,7 @@ def _shared(
 
 
 def _padded(
-    network: Any, sequences: Sequence[list[int]], limits: Sequence[int], members: Sequence[int]
+    network: Network, sequences: Sequence[list[int]], limits: Sequence[int], members: Sequence[int]
 ) -> list[Tensor]:
     """The same from right-padded rows: what stands after a token has no effect on it."""
     longest = max(len(sequences[i]) for i in members)

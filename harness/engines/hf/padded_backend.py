@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from harness.core.torch_types import Network
 from harness.engines.hf.sequence import DecodingSequence
 
 
@@ -16,7 +17,7 @@ class PaddedBackend:
 
     refills = False
 
-    def __init__(self, network: Any) -> None:
+    def __init__(self, network: Network) -> None:
         self.network, self.device = network, network.device
         self.active: list[DecodingSequence] = []
         self._places: list[int] = []
@@ -55,7 +56,7 @@ class PaddedBackend:
             self._cache.batch_select_indices(kept)
             self._places = list(range(len(self.active)))
 
-    def _more(self) -> dict[str, Any]:
+    def _more(self) -> dict[str, object]:
         """Further arguments of the network, for as many rows as are computed now (`_mask` has them)."""
         return {}
 

@@ -50,7 +50,8 @@ class Prefill(Pass):
         """[heads, N, size] → [sequences, heads, longest, size]."""
         count = len(self.lengths)
         if min(self.lengths) == self.longest:
-            return states.unflatten(1, (count, self.longest)).transpose(0, 1)
+            rows: Tensor = states.unflatten(1, (count, self.longest))
+            return rows.transpose(0, 1)
         room = states.new_zeros(count, self.longest, states.shape[0], states.shape[2])
         room[self.rows, self.places] = states.transpose(0, 1)
         return room.transpose(1, 2)

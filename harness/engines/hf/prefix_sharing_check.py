@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
 
 import torch
 
+from harness.core.torch_types import Network
 from harness.engines.hf.forward_pass import Piece, forward
 from harness.engines.hf.prefill import Prefill
 from harness.engines.hf.prefix_tree import Node
@@ -17,7 +17,7 @@ from harness.models.architecture import base_of
 logger = logging.getLogger("harness.engines")
 
 
-def supports(network: Any) -> bool:
+def supports(network: Network) -> bool:
     """Whether a shared prefix gives the logits of a plain forward pass; logs the reason if not.
 
     Two short sequences with a common prefix are computed both ways, so that an unknown architecture is
@@ -30,7 +30,7 @@ def supports(network: Any) -> bool:
     return reason is None
 
 
-def _differs(network: Any) -> str | None:
+def _differs(network: Network) -> str | None:
     size = min(base_of(network).config.get_text_config().vocab_size, 97)
     ids = [(7 * i + 3) % size for i in range(12)]
     whole = [ids[:9], [*ids[:6], *ids[8:], *ids[3:5]]]

@@ -8,11 +8,14 @@ positions; the rest of a sequence is its own.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.core.sequences import common_prefix_length
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(eq=False)
@@ -20,7 +23,7 @@ class Node:
     """A shared segment: `tokens` at positions `start` … `end - 1`, after those of `parent`.
 
     `rows` counts the sequences below it, `waiting` those that still need it. `keys` and `values`
-    hold one tensor [key-value heads, tokens, head size] a layer once they are computed.
+    hold one tensor [key-value heads, tokens, head size] by layer once they are computed.
     """
 
     tokens: tuple[int, ...]
@@ -28,8 +31,8 @@ class Node:
     parent: Node | None
     rows: int
     waiting: int = 0
-    keys: Any = None
-    values: Any = None
+    keys: dict[int, Tensor] = field(default_factory=dict)
+    values: dict[int, Tensor] = field(default_factory=dict)
 
     @property
     def end(self) -> int:
@@ -49,7 +52,7 @@ class Node:
         for node in self.chain():
             node.waiting -= 1
             if node.waiting == 0:
-                node.keys = node.values = None
+                node.keys, node.values = {}, {}
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.protocols import Chat
 from harness.core.values import Completion, Request
 from harness.engines.hf.prefix_tree import Node
+
+if TYPE_CHECKING:
+    import torch
+    from llguidance import LLMatcher
 
 _STOP_MARGIN = 8
 """Tokens decoded beyond the length of a stop string: some tokens add no whole character."""
@@ -29,8 +33,8 @@ class DecodingSequence:
     chat: Chat
     node: Node | None = None
     rank: int = 0
-    sampler: Any = None
-    matcher: Any = None
+    sampler: torch.Generator | None = None
+    matcher: LLMatcher | None = None
     generated_ids: list[int] = field(default_factory=list)
     seconds: float = 0.0
     reason: Literal["stop", "length", "error"] | None = None

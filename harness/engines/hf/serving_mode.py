@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
 
 import torch
 from torch import Tensor
 from transformers import AttentionInterface
 
+from harness.core.torch_types import Layer, Network
 from harness.engines.hf.cpu_matmul import quick_products
 from harness.engines.hf.forward_pass import ACTIVE
 from harness.models.architecture import base_of
@@ -21,7 +21,7 @@ NAME = "harness_shared_prefix"
 
 
 def shared_prefix_attention(
-    module: Any, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: Any
+    module: Layer, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None, **options: object
 ) -> tuple[Tensor, None]:
     """transformers' attention interface: `query` [1, heads, N, size] → [1, N, heads, size].
 
@@ -37,7 +37,7 @@ def shared_prefix_attention(
 AttentionInterface.register(NAME, shared_prefix_attention)
 
 
-def why_not_shared(network: Any) -> str | None:
+def why_not_shared(network: Network) -> str | None:
     """Why this network does not support shared-prefix attention, judged by its configuration; None if it
     does."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
@@ -48,7 +48,7 @@ def why_not_shared(network: Any) -> str | None:
 
 
 @contextlib.contextmanager
-def serving(network: Any, attention: str | None) -> Iterator[None]:
+def serving(network: Network, attention: str | None) -> Iterator[None]:
     """Evaluation mode, no gradients, and the attention function of that name (None: its own).
 
     Everything is restored at the end, so that training can continue unaffected.

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
 
+from harness.core.torch_types import Network
 from harness.engines.hf.decode import Decode
 from harness.engines.hf.forward_pass import Piece, forward
 from harness.engines.hf.kv_cache import Store
@@ -21,7 +21,7 @@ class SharedBackend:
 
     refills = True
 
-    def __init__(self, network: Any, rows: int, length: int, budget: int) -> None:
+    def __init__(self, network: Network, rows: int, length: int, budget: int) -> None:
         self.network, self.device, self.budget = network, network.device, budget
         self.room = Store(rows, length)
         self.active: list[DecodingSequence] = []
@@ -65,17 +65,17 @@ class SharedBackend:
         return lambda layer, key, value: self.room.write(layer, rows, run.places, key, value)
 
 
-def compute_nodes(network: Any, leaves: Sequence[Node | None], budget: int) -> None:
+def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: int) -> None:
     """Keys and values of all nodes above `leaves` that have none yet, level by level."""
     chains = [leaf.chain() for leaf in leaves if leaf is not None]
     for level in range(max(map(len, chains), default=0)):
         wanted = dict.fromkeys(chain[level] for chain in chains if len(chain) > level)
-        nodes = [node for node in wanted if node.keys is None]
+        nodes = [node for node in wanted if not node.keys]
         for batch in batches([len(node.tokens) for node in nodes], budget):
             _compute(network, [nodes[i] for i in batch])
 
 
-def _compute(network: Any, nodes: Sequence[Node]) -> None:
+def _compute(network: Network, nodes: Sequence[Node]) -> None:
     keys: list[dict[int, Tensor]] = [{} for _ in nodes]
     values: list[dict[int, Tensor]] = [{} for _ in nodes]
     run = Prefill([Piece(node.tokens, node.start, node.parent) for node in nodes], network.device)

@@ -17,10 +17,11 @@ def choose(logits: Tensor, rows: Sequence[DecodingSequence]) -> list[int]:
     A row samples with its own generator, so its answer does not depend on its neighbours.
     """
     logits = logits.float()
-    held = [i for i, row in enumerate(rows) if row.matcher is not None]
+    held = {i: row.matcher for i, row in enumerate(rows) if row.matcher is not None}
     if held:
         logits = logits.clone()
-        logits[held] = forbid(logits[held], [rows[i].matcher for i in held])
+        constrained = list(held)
+        logits[constrained] = forbid(logits[constrained], list(held.values()))
     tokens: list[int] = logits.argmax(-1).tolist()
     for i, row in enumerate(rows):
         if row.sampler is not None:

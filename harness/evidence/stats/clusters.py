@@ -49,7 +49,8 @@ def mean_variance(values: Floats, clusters: Codes) -> Floats:
     if groups < 2:
         return np.full(columns.shape[1], np.nan)
     residuals = sums(columns - columns.mean(axis=0), clusters)
-    return groups / (groups - 1) * (residuals**2).sum(axis=0) / len(columns) ** 2
+    variance: Floats = groups / (groups - 1) * (residuals**2).sum(axis=0) / len(columns) ** 2
+    return variance
 
 
 def bootstrap(

@@ -22,7 +22,8 @@ def next_doubling(means: Floats, counts: Floats) -> Floats:
     With two counts it is what the last doubling gained.
     """
     if len(counts) == 2:
-        return (means[:, 1] - means[:, 0]) / np.log2(counts[1] / counts[0])
+        gain: Floats = (means[:, 1] - means[:, 0]) / np.log2(counts[1] / counts[0])
+        return gain
     scaled = counts / counts[-1]
     residuals, gains = [], []
     for exponent in _EXPONENTS:
@@ -33,7 +34,8 @@ def next_doubling(means: Floats, counts: Floats) -> Floats:
         residuals.append(((means - fitted) ** 2).sum(axis=1))
         gains.append(slopes * _basis(np.array([2.0]), exponent)[0])
     best = np.argmin(residuals, axis=0)
-    return np.stack(gains)[best, np.arange(len(means))]
+    chosen: Floats = np.stack(gains)[best, np.arange(len(means))]
+    return chosen
 
 
 def next_interval(drawn: Floats, counts: Floats, level: float) -> tuple[float, float]:

@@ -66,7 +66,7 @@ def _tail(differences: Floats) -> float:
     bound = 1.0
     while (sizes * np.tanh(bound * sizes)).sum() < total:
         bound *= 2
-    t = optimize.brentq(lambda x: float((sizes * np.tanh(x * sizes)).sum()) - total, 0.0, bound)
+    t = float(optimize.brentq(lambda x: float((sizes * np.tanh(x * sizes)).sum()) - total, 0.0, bound))
     cumulant = float(np.logaddexp(t * sizes, -t * sizes).sum()) - len(sizes) * math.log(2)
     w = math.sqrt(max(2 * (t * total - cumulant), 1e-12))
     v = t * math.sqrt(float((sizes**2 / np.cosh(t * sizes) ** 2).sum()))

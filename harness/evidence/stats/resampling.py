@@ -84,7 +84,8 @@ def sign_flipped_means(
         bits = np.frombuffer(rng.bytes(size * ((n + 7) // 8)), dtype=np.uint8).reshape(size, -1)
         flips = np.unpackbits(bits, axis=1, count=n).astype(np.float64)
         out[start:stop] = flips @ columns
-    return (2.0 * out - columns.sum(axis=0)) / n
+    means: Floats = (2.0 * out - columns.sum(axis=0)) / n
+    return means
 
 
 def chunks(resamples: int, n: int) -> list[tuple[int, int]]:

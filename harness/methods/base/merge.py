@@ -42,7 +42,7 @@ class Merge(Base):
     seed: int = knob(0, doc="of what DARE drops")
     dtype: Literal["auto", "float32", "bfloat16", "float16"] = "auto"
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """A run is what its key says, wherever its folder is.
 
         Raises:

@@ -6,8 +6,8 @@ import random
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.values import Example
 
 SHORTEST = 3
@@ -44,14 +44,15 @@ def exchange(example: Example, donors: Donors, draw: random.Random) -> Example |
         return None
     pattern = re.compile("|".join(_bounded(text) for text in sorted(changes, key=len, reverse=True)))
 
-    def changed(value: Any) -> Any:
+    def changed(value: JsonValue) -> JsonValue:
         if isinstance(value, str):
             return pattern.sub(lambda match: changes[match.group()], value)
         if isinstance(value, Mapping):
             return {name: changed(item) for name, item in value.items()}
         return [changed(item) for item in value] if isinstance(value, list) else value
 
-    return replace(example, input=changed(example.input), target=changed(example.target))
+    fields = {name: changed(item) for name, item in example.input.items()}
+    return replace(example, input=fields, target=changed(example.target))
 
 
 def stands_in(text: str, where: str) -> bool:
@@ -68,7 +69,7 @@ def _repeated(example: Example) -> list[tuple[str, str]]:
     ]
 
 
-def _strings(value: Any, path: str) -> Iterator[tuple[str, str]]:
+def _strings(value: JsonValue, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(value, str):
         yield path, value
     elif isinstance(value, Mapping):

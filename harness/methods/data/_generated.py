@@ -16,7 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json, digest
+from harness.core.kinds import Spec, build
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Message, Request
 from harness.methods.fitting import fitted, room_of_engine
@@ -115,10 +117,8 @@ def identity(spec: str) -> str:
     return fingerprint(spec)
 
 
-def program(spec: Any) -> Program:
+def program(spec: Spec) -> Program:
     """The program that a teacher is asked with."""
-    from harness.core.kinds import build
-
     built: Program = build("programs", spec)
     if built.oracle:
         raise ConfigError("a teacher's program must not see gold context", remedy="use bm25 or few_shot")
@@ -144,7 +144,7 @@ def requests(
     ]
 
 
-def value(task: Task, answer: Completion, tally: Tally) -> Any:
+def value(task: Task, answer: Completion, tally: Tally) -> JsonValue:
     """The answer as a target, or None where it is none: an error, refused, cut off, not in the task's format,
     or changed by being written down again."""
     if answer.finish_reason != "stop":
@@ -160,7 +160,7 @@ def value(task: Task, answer: Completion, tally: Tally) -> Any:
     return extracted.value
 
 
-def teachable(task: Task, target: Any) -> bool:
+def teachable(task: Task, target: JsonValue) -> bool:
     """Whether a target can be written in the task's format."""
     try:
         rendered = task.format.render(target)

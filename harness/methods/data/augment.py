@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
@@ -39,7 +39,7 @@ class Augment(Data):
     field: str = ""
     limit: Annotated[int, Ge(1)] | None = None
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "model": _generated.identity(self.model)}
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
+from harness.core.kinds import Spec
 from harness.core.protocols import Data, DataContext, Task
 from harness.core.values import Example
 from harness.methods.data import _generated
@@ -26,17 +27,17 @@ class Distill(Data):
     paper: ClassVar[str] = "Kim and Rush 2016, Sequence-Level Knowledge Distillation, arXiv:1606.07947"
 
     teacher: str = ""
-    program: str | Mapping[str, Any] = field(default="few_shot")
+    program: Spec = field(default="few_shot")
     limit: Annotated[int, Ge(1)] | None = None
 
     def __post_init__(self) -> None:
         """An unknown program is refused when the recipe is read."""
         _generated.program(self.program)
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "program": _generated.program(self.program).config()}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         program_identity = _generated.program(self.program).identity()
         return {
             **super().identity(),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import build
+from harness.core.kinds import Spec, build
 from harness.core.protocols import Data, DataContext, Task
 from harness.core.values import Example
 
@@ -23,7 +22,7 @@ class Mix(Data):
 
     paper: ClassVar[str] = "mixing by shares: Raffel et al. 2020, T5, section 3.5.2, arXiv:1910.10683"
 
-    parts: tuple[str | Mapping[str, Any], ...] = field(default=("train",))
+    parts: tuple[Spec, ...] = field(default=("train",))
     shares: tuple[Annotated[float, Ge(0)], ...] = ()
     limit: Annotated[int, Ge(1)] | None = None
 
@@ -35,10 +34,10 @@ class Mix(Data):
             raise ConfigError("mix: the shares are all zero")
         self._kinds()
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "parts": [part.config() for part in self._kinds()]}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "parts": [part.identity() for part in self._kinds()]}
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge, Gt, Le
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import knob
+from harness.core.json_types import JsonValue
+from harness.core.kinds import Spec, knob
 from harness.core.protocols import Data, DataContext, Scorer, Task
 from harness.core.values import Example
 from harness.methods.data import _generated
@@ -31,7 +32,7 @@ class SelfImprove(Data):
     )
 
     model: str = ""
-    program: str | Mapping[str, Any] = field(default="few_shot")
+    program: Spec = field(default="few_shot")
     samples: Annotated[int, Ge(1)] = knob(4, choices=(2, 4, 8, 16), doc="answers drawn for each example")
     temperature: Annotated[float, Ge(0)] = knob(0.7, choices=(0.5, 0.7, 1.0), doc="0.7 in arXiv:2308.01825")
     accept: Annotated[float, Gt(0), Le(1)] = knob(1.0, doc="least primary score that is kept")
@@ -45,10 +46,10 @@ class SelfImprove(Data):
                 "self_improve: at temperature 0 all samples are the same", remedy="set samples: 1"
             )
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "program": _generated.program(self.program).config()}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         program_identity = _generated.program(self.program).identity()
         return {**super().identity(), "program": program_identity, "model": _generated.identity(self.model)}
 
@@ -67,17 +68,17 @@ class SelfImprove(Data):
                 for draw in range(self.samples)
             ]
             answers = tally.ask(engine, drawn)
-            for place, source in enumerate(sources):
-                own = answers[place * self.samples : (place + 1) * self.samples]
+            for index, source in enumerate(sources):
+                own = answers[index * self.samples : (index + 1) * self.samples]
                 targets = [_generated.value(task, answer, tally) for answer in own]
                 yield from self._accepted(source, targets, scorer, tally, model)
 
         return _generated.remembered(self, task, seed, context, make, teacher=model)
 
     def _accepted(
-        self, source: Example, targets: list[Any], scorer: Scorer, tally: _generated.Tally, model: str
+        self, source: Example, targets: list[JsonValue], scorer: Scorer, tally: _generated.Tally, model: str
     ) -> Iterator[Example]:
-        kept: list[Any] = []
+        kept: list[JsonValue] = []
         for target in targets:
             if target is None or target in kept:
                 continue

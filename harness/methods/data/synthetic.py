@@ -6,11 +6,12 @@ import json
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from annotated_types import Ge
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
 from harness.core.kinds import knob
 from harness.core.probes import DataProbe
 from harness.core.protocols import Data, DataContext, Task
@@ -18,7 +19,7 @@ from harness.core.values import Constraint, Document, Example, Message, Request
 from harness.methods.data import _fields, _generated
 from harness.methods.data.train import Train
 
-_PAIR = {
+_PAIR: JsonObject = {
     "type": "object",
     "properties": {
         "question": {"type": "string", "maxLength": 200},
@@ -56,7 +57,7 @@ class Synthetic(Data):
     def probe(cls) -> DataProbe:
         return DataProbe(answer='{"question": "which colour?", "answer": "red"}')
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "model": _generated.identity(self.model)}
 
     def examples(self, task: Task, seed: int, context: DataContext) -> tuple[Example, ...]:

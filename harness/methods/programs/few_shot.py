@@ -52,9 +52,9 @@ class FewShot(Program):
 
         def prompt(example: Example, *, dropped: int = 0) -> Prompt:
             shots = self._without(choice(example), dropped)
-            told = [turn for shot in shots for turn in turns(shot.id)]
+            shown = [turn for shot in shots for turn in turns(shot.id)]
             asked = Message("user", question(task, example))
-            messages = (*system(task, example), *told, *example.turns, asked)
+            messages = (*system(task, example), *shown, *example.turns, asked)
             ids = tuple(shot.id for shot in shots)
             return Prompt(messages=messages, shots=ids, shots_dropped=dropped)
 

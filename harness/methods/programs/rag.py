@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import build, knob
+from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Program, Prompter, Retriever, Task
 from harness.core.values import Example, Message, Passage, Prompt
 from harness.methods.programs._render import question, system
@@ -24,7 +23,7 @@ class Rag(Program):
     retrieves = True
     paper = "Lewis et al. 2020, Retrieval-Augmented Generation for Knowledge-Intensive NLP Tasks"
 
-    retriever: str | Mapping[str, Any] = field(default="bm25")
+    retriever: Spec = field(default="bm25")
     k: int = knob(3, choices=(1, 2, 3, 5, 8), doc="passages shown; 5 or 10 in the paper")
     max_chars: int | None = None
 
@@ -36,10 +35,10 @@ class Rag(Program):
     def oracle(self) -> bool:
         return self._retriever().oracle
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "retriever": self._retriever().config()}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "retriever": self._retriever().identity()}
 
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from harness.core.kinds import build, knob
+from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 
@@ -21,7 +20,7 @@ class Hybrid(Retriever):
 
     paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
 
-    retrievers: tuple[str | Mapping[str, Any], ...] = field(default=("bm25", "dense"))
+    retrievers: tuple[Spec, ...] = field(default=("bm25", "dense"))
     rank_constant: int = knob(
         60, choices=(10, 30, 60), doc="how little the very first ranks weigh; 60 in the paper"
     )
@@ -37,10 +36,10 @@ class Hybrid(Retriever):
     def oracle(self) -> bool:
         return any(part.oracle for part in self._parts())
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "retrievers": [part.config() for part in self._parts()]}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "retrievers": [part.identity() for part in self._parts()]}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
-from harness.training.supervised import Supervised
+from harness.methods.weights._virtual_tokens import VirtualTokens
 
 
 @dataclass(frozen=True, kw_only=True)
-class PrefixTuning(Supervised):
+class PrefixTuning(VirtualTokens):
     """Prefix tuning without the paper's reparametrization: it starts from real activations instead. The
     engine cannot share computed prefixes between prompts of such a model, so it answers in padded batches.
     """
 
     paper: ClassVar[str] = "Li and Liang 2021, https://arxiv.org/abs/2101.00190"
-    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
 
     learning_rate: PositiveFloat = knob(
         1e-2, low=1e-4, high=1e-1, log=True, doc="5e-5 in the paper with a reparametrization; more without"
@@ -29,14 +28,6 @@ class PrefixTuning(Supervised):
         20, choices=(5, 10, 20, 50), doc="length of the prefix; 10 for tables, 200 for summaries (paper)"
     )
     init_text: str = knob("", doc="begin with the activations of this text; empty: of tokens drawn at random")
-
-    @property
-    def learnt_tokens(self) -> int:
-        return self.num_virtual_tokens
-
-    @property
-    def alters_base(self) -> bool:
-        return False
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.models.layers import prefix, soft_prompt
@@ -49,7 +40,7 @@ class PrefixTuning(Supervised):
 
         text = model.network.config.get_text_config()
         width = key_value_heads(text) * head_size(text)
-        return self.num_virtual_tokens * 2 * text.num_hidden_layers * width
+        return self.num_virtual_tokens * 2 * int(text.num_hidden_layers) * width
 
     def save(self, model: LanguageModel, folder: Path) -> None:
         from harness.models.layers import prefix

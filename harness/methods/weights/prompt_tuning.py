@@ -5,23 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from pydantic import PositiveFloat, PositiveInt
 
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
+from harness.methods.weights._virtual_tokens import VirtualTokens
 from harness.models.random_state import seeded
-from harness.training.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
-class PromptTuning(Supervised):
+class PromptTuning(VirtualTokens):
     """Prompt tuning. The learned tokens count and cost as prompt tokens."""
 
     paper: ClassVar[str] = "Lester, Al-Rfou and Constant 2021, https://arxiv.org/abs/2104.08691"
-    exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "input"
 
     learning_rate: PositiveFloat = knob(
         1e-2, low=1e-3, high=0.3, log=True, doc="far above other methods'; 0.3 with Adafactor in the paper"
@@ -30,14 +29,6 @@ class PromptTuning(Supervised):
         20, choices=(5, 20, 50, 100), doc="length of the learned prompt; more than 20 gains little (paper)"
     )
     init_text: str = knob("", doc="begin with the embeddings of this text; empty: of tokens drawn at random")
-
-    @property
-    def learnt_tokens(self) -> int:
-        return self.num_virtual_tokens
-
-    @property
-    def alters_base(self) -> bool:
-        return False
 
     def train(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext

@@ -69,5 +69,6 @@ def _forward(layer: Any, x: Tensor) -> Tensor:
     name = next(name for name in layer.active_adapters if name in layer.lora_A)
     base, a, b = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
     flat = x.reshape(-1, x.shape[-1])
-    out: Tensor = _Product.apply(flat, base.weight, base.bias, a, b, layer.scaling[name])
+    scale = layer.scaling[name]
+    out: Tensor = _Product.apply(flat, base.weight, base.bias, a, b, scale)  # type: ignore[no-untyped-call]
     return out.view(*x.shape[:-1], out.shape[-1])

@@ -42,7 +42,8 @@ def fused_norms(network: Any) -> Iterator[None]:
 
 
 def _dot(a: Tensor, b: Tensor) -> Tensor:
-    return torch.linalg.vecdot(a, b).unsqueeze(-1)
+    dot: Tensor = torch.linalg.vecdot(a, b)
+    return dot.unsqueeze(-1)
 
 
 def _is_plain(module: Any) -> bool:
@@ -59,5 +60,5 @@ def _is_plain(module: Any) -> bool:
 
 def _forward(norm: Any, x: Tensor) -> Tensor:
     flat = x.reshape(-1, x.shape[-1])
-    out: Tensor = _RootMeanSquareNorm.apply(flat, norm.weight, norm.variance_epsilon)
+    out: Tensor = _RootMeanSquareNorm.apply(flat, norm.weight, norm.variance_epsilon)  # type: ignore[no-untyped-call]
     return out.view(x.shape)

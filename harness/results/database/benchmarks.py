@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 from harness.core.keys import digest
 from harness.results.database.store import Store
@@ -99,5 +99,5 @@ def forget(store: Store) -> None:
     store.execute("DELETE FROM benchmark_folders")
 
 
-def is_number(value: Any) -> bool:
+def is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, int | float) and math.isfinite(value)

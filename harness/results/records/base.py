@@ -10,8 +10,11 @@ from typing import Annotated, Any, Self
 from pydantic import ConfigDict, GetCoreSchemaHandler, SkipValidation, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
-JsonObject = Annotated[Mapping[str, Any], SkipValidation]
+from harness.core import json_types
+
+JsonObject = Annotated[json_types.JsonObject, SkipValidation]
 """A JSON object whose shape belongs to whoever wrote it (a kind's settings, an example's input); not checked."""
+JsonValue = Annotated[json_types.JsonValue, SkipValidation]
 LENIENT = ConfigDict(coerce_numbers_to_str=True)
 
 
@@ -29,7 +32,7 @@ class Record(Lenient):
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, raw: Mapping[str, Any]) -> Self:
+    def of(cls, raw: json_types.JsonObject) -> Self:
         """A record from its JSON; null counts as absent.
 
         Raises:
@@ -43,11 +46,11 @@ class Record(Lenient):
         """Records within records keep what they were made of, too."""
         return core_schema.no_info_before_validator_function(_with_raw, handler(source))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> json_types.JsonObject:
         """The JSON it was made of, unknown fields included."""
-        return dict(self.raw)
+        return self.raw
 
-    def changed(self, **fields: object) -> Self:
+    def changed(self, **fields: json_types.JsonValue) -> Self:
         """The record with other values, given as JSON, for some of its fields."""
         return self.of({**self.raw, **fields})
 

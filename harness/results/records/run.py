@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from harness.core.recipes import SLOTS
-from harness.results.records.base import JsonObject, Lenient, Record
+from harness.results.records.base import JsonObject, JsonValue, Lenient, Record
 from harness.results.records.missing import Missing
 
 
@@ -59,7 +58,7 @@ class RecipeRecord(Record):
     program: JsonObject = field(default_factory=dict)
 
     @property
-    def slots(self) -> dict[str, Any]:
+    def slots(self) -> dict[str, JsonValue]:
         """What decides the recipe: its slots as they are written, without name and description."""
         return {slot: self.raw.get(slot) for slot in SLOTS}
 

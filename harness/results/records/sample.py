@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
-from typing import Annotated, Any
-
-from pydantic import SkipValidation
 
 from harness.core.values import Example, Message, Passage, Score
 from harness.evidence.recall import recall_at_k
-from harness.results.records.base import JsonObject, Lenient
-
-Value = Annotated[Any, SkipValidation]
-"""A JSON value of the task's format: a target, or a parsed answer."""
-
+from harness.results.records.base import JsonObject, JsonValue, Lenient
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParseResult(Lenient):
@@ -23,7 +16,7 @@ class ParseResult(Lenient):
     status: str | None = None
     reason: str | None = None
     path: str | None = None
-    value: Value = None
+    value: JsonValue = None
 
     @property
     def valid(self) -> bool:
@@ -37,7 +30,7 @@ class SampleRecord(Lenient):
     sample_id: str
     input: JsonObject = field(default_factory=dict)
     turns: tuple[Message, ...] = ()
-    target: Value = None
+    target: JsonValue = None
     group: str | None = None
     meta: JsonObject | None = None
     context_ids: tuple[str, ...] = ()
@@ -105,21 +98,23 @@ class SampleRecord(Lenient):
             turns=self.turns,
         )
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         """The line as JSON. Earlier turns are written only where there are any."""
-        line = {name: getattr(self, name) for name in _FIELDS}
-        line |= {name: list(line[name]) for name in ("context_ids", "shots")}
-        line |= {name: [asdict(part) for part in line[name]] for name in ("turns", "passages", "scores")}
-        line |= {name: _parse_json(line[name]) for name in ("strict", "extracted")}
-        del line["strict"]["value"]
+        line: dict[str, JsonValue] = {name: getattr(self, name) for name in _FIELDS}
+        line |= {"context_ids": list(self.context_ids), "shots": list(self.shots)}
+        line |= {"turns": [asdict(turn) for turn in self.turns]}
+        line |= {"passages": [asdict(passage) for passage in self.passages]}
+        line |= {"strict": _parse_json(self.strict)}
+        line |= {"extracted": _parse_json(self.extracted) | {"value": self.extracted.value}}
+        line |= {"scores": [asdict(score) for score in self.scores]}
         return line if self.turns else {name: value for name, value in line.items() if name != "turns"}
 
 
 _FIELDS = tuple(field.name for field in fields(SampleRecord))
 
 
-def _parse_json(parse: ParseResult) -> dict[str, Any]:
-    return {"status": parse.status, "reason": parse.reason, "path": parse.path, "value": parse.value}
+def _parse_json(parse: ParseResult) -> dict[str, JsonValue]:
+    return {"status": parse.status, "reason": parse.reason, "path": parse.path}
 
 
 def mean_score(rows: Sequence[SampleRecord], scorer: str) -> float:

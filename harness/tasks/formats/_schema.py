@@ -105,7 +105,7 @@ def _validator(text: str) -> Validator:
     changed = {name: _counted(cls.VALIDATORS[name]) for name in _REFERENCES if name in cls.VALIDATORS}
     changed |= {"pattern": _pattern, "patternProperties": _named}
     changed["additionalProperties"] = _additional(cls.VALIDATORS["additionalProperties"])
-    bounded = jsonschema.validators.extend(cls, changed)
+    bounded: type[Validator] = jsonschema.validators.extend(cls, changed)
     return bounded(schema, registry=Registry())
 
 
