@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
-from typing import Annotated, Any, Self
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, SkipValidation, TypeAdapter
+from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
 
 from harness.core import json_types
 
-JsonObject = Annotated[json_types.JsonObject, SkipValidation]
-"""A JSON object whose shape belongs to whoever wrote it (a kind's settings, an example's input); not checked."""
-JsonValue = Annotated[json_types.JsonValue, SkipValidation]
+if TYPE_CHECKING:
+    JsonObject: TypeAlias = json_types.JsonObject
+    JsonValue: TypeAlias = json_types.JsonValue
+else:
+    # JSON whose shape belongs to whoever wrote it (a kind's settings, an example's input): not checked when read.
+    JsonObject = JsonValue = Any
 LENIENT = ConfigDict(coerce_numbers_to_str=True)
 
 
