@@ -52,7 +52,10 @@ def draft(path: Path, *, sync: bool = False) -> Iterator[Path]:
 
 def write_json(path: Path, value: object) -> None:
     """Write a JSON file whole or not at all; a lone surrogate is written as JSON escapes it."""
-    with draft(path, sync=True) as part, part.open("w", encoding="utf-8", errors="backslashreplace") as stream:
+    with (
+        draft(path, sync=True) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+    ):
         json.dump(value, stream, ensure_ascii=False, indent=1)
 
 

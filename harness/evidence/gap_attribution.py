@@ -20,11 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.answers import Answer
 from harness.evidence.stats.resampling import Floats
 
 Gap = Literal["form", "knowledge", "retrieval", "skill"]
@@ -48,19 +49,19 @@ class Probe:
     found: tuple[bool, ...] = ()
 
     @classmethod
-    def of(cls, rows: Sequence[Mapping[str, Any]], primary: str) -> Probe:
+    def of(cls, rows: Sequence[Answer], primary: str) -> Probe:
         """From rows of `samples.jsonl`."""
-        scores = [next((s["value"] for s in row["scores"] if s["scorer"] == primary), None) for row in rows]
-        known = all(row["context_ids"] and row["passages"] for row in rows)
+        scores = [row.score(primary) for row in rows]
+        known = all(row.context_ids and row.passages for row in rows)
         return cls(
             scores=tuple(scores),
-            failures=tuple(row["failure"] for row in rows),
+            failures=tuple(row.failure for row in rows),
             found=tuple(_holds_gold(row) for row in rows) if known else (),
         )
 
 
-def _holds_gold(row: Mapping[str, Any]) -> bool:
-    return bool({passage["document"] for passage in row["passages"]} & set(row["context_ids"]))
+def _holds_gold(row: Answer) -> bool:
+    return bool({passage.document for passage in row.passages} & set(row.context_ids))
 
 
 @dataclass(frozen=True)

@@ -234,11 +234,3 @@ def _needed(found: Change, margin: float, n: int) -> int | None:
     sd = found.sampling_se * math.sqrt(n)
     total = power.examples_to_settle(found.mean, sd, margin, training_se=found.noise_se)
     return None if total is None else max(total - n, 1)
-
-
-def noise_of(record: dict[str, object] | None) -> TrainingNoise | None:
-    """The floor that a noise record holds."""
-    if not record or not isinstance(variance := record.get("variance"), int | float):
-        return None
-    df = record.get("df")
-    return seeds.TrainingNoise(float(variance), float(df) if isinstance(df, int | float) else 1.0)

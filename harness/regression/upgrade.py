@@ -19,13 +19,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.results import likeness
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.regression import example_flips as flips
 from harness.regression import metric_check
 from harness.regression.metric_check import Pairs
+from harness.results import likeness
 from harness.results.pins import Snapshot
 
 Answer = Literal["upgrade_as_is", "upgrade_and_retrain", "stay", "inconclusive"]
@@ -120,7 +120,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         adaptation_effect=adaptation,
         as_is=as_is,
         not_moved=cells.not_moved,
-        retrain_seconds=float((cells.new.head.get("train") or {}).get("seconds", 0.0)),
+        retrain_seconds=(cells.new.head.train.seconds if cells.new.head.train else None) or 0.0,
         scores={name: _mean(side) for name, side in sides.items()},
         flips=flips.between(cells.old, cells.moved or cells.new),
         examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
@@ -131,8 +131,8 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
 
 def _notes(cells: Cells) -> Iterator[str]:
     """Versions and scoring in which the sides differ: what they changed cannot be told from the base's change."""
-    unlike = likeness.answered(cells.old.head.get("versions"), cells.new.head.get("versions"))
-    unlike += likeness.scored(cells.old.head["task"], cells.new.head["task"])
+    unlike = likeness.answered(cells.old.head.versions, cells.new.head.versions)
+    unlike += likeness.scored(cells.old.head.task, cells.new.head.task)
     for item in unlike:
         yield f"the sides differ in more than the base: {item.sentence}; run both again with --fresh"
 

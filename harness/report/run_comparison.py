@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.results import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
 from harness.evidence.verdict_types import Comparison, Cost, Jsonable, RunScores
+from harness.results import likeness
 from harness.results.database import queries
 from harness.results.database.store import Store
 from harness.results.run_scores import cost

@@ -47,7 +47,9 @@ def _measured(results: ResultsFolder, record: RunRecord) -> TrainingNoise | None
     return TrainingNoise(floor.variance, floor.df)
 
 
-def _earlier(record: RunRecord, path: Path, scores: Callable[[RunRecord, Path], RunScores]) -> TrainingNoise | None:
+def _earlier(
+    record: RunRecord, path: Path, scores: Callable[[RunRecord, Path], RunScores]
+) -> TrainingNoise | None:
     """The noise between all seeds of the same recipe on the same task that the results folder holds."""
     runs = {record.seed: scores(record, path)}
     for other, folder in _finished(path.parent, f"{record.task.name}-{record.recipe.name}"):

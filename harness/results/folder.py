@@ -8,17 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
 from harness.core.errors import ConfigError, nearest
-from harness.core.files import append_line, draft, write_json
+from harness.core.files import append_line, draft, json_line, write_json
+from harness.core.protocols import StepRecord
 from harness.results import lines
 from harness.results.missing import is_final
 from harness.results.records.run import CellRecord, RunRecord
 from harness.results.records.sample import SampleRecord
-from harness.results.records.step import TrainStep
 
 T = TypeVar("T", bound=CellRecord)
 
@@ -117,9 +117,16 @@ class RunFolder:
                 changed = {name: scored[name] for name in ("strict", "extracted", "scores", "failure")}
                 stream.write(json.dumps({**line, **changed}, ensure_ascii=False) + "\n")
 
-    def train_steps(self) -> list[TrainStep]:
+    def train_steps(self) -> list[StepRecord]:
         """Telemetry of the training steps so far, in order; a half-written last line is left out."""
-        return list(lines.records(self.steps, TrainStep, []))
+        return list(lines.records(self.steps, StepRecord, []))
+
+    def cut_steps(self, step: StepRecord) -> None:
+        """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
+        here = (int(step.stage), step.step)
+        kept = [line for line in self.train_steps() if (int(line.stage), line.step) < here]
+        with draft(self.steps) as part:
+            part.write_bytes(b"".join(json_line(asdict(line)) for line in kept))
 
     def _read(self, name: str, kind: type[T]) -> T | None:
         try:

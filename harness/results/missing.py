@@ -17,6 +17,7 @@ from harness.results.records.missing import Missing
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 
+
 def of_rows(rows: Iterable[SampleRecord]) -> Missing | None:
     """What is missing among the rows of a run; None where every example was answered."""
     known = list(rows)

@@ -106,9 +106,7 @@ def _decide(
     about = group[0][0].task
     results = RunFolder(group[0][1]).results.path
     names = labels([record for record, _ in group])
-    runs = [
-        scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)
-    ]
+    runs = [scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)]
     place = (about.name, group[0][0].model.spec)
     triage = read_triage(results, *place)
     command = typed.get(place) or _latest(group, results)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
-from harness.core.keys import digest
 from harness.core.files import write_json
+from harness.core.keys import digest
 from harness.evidence.triage import Triage
 from harness.results.folder import ResultsFolder, read_json
 from harness.results.records.base import JsonObject

@@ -84,5 +84,8 @@ def append(results: Path, trial: TrialRecord) -> None:
 
 def read(results: Path) -> list[TrialRecord]:
     """The last line of every trial, by study and number; lines that a kill cut off are left out."""
-    latest = {(trial.study, trial.number): trial for trial in records(ResultsFolder(results).trials, TrialRecord, [])}
+    latest = {
+        (trial.study, trial.number): trial
+        for trial in records(ResultsFolder(results).trials, TrialRecord, [])
+    }
     return [latest[key] for key in sorted(latest)]

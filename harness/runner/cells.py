@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from harness.core import recipes
 from harness.core.keys import digest
@@ -15,6 +14,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
 from harness.evidence.command import Invocation
+from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
 from harness.runner.model_pool import fingerprint, is_server
@@ -64,14 +64,14 @@ class Cell:
         labels = "" if self.labels is None else f"-n{self.labels}"
         return f"{self.task.name}-{self.recipe.name}{labels}-{model}-s{self.seed}-{self.key[:8]}"
 
-    def describe(self) -> dict[str, Any]:
-        """The cell as JSON: the first part of `cell.json`."""
-        return {
+    def describe(self) -> CellRecord:
+        """The first part of what `cell.json` says."""
+        content = {
             "id": self.id,
             "key": self.key,
             "format": keys.RUN_FORMAT,
             "weights_key": self.weights_key if self.recipe.weights else None,
-            "task": describe_task(self.task),
+            "task": describe_task(self.task).to_json(),
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
@@ -82,11 +82,12 @@ class Cell:
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
+        return CellRecord.of(content)
 
 
-def describe_task(task: Task) -> dict[str, Any]:
+def describe_task(task: Task) -> TaskRecord:
     """What a record says of its task: which data, and everything that decides a score but no answer."""
-    return {
+    content = {
         "name": task.name,
         "version": task.version,
         "data_hash": task.data_hash,
@@ -98,6 +99,7 @@ def describe_task(task: Task) -> dict[str, Any]:
             for scorer in task.scorers
         ],
     }
+    return TaskRecord.of(content)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,9 @@ def _parts(inspection: Inspection) -> Iterable[RenderableType]:
         ids = f" [{', '.join(problem.ids)}]" if problem.ids else ""
         head = (f"{problem.level} ", COLOURS[problem.level])
         yield Text.assemble(head, (f"{problem.check}: ", "bold"), problem.message, (ids, "dim"))
-    yield Text("usable", "bold green") if inspection.usable else Text("not usable: mend the errors", "bold red")
+    yield (
+        Text("usable", "bold green") if inspection.usable else Text("not usable: mend the errors", "bold red")
+    )
 
 
 def _example(example: Shown) -> RenderableType:

@@ -90,8 +90,8 @@ def run_probes(
     ]
     done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
     for record in done.unfinished:
-        raise RunError(f"probe {record['recipe']['name']} {record['status']}: {record['error']}")
-    rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
+        raise RunError(f"probe {record.recipe.name} {record.status}: {record.error}")
+    rows = [{row.sample_id: row for row in RunFolder(folder).rows()} for folder in done.folders]
     examples = sample(task.splits["dev"], limit)
     triage = diagnose(
         {
@@ -111,7 +111,9 @@ def run_probes(
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking)
-    diagnosis = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
+    diagnosis = Diagnosis(
+        task=task.name, model=model, triage=triage, folders=done.folders, next_step=following
+    )
     write_triage(results, task.name, model, diagnosis.to_json())
     return diagnosis
 

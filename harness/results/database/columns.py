@@ -41,8 +41,25 @@ def run_columns(head: Head) -> JsonLine:
 
 
 _COPIED = (
-    *("key", "weights_key", "experiment", "labels", "status", "started_at", "finished_at", "seconds", "error"),
-    *("split", "prompt_tokens_mean", "peak_memory_bytes", "peak_device_bytes", "predicted_peak_bytes", "command"),
+    *(
+        "key",
+        "weights_key",
+        "experiment",
+        "labels",
+        "status",
+        "started_at",
+        "finished_at",
+        "seconds",
+        "error",
+    ),
+    *(
+        "split",
+        "prompt_tokens_mean",
+        "peak_memory_bytes",
+        "peak_device_bytes",
+        "predicted_peak_bytes",
+        "command",
+    ),
 )
 
 

@@ -9,6 +9,7 @@ from harness.core.values import Example, Message, Passage, Score
 from harness.evidence.recall import recall_at_k
 from harness.results.records.base import JsonObject, JsonValue, Lenient
 
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParseResult(Lenient):
     """How an answer parsed: `valid`, `invalid` (why, and at which path), or `error` (there is no answer)."""
