@@ -68,7 +68,7 @@ def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
     cost = row.cost
     memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 1e9:.1f} GB"
     return [
-        row.recipe + (" ←" if row.recipe == verdict.recommended else ""),
+        _name(verdict, row),
         f"{row.mean:.3f} [{row.low:.2f} {row.high:.2f}]",
         f"{row.valid_extracted:.0%}",
         _difference(verdict, row.recipe),
@@ -76,6 +76,12 @@ def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
         f"{cost.answer_seconds:.2f} s",
         memory,
     ]
+
+
+def _name(verdict: Verdict, row: RecipeSummary) -> str:
+    """The recipe, marked where it is recommended, with its examples where they are not those of the others."""
+    fewer = "" if row.n == max(summary.n for summary in verdict.summaries) else f" (n={row.n})"
+    return row.recipe + fewer + (" ←" if row.recipe == verdict.recommended else "")
 
 
 def _difference(verdict: Verdict, recipe: str) -> str:
