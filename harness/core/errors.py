@@ -18,7 +18,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
-
 _MEANT = 2
 """More names than this that share a word are no hint."""
 _ALIKE = 0.6
@@ -85,7 +84,9 @@ def nearest(name: str, known: Iterable[str]) -> str:
     """
     known = sorted(known)
     having = [one for one in known if name.lower() in re.split(r"[^a-z0-9]+", one.lower())]
-    alike = difflib.get_close_matches(name, known, 1, _ALIKE) or [k for k in known if _one_letter(name, k)][:1]
+    alike = (
+        difflib.get_close_matches(name, known, 1, _ALIKE) or [k for k in known if _one_letter(name, k)][:1]
+    )
     close = having if 0 < len(having) <= _MEANT else alike
     hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}known: {', '.join(known)}"

@@ -10,7 +10,17 @@ import pytest
 from harness.core.errors import nearest
 from harness.core.library_notices import captured
 
-RECIPES = ("bm25_rag", "dense_rag", "dora", "few_shot", "hybrid_rag", "lora", "lora_dpo", "rag_lora", "zero_shot")
+RECIPES = (
+    "bm25_rag",
+    "dense_rag",
+    "dora",
+    "few_shot",
+    "hybrid_rag",
+    "lora",
+    "lora_dpo",
+    "rag_lora",
+    "zero_shot",
+)
 
 
 @pytest.mark.parametrize(

@@ -59,23 +59,27 @@ def _table(verdict: Verdict) -> Table:
         table.add_row(*_cells(verdict, row), style=style)
     if verdict.constant is not None:
         floor = verdict.constant
-        score = f"{floor.mean:.3f} [{floor.low:.2f} {floor.high:.2f}]"
-        table.add_row(floor.recipe, score, *[""] * 5, style="dim")
+        table.add_row(floor.recipe, _score(floor), *[""] * 5, style="dim")
     return table
 
 
 def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
     cost = row.cost
-    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 1e9:.1f} GB"
+    memory = "" if cost.peak_memory_bytes is None else formatting.size(cost.peak_memory_bytes)
     return [
         _name(verdict, row),
-        f"{row.mean:.3f} [{row.low:.2f} {row.high:.2f}]",
+        _score(row),
         f"{row.valid_extracted:.0%}",
         _difference(verdict, row.recipe),
         f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
         f"{cost.answer_seconds:.2f} s",
         memory,
     ]
+
+
+def _score(row: RecipeSummary) -> str:
+    low, high = formatting.decimal(row.low, 2), formatting.decimal(row.high, 2)
+    return f"{formatting.decimal(row.mean)} [{low} {high}]"
 
 
 def _name(verdict: Verdict, row: RecipeSummary) -> str:
@@ -85,15 +89,17 @@ def _name(verdict: Verdict, row: RecipeSummary) -> str:
 
 
 def _difference(verdict: Verdict, recipe: str) -> str:
-    """This recipe minus the best one, with its interval."""
+    """This recipe minus the best one, with its interval; the first of several that score the same is not best."""
     if verdict.best is None or recipe == verdict.best:
-        return "best"
+        means = [row.mean for row in verdict.summaries if not row.oracle]
+        return "best" if means.count(max(means)) == 1 else "level"
     found = verdict.comparison(recipe, verdict.best)
     if found is None:
         return ""
     sign = 1 if found.recipe == recipe else -1
     low, high = sorted((sign * found.low, sign * found.high))
-    return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
+    ends = f"[{formatting.signed_decimal(low, 2)} {formatting.signed_decimal(high, 2)}]"
+    return f"{formatting.signed_decimal(sign * found.difference)} {ends}"
 
 
 def print_triage(task: str, model: str, triage: Triage, command: str, console: Console | None = None) -> None:
@@ -107,14 +113,20 @@ def print_triage(task: str, model: str, triage: Triage, command: str, console: C
     for name in ("gap", "share of the lost score", "", "95 % interval"):
         table.add_column(name)
     for share in triage.shares:
+        if not share.measured:
+            table.add_row(share.gap, "not measured", "", "")
+            continue
         bar = "█" * round(30 * share.share)
-        table.add_row(share.gap, f"{share.share:.0%}", bar, f"{share.low:.0%} … {share.high:.0%}")
+        ends = f"{formatting.percent(share.low)} … {formatting.percent(share.high)}"
+        table.add_row(share.gap, formatting.percent(share.share), bar, ends)
     console.print(table)
     for prediction in triage.predictions:
-        mark, style = ("worth trying", "green") if prediction.worth else ("not worth it", "dim")
+        style = "green" if prediction.worth else "dim" if prediction.certain else "yellow"
         names = ", ".join(prediction.recipes)
         console.print(
-            Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
+            Text.assemble(
+                ("  ", ""), (f"{prediction.words:13}", style), (names, "bold"), f": {prediction.because}"
+            )
         )
     console.print(Text.assemble(("next: ", "bold"), command), soft_wrap=True)
     console.print(Text(f"  · {triage.step}", style="dim"))
