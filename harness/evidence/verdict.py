@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.evidence import other_scorers, verdict_text
+from harness.evidence import other_scorers, random_model, verdict_text
 from harness.evidence.aggregate import check_scores, gather, granted_noise, summarise
 from harness.evidence.bare import nothing_to_compare, nothing_works
 from harness.evidence.candidates import Candidates
@@ -117,10 +117,12 @@ def decide(
     works = working(competing, frame.ranked, floor[0] if floor else None, margin, noise)
     candidates = Candidates(frame.ranked, tuple(compare(competing, margin, noise)), margin)
     if frame.ranked and not works.recipes:
-        return nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
-    if len(frame.ranked) < 2 or not candidates.pairs:
-        return nothing_to_compare(frame)
-    return _decided(frame, _choose(candidates, works))
+        verdict = nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
+    elif len(frame.ranked) < 2 or not candidates.pairs:
+        verdict = nothing_to_compare(frame)
+    else:
+        verdict = _decided(frame, _choose(candidates, works))
+    return random_model.said_of(verdict, frame.invocation)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -23,9 +23,13 @@ def describe(check: MetricCheck) -> str:
     unit = "%" if check.relative else " points"
     known = check.low is not None and check.high is not None
     ends = (
-        f"[{formatting.change(check.low or 0.0)}, {formatting.change(check.high or 0.0)}]" if known else "[no interval]"
+        f"[{formatting.change(check.low or 0.0)}, {formatting.change(check.high or 0.0)}]"
+        if known
+        else "[no interval]"
     )
-    text = f"{formatting.change(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+    text = (
+        f"{formatting.change(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+    )
     if check.reason:
         text += f"; {check.reason}"
     elif check.state == "inconclusive":

@@ -32,6 +32,8 @@ def _point(point: Point) -> Iterator[str]:
 
 
 def _change(found: ChangePoint) -> str:
-    size = f"{formatting.change(found.change)} [{formatting.change(found.low)}, {formatting.change(found.high)}]"
+    size = (
+        f"{formatting.change(found.change)} [{formatting.change(found.low)}, {formatting.change(found.high)}]"
+    )
     between = "" if found.first == found.last else f" (between {found.first} and {found.last})"
     return one_line(f"change at {found.run}: {size} points{between}")

@@ -36,6 +36,4 @@ def text(found: Replay) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    return (
-        f"{formatting.change(effect.change)} [{formatting.change(effect.low)}, {formatting.change(effect.high)}] points, n={effect.n}"
-    )
+    return f"{formatting.change(effect.change)} [{formatting.change(effect.low)}, {formatting.change(effect.high)}] points, n={effect.n}"

@@ -116,9 +116,7 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
             console.print(found.sentence, highlight=False, soft_wrap=True, markup=False)
     for total in _overall(done.measured):
         ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
-        text = (
-            f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
-        )
+        text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
         console.print(text, highlight=False, soft_wrap=True, markup=False)
     if done.imported:
         names = ", ".join(dict.fromkeys(row["task"] for row in done.imported))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -102,13 +102,33 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     return f"{formatting.signed_decimal(sign * found.difference)} {ends}"
 
 
-def print_triage(task: str, model: str, triage: Triage, command: str, console: Console | None = None) -> None:
+class Diagnosed(Protocol):
+    """A triage with what it is of and what it leads to."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def triage(self) -> Triage: ...
+    @property
+    def next_step(self) -> str: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def print_triage(found: Diagnosed, console: Console | None = None) -> None:
     """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
     command to run next."""
-    console = console or Console(soft_wrap=False)
+    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    triage = found.triage
     console.print()
-    console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(f"{found.task} · {found.model} · {triage.n} dev examples", style="dim"))
     console.print(Text(triage.sentence, style="bold"))
+    for note in found.notes:
+        console.print(Text(note))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("gap", "share of the lost score", "", "95 % interval"):
         table.add_column(name)
@@ -128,8 +148,9 @@ def print_triage(task: str, model: str, triage: Triage, command: str, console: C
                 ("  ", ""), (f"{prediction.words:13}", style), (names, "bold"), f": {prediction.because}"
             )
         )
-    console.print(Text.assemble(("next: ", "bold"), command), soft_wrap=True)
-    console.print(Text(f"  · {triage.step}", style="dim"))
+    console.print(Text.assemble(("next: ", "bold"), found.next_step), soft_wrap=True)
+    for line in found.evidence:
+        console.print(Text(f"  · {line}", style="dim"))
     console.print()
 
 
