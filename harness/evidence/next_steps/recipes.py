@@ -133,4 +133,6 @@ def after_triage(
             return NextStep(invocation.run(recipes=recipes), (triage.step,))
         tried += [name for names in fit for name in names if name in done]
     reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
+    if not tried:
+        reason = "nothing that the probes call for can be run here"
     return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))
