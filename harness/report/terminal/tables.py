@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.core import formatting
+
 if TYPE_CHECKING:
     from harness.report.run_comparison import RunPair
 
@@ -72,7 +74,7 @@ def _run_cells(run: Row, scores: Mapping[str, Row]) -> list[Any]:
     return [
         run["id"],
         run["status"] if run["error"] is None else f"{run['status']}: {run['error'][:60]}",
-        "–" if primary is None else f"{primary['mean']:.3f}",
+        "–" if primary is None else f"{run['primary_scorer']} {formatting.decimal(primary['mean'])}",
         run["n_samples"] if primary is None else primary["n"],
         "–" if valid is None else f"{valid['mean']:.0%}",
         "–" if run["train_seconds"] is None else f"{run['train_seconds']:.0f}",
