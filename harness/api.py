@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
 from harness.evidence.verdict_types import Verdict
 from harness.report.notebook import Shown, shown
 

@@ -16,7 +16,6 @@ from harness.benchmarks import result_files, tasks
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
-from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.results.records.benchmark import BenchmarkRecord
@@ -129,7 +128,7 @@ def _run(lm: EngineLM, name: str, settings: Settings) -> dict[str, Any]:
     return dict(output or {})
 
 
-def _common(target: Target, settings: Settings, key: str, file: Path) -> JsonObject:
+def _common(target: Target, settings: Settings, key: str, file: Path) -> Mapping[str, object]:
     return {
         "key": key,
         "folder": file.name,

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +18,6 @@ from harness.benchmarks import result_files
 from harness.benchmarks.lm_eval_types import Output
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
-from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.results.database import benchmarks
 from harness.results.folder import ResultsFolder
@@ -90,7 +89,7 @@ def _read(file: Path) -> Output:
     return cast(Output, output)
 
 
-def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, JsonObject]:
+def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, Mapping[str, object]]:
     if target is not None:
         return target.folder, target.head()
     name = str(output.get("model_name") or (output.get("config") or {}).get("model") or "unknown")
@@ -99,7 +98,7 @@ def _destination(results: Path, output: Output, target: Target | None) -> tuple[
     return ResultsFolder(results).benchmarks / f"{slug}-imported", head
 
 
-def _common(output: Output, head: JsonObject, key: str, file: Path) -> JsonObject:
+def _common(output: Output, head: Mapping[str, object], key: str, file: Path) -> Mapping[str, object]:
     limit = (output.get("config") or {}).get("limit")
     return {
         **head,

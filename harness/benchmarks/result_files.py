@@ -16,7 +16,6 @@ from pathlib import Path
 
 from harness.benchmarks.lm_eval_types import Output
 from harness.core.files import append_line
-from harness.core.json_types import JsonObject
 from harness.results.database import benchmarks
 from harness.results.database.benchmarks import is_number, samples_file
 from harness.results.records.benchmark import BenchmarkRecord
@@ -32,7 +31,7 @@ class Settings:
     chat_template: bool = False
 
 
-def rows_of(results: Output, common: JsonObject) -> list[BenchmarkRecord]:
+def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkRecord]:
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
     for task, metrics in results["results"].items():

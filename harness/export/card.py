@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import yaml
 
-from harness.core.json_types import JsonObject, JsonValue
 from harness.core.protocols import Task
 from harness.export.serving import architecture
 from harness.models.architecture import DECODER
@@ -53,9 +52,9 @@ def render(
 
 def _front(
     record: RunRecord, task: Task, scores: Sequence[Score], layout: str | None, pipeline: str
-) -> JsonObject:
+) -> Mapping[str, object]:
     base = record.model.spec
-    front: dict[str, JsonValue] = {
+    front: dict[str, object] = {
         "base_model": base,
         "license": "other",
         "license_name": "base-model-and-data",

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import digest
-from harness.core.protocols import Chat, DataContext, Engine, Task
+from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example, Message
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
+
+Content = Mapping[str, Any]
+"""A part of `program.json`: plain values, as kinds write their settings."""
 
 
 def task_of(record: RunRecord, path: str | None) -> Task:
@@ -38,8 +41,8 @@ def task_of(record: RunRecord, path: str | None) -> Task:
 
 
 def describe(
-    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: Chat | None
-) -> JsonObject:
+    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: Any
+) -> Content:
     """The program of a run.
 
     `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
@@ -61,14 +64,14 @@ def describe(
     }
 
 
-def recipe_file(recipe: Recipe, name: str) -> JsonObject:
+def recipe_file(recipe: Recipe, name: str) -> Content:
     """A recipe that prompts as the run did and trains nothing, for a model behind a server."""
     config = recipe.config()
     asking = {"about": f"Asks as {name} was asked.", "program": config["program"]}
     return {**asking, "data": config["data"]} if recipe.program.shows_examples else asking
 
 
-def _shots(task: Task, recipe: Recipe, rows: Sequence[SampleRecord]) -> JsonObject | None:
+def _shots(task: Task, recipe: Recipe, rows: Sequence[SampleRecord]) -> Content | None:
     """The train examples used as shots, and whether every question had the same ones."""
     if not recipe.program.shows_examples:
         return None
@@ -80,7 +83,7 @@ def _shots(task: Task, recipe: Recipe, rows: Sequence[SampleRecord]) -> JsonObje
     return {"same_for_all": len(set(shot_ids)) <= 1, "examples": shots, "generated": missing}
 
 
-def _shot(task: Task, example: Example) -> JsonObject:
+def _shot(task: Task, example: Example) -> Content:
     turns = {"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}
     return {
         "id": example.id,
@@ -90,7 +93,7 @@ def _shot(task: Task, example: Example) -> JsonObject:
     }
 
 
-def _corpus(task: Task, recipe: Recipe) -> JsonObject | None:
+def _corpus(task: Task, recipe: Recipe) -> Content | None:
     """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
     if recipe.program.retriever is None:
         return None
@@ -98,8 +101,8 @@ def _corpus(task: Task, recipe: Recipe) -> JsonObject | None:
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}
 
 
-def _request(task: Task, recipe: Recipe, chat: Chat | None) -> JsonObject:
-    body: dict[str, JsonValue] = {"temperature": 0, "max_tokens": task.max_new_tokens}
+def _request(task: Task, recipe: Recipe, chat: Any) -> Content:
+    body: dict[str, object] = {"temperature": 0, "max_tokens": task.max_new_tokens}
     stop = () if chat is None else chat.stop
     if stop:
         body["stop"] = list(stop)
@@ -111,7 +114,7 @@ def _request(task: Task, recipe: Recipe, chat: Chat | None) -> JsonObject:
     return body
 
 
-def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> JsonObject | None:
+def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Content | None:
     """A train example's messages; None where the shots were generated, or there is no train split."""
     train = task.splits.get("train", ())
     generated = recipe.program.shows_examples and record.generated
@@ -126,7 +129,7 @@ def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Json
     return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
 
 
-def _with_text(example: JsonObject | None, chat: Chat | None) -> JsonObject | None:
+def _with_text(example: Content | None, chat: Any) -> Content | None:
     """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example

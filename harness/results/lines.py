@@ -22,6 +22,8 @@ from harness.results.records.sample import SampleRecord
 
 MEMORY = 256 << 20
 """Bytes of files that are remembered; the one that was not asked for the longest is forgotten first."""
+ODD = "not in the layout of a run"
+"""What is said of a line whose values have other types."""
 T = TypeVar("T")
 State = tuple[int, int, int]
 """Of a file: size, time of change in ns, and number, which a replaced file has another of."""
@@ -118,7 +120,7 @@ def _tolerated(line: bytes, reader: TypeAdapter[T]) -> tuple[T | None, str]:
     try:
         return reader.validate_python({name: value for name, value in raw.items() if value is not None}), ""
     except ValueError as error:
-        return None, reason(error)
+        return None, f"{ODD} ({reason(error)})"
 
 
 def loads(raw: bytes) -> Any:

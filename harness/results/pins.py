@@ -13,6 +13,7 @@ import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import draft
@@ -189,7 +190,7 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
         remedy = nearest(name, known) if known else "make one with: harness pin RUN --as NAME"
         raise ConfigError(f"no pin '{name}' in {folder}", remedy=remedy)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise ConfigError(f"pin format {raw['format']}, not {FORMAT}", file=path, remedy="pin again")
         snapshot = _snapshot(path.stem, raw)
@@ -202,7 +203,7 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
     return snapshot
 
 
-def _snapshot(name: str, raw: JsonObject) -> Snapshot:
+def _snapshot(name: str, raw: Mapping[str, Any]) -> Snapshot:
     """A pin's contents, everything that a gate reads checked to be there.
 
     Raises:

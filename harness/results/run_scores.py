@@ -76,7 +76,8 @@ def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
     A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
     primary score was made in several ways (other scorers, format, version or data) a mark of the way.
     """
-    finished = [one for one in records if isinstance(one, RunRecord) and one.has_answers] or list(records)
+    ran = [record for record in records if isinstance(record, RunRecord) and record.has_answers]
+    finished: Sequence[CellRecord] = ran or records
     models = likeness.model_names([r.model for r in records], [r.model for r in finished])
     ended = {record.id for record in finished}
     about = [record.task for record in records]

@@ -9,11 +9,10 @@ import dataclasses
 import datetime
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 
 from harness.core.errors import EngineError, ParityError
-from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine
@@ -42,7 +41,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
     head = cell.describe().changed(**environment.record(), started_at=_now(), before=earlier.to_json())
     folder.begin(head)
     with PeakMemory() as peak:
-        made: list[JsonObject] = []
+        made: list[Mapping[str, object]] = []
         pool = _pool(cell, workbench, folder, made.append)
         predicted: list[int | None] = []
         start = partial(begin, cell, folder, workbench, progress, pool)
@@ -105,7 +104,7 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
 
 
 def _pool(
-    cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[JsonObject], None]
+    cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[Mapping[str, object]], None]
 ) -> tuple[Example, ...]:
     """The labelled examples that this recipe may learn from or show: train only."""
     if not cell.recipe.learns:
@@ -128,7 +127,7 @@ def _prepare(
     workbench: ModelPool,
     start: Callable[[Room], CellContext],
     predicted: Callable[[int | None], None],
-) -> tuple[CellContext, Engine, TrainRecord | None, list[JsonObject]]:
+) -> tuple[CellContext, Engine, TrainRecord | None, list[Mapping[str, object]]]:
     """The attempt and the engine that will answer, with what training cost and which parity checks it
     passed; `predicted` is told the peak memory to expect."""
     if is_server(cell.model):
@@ -151,7 +150,7 @@ def _prepare(
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     checks = parity.check(model, lessons, canary, asked)
     parity.require(checks)
-    passed = [dataclasses.asdict(check) for check in checks]
+    passed: list[Mapping[str, object]] = [dataclasses.asdict(check) for check in checks]
     return attempt, workbench.engine(model, cell.weights_key), learnt, passed
 
 

@@ -150,7 +150,7 @@ class PlainProgress(Progress):
             self._say(cell, f"answered {done}/{total}")
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
-        seconds = f" · {record['seconds']:.0f} s" if fresh else " · already done"
+        seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
         self._say(cell, outcome(record) + seconds)
 
 
@@ -239,8 +239,8 @@ class LiveProgress(Progress):
         row["text"] = f"{row['done']}/{row['total']} · {rate:.1f}/s · {rest}"
 
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
-        text = f"{record['seconds']:.0f} s" if fresh else "already done"
-        self._rows[cell.key] |= {"state": record["status"], "text": text, "result": outcome(record)}
+        text = f"{record.seconds:.0f} s" if fresh else "already done"
+        self._rows[cell.key] |= {"state": record.status, "text": text, "result": outcome(record)}
 
 
 def choose(*, quiet: bool) -> Progress:

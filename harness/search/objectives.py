@@ -25,7 +25,7 @@ READ: Mapping[str, Callable[[RunRecord], float]] = {
     "seconds": lambda record: _required(record.seconds, "seconds"),
     "memory": lambda record: _required(record.peak_bytes, "peak memory"),
     "prompt_tokens": lambda record: _required(record.prompt_tokens_mean, "length of prompts"),
-    "latency": lambda record: _required(record.answer and record.answer.latency_p95, "latency"),
+    "latency": lambda record: _required((record.answer or AnswerRecord()).latency_p95, "latency"),
     "train_tokens": lambda record: float((record.train and record.train.tokens) or 0),
 }
 """`score`: mean primary score on dev; seconds of the whole trial; bytes at the peak; mean tokens of a

@@ -19,7 +19,6 @@ from harness.evidence.triage import Probe, Triage, diagnose
 from harness.results.database import queries
 from harness.results.database.store import Store
 from harness.results.folder import RunFolder
-from harness.results.missing import has_answers
 from harness.results.remote import mirror
 from harness.results.triage import write_triage
 from harness.runner.cells import Cell
@@ -138,9 +137,9 @@ def run_probes(
 def _tried(results: Path, task: str, model: str) -> list[str]:
     """Shipped recipes that have finished on the task's test examples with this model."""
     with Store.open(results) as store:
-        runs = [run for run in queries.runs(store, task=task) if run["split"] == "test"]
-    same = [run for run in runs if run["model"] == hidden(model) and has_answers(run["record"])]
-    return [name for name in dict.fromkeys(run["recipe"] for run in same) if name in recipes.available()]
+        runs = [run for run in queries.runs(store, task=task) if run.split == "test"]
+    same = [run for run in runs if run.model == hidden(model) and run.record.has_answers]
+    return [name for name in dict.fromkeys(run.recipe for run in same) if name in recipes.available()]
 
 
 def on_training_data(task: Task) -> Task:

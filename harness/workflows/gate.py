@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import Task

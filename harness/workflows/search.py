@@ -284,7 +284,7 @@ def _earlier(plan: StudyConfig, study: str) -> list[dict[str, JsonValue]]:
     if study not in names:
         raise ConfigError(f"--warm-start: unknown study '{study}'", remedy=nearest(study, names))
     done = [row for row in rows if row.study == study and row.value is not None]
-    sign = -1 if done and done[0]["directions"][0] == "maximize" else 1
+    sign = -1 if done and done[0].directions[0] == "maximize" else 1
     free = {dimension.name: dimension for dimension in plan.space().free}
     ranked = sorted(done, key=lambda row: sign * (row.value or 0.0))[:WARM]
     kept = [{n: v for n, v in r.params.items() if n in free and free[n].holds(v)} for r in ranked]

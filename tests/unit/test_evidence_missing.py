@@ -10,6 +10,8 @@ from harness.evidence.missing import decided
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import Cost, RunScores, Verdict
 from harness.results import missing
+from harness.results.records.run import RunRecord
+from harness.results.records.sample import SampleRecord
 
 N = 200
 
@@ -118,18 +120,21 @@ def test_complete_runs_are_judged_as_ever() -> None:
     ],
 )
 def test_what_is_missing_in_words(errors: list[str | None], sentence: str) -> None:
-    rows = [{"finish_reason": "error" if error else "stop", "error": error} for error in errors]
+    rows = [
+        SampleRecord(sample_id=str(place), finish_reason="error" if error else "stop", error=error)
+        for place, error in enumerate(errors)
+    ]
     lack = missing.of_rows(rows)
     assert lack is not None
     assert lack.sentence("few_shot") == sentence
-    assert missing.of_record({"missing": lack.to_json()}) == lack
+    assert RunRecord.of({"missing": lack.to_json()}).missing == lack
 
 
 def test_a_record_from_before_says_nothing_of_missing_answers() -> None:
-    assert missing.of_record({"status": "done"}) is None
-    assert missing.has_answers({"status": "done"})
-    assert not missing.has_answers({"status": "partial"})
-    assert not missing.has_answers({"status": "failed", "metrics": {}})
+    assert RunRecord.of({"status": "done"}).missing is None
+    assert RunRecord.of({"status": "done"}).has_answers
+    assert not RunRecord.of({"status": "partial"}).has_answers
+    assert not RunRecord.of({"status": "failed", "metrics": {}}).has_answers
 
 
 def test_every_number_of_a_partial_verdict_is_over_the_same_examples() -> None:

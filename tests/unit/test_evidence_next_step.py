@@ -8,11 +8,13 @@ import shlex
 
 import pytest
 
-from harness.evidence.command import Invocation, from_record
+from harness.evidence.command import Invocation
 from harness.evidence.families import undecided
 from harness.evidence.next_step import NextStep, Situation, after_triage, next_step, weak_fields
 from harness.evidence.triage import Probe, Triage, diagnose
 from harness.evidence.verdict_types import Comparison, Cost, Family, RecipeSummary
+from harness.results.records.run import RunRecord
+from harness.results.run_scores import invocation
 
 TRAINED = Cost(train_seconds=60, trainable_parameters=10)
 
@@ -312,9 +314,9 @@ def _obeyed(
 
 
 def test_a_run_of_before_commands_were_recorded_is_asked_by_the_name_of_its_task() -> None:
-    old = {"task": {"name": "tickets"}}
-    assert from_record(old, "results").run() == "harness run tickets"
+    old = RunRecord.of({"task": {"name": "tickets"}})
+    assert invocation(old, "results").run() == "harness run tickets"
     asked = Invocation(target="demo.yaml", task="tickets", limit=80, examples=200)
-    assert from_record(old | {"invocation": asked.to_json()}, "out") == dataclasses.replace(
+    assert invocation(old.changed(invocation=asked.to_json()), "out") == dataclasses.replace(
         asked, results="out"
     )

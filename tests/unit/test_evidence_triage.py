@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.core.values import Passage, Score
 from harness.evidence.triage import GAPS, Probe, Triage, diagnose
 from harness.evidence.triage_forecast import compare
 from harness.evidence.verdict import Cost, RunScores, decide
+from harness.results.records.sample import SampleRecord
 
 N = 60
 
@@ -72,16 +75,22 @@ def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
 
 
 def test_probes_are_read_from_sample_rows() -> None:
-    row = {
-        "scores": [{"scorer": "f1", "value": 0.2}, {"scorer": "exact", "value": 1.0}],
-        "failure": None,
-        "context_ids": ["a"],
-        "passages": [{"document": "a"}],
-    }
-    missed = {**row, "scores": [{"scorer": "exact", "value": None}], "passages": [{"document": "b"}]}
+    def passage(document: str) -> Passage:
+        return Passage(document=document, text="", score=1.0)
+
+    row = SampleRecord(
+        sample_id="e",
+        scores=(
+            Score(scorer="f1", status="scored", value=0.2),
+            Score(scorer="exact", status="scored", value=1.0),
+        ),
+        context_ids=("a",),
+        passages=(passage("a"),),
+    )
+    missed = replace(row, scores=(Score(scorer="exact", status="error"),), passages=(passage("b"),))
     found = Probe.of([row, missed], "exact")
     assert found == Probe(scores=(1.0, None), failures=(None, None), found=(True, False))
-    assert Probe.of([{**row, "passages": []}, missed], "exact").found == ()
+    assert Probe.of([replace(row, passages=()), missed], "exact").found == ()
 
 
 def test_what_the_constraint_mends_is_form() -> None:

@@ -66,7 +66,7 @@ def render(info: Info) -> Markup:
 def _counts(run: Run) -> Counter[str]:
     found: Counter[str] = Counter()
     for row in run.rows:
-        found[ERROR if row["finish_reason"] == "error" else row["failure"] or RIGHT_ANSWER] += 1
+        found[ERROR if row.finish_reason == "error" else row.failure or RIGHT_ANSWER] += 1
     return found
 
 

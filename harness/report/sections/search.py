@@ -75,8 +75,8 @@ def _study(study: Study) -> Markup:
 
 def _said(study: Study) -> str:
     states = Counter(trial.state for trial in study.trials)
-    seconds = sum(trial.row["seconds"] or 0.0 for trial in study.trials)
-    training = sum(trial.row["train_seconds"] or 0.0 for trial in study.trials)
+    seconds = sum(trial.row.seconds or 0.0 for trial in study.trials)
+    training = sum(trial.row.train_seconds or 0.0 for trial in study.trials)
     counts = ", ".join(f"{count} {state}" for state, count in states.most_common())
     share = f", {formatting.percent(training / seconds)} of it training" if seconds else ""
     return (

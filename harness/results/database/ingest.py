@@ -26,7 +26,7 @@ from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
 from harness.results.database.store import FILE, Store
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.lines import records, samples
+from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
 from harness.results.run_files import Head, JsonLine, read_head, read_rows
@@ -165,13 +165,16 @@ def _load_run(loader: Loader, head: Head) -> None:
     loader.add("train_steps", head.id, map(asdict, steps))
     _add_benchmarks(loader, head.id, head.folder, head.problems)
     loader.add("metrics", head.id, columns.metric_columns(head.record))
-    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
+    run = {**columns.run_columns(head), "n_samples": n_samples, "problems": head.problems}
     loader.add("runs", head.id, [run])
 
 
 def _load_samples(loader: Loader, head: Head) -> int:
     n_samples = 0
-    for row in _once(samples(RunFolder(head.folder).samples, head.problems), head.problems):
+    rows = samples(RunFolder(head.folder).samples, head.problems)
+    if odd := next((problem for problem in head.problems if ODD in problem), None):
+        raise TypeError(odd)
+    for row in _once(rows, head.problems):
         loader.add("samples", head.id, [columns.sample_columns(row, n_samples)])
         loader.add("scores", head.id, columns.score_columns(row))
         loader.add("retrievals", head.id, columns.retrieval_columns(row))

@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
 from harness.core.errors import ConfigError
+from harness.results.run_files import JsonLine
 
 FILE = "harness.duckdb"
+Parameters = Sequence[object] | Mapping[str, object]
+"""What the placeholders of a query stand for, by place or by name."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 REBUILD = "nothing is lost: `harness db rebuild` makes this index again from the run folders"
 PATIENCE = 3.0
@@ -86,10 +89,10 @@ class Store:
         for table in self.rows("SELECT table_name AS name FROM duckdb_tables()"):
             self.execute(f'DROP TABLE "{table["name"]}"')
 
-    def execute(self, query: str, parameters: Sequence[Any] | None = None) -> None:
+    def execute(self, query: str, parameters: Parameters | None = None) -> None:
         self.connection.execute(query, parameters)
 
-    def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+    def rows(self, query: str, parameters: Parameters | None = None) -> list[JsonLine]:
         """All rows of a query, as dicts by column name."""
         found = self.connection.execute(query, parameters)
         names = [column[0] for column in found.description or ()]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from typing import TYPE_CHECKING, Any, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
 from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
 from pydantic_core import CoreSchema, core_schema
@@ -18,6 +17,7 @@ if TYPE_CHECKING:
 else:
     # JSON whose shape belongs to whoever wrote it (a kind's settings, an example's input): not checked when read.
     JsonObject = JsonValue = Any
+T = TypeVar("T")
 LENIENT = ConfigDict(coerce_numbers_to_str=True)
 
 
@@ -35,7 +35,7 @@ class Record(Lenient):
     raw: JsonObject = field(default_factory=dict, repr=False, compare=False)
 
     @classmethod
-    def of(cls, raw: json_types.JsonObject) -> Self:
+    def of(cls, raw: Mapping[str, object]) -> Self:
         """A record from its JSON; null counts as absent.
 
         Raises:
@@ -53,7 +53,7 @@ class Record(Lenient):
         """The JSON it was made of, unknown fields included."""
         return self.raw
 
-    def changed(self, **fields: json_types.JsonValue) -> Self:
+    def changed(self, **fields: object) -> Self:
         """The record with other values, given as JSON, for some of its fields."""
         return self.of({**self.raw, **fields})
 
@@ -64,7 +64,12 @@ def _with_raw(value: Any) -> Any:
     return {name: item for name, item in value.items() if item is not None} | {"raw": value}
 
 
-@cache
-def adapter(record: type[Any]) -> TypeAdapter[Any]:
+def adapter(record: type[T]) -> TypeAdapter[T]:
     """The reader of a record's type, made once."""
-    return TypeAdapter(record)
+    if record not in _ADAPTERS:
+        _ADAPTERS[record] = TypeAdapter(record)
+    known: TypeAdapter[T] = _ADAPTERS[record]
+    return known
+
+
+_ADAPTERS: dict[type, TypeAdapter[Any]] = {}
