@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
 from harness.evidence.verdict_types import Verdict
 from harness.report.notebook import Shown, shown
 
@@ -50,7 +51,7 @@ class Decision:
 class RunResult:
     """What one `run` did: the records of its runs, its decisions and the report's file."""
 
-    records: tuple[Mapping[str, Any], ...]
+    records: tuple[JsonObject, ...]
     decisions: tuple[Decision, ...]
     report: Path
     left_out: tuple[LeftOut, ...] = ()
@@ -99,11 +100,14 @@ class Results:
         """A decision per task and model, over the runs named or over the latest comparable ones."""
         from harness.report.run_selection import choose
         from harness.results.database.ingest import sync
+        from harness.results.folder import ResultsFolder
         from harness.results.run_scores import verdicts
 
         sync(self.path)
         ids = choose(self.path, runs, task).runs
-        return _decisions(self.path, ids, verdicts([self.path / "runs" / run_id for run_id in ids]))
+        return _decisions(
+            self.path, ids, verdicts([ResultsFolder(self.path).run(run_id).path for run_id in ids])
+        )
 
     def decision(self, *runs: str, task: str | None = None) -> Decision:
         """The only decision there is over these runs."""
@@ -160,7 +164,10 @@ def run(
     ids = [path.name for path in done.outcome.folders]
     decisions = _decisions(folder, ids, done.verdicts)
     return RunResult(
-        records=done.outcome.records, decisions=decisions, report=done.report, left_out=done.left_out
+        records=tuple(record.to_json() for record in done.outcome.records),
+        decisions=decisions,
+        report=done.report,
+        left_out=done.left_out,
     )
 
 
@@ -191,10 +198,11 @@ def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -
 
 
 def _asked(results: Path, run_id: str) -> tuple[str, str] | None:
+    from harness.results.folder import ResultsFolder
     from harness.results.run_files import read_head
 
-    head = read_head(results / "runs" / run_id)
-    return None if isinstance(head, str) else (head.record["task"]["name"], head.record["model"]["spec"])
+    head = read_head(ResultsFolder(results).run(run_id).path)
+    return None if isinstance(head, str) else (head.record.task.name, head.record.model.spec)
 
 
 def _only(decisions: Sequence[Decision]) -> Decision:

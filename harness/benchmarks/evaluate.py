@@ -18,7 +18,8 @@ from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
-from harness.results.run_files import Row
+from harness.results.records.benchmark import BenchmarkRecord
+from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
     from harness.benchmarks.lm_eval_model import EngineLM
@@ -44,7 +45,7 @@ def evaluate(
     answers: Path | None = None,
     batch: int | None = None,
     progress: Progress | None = None,
-) -> list[Row]:
+) -> list[BenchmarkRecord]:
     """Measure one task (or group of tasks), keep everything, and return its rows.
 
     `answers` is the folder of cached answers; None disables the cache. `batch` bounds the rows that generate
@@ -127,7 +128,7 @@ def _run(lm: EngineLM, name: str, settings: Settings) -> dict[str, Any]:
     return dict(output or {})
 
 
-def _common(target: Target, settings: Settings, key: str, file: Path) -> Row:
+def _common(target: Target, settings: Settings, key: str, file: Path) -> Mapping[str, object]:
     return {
         "key": key,
         "folder": file.name,
@@ -166,7 +167,7 @@ def _about(target: Target, settings: Settings, lm: EngineLM) -> dict[str, object
     }
 
 
-def _as_file(sample: Mapping[str, Any]) -> Row:
+def _as_file(sample: Mapping[str, Any]) -> JsonLine:
     """A sample as lm-eval writes it to a file: flat arguments, and responses as texts."""
     from lm_eval.utils import sanitize_list
 
@@ -187,7 +188,7 @@ def _as_file(sample: Mapping[str, Any]) -> Row:
     )
 
 
-def _hashes(samples: Mapping[str, list[Row]]) -> dict[str, str]:
+def _hashes(samples: Mapping[str, list[JsonLine]]) -> dict[str, str]:
     """One hash per task of all documents, prompts and targets, computed as lm-eval does."""
     from lm_eval.utils import hash_string
 

@@ -16,12 +16,14 @@ import numpy as np
 
 from harness.benchmarks import result_files
 from harness.benchmarks.subject import Target, base_of, find
+from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.evidence.stats import paired
 from harness.evidence.stats.resampling import Floats
 from harness.results.database import benchmarks
-from harness.results.run_files import Row
+from harness.results.folder import ResultsFolder
+from harness.results.records.benchmark import BenchmarkRecord
 
 _SAME = ("num_fewshot", "example_limit", "chat_template", "task_version")
 
@@ -53,7 +55,7 @@ class Forgetting:
 
     @property
     def sentence(self) -> str:
-        points = [f"{100 * value:+.1f}" for value in (self.change, self.low, self.high)]
+        points = [formatting.change(value) for value in (self.change, self.low, self.high)]
         verb = "forgot" if self.high < 0 else "gained" if self.low > 0 else "may have kept"
         return (
             f"{self.run} {verb} {self.task}: {points[0]} points of {self.metric} [{points[1]}, {points[2]}]"
@@ -93,7 +95,7 @@ def of_run(results: Path, run: str) -> tuple[Forgetting, ...]:
 
 def known(results: Path, run: str) -> tuple[Forgetting, ...]:
     """The same; empty too where the base's files are not on this machine. `run` is a whole id."""
-    if not (results / "runs" / run / benchmarks.FILE).is_file():
+    if not (ResultsFolder(results).run(run).path / benchmarks.FILE).is_file():
         return ()
     try:
         return of_run(results, run)
@@ -127,9 +129,11 @@ def overall(losses: Sequence[Forgetting]) -> Overall | None:
 
 
 def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
-    known: dict[tuple[Hashable, ...], Row] = {_name(row): row for row in result_files.read(base.folder)}
+    known: dict[tuple[Hashable, ...], BenchmarkRecord] = {
+        _name(row): row for row in result_files.read(base.folder)
+    }
     stand = {_name(row): row for row in result_files.read(target.folder)}
-    latest = {(row["task"], row["metric"]): row for row in stand.values() if _name(row) in known}
+    latest = {(row.task, row.metric): row for row in stand.values() if _name(row) in known}
     for row in latest.values():
         other = known[_name(row)]
         after, before = benchmarks.values(target.folder, row), benchmarks.values(base.folder, other)
@@ -144,12 +148,12 @@ def _pairs(target: Target, base: Target) -> Iterator[Forgetting]:
             )
 
 
-def _name(row: Row) -> tuple[Hashable, ...]:
-    return (row["task"], row["metric"], *(row.get(name) for name in _SAME))
+def _name(row: BenchmarkRecord) -> tuple[Hashable, ...]:
+    return (row.task, row.metric, *(getattr(row, name) for name in _SAME))
 
 
-def _compared(run: str, base: str, row: Row, before: Floats, after: Floats) -> Forgetting:
-    sign = -1.0 if row.get("higher_is_better") is False else 1.0
+def _compared(run: str, base: str, row: BenchmarkRecord, before: Floats, after: Floats) -> Forgetting:
+    sign = -1.0 if row.higher_is_better is False else 1.0
     differences = sign * (after - before)
     binary = bool(np.isin(np.concatenate([before, after]), (0.0, 1.0)).all())
     gained, lost = paired.wins_and_losses(differences)
@@ -159,8 +163,8 @@ def _compared(run: str, base: str, row: Row, before: Floats, after: Floats) -> F
     return Forgetting(
         run=run,
         base=base,
-        task=row["task"],
-        metric=row["metric"],
+        task=row.task,
+        metric=row.metric,
         n=len(differences),
         before=float(before.mean()),
         after=float(after.mean()),

@@ -10,7 +10,7 @@ from __future__ import annotations
 import datetime
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -20,10 +20,12 @@ from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.results.database import benchmarks
-from harness.results.run_files import Row, read_rows
+from harness.results.folder import ResultsFolder
+from harness.results.records.benchmark import BenchmarkRecord
+from harness.results.run_files import JsonLine, read_rows
 
 
-def import_file(results: Path, file: Path, target: Target | None = None) -> list[Row]:
+def import_file(results: Path, file: Path, target: Target | None = None) -> list[BenchmarkRecord]:
     """Import the results and samples of an lm-eval run into a target's history and return the new rows.
     Without a target they go to a folder of the model that lm-eval names. A file is imported only once. Samples
     are expected next to the file.
@@ -87,18 +89,19 @@ def _read(file: Path) -> Output:
     return cast(Output, output)
 
 
-def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, Row]:
+def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, Mapping[str, object]]:
     if target is not None:
         return target.folder, target.head()
     name = str(output.get("model_name") or (output.get("config") or {}).get("model") or "unknown")
     slug = re.sub(r"[^\w.-]+", "_", name)[:60]
     head = {"model": name, "fingerprint": None, "base": None}
-    return results / benchmarks.FOLDER / f"{slug}-imported", head
+    return ResultsFolder(results).benchmarks / f"{slug}-imported", head
 
 
-def _common(output: Output, head: Row, key: str, file: Path) -> Row:
+def _common(output: Output, head: Mapping[str, object], key: str, file: Path) -> Mapping[str, object]:
     limit = (output.get("config") or {}).get("limit")
-    return head | {
+    return {
+        **head,
         "key": key,
         "folder": file.name,
         "example_limit": int(limit) if isinstance(limit, int | float) and limit >= 1 else None,
@@ -108,7 +111,7 @@ def _common(output: Output, head: Row, key: str, file: Path) -> Row:
     }
 
 
-def _samples(file: Path, output: Output) -> Iterator[tuple[str, list[Row]]]:
+def _samples(file: Path, output: Output) -> Iterator[tuple[str, list[JsonLine]]]:
     stamp = file.stem.removeprefix("results")
     for task in output["results"]:
         rows = list(read_rows(file.with_name(f"samples_{task}{stamp}.jsonl"), []))

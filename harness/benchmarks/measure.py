@@ -11,7 +11,7 @@ from harness.benchmarks.evaluate import evaluate, key_of
 from harness.benchmarks.forgetting import Forgetting
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, base_of, load
-from harness.results.run_files import Row
+from harness.results.records.benchmark import BenchmarkRecord
 
 ANSWERS = "answers"
 """Folder below the results folder where answers are cached, as in `harness run`."""
@@ -22,7 +22,7 @@ class Measured:
     """One target's rows of every requested task; `fresh` counts the tasks that were measured now."""
 
     target: Target
-    rows: tuple[Row, ...]
+    rows: tuple[BenchmarkRecord, ...]
     fresh: int
     forgetting: tuple[Forgetting, ...] = ()
 
@@ -53,7 +53,7 @@ def measure(
         rows, fresh = _one(results, target, names, settings, cache, batch, say)
         forgot: tuple[Forgetting, ...] = ()
         if target.trained:
-            measured_tasks = {row["task"] for row in rows}
+            measured_tasks = {row.task for row in rows}
             compared = forgetting.between(target, base_of(results, target))
             forgot = tuple(item for item in compared if item.task in measured_tasks)
         measured.append(Measured(target=target, rows=tuple(rows), fresh=fresh, forgetting=forgot))
@@ -68,7 +68,7 @@ def _one(
     cache: bool,
     batch: int | None,
     say: Callable[[str], None],
-) -> tuple[list[Row], int]:
+) -> tuple[list[BenchmarkRecord], int]:
     known = {
         name: result_files.known(target.folder, key_of(target, name, settings)) if cache else []
         for name in names

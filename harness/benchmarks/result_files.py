@@ -15,9 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.benchmarks.lm_eval_types import Output
+from harness.core.files import append_line
 from harness.results.database import benchmarks
 from harness.results.database.benchmarks import is_number, samples_file
-from harness.results.run_files import Row
+from harness.results.records.benchmark import BenchmarkRecord
+from harness.results.run_files import JsonLine
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Settings:
     chat_template: bool = False
 
 
-def rows_of(results: Output, common: Row) -> list[Row]:
+def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkRecord]:
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
     for task, metrics in results["results"].items():
@@ -40,19 +42,18 @@ def rows_of(results: Output, common: Row) -> list[Row]:
             if not comma or metric.endswith("_stderr") or not is_number(value):
                 continue
             error = metrics.get(f"{metric}_stderr,{kept}")
-            rows.append(
-                common
-                | {
-                    "task": task,
-                    "metric": metric_name(metric, kept),
-                    "value": float(value),
-                    "stderr": float(error) if is_number(error) else None,
-                    "n": metrics.get("sample_len") or sizes.get("effective"),
-                    "num_fewshot": (results.get("n-shot") or {}).get(task),
-                    "higher_is_better": better.get(metric, True),
-                    "task_version": _text((results.get("versions") or {}).get(task)),
-                }
-            )
+            line = {
+                **common,
+                "task": task,
+                "metric": metric_name(metric, kept),
+                "value": float(value),
+                "stderr": float(error) if is_number(error) else None,
+                "n": metrics.get("sample_len") or sizes.get("effective"),
+                "num_fewshot": (results.get("n-shot") or {}).get(task),
+                "higher_is_better": better.get(metric, True),
+                "task_version": _text((results.get("versions") or {}).get(task)),
+            }
+            rows.append(BenchmarkRecord.of(line))
     return rows
 
 
@@ -62,7 +63,11 @@ def metric_name(metric: str, kept: str) -> str:
 
 
 def save(
-    folder: Path, key: str, name: str, results: Mapping[str, object], samples: Mapping[str, Iterable[Row]]
+    folder: Path,
+    key: str,
+    name: str,
+    results: Mapping[str, object],
+    samples: Mapping[str, Iterable[JsonLine]],
 ) -> Path:
     """Write one evaluation's results and samples; returns its folder. `samples` by task, as lm-eval's files."""
     target = folder / benchmarks.FOLDER / f"{name}-{key[:12]}"
@@ -75,26 +80,25 @@ def save(
     return target
 
 
-def append(folder: Path, rows: Iterable[Row]) -> None:
+def append(folder: Path, rows: Iterable[BenchmarkRecord]) -> None:
     """Append the rows, after everything else is on disk."""
-    text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
-    with (folder / benchmarks.FILE).open("a", encoding="utf-8") as stream:
-        stream.write(text)
+    for row in rows:
+        append_line(folder / benchmarks.FILE, row.to_json())
 
 
-def read(folder: Path) -> list[Row]:
+def read(folder: Path) -> list[BenchmarkRecord]:
     """All rows of a folder, oldest first; none where nothing was measured."""
     return benchmarks.rows(folder, [])
 
 
-def known(folder: Path, key: str) -> list[Row]:
+def known(folder: Path, key: str) -> list[BenchmarkRecord]:
     """The rows of the evaluation with this key."""
-    return [row for row in read(folder) if row.get("key") == key]
+    return [row for row in read(folder) if row.key == key]
 
 
-def latest(rows: Iterable[Row]) -> dict[tuple[str, str], Row]:
+def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRecord]:
     """The current row of every task and metric."""
-    return {(row["task"], row["metric"]): row for row in rows}
+    return {(row.task, row.metric): row for row in rows}
 
 
 def _text(value: object) -> str | None:

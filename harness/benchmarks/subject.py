@@ -11,9 +11,9 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel
 from harness.core.recipes import Recipe
-from harness.results.database.benchmarks import FOLDER
+from harness.results.folder import ResultsFolder
 from harness.results.remote import mirror
-from harness.results.run_files import Head, read_head, run_folders
+from harness.results.run_files import Head, read_head
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +49,9 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
         ConfigError: several runs, a run without its weights, no such run or model, or a base whose
             number format is its own.
     """
-    heads = [read_head(folder) for folder in run_folders(results) if folder.name.startswith(name)]
+    heads = [
+        read_head(folder) for folder in ResultsFolder(results).run_folders() if folder.name.startswith(name)
+    ]
     readable = [head for head in heads if isinstance(head, Head)]
     exact = [head for head in readable if head.id == name] or readable
     if len(exact) > 1:
@@ -78,7 +80,7 @@ def of_model(results: Path, spec: str, recipe: Recipe | None = None) -> Target:
     slug = re.sub(r"[^\w.-]+", "_", spec.rstrip("/").rpartition("/")[2])[:60]
     return Target(
         name=spec,
-        folder=results / FOLDER / f"{slug}-{identity[:8]}",
+        folder=ResultsFolder(results).benchmarks / f"{slug}-{identity[:8]}",
         model=spec,
         fingerprint=print_,
         recipe=untrained,
@@ -116,21 +118,20 @@ def load(target: Target) -> LanguageModel:
 
 def _of_run(results: Path, head: Head) -> Target:
     record = head.record
-    if record.get("status") != "done":
+    if record.status != "done":
         raise ConfigError(
-            f"{head.id} is {record.get('status')}, not done", remedy="finish it with the same `harness run`"
+            f"{head.id} is {record.status}, not done", remedy="finish it with the same `harness run`"
         )
-    config = record["recipe"]
-    recipe = recipes.from_config(config, name=config["name"], file=head.folder / "run.json")
-    base = of_model(results, record["model"]["spec"], recipe)
+    recipe = recipes.from_config(record.recipe.raw, name=record.recipe.name, file=head.folder / "run.json")
+    base = of_model(results, record.model.spec, recipe)
     mirror.weights(head.folder)
     return Target(
         name=head.id,
         folder=head.folder,
         model=base.model,
-        fingerprint=record["model"]["fingerprint"],
+        fingerprint=str(record.model.fingerprint),
         recipe=recipe,
-        identity=record["key"] if recipe.weights else base.identity,
+        identity=str(record.key) if recipe.weights else base.identity,
         run=head.id,
     )
 

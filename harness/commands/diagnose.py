@@ -45,4 +45,4 @@ def diagnose(
         return
     from harness.report.terminal.summary import print_triage
 
-    print_triage(diagnosis.task, diagnosis.model, diagnosis.triage, diagnosis.next_step)
+    print_triage(diagnosis)

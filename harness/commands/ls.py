@@ -31,10 +31,10 @@ def ls(
     done = ingest.sync(results)
     with Store.open(results) as store:
         runs = queries.runs(store, task=task)
-        scores = queries.metrics(store, [run["id"] for run in runs])
+        scores = queries.metrics(store, [run.id for run in runs])
     for problem in done.problems:
         print(f"note: {problem}", file=sys.stderr)
     if json:
-        tables.print_json({"runs": [tables.run_json(run, scores[run["id"]]) for run in runs]})
+        tables.print_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:
         tables.print_runs(runs, scores)

@@ -106,4 +106,4 @@ def search(
         plan, result, seeds=seeds, limit=test_limit, save_as=save_as, report=report, quiet=silent
     )
     search_output.show(done, as_json=json)
-    raise typer.Exit(done["exit_code"])
+    raise typer.Exit(done.exit_code)

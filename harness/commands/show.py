@@ -31,10 +31,10 @@ def show(
     ingest.sync(results)
     with Store.open(results) as store:
         row = queries.find(store, run)
-        scores = queries.metrics(store, [row["id"]])[row["id"]]
-        answer = None if example is None else queries.sample(store, row["id"], example)
+        scores = queries.metrics(store, [row.id])[row.id]
+        answer = None if example is None else queries.sample(store, row.id, example)
     if json:
-        tables.print_json(answer or tables.run_json(row, scores) | {"record": row["record"]})
+        tables.print_json(answer or {**tables.run_json(row, scores), "record": row.record.to_json()})
     elif answer is not None:
         tables.print_example(answer)
     else:

@@ -1,8 +1,14 @@
-"""Files that a user names on the command line, written so that a failure is one line."""
+"""Files written whole or not at all, lines appended after a kill, and user-named files with one-line errors."""
 
 from __future__ import annotations
 
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import IO
 
 from harness.core.errors import ConfigError
 
@@ -19,3 +25,57 @@ def write_text(path: Path, text: str) -> None:
     except OSError as error:
         remedy = "name a file in a folder that can be written"
         raise ConfigError(f"cannot be written: {error.strerror}", file=path, remedy=remedy) from None
+
+
+DRAFT = ".part"
+"""How the name of a file that is being written ends; nothing reads or uploads such a file."""
+
+
+@contextmanager
+def draft(path: Path, *, sync: bool = False) -> Iterator[Path]:
+    """A path to write to, which takes the place of `path` at the end; dropped where the writing fails.
+
+    Args:
+        sync: have the content on disk before the rename, so that a power cut leaves the old file or the new one.
+    """
+    part = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
+    part.unlink(missing_ok=True)
+    try:
+        yield part
+        if sync:
+            with part.open("rb") as stream:
+                os.fsync(stream.fileno())
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_json(path: Path, value: object) -> None:
+    """Write a JSON file whole or not at all; a lone surrogate is written as JSON escapes it."""
+    with (
+        draft(path, sync=True) as part,
+        part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+    ):
+        json.dump(value, stream, ensure_ascii=False, indent=1)
+
+
+def json_line(value: object) -> bytes:
+    """A value as one line of JSON; a lone surrogate as JSON escapes it."""
+    return json.dumps(value, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+
+
+def append_line(path: Path, value: object) -> None:
+    """Append one JSON line and hand it to the system at once.
+
+    It is a line of its own, whoever else writes, and even after one that a kill or a full disk cut off.
+    """
+    with path.open("a+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        stream.write(line_end(stream) + json_line(value))
+
+
+def line_end(stream: IO[bytes]) -> bytes:
+    """What ends the last line of a file that was cut off in the middle of it; else nothing."""
+    end = stream.seek(0, os.SEEK_END)
+    stream.seek(max(end - 1, 0))
+    return b"" if stream.read(1) in (b"", b"\n") else b"\n"

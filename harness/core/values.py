@@ -12,7 +12,7 @@ NO_ANSWER = "no answer"
 """The target of a question that has none: an answer of its own, which can be right or wrong."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
@@ -48,7 +48,7 @@ class Document:
     title: str = ""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Passage:
     """A retrieved piece of a document; `document` is the id of the document it came from."""
 
@@ -124,7 +124,7 @@ class Completion:
 Status = Literal["scored", "invalid", "error", "skipped"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Score:
     """What one scorer said of one answer. `value` is in [0, 1] or None when not scored."""
 

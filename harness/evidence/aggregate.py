@@ -55,8 +55,8 @@ class RecipeScores:
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
-        place = {id_: column for column, id_ in enumerate(self.ids)}
-        return self.values[:, [place[id_] for id_ in ids]]
+        column_of = {id_: column for column, id_ in enumerate(self.ids)}
+        return self.values[:, [column_of[id_] for id_ in ids]]
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
         return by_cluster.codes([self.groups[id_] for id_ in ids])
@@ -139,51 +139,34 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
 def summarise(
     tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise] | None = None
 ) -> list[RecipeSummary]:
-    """Summaries, the highest mean over common examples first; of equal means the cheaper first."""
+    """Summaries, the highest mean first; of equal means the cheaper first.
+
+    Means are comparable where the tables hold the same examples (`common_examples.py`).
+    """
     if not tables:
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
-    rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
+    rank = {recipe: number for number, recipe in enumerate(cheapest_first(costs), start=1)}
     granted = granted_noise(tables, floors or {})
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
         level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
     intervals = _intervals(tables, [granted.get(table.recipe) for table in tables], level)
-    common = common_means(tables)
     summaries = [
-        _summary(table, ends, costs[table.recipe], rank[table.recipe], common[table.recipe])
+        _summary(table, ends, costs[table.recipe], rank[table.recipe])
         for table, ends in zip(tables, intervals, strict=True)
     ]
-    return sorted(summaries, key=lambda summary: (-common[summary.recipe], summary.rank_by_cost))
+    return sorted(summaries, key=lambda summary: (-summary.mean, summary.rank_by_cost))
 
 
-def common_means(tables: Sequence[RecipeScores]) -> dict[str, float]:
-    """Mean score of each recipe on the examples that all candidates have a score for.
-
-    A recipe that fails on the hard examples must not be ranked by the easy ones. One with less than
-    half of the examples decides nothing for the others, and is ranked by those it shares with them.
-    """
-    most = max((len(table.ids) for table in tables if not table.oracle), default=0)
-    deciding = [set(table.ids) for table in tables if not table.oracle and 2 * len(table.ids) >= most]
-    common = set.intersection(*deciding) if deciding else set()
-    means = {}
-    for table in tables:
-        ids = sorted(common & set(table.ids)) or table.ids
-        means[table.recipe] = float(table.on(ids).mean())
-    return means
-
-
-def _summary(
-    table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int, common: float
-) -> RecipeSummary:
+def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int) -> RecipeSummary:
     means = table.values.mean(axis=1)
-    n, mean = len(table.ids), float(table.values.mean())
     return RecipeSummary(
         recipe=table.recipe,
         seeds=table.seeds,
-        n=n,
-        mean=mean,
+        n=len(table.ids),
+        mean=float(table.values.mean()),
         low=interval[0],
         high=interval[1],
         seed_sd=float(means.std(ddof=1)) if table.seeds > 1 else None,
@@ -194,9 +177,14 @@ def _summary(
         rank_by_cost=rank,
         oracle=table.oracle,
         missing=table.left_out,
-        worst_case=mean * n / (n + table.left_out) if table.left_out else None,
-        common_mean=common,
+        worst_case=_worst_case(table) if table.left_out else None,
     )
+
+
+def _worst_case(table: RecipeScores) -> float:
+    """Mean score over every example that was asked, a missing answer counted as wrong."""
+    asked = len(set().union(*(run.ids for run in table.runs)))
+    return statistics.fmean(sum(value or 0.0 for value in run.values) / asked for run in table.runs)
 
 
 def mean_interval(table: RecipeScores, noise: TrainingNoise | None = None) -> tuple[float, float]:
@@ -227,15 +215,15 @@ def _intervals(
 ) -> list[tuple[float, float]]:
     """One interval a table; graded scores of one run share their resamples where they share their size."""
     intervals, alike = [], dict[int, list[int]]()
-    for place, (table, noise) in enumerate(zip(tables, noises, strict=True)):
+    for index, (table, noise) in enumerate(zip(tables, noises, strict=True)):
         intervals.append(_computed(table, noise, level))
         plain = noise is None and table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
-            alike.setdefault(len(table.ids), []).append(place)
+            alike.setdefault(len(table.ids), []).append(index)
     for places in alike.values():
-        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
-        for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
-            intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
+        low, high = bca(np.stack([tables[index].values[0] for index in places], axis=1), level=level)
+        for index, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
+            intervals[index] = min(intervals[index][0], ends[0]), max(intervals[index][1], ends[1])
     return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
 
 
@@ -259,10 +247,10 @@ def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) ->
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
     """Field by field, over the runs that measured it."""
-    found: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
     for column in fields(Cost):
         known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
-        found[column.name] = statistics.median(known) if known else None
+        medians[column.name] = statistics.median(known) if known else None
     for name in ("trainable_parameters", "bytes_to_ship", "peak_memory_bytes"):
-        found[name] = None if found[name] is None else int(found[name])
-    return Cost(**found)
+        medians[name] = None if medians[name] is None else int(medians[name])
+    return Cost(**medians)

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-
-from pydantic import TypeAdapter
 
 from harness.evidence.verdict_types import Jsonable
 
@@ -67,19 +64,8 @@ class Invocation(Jsonable):
     def export(self, run: str, folder: str, task: str) -> str:
         """`harness export RUN FOLDER` for a run of the task named `task`, which is located where that name
         alone does not lead to it."""
-        place = ["--task", self.task] if self.task != task else []
-        return shlex.join(["harness", "export", run, folder, *place, *self._where()])
+        option = ["--task", self.task] if self.task != task else []
+        return shlex.join(["harness", "export", run, folder, *option, *self._where()])
 
     def _where(self) -> list[str]:
         return ["--results", self.results] if self.results != RESULTS else []
-
-
-def from_record(record: Mapping[str, Any], results: str) -> Invocation:
-    """The command that a run came from; for runs of before it was recorded, one that asks the same task."""
-    task = str(record["task"]["name"])
-    plain = Invocation(target=task, task=task, results=results)
-    try:
-        found = TypeAdapter(Invocation).validate_python(record["invocation"])
-    except (KeyError, ValueError):
-        return plain
-    return dataclasses.replace(found, results=results)

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.protocols import Task
+from harness.evidence.answers import Answer
 
 ABOUT: Mapping[str, str] = {
+    "empty": "no text at all",
     "no_stop": "a complete answer, but the model did not stop after it",
     "repeats_itself": "says the same over and over until the token limit, without a complete answer",
     "truncated": "begun, and cut off by the token limit before the answer was complete",
@@ -44,44 +46,41 @@ _LOOP_WINDOW = 400
 class _Answer:
     """A sample row seen through what the rules ask."""
 
-    row: Mapping[str, Any]
+    row: Answer
     task: Task
     shots: Mapping[str, Any]
 
     @property
     def text(self) -> str:
-        return str(self.row["output"])
+        return str(self.row.output)
 
     @property
     def value(self) -> Any:
-        return self.row["extracted"].get("value")
+        return self.row.extracted.value
 
     @property
     def score(self) -> float | None:
-        found = [s["value"] for s in self.row["scores"] if s["scorer"] == self.task.primary]
-        return found[0] if found else None
+        return self.row.score(self.task.primary)
 
     @property
     def strict(self) -> bool:
-        return bool(self.row["strict"]["status"] == "valid")
+        return self.row.strict.valid
 
     @property
     def extracted(self) -> bool:
-        return bool(self.row["extracted"]["status"] == "valid")
+        return self.row.extracted.valid
 
     @property
     def cut(self) -> bool:
-        return bool(self.row["finish_reason"] == "length")
+        return self.row.finish_reason == "length"
 
     @property
     def wordy(self) -> bool:
         """Whether the answer is, or should be, plain words and not a structure."""
-        return not isinstance(self.row["target"], Mapping | list) and not isinstance(
-            self.value, Mapping | list
-        )
+        return not isinstance(self.row.target, Mapping | list) and not isinstance(self.value, Mapping | list)
 
 
-def label(row: Mapping[str, Any], task: Task, shots: Mapping[str, Any] | None = None) -> str | None:
+def label(row: Answer, task: Task, shots: Mapping[str, Any] | None = None) -> str | None:
     """The failure mode of a row of `samples.jsonl`, or None.
 
     None means that the answer is right and strictly valid, or that there was no answer to
@@ -89,22 +88,22 @@ def label(row: Mapping[str, Any], task: Task, shots: Mapping[str, Any] | None = 
     their targets; without it they are looked up in the task's train split.
     """
     answer = _Answer(row, task, _shown(row, task) if shots is None else shots)
-    if row["finish_reason"] == "error" or answer.score is None:
+    if not row.answered or answer.score is None:
         return None
-    if row["finish_reason"] == "refused":
+    if row.finish_reason == "refused":
         return "refused"
     if answer.score >= 1.0 and answer.strict:
         return None
     return next(name for name, fits in RULES if fits(answer))
 
 
-def count(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+def count(rows: Iterable[Answer]) -> dict[str, int]:
     """Failure mode → number of rows, the commonest first; rows without a failure are left out."""
-    return dict(Counter(row["failure"] for row in rows if row["failure"]).most_common())
+    return dict(Counter(row.failure for row in rows if row.failure).most_common())
 
 
-def _shown(row: Mapping[str, Any], task: Task) -> dict[str, Any]:
-    ids = set(row["shots"])
+def _shown(row: Answer, task: Task) -> dict[str, Any]:
+    ids = set(row.shots)
     if not ids:
         return {}
     return {example.id: example.target for example in task.splits.get("train", ()) if example.id in ids}
@@ -133,7 +132,7 @@ def _dressed_up(answer: _Answer) -> bool:
 
 
 def _refused(answer: _Answer) -> bool:
-    if not (answer.wordy or not answer.extracted) or _REFUSAL.search(str(answer.row["target"])):
+    if not (answer.wordy or not answer.extracted) or _REFUSAL.search(str(answer.row.target)):
         return False
     return bool(_REFUSAL.search(answer.text[:_REFUSAL_WINDOW].replace("’", "'")))
 
@@ -143,12 +142,12 @@ def _copied(answer: _Answer) -> bool:
         return False  # with a handful of possible answers, repeating one is no copy
     if isinstance(answer.value, Mapping | list):
         return any(answer.value == shot for shot in answer.shots.values())
-    said = _words(answer.text)
-    return len(said) >= _COPY_LENGTH and any(said == _words(str(shot)) for shot in answer.shots.values())
+    words = _words(answer.text)
+    return len(words) >= _COPY_LENGTH and any(words == _words(str(shot)) for shot in answer.shots.values())
 
 
 def _wrong_fields(answer: _Answer) -> bool:
-    target = answer.row["target"]
+    target = answer.row.target
     if not isinstance(answer.value, Mapping) or not isinstance(target, Mapping):
         return False
     return set(_paths(answer.value)) != set(_paths(target))
@@ -156,29 +155,29 @@ def _wrong_fields(answer: _Answer) -> bool:
 
 def _unsupported(answer: _Answer) -> bool:
     """Less than half of the answer's words are in the passages or in the question."""
-    passages = answer.row["passages"]
+    passages = answer.row.passages
     if not passages or not answer.wordy:
         return False
-    known = " ".join([*(str(p["text"]) for p in passages), *(str(v) for v in answer.row["input"].values())])
+    known = " ".join([*(p.text for p in passages), *(str(v) for v in answer.row.input.values())])
     source = set(_words(known).split())
-    said = [word for word in _words(answer.text).split() if len(word) > 3 or word.isdigit()]
-    return bool(said) and sum(word in source for word in said) < 0.5 * len(said)
+    words = [word for word in _words(answer.text).split() if len(word) > 3 or word.isdigit()]
+    return bool(words) and sum(word in source for word in words) < 0.5 * len(words)
 
 
 def _contains_target(answer: _Answer) -> bool:
-    target = answer.row["target"]
+    target = answer.row.target
     options = target if isinstance(target, list) else [target]
     if any(isinstance(option, Mapping | list) for option in options):
         return False
-    said = f" {_words(answer.text)} "
-    return any(_words(str(option)) and f" {_words(str(option))} " in said for option in options)
+    words = f" {_words(answer.text)} "
+    return any(_words(str(option)) and f" {_words(str(option))} " in words for option in options)
 
 
 def _hedges(answer: _Answer) -> bool:
     """Names several of the possible answers, so that it contains the right one by saying all."""
-    said = f" {_words(answer.text)} "
+    words = f" {_words(answer.text)} "
     choices = answer.task.format.labels or ()
-    return sum(f" {_words(str(choice))} " in said for choice in choices) > 1
+    return sum(f" {_words(str(choice))} " in words for choice in choices) > 1
 
 
 def _words(text: str) -> str:
@@ -194,13 +193,14 @@ def _paths(value: Any, prefix: str = "") -> Iterable[str]:
 
 
 RULES: tuple[tuple[str, Callable[[_Answer], bool]], ...] = (
+    ("empty", lambda answer: not answer.text.strip() and (answer.score or 0.0) < 1.0),
     ("no_stop", _no_stop),
     ("repeats_itself", _repeats_itself),
     ("truncated", _truncated),
     ("dressed_up", _dressed_up),
     ("refused", _refused),
     ("copied_from_shot", _copied),
-    ("malformed", lambda answer: not answer.extracted or not answer.text.strip()),
+    ("malformed", lambda answer: not answer.extracted),
     ("wrong_fields", _wrong_fields),
     ("unsupported_by_passages", _unsupported),
     ("wrong_value", lambda _: True),

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.leaves import leaves
+from harness.evidence.answers import Answer
 
 _INDEX = re.compile(r"\[\d+\].*")
 MISSING = "(missing)"
@@ -29,26 +30,26 @@ class Confusion:
 
 def flat(value: Any) -> dict[str, str]:
     """Path of each field → its value as text, folded as the scorer `fields` folds it; a list is one value."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for path, leaf in leaves(value):
-        found.setdefault(_INDEX.sub("", path).removeprefix("$").removeprefix("."), []).append(leaf)
-    return {path: parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]" for path, parts in found.items()}
+        values.setdefault(_INDEX.sub("", path).removeprefix("$").removeprefix("."), []).append(leaf)
+    return {path: parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]" for path, parts in values.items()}
 
 
-def judged(row: Mapping[str, Any]) -> dict[str, bool]:
+def judged(row: Answer) -> dict[str, bool]:
     """Field of the target → whether the answer of a row of `samples.jsonl` has it right.
 
     Empty where the target is no object or there was no answer to judge (an execution error). An answer
     that cannot be read has every field wrong.
     """
-    target = row["target"]
-    if not isinstance(target, Mapping) or not target or row["finish_reason"] == "error":
+    target = row.target
+    if not isinstance(target, Mapping) or not target or not row.answered:
         return {}
     given = _given(row)
     return {path: given.get(path) == wanted for path, wanted in flat(target).items()}
 
 
-def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
+def shares(rows: Iterable[Answer]) -> dict[str, float]:
     """Field → share of the answers that have it right, among the examples whose target has it."""
     right: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -59,32 +60,32 @@ def shares(rows: Iterable[Mapping[str, Any]]) -> dict[str, float]:
     return {path: right[path] / count for path, count in asked.items()}
 
 
-def confusions(rows: Iterable[Mapping[str, Any]]) -> list[Confusion]:
+def confusions(rows: Iterable[Answer]) -> list[Confusion]:
     """What was given in place of what, the commonest first."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         verdicts = judged(row)
         if not verdicts:
             continue
-        wanted, given = flat(row["target"]), _given(row)
-        valid = row["extracted"]["status"] == "valid"
+        wanted, given = flat(row.target), _given(row)
+        valid = row.extracted.valid
         for path, correct in verdicts.items():
             if not correct:
-                said = given.get(path, MISSING) if valid else NO_ANSWER
-                found[path, _short(wanted[path]), _short(said)] += 1
+                answered = given.get(path, MISSING) if valid else NO_ANSWER
+                counts[path, _short(wanted[path]), _short(answered)] += 1
     return [
         Confusion(field=path, wanted=wanted, given=given, count=count)
-        for (path, wanted, given), count in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        for (path, wanted, given), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
 
 
-def commonest(found: Sequence[Confusion], fields: Sequence[str], each: int) -> list[Confusion]:
+def commonest(confusions: Sequence[Confusion], fields: Sequence[str], each: int) -> list[Confusion]:
     """The `each` commonest confusions of every field, in the order of `fields`."""
-    return [c for name in fields for c in [c for c in found if c.field == name][:each]]
+    return [c for name in fields for c in [c for c in confusions if c.field == name][:each]]
 
 
-def _given(row: Mapping[str, Any]) -> dict[str, str]:
-    value = row["extracted"].get("value")
+def _given(row: Answer) -> dict[str, str]:
+    value = row.extracted.value
     return flat(value) if isinstance(value, Mapping) and value else {}
 
 

@@ -23,12 +23,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.evidence import other_scorers, verdict_text
+from harness.evidence import other_scorers, random_model, verdict_text
 from harness.evidence.aggregate import check_scores, gather, granted_noise, summarise
 from harness.evidence.bare import nothing_to_compare, nothing_works
 from harness.evidence.candidates import Candidates
 from harness.evidence.cautions import cautions
 from harness.evidence.command import Invocation
+from harness.evidence.common_examples import common_ids, on_common
 from harness.evidence.families import Standing, unbeaten
 from harness.evidence.frame import Frame
 from harness.evidence.next_step import Situation, next_step
@@ -78,8 +79,8 @@ def decide(
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
-    Runs of one recipe are its seeds. Pairs are compared on the examples that every run of both
-    recipes scored. Oracles are summarised and take no part.
+    Runs of one recipe are its seeds. Everything, the constant answer too, is over the examples that every
+    recipe has a score for (`common_examples.py`). Oracles are summarised and take no part.
 
     Args:
         margin: a difference of scores below this does not matter.
@@ -93,9 +94,11 @@ def decide(
         ValueError: a score that is not a number within [0, 1].
     """
     check_scores(runs, primary)
-    tables = gather(runs)
+    whole = gather(runs)
+    common = common_ids(whole)
+    tables = on_common(whole, common)
     summaries = tuple(described(summarise(tables, noise), tables))
-    floor = gather([constant]) if constant is not None else []
+    floor = on_common(gather([constant]), common) if constant is not None else []
     competing = [table for table in tables if not table.oracle]
     granted = granted_noise(competing, noise or {})
     frame = Frame(
@@ -114,10 +117,12 @@ def decide(
     works = working(competing, frame.ranked, floor[0] if floor else None, margin, noise)
     candidates = Candidates(frame.ranked, tuple(compare(competing, margin, noise)), margin)
     if frame.ranked and not works.recipes:
-        return nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
-    if len(frame.ranked) < 2 or not candidates.pairs:
-        return nothing_to_compare(frame)
-    return _decided(frame, _choose(candidates, works))
+        verdict = nothing_works(frame, works, _arranged(candidates, frame.ranked[0].recipe))
+    elif len(frame.ranked) < 2 or not candidates.pairs:
+        verdict = nothing_to_compare(frame)
+    else:
+        verdict = _decided(frame, _choose(candidates, works))
+    return random_model.said_of(verdict, frame.invocation)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -207,16 +212,16 @@ def _family(candidates: Candidates, leaders: tuple[str, ...]) -> tuple[FamilySta
 
 
 def _not_shown_worse(candidates: Candidates, recipe: str, best: str) -> bool:
-    found = candidates.between(recipe, best)
-    return found is None or found.outcome != "worse"
+    pair = candidates.between(recipe, best)
+    return pair is None or pair.outcome != "worse"
 
 
 def _meanwhile(candidates: Candidates, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
     reference = best if best in leaders else max(leaders, key=lambda name: _mean(candidates, name))
     for leader in leaders:
-        found = candidates.between(leader, reference)
-        if leader == reference or (found is not None and found.difference >= -candidates.margin):
+        pair = candidates.between(leader, reference)
+        if leader == reference or (pair is not None and pair.difference >= -candidates.margin):
             return leader
     return reference
 
@@ -228,9 +233,9 @@ def _mean(candidates: Candidates, recipe: str) -> float:
 def _arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
     """`first` against every other, then the other pairs, the higher mean minus the lower."""
     names = [first, *(s.recipe for s in candidates.ranked if s.recipe != first)]
-    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = [candidates.between(a, b) for a, b in pairs]
-    return tuple(comparison for comparison in found if comparison is not None)
+    pairs = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    compared = [candidates.between(a, b) for a, b in pairs]
+    return tuple(comparison for comparison in compared if comparison is not None)
 
 
 def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:
@@ -309,5 +314,5 @@ def _decided(frame: Frame, choice: _Choice) -> Verdict:
 def _notes(frame: Frame, families: Families, within: Within) -> list[str]:
     """What else belongs under the headline: other scorers that disagree, and what the score means."""
     claims = other_scorers.claims(families, within, frame.ranked)
-    found = other_scorers.disagreements(frame.tables, claims, frame.margin)
-    return [*found, *verdict_text.meaning(frame.primary, frame.summary(within.recommended))]
+    disagreements = other_scorers.disagreements(frame.tables, claims, frame.margin)
+    return [*disagreements, *verdict_text.meaning(frame.primary, frame.summary(within.recommended))]

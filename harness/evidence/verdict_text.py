@@ -16,6 +16,7 @@ from harness.evidence.verdict_types import (
 )
 
 NOTHING_WORKS = "Nothing works yet"
+UNPROVEN = "Can't tell yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
@@ -107,24 +108,36 @@ def provisionally(pair: Comparison) -> str:
     return ", provisionally" if pair.provisional else ""
 
 
-def nothing_works(best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None) -> str:
-    """The headline where no recipe is worth comparing."""
-    first = f"{NOTHING_WORKS}. The best recipe, {best.recipe}, scores {mean(best)}"
+def nothing_works(
+    words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
+) -> str:
+    """The headline where no recipe is shown to be worth comparing; `words` says whether that is open."""
+    first = f"{words}. The best recipe, {best.recipe}, scores {mean(best)}"
+    if best.mean == 0.0:
+        first = f"{words}. No recipe scores above 0 on {count(best.n, 'example')}"
     if over is None or constant is None:
-        return f"{first}, which cannot be told from 0.{mostly_one_answer(best)}"
+        more = "" if best.mean == 0.0 else ", which cannot be told from 0"
+        return f"{first}{more}.{mostly_one_answer(best)}"
     same = f"the same answer to every question scores {points(constant.mean)}"
     if over.difference <= 0:
         return f"{first}; {same}.{mostly_one_answer(best)}"
-    lead = f"The lead of {by(over)} may be chance." if over.low <= 0 else f"It leads by only {by(over)}."
+    chance = f"The lead of {by(over)} may be chance on {count(over.n, 'example')}."
+    lead = chance if over.low <= 0 else f"It leads by only {by(over)}."
     return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
 
 
 def mostly_one_answer(summary: RecipeSummary) -> str:
     """A sentence where nearly all answers of a recipe are one text, and the targets are not."""
-    found = summary.common_answer
-    if found is None or found.count < MOSTLY_ONE * found.n or found.count - found.wanted < 0.1 * found.n:
+    answer = summary.common_answer
+    if (
+        answer is None
+        or answer.count < MOSTLY_ONE * answer.n
+        or answer.count - answer.wanted < 0.1 * answer.n
+    ):
         return ""
-    return f" {summary.recipe} gives one answer, “{found.text}”, to {found.count} of {found.n} questions."
+    if not answer.text:
+        return f" {summary.recipe} gives no answer at all (empty text) to {answer.count} of {answer.n} questions."
+    return f" {summary.recipe} gives one answer, “{answer.text}”, to {answer.count} of {answer.n} questions."
 
 
 def _ahead(story: VerdictFacts) -> str:
@@ -145,23 +158,23 @@ def _level(story: VerdictFacts) -> str:
     level = [claim for claim in story.families.claims if claim.outcome == "level"]
     first = level[0]
     names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
-    found = [
+    sentences = [
         f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
         f"{by(first)}, margin {points(story.margin)}."
     ]
-    return " ".join([*found, *filter(None, [_beats(story.families.claims)])])
+    return " ".join([*sentences, *filter(None, [_beats(story.families.claims)])])
 
 
 def _open(story: VerdictFacts) -> str:
     families = [NOUNS[family] for family in story.families.candidates]
-    found = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
+    sentence = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
     unsettled = [claim for claim in story.families.claims if claim.over in story.families.candidates]
     for claim in sorted(unsettled, key=lambda claim: claim.difference)[:1]:
-        found += f" {standing(claim)}."
+        sentence += f" {standing(claim)}."
     beaten = _beats(story.families.claims)
     if provisional(story):
         beaten = f"{beaten[:-1]}{_marked(story)}."
-    return " ".join(filter(None, [found, beaten, f"Use {story.recommended} for now."]))
+    return " ".join(filter(None, [sentence, beaten, f"Use {story.recommended} for now."]))
 
 
 def standing(pair: Comparison | FamilyClaim) -> str:

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 
 from harness.core.protocols import Task
 from harness.export.serving import architecture
 from harness.models.architecture import DECODER
+from harness.results.records.run import RunRecord
 
-Row = dict[str, Any]
 _UNKNOWN = "not recorded"
 
 
@@ -28,19 +27,19 @@ class Score:
 
 
 def render(
-    record: Mapping[str, Any],
+    record: RunRecord,
     task: Task,
     scores: Sequence[Score],
     layout: str | None,
     commands: Sequence[str],
 ) -> str:
     """The card in Markdown, with the front matter that model hubs read."""
-    kind = architecture(record["model"]["spec"])
+    kind = architecture(record.model.spec)
     front = yaml.safe_dump(
         _front(record, task, scores, layout, kind.pipeline), sort_keys=False, allow_unicode=True
     )
     parts = [
-        f"---\n{front}---\n\n# {record['id']}",
+        f"---\n{front}---\n\n# {record.id}",
         _what(record, layout),
         _results(record, scores),
         _training(record),
@@ -52,10 +51,14 @@ def render(
 
 
 def _front(
-    record: Mapping[str, Any], task: Task, scores: Sequence[Score], layout: str | None, pipeline: str
-) -> Row:
-    base = record["model"]["spec"]
-    front: Row = {"base_model": base, "license": "other", "license_name": "base-model-and-data"}
+    record: RunRecord, task: Task, scores: Sequence[Score], layout: str | None, pipeline: str
+) -> Mapping[str, object]:
+    base = record.model.spec
+    front: dict[str, object] = {
+        "base_model": base,
+        "license": "other",
+        "license_name": "base-model-and-data",
+    }
     if layout is not None:
         front |= {
             "base_model_relation": "adapter" if layout == "adapter" else "finetune",
@@ -65,77 +68,76 @@ def _front(
     metrics = [{"type": score.scorer, "value": round(score.mean, 4)} for score in scores]
     result = {
         "task": {"type": pipeline},
-        "dataset": {"name": task.name, "type": task.name, "split": record["split"]},
+        "dataset": {"name": task.name, "type": task.name, "split": record.split},
         "metrics": metrics,
     }
-    return front | {"model-index": [{"name": record["id"], "results": [result]}]}
+    return front | {"model-index": [{"name": record.id, "results": [result]}]}
 
 
-def _what(record: Mapping[str, Any], layout: str | None) -> str:
-    recipe, model = record["recipe"], record["model"]
-    kinds = " then ".join(stage["kind"] for stage in recipe["weights"]) or "nothing (it is only prompted)"
+def _what(record: RunRecord, layout: str | None) -> str:
+    recipe, model = record.recipe, record.model
+    kinds = " then ".join(str(stage["kind"]) for stage in recipe.weights) or "nothing (it is only prompted)"
     held = {
         "adapter": "This folder holds an adapter; the base is not in it.",
         "model": "This folder holds a whole model.",
         None: "This folder holds no weights: the base answers as it is published.",
     }[layout]
     return (
-        f"{recipe['about'] or recipe['name']}\n\n- Base: `{model['spec']}`, loaded as `{recipe['base']['kind']}`"
-        f" (fingerprint `{model['fingerprint']}`)\n- Trained: {kinds}\n- Asked: `{recipe['program']['kind']}`; "
+        f"{recipe.about or recipe.name}\n\n- Base: `{model.spec}`, loaded as `{recipe.base['kind']}`"
+        f" (fingerprint `{model.fingerprint}`)\n- Trained: {kinds}\n- Asked: `{recipe.program['kind']}`; "
         f"all of it is in `program.json`\n\n{held}"
     )
 
 
-def _results(record: Mapping[str, Any], scores: Sequence[Score]) -> str:
+def _results(record: RunRecord, scores: Sequence[Score]) -> str:
     lines = [
-        f"## Scores\n\nOn the {record['split']} split of {record['task']['name']}, seed {record['seed']}. The "
+        f"## Scores\n\nOn the {record.split} split of {record.task.name}, seed {record.seed}. The "
         "interval is 95 % over test examples and knows nothing of other seeds. An invalid answer counts as 0.\n",
         "| scorer | mean | 95 % interval | n |\n|---|---|---|---|",
     ]
     for score in scores:
-        name = f"**{score.scorer}**" if score.scorer == record["task"]["primary"] else score.scorer
+        name = f"**{score.scorer}**" if score.scorer == record.task.primary else score.scorer
         interval = f"{100 * score.low:.1f} – {100 * score.high:.1f}"
         lines.append(f"| {name} | {100 * score.mean:.1f} | {interval} | {score.n} |")
     return "\n".join(lines)
 
 
-def _training(record: Mapping[str, Any]) -> str:
-    train = record.get("train")
+def _training(record: RunRecord) -> str:
+    train = record.train
     if not train:
         return ""
-    moved = f"{train['trainable_parameters']:,} of {train['total_parameters']:,} parameters"
-    settings = yaml.safe_dump(record["recipe"]["weights"], sort_keys=False, allow_unicode=True).rstrip()
+    moved = f"{train.trainable_parameters:,} of {train.total_parameters:,} parameters"
+    settings = yaml.safe_dump(record.recipe.raw["weights"], sort_keys=False, allow_unicode=True).rstrip()
     return (
-        f"## Training\n\n{moved}, {train['steps']} steps, {train['tokens']:,} tokens, "
-        f"{train['seconds']:.0f} s.\n\n```yaml\n{settings}\n```"
+        f"## Training\n\n{moved}, {train.steps} steps, {train.tokens:,} tokens, "
+        f"{train.seconds:.0f} s.\n\n```yaml\n{settings}\n```"
     )
 
 
-def _data(record: Mapping[str, Any], task: Task) -> str:
+def _data(record: RunRecord, task: Task) -> str:
     sizes = ", ".join(f"{len(rows)} {name}" for name, rows in task.splits.items())
-    git = record.get("git") or {}
-    state = f"{git.get('sha', _UNKNOWN)}{' with uncommitted changes' if git.get('dirty') else ''}"
+    state = f"{record.git.sha or _UNKNOWN}{' with uncommitted changes' if record.git.dirty else ''}"
     lines = [
         f"## Where it comes from\n\n- Task: {task.name}, version {task.version} ({sizes} examples)",
-        f"- Data: sha256 `{record['task']['data_hash']}`",
-        f"- Run: key `{record['key']}`, {record.get('started_at', _UNKNOWN)}",
+        f"- Data: sha256 `{record.task.data_hash}`",
+        f"- Run: key `{record.key}`, {record.started_at or _UNKNOWN}",
         f"- Code: {state}",
-        f"- Command: `{record.get('command', _UNKNOWN)}`",
+        f"- Command: `{record.command or _UNKNOWN}`",
     ]
-    for made in record.get("generated") or ():
+    for made in record.generated:
         settings = ", ".join(
             f"{name}: {value}" for name, value in made.items() if isinstance(value, str | int)
         )
         lines.append(f"- Generated data: {settings}")
-    versions = record.get("versions") or {}
+    versions = record.versions or {}
     if versions:
         lines.append("- Versions: " + ", ".join(f"{name} {version}" for name, version in versions.items()))
     return "\n".join(lines)
 
 
-def _licence(record: Mapping[str, Any], task: Task) -> str:
+def _licence(record: RunRecord, task: Task) -> str:
     return (
-        f"## Licence\n\n- Base model: that of `{record['model']['spec']}`; read it there and put it in the front "
+        f"## Licence\n\n- Base model: that of `{record.model.spec}`; read it there and put it in the front "
         f"matter above.\n- Data: {task.licence or _UNKNOWN + ' (set `licence` in the task file)'}"
     )
 

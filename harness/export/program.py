@@ -12,11 +12,14 @@ from harness.core.keys import digest
 from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example, Message
+from harness.results.records.run import RunRecord
+from harness.results.records.sample import SampleRecord
 
-Row = dict[str, Any]
+Content = Mapping[str, Any]
+"""A part of `program.json`: plain values, as kinds write their settings."""
 
 
-def task_of(record: Mapping[str, Any], path: str | None) -> Task:
+def task_of(record: RunRecord, path: str | None) -> Task:
     """A run's task, from `path` or by its name.
 
     Raises:
@@ -24,20 +27,22 @@ def task_of(record: Mapping[str, Any], path: str | None) -> Task:
     """
     from harness.tasks.load import load
 
-    about = record["task"]
+    about = record.task
     try:
-        task = load(path or about["name"])
+        task = load(path or about.name)
     except ConfigError as error:
         remedy = error.remedy if path else f"name its folder: --task FOLDER ({error.remedy})"
         raise ConfigError(error.message, file=error.file, line=error.line, remedy=remedy) from None
-    if task.data_hash != about["data_hash"]:
+    if task.data_hash != about.data_hash:
         raise ConfigError(
             f"task '{task.name}' has changed since the run", remedy="run it again, or --task the old folder"
         )
     return task
 
 
-def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequence[Row], chat: Any) -> Row:
+def describe(
+    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: Any
+) -> Content:
     """The program of a run.
 
     `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
@@ -59,18 +64,18 @@ def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequen
     }
 
 
-def recipe_file(recipe: Recipe, name: str) -> Row:
+def recipe_file(recipe: Recipe, name: str) -> Content:
     """A recipe that prompts as the run did and trains nothing, for a model behind a server."""
     config = recipe.config()
     asking = {"about": f"Asks as {name} was asked.", "program": config["program"]}
     return {**asking, "data": config["data"]} if recipe.program.shows_examples else asking
 
 
-def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
+def _shots(task: Task, recipe: Recipe, rows: Sequence[SampleRecord]) -> Content | None:
     """The train examples used as shots, and whether every question had the same ones."""
     if not recipe.program.shows_examples:
         return None
-    shot_ids = [tuple(row.get("shots") or ()) for row in rows]
+    shot_ids = [row.shots for row in rows]
     train = {example.id: example for example in task.splits.get("train", ())}
     ids = dict.fromkeys(id for shown in shot_ids for id in shown)
     shots = [_shot(task, train[id]) for id in ids if id in train]
@@ -78,7 +83,7 @@ def _shots(task: Task, recipe: Recipe, rows: Sequence[Row]) -> Row | None:
     return {"same_for_all": len(set(shot_ids)) <= 1, "examples": shots, "generated": missing}
 
 
-def _shot(task: Task, example: Example) -> Row:
+def _shot(task: Task, example: Example) -> Content:
     turns = {"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}
     return {
         "id": example.id,
@@ -88,7 +93,7 @@ def _shot(task: Task, example: Example) -> Row:
     }
 
 
-def _corpus(task: Task, recipe: Recipe) -> Row | None:
+def _corpus(task: Task, recipe: Recipe) -> Content | None:
     """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
     if recipe.program.retriever is None:
         return None
@@ -96,8 +101,8 @@ def _corpus(task: Task, recipe: Recipe) -> Row | None:
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}
 
 
-def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
-    body: Row = {"temperature": 0, "max_tokens": task.max_new_tokens}
+def _request(task: Task, recipe: Recipe, chat: Any) -> Content:
+    body: dict[str, object] = {"temperature": 0, "max_tokens": task.max_new_tokens}
     stop = () if chat is None else chat.stop
     if stop:
         body["stop"] = list(stop)
@@ -109,22 +114,22 @@ def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
     return body
 
 
-def _example(task: Task, recipe: Recipe, record: Mapping[str, Any], folds: bool) -> Row | None:
+def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Content | None:
     """A train example's messages; None where the shots were generated, or there is no train split."""
     train = task.splits.get("train", ())
-    generated = recipe.program.shows_examples and record.get("generated")
+    generated = recipe.program.shows_examples and record.generated
     if not train or generated:
         return None
     from harness.models.chat import fold_system
 
-    pool = _pool(task, recipe, record["seed"]) if recipe.program.shows_examples else ()
-    messages: Sequence[Message] = recipe.program.prepare(task, pool, record["seed"])(train[0]).messages
+    pool = _pool(task, recipe, record.seed) if recipe.program.shows_examples else ()
+    messages: Sequence[Message] = recipe.program.prepare(task, pool, record.seed)(train[0]).messages
     messages = fold_system(messages) if folds else messages
     turns = [{"role": message.role, "content": message.content} for message in messages]
     return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
 
 
-def _with_text(example: Row | None, chat: Any) -> Row | None:
+def _with_text(example: Content | None, chat: Any) -> Content | None:
     """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example

@@ -19,16 +19,16 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
     """The first metric of a benchmark that both measured in the same way, paired by document."""
     name = f"benchmarks.{task}"
     same = ("task", "metric", "num_fewshot", "example_limit")
-    new = {tuple(row[k] for k in same): row for row in run.benchmarks if row["task"] == task}
-    old = {tuple(row[k] for k in same): row for row in pin.benchmarks if row["task"] == task}
+    new = {tuple(getattr(row, name) for name in same): row for row in run.benchmarks if row.task == task}
+    old = {tuple(getattr(row, name) for name in same): row for row in pin.benchmarks if row.task == task}
     key = next((key for key in old if key in new), None)
     if key is None:
         missing = run.name if not new else pin.name if not old else "the same metric and settings"
         remedy = f"not measured by {missing}: harness benchmark RUN --tasks {task}"
         return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
-    before, after = old[key]["values"], new[key]["values"]
+    before, after = old[key].values or {}, new[key].values or {}
     ids = [document for document in before if document in after]
-    sign = -1.0 if old[key].get("higher_is_better") is False else 1.0
+    sign = -1.0 if old[key].higher_is_better is False else 1.0
     a = sign * np.array([before[id] for id in ids], dtype=float)
     b = sign * np.array([after[id] for id in ids], dtype=float)
     binary = bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())

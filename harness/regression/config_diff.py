@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.results.pins import Snapshot
 
 _ORDER = ("model", "recipe", "task", "prompts", "runtime", "versions", "machine", "git", "run")
@@ -19,8 +19,8 @@ class Difference:
     """One recorded fact, as it was and as it is; None is "not recorded"."""
 
     fact: str
-    before: Any
-    after: Any
+    before: JsonValue
+    after: JsonValue
 
     @property
     def sentence(self) -> str:
@@ -36,15 +36,15 @@ def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
     return tuple(sorted(differences, key=lambda d: (_ORDER.index(d.fact.split(".")[0]), d.fact)))
 
 
-def _facts(side: Snapshot) -> dict[str, Any]:
-    head = side.head
-    facts = {f"run.{name}": head.get(name) for name in ("seed", "split", "limit", "labels")}
+def _facts(side: Snapshot) -> dict[str, JsonValue]:
+    raw = side.head.raw
+    facts = {f"run.{name}": raw.get(name) for name in ("seed", "split", "limit", "labels")}
     for name in _FACTS:
-        facts |= dict(_flat(head.get(name) or {}, name))
-    return facts | {"prompts.tokens_mean": head.get("prompt_tokens_mean")}
+        facts |= dict(_flat(raw.get(name) or {}, name))
+    return facts | {"prompts.tokens_mean": side.head.prompt_tokens_mean}
 
 
-def _flat(value: Any, name: str) -> Iterator[tuple[str, Any]]:
+def _flat(value: JsonValue, name: str) -> Iterator[tuple[str, JsonValue]]:
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}")
@@ -69,7 +69,7 @@ def _prompts(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
             )
 
 
-def _short(value: Any) -> str:
+def _short(value: JsonValue) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     text = "not recorded" if value is None else str(value)

@@ -7,20 +7,17 @@ that were scored in the same way, on the same data, with the same weights and li
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
-from harness.core import likeness
-from harness.core.recipes import SLOTS
 from harness.evidence.stats import seeds
 from harness.evidence.stats.seeds import TrainingNoise
-from harness.regression import metric_check, noise_floor
-from harness.results import pins
-from harness.results.folder import RunFolder
+from harness.regression import noise_floor
+from harness.results import likeness, pins
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.pins import Snapshot
-
-Record = Mapping[str, Any]
+from harness.results.records.noise import NoiseFloor
+from harness.results.records.run import RunRecord
 
 
 def with_floor(results: Path, run: Snapshot) -> Snapshot:
@@ -33,65 +30,55 @@ def with_floor(results: Path, run: Snapshot) -> Snapshot:
     others = [pins.of_run(results, name) for name in _siblings(results, run)]
     learnt = noise_floor.summarise(run, others, []) if others else None
     known = [record for record in (learnt, run.noise) if record is not None]
-    best = max(known, key=lambda record: int(record.get("runs") or 0), default=None)
+    best = max(known, key=lambda record: record.runs or 0, default=None)
     return dataclasses.replace(run, noise=best)
 
 
 def trained(run: Snapshot) -> bool:
     """Whether training made this run's answers; a part moved from another run was not trained here."""
-    stages = (run.head.get("recipe") or {}).get("weights") or ()
-    return any(stage.get("kind") != "moved" for stage in stages)
+    return any(stage.get("kind") != "moved" for stage in run.head.recipe.weights)
 
 
-def known(*sides: Snapshot) -> tuple[Record, ...]:
-    """The different noise records of some runs; one that was measured with other scorers or data counts for none."""
-    found: list[Record] = []
+def known(*sides: Snapshot) -> tuple[NoiseFloor, ...]:
+    """The different noise floors of some runs; one that was measured with other scorers or data counts for none."""
+    floors: list[NoiseFloor] = []
     for side in sides:
-        record = side.noise
-        if record is None or metric_check.noise_of(dict(record)) is None or record in found:
+        floor = side.noise
+        if floor is None or floor in floors:
             continue
-        if record.get("scored") in (None, likeness.scoring_mark(side.head["task"])):
-            found.append(record)
-    return tuple(found)
+        if floor.scored in (None, likeness.scoring_mark(side.head.task)):
+            floors.append(floor)
+    return tuple(floors)
 
 
 def pooled(*sides: Snapshot) -> TrainingNoise | None:
     """The floor of several runs together, weighted by their degrees of freedom; None where none is known."""
-    return seeds.pool([metric_check.noise_of(dict(record)) for record in known(*sides)])
+    floors = known(*sides)
+    return seeds.pool(
+        [TrainingNoise(floor.variance, 1.0 if floor.df is None else floor.df) for floor in floors]
+    )
 
 
 def flaky(*sides: Snapshot) -> tuple[str, ...]:
     """Ids of examples that reruns scored differently."""
-    return tuple(dict.fromkeys(item["id"] for record in known(*sides) for item in record.get("flaky") or ()))
+    return tuple(dict.fromkeys(item.id for floor in known(*sides) for item in floor.flaky))
 
 
 def _siblings(results: Path, run: Snapshot) -> Iterator[str]:
     """Ids of the other finished runs of a recipe that differ in nothing but the seed, one a seed."""
-    mine, seen = _identity(run.head), {run.head.get("seed")}
-    for file in sorted((results / "runs").glob("*/run.json")):
-        record = RunFolder(file.parent).finished()
-        if file.parent.name == run.name or record is None or record.get("seed") in seen:
+    mine, known_seeds = _identity(run.head), {run.head.seed}
+    for folder in ResultsFolder(results).run_folders():
+        record = RunFolder(folder).finished()
+        if folder.name == run.name or record is None or record.seed in known_seeds:
             continue
-        if _identity(record) == mine and not likeness.answered(
-            run.head.get("versions"), record.get("versions")
-        ):
-            seen.add(record.get("seed"))
-            yield file.parent.name
+        if _identity(record) == mine and not likeness.answered(run.head.versions, record.versions):
+            known_seeds.add(record.seed)
+            yield folder.name
 
 
-def _alike(first: Record, second: Record) -> bool:
-    """Whether nothing says that two runs were scored, or their answers made, in different ways."""
-    unlike = likeness.scored(first.get("task") or {}, second.get("task") or {})
-    unlike += likeness.answered(first.get("versions"), second.get("versions"))
-    return not any(item.known for item in unlike)
-
-
-def _identity(record: Record) -> list[Any]:
-    task, recipe = record.get("task") or {}, record.get("recipe") or {}
-    return [
-        task.get("name"),
-        *(task.get(name) for name in ("version", "data_hash")),
-        [recipe.get(slot) for slot in SLOTS],
-        (record.get("model") or {}).get("fingerprint"),
-        *(record.get(name) for name in ("split", "limit", "labels")),
-    ]
+def _identity(record: RunRecord) -> tuple[object, ...]:
+    task = record.task
+    return (
+        *(task.name, task.version, task.data_hash, record.recipe.slots),
+        *(record.model.fingerprint, record.split, record.limit, record.labels),
+    )

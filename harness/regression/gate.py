@@ -6,11 +6,10 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.regression import (
     benchmark_checks,
@@ -25,7 +24,12 @@ from harness.regression import (
 from harness.regression.examples import ExampleChanges, Shared
 from harness.regression.gate_rules import PRIMARY, RELATIVE, VALIDITY, Rules
 from harness.regression.metric_check import MetricCheck, Pairs
+from harness.results import likeness
 from harness.results.pins import Sample, Snapshot
+
+if TYPE_CHECKING:
+    from harness.benchmarks.forgetting import Forgetting
+
 
 Verdict = Literal["passed", "regression", "error", "inconclusive"]
 CODES: Mapping[str, int] = {"passed": 0, "regression": 1, "error": 3, "inconclusive": 4}
@@ -72,14 +76,18 @@ class Gate:
 
     @property
     def sentence(self) -> str:
-        said = {
+        outcome = {
             "passed": f"{self.run} is not worse than {self.pin}",
             "regression": f"{self.run} is worse than {self.pin}: {', '.join(self._in('regression'))}",
             "error": f"{self.run} could not be judged: {', '.join(self._in('error')) or self._missing()}",
             "inconclusive": f"cannot tell whether {self.run} is worse than {self.pin}: "
             f"{', '.join(self._in('inconclusive'))}",
         }[self.verdict]
-        return f"{said} (provisional: one seed, noise of training not measured)" if self.provisional else said
+        return (
+            f"{outcome} (provisional: one seed, noise of training not measured)"
+            if self.provisional
+            else outcome
+        )
 
     def _missing(self) -> str:
         if self.errors or self.allow_missing or not self.examples.not_judged:
@@ -100,7 +108,7 @@ def judge(
     pin: Snapshot,
     rules: Rules,
     *,
-    forgotten: Mapping[str, Any] | None = None,
+    forgotten: Mapping[str, Forgetting] | None = None,
     allow_inconclusive: bool = False,
     allow_missing: bool = False,
     notes: tuple[str, ...] = (),
@@ -126,18 +134,18 @@ def judge(
     flaky = floor.flaky(pin, run)
     metrics = [m for m in rules.margins if m != pin.primary or PRIMARY not in rules.margins]
     total = len(metrics) + len(rules.benchmarks) + len(rules.forgetting)
-    found = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
-    found += [
+    checks = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
+    checks += [
         benchmark_checks.against_pin(task, margin, run, pin, total)
         for task, margin in rules.benchmarks.items()
     ]
-    found += [
+    checks += [
         benchmark_checks.forgetting(task, margin, (forgotten or {}).get(task), total)
         for task, margin in rules.forgetting.items()
     ]
     must = tuple(_must_pass(rules, run, pin, flaky))
     errors = tuple(new.id for _, new in shared if new.values.get(pin.primary) is None)
-    states = {check.state for check in found} | {item.state for item in must}
+    states = {check.state for check in checks} | {item.state for item in must}
     states |= {"error"} if errors or (moved.not_judged and not allow_missing) else set()
     order: tuple[Verdict, ...] = ("regression", "error", "inconclusive")
     verdict: Verdict = next((state for state in order if state in states), "passed")
@@ -147,13 +155,13 @@ def judge(
         pin=pin.name,
         verdict=verdict,
         exit_code=0 if allowed else CODES[verdict],
-        checks=tuple(found),
+        checks=tuple(checks),
         must_pass=must,
         errors=errors,
         flips=flips.between(pin, run),
         changed=config_diff.between(pin, run),
         flaky=flaky,
-        notes=(*notes, *_notes(run, pin, found, rules)),
+        notes=(*notes, *_notes(run, pin, checks, rules)),
         examples=moved,
         allow_missing=allow_missing,
     )
@@ -162,16 +170,15 @@ def judge(
 def _require_alike(run: Snapshot, pin: Snapshot, rules: Rules) -> None:
     """Raise where scores of the two sides are of different things."""
     for what in ("name", "primary"):
-        if run.head["task"][what] != pin.head["task"][what]:
+        if getattr(run.head.task, what) != getattr(pin.head.task, what):
             raise ConfigError(
-                f"the pin's task {what} is {pin.head['task'][what]}, the run's {run.head['task'][what]}",
+                f"the pin's task {what} is {getattr(pin.head.task, what)}, "
+                f"the run's {getattr(run.head.task, what)}",
                 remedy="gate a run of the pinned task, or pin again",
             )
-    if run.head["split"] != pin.head["split"]:
-        raise ConfigError(f"the pin is of {pin.head['split']}, the run of {run.head['split']}")
-    unlike = [
-        item for item in likeness.scored(pin.head["task"], run.head["task"], rules.margins) if item.known
-    ]
+    if run.head.split != pin.head.split:
+        raise ConfigError(f"the pin is of {pin.head.split}, the run of {run.head.split}")
+    unlike = [item for item in likeness.scored(pin.head.task, run.head.task, rules.margins) if item.known]
     if unlike:
         raise ConfigError(
             f"the run was scored in another way than pin '{pin.name}': "
@@ -230,8 +237,8 @@ def _value(sample: Sample, scorer: str) -> float | None:
 
 
 def _other_machine(run: Snapshot, pin: Snapshot) -> str:
-    old, new = pin.head.get("machine") or {}, run.head.get("machine") or {}
-    differing = [name for name in _MACHINE if old.get(name) != new.get(name)]
+    old, new = pin.head.machine, run.head.machine
+    differing = [name for name in _MACHINE if getattr(old, name) != getattr(new, name)]
     return f"other machine ({', '.join(differing)}): seconds cannot be compared" if differing else ""
 
 
@@ -252,18 +259,18 @@ def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...
 
 
 def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: Rules) -> Iterator[str]:
-    if run.head.get("id") and run.head.get("id") == pin.head.get("id"):
+    if run.head.id and run.head.id == pin.head.id:
         yield "this is the pinned run itself: nothing new was judged"
-    for item in likeness.answered(pin.head.get("versions"), run.head.get("versions")):
+    for item in likeness.answered(pin.head.versions, run.head.versions):
         if item.known:
             yield f"made with other library versions: {item.sentence}"
-    unlike = likeness.scored(pin.head["task"], run.head["task"], rules.margins)
+    unlike = likeness.scored(pin.head.task, run.head.task, rules.margins)
     unknown = [item.fact for item in unlike if not item.known]
     if unknown:
         yield f"not recorded on one side, taken to be the same: {', '.join(unknown)}"
     records = floor.known(pin, run)
     for record in records:
-        yield f"noise floor: {100 * record['variance'] ** 0.5:.2f} points from run to run ({record.get('runs', '?')} runs)"
+        yield f"noise floor: {100 * record.variance**0.5:.2f} points from run to run ({record.runs or '?'} runs)"
     if any(check.provisional for check in checks):
         yield (
             "no noise floor measured: training varies from seed to seed, so the verdict is provisional; "

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,13 +18,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.evidence.stats import clusters
 from harness.regression import change_points, config_diff
-from harness.results import pins
-from harness.results.folder import RunFolder
+from harness.results import likeness, pins
+from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
+from harness.results.records.run import RunRecord
+from harness.results.run_files import read_head
 
 _UPGRADES = ("model", "recipe", "task", "runtime", "versions")
 """Groups of facts whose change is an upgrade; another seed, commit or machine is none."""
@@ -87,7 +88,7 @@ class Series:
         return " · ".join(parts + ([] if self.limit is None else [f"{self.limit} examples"]))
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"name": self.name}
 
 
 def load(
@@ -101,22 +102,25 @@ def load(
 
     Of a series whose runs' ids `keep` refuses, no answer is read.
     """
-    told: list[str] = [] if problems is None else problems
-    records: list[Mapping[str, Any]] = []
-    for folder in sorted(file.parent for file in (results / "runs").glob("*/run.json")):
-        with _said(folder, told):
-            record = RunFolder(folder).finished()
-            if record and (task, recipe) in _selections(record) and record["split"] == "test":
-                records.append({**record, "folder": folder.name, "series": _series_of(record)})
-    places = [record["series"] for record in records]
-    ways = likeness.ways(places, [record["task"] for record in records])
-    members: dict[tuple[Any, ...], dict[str, list[str]]] = {}
-    for one, way in zip(records, ways, strict=True):
-        members.setdefault(one["series"], {}).setdefault(way, []).append(one["folder"])
+    notes: list[str] = [] if problems is None else problems
+    records: list[RunRecord] = []
+    for folder in ResultsFolder(results).run_folders():
+        head = read_head(folder)
+        if isinstance(head, str):
+            notes.append(head)
+        elif head.record.status == "done" and head.record.split == "test":
+            record = head.record
+            if task in (None, record.task.name) and recipe in (None, record.recipe.name):
+                records.append(record.changed(id=folder.name))
+    places = [_series_of(record) for record in records]
+    ways = likeness.ways(places, [record.task for record in records])
+    members: dict[Place, dict[str, list[str]]] = {}
+    for record, group, way in zip(records, places, ways, strict=True):
+        members.setdefault(group, {}).setdefault(way, []).append(record.id)
     made = []
     for _, several in sorted(members.items(), key=lambda item: str(item[0])):
         for way, ids in sorted(several.items()):
-            runs = list(_readable(results, ids, told)) if keep(ids) else []
+            runs = list(_readable(results, ids, notes)) if keep(ids) else []
             if runs:
                 made.append(series(runs, scored=way if len(several) > 1 else ""))
     return tuple(made)
@@ -124,46 +128,45 @@ def load(
 
 def _readable(results: Path, ids: Sequence[str], problems: list[str]) -> Iterator[Snapshot]:
     for name in ids:
-        with _said(results / "runs" / name, problems):
+        with _noted(ResultsFolder(results).run(name).path, problems):
             yield pins.of_run(results, name)
 
 
 @contextlib.contextmanager
-def _said(folder: Path, problems: list[str]) -> Iterator[None]:
+def _noted(folder: Path, problems: list[str]) -> Iterator[None]:
     try:
         yield
     except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
         problems.append(f"{folder}: not readable ({type(error).__name__}: {error}); left out")
 
 
-def _series_of(record: Mapping[str, Any]) -> tuple[Any, ...]:
-    return record["task"]["name"], record["recipe"]["name"], record.get("labels"), record.get("limit")
+Place = tuple[str, str, int | None, int | None]
+"""Task, recipe, labels and limit: what the runs of a series share."""
 
 
-def _selections(record: Mapping[str, Any]) -> list[tuple[str | None, str | None]]:
-    task, recipe = record["task"]["name"], record["recipe"]["name"]
-    return [(a, b) for a in (None, task) for b in (None, recipe)]
+def _series_of(record: RunRecord) -> Place:
+    return record.task.name, record.recipe.name, record.labels, record.limit
 
 
 def series(runs: Sequence[Snapshot], scored: str = "") -> Series:
     """The trend of some runs of one task and recipe, scored in one way."""
-    ordered = sorted(runs, key=lambda run: (str(run.head.get("started_at")), run.name))
+    ordered = sorted(runs, key=lambda run: (str(run.head.started_at), run.name))
     points = tuple(_points(ordered))
     return Series(
-        task=ordered[0].head["task"]["name"],
-        recipe=ordered[0].head["recipe"]["name"],
+        task=ordered[0].head.task.name,
+        recipe=ordered[0].head.recipe.name,
         primary=ordered[0].primary,
         points=points,
         change=change_point(ordered),
         scored=scored,
-        labels=ordered[0].head.get("labels"),
-        limit=ordered[0].head.get("limit"),
+        labels=ordered[0].head.labels,
+        limit=ordered[0].head.limit,
     )
 
 
 def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
     before: Snapshot | None = None
-    names = likeness.model_names([run.head["model"] for run in runs])
+    names = likeness.model_names([run.head.model for run in runs])
     for run, model in zip(runs, names, strict=True):
         known = [(v, s.group) for s in run.samples if (v := s.values.get(run.primary)) is not None]
         if not known:
@@ -178,10 +181,10 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         mean = float(values.mean())
         yield Point(
             run=run.name,
-            at=str(run.head.get("started_at")),
+            at=str(run.head.started_at),
             model=model,
-            base=(run.head["recipe"].get("base") or {}).get("kind", "plain"),
-            seed=run.head["seed"],
+            base=str(run.head.recipe.base.get("kind", "plain")),
+            seed=run.head.seed,
             mean=mean,
             low=max(0.0, mean - half),
             high=min(1.0, mean + half),
@@ -202,19 +205,19 @@ def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
     """The clearest lasting change among runs in the order of time; None where none is beyond chance."""
     alike = _sharing(runs)
     values, groups = _table(alike)
-    found = change_points.step(values, groups)
-    if found is None:
+    step = change_points.step(values, groups)
+    if step is None:
         return None
     return ChangePoint(
-        run=alike[found.place].name,
-        first=alike[found.first].name,
-        last=alike[found.last].name,
-        before=found.before,
-        after=found.after,
-        change=found.after - found.before,
-        low=found.low,
-        high=found.high,
-        p=found.p,
+        run=alike[step.start].name,
+        first=alike[step.first].name,
+        last=alike[step.last].name,
+        before=step.before,
+        after=step.after,
+        change=step.after - step.before,
+        low=step.low,
+        high=step.high,
+        p=step.p,
     )
 
 

@@ -7,27 +7,26 @@ without the cache, must give the same answers: where it does not, something is n
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from harness.core import likeness, recipes
+from harness.core import recipes
 from harness.core.errors import ConfigError, RunError
+from harness.core.json_types import JsonObject
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.resampling import Floats
-from harness.results import pins
-from harness.results.folder import write_json
+from harness.results import likeness, pins
+from harness.results.noise import write_noise
 from harness.results.pins import Snapshot
+from harness.results.records.noise import NoiseFloor
 from harness.runner import environment
 from harness.runner.cells import Cell, describe_task
 from harness.runner.progress import Progress
 
 
-def measure(
-    results: Path, run: str, reruns: int, progress: Progress, task: str | None = None
-) -> dict[str, Any]:
+def measure(results: Path, run: str, reruns: int, progress: Progress, task: str | None = None) -> NoiseFloor:
     """Rerun a run's recipe `reruns` times under other seeds (where a seed can change it) and under the
     same seed, keep the floor in `results/noise/`, and return it. `task` is a folder or a name, by
     default the name that the run recorded.
@@ -43,18 +42,16 @@ def measure(
     _require_alike(first, cell)
     others: list[Snapshot] = []
     if cell.recipe.seeded:
-        cells = [dataclasses.replace(cell, seed=cell.seed + place) for place in range(1, reruns + 1)]
+        cells = [dataclasses.replace(cell, seed=cell.seed + rerun) for rerun in range(1, reruns + 1)]
         others = _run(cells, results, progress, cache=True)
     again = [
         snapshot
-        for place in range(1, reruns + 1)
-        for snapshot in _run([cell], results / "aa" / str(place), progress, cache=False)
+        for rerun in range(1, reruns + 1)
+        for snapshot in _run([cell], results / "aa" / str(rerun), progress, cache=False)
     ]
-    record = summarise(first, others, again)
-    path = pins.noise_file(results, first.head)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, record)
-    return record
+    measured = summarise(first, others, again)
+    write_noise(results, first.head, measured)
+    return measured
 
 
 def _require_alike(first: Snapshot, cell: Cell) -> None:
@@ -64,8 +61,8 @@ def _require_alike(first: Snapshot, cell: Cell) -> None:
         ConfigError: the run was scored otherwise, or made with other library versions, than a rerun would be.
     """
     now = describe_task(cell.task)
-    unlike = [item for item in likeness.scored(first.head["task"], now) if item.known]
-    unlike += [i for i in likeness.answered(first.head.get("versions"), environment.versions()) if i.known]
+    unlike = [item for item in likeness.scored(first.head.task, now) if item.known]
+    unlike += [i for i in likeness.answered(first.head.versions, environment.versions()) if i.known]
     if unlike:
         raise ConfigError(
             f"reruns would not repeat '{first.name}': {'; '.join(item.sentence for item in unlike)}",
@@ -73,29 +70,31 @@ def _require_alike(first: Snapshot, cell: Cell) -> None:
         )
 
 
-def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> dict[str, Any]:
-    """The floor as JSON: {variance, df, sd, runs, seeds, repeats, means, deterministic, flaky, scored, versions}.
+def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> NoiseFloor:
+    """The floor that some runs of one recipe show.
 
-    `deterministic` is None where nothing was repeated; `scored` says how and on which data, as a hash. `variance` is that of a run's mean score, in squared score units: the larger of what other seeds
-    and what repeats of one seed show. `flaky` names examples whose score is not always the same.
+    `deterministic` is None where nothing was repeated; `scored` says how and on which data, as a hash.
+    `variance` is that of a run's mean score, in squared score units: the larger of what other seeds and what
+    repeats of one seed show. `flaky` names examples whose score is not always the same.
     """
     parts = [seeds.training_noise(*_table([first, *group])) for group in (others, again) if group]
     known = [part for part in parts if part is not None]
     largest = max(known, key=lambda part: part.variance, default=seeds.TrainingNoise(0.0, 1.0))
-    return {
+    content = {
         "run": first.name,
         "variance": largest.variance,
         "df": largest.df,
         "sd": float(np.sqrt(largest.variance)),
         "runs": 1 + len(others) + len(again),
-        "seeds": [snapshot.head["seed"] for snapshot in (first, *others)],
+        "seeds": [snapshot.head.seed for snapshot in (first, *others)],
         "repeats": len(again),
         "means": [_mean(snapshot) for snapshot in (first, *others, *again)],
         "deterministic": all(_outputs(side) == _outputs(first) for side in again) if again else None,
         "flaky": [*_flaky(first, again, "same seed"), *_flaky(first, others, "other seeds")],
-        "scored": likeness.scoring_mark(first.head["task"]),
-        "versions": first.head.get("versions"),
+        "scored": likeness.scoring_mark(first.head.task),
+        "versions": first.head.versions,
     }
+    return NoiseFloor.of(content)
 
 
 def _table(runs: Sequence[Snapshot]) -> tuple[Floats, clusters.Codes]:
@@ -115,15 +114,15 @@ def _outputs(run: Snapshot) -> dict[str, str]:
     return {sample.id: sample.output for sample in run.samples}
 
 
-def _flaky(first: Snapshot, runs: Sequence[Snapshot], where: str) -> list[dict[str, Any]]:
-    found = []
+def _flaky(first: Snapshot, runs: Sequence[Snapshot], where: str) -> list[JsonObject]:
+    flaky: list[JsonObject] = []
     for sample in first.samples:
         values = [sample.values.get(first.primary)]
         values += [s.values.get(first.primary) for run in runs for s in run.samples if s.id == sample.id]
         known = [value for value in values if value is not None]
         if len(set(known)) > 1:
-            found.append({"id": sample.id, "where": where, "values": known})
-    return found
+            flaky.append({"id": sample.id, "where": where, "values": known})
+    return flaky
 
 
 def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: bool) -> list[Snapshot]:
@@ -132,7 +131,7 @@ def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: boo
     outcome = run(cells, results, progress=progress, cache=cache)
     if outcome.unfinished:
         rerun = outcome.unfinished[0]
-        raise RunError(f"a rerun {rerun['status']}: {rerun['id']}: {rerun['error']}")
+        raise RunError(f"a rerun {rerun.status}: {rerun.id}: {rerun.error}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]
 
 
@@ -142,26 +141,26 @@ def _cell(run: Snapshot, task_name: str | None) -> Cell:
     from harness.tasks.load import load
 
     head = run.head
-    config = {name: head["recipe"][name] for name in recipes.SLOTS}
-    task = load(task_name or head["task"]["name"])
+    config = head.recipe.slots
+    task = load(task_name or head.task.name)
     return Cell(
         task=task,
-        model=head["model"]["spec"],
-        fingerprint=fingerprint(head["model"]["spec"]),
-        recipe=recipes.from_config(config, name=head["recipe"]["name"]),
-        seed=head["seed"],
-        limit=head["limit"],
-        labels=head["labels"],
-        split=head["split"],
+        model=head.model.spec,
+        fingerprint=fingerprint(head.model.spec),
+        recipe=recipes.from_config(config, name=head.recipe.name),
+        seed=head.seed,
+        limit=head.limit,
+        labels=head.labels,
+        split=head.split,
     )
 
 
-def sentence(record: Mapping[str, Any]) -> str:
+def sentence(floor: NoiseFloor) -> str:
     """The floor in words."""
     repeats = {True: "same answers under the same seed", False: "NOT the same under one seed"}
-    fixed = repeats.get(record["deterministic"], "no seed was repeated")
-    ids = ", ".join(item["id"] for item in record["flaky"][:8]) or "none"
+    fixed = "no seed was repeated" if floor.deterministic is None else repeats[floor.deterministic]
+    ids = ", ".join(item.id for item in floor.flaky[:8]) or "none"
     return (
-        f"noise floor {100 * record['sd']:.2f} points over {record['runs']} runs; {fixed}; "
-        f"{len(record['flaky'])} flaky examples: {ids}"
+        f"noise floor {100 * (floor.sd or 0.0):.2f} points over {floor.runs} runs; {fixed}; "
+        f"{len(floor.flaky)} flaky examples: {ids}"
     )

@@ -19,13 +19,14 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.core import likeness
+from harness.core import formatting
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.regression import example_flips as flips
 from harness.regression import metric_check
 from harness.regression.metric_check import Pairs
+from harness.results import likeness
 from harness.results.pins import Snapshot
 
 Answer = Literal["upgrade_as_is", "upgrade_and_retrain", "stay", "inconclusive"]
@@ -120,7 +121,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         adaptation_effect=adaptation,
         as_is=as_is,
         not_moved=cells.not_moved,
-        retrain_seconds=float((cells.new.head.get("train") or {}).get("seconds", 0.0)),
+        retrain_seconds=(cells.new.head.train.seconds if cells.new.head.train else None) or 0.0,
         scores={name: _mean(side) for name, side in sides.items()},
         flips=flips.between(cells.old, cells.moved or cells.new),
         examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
@@ -131,8 +132,8 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
 
 def _notes(cells: Cells) -> Iterator[str]:
     """Versions and scoring in which the sides differ: what they changed cannot be told from the base's change."""
-    unlike = likeness.answered(cells.old.head.get("versions"), cells.new.head.get("versions"))
-    unlike += likeness.scored(cells.old.head["task"], cells.new.head["task"])
+    unlike = likeness.answered(cells.old.head.versions, cells.new.head.versions)
+    unlike += likeness.scored(cells.old.head.task, cells.new.head.task)
     for item in unlike:
         yield f"the sides differ in more than the base: {item.sentence}; run both again with --fresh"
 
@@ -185,30 +186,32 @@ def _answer(
     retrained_better = as_is is not None and claimed.low > max(as_is.high, as_is.change + margin)
     if as_is is not None and _not_worse(as_is, margin) and not (trains and retrained_better):
         what = "the old trained part on the new base" if trains else "the same prompts on the new base"
-        return "upgrade_as_is", f"{what}: {_said(as_is)}, not worse by {100 * margin:.3g}"
+        return "upgrade_as_is", f"{what}: {_in_words(as_is)}, not worse by {100 * margin:.3g}"
     if trains and _not_worse(total, margin):
         why = (
-            f"the old part cannot be moved ({cells.not_moved})" if as_is is None else f"as is {_said(as_is)}"
+            f"the old part cannot be moved ({cells.not_moved})"
+            if as_is is None
+            else f"as is {_in_words(as_is)}"
         )
-        return "upgrade_and_retrain", f"{why}; retrained {_said(total)}"
+        return "upgrade_and_retrain", f"{why}; retrained {_in_words(total)}"
     if claimed.high < 0 and (as_is is None or as_is.high < 0):
-        return "stay", f"the new base is worse: {_said(total)}"
+        return "stay", f"the new base is worse: {_in_words(total)}"
     if total.high < 0 <= claimed.high:
-        return "inconclusive", f"{_said(total)}; another seed could explain it: measure with gate --aa 3"
-    return "inconclusive", f"{_said(total)} does not exclude a loss of {100 * margin:.3g} points"
+        return "inconclusive", f"{_in_words(total)}; another seed could explain it: measure with gate --aa 3"
+    return "inconclusive", f"{_in_words(total)} does not exclude a loss of {100 * margin:.3g} points"
 
 
-def _said(found: Effect) -> str:
-    return f"{100 * found.change:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+def _in_words(effect: Effect) -> str:
+    return f"{formatting.change(effect.change)} points [{formatting.change(effect.low)}, {formatting.change(effect.high)}]"
 
 
-def _needed(found: Effect, claimed: Effect, margin: float) -> int | None:
+def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:
     """None where no number of examples settles it, because training noise may explain the loss."""
-    if found.n < 2 or found.high < 0 <= claimed.high:
+    if effect.n < 2 or effect.high < 0 <= claimed.high:
         return None
-    se = (found.high - found.low) / 3.92
-    total = power.examples_to_settle(found.change, se * found.n**0.5, margin)
-    return None if total is None else max(total - found.n, 1)
+    se = (effect.high - effect.low) / 3.92
+    total = power.examples_to_settle(effect.change, se * effect.n**0.5, margin)
+    return None if total is None else max(total - effect.n, 1)
 
 
 def _mean(side: Snapshot) -> float:

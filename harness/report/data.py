@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Verdict
@@ -15,8 +14,12 @@ from harness.report import studies
 from harness.report.studies import Study
 from harness.results.asked import only, restricted
 from harness.results.billing import Bill
-from harness.results.missing import has_answers
-from harness.results.run_files import Row, read_head, read_rows
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.lines import records, samples
+from harness.results.records.run import RunRecord
+from harness.results.records.sample import SampleRecord
+from harness.results.records.step import TrainStep
+from harness.results.run_files import read_head
 from harness.results.run_scores import Asked, labels, places
 from harness.results.triage import read_triage
 from harness.runner.suitable import LeftOut
@@ -30,28 +33,28 @@ class Run:
     recipe: str
     """What the recipe is called in tables."""
     folder: Path
-    record: dict[str, Any]
-    rows: list[Row]
-    steps: list[Row]
+    record: RunRecord
+    rows: list[SampleRecord]
+    steps: list[TrainStep]
     problems: tuple[str, ...] = ()
     """What could not be read, in words."""
 
     @property
     def seed(self) -> int:
-        return int(self.record["seed"])
+        return self.record.seed
 
     @property
     def primary(self) -> str:
-        return str(self.record["task"]["primary"])
+        return str(self.record.task.primary)
 
     @property
     def done(self) -> bool:
         """Whether it came to its end with answers, even where some of them are missing."""
-        return has_answers(self.record)
+        return self.record.has_answers
 
-    def score(self, row: Row) -> float | None:
+    def score(self, row: SampleRecord) -> float | None:
         """The primary score of one answer; None is an execution error or a skipped example."""
-        return next((s["value"] for s in row["scores"] if s["scorer"] == self.primary), None)
+        return row.score(self.primary)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,27 +124,28 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
     Args:
         asked: which examples of a run count; of a run that it does not name, all do.
     """
-    heads = [read_head(results / "runs" / run_id) for run_id in dict.fromkeys(run_ids)]
+    heads = [read_head(ResultsFolder(results).run(run_id).path) for run_id in dict.fromkeys(run_ids)]
     problems = [head for head in heads if isinstance(head, str)]
     readable = [head for head in heads if not isinstance(head, str)]
     names = labels(head.record for head in readable)
     runs = []
     for head in readable:
-        faults: list[str] = list(head.problems)
-        rows = list(read_rows(head.folder / "samples.jsonl", faults))
-        steps = list(read_rows(head.folder / "train_steps.jsonl", faults))
+        unread: list[str] = list(head.problems)
+        folder = RunFolder(head.folder)
+        rows = samples(folder.samples, unread)
+        steps = list(records(folder.steps, TrainStep, unread))
         record = head.record
         if len(kept := only(rows, (asked or {}).get(head.id))) < len(rows):
             rows, record = kept, restricted(record, kept, len(kept))
         runs.append(
             Run(
                 id=head.id,
-                recipe=names[head.record["id"]],
+                recipe=names[head.record.id],
                 folder=head.folder,
                 record=record,
                 rows=rows,
                 steps=steps,
-                problems=tuple(faults),
+                problems=tuple(unread),
             )
         )
     return ReportData(
@@ -156,7 +160,7 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
     members: dict[tuple[str, str], list[Run]] = {}
     where = places([run.record for run in runs])
     for run in runs:
-        members.setdefault(where[run.record["id"]], []).append(run)
+        members.setdefault(where[run.record.id], []).append(run)
     return tuple(
         TaskGroup(task=task, model=model, runs=tuple(group_runs), triage=_triage(results, group_runs[0]))
         for (task, model), group_runs in members.items()
@@ -164,7 +168,7 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
 
 
 def _triage(results: Path, run: Run) -> Triage | None:
-    return read_triage(results, run.record["task"]["name"], run.record["model"]["spec"])
+    return read_triage(results, run.record.task.name, run.record.model.spec)
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

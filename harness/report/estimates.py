@@ -6,12 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from harness.evidence.aggregate import gather, mean_interval
-from harness.evidence.recall import recall_at_k
 from harness.evidence.verdict_types import RunScores
 from harness.report.data import Run, TaskGroup
-from harness.results.run_files import Row
+from harness.results.records.sample import SampleRecord
 
-Measure = Callable[[Row], float | None]
+Measure = Callable[[SampleRecord], float | None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,41 +45,28 @@ def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
 
 
 def _measures(group: TaskGroup) -> Mapping[str, tuple[Measure, bool]]:
-    task = group.runs[0].record["task"]
-    scorers = sorted(task["scorers"], key=lambda scorer: scorer["name"] != task["primary"])
+    task = group.runs[0].record.task
+    primary = str(task.primary)
     measures: dict[str, tuple[Measure, bool]] = {}
-    for scorer in scorers:
-        measures[scorer["name"]] = (_scored(scorer["name"]), scorer["binary"])
-    measures[f"{task['primary']}, strict"] = (_scored_strictly(task["primary"]), scorers[0]["binary"])
-    measures["valid, strict"] = (_valid("strict"), True)
-    measures["valid, extracted"] = (_valid("extracted"), True)
-    measures["recall@k"] = (recall, False)
+    for scorer in sorted(task.scorers, key=lambda scorer: scorer.name != primary):
+        measures[scorer.name] = (_scored(scorer.name), scorer.binary)
+    measures[f"{primary}, strict"] = (_scored_strictly(primary), task.binary(primary))
+    measures["valid, strict"] = (lambda row: float(row.strict.valid) if row.answered else None, True)
+    measures["valid, extracted"] = (lambda row: float(row.extracted.valid) if row.answered else None, True)
+    measures["recall@k"] = (lambda row: row.recall, False)
     return measures
 
 
 def _scored(name: str) -> Measure:
-    return lambda row: next((s["value"] for s in row["scores"] if s["scorer"] == name), None)
+    return lambda row: row.score(name)
 
 
 def _scored_strictly(name: str) -> Measure:
-    scored = _scored(name)
-
-    def measure(row: Row) -> float | None:
-        value = scored(row)
-        return None if value is None else value * (row["strict"]["status"] == "valid")
+    def measure(row: SampleRecord) -> float | None:
+        value = row.score(name)
+        return None if value is None else value * row.strict.valid
 
     return measure
-
-
-def _valid(reading: str) -> Measure:
-    return lambda row: None if row["finish_reason"] == "error" else float(row[reading]["status"] == "valid")
-
-
-def recall(row: Row) -> float | None:
-    """Share of the gold documents among the retrieved; None where either is missing."""
-    if not row["passages"] or not row["context_ids"]:
-        return None
-    return recall_at_k([passage["document"] for passage in row["passages"]], row["context_ids"])
 
 
 def _estimate(runs: list[Run], measure: Measure, binary: bool) -> Estimate | None:
@@ -88,8 +74,8 @@ def _estimate(runs: list[Run], measure: Measure, binary: bool) -> Estimate | Non
         RunScores(
             recipe="",
             seed=run.seed,
-            ids=tuple(row["sample_id"] for row in run.rows),
-            groups=tuple(row["group"] for row in run.rows),
+            ids=tuple(row.sample_id for row in run.rows),
+            groups=tuple(row.group for row in run.rows),
             values=tuple(measure(row) for row in run.rows),
             binary=binary,
         )

@@ -60,7 +60,7 @@ _PAGE = """\
 
 def summary(data: ReportData) -> dict[str, Any]:
     """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
-    times = [str(run.record["finished_at"]) for run in data.runs if run.record.get("finished_at")]
+    times = [str(run.record.finished_at) for run in data.runs if run.record.finished_at]
     verdicts = [
         {"task": v.task, "model": v.model, "kind": tone(v), "badge": badge(v), "sentence": v.sentence}
         for v in (group.verdict for group in data.groups)

@@ -33,8 +33,11 @@ def peaks(group: TaskGroup) -> tuple[Peak, ...]:
     peaks = []
     for recipe in group.recipes:
         records = [run.record for run in group.of(recipe)]
-        for where, name in (("GPU", "peak_device_bytes"), ("process", "peak_memory_bytes")):
-            pairs = [(r.get("predicted_peak_bytes"), r.get(name)) for r in records]
+        for where, measures in (
+            ("GPU", [record.peak_device_bytes for record in records]),
+            ("process", [record.peak_memory_bytes for record in records]),
+        ):
+            pairs = zip((record.predicted_peak_bytes for record in records), measures, strict=True)
             known = [(predicted, measured) for predicted, measured in pairs if predicted and measured]
             if known:
                 predicted, measured = (statistics.median(side) for side in zip(*known, strict=True))

@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.core import likeness
+from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
 from harness.evidence.verdict_types import Comparison, Cost, Jsonable, RunScores
+from harness.results import likeness
 from harness.results.database import queries
+from harness.results.database.queries import Flip, RunRow
 from harness.results.database.store import Store
+from harness.results.records.run import RunRecord
 from harness.results.run_scores import cost
 
 _LUCK = "; provisional: trained with one seed, and another seed may turn it round"
@@ -27,7 +29,7 @@ class RunPair(Jsonable):
     second: str
     primary: str
     comparison: Comparison
-    flips: tuple[dict[str, Any], ...]
+    flips: tuple[Flip, ...]
     """Examples whose score differs: sample_id, group_id, first, second."""
     sentence: str
     notes: tuple[str, ...] = ()
@@ -43,37 +45,37 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
     with Store.open(results) as store:
         a, b = queries.find(store, first), queries.find(store, second)
         _check_comparable(a, b)
-        rows = queries.pairs(store, a["id"], b["id"], a["primary_scorer"])
-    names = [a["id"], b["id"]]
-    binary = any(s["binary"] for s in a["record"]["task"]["scorers"] if s["name"] == a["primary_scorer"])
-    sides = zip(names, ("first", "second"), (a["record"], b["record"]), strict=True)
+        rows = queries.pairs(store, a.id, b.id, a.primary_scorer)
+    names = [a.id, b.id]
+    binary = a.record.task.binary(a.primary_scorer)
+    sides = zip(names, ("first", "second"), (a.record, b.record), strict=True)
     runs = [_scores(name, side, rows, binary, cost(record)) for name, side, record in sides]
-    found = compare(gather(runs), a["margin"] or 0.0)
-    if not found:
+    comparison = compare(gather(runs), a.margin or 0.0)
+    if not comparison:
         raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
-    flips = tuple(row for row in rows if row["first"] != row["second"])
+    flips = tuple(row for row in rows if row.first != row.second)
     return RunPair(
         first=names[0],
         second=names[1],
-        primary=a["primary_scorer"],
-        comparison=found[0],
+        primary=a.primary_scorer,
+        comparison=comparison[0],
         flips=flips,
-        sentence=_sentence(found[0], a["primary_scorer"]),
-        notes=tuple(_notes(a["record"], b["record"])),
+        sentence=_sentence(comparison[0], a.primary_scorer),
+        notes=tuple(_notes(a.record, b.record)),
     )
 
 
-def _check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
-    if a["id"] == b["id"]:
-        raise ConfigError(f"'{a['id']}' cannot be compared with itself", remedy="name two runs")
+def _check_comparable(a: RunRow, b: RunRow) -> None:
+    if a.id == b.id:
+        raise ConfigError(f"'{a.id}' cannot be compared with itself", remedy="name two runs")
     for name in ("task", "data_hash", "primary_scorer", "split"):
-        if a[name] != b[name]:
+        if getattr(a, name) != getattr(b, name):
             raise ConfigError(
-                f"the runs differ in {name}: {a[name]} and {b[name]}",
+                f"the runs differ in {name}: {getattr(a, name)} and {getattr(b, name)}",
                 remedy="only runs on the same examples can be compared; `harness ls` shows them",
             )
 
-    unlike = [item for item in _scored(a["record"], b["record"]) if item.known]
+    unlike = [item for item in _scored(a.record, b.record) if item.known]
     if unlike:
         raise ConfigError(
             f"the runs were scored in different ways: {'; '.join(item.sentence for item in unlike)}",
@@ -81,37 +83,37 @@ def _check_comparable(a: dict[str, Any], b: dict[str, Any]) -> None:
         )
 
 
-def _scored(a: dict[str, Any], b: dict[str, Any]) -> tuple[likeness.Unlike, ...]:
-    return likeness.scored(a.get("task") or {}, b.get("task") or {})
+def _scored(a: RunRecord, b: RunRecord) -> tuple[likeness.Unlike, ...]:
+    return likeness.scored(a.task, b.task)
 
 
-def _notes(a: dict[str, Any], b: dict[str, Any]) -> Iterator[str]:
+def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
     unknown = [item.fact for item in _scored(a, b) if not item.known]
     if unknown:
         yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
-    for item in likeness.answered(a.get("versions"), b.get("versions")):
+    for item in likeness.answered(a.versions, b.versions):
         yield f"made with different library versions: {item.sentence}"
-    tasks, models = [side.get("task") or {} for side in (a, b)], [side.get("model") or {} for side in (a, b)]
-    for name, words in (("version", "of different versions of the task"), ("margin", "judged by margins")):
-        if tasks[0].get(name) != tasks[1].get(name):
-            yield f"{words}: {tasks[0].get(name)} and {tasks[1].get(name)}"
-    if models[0].get("spec") == models[1].get("spec") and models[0] != models[1]:
-        yield f"both models are called {models[0].get('spec')}, but their weights differ"
+    if a.task.version != b.task.version:
+        yield f"of different versions of the task: {a.task.version} and {b.task.version}"
+    if a.task.margin != b.task.margin:
+        yield f"judged by margins: {a.task.margin} and {b.task.margin}"
+    if a.model.spec == b.model.spec and a.model != b.model:
+        yield f"both models are called {a.model.spec}, but their weights differ"
 
 
-def _scores(name: str, side: str, rows: list[dict[str, Any]], binary: bool, price: Cost) -> RunScores:
+def _scores(name: str, side: str, rows: list[Flip], binary: bool, price: Cost) -> RunScores:
     return RunScores(
         recipe=name,
         seed=0,
-        ids=tuple(row["sample_id"] for row in rows),
-        groups=tuple(row["group_id"] for row in rows),
-        values=tuple(row[side] for row in rows),
+        ids=tuple(row.sample_id for row in rows),
+        groups=tuple(row.group_id for row in rows),
+        values=tuple(row.first if side == "first" else row.second for row in rows),
         binary=binary,
         cost=price,
     )
 
 
-def _sentence(found: Comparison, primary: str) -> str:
+def _sentence(comparison: Comparison, primary: str) -> str:
     words = {
         "better": "is better than",
         "worse": "is worse than",
@@ -119,8 +121,8 @@ def _sentence(found: Comparison, primary: str) -> str:
         "not_worse": "is not worse than",
         "inconclusive": "cannot be told apart from",
     }
-    points = [f"{100 * value:+.1f}" for value in (found.difference, found.low, found.high)]
+    points = [formatting.change(value) for value in (comparison.difference, comparison.low, comparison.high)]
     return (
-        f"{found.recipe} {words[found.outcome]} {found.reference}: {points[0]} points of {primary} "
-        f"[{points[1]}, {points[2]}]{_LUCK if found.provisional else ''}"
+        f"{comparison.recipe} {words[comparison.outcome]} {comparison.reference}: {points[0]} points of {primary} "
+        f"[{points[1]}, {points[2]}]{_LUCK if comparison.provisional else ''}"
     )

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.results.database import queries
+from harness.results.database.queries import RunRow
 from harness.results.database.store import Store
-from harness.results.missing import has_answers
 from harness.runner.asked import covers
-
-Row = dict[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +27,23 @@ class Chosen:
         """What is left out, for a person."""
         notes = []
         if count := len(self.other_examples):
-            whose = "run on other examples is" if count == 1 else "runs on other examples are"
-            notes.append(f"{count} {whose} left out; name runs to compare them")
+            whose = "run is" if count == 1 else "runs are"
+            notes.append(
+                f"{count} {whose} left out, of other examples or data than the latest: "
+                f"{_named(self.other_examples)}; name runs to compare them"
+            )
         if self.unfinished:
-            notes.append(f"not finished, and left out: {', '.join(self.unfinished)}")
+            notes.append(f"not finished, and left out: {', '.join(self.unfinished)}; the report says why")
         return tuple(notes)
+
+
+SHOWN = 5
+"""Runs that are named; the others are counted."""
+
+
+def _named(runs: Sequence[str]) -> str:
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return ", ".join(runs[:SHOWN]) + more
 
 
 def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
@@ -49,47 +58,46 @@ def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
     """
     with Store.open(results) as store:
         if names:
-            rows = {row["id"]: row for row in (queries.find(store, name) for name in names)}
+            rows = {row.id: row for row in (queries.find(store, name) for name in names)}
             unfinished = [id for id, row in rows.items() if not _has_answers(row)]
             return Chosen(runs=tuple(id for id in rows if id not in unfinished), unfinished=tuple(unfinished))
-        runs = [run for run in queries.runs(store) if run["split"] == "test"]
-    tasks = sorted({run["task"] for run in runs})
+        runs = [run for run in queries.runs(store) if run.split == "test"]
+    tasks = sorted({run.task for run in runs})
     if task is not None and task not in tasks:
         raise ConfigError(
             f"no runs of task '{task}'", file=results, remedy=nearest(task, tasks) if tasks else ""
         )
-    asked = [run for run in runs if task in (None, run["task"])]
+    asked = [run for run in runs if task in (None, run.task)]
     if not asked:
         raise ConfigError("no runs to report on", file=results, remedy="start with: harness run TASK")
     finished = [run for run in asked if _has_answers(run)]
     latest = _latest(finished)
-    kept = [run["id"] for run in finished if _holds(run, latest[run["task"], run["model"]])]
+    kept = [run.id for run in finished if _holds(run, latest[run.task, run.model])]
     return Chosen(
         runs=tuple(kept),
-        other_examples=tuple(run["id"] for run in finished if run["id"] not in set(kept)),
-        unfinished=tuple(run["id"] for run in asked if not _has_answers(run)),
+        other_examples=tuple(run.id for run in finished if run.id not in set(kept)),
+        unfinished=tuple(run.id for run in asked if not _has_answers(run)),
     )
 
 
-def _latest(finished: Sequence[Row]) -> dict[tuple[str, str], Row]:
+def _latest(finished: Sequence[RunRow]) -> dict[tuple[str, str], RunRow]:
     """(task, model) → its latest complete run; one that lacks answers where none is complete."""
-    complete_last = sorted(finished, key=lambda run: run["status"] == "done")
-    return {(run["task"], run["model"]): run for run in complete_last}
+    complete_last = sorted(finished, key=lambda run: run.status == "done")
+    return {(run.task, run.model): run for run in complete_last}
 
 
-def _has_answers(run: Row) -> bool:
-    return has_answers(run["record"])
+def _has_answers(run: RunRow) -> bool:
+    return run.record.has_answers
 
 
-def _holds(run: Row, other: Row) -> bool:
+def _holds(run: RunRow, other: RunRow) -> bool:
     """Whether a run was asked at least the examples of another one."""
-    if run["data_hash"] != other["data_hash"] or _format(run) != _format(other):
+    if run.data_hash != other.data_hash or _format(run) != _format(other):
         return False
-    had, wanted = run["example_limit"], other["example_limit"]
+    had, wanted = run.example_limit, other.example_limit
     # Runs of format 1 were asked the first examples of the file, and are taken with their like alone.
     return had == wanted if _format(run) == 1 else covers(had, wanted)
 
 
-def _format(run: Row) -> int:
-    record = run["record"]
-    return int(record.get("format", 1)) if isinstance(record, dict) else 1
+def _format(run: RunRow) -> int:
+    return run.record.format

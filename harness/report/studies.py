@@ -10,12 +10,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.results import trials as journal
+from harness.results.records.trial import TrialRecord
+from harness.results.run_files import JsonLine
 
 UNITS: Mapping[str, tuple[float, str]] = {
     "score": (100.0, "dev score, points"),
     "seconds": (1.0, "seconds of a trial"),
-    "memory": (1e-9, "peak memory, GB"),
+    "memory": (2.0**-30, "peak memory, GiB"),
     "prompt_tokens": (1.0, "tokens of a prompt"),
     "latency": (1000.0, "95 % of answers within, ms"),
     "train_tokens": (1e-3, "tokens trained on, thousands"),
@@ -33,11 +36,11 @@ class Trial:
     state: str
     values: tuple[float, ...]
     """One for each objective; empty where the trial was not finished."""
-    params: Mapping[str, Any]
+    params: JsonObject
     steps: tuple[tuple[int, float], ...]
     """Rung and dev score, in order."""
     feasible: bool
-    row: Mapping[str, Any]
+    row: TrialRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,35 +97,35 @@ class Study:
         names = {name for trial in self.trials for name in trial.params}
         return last if sum(name.rpartition(".")[2] == last for name in names) < 2 else knob
 
-    def distribution(self, knob: str) -> dict[str, Any]:
+    def distribution(self, knob: str) -> JsonLine:
         """Optuna's description of a knob's range, with its `name`."""
         for trial in self.trials:
-            if knob in trial.row["distributions"]:
-                found: dict[str, Any] = json.loads(trial.row["distributions"][knob])
-                return {"name": found["name"], **found["attributes"]}
+            if knob in trial.row.distributions:
+                distribution: dict[str, Any] = json.loads(trial.row.distributions[knob])
+                return {"name": distribution["name"], **distribution["attributes"]}
         return {"name": ""}
 
 
 def read(results: Path) -> tuple[Study, ...]:
     """The studies with at least one finished trial; rows that are no trials are left out."""
-    rows: dict[str, list[dict[str, Any]]] = {}
+    rows: dict[str, list[TrialRecord]] = {}
     for row in journal.read(results):
-        if row.get("duplicate_of") is None and row.get("state") != "duplicate":
-            rows.setdefault(str(row["study"]), []).append(row)
-    return tuple(study for found in rows.values() if (study := _study(found)) is not None)
+        if row.duplicate_of is None and row.state != "duplicate":
+            rows.setdefault(row.study, []).append(row)
+    return tuple(study for of_study in rows.values() if (study := _study(of_study)) is not None)
 
 
-def _study(rows: Sequence[dict[str, Any]]) -> Study | None:
+def _study(rows: Sequence[TrialRecord]) -> Study | None:
     try:
-        first = next(row for row in rows if row["objectives"])
-        names = tuple(first["objectives"])
+        first = next(row for row in rows if row.objectives)
+        names = tuple(first.objectives or ())
         study = Study(
-            name=str(first["study"]),
-            task=str(first["task"]),
-            model=str(first["model"]),
-            recipe=str(first["recipe"]),
+            name=str(first.study),
+            task=str(first.task),
+            model=str(first.model),
+            recipe=str(first.recipe),
             objectives=names,
-            maximize=tuple(direction == "maximize" for direction in first["directions"]),
+            maximize=tuple(direction == "maximize" for direction in first.directions),
             trials=tuple(_trial(row, names) for row in rows),
         )
         study.knobs  # noqa: B018 — reads every distribution, so that an odd one is found here
@@ -131,17 +134,19 @@ def _study(rows: Sequence[dict[str, Any]]) -> Study | None:
         return None
 
 
-def _trial(row: dict[str, Any], objectives: Sequence[str]) -> Trial:
+def _trial(row: TrialRecord, objectives: Sequence[str]) -> Trial:
     factors = [UNITS.get(name, (1.0, name))[0] for name in objectives]
-    found = row["objectives"]
+    measured = row.objectives
     score = UNITS["score"][0]
     return Trial(
-        number=int(row["number"]),
-        state=str(row["state"]),
-        values=tuple(float(found[n]) * f for n, f in zip(objectives, factors, strict=True)) if found else (),
-        params=dict(row["params"]),
-        steps=tuple(sorted((int(k), score * float(v)) for k, v in row["intermediate"].items())),
-        feasible=all(float(excess) <= 0 for excess in (row.get("constraints") or {}).values()),
+        number=int(row.number),
+        state=str(row.state),
+        values=tuple(float(measured[n]) * f for n, f in zip(objectives, factors, strict=True))
+        if measured
+        else (),
+        params=dict(row.params),
+        steps=tuple(sorted((int(k), score * float(v)) for k, v in row.intermediate.items())),
+        feasible=row.feasible,
         row=row,
     )
 
@@ -155,7 +160,7 @@ def _importance(study: Study) -> dict[str, float]:
         warnings.simplefilter("ignore")
         made = optuna.create_study(direction="maximize" if study.maximize[0] else "minimize")
         for trial in study.done:
-            known = {n: json_to_distribution(d) for n, d in trial.row["distributions"].items()}
+            known = {n: json_to_distribution(d) for n, d in trial.row.distributions.items()}
             made.add_trial(
                 optuna.trial.create_trial(
                     params=dict(trial.params), distributions=known, value=trial.values[0]

@@ -53,8 +53,8 @@ def history(study: Study) -> components.Picture:
             components.TableCell(text=str(t.number)),
             components.number(t.state),
             components.number(figure_of(t.values[0] if t.values else None)),
-            components.number("–" if t.row["train_steps"] is None else str(t.row["train_steps"])),
-            components.number(str(t.row["error"] or t.row["stopped"] or "")),
+            components.number("–" if t.row.train_steps is None else str(t.row.train_steps)),
+            components.number(str(t.row.error or t.row.stopped or "")),
         ]
         for t in study.trials
     ]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.evidence.cost import BreakEven, Method, Prices, Usage, break_even, price
 from harness.evidence.verdict_types import Jsonable
 from harness.results import run_scores
-from harness.results.folder import RunFolder, read_lines
+from harness.results.folder import RunFolder
+from harness.results.lines import samples
+from harness.results.records.run import RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,10 +31,10 @@ def bills(folders: Iterable[Path], prices: Prices) -> list[Bill]:
     names = run_scores.labels([record for record, _ in records])
     places = run_scores.places([record for record, _ in records])
     for record, path in records:
-        if record["split"] == "test":
-            usage = _usage(record, path, names[record["id"]])
-            groups.setdefault(places[record["id"]], {}).setdefault(usage.recipe, usage)
-    return [_bill(task, model, list(found.values()), prices) for (task, model), found in groups.items()]
+        if record.split == "test":
+            usage = _usage(record, path, names[record.id])
+            groups.setdefault(places[record.id], {}).setdefault(usage.recipe, usage)
+    return [_bill(task, model, list(usages.values()), prices) for (task, model), usages in groups.items()]
 
 
 def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
@@ -48,13 +49,14 @@ def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
     )
 
 
-def _usage(record: dict[str, Any], folder: Path, name: str) -> Usage:
+def _usage(record: RunRecord, folder: Path, name: str) -> Usage:
     """Tokens per test example in the order of their ids, so that two recipes pair up."""
-    rows = sorted(read_lines(folder / "samples.jsonl"), key=lambda row: row["sample_id"])
+    rows = sorted(samples(RunFolder(folder).samples), key=lambda row: row.sample_id)
+    shown = len(rows[0].shots) if rows else 0
     return Usage(
         recipe=name,
         cost=run_scores.cost(record),
-        labels=record["train"]["lessons"] if record["train"] else len(rows[0]["shots"]) if rows else 0,
-        tokens_in=[row["tokens_in"] for row in rows],
-        tokens_out=[row["tokens_out"] for row in rows],
+        labels=(record.train.lessons or 0) if record.train else shown,
+        tokens_in=[row.tokens_in or 0 for row in rows],
+        tokens_out=[row.tokens_out or 0 for row in rows],
     )

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from pydantic import TypeAdapter
 
+from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.evidence.constant import Constant, constant_answer
-from harness.results.folder import read_json, write_json
+from harness.results.folder import ResultsFolder, read_json
 
 
 def keep(results: Path, tasks: Iterable[Task]) -> None:
@@ -19,22 +20,22 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
         file, scoring = _file(results, task.name, task.data_hash), _scoring(task)
         if _scored_by(file) == scoring:
             continue
-        found = constant_answer(task)
-        if found is not None:
+        constant = constant_answer(task)
+        if constant is not None:
             file.parent.mkdir(parents=True, exist_ok=True)
-            write_json(file, {"scoring": scoring} | found.to_json())
+            write_json(file, {"scoring": scoring} | constant.to_json())
 
 
-def read(results: Path, task: str, data_hash: str) -> Constant | None:
+def read(results: Path, task: str, data_hash: str | None) -> Constant | None:
     """The constant answer that an earlier run left; None where there is none that can be read."""
     try:
-        return TypeAdapter(Constant).validate_python(read_json(_file(results, task, data_hash)))
+        return TypeAdapter(Constant).validate_python(read_json(_file(results, task, data_hash or "")))
     except (OSError, ValueError):
         return None
 
 
 def _file(results: Path, task: str, data_hash: str) -> Path:
-    return results / "constant" / f"{task}-{data_hash[:8]}.json"
+    return ResultsFolder(results).constant(task, data_hash)
 
 
 def _scoring(task: Task) -> str:

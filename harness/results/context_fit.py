@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Literal
+
+from harness.results.records.sample import SampleRecord
 
 TOO_LONG = "exceeds the model's context"
 """What the error of an example says that does not fit even without shots and passages."""
 
 
-def sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+def sentences(rows: Sequence[SampleRecord]) -> tuple[str, ...]:
     """What did not fit of sample rows' prompts, e.g. "shots 8 → 5 in 12 of 80 examples"."""
-    found = [_sentence(rows, part, f"{part}_dropped") for part in ("shots", "passages")]
-    long = [row for row in rows if TOO_LONG in (row.get("error") or "")]
+    about = [_sentence(rows, "shots"), _sentence(rows, "passages")]
+    long = [row.error for row in rows if row.error and TOO_LONG in row.error]
     if long:
-        found.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]['error']}")
-    return tuple(filter(None, found))
+        about.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]}")
+    return tuple(filter(None, about))
 
 
 def with_reason(sentence: str) -> str:
@@ -24,12 +26,19 @@ def with_reason(sentence: str) -> str:
     return f"{sentence}, to fit the model's context" if dropped else sentence
 
 
-def _sentence(rows: Sequence[Mapping[str, Any]], part: str, dropped: str) -> str:
+def _sentence(rows: Sequence[SampleRecord], part: Literal["shots", "passages"]) -> str:
     """Rows of runs from before anything could be dropped have no such count."""
-    cut = [row for row in rows if row.get(dropped)]
+    cut = [(kept, dropped) for kept, dropped in (_kept(row, part) for row in rows) if dropped]
     if not cut:
         return ""
-    kept = sorted(len(row[part]) for row in cut)
-    whole = max(len(row[part]) + row[dropped] for row in cut)
+    kept = sorted(count for count, _ in cut)
+    whole = max(map(sum, cut))
     after = f"{kept[0]}" if kept[0] == kept[-1] else f"{kept[0]} to {kept[-1]}"
     return f"{part} {whole} → {after} in {len(cut)} of {len(rows)} examples"
+
+
+def _kept(row: SampleRecord, part: Literal["shots", "passages"]) -> tuple[int, int]:
+    """How many shots or passages a prompt has, and how many were left out."""
+    if part == "shots":
+        return len(row.shots), row.shots_dropped or 0
+    return len(row.passages), row.passages_dropped or 0

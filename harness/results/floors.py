@@ -2,25 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from harness.core.recipes import SLOTS
+from harness.core.keys import canonical_json
 from harness.evidence.aggregate import gather
 from harness.evidence.stats import seeds
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import RunScores
-from harness.results.folder import RunFolder
-
-Record = dict[str, Any]
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.noise import read_noise
+from harness.results.records.run import RunRecord
 
 
 def known(
-    group: Sequence[tuple[Record, Path]],
+    group: Sequence[tuple[RunRecord, Path]],
     names: Mapping[str, str],
-    scores: Callable[[Record, Path], RunScores],
+    scores: Callable[[RunRecord, Path], RunScores],
 ) -> dict[str, TrainingNoise]:
     """Name of a trained recipe → its training noise, where something beside these runs shows it.
 
@@ -31,36 +29,32 @@ def known(
     """
     floors: dict[str, TrainingNoise] = {}
     for record, path in group:
-        name = names[record["id"]]
-        if record["train"] is None or name in floors:
+        name = names[record.id]
+        if record.train is None or name in floors:
             continue
-        parts = [_measured(path.parent.parent, record), _earlier(record, path, scores)]
+        parts = [_measured(RunFolder(path).results, record), _earlier(record, path, scores)]
         noise = max((part for part in parts if part is not None), key=lambda part: part.df, default=None)
         if noise is not None:
             floors[name] = noise
     return floors
 
 
-def _measured(results: Path, record: Record) -> TrainingNoise | None:
+def _measured(results: ResultsFolder, record: RunRecord) -> TrainingNoise | None:
     """The floor that `harness gate --aa` or `harness pin --aa` left; repeats of one seed are none."""
-    from harness.results.pins import read_noise
-
-    try:
-        floor = read_noise(results, record) or {}
-    except (OSError, json.JSONDecodeError):
+    floor = read_noise(results.path, record)
+    if floor is None or floor.df is None or len(floor.seeds) < 2:
         return None
-    variance, df = floor.get("variance"), floor.get("df")
-    if not isinstance(variance, float) or not isinstance(df, int | float):
-        return None
-    return TrainingNoise(variance, float(df)) if len(floor.get("seeds") or ()) > 1 else None
+    return TrainingNoise(floor.variance, floor.df)
 
 
-def _earlier(record: Record, path: Path, scores: Callable[[Record, Path], RunScores]) -> TrainingNoise | None:
+def _earlier(
+    record: RunRecord, path: Path, scores: Callable[[RunRecord, Path], RunScores]
+) -> TrainingNoise | None:
     """The noise between all seeds of the same recipe on the same task that the results folder holds."""
-    runs = {record["seed"]: scores(record, path)}
-    for other, folder in _finished(path.parent, f"{record['task']['name']}-{record['recipe']['name']}"):
-        if other["seed"] not in runs and _identity(other) == _identity(record):
-            runs[other["seed"]] = scores(other, folder)
+    runs = {record.seed: scores(record, path)}
+    for other, folder in _finished(path.parent, f"{record.task.name}-{record.recipe.name}"):
+        if other.seed not in runs and _identity(other) == _identity(record):
+            runs[other.seed] = scores(other, folder)
     if len(runs) < 2:
         return None
     tables = gather(list(runs.values()))
@@ -69,15 +63,17 @@ def _earlier(record: Record, path: Path, scores: Callable[[Record, Path], RunSco
     return seeds.training_noise(tables[0].values, tables[0].clusters(tables[0].ids))
 
 
-def _finished(folder: Path, prefix: str) -> Iterator[tuple[Record, Path]]:
+def _finished(folder: Path, prefix: str) -> Iterator[tuple[RunRecord, Path]]:
     for path in sorted(folder.iterdir()):
         if path.name.startswith(prefix) and (record := RunFolder(path).finished()) is not None:
             yield record, path
 
 
-def _identity(record: Record) -> tuple[object, ...]:
+def _identity(record: RunRecord) -> tuple[object, ...]:
     """Everything that must be the same for two runs to be seeds of each other."""
-    task, recipe = record["task"], record["recipe"]
-    slots = json.dumps([recipe.get(slot) for slot in SLOTS], sort_keys=True, default=str)
-    about = [task.get(name) for name in ("name", "data_hash", "primary")]
-    return (*about, slots, record["model"].get("fingerprint"), record["labels"], record["split"])
+    task = record.task
+    slots = canonical_json(record.recipe.slots)
+    return (
+        *(task.name, task.data_hash, task.primary, slots),
+        *(record.model.fingerprint, record.labels, record.split),
+    )

@@ -1,19 +1,26 @@
-"""A run's folder: `cell.json` first, samples as they come, `run.json` last.
+"""A results folder and its runs: where everything lies, and how a run is written and read.
 
-The existence of `run.json` is what says that a run is finished, so it is written whole under
-another name and renamed.
+In a run's folder `cell.json` comes first, samples as they are answered, `run.json` last. The existence of
+`run.json` is what says that a run ended, so it is written whole under another name and renamed.
 """
 
 from __future__ import annotations
 
 import json
-import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
-from harness.core.errors import ConfigError
-from harness.results.missing import has_answers, is_final
+from harness.core.errors import ConfigError, nearest
+from harness.core.files import append_line, draft, json_line, write_json
+from harness.core.protocols import StepRecord
+from harness.results import lines
+from harness.results.missing import is_final
+from harness.results.records.run import CellRecord, RunRecord
+from harness.results.records.sample import SampleRecord
+
+T = TypeVar("T", bound=CellRecord)
 
 
 class RunFolder:
@@ -21,6 +28,11 @@ class RunFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+
+    @property
+    def results(self) -> ResultsFolder:
+        """The results folder that the run lies in."""
+        return ResultsFolder(self.path.parent.parent)
 
     @property
     def samples(self) -> Path:
@@ -33,36 +45,29 @@ class RunFolder:
     def stage(self, index: int) -> Path:
         return self.path / "weights" / str(index)
 
-    def finished(self) -> dict[str, Any] | None:
+    def record(self) -> RunRecord | None:
+        """The run's record; None where there is none, or none that can be read."""
+        return self._read("run.json", RunRecord)
+
+    def cell(self) -> CellRecord | None:
+        """What the run began with; None where nothing was begun."""
+        return self._read("cell.json", CellRecord)
+
+    def head(self) -> CellRecord | None:
+        """The run's record; of one that has none yet, what it began with."""
+        return self.record() or self.cell()
+
+    def finished(self) -> RunRecord | None:
         """The record of a run that was completed without an error; None when there is none."""
         record = self.record()
-        done = isinstance(record, dict) and record.get("status") == "done"
-        return record if done else None
+        return record if record is not None and record.status == "done" else None
 
-    def answered(self) -> dict[str, Any] | None:
+    def answered(self) -> RunRecord | None:
         """The record of a run that came to its end with answers, even where some of them are missing."""
         record = self.record()
-        return record if has_answers(record) else None
+        return record if record is not None and record.has_answers else None
 
-    def drop_errors(self) -> None:
-        """Take rows without an answer out of the samples, so that they are asked again, where that can help."""
-        rows = self.rows()
-        kept = [row for row in rows if row["finish_reason"] != "error" or is_final(row)]
-        if len(kept) < len(rows):
-            part = self.samples.with_suffix(f".{os.getpid()}.part")
-            part.unlink(missing_ok=True)
-            part.touch()
-            for row in kept:
-                append_line(part, row)
-            part.replace(self.samples)
-
-    def record(self) -> dict[str, Any] | None:
-        try:
-            return read_json(self.path / "run.json")
-        except (FileNotFoundError, ValueError):
-            return None
-
-    def begin(self, cell: dict[str, Any]) -> None:
+    def begin(self, cell: CellRecord) -> None:
         """Make the folder and say what runs in it; an earlier failure's record is dropped.
 
         Raises:
@@ -71,32 +76,142 @@ class RunFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             (self.path / "run.json").unlink(missing_ok=True)
-            write_json(self.path / "cell.json", cell)
+            write_json(self.path / "cell.json", cell.to_json())
         except OSError as error:
             remedy = "choose another folder with --results, or make this one writable"
             raise ConfigError(f"cannot be written: {error.strerror}", file=self.path, remedy=remedy) from None
 
-    def finish(self, record: dict[str, Any]) -> None:
-        write_json(self.path / "run.json", record)
+    def finish(self, record: RunRecord) -> None:
+        write_json(self.path / "run.json", record.to_json())
 
-    def rows(self) -> list[dict[str, Any]]:
+    def update(self, head: CellRecord) -> None:
+        """Write a record in the place of the one that stands: `run.json`, or `cell.json` of a run that has not ended."""
+        write_json(self.path / ("cell.json" if self.record() is None else "run.json"), head.to_json())
+
+    def rows(self) -> list[SampleRecord]:
         """Complete sample rows so far; a half-written last line is cut off, so that it is asked again."""
-        rows, end = [], 0
-        if not self.samples.exists():
+        return lines.whole_samples(self.samples)
+
+    def add(self, row: SampleRecord) -> None:
+        """Append an answer and hand it to the system at once."""
+        lines.append_sample(self.samples, row)
+
+    def drop_errors(self) -> None:
+        """Take rows without an answer out of the samples, so that they are asked again, where that can help."""
+        rows = self.rows()
+        dropped = {row.sample_id for row in rows if not row.answered and not is_final(row)}
+        if dropped:
+            with draft(self.samples) as part, part.open("wb") as stream:
+                for row, line in zip(rows, self.samples.open("rb"), strict=True):
+                    if row.sample_id not in dropped:
+                        stream.write(line)
+
+    def rescore(self, rows: Collection[SampleRecord]) -> None:
+        """Replace how the answers were scored; whatever else a line holds stays as it is. All or nothing."""
+        with (
+            draft(self.samples, sync=True) as part,
+            part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
+        ):
+            for row, line in zip(rows, read_lines(self.samples), strict=True):
+                scored = row.to_json()
+                changed = {name: scored[name] for name in ("strict", "extracted", "scores", "failure")}
+                stream.write(json.dumps({**line, **changed}, ensure_ascii=False) + "\n")
+
+    def train_steps(self) -> list[StepRecord]:
+        """Telemetry of the training steps so far, in order; a half-written last line is left out."""
+        return list(lines.records(self.steps, StepRecord, []))
+
+    def cut_steps(self, step: StepRecord) -> None:
+        """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
+        here = (int(step.stage), step.step)
+        kept = [line for line in self.train_steps() if (int(line.stage), line.step) < here]
+        with draft(self.steps) as part:
+            part.write_bytes(b"".join(json_line(asdict(line)) for line in kept))
+
+    def _read(self, name: str, kind: type[T]) -> T | None:
+        try:
+            return kind.of(read_json(self.path / name))
+        except (FileNotFoundError, ValueError):
+            return None
+
+
+@dataclass(frozen=True)
+class ResultsFolder:
+    """The layout of a results folder. Nothing but this class says where something lies."""
+
+    path: Path
+
+    @property
+    def runs(self) -> Path:
+        return self.path / "runs"
+
+    @property
+    def answers(self) -> Path:
+        """Answers by what was asked, for every run that asks the same again."""
+        return self.path / "answers"
+
+    @property
+    def generated(self) -> Path:
+        """Training data that a model made."""
+        return self.path / "generated"
+
+    @property
+    def replaced(self) -> Path:
+        """Runs that `--fresh` put aside."""
+        return self.path / "replaced"
+
+    @property
+    def benchmarks(self) -> Path:
+        """Benchmarks of models that belong to no run."""
+        return self.path / "benchmarks"
+
+    @property
+    def studies(self) -> Path:
+        return self.path / "studies"
+
+    @property
+    def trials(self) -> Path:
+        return self.path / "trials.jsonl"
+
+    @property
+    def pins(self) -> Path:
+        return self.path / "pins.jsonl"
+
+    def run(self, id: str) -> RunFolder:
+        return RunFolder(self.runs / id)
+
+    def trained(self, weights_key: str) -> Path:
+        """The file that names the run with the weights of this key."""
+        return self.path / "trained" / f"{weights_key[:32]}.json"
+
+    def noise(self, key: str) -> Path:
+        return self.path / "noise" / f"{key[:16]}.json"
+
+    def triage(self, task: str, mark: str) -> Path:
+        return self.path / "triage" / f"{task}-{mark[:8]}.json"
+
+    def constant(self, task: str, data_hash: str) -> Path:
+        return self.path / "constant" / f"{task}-{data_hash[:8]}.json"
+
+    def run_folders(self) -> list[Path]:
+        """The run folders, by name."""
+        if not self.runs.is_dir():
             return []
-        with self.samples.open("rb") as stream:
-            for line in stream:
-                try:
-                    row = json.loads(line)
-                except ValueError:
-                    break
-                if not (line.endswith(b"\n") and isinstance(row, dict) and "sample_id" in row):
-                    break
-                rows.append(row)
-                end += len(line)
-        if end < self.samples.stat().st_size:
-            os.truncate(self.samples, end)
-        return rows
+        return sorted(path for path in self.runs.iterdir() if path.is_dir() and path.name[0] != ".")
+
+    def find_run(self, name: str) -> RunFolder:
+        """The run of that id, or the only one whose id begins with it.
+
+        Raises:
+            ConfigError: none (names the nearest), or several.
+        """
+        names = [path.name for path in self.run_folders()]
+        matching = [one for one in names if one == name] or [one for one in names if one.startswith(name)]
+        if not matching:
+            raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest(name, names) if names else "")
+        if len(matching) > 1:
+            raise ConfigError(f"'{name}' fits {len(matching)} runs", remedy=", ".join(matching[:6]))
+        return self.run(matching[0])
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -109,8 +224,8 @@ def read_json(path: Path) -> dict[str, Any]:
     return value
 
 
-def read_lines(path: Path) -> Iterator[dict[str, Any]]:
-    """The objects of a JSONL file; a half-written last line is left out."""
+def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
+    """The objects of a JSONL file as they stand; a half-written last line is left out."""
     if path.exists():
         with path.open(encoding="utf-8") as stream:
             for line in stream:
@@ -118,17 +233,4 @@ def read_lines(path: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file whole or not at all."""
-    part = path.with_suffix(f".{os.getpid()}.part")
-    with part.open("w", encoding="utf-8", errors="backslashreplace") as stream:
-        json.dump(value, stream, ensure_ascii=False, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    part.replace(path)
-
-
-def append_line(path: Path, value: Any) -> None:
-    """Append one JSON line and hand it to the system at once; a lone surrogate is written as JSON escapes it."""
-    with path.open("a", encoding="utf-8", errors="backslashreplace") as stream:
-        stream.write(json.dumps(value, ensure_ascii=False) + "\n")
+__all__ = ["ResultsFolder", "RunFolder", "append_line", "read_json", "read_lines", "write_json"]

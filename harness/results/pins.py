@@ -8,19 +8,24 @@ changed pin reads well in a diff.
 from __future__ import annotations
 
 import json
-import os
 import re
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
 from harness.core.errors import ConfigError, nearest
+from harness.core.files import draft
 from harness.core.keys import digest
-from harness.results.folder import RunFolder
-from harness.results.run_files import read_rows
+from harness.results.folder import ResultsFolder
+from harness.results.lines import reason, samples
+from harness.results.noise import read_noise
+from harness.results.records.base import JsonObject, adapter
+from harness.results.records.benchmark import BenchmarkRecord
+from harness.results.records.noise import NoiseFloor
+from harness.results.records.run import RunRecord, TaskRecord
+from harness.results.records.sample import SampleRecord
 
 FORMAT = 1
 ANSWERED = ("done", "partial")
@@ -60,28 +65,29 @@ class Snapshot:
     """A run as the gate sees it; from a run folder or from a pin."""
 
     name: str
-    head: Mapping[str, Any]
+    head: RunRecord
+    """The run's record, without what a pin does not hold."""
     samples: tuple[Sample, ...]
-    benchmarks: tuple[Mapping[str, Any], ...] = ()
-    """Rows {task, metric, higher_is_better, value, values: {document: number}}."""
-    noise: Mapping[str, Any] | None = None
-    details: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    benchmarks: tuple[BenchmarkRecord, ...] = ()
+    """With the `values` of each document."""
+    noise: NoiseFloor | None = None
+    details: Mapping[str, JsonObject] = field(default_factory=dict)
     """Example id → meta data; only of runs: pins hold none."""
 
     @property
     def primary(self) -> str:
-        return str(self.head["task"]["primary"])
+        return str(self.head.task.primary)
 
     def binary(self, scorer: str) -> bool:
-        return any(s["name"] == scorer and s["binary"] for s in self.head["task"]["scorers"])
+        return self.head.task.binary(scorer)
 
 
 def of_run(
     results: Path,
     run: str,
     *,
-    rescore: Callable[[list[dict[str, Any]]], list[dict[str, Any]]] | None = None,
-    task: Mapping[str, Any] | None = None,
+    rescore: Callable[[list[SampleRecord]], list[SampleRecord]] | None = None,
+    task: TaskRecord | None = None,
 ) -> Snapshot:
     """The finished run of that id, or of which it is the beginning.
 
@@ -92,88 +98,58 @@ def of_run(
     Raises:
         ConfigError: no such run, several of them, one that did not finish, or answers that cannot be read.
     """
-    folder = find_run(results, run)
-    record = RunFolder(folder).record()
-    if record is None or record["status"] not in ANSWERED:
-        what = "was interrupted" if record is None else f"{record['status']}: {record['error']}"
-        raise ConfigError(f"run '{folder.name}' {what}", remedy="run its command again; it goes on")
+    folder = ResultsFolder(results).find_run(run)
+    record = folder.record()
+    if record is None or record.status not in ANSWERED:
+        what = "was interrupted" if record is None else f"{record.status}: {record.error}"
+        raise ConfigError(f"run '{folder.path.name}' {what}", remedy="run its command again; it goes on")
     problems: list[str] = []
-    rows = list(read_rows(folder / "samples.jsonl", problems))
+    rows = samples(folder.samples, problems)
     if problems:
-        raise ConfigError(problems[0], file=folder, remedy="run its command again")
+        raise ConfigError(problems[0], file=folder.path, remedy="run its command again")
     rows = rows if rescore is None else rescore(rows)
-    record = record if task is None else record | {"task": task}
-    primary = record["task"]["primary"]
+    record = record if task is None else record.changed(task=task.to_json())
+    primary = str(record.task.primary)
     return Snapshot(
-        name=folder.name,
-        head={name: record.get(name) for name in _HEAD},
+        name=folder.path.name,
+        head=RunRecord.of({name: record.raw.get(name) for name in _HEAD}),
         samples=tuple(_sample(row, primary) for row in rows),
-        benchmarks=tuple(_benchmarks(folder)),
+        benchmarks=tuple(_benchmarks(folder.path)),
         noise=read_noise(results, record),
-        details={row["sample_id"]: dict(row["meta"] or {}) for row in rows},
+        details={row.sample_id: row.meta or {} for row in rows},
     )
 
 
-def find_run(results: Path, run: str) -> Path:
-    """The folder of a run.
-
-    Raises:
-        ConfigError: none or several of that name.
-    """
-    place = results / "runs"
-    names = sorted(path.name for path in place.iterdir() if path.is_dir()) if place.is_dir() else []
-    found = [name for name in names if name == run] or [name for name in names if name.startswith(run)]
-    if not found:
-        raise ConfigError(f"no run '{run}' in {results}", remedy=nearest(run, names) if names else "")
-    if len(found) > 1:
-        raise ConfigError(f"'{run}' fits {len(found)} runs", remedy=", ".join(found[:6]))
-    return place / found[0]
-
-
-def _sample(row: Mapping[str, Any], primary: str) -> Sample:
+def _sample(row: SampleRecord, primary: str) -> Sample:
+    scored = row.scored(primary)
     return Sample(
-        id=row["sample_id"],
-        example=digest([row["input"], row["target"]])[:12],
-        group=row["group"],
-        values={score["scorer"]: score["value"] for score in row["scores"]},
-        status=next((s["status"] for s in row["scores"] if s["scorer"] == primary), "error"),
-        valid_strict=row["strict"]["status"] == "valid",
-        valid_extracted=row["extracted"]["status"] == "valid",
-        seconds=None if row.get("cached") else row["seconds"],
-        tokens=row["tokens_in"] + row["tokens_out"],
-        failure=row["failure"],
-        prompt=digest(row["prompt"])[:12],
-        output=digest(row["output"])[:12],
+        id=row.sample_id,
+        example=digest([row.input, row.target])[:12],
+        group=row.group,
+        values={score.scorer: score.value for score in row.scores},
+        status="error" if scored is None else scored.status,
+        valid_strict=row.strict.valid,
+        valid_extracted=row.extracted.valid,
+        seconds=None if row.cached else row.seconds,
+        tokens=row.tokens,
+        failure=row.failure,
+        prompt=digest(row.prompt)[:12],
+        output=digest(row.output)[:12],
     )
 
 
-def _benchmarks(folder: Path) -> list[dict[str, Any]]:
+def _benchmarks(folder: Path) -> list[BenchmarkRecord]:
     if not (folder / "benchmarks.jsonl").is_file():
         return []
     from harness.results.database import benchmarks
 
     kept = ("task", "metric", "value", "stderr", "n", "num_fewshot", "example_limit", "higher_is_better")
     return [
-        {name: row.get(name) for name in kept} | {"values": benchmarks.values(folder, row)}
+        BenchmarkRecord.of(
+            {name: row.raw.get(name) for name in kept} | {"values": benchmarks.values(folder, row)}
+        )
         for row in benchmarks.rows(folder, [])
     ]
-
-
-def noise_file(results: Path, record: Mapping[str, Any]) -> Path:
-    """Where the noise floor of a run's task, recipe and model is kept: its seed does not matter."""
-    task, recipe = record["task"], record["recipe"]
-    slots = {name: value for name, value in recipe.items() if name not in ("name", "about")}
-    key = digest([task["name"], slots, record["model"]["fingerprint"], record["limit"], record["labels"]])
-    return results / "noise" / f"{key[:16]}.json"
-
-
-def read_noise(results: Path, record: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The floor that `--aa` measured; None where there is none, or it is of other scorers or other data."""
-    path = noise_file(results, record)
-    known: dict[str, Any] | None = json.loads(path.read_text("utf-8")) if path.is_file() else None
-    if known is None or known.get("scored") not in (None, likeness.scoring_mark(record["task"])):
-        return None
-    return known
 
 
 def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
@@ -186,18 +162,17 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
         raise ConfigError(f"'{name}' is no name for a pin", remedy="use letters, digits, - _ and .")
     head = {
         "format": FORMAT,
-        "run": snapshot.head,
-        "noise": snapshot.noise,
-        "benchmarks": list(snapshot.benchmarks),
+        "run": snapshot.head.to_json(),
+        "noise": None if snapshot.noise is None else snapshot.noise.to_json(),
+        "benchmarks": [row.to_json() for row in snapshot.benchmarks],
     }
-    lines = ",\n".join(json.dumps(vars(s), ensure_ascii=False, sort_keys=True) for s in snapshot.samples)
+    lines = ",\n".join(json.dumps(asdict(s), ensure_ascii=False, sort_keys=True) for s in snapshot.samples)
     text = json.dumps(head, ensure_ascii=False, indent=1)[:-2] + f',\n "samples": [\n{lines}\n ]\n}}\n'
     path = folder / f"{name}.json"
-    draft = path.with_suffix(f".{os.getpid()}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(path)
+        with draft(path) as part:
+            part.write_text(text, encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"cannot be written: {error.strerror}", file=path) from None
     return path
@@ -211,17 +186,19 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
     """
     path = Path(name) if name.endswith(".json") else folder / f"{name}.json"
     if not path.is_file():
-        known = [found.stem for found in folder.glob("*.json")] if folder.is_dir() else []
+        known = [file.stem for file in folder.glob("*.json")] if folder.is_dir() else []
         remedy = nearest(name, known) if known else "make one with: harness pin RUN --as NAME"
         raise ConfigError(f"no pin '{name}' in {folder}", remedy=remedy)
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise ConfigError(f"pin format {raw['format']}, not {FORMAT}", file=path, remedy="pin again")
         snapshot = _snapshot(path.stem, raw)
     except KeyError as error:
         raise ConfigError(f"not a pin: it has no {error}", file=path, remedy="pin the run again") from None
-    except (OSError, ValueError, TypeError, AttributeError) as error:
+    except ValueError as error:
+        raise ConfigError(f"not a pin: {reason(error)}", file=path, remedy="pin the run again") from None
+    except (OSError, TypeError, AttributeError) as error:
         raise ConfigError(f"not a pin: {error}", file=path, remedy="pin the run again") from None
     return snapshot
 
@@ -232,25 +209,21 @@ def _snapshot(name: str, raw: Mapping[str, Any]) -> Snapshot:
     Raises:
         KeyError, TypeError, ValueError, AttributeError: something is missing, or of another type.
     """
-    head = raw["run"]
-    task = head["task"]
-    checked = [
-        task["name"],
-        task["primary"],
-        head["split"],
-        head["model"]["spec"],
-        head["recipe"].get("name"),
-    ]
-    checked += [(scorer["name"], scorer["binary"]) for scorer in task["scorers"]]
-    samples = tuple(Sample(**sample) for sample in raw["samples"])
-    values = [value for sample in samples for value in sample.values.values()]
-    if not all(value is None or isinstance(value, int | float) for value in values):
-        raise ValueError("a score is no number")
-    benchmarks, noise = raw.get("benchmarks") or (), raw.get("noise")
-    checked += [row["task"] for row in benchmarks]
-    if noise is not None and not isinstance(noise.get("variance"), int | float):
+    run = raw["run"]
+    task = run["task"]
+    required = [task["name"], task["primary"], run["split"], run["model"]["spec"], run["recipe"].get("name")]
+    required += [(scorer["name"], scorer["binary"]) for scorer in task["scorers"]]
+    pinned = [adapter(Sample).validate_python(sample) for sample in raw["samples"]]
+    noise = raw.get("noise")
+    if noise is not None and noise.get("variance") is None:
         raise ValueError("its noise floor has no variance")
-    return Snapshot(name=name, head=head, samples=samples, benchmarks=tuple(benchmarks), noise=noise)
+    return Snapshot(
+        name=name,
+        head=RunRecord.of(run),
+        samples=tuple(pinned),
+        benchmarks=tuple(BenchmarkRecord.of(row) for row in raw.get("benchmarks") or ()),
+        noise=None if noise is None else NoiseFloor.of(noise),
+    )
 
 
 def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
@@ -264,7 +237,7 @@ def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
         ConfigError: files differed from the commit.
     """
     dirty = []
-    if (snapshot.head.get("git") or {}).get("dirty"):
+    if snapshot.head.git.dirty:
         dirty.append("when the run was made")
     if changed := _changed(folder):
         dirty.append(f"now ({', '.join(changed[:3])}{' …' if len(changed) > 3 else ''})")

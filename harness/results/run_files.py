@@ -1,16 +1,18 @@
-"""A run folder read for the store: whatever is readable, and what was not, in words."""
+"""Run folders read for the store and the report: whatever is readable, and what was not, in words."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from harness.core.keys import digest
+from harness.results.lines import loads, reason
+from harness.results.records.run import RunRecord
 
-Row = dict[str, Any]
+JsonLine = Mapping[str, Any]
+"""One line of a file that other programs define (lm-eval's samples), or one row of a table, by column."""
 FILES = ("samples.jsonl", "train_steps.jsonl", "benchmarks.jsonl")
 
 
@@ -20,7 +22,7 @@ class Head:
 
     id: str
     folder: Path
-    record: Row
+    record: RunRecord
     source: str
     """Changes when any file of the run changes: tells whether the store is up to date."""
     problems: list[str] = field(default_factory=list)
@@ -34,34 +36,31 @@ def read_head(folder: Path) -> Head | str:
             continue
         try:
             raw = path.read_bytes()
-            record = _loads(raw)
+            content = loads(raw)
         except (OSError, ValueError) as error:
             return f"{path}: not readable as JSON ({error}); this run is left out"
-        if not isinstance(record, dict):
+        if not isinstance(content, dict):
             return f"{path}: not a JSON object; this run is left out"
-        record = {"status": "partial"} | record if name == "cell.json" else record
+        begun = {"status": "partial"} if name == "cell.json" else {}
+        try:
+            record = RunRecord.of(begun | content)
+        except ValueError as error:
+            return f"{folder}: not in the layout of a run ({reason(error)}); left out"
         sizes = [_size(folder / file) for file in FILES]
-        return Head(id=folder.name, folder=folder, record=record, source=digest([_text(raw), sizes]))
+        text = raw.decode("utf-8", errors="replace")
+        return Head(id=folder.name, folder=folder, record=record, source=digest([text, sizes]))
     return f"{folder}: neither run.json nor cell.json; this run is left out"
 
 
-def run_folders(results: Path) -> list[Path]:
-    """The run folders of a results folder, by name."""
-    runs = results / "runs"
-    return sorted(p for p in runs.iterdir() if p.is_dir() and p.name[0] != ".") if runs.is_dir() else []
-
-
-def read_rows(path: Path, problems: list[str]) -> Iterator[Row]:
-    """The objects of a JSONL file. What cannot be read is skipped and said in `problems`.
-
-    A last line without its newline is an answer that was being written when the run stopped.
-    """
+def read_rows(path: Path, problems: list[str]) -> Iterator[JsonLine]:
+    """The objects of a JSONL file that has no record of its own; what cannot be read is skipped and named in
+    `problems`."""
     if not path.exists():
         return
     with path.open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:
-                row = _loads(line)
+                row = loads(line)
             except ValueError:
                 cut = not line.endswith(b"\n")
                 what = "cut off in the middle of its last line" if cut else "not JSON"
@@ -71,26 +70,6 @@ def read_rows(path: Path, problems: list[str]) -> Iterator[Row]:
                 yield row
             else:
                 problems.append(f"{path.name}:{number}: not an object; skipped")
-
-
-def _loads(raw: bytes) -> Any:
-    value = json.loads(_text(raw))
-    return _repair(value) if b"\\ud" in raw.lower() else value
-
-
-def _text(raw: bytes) -> str:
-    return raw.decode("utf-8", errors="replace")
-
-
-def _repair(value: Any) -> Any:
-    """Lone surrogates, which no UTF-8 file can hold, become the replacement character."""
-    if isinstance(value, str):
-        return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
-    if isinstance(value, dict):
-        return {_repair(key): _repair(item) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_repair(item) for item in value]
-    return value
 
 
 def _size(path: Path) -> int:

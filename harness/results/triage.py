@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import TypeAdapter
 
+from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.evidence.triage import Triage
-from harness.results.folder import read_json, write_json
+from harness.results.folder import ResultsFolder, read_json
+from harness.results.records.base import JsonObject
 
 
 def triage_file(results: Path, task: str, model: str) -> Path:
     """Where a triage is kept, so that a later report can set it beside the outcome."""
-    return results / "triage" / f"{task}-{digest([task, model])[:8]}.json"
+    return ResultsFolder(results).triage(task, digest([task, model]))
 
 
 def read_triage(results: Path, task: str, model: str) -> Triage | None:
@@ -26,7 +26,7 @@ def read_triage(results: Path, task: str, model: str) -> Triage | None:
         return None
 
 
-def write_triage(results: Path, task: str, model: str, diagnosis: Mapping[str, Any]) -> None:
+def write_triage(results: Path, task: str, model: str, diagnosis: JsonObject) -> None:
     """Keep a diagnosis; it replaces an earlier one of the same task and model."""
     file = triage_file(results, task, model)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from harness.core.files import append_line
+from harness.results.folder import ResultsFolder
+from harness.results.lines import records
+from harness.results.records.trial import TrialRecord
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
-FILE = "trials.jsonl"
 EXACT = "exact"
 """The attribute of a trial with its values as they were measured, where the sampler was told others."""
 
@@ -23,20 +25,33 @@ def exact(trial: FrozenTrial) -> Sequence[float]:
     return values
 
 
-def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, Any]:
-    """A trial of a study as JSON; `about` says which search it belongs to."""
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """Which search a trial belongs to."""
+
+    task: str
+    model: str
+    recipe: str
+    labels: int | None
+    limit: int | None
+    objectives: Sequence[str]
+    directions: Sequence[str]
+
+
+def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
+    """A trial of a study as it stands."""
     from optuna.distributions import distribution_to_json
 
     attributes = trial.user_attrs
     cost = attributes.get("cost", {})
     # Of a pruned trial Optuna gives its last score on the way, which is no result.
     values = exact(trial) if trial.state.name == "COMPLETE" else None
-    return {
+    line = {
         "study": study,
         "number": trial.number,
         "state": _state(trial),
         "value": values[0] if values else None,
-        "objectives": dict(zip(about["objectives"], values, strict=True)) if values else None,
+        "objectives": dict(zip(search.objectives, values, strict=True)) if values else None,
         "params": dict(trial.params),
         "values": attributes.get("is", {}).get("values", dict(trial.params)),
         "distributions": {name: distribution_to_json(d) for name, d in trial.distributions.items()},
@@ -49,8 +64,10 @@ def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, A
         "duplicate_of": attributes.get("duplicate_of"),
         "error": attributes.get("error"),
         "stopped": attributes.get("stopped"),
-        **{name: about[name] for name in ("task", "model", "recipe", "labels", "limit", "directions")},
+        **{name: getattr(search, name) for name in ("task", "model", "recipe", "labels", "limit")},
+        "directions": list(search.directions),
     }
+    return TrialRecord.of(line)
 
 
 def _state(trial: FrozenTrial) -> str:
@@ -59,28 +76,16 @@ def _state(trial: FrozenTrial) -> str:
     return "duplicate" if repeated else trial.state.name.lower()
 
 
-def append(results: Path, row: Mapping[str, Any]) -> None:
+def append(results: Path, trial: TrialRecord) -> None:
     """One line of its own, whoever else writes."""
     results.mkdir(parents=True, exist_ok=True)
-    line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
-    with (results / FILE).open("a+b") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        end = stream.seek(0, os.SEEK_END)
-        stream.seek(max(end - 1, 0))
-        stream.write(line if stream.read(1) in (b"", b"\n") else b"\n" + line)
+    append_line(ResultsFolder(results).trials, trial.to_json())
 
 
-def read(results: Path) -> list[dict[str, Any]]:
+def read(results: Path) -> list[TrialRecord]:
     """The last line of every trial, by study and number; lines that a kill cut off are left out."""
-    latest: dict[tuple[str, int], dict[str, Any]] = {}
-    try:
-        lines = (results / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
-    except FileNotFoundError:
-        return []
-    for line in lines:
-        try:
-            found = json.loads(line)
-            latest[(str(found["study"]), int(found["number"]))] = found
-        except (ValueError, KeyError, TypeError):
-            continue
+    latest = {
+        (trial.study, trial.number): trial
+        for trial in records(ResultsFolder(results).trials, TrialRecord, [])
+    }
     return [latest[key] for key in sorted(latest)]

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from itertools import islice
-from typing import Any
 
 import numpy as np
 
@@ -14,7 +13,8 @@ from harness.core.protocols import Engine
 from harness.core.values import Completion, Example, Prompt, Request
 from harness.methods.fitting import refused
 from harness.results import missing
-from harness.results.folder import append_line
+from harness.results.records.run import AnswerRecord
+from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
 
@@ -22,7 +22,7 @@ LATENCY_EXAMPLES = 3
 """How many test prompts are asked again one at a time, to measure latency."""
 
 
-def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
+def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
     """Ask what has not been answered yet, write each answer as it comes, and sum up the cost.
 
     Raises:
@@ -32,7 +32,7 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
     cell, folder = attempt.cell, attempt.folder
     folder.drop_errors()
     examples = cell.examples
-    known = {row["sample_id"] for row in folder.rows()}
+    known = {row.sample_id for row in folder.rows()}
     left = [example for example in examples if example.id not in known]
     prompts = [attempt.prompter(example) for example in left]
     attempt.progress.answering(cell, done=len(examples) - len(left), total=len(examples))
@@ -41,22 +41,21 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
     try:
         for position, completion in _completions(attempt, engine, left, prompts):
             row = scoring.sample(cell.task, left[position], prompts[position], completion)
-            append_line(folder.samples, row)
+            folder.add(row)
             unanswered.discard(position)
             attempt.progress.answered(cell)
     except EngineError as error:
-        if all(row["finish_reason"] == "error" for row in folder.rows()):
+        if not any(row.answered for row in folder.rows()):
             raise
         refusal = str(error)
     for position in sorted(unanswered) if refusal else ():
         row = scoring.sample(cell.task, left[position], prompts[position], missing.completion(refusal))
-        append_line(folder.samples, row)
+        folder.add(row)
     attempt.progress.state(cell, "timing")
-    how: dict[str, Any] = {"batch_size": engine.batch_size}
-    if engine.notes:
-        how["notes"] = list(engine.notes)
     timed = () if refusal else _timed(attempt, examples)
-    return answer_cost(folder.rows()) | latency(engine, timed) | how
+    notes = {"notes": list(engine.notes)} if engine.notes else {}
+    cost = answer_cost(folder.rows()) | latency(engine, timed) | {"batch_size": engine.batch_size}
+    return AnswerRecord.of({**cost, **notes})
 
 
 def _completions(
@@ -70,8 +69,8 @@ def _completions(
             tokens = attempt.room.count(prompts[position].messages)
             yield position, refused(requests[position], complaint, tokens)
     asked = [position for position, complaint in enumerate(complaints) if not complaint]
-    for place, completion in engine.generate([requests[position] for position in asked]):
-        yield asked[place], completion
+    for index, completion in engine.generate([requests[position] for position in asked]):
+        yield asked[index], completion
 
 
 def _timed(attempt: CellContext, examples: Sequence[Example]) -> list[Request]:
@@ -81,7 +80,7 @@ def _timed(attempt: CellContext, examples: Sequence[Example]) -> list[Request]:
     return [request(attempt.cell, *pair) for pair in islice(fitting, LATENCY_EXAMPLES)]
 
 
-def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
+def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, float | None]:
     """Wall seconds per answer when asked one at a time, remembered answers not used.
 
     Pauses and failed attempts before an answer are no part of its latency; a request without an answer
@@ -100,25 +99,19 @@ def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, Any]:
     return {"latency_p50": p50, "latency_p95": p95, "latency_n": len(seconds)}
 
 
-def answer_cost(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def answer_cost(rows: Sequence[SampleRecord]) -> dict[str, float | None]:
     """Tokens and seconds of answers; `seconds` is the wall time of all, however many were under way at once.
 
     Each row has its share of the wall time, so that what is answered in several attempts adds up.
     """
-    seconds = sum(wall_seconds(row) for row in rows)
-    answered = [row for row in rows if row["finish_reason"] != "error"]
-    mean: Callable[[str], float] = lambda name: sum(row[name] for row in answered) / max(len(answered), 1)  # noqa: E731
+    seconds = sum(row.wall_seconds for row in rows)
+    answered = [row for row in rows if row.answered]
+    count = max(len(answered), 1)
     return {
         "seconds": seconds,
-        "tokens_in_mean": mean("tokens_in"),
-        "tokens_out_mean": mean("tokens_out"),
+        "tokens_in_mean": sum(row.tokens_in or 0 for row in answered) / count,
+        "tokens_out_mean": sum(row.tokens_out or 0 for row in answered) / count,
         "throughput": len(answered) / seconds if seconds and answered else None,
-        "waited": sum(row.get("waited", 0.0) for row in answered),
-        "retries": sum(row.get("retries", 0) for row in answered),
+        "waited": sum(row.waited or 0.0 for row in answered),
+        "retries": sum(row.retries or 0 for row in answered),
     }
-
-
-def wall_seconds(row: Mapping[str, Any]) -> float:
-    """An answer's share of the wall time. Rows from before shares were kept have their seconds alone."""
-    share = row.get("clock")
-    return float(row["seconds"] if share is None else share)

@@ -17,12 +17,15 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import library_notices
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
+from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.protocols import StepRecord
-from harness.results.folder import RunFolder
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.locks import Lock
+from harness.results.records.run import RunRecord
 from harness.runner import again
 from harness.runner.cells import Cell
 from harness.runner.execute import execute, failed
@@ -39,7 +42,7 @@ log = logging.getLogger(__name__)
 class CellResult:
     """A cell's record, whether it was run now, and its files where they are not in place yet."""
 
-    record: dict[str, Any]
+    record: RunRecord
     fresh: bool
     files: Mapping[str, bytes] = field(default_factory=dict)
 
@@ -57,7 +60,7 @@ class CellWork:
     @contextmanager
     def marked(self) -> Iterator[CellWork]:
         """The same, for workers anywhere, while the mark is in the results folder."""
-        runs = self.results.resolve() / "runs"
+        runs = ResultsFolder(self.results.resolve()).runs
         mark = runs / f".seen-by-{uuid.uuid4().hex[:12]}"
         mark.touch()
         try:
@@ -66,20 +69,20 @@ class CellWork:
             mark.unlink(missing_ok=True)
 
     def __call__(self) -> Worker:
-        seen = (self.results / "runs" / self.mark).exists()
-        results = self.results if seen else Path(tempfile.mkdtemp(prefix="harness-"))
-        workbench = ModelPool(results / "answers" if self.cache else None)
+        shared = (ResultsFolder(self.results).runs / self.mark).exists()
+        results = ResultsFolder(self.results if shared else Path(tempfile.mkdtemp(prefix="harness-")))
+        workbench = ModelPool(results.answers if self.cache else None)
         sys.argv = list(self.command) or sys.argv
 
         def worker(cell: Cell, notify: Notify) -> CellResult:
-            folder = RunFolder(results / "runs" / cell.id)
+            folder = results.run(cell.id)
             folder.path.parent.mkdir(parents=True, exist_ok=True)
             with Lock(folder.path):
                 record = again.refreshed(cell, folder)
                 fresh = record is None
                 if record is None:
                     record = _attempt(cell, folder, workbench, _Relay(notify))
-            return CellResult(record=record, fresh=fresh, files={} if seen else packed(folder.path))
+            return CellResult(record=record, fresh=fresh, files={} if shared else packed(folder.path))
 
         return worker
 
@@ -105,9 +108,8 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> None:
         if not path.resolve().is_relative_to(folder.resolve()):
             raise ConfigError(f"a worker sent a file named '{name}', which leaves its folder", file=folder)
         path.parent.mkdir(parents=True, exist_ok=True)
-        part = path.with_name(f".{path.name}.part")
-        part.write_bytes(files[name])
-        part.replace(path)
+        with draft(path) as part:
+            part.write_bytes(files[name])
 
 
 def replay(progress: Progress, cell: Cell, event: tuple[str, tuple[Any, ...], dict[str, Any]]) -> None:
@@ -135,13 +137,14 @@ class _Relay(Progress):
         self._notify(("answered", (), {}))
 
 
-def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
+def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> RunRecord:
     if cell.fault:
         folder.begin(cell.describe())
         return failed(cell, folder, RunError(cell.fault))
     progress.state(cell, "starting")
     try:
-        return execute(cell, folder, workbench, progress)
+        with library_notices.captured(folder.path / "library.log"):
+            return execute(cell, folder, workbench, progress)
     except (KeyboardInterrupt, ConfigError):
         raise
     except Exception as error:

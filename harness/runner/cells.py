@@ -6,7 +6,6 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 from harness.core import recipes
 from harness.core.keys import digest
@@ -15,6 +14,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
 from harness.evidence.command import Invocation
+from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
 from harness.runner.model_pool import fingerprint, is_server
@@ -64,14 +64,14 @@ class Cell:
         labels = "" if self.labels is None else f"-n{self.labels}"
         return f"{self.task.name}-{self.recipe.name}{labels}-{model}-s{self.seed}-{self.key[:8]}"
 
-    def describe(self) -> dict[str, Any]:
-        """The cell as JSON: the first part of `cell.json`."""
-        return {
+    def describe(self) -> CellRecord:
+        """The first part of what `cell.json` says."""
+        content = {
             "id": self.id,
             "key": self.key,
             "format": keys.RUN_FORMAT,
             "weights_key": self.weights_key if self.recipe.weights else None,
-            "task": describe_task(self.task),
+            "task": describe_task(self.task).to_json(),
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
@@ -82,11 +82,12 @@ class Cell:
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
+        return CellRecord.of(content)
 
 
-def describe_task(task: Task) -> dict[str, Any]:
+def describe_task(task: Task) -> TaskRecord:
     """What a record says of its task: which data, and everything that decides a score but no answer."""
-    return {
+    content = {
         "name": task.name,
         "version": task.version,
         "data_hash": task.data_hash,
@@ -98,6 +99,7 @@ def describe_task(task: Task) -> dict[str, Any]:
             for scorer in task.scorers
         ],
     }
+    return TaskRecord.of(content)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,8 +131,8 @@ def layout(experiment: Experiment) -> Layout:
     left_out: list[LeftOut] = []
     for model in experiment.models:
         mark = fingerprint(model)
-        for place, task in tasks:
-            invocation = _invocation(experiment, place, task, model)
+        for named, task in tasks:
+            invocation = _invocation(experiment, named, task, model)
             for recipe in experiment.recipes:
                 refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
                 reason = misfit(task, model, recipe)
@@ -152,14 +154,14 @@ def layout(experiment: Experiment) -> Layout:
     return Layout(cells=tuple(ordered), left_out=tuple(left_out))
 
 
-def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
+def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
     """The command that was typed, with what other commands need to know of this task and model."""
     if experiment.invocation is None:
         return None
     learnable = not is_server(model) and bool(task.splits.get("train"))
     return replace(
         experiment.invocation,
-        task=place,
+        task=named,
         models=tuple(hidden(name) for name in experiment.invocation.models),
         model="" if model == DEFAULT_MODEL else hidden(model),
         trainable=learnable and of_model(model, recipes.load("lora")) is None,

@@ -12,13 +12,13 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 from harness.core import shipped
+from harness.core.json_types import JsonValue
 from harness.core.keys import digest
-from harness.core.likeness import ANSWERING
 from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, hidden
+from harness.results.likeness import ANSWERING
 
 _SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
 
@@ -41,13 +41,13 @@ PACKAGES = [
 ]
 
 
-def record() -> dict[str, Any]:
+def record() -> dict[str, JsonValue]:
     """Git state, package versions, machine and command, as JSON values."""
     return {"git": git(), "versions": versions(), "machine": machine(), "command": command()}
 
 
 @cache
-def git() -> dict[str, Any]:
+def git() -> dict[str, JsonValue]:
     """The harness's own commit and whether its files differ from it; empty outside git and where it is installed."""
     if shipped.INSTALLED:
         return {}  # an environment inside somebody's repository says nothing about the harness
@@ -72,17 +72,17 @@ def git() -> dict[str, Any]:
 @cache
 def versions() -> dict[str, str]:
     """Versions of the packages that can change a result."""
-    found = {}
+    installed = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache
-def machine() -> dict[str, Any]:
+def machine() -> dict[str, JsonValue]:
     """Processor, cores, memory in bytes, GPU, Python and platform."""
     import psutil
     import torch
@@ -112,7 +112,7 @@ def answering() -> dict[str, str]:
     return {name: version for name, version in versions().items() if name in ANSWERING}
 
 
-def runtime(engine: Engine) -> dict[str, Any]:
+def runtime(engine: Engine) -> dict[str, JsonValue]:
     """What answered: engine, number format, device, hashes of the chat template and the vocabulary; of a
     server only its engine is known."""
     model = engine.model

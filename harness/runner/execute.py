@@ -8,20 +8,22 @@ from __future__ import annotations
 import dataclasses
 import datetime
 import time
+import traceback
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import Any
 
 from harness.core.errors import EngineError, ParityError
 from harness.core.keys import digest
 from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine, LanguageModel
+from harness.core.secrets import hidden
 from harness.core.values import Example, TrainingExample
 from harness.estimate import memory_forecast
 from harness.methods.fitting import Room, room_of_engine
 from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
+from harness.results.records.run import RunRecord, TrainRecord
 from harness.runner import environment, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
@@ -33,14 +35,14 @@ from harness.runner.spent import Spent
 from harness.runner.training_stages import train
 
 
-def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
+def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> RunRecord:
     """Run a cell and return its record, which is then also in `run.json`."""
     clock = time.monotonic()
     earlier = spent.before(folder)
-    head = cell.describe() | environment.record() | {"started_at": _now(), "before": earlier.to_json()}
+    head = cell.describe().changed(**environment.record(), started_at=_now(), before=earlier.to_json())
     folder.begin(head)
     with PeakMemory() as peak:
-        made: list[Mapping[str, Any]] = []
+        made: list[Mapping[str, object]] = []
         pool = _pool(cell, workbench, folder, made.append)
         predicted: list[int | None] = []
         start = partial(begin, cell, folder, workbench, progress, pool)
@@ -53,39 +55,44 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
     now = Spent(
         seconds=time.monotonic() - clock, peak_memory_bytes=peak.process, peak_device_bytes=peak.device
     )
-    training = spent.training_elsewhere(folder, (learnt or {}).get("trained_by"))
-    record = head | {
-        "status": missing.status(lack),
-        "error": None if lack is None else lack.sentence(),
-        "missing": None if lack is None else lack.to_json(),
-        "finished_at": _now(),
-        "generated": made,
-        "train": learnt,
-        "answer": answered,
-        "runtime": environment.runtime(engine),
-        **now.together(earlier).together(training).to_json(),
-        "predicted_peak_bytes": predicted[0] if predicted else None,
-        "prompt_tokens_mean": answered["tokens_in_mean"],
-        "metrics": sample_metrics.metrics(rows),
-        "fitted": list(sentences(rows)),
-        "parity": parity,
-        "counts": sample_metrics.counts(rows, cell.task.primary),
-    }
+    training = spent.training_elsewhere(folder, learnt.trained_by if learnt else None)
+    record = RunRecord.of(
+        {
+            **head.to_json(),
+            "status": missing.status(lack),
+            "error": None if lack is None else lack.sentence(),
+            "missing": None if lack is None else lack.to_json(),
+            "finished_at": _now(),
+            "generated": made,
+            "train": None if learnt is None else learnt.to_json(),
+            "answer": answered.to_json(),
+            "runtime": environment.runtime(engine),
+            **now.together(earlier).together(training).to_json(),
+            "predicted_peak_bytes": predicted[0] if predicted else None,
+            "prompt_tokens_mean": answered.tokens_in_mean,
+            "metrics": sample_metrics.metrics(rows),
+            "fitted": list(sentences(rows)),
+            "parity": parity,
+            "counts": sample_metrics.counts(rows, cell.task.primary),
+        }
+    )
     folder.finish(record)
     return record
 
 
-def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any]:
-    """Record that a cell could not be finished; what it had answered stays on disk."""
-    record = (
-        cell.describe()
-        | environment.record()
-        | {
+def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
+    """Record that a cell could not be finished, and why; what it had answered stays on disk."""
+    record = RunRecord.of(
+        {
+            **cell.describe().to_json(),
+            **environment.record(),
             "started_at": _now(),
             "finished_at": _now(),
             "seconds": 0.0,
             "status": "failed",
             "error": f"{type(error).__name__}: {error}",
+            "error_type": type(error).__name__,
+            "traceback": hidden("".join(traceback.format_exception(error))),
             "train": None,
             "answer": None,
             "metrics": {},
@@ -98,7 +105,7 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> dict[str, Any
 
 
 def _pool(
-    cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[Mapping[str, Any]], None]
+    cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[Mapping[str, object]], None]
 ) -> tuple[Example, ...]:
     """The labelled examples that this recipe may learn from or show: train only."""
     if not cell.recipe.learns:
@@ -111,7 +118,7 @@ def _pool(
         identity = digest([fingerprint(spec), plain.base.identity()])
         return workbench.engine(workbench.base(spec, plain), identity)
 
-    cache = folder.path.parent.parent / "generated"
+    cache = folder.results.generated
     context = DataContext(engine=engine, cache=cache, model=cell.model, note=note)
     return tuple(cell.recipe.data.examples(cell.task, cell.seed, context))
 
@@ -121,7 +128,7 @@ def _prepare(
     workbench: ModelPool,
     start: Callable[[Room], CellContext],
     predicted: Callable[[int | None], None],
-) -> tuple[CellContext, Engine, dict[str, Any] | None, list[dict[str, Any]]]:
+) -> tuple[CellContext, Engine, TrainRecord | None, list[Mapping[str, object]]]:
     """The attempt and the engine that will answer, with what training cost and which parity checks it
     passed; `predicted` is told the peak memory to expect."""
     if is_server(cell.model):
@@ -139,12 +146,12 @@ def _prepare(
     predicted(_peak_memory(attempt, model, lessons))
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
-    learnt["lessons"] = len(lessons)
+    learnt = learnt.changed(lessons=len(lessons))
     attempt.progress.state(cell, "checking")
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     checks = parity.check(model, lessons, canary, asked)
     parity.require(checks)
-    passed = [dataclasses.asdict(check) for check in checks]
+    passed: list[Mapping[str, object]] = [dataclasses.asdict(check) for check in checks]
     return attempt, workbench.engine(model, cell.weights_key), learnt, passed
 
 

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.protocols import StepRecord
-from harness.results.missing import of_record
+from harness.results.records.run import RunRecord
 
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
@@ -37,31 +37,29 @@ class Progress:
 
     def answered(self, cell: Cell) -> None: ...
 
-    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None: ...
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None: ...
 
 
-def outcome(record: dict[str, Any]) -> str:
+def outcome(record: RunRecord) -> str:
     """One cell's result in a few words."""
-    if record["status"] == "failed":
-        return f"failed: {record['error']}"
-    if record["status"] == "pruned":
-        return f"pruned: {record['stopped']}"
-    if record["status"] == "partial":
-        return f"partial: {record['error']} · {_score(record)}"
-    if (lack := of_record(record)) is not None:
-        return f"{lack.sentence()} · {_score(record)}"
+    if record.status == "failed":
+        return f"failed: {record.error}"
+    if record.status == "pruned":
+        return f"pruned: {record.stopped}"
+    if record.status == "partial":
+        return f"partial: {record.error} · {_score(record)}"
+    if record.missing is not None:
+        return f"{record.missing.sentence()} · {_score(record)}"
     return _score(record)
 
 
-def _score(record: dict[str, Any]) -> str:
-    primary = record["task"]["primary"]
-    score = record["metrics"].get(primary)
-    valid = record["metrics"].get("valid_extracted")
+def _score(record: RunRecord) -> str:
+    metrics, primary = record.metrics or {}, str(record.task.primary)
+    score, valid = metrics.get(primary), metrics.get("valid_extracted")
     if score is None:
         return "no answer could be scored"
-    return f"{primary} {score['mean']:.3f} (n={score['n']})" + (
-        f" · valid {valid['mean']:.0%}" if valid else ""
-    )
+    share = f" · valid {valid.mean:.0%}" if valid else ""
+    return f"{primary} {score.mean:.3f} (n={score.n}){share}"
 
 
 def left(seconds: float) -> str:
@@ -108,7 +106,7 @@ class Several(Progress):
         for member in self._members:
             member.answered(cell)
 
-    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
         for member in self._members:
             member.finished(cell, record, fresh=fresh)
 
@@ -151,8 +149,8 @@ class PlainProgress(Progress):
         if self._due():
             self._say(cell, f"answered {done}/{total}")
 
-    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
-        seconds = f" · {record['seconds']:.0f} s" if fresh else " · already done"
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
+        seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
         self._say(cell, outcome(record) + seconds)
 
 
@@ -240,9 +238,9 @@ class LiveProgress(Progress):
         rest = left((row["total"] - row["done"]) / rate)
         row["text"] = f"{row['done']}/{row['total']} · {rate:.1f}/s · {rest}"
 
-    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
-        text = f"{record['seconds']:.0f} s" if fresh else "already done"
-        self._rows[cell.key] |= {"state": record["status"], "text": text, "result": outcome(record)}
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
+        text = f"{record.seconds:.0f} s" if fresh else "already done"
+        self._rows[cell.key] |= {"state": record.status, "text": text, "result": outcome(record)}
 
 
 def choose(*, quiet: bool) -> Progress:

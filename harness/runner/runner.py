@@ -10,8 +10,8 @@ from typing import Any
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
 from harness.core.kinds import build
-from harness.results.folder import RunFolder
-from harness.results.missing import of_record
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.runner import again, trained
 from harness.runner.asked import seen_by
@@ -25,28 +25,26 @@ from harness.runner.progress import Progress
 class Outcome:
     """Records of all cells in order, and how many of them were run now."""
 
-    records: tuple[dict[str, Any], ...]
+    records: tuple[RunRecord, ...]
     folders: tuple[Path, ...]
     fresh: int
     notes: tuple[str, ...] = ()
     """What to know of runs that were taken as they are: they were made with other library versions."""
 
     @property
-    def failures(self) -> tuple[dict[str, Any], ...]:
-        return tuple(record for record in self.records if record["status"] == "failed")
+    def failures(self) -> tuple[RunRecord, ...]:
+        return tuple(record for record in self.records if record.status == "failed")
 
     @property
-    def unfinished(self) -> tuple[dict[str, Any], ...]:
+    def unfinished(self) -> tuple[RunRecord, ...]:
         """Runs that failed, and those that the same command would go on with."""
-        return tuple(record for record in self.records if record["status"] in ("failed", "partial"))
+        return tuple(record for record in self.records if record.status in ("failed", "partial"))
 
     @property
-    def incomplete(self) -> tuple[dict[str, Any], ...]:
+    def incomplete(self) -> tuple[RunRecord, ...]:
         """Runs that are not finished, and finished ones that lack answers for good."""
         lacking = (
-            record
-            for record in self.records
-            if record["status"] in ("failed", "partial") or of_record(record)
+            record for record in self.records if record.status in ("failed", "partial") or record.missing
         )
         return tuple(lacking)
 
@@ -73,13 +71,13 @@ def run(
         executor: where cells run; None is this process.
     """
     check_writable(results)
-    folders = [RunFolder(results / "runs" / cell.id) for cell in cells]
+    folders = [ResultsFolder(results).run(cell.id) for cell in cells]
     progress.plan(cells)
     if fresh:
         for cell, folder in zip(cells, folders, strict=True):
             again.put_aside(folder, results)
             trained.forget(cell, folder)
-    records: dict[int, dict[str, Any]] = {}
+    records: dict[int, RunRecord] = {}
     notes: list[str] = []
     done_now = 0
     for position, done in _results(
@@ -115,19 +113,19 @@ def _results(
     if not left:
         return
 
-    def notify(place: int, event: Any) -> None:
-        replay(progress, cells[left[place]], event)
+    def notify(index: int, event: Any) -> None:
+        replay(progress, cells[left[index]], event)
 
     jobs = [job(cells[position]) for position in left]
     with work.marked() as open_worker:
-        for place, found in (executor or build("executors", "local")).run(jobs, open_worker, notify):
-            cell, folder = cells[left[place]], folders[left[place]]
-            if isinstance(found, WorkerLostError):
-                found = CellResult(record=failed(cell, folder, found), fresh=True)
-            if found.files:
-                unpack(found.files, folder.path)
+        for index, result in (executor or build("executors", "local")).run(jobs, open_worker, notify):
+            cell, folder = cells[left[index]], folders[left[index]]
+            if isinstance(result, WorkerLostError):
+                result = CellResult(record=failed(cell, folder, result), fresh=True)
+            if result.files:
+                unpack(result.files, folder.path)
                 trained.remember(cell, folder)
-            yield left[place], found
+            yield left[index], result
 
 
 def check_writable(results: Path) -> None:
@@ -136,7 +134,7 @@ def check_writable(results: Path) -> None:
     Raises:
         ConfigError: the folder, or the remote storage that it mirrors, cannot be made or written.
     """
-    probe = results / "runs" / ".writable"
+    probe = ResultsFolder(results).runs / ".writable"
     try:
         probe.parent.mkdir(parents=True, exist_ok=True)
         probe.touch()

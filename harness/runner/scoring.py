@@ -2,68 +2,74 @@
 
 from __future__ import annotations
 
-import dataclasses
-from typing import Any
+from dataclasses import replace
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
+from harness.results.records.sample import ParseResult, SampleRecord
 
 
-def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> dict[str, Any]:
+def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> SampleRecord:
     """One row of `samples.jsonl`."""
-    row: dict[str, Any] = {
-        "sample_id": example.id,
-        "input": dict(example.input),
-        **({"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}),
-        "target": example.target,
-        "group": example.group,
-        "meta": dict(example.meta),
-        "context_ids": list(example.context_ids),
-        "prompt": completion.prompt,
-        "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
-        "passages_dropped": prompt.passages_dropped,
-        "shots": list(prompt.shots),
-        "shots_dropped": prompt.shots_dropped,
-        "output": completion.text,
-        "tokens_in": completion.tokens_in,
-        "tokens_out": completion.tokens_out,
-        "seconds": completion.seconds,
-        "waited": completion.waited,
-        "retries": completion.retries,
-        "clock": completion.clock,
-        "finish_reason": completion.finish_reason,
-        "cached": completion.cached,
-        "error": completion.error,
-    }
-    if completion.finish_reason == "error":
-        scores = [Score(scorer=s.name(), status="error", reason=completion.error or "") for s in task.scorers]
-        unread = {"status": "error", "reason": completion.error or "", "path": ""}
-        row |= {"strict": unread, "extracted": unread | {"value": None}}
+    row = SampleRecord(
+        sample_id=example.id,
+        input=dict(example.input),
+        turns=example.turns,
+        target=example.target,
+        group=example.group,
+        meta=dict(example.meta),
+        context_ids=example.context_ids,
+        prompt=completion.prompt,
+        passages=prompt.passages,
+        passages_dropped=prompt.passages_dropped,
+        shots=prompt.shots,
+        shots_dropped=prompt.shots_dropped,
+        output=completion.text,
+        tokens_in=completion.tokens_in,
+        tokens_out=completion.tokens_out,
+        seconds=completion.seconds,
+        waited=completion.waited,
+        retries=completion.retries,
+        clock=completion.clock,
+        finish_reason=completion.finish_reason,
+        cached=completion.cached,
+        error=completion.error,
+    )
+    return scored(task, row, example)
+
+
+def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
+    """The row with its answer parsed and scored as the task says."""
+    if not row.answered:
+        reason = row.error or ""
+        unread = ParseResult(status="error", reason=reason, path="")
+        scores = [Score(scorer=scorer.name(), status="error", reason=reason) for scorer in task.scorers]
+        row = replace(row, strict=unread, extracted=unread, scores=tuple(scores))
     else:
-        reading = _read(task, completion)
-        scores = [_score(scorer, reading.extracted, example) for scorer in task.scorers]
-        row |= {"strict": _status(reading.strict), "extracted": _status(reading.extracted)}
-        found = reading.extracted
-        row["extracted"]["value"] = found.value if isinstance(found, Parsed) else None
-    row["scores"] = [dataclasses.asdict(score) for score in scores]
-    row["failure"] = failure_modes.label(row, task)
-    return row
+        parsed = _parsed(task, row)
+        row = replace(
+            row,
+            strict=_result(parsed.strict),
+            extracted=_result(parsed.extracted),
+            scores=tuple(_score(scorer, parsed.extracted, example) for scorer in task.scorers),
+        )
+    return replace(row, failure=failure_modes.label(row, task))
 
 
-def _read(task: Task, completion: Completion) -> ParsedAnswer:
+def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:
     """The answer in the task's format; a refusal is none, whatever it says."""
-    if completion.finish_reason != "refused":
-        return task.format.read(completion.text)
-    refusal = Invalid(completion.error or "refused")
+    if row.finish_reason != "refused":
+        return task.format.read(row.output or "")
+    refusal = Invalid(row.error or "refused")
     return ParsedAnswer(strict=refusal, extracted=refusal)
 
 
-def _status(outcome: Parsed | Invalid) -> dict[str, Any]:
+def _result(outcome: Parsed | Invalid) -> ParseResult:
     if isinstance(outcome, Parsed):
-        return {"status": "valid", "reason": "", "path": ""}
-    return {"status": "invalid", "reason": outcome.reason, "path": outcome.path}
+        return ParseResult(status="valid", reason="", path="", value=outcome.value)
+    return ParseResult(status="invalid", reason=outcome.reason, path=outcome.path)
 
 
 def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score:

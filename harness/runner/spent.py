@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
 
-from harness.results.folder import RunFolder, read_json
+from harness.results.folder import RunFolder
+from harness.results.records.run import CostRecord, RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,7 +16,7 @@ class Spent:
     peak_memory_bytes: int = 0
     peak_device_bytes: int | None = None
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, float | int | None]:
         return asdict(self)
 
     def together(self, other: Spent) -> Spent:
@@ -35,22 +34,20 @@ def before(folder: RunFolder) -> Spent:
     record = folder.answered()
     if record is not None:
         return _read(record)
-    try:
-        return _read(read_json(folder.path / "cell.json")["before"])
-    except (FileNotFoundError, ValueError, KeyError, TypeError):
-        return Spent()
+    cell = folder.cell()
+    return _read((cell.before if cell is not None else None) or CostRecord())
 
 
 def training_elsewhere(folder: RunFolder, run: str | None) -> Spent:
     """The peaks of the run that trained the weights, where another one did."""
     record = None if run is None else RunFolder(folder.path.with_name(run)).record()
-    known = _read(record or {})
+    known = _read(record or CostRecord())
     return Spent(peak_memory_bytes=known.peak_memory_bytes, peak_device_bytes=known.peak_device_bytes)
 
 
-def _read(record: Mapping[str, Any]) -> Spent:
+def _read(record: RunRecord | CostRecord) -> Spent:
     return Spent(
-        seconds=record.get("seconds") or 0.0,
-        peak_memory_bytes=record.get("peak_memory_bytes") or 0,
-        peak_device_bytes=record.get("peak_device_bytes"),
+        seconds=record.seconds or 0.0,
+        peak_memory_bytes=record.peak_memory_bytes or 0,
+        peak_device_bytes=record.peak_device_bytes,
     )

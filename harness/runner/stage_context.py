@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from harness.core.keys import digest
 from harness.core.protocols import LanguageModel, StepRecord, TrainingContext
 from harness.core.values import Example, Prompt
-from harness.results import sample_metrics
-from harness.results.folder import RunFolder, append_line, read_lines
+from harness.results.folder import append_line
+from harness.results.records.sample import SampleRecord, mean_score
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, lesson, request
 from harness.tasks.sampling import sample
@@ -28,7 +26,7 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
 
     in_fixed_order = sorted(prompts, key=lambda asked: digest(asked[0].id))
 
-    def answered(model: LanguageModel, some: Sequence[tuple[Example, Prompt]]) -> list[dict[str, Any]]:
+    def answered(model: LanguageModel, some: Sequence[tuple[Example, Prompt]]) -> list[SampleRecord]:
         from harness.engines.engine_for import local
 
         progress.state(cell, "dev score")
@@ -38,11 +36,10 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
         return [scoring.sample(cell.task, *some[i], answers[i]) for i in sorted(answers)]
 
     def dev_score(model: LanguageModel) -> float:
-        return sample_metrics.mean_score(answered(model, prompts), cell.task.primary)
+        return mean_score(answered(model, prompts), cell.task.primary)
 
     def dev_scores(model: LanguageModel, count: int) -> list[float | None]:
-        rows = answered(model, in_fixed_order[:count])
-        return [sample_metrics.value(row, cell.task.primary) for row in rows]
+        return [row.score(cell.task.primary) for row in answered(model, in_fixed_order[:count])]
 
     begun = False
 
@@ -50,7 +47,7 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
         nonlocal begun
         step = dataclasses.replace(step, stage=str(index))
         if not begun:
-            _cut_back(folder, step)
+            folder.cut_steps(step)
             begun = True
         append_line(folder.steps, dataclasses.asdict(step))
         progress.step(cell, step)
@@ -73,15 +70,6 @@ def _sample_first(dev: Sequence[Example], size: int) -> list[Example]:
     chosen = sample(dev, size)
     ids = {example.id for example in chosen}
     return [*chosen, *(example for example in dev if example.id not in ids)]
-
-
-def _cut_back(folder: RunFolder, step: StepRecord) -> None:
-    """Drop what an interrupted attempt recorded from `step` on: it is done, and recorded, again."""
-    here = (int(step.stage), step.step)
-    kept = [line for line in read_lines(folder.steps) if (int(line["stage"]), line["step"]) < here]
-    draft = folder.steps.with_suffix(".partial")
-    draft.write_text("".join(json.dumps(line, ensure_ascii=False) + "\n" for line in kept), encoding="utf-8")
-    draft.replace(folder.steps)
 
 
 def _reward(attempt: CellContext) -> Callable[[str, str], float | None]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
+from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.runner.loggers._base import About, Logger, RunLog
 from harness.runner.progress import Progress, Several
 
@@ -58,15 +59,15 @@ class Feed(Progress):
         if run := self._run(cell):
             self._safely(run.step, self._number(cell, step), _values(step))
 
-    def finished(self, cell: Cell, record: dict[str, Any], *, fresh: bool) -> None:
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
         run = self._run(cell) if fresh else None
         if run is not None:
             del self._open[cell.key]
-            self._safely(run.end, _result(record), failed=record["status"] == "failed")
+            self._safely(run.end, _result(record), failed=record.status == "failed")
 
     def _run(self, cell: Cell) -> RunLog | None:
         if cell.key not in self._open and not self._broken:
-            described = cell.describe()
+            described = cell.describe().raw
             config = dict(
                 _flat({name: described[name] for name in ("recipe", "seed", "limit", "labels", "key")})
             )
@@ -102,7 +103,7 @@ class Feed(Progress):
 
 
 def _values(step: StepRecord) -> dict[str, float]:
-    found = {
+    values = {
         "train/loss": step.loss,
         "train/learning_rate": step.learning_rate,
         "train/grad_norm": step.grad_norm,
@@ -111,17 +112,22 @@ def _values(step: StepRecord) -> dict[str, float]:
         "dev/loss": step.dev_loss,
         "dev/score" if step.dev_part is None else "dev/score_of_part": step.dev_score,
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
-def _result(record: Mapping[str, Any]) -> dict[str, float]:
-    found = {f"test/{name}": metric["mean"] for name, metric in record["metrics"].items()}
-    found |= {f"cost/{name}": record.get(name) for name in ("seconds", "peak_memory_bytes")}
-    answer, train = record.get("answer") or {}, record.get("train") or {}
-    for name in ("latency_p50", "latency_p95", "tokens_in_mean", "tokens_out_mean"):
-        found[f"cost/{name}"] = answer.get(name)
-    found["cost/train_seconds"] = train.get("seconds")
-    return {name: float(value) for name, value in found.items() if value is not None}
+def _result(record: RunRecord) -> dict[str, float]:
+    answer, train = record.answer or AnswerRecord(), record.train or TrainRecord()
+    costs = {
+        "seconds": record.seconds,
+        "peak_memory_bytes": record.peak_memory_bytes,
+        "latency_p50": answer.latency_p50,
+        "latency_p95": answer.latency_p95,
+        "tokens_in_mean": answer.tokens_in_mean,
+        "tokens_out_mean": answer.tokens_out_mean,
+        "train_seconds": train.seconds,
+    }
+    scores = {f"test/{name}": metric.mean for name, metric in (record.metrics or {}).items()}
+    return scores | {f"cost/{name}": float(value) for name, value in costs.items() if value is not None}
 
 
 def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
@@ -130,7 +136,7 @@ def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str | int | float |
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            yield from _flat(item, f"{name}.{place}")
+        for index, item in enumerate(value):
+            yield from _flat(item, f"{name}.{index}")
     elif value is not None:
         yield name, value if isinstance(value, str | int | float | bool) else str(value)

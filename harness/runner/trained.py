@@ -78,7 +78,7 @@ def _complete(folder: RunFolder, recipe: Recipe) -> bool:
 
 
 def _pointer(folder: RunFolder, key: str) -> Path:
-    return folder.path.parent.parent / "trained" / f"{key[:32]}.json"
+    return folder.results.trained(key)
 
 
 def _link(source: Path, target: Path) -> None:

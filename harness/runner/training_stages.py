@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
-from typing import Any
 
 from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
 from harness.core.values import TrainingExample
-from harness.results.folder import RunFolder, read_json, read_lines, write_json
+from harness.results.folder import RunFolder, read_json, write_json
+from harness.results.records.run import TrainRecord
 from harness.runner import torchrun, trained
 from harness.runner.cell_context import CellContext
 from harness.runner.stage_context import training_context
@@ -16,7 +16,7 @@ from harness.runner.stage_context import training_context
 
 def train(
     attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]
-) -> tuple[LanguageModel, dict[str, Any]]:
+) -> tuple[LanguageModel, TrainRecord]:
     """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
     one that was interrupted goes on from its checkpoint, where its kind keeps one. Weights that another
     run of the same training left are taken."""
@@ -24,7 +24,7 @@ def train(
     from harness.training.curve_diagnostics import diagnose
 
     cell, folder = attempt.cell, attempt.folder
-    totals: list[dict[str, Any]] = []
+    totals: list[TrainRecord] = []
     elsewhere = trained.take(cell, folder)
     for index, stage in enumerate(cell.recipe.weights):
         done = RunFolder(folder.stage(index))
@@ -35,38 +35,41 @@ def train(
                 result = stage.train(model, lessons, training_context(attempt, index))
             model = result.model
             stage.save(model, done.path)
-            record = _summary(result, done) | {"diagnosis": diagnose(_steps(folder, index))}
-            write_json(done.path / trained.DONE, record)
+            record = _summary(result, done).changed(diagnosis=diagnose(_steps(folder, index)))
+            write_json(done.path / trained.DONE, record.to_json())
             checkpoint.forget(done.path)
         totals.append(record)
     trained.remember(cell, folder)
-    return model, _sum(totals) | ({"trained_by": elsewhere} if elsewhere else {})
+    total = _sum(totals)
+    return model, total.changed(trained_by=elsewhere) if elsewhere else total
 
 
-def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
+def _stage_record(folder: RunFolder) -> TrainRecord | None:
     try:
-        return read_json(folder.path / trained.DONE)
+        return TrainRecord.of(read_json(folder.path / trained.DONE))
     except (FileNotFoundError, ValueError):
         return None
 
 
 def _steps(folder: RunFolder, index: int) -> list[StepRecord]:
-    return [StepRecord(**line) for line in read_lines(folder.steps) if line["stage"] == str(index)]
+    return [step for step in folder.train_steps() if step.stage == str(index)]
 
 
-def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:
-    record = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
-    del record["model"]
+def _summary(result: TrainingResult, folder: RunFolder) -> TrainRecord:
+    numbers = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
+    del numbers["model"]
     files = [path for path in folder.path.rglob("*") if path.is_file() and path.parent.name != "checkpoint"]
-    size = sum(path.stat().st_size for path in files)
-    return record | {"bytes": size}
+    return TrainRecord.of(numbers | {"bytes": sum(path.stat().st_size for path in files)})
 
 
-def _sum(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _sum(stages: Sequence[TrainRecord]) -> TrainRecord:
     """One training record for all stages: costs add up, the last stage's scores stand."""
-    total = dict(stages[-1])
-    for name in ("seconds", "steps", "tokens", "bytes"):
-        total[name] = sum(stage[name] for stage in stages)
-    for name in ("dropped", "notes", "diagnosis"):
-        total[name] = [item for stage in stages for item in stage.get(name, ())]
-    return total
+    costs = {
+        name: sum(getattr(stage, name) or 0 for stage in stages)
+        for name in ("seconds", "steps", "tokens", "bytes")
+    }
+    lists = {
+        name: [item for stage in stages for item in getattr(stage, name)]
+        for name in ("dropped", "notes", "diagnosis")
+    }
+    return stages[-1].changed(**costs, **lists)

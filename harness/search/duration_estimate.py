@@ -5,12 +5,13 @@ from __future__ import annotations
 import statistics
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.core.protocols import Task
 from harness.estimate import flops_estimate
 from harness.results import trials
-from harness.results.folder import RunFolder
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.records.run import RunRecord
+from harness.results.records.trial import TrialRecord
 from harness.search.study_config import StudyConfig
 
 MOST_RUNS = 20
@@ -45,41 +46,41 @@ def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
 def seconds_per_trial(plan: StudyConfig, dev: int) -> float | None:
     """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
     are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
-    finished = [row["seconds"] for row in trials.read(plan.results) if _is_like(row, plan)]
+    finished = [row.seconds for row in trials.read(plan.results) if row.seconds and _is_like(row, plan)]
     durations = finished or _of_runs(plan, dev)
     return statistics.median(durations) if durations else None
 
 
-def _is_like(row: dict[str, Any], plan: StudyConfig) -> bool:
-    if row["state"] != "complete" or row["duplicate_of"] is not None or not row["seconds"]:
+def _is_like(row: TrialRecord, plan: StudyConfig) -> bool:
+    if row.state != "complete" or row.duplicate_of is not None or not row.seconds:
         return False
-    if row["study"] == plan.study:
+    if row.study == plan.study:
         return True
     mine = (plan.task_name, plan.model, plan.recipe["name"], plan.labels, plan.limit)
-    return mine == tuple(row.get(name) for name in ("task", "model", "recipe", "labels", "limit"))
+    return mine == (row.task, row.model, row.recipe, row.labels, row.limit)
 
 
 def _of_runs(plan: StudyConfig, dev: int) -> list[float]:
     labels = "" if plan.labels is None else f"-n{plan.labels}"
-    folders = (plan.results / "runs").glob(f"{plan.task_name}-{plan.recipe['name']}{labels}-*")
+    folders = ResultsFolder(plan.results).runs.glob(f"{plan.task_name}-{plan.recipe['name']}{labels}-*")
     latest = sorted(folders, key=_changed, reverse=True)[:MOST_RUNS]
     records = [record for folder in latest if (record := RunFolder(folder).finished()) is not None]
     examples = dev if plan.limit is None else min(dev, plan.limit)
     return [_seconds(record, examples) for record in records if _same(record, plan)]
 
 
-def _same(record: dict[str, Any], plan: StudyConfig) -> bool:
+def _same(record: RunRecord, plan: StudyConfig) -> bool:
     return bool(
-        record["task"]["data_hash"] == plan.data_hash
-        and record["model"]["fingerprint"] == plan.fingerprint
-        and record["recipe"]["name"] == plan.recipe["name"]
-        and record["labels"] == plan.labels
+        record.task.data_hash == plan.data_hash
+        and record.model.fingerprint == plan.fingerprint
+        and record.recipe.name == plan.recipe["name"]
+        and record.labels == plan.labels
     )
 
 
-def _seconds(record: dict[str, Any], examples: int) -> float:
-    rate = record["answer"]["throughput"]
-    training = float((record["train"] or {}).get("seconds", 0.0))
+def _seconds(record: RunRecord, examples: int) -> float:
+    rate = record.answer.throughput if record.answer else None
+    training = (record.train.seconds if record.train else None) or 0.0
     return training + (examples / rate if rate else 0.0)
 
 

@@ -6,25 +6,27 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
 from harness.evidence.cost import Prices
-
-Record = Mapping[str, Any]
-
-
-def _score(record: Record) -> float:
-    return float(record["metrics"][record["task"]["primary"]]["mean"])
+from harness.results.records.run import AnswerRecord, RunRecord
 
 
-READ: Mapping[str, Callable[[Record], float]] = {
-    "score": _score,
-    "seconds": lambda record: float(record["seconds"]),
-    "memory": lambda record: float(record["peak_device_bytes"] or record["peak_memory_bytes"]),
-    "prompt_tokens": lambda record: float(record["prompt_tokens_mean"]),
-    "latency": lambda record: float(record["answer"]["latency_p95"]),
-    "train_tokens": lambda record: float((record["train"] or {}).get("tokens", 0)),
+def _required(value: float | None, name: str) -> float:
+    """A number that the record of a finished run has."""
+    if value is None:
+        raise ValueError(f"the run's record has no {name}")
+    return float(value)
+
+
+READ: Mapping[str, Callable[[RunRecord], float]] = {
+    "score": lambda record: _required(record.mean(str(record.task.primary)), "primary score"),
+    "seconds": lambda record: _required(record.seconds, "seconds"),
+    "memory": lambda record: _required(record.peak_bytes, "peak memory"),
+    "prompt_tokens": lambda record: _required(record.prompt_tokens_mean, "length of prompts"),
+    "latency": lambda record: _required((record.answer or AnswerRecord()).latency_p95, "latency"),
+    "train_tokens": lambda record: float((record.train and record.train.tokens) or 0),
 }
 """`score`: mean primary score on dev; seconds of the whole trial; bytes at the peak; mean tokens of a
 prompt; 95th percentile of the seconds of one answer; tokens trained on."""
@@ -37,7 +39,7 @@ class Constraint:
     name: str
     limit: float
 
-    def excess(self, record: Record) -> float:
+    def excess(self, record: RunRecord) -> float:
         """Above 0 where the limit is broken."""
         return READ[self.name](record) - self.limit
 
@@ -73,7 +75,7 @@ def constraint(text: str) -> Constraint:
     return Constraint(name=match[1], limit=float(match[2]))
 
 
-def values(names: Sequence[str], record: Record) -> list[float]:
+def values(names: Sequence[str], record: RunRecord) -> list[float]:
     return [READ[name](record) for name in names]
 
 
@@ -84,26 +86,25 @@ def with_loss(score: float, loss: float | None) -> float:
     return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
 
 
-def sampler_values(names: Sequence[str], values: Sequence[float], record: Record) -> list[float]:
+def sampler_values(names: Sequence[str], values: Sequence[float], record: RunRecord) -> list[float]:
     """The values reported to the sampler: a score that is the only objective becomes `with_loss`."""
     if tuple(names) != ("score",):
         return list(values)
-    return [with_loss(values[0], (record.get("train") or {}).get("best_dev_loss"))]
+    return [with_loss(values[0], record.train.best_dev_loss if record.train else None)]
 
 
-def asked(record: Record) -> int:
+def asked(record: RunRecord) -> int:
     """How many examples were answered."""
-    counts = record.get("counts", {})
-    return sum(counts.get(name, 0) for name in ("scored", "invalid", "error"))
+    return sum(record.counts.get(name, 0) for name in ("scored", "invalid", "error"))
 
 
-def money(prices: Prices, record: Record) -> float:
+def money(prices: Prices, record: RunRecord) -> float:
     """What a trial cost: its hours of GPU, and the tokens that it read and wrote."""
-    answer = record.get("answer") or {}
-    tokens_in = (answer.get("tokens_in_mean") or 0) * asked(record)
-    tokens_out = (answer.get("tokens_out_mean") or 0) * asked(record)
+    answer = record.answer or AnswerRecord()
+    tokens_in = (answer.tokens_in_mean or 0) * asked(record)
+    tokens_out = (answer.tokens_out_mean or 0) * asked(record)
     read = prices.million_tokens_in * tokens_in + prices.million_tokens_out * tokens_out
-    return prices.gpu_hour * float(record["seconds"]) / 3600 + read / 1e6
+    return prices.gpu_hour * (record.seconds or 0.0) / 3600 + read / 1e6
 
 
 def _is_number(text: str) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError
+from harness.results.folder import ResultsFolder
 
 if TYPE_CHECKING:
     import optuna
@@ -54,7 +55,7 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         if url is None or url.startswith("journal:"):
-            file = results / "studies" / f"{study}.journal" if url is None else Path(url[8:])
+            file = ResultsFolder(results).studies / f"{study}.journal" if url is None else Path(url[8:])
             file.parent.mkdir(parents=True, exist_ok=True)
             return JournalStorage(JournalFile(file))
         if "://" not in url:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.json_types import JsonObject
 from harness.core.protocols import StepRecord, Task
 from harness.core.recipes import Recipe
-from harness.results.folder import RunFolder, read_lines
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.lines import samples
 from harness.results.locks import Lock
+from harness.results.records.run import RunRecord
+from harness.results.records.sample import SampleRecord
 from harness.results.remote import mirror
-from harness.results.sample_metrics import mean_score
 from harness.runner.again import refreshed
 from harness.runner.asked import seen_by
 from harness.runner.cells import Cell
@@ -36,7 +37,7 @@ class PrunedError(RunError):
 class Evaluate(Protocol):
     """A recipe → the record of its run; reports to the trial on the way."""
 
-    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> RunRecord:
         """Raises PrunedError where the trial is not worth finishing."""
 
 
@@ -52,9 +53,9 @@ class RunTrial:
         if "test" in self.task.splits:
             raise ValueError("a search needs a task without its test split")
 
-    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: optuna.Trial) -> RunRecord:
         cell = self.plan.cell(self.task, recipe)
-        folder = RunFolder(self.plan.results / "runs" / cell.id)
+        folder = ResultsFolder(self.plan.results).run(cell.id)
         folder.path.parent.mkdir(parents=True, exist_ok=True)
         trial.set_user_attr("run_id", cell.id)
         try:
@@ -65,37 +66,37 @@ class RunTrial:
         finally:
             mirror.push_run(self.plan.results, folder.path)
 
-    def _run(self, cell: Cell, folder: RunFolder, trial: optuna.Trial) -> dict[str, Any]:
+    def _run(self, cell: Cell, folder: RunFolder, trial: optuna.Trial) -> RunRecord:
         watch = Watch(trial, folder, cell, by_example=self.plan.pruner == "wilcoxon")
         try:
             record = execute(cell, folder, self.workbench, watch)
         except (KeyboardInterrupt, ConfigError):
             raise
         except Exception as error:
-            lines = list(read_lines(folder.steps))
-            seconds = sum(line["seconds"] for line in lines)
-            record = failed(cell, folder, error) | {"seconds": watch.seconds}
+            steps = folder.train_steps()
+            record = failed(cell, folder, error).changed(seconds=watch.seconds)
             if isinstance(error, PrunedError):
-                record |= {"status": "pruned", "error": None, "stopped": str(error)}
+                stopped = {"status": "pruned", "error": None, "error_type": None, "traceback": None}
+                record = record.changed(**stopped, stopped=str(error))
             else:
                 self.workbench.discard()
-            record["train"] = _partial(lines, seconds, record["status"]) if lines else None
+            record = record.changed(train=_partial(steps, str(record.status)) if steps else None)
             folder.finish(record)
             raise
-        if record["status"] == "partial":
+        if record.status == "partial":
             # Its mean is of the answers that came: no score to compare with that of other trials.
-            raise RunError(record["error"])
+            raise RunError(str(record.error))
         return record
 
 
-def _partial(lines: list[dict[str, Any]], seconds: float, status: str) -> dict[str, Any]:
+def _partial(steps: Sequence[StepRecord], status: str) -> JsonObject:
     """The cost of unfinished training."""
-    scores = [x["dev_score"] for x in lines if x["dev_score"] is not None and x.get("dev_part") is None]
-    losses = [line["dev_loss"] for line in lines if line["dev_loss"] is not None]
+    scores = [step.dev_score for step in steps if step.dev_score is not None and step.dev_part is None]
+    losses = [step.dev_loss for step in steps if step.dev_loss is not None]
     return {
-        "seconds": seconds,
-        "steps": len(lines),
-        "tokens": sum(line["tokens"] for line in lines),
+        "seconds": sum(step.seconds for step in steps),
+        "steps": len(steps),
+        "tokens": sum(step.tokens for step in steps),
         "trainable_parameters": 0,
         "total_parameters": 0,
         "best_step": None,
@@ -154,22 +155,20 @@ class Watch(Progress):
         if not self.by_example or self.several:
             return
         for row in self._new_rows():
-            if row["finish_reason"] == "error":
+            if not row.answered:
                 continue
             self.answers += 1
-            self.trial.report(mean_score([row], cell.task.primary), self._places[row["sample_id"]])
+            self.trial.report(row.score(cell.task.primary) or 0.0, self._places[row.sample_id])
         if self.trial.should_prune():
             raise PrunedError(
                 f"stopped after {self.answers} answers: worse than the best, example by example"
             )
 
-    def _new_rows(self) -> Iterator[dict[str, Any]]:
+    def _new_rows(self) -> Sequence[SampleRecord]:
         """Answers since the last call; at the first, also those of an attempt that was interrupted."""
-        with self.folder.samples.open("rb") as stream:
-            stream.seek(self._read)
-            for line in stream:
-                self._read += len(line)
-                yield json.loads(line)
+        new = samples(self.folder.samples)[self._read :]
+        self._read += len(new)
+        return new
 
 
 def evaluator(plan: StudyConfig) -> RunTrial:
@@ -178,4 +177,4 @@ def evaluator(plan: StudyConfig) -> RunTrial:
     from harness.tasks.load import load, without_test
 
     task = without_test(load(plan.task))
-    return RunTrial(plan=plan, task=task, workbench=SearchWorkbench(Path(plan.results) / "answers"))
+    return RunTrial(plan=plan, task=task, workbench=SearchWorkbench(ResultsFolder(plan.results).answers))

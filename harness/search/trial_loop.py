@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
 from harness.results import trials
+from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
+from harness.results.records.trial import TrialRecord
 from harness.search import objectives, samplers, study_storage, trial_accounting
 from harness.search.space import Space
 from harness.search.study_config import StudyConfig
@@ -34,13 +36,12 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
     import optuna
 
     kept = study_storage.open_storage(plan.storage, plan.results, plan.study)
-    directions = [objectives.direction(name) for name in plan.objectives]
     try:
         study = optuna.create_study(
             storage=kept,
             study_name=plan.study,
             load_if_exists=True,
-            directions=directions,
+            directions=directions_of(plan),
             pruner=samplers.pruner(plan.pruner),
         )
         # A command that resumes would otherwise draw the points of the first one again.
@@ -49,6 +50,11 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
     except Exception as error:
         message = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
         raise ConfigError(message, remedy=study_storage.REMEDY) from None
+
+
+def directions_of(plan: StudyConfig) -> list[Literal["maximize", "minimize"]]:
+    """Which way each objective of a plan is better."""
+    return [objectives.direction(name) for name in plan.objectives]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +92,15 @@ class Loop:
         self.ledger = trial_accounting.Ledger(self.study)
         self.silent: set[int] = set()
         self.distributions = samplers.distributions(self.space)
-        self.about = {
-            "objectives": plan.objectives,
-            "directions": [objectives.direction(name) for name in plan.objectives],
-            "task": plan.task_name,
-            "model": plan.model,
-            "recipe": plan.recipe["name"],
-            "labels": plan.labels,
-            "limit": plan.limit,
-        }
+        self.search = trials.Search(
+            objectives=plan.objectives,
+            directions=directions_of(plan),
+            task=plan.task_name,
+            model=plan.model,
+            recipe=str(plan.recipe["name"]),
+            labels=plan.labels,
+            limit=plan.limit,
+        )
 
     def run(self, most: int | None = None) -> int:
         """Trials until the budget (or `most` of them) is spent; how many were run here.
@@ -209,10 +215,10 @@ class Loop:
             trial.set_user_attr(trials.EXACT, list(exact))
         return self.study.tell(trial, reported)
 
-    def _write(self, trial: FrozenTrial) -> dict[str, Any]:
-        row = trials.row(self.study.study_name, trial, self.about)
-        trials.append(self.plan.results, row)
-        return row
+    def _write(self, trial: FrozenTrial) -> TrialRecord:
+        record = trials.record(self.study.study_name, trial, self.search)
+        trials.append(self.plan.results, record)
+        return record
 
     def _enqueue_unseen(self, number: int) -> bool:
         self.ledger.refresh()
@@ -257,7 +263,7 @@ class Loop:
                 frozen = self.study.tell(trial, state=TrialState.FAIL)
         self.notify(self._write(frozen))
 
-    def _note(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
+    def _note(self, trial: optuna.Trial, record: RunRecord) -> None:
         self._note_cost(trial, record)
         broken = {c.name: c.excess(record) for c in self.plan.constraints}
         for name, excess in broken.items():
@@ -265,21 +271,21 @@ class Loop:
         if broken:
             trial.set_user_attr("constraints", broken)
 
-    def _note_cost(self, trial: optuna.Trial, record: Mapping[str, Any]) -> None:
-        train, answer = record.get("train") or {}, record.get("answer") or {}
-        read = (answer.get("tokens_in_mean") or 0) * objectives.asked(record)
+    def _note_cost(self, trial: optuna.Trial, record: RunRecord) -> None:
+        train, answer = record.train or TrainRecord(), record.answer or AnswerRecord()
+        read = (answer.tokens_in_mean or 0) * objectives.asked(record)
         # One attribute, because each is a write that the storage waits for.
         cost = {
-            "train_seconds": train.get("seconds", 0.0),
-            "train_steps": train.get("steps", 0),
-            "tokens": int(train.get("tokens", 0) + read),
+            "train_seconds": train.seconds or 0.0,
+            "train_steps": train.steps or 0,
+            "tokens": int((train.tokens or 0) + read),
             "money": objectives.money(self.plan.budget.prices, record),
         }
         trial.set_user_attr("cost", cost)
 
     def _note_partial(self, trial: optuna.Trial) -> None:
-        from harness.results.folder import RunFolder
+        from harness.results.folder import ResultsFolder
 
         id = trial.user_attrs.get("run_id")
-        if id and (record := RunFolder(self.plan.results / "runs" / id).record()):
+        if id and (record := ResultsFolder(self.plan.results).run(id).record()):
             self._note_cost(trial, record)

@@ -25,7 +25,7 @@ def emptied(rows: Sequence[Located]) -> list[Located]:
     counts: Counter[str] = Counter()
     cleaned = [_row(located, counts) for located in rows]
     if counts:
-        log.warning("%s: %s", rows[0].file, told(counts))
+        log.warning("%s: %s", rows[0].file, in_words(counts))
     return cleaned
 
 
@@ -40,7 +40,7 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
     return cleaned, counts
 
 
-def told(counts: Counter[str]) -> str:
+def in_words(counts: Counter[str]) -> str:
     """What was read as empty, in words."""
     listed = ", ".join(f"{count:,} in '{name}'" for name, count in counts.items())
     return f"NaN and infinite numbers are read as empty cells ({listed})"

@@ -13,8 +13,10 @@ from harness.benchmarks import forgetting, lm_eval_files, measure, result_files,
 from harness.benchmarks.measure import Measured
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, find
+from harness.core import formatting
 from harness.core.errors import ConfigError
-from harness.results.run_files import Row
+from harness.core.json_types import JsonObject
+from harness.results.records.benchmark import BenchmarkRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,15 +33,15 @@ class BenchmarkResult:
     """What a command found: measured targets, and files that were read or written."""
 
     measured: tuple[Measured, ...] = ()
-    imported: tuple[Row, ...] = ()
+    imported: tuple[BenchmarkRecord, ...] = ()
     files: tuple[Path, ...] = field(default=())
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return {
-            "benchmarks": [row for item in self.measured for row in item.rows],
+            "benchmarks": [row.to_json() for item in self.measured for row in item.rows],
             "forgetting": [loss.to_json() for item in self.measured for loss in item.forgetting],
             "overall": [loss.to_json() for loss in _overall(self.measured)],
-            "imported": list(self.imported),
+            "imported": [row.to_json() for row in self.imported],
             "files": [str(file) for file in self.files],
         }
 
@@ -58,7 +60,7 @@ def work(results: Path, names: Sequence[str], *, dtype: str | None = None, quiet
     )
 
 
-def take(work: Work, files: Sequence[Path]) -> tuple[Row, ...]:
+def take(work: Work, files: Sequence[Path]) -> tuple[BenchmarkRecord, ...]:
     """Import lm-eval's results, into the history of the one target named, or of lm-eval's model.
 
     Raises:
@@ -115,13 +117,11 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
         for loss in item.forgetting:
             console.print(loss.sentence, highlight=False, soft_wrap=True, markup=False)
     for total in _overall(done.measured):
-        ends = f"[{100 * total.low:+.1f}, {100 * total.high:+.1f}]"
-        text = (
-            f"{total.run}: {100 * total.change:+.1f} points {ends} on average over {len(total.tasks)} tasks"
-        )
+        ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
+        text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
         console.print(text, highlight=False, soft_wrap=True, markup=False)
     if done.imported:
-        names = ", ".join(dict.fromkeys(row["task"] for row in done.imported))
+        names = ", ".join(dict.fromkeys(row.task for row in done.imported))
         console.print(f"imported: {names}", highlight=False, markup=False)
     for file in done.files:
         console.print(str(file), highlight=False, soft_wrap=True, markup=False)
@@ -140,7 +140,7 @@ def _table(measured: Sequence[Measured]) -> Any:
         table.add_column(name, justify="left" if name in ("model or run", "task", "metric") else "right")
     for item in measured:
         for row in item.rows:
-            error = "–" if row["stderr"] is None else f"{row['stderr']:.4f}"
-            cells = (row["task"], row["metric"], f"{row['value']:.4f}", error)
-            table.add_row(item.target.name, *cells, str(row["n"] or "–"), str(row["num_fewshot"] or 0))
+            error = "–" if row.stderr is None else f"{row.stderr:.4f}"
+            cells = (row.task, row.metric, f"{row.value:.4f}", error)
+            table.add_row(item.target.name, *cells, str(row.n or "–"), str(row.num_fewshot or 0))
     return table

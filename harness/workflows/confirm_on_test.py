@@ -3,19 +3,68 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from harness.core.json_types import JsonObject
 from harness.core.recipes import Recipe
+from harness.evidence.verdict import Verdict
 from harness.results import run_scores
-from harness.results.folder import RunFolder
+from harness.results.folder import ResultsFolder
+from harness.results.records.trial import TrialRecord
 from harness.runner.experiment import Experiment
 from harness.runner.progress import Progress
 from harness.search.study_config import StudyConfig
 from harness.workflows import run
+
+
+@dataclass(frozen=True, kw_only=True)
+class DevScore:
+    """A mean on dev over `n` examples with its 95 % interval."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestScore:
+    """A recipe's mean on test with its interval."""
+
+    __test__ = False
+    recipe: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Confirmation:
+    """The best and the default recipe on test, and what dev had promised of the best."""
+
+    runs: tuple[str, ...]
+    test: tuple[TestScore, ...]
+    dev: DevScore | None
+    winners_curse: str | None
+    verdicts: tuple[Verdict, ...]
+    report: str
+    failed: int
+    """Runs that failed or lack answers."""
+
+    def to_json(self) -> JsonObject:
+        return {
+            "runs": list(self.runs),
+            "test": [asdict(score) for score in self.test],
+            "dev": None if self.dev is None else asdict(self.dev),
+            "winners_curse": self.winners_curse,
+            "verdict": [verdict.to_json() for verdict in self.verdicts],
+            "report": self.report,
+            "failed": self.failed,
+        }
 
 
 def write_recipe(recipe: Recipe, file: Path, about: str) -> Path:
@@ -29,18 +78,18 @@ def write_recipe(recipe: Recipe, file: Path, about: str) -> Path:
 
 def confirm(
     plan: StudyConfig,
-    best: Mapping[str, Any],
+    best: TrialRecord,
     *,
     name: str,
     seeds: int,
     limit: int | None,
     progress: Progress,
     report: Path | None,
-) -> dict[str, Any]:
+) -> Confirmation:
     """Train the best and the default on `seeds` seeds, score both on test, and say what dev had promised."""
     default = replace(plan.default(), name=str(plan.recipe["name"]))
     name = f"{name}_found" if name == default.name else name
-    tuned = plan.space().apply(best["params"], name=name)
+    tuned = plan.space().apply(best.params, name=name)
     recipes = (default,) if tuned.identity() == default.identity() else (default, tuned)
     experiment = Experiment(
         name=plan.study,
@@ -53,33 +102,33 @@ def confirm(
     )
     done = run.run(experiment, plan.results, progress=progress, report=report)
     dev = dev_score(plan.results, best)
-    test = [
-        {"recipe": s.recipe, "mean": s.mean, "low": s.low, "high": s.high}
+    test = tuple(
+        TestScore(recipe=one.recipe, mean=one.mean, low=one.low, high=one.high)
         for verdict in done.verdicts
-        for s in verdict.summaries
-    ]
+        for one in verdict.summaries
+    )
     records = done.outcome.records
     known = run_scores.labels(records)
-    names = {known[r["id"]] for r in records if r["recipe"]["name"] == recipes[-1].name}
-    chosen = next((row for row in test if row["recipe"] in names), None)
-    return {
-        "runs": [record["id"] for record in done.outcome.records],
-        "test": test,
-        "dev": dev,
-        "winners_curse": _curse(dev, chosen),
-        "verdict": [verdict.to_json() for verdict in done.verdicts],
-        "report": str(done.report),
-        "failed": len(done.outcome.incomplete),
-    }
+    names = {known[record.id] for record in records if record.recipe.name == recipes[-1].name}
+    chosen = next((score for score in test if score.recipe in names), None)
+    return Confirmation(
+        runs=tuple(record.id for record in records),
+        test=test,
+        dev=dev,
+        winners_curse=_curse(dev, chosen),
+        verdicts=done.verdicts,
+        report=str(done.report),
+        failed=len(done.outcome.incomplete),
+    )
 
 
-def dev_score(results: Path, best: Mapping[str, Any]) -> dict[str, Any] | None:
+def dev_score(results: Path, best: TrialRecord) -> DevScore | None:
     """The best trial's mean on dev with its 95 % interval, which does not know that it was chosen."""
     import numpy as np
 
     from harness.evidence.stats import clusters, seeds
 
-    folder = RunFolder(results / "runs" / str(best["run_id"]))
+    folder = ResultsFolder(results).run(str(best.run_id))
     record = folder.finished()
     if record is None:
         return None
@@ -89,18 +138,18 @@ def dev_score(results: Path, best: Mapping[str, Any]) -> dict[str, Any] | None:
         return None
     mean = seeds.mean(np.array([[v for v, _ in kept]]), clusters.codes([g for _, g in kept]))
     low, high = mean.interval()
-    return {"mean": mean.mean, "low": low, "high": high, "n": len(kept)}
+    return DevScore(mean=mean.mean, low=low, high=high, n=len(kept))
 
 
-def _curse(dev: Mapping[str, Any] | None, test: Mapping[str, Any] | None) -> str | None:
+def _curse(dev: DevScore | None, test: TestScore | None) -> str | None:
     if dev is None or test is None:
         return None
-    drop = 100 * (dev["mean"] - test["mean"])
+    drop = 100 * (dev.mean - test.mean)
     word = "below" if drop > 0 else "above"
     return (
-        f"chosen for its dev score of {100 * dev['mean']:.1f} ({100 * dev['low']:.1f} to "
-        f"{100 * dev['high']:.1f}, n={dev['n']}); on test it has {100 * test['mean']:.1f} "
-        f"({100 * test['low']:.1f} to {100 * test['high']:.1f}), {abs(drop):.1f} points {word}: "
+        f"chosen for its dev score of {100 * dev.mean:.1f} ({100 * dev.low:.1f} to "
+        f"{100 * dev.high:.1f}, n={dev.n}); on test it has {100 * test.mean:.1f} "
+        f"({100 * test.low:.1f} to {100 * test.high:.1f}), {abs(drop):.1f} points {word}: "
         "a score that was chosen for being the best is too high by chance"
     )
 

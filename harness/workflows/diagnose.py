@@ -12,9 +12,12 @@ from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
+from harness.evidence import random_model
 from harness.evidence.command import Invocation
 from harness.evidence.next_step import after_triage
 from harness.evidence.triage import Probe, Triage, diagnose
+from harness.results.database import queries
+from harness.results.database.store import Store
 from harness.results.folder import RunFolder
 from harness.results.remote import mirror
 from harness.results.triage import write_triage
@@ -48,6 +51,10 @@ class Diagnosis:
     folders: tuple[Path, ...]
     next_step: str = ""
     """The command that runs what is expected to be worth trying."""
+    evidence: tuple[str, ...] = ()
+    """Why that command."""
+    notes: tuple[str, ...] = ()
+    """What to know before relying on the triage."""
 
     def to_json(self) -> dict[str, Any]:
         runs = [folder.name for folder in self.folders]
@@ -56,6 +63,8 @@ class Diagnosis:
             "model": self.model,
             "triage": self.triage.to_json(),
             "next_step": self.next_step,
+            "evidence": list(self.evidence),
+            "notes": list(self.notes),
             "runs": runs,
         }
 
@@ -90,8 +99,8 @@ def run_probes(
     ]
     done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
     for record in done.unfinished:
-        raise RunError(f"probe {record['recipe']['name']} {record['status']}: {record['error']}")
-    rows = [{row["sample_id"]: row for row in RunFolder(folder).rows()} for folder in done.folders]
+        raise RunError(f"probe {record.recipe.name} {record.status}: {record.error}")
+    rows = [{row.sample_id: row for row in RunFolder(folder).rows()} for folder in done.folders]
     examples = sample(task.splits["dev"], limit)
     triage = diagnose(
         {
@@ -108,14 +117,29 @@ def run_probes(
         models=() if model == DEFAULT_MODEL else (hidden(model),),
         results=mirror.address(results),
         trainable=not is_server(model) and bool(task.splits.get("train")),
+        model="" if model == DEFAULT_MODEL else hidden(model),
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
-    following = after_triage(triage, typed, without=lacking)
+    following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
     diagnosis = Diagnosis(
-        task=task.name, model=model, triage=triage, folders=done.folders, next_step=following
+        task=task.name,
+        model=model,
+        triage=triage,
+        folders=done.folders,
+        next_step=following.command,
+        evidence=following.evidence,
+        notes=(random_model.NOTE,) if random_model.is_random(model) else (),
     )
     write_triage(results, task.name, model, diagnosis.to_json())
     return diagnosis
+
+
+def _tried(results: Path, task: str, model: str) -> list[str]:
+    """Shipped recipes that have finished on the task's test examples with this model."""
+    with Store.open(results) as store:
+        runs = [run for run in queries.runs(store, task=task) if run.split == "test"]
+    same = [run for run in runs if run.model == hidden(model) and run.record.has_answers]
+    return [name for name in dict.fromkeys(run.recipe for run in same) if name in recipes.available()]
 
 
 def on_training_data(task: Task) -> Task:

@@ -20,8 +20,9 @@ from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, program, serving, weights
-from harness.results.folder import RunFolder, read_lines
-from harness.results.pins import find_run
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.lines import samples
+from harness.results.records.run import RunRecord
 from harness.results.run_scores import scores as primary_scores
 from harness.runner.model_pool import is_server
 
@@ -50,27 +51,25 @@ def export(
         ConfigError: no such run, one that did not finish, a folder that is not empty, a task that has
             changed, or weights that no other tool can read.
     """
-    source = find_run(results, run)
-    record = RunFolder(source).finished()
+    run_folder = ResultsFolder(results).find_run(run)
+    source, record = run_folder.path, run_folder.finished()
     if record is None:
         raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again; it goes on")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError("is not an empty folder", file=folder, remedy="name a new one")
     known = program.task_of(record, task)
-    recipe = recipes.from_config(record["recipe"], name=record["recipe"]["name"], file=source / "run.json")
+    recipe = recipes.from_config(record.recipe.raw, name=record.recipe.name, file=source / "run.json")
     if merged and not recipe.weights:
         raise ConfigError(f"{source.name} trained no weights to merge", remedy="leave --merged away")
-    rows = list(read_lines(source / "samples.jsonl"))
+    rows = samples(run_folder.samples)
     target = find(results, source.name) if recipe.weights else None
     layout = None if target is None else weights.layout(target, merged)
     with _whole(folder) as draft:
         if target is not None and layout is not None:
             weights.write(target, layout, draft)
-        described = program.describe(known, recipe, record, rows, _chat(record["model"]["spec"]))
+        described = program.describe(known, recipe, record, rows, _chat(record.model.spec))
         name = recipe.name
-        lines = serving.commands(
-            folder, layout, name, record["model"]["spec"], task or known.name, held=draft
-        )
+        lines = serving.commands(folder, layout, name, record.model.spec, task or known.name, held=draft)
         _write_texts(draft, described, program.recipe_file(recipe, source.name))
         text = card.render(record, known, scores(record, source), layout, lines)
         (draft / "README.md").write_text(text, encoding="utf-8")
@@ -79,23 +78,19 @@ def export(
     return Exported(run=source.name, folder=folder, layout=layout, files=files, commands=tuple(lines))
 
 
-def scores(record: Mapping[str, Any], folder: Path) -> list[card.Score]:
+def scores(record: RunRecord, folder: Path) -> list[card.Score]:
     """Every scorer of a run with its interval, the primary one first."""
-    rows = list(read_lines(folder / "samples.jsonl"))
-    plain = primary_scores(dict(record), folder)
-    about = record["task"]
+    rows = samples(RunFolder(folder).samples)
+    plain = primary_scores(record, folder)
+    about = record.task
     listed = []
-    for scorer in sorted(about["scorers"], key=lambda scorer: scorer["name"] != about["primary"]):
-        values = tuple(_value(row, scorer["name"]) for row in rows)
-        for table in gather([dataclasses.replace(plain, values=values, binary=scorer["binary"])]):
+    for scorer in sorted(about.scorers, key=lambda scorer: scorer.name != about.primary):
+        values = tuple(row.score(scorer.name) for row in rows)
+        for table in gather([dataclasses.replace(plain, values=values, binary=scorer.binary)]):
             low, high = mean_interval(table)
             mean, n = float(table.values.mean()), len(table.ids)
-            listed.append(card.Score(scorer=scorer["name"], mean=mean, low=low, high=high, n=n))
+            listed.append(card.Score(scorer=scorer.name, mean=mean, low=low, high=high, n=n))
     return listed
-
-
-def _value(row: Mapping[str, Any], scorer: str) -> float | None:
-    return next((score["value"] for score in row["scores"] if score["scorer"] == scorer), None)
 
 
 def _chat(spec: str) -> Any:
@@ -113,11 +108,11 @@ def _write_texts(draft: Path, described: Mapping[str, Any], recipe: Mapping[str,
     (draft / "recipe.yaml").write_text(text, encoding="utf-8")
 
 
-def _write_manifest(draft: Path, record: Mapping[str, Any]) -> None:
+def _write_manifest(draft: Path, record: RunRecord) -> None:
     """Digests of everything else, so that a copy can be checked; and which run it was."""
     files: Sequence[Path] = sorted(path for path in draft.rglob("*") if path.is_file())
     digests = {str(path.relative_to(draft)): file_digest(path) for path in files}
-    head = {name: record[name] for name in ("id", "key", "seed", "model", "task")}
+    head = {name: record.raw[name] for name in ("id", "key", "seed", "model", "task")}
     text = json.dumps({"run": head, "sha256": digests}, ensure_ascii=False, indent=1)
     (draft / "export.json").write_text(text + "\n", encoding="utf-8")
 

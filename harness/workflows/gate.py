@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
-from harness.core import likeness
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import Task
 from harness.regression import floor, gate_rules, noise_floor
 from harness.regression.gate import Gate, judge
-from harness.results import pins
+from harness.results import likeness, pins
+from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
 from harness.runner import again
 from harness.runner.cells import describe_task
+
+if TYPE_CHECKING:
+    from harness.benchmarks.forgetting import Forgetting
 
 
 def gate_run(
@@ -43,7 +45,7 @@ def gate_run(
 
     pinned = pins.read(against, folder)
     _require_done(results, run)
-    loaded = load(task or pinned.head["task"]["name"])
+    loaded = load(task or pinned.head.task.name)
     limits = gate_rules.of_task(loaded, margin)
     if reruns is not None:
         from harness.runner.progress import choose
@@ -57,7 +59,7 @@ def gate_run(
         again_scored, more = scored_now(results, kept, loaded)
         pinned = dataclasses.replace(again_scored, name=pinned.name)
         notes += more
-    stale = again.stale({**snapshot.head, "id": snapshot.name})
+    stale = again.stale(snapshot.head.changed(id=snapshot.name))
     return judge(
         snapshot,
         pinned,
@@ -72,8 +74,8 @@ def gate_run(
 def scored_now(results: Path, run: Snapshot, task: Task) -> tuple[Snapshot, tuple[str, ...]]:
     """A run as the task file scores it now, from its stored answers, and a sentence where that is another way."""
     now = describe_task(task)
-    unlike = [i for i in likeness.scored(run.head["task"], now, [s.name() for s in task.scorers]) if i.known]
-    if run.head["task"]["name"] != task.name or not unlike:
+    unlike = [i for i in likeness.scored(run.head.task, now, [s.name() for s in task.scorers]) if i.known]
+    if run.head.task.name != task.name or not unlike:
         return run, ()
     what = "; ".join(item.sentence for item in unlike)
     note = f"stored answers of {run.name} were scored again, as the task file says now ({what})"
@@ -82,14 +84,14 @@ def scored_now(results: Path, run: Snapshot, task: Task) -> tuple[Snapshot, tupl
 
 
 def _scored_otherwise(pinned: Snapshot, run: Snapshot) -> bool:
-    scorers = [item["name"] for item in run.head["task"]["scorers"]]
-    return any(item.known for item in likeness.scored(pinned.head["task"], run.head["task"], scorers))
+    scorers = [item.name for item in run.head.task.scorers]
+    return any(item.known for item in likeness.scored(pinned.head.task, run.head.task, scorers))
 
 
 def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
     """The run that was pinned, where its folder still holds the pinned answers."""
     try:
-        run = pins.of_run(results, str(pinned.head.get("id")))
+        run = pins.of_run(results, pinned.head.id)
     except ConfigError:
         return None
     same = {sample.id: sample.output for sample in run.samples}
@@ -98,18 +100,18 @@ def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:
 
 def _require_done(results: Path, run: str) -> None:
     """A run that failed is an execution error, not a mistake of whoever gates it."""
-    path = pins.find_run(results, run) / "run.json"
-    if not path.is_file():
-        raise RunError(f"run '{path.parent.name}' did not finish; run its command again")
-    record = json.loads(path.read_text(encoding="utf-8"))
-    if record["status"] not in pins.ANSWERED:
-        raise RunError(f"run '{record['id']}' {record['status']}: {record['error']}")
+    folder = ResultsFolder(results).find_run(run)
+    record = folder.record()
+    if record is None:
+        raise RunError(f"run '{folder.path.name}' did not finish; run its command again")
+    if record.status not in pins.ANSWERED:
+        raise RunError(f"run '{record.id}' {record.status}: {record.error}")
 
 
-def _forgotten(results: Path, run: str) -> dict[str, Any]:
+def _forgotten(results: Path, run: str) -> dict[str, Forgetting]:
     from harness.benchmarks import forgetting
 
-    losses: dict[str, Any] = {}
+    losses: dict[str, Forgetting] = {}
     for item in forgetting.of_run(results, run):
         losses.setdefault(item.task, item)
     return losses

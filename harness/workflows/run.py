@@ -17,7 +17,7 @@ from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
 from harness.results import constants, run_scores
 from harness.results.billing import Bill, bills
-from harness.results.missing import has_answers, incomplete
+from harness.results.missing import incomplete
 from harness.results.remote import mirror
 from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
@@ -60,7 +60,7 @@ class RunSession:
         """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""
         verdicts = [verdict.to_json() for verdict in self.verdicts]
         return {
-            "runs": list(self.outcome.records),
+            "runs": [record.to_json() for record in self.outcome.records],
             "verdict": verdicts[0] if verdicts else None,
             "verdicts": verdicts,
             "costs": [bill.to_json() for bill in self.bills],
@@ -178,7 +178,7 @@ def run(
     from harness.report.build import build
 
     ids = [folder.name for folder in outcome.folders]
-    placed = files.place(results, out, [r["id"] for r in outcome.records if has_answers(r)])
+    placed = files.place(results, out, [r.id for r in outcome.records if r.has_answers])
     if placed.out is not None:
         build(
             results,
@@ -214,8 +214,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
     for line in session.incomplete:
         print(line)
     for record in session.outcome.records:
-        for sentence in record.get("fitted", ()):
-            print(f"{record['id']}: {with_reason(sentence)}", file=sys.stderr)
+        for sentence in record.fitted:
+            print(f"{record.id}: {with_reason(sentence)}", file=sys.stderr)
     for note in session.outcome.notes:
         print(f"note: {note}", file=sys.stderr)
     for verdict in session.verdicts:

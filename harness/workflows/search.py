@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core import formatting
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Executor, Job
+from harness.core.json_types import JsonValue
 from harness.core.kinds import build
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
 from harness.results import trials as journal
+from harness.results.records.trial import TrialRecord
 from harness.runner import suitable
 from harness.runner.cells import limited
 from harness.runner.database_sync import open_index
@@ -42,21 +44,21 @@ class SearchResult:
     """What a search found: all rows of the study, the best of them (or the Pareto front)."""
 
     study: str
-    rows: tuple[dict[str, Any], ...]
-    best: dict[str, Any]
-    front: tuple[dict[str, Any], ...]
+    rows: tuple[TrialRecord, ...]
+    best: TrialRecord
+    front: tuple[TrialRecord, ...]
 
     def time(self) -> dict[str, float]:
         """Seconds of all trials, the share of them that was training, and their optimiser steps.
 
         A trial whose run was there already, trained by an earlier command, took no time.
         """
-        own = [row for row in self.rows if row["seconds"] and row["duplicate_of"] is None]
-        here = [row for row in own if row["seconds"] >= (row["train_seconds"] or 0.0)]
-        total = sum(row["seconds"] for row in here)
-        training = sum(row["train_seconds"] or 0.0 for row in here)
+        own = [row for row in self.rows if row.seconds and row.duplicate_of is None]
+        here = [row for row in own if (row.seconds or 0.0) >= (row.train_seconds or 0.0)]
+        total = sum(row.seconds or 0.0 for row in here)
+        training = sum(row.train_seconds or 0.0 for row in here)
         share = training / total if total else 0.0
-        steps = sum(row["train_steps"] or 0 for row in own)
+        steps = sum(row.train_steps or 0 for row in own)
         return {"trials": total, "training": training, "share_training": share, "steps": steps}
 
 
@@ -181,7 +183,7 @@ def search(
     began = time.time()
     evaluate = make(plan)
 
-    def tell(row: Mapping[str, Any]) -> None:
+    def tell(row: TrialRecord) -> None:
         say(_line(row))
 
     agreed = 0.0
@@ -243,31 +245,31 @@ def collect(plan: StudyConfig) -> SearchResult:
     Raises:
         RunError: no trial was finished.
     """
-    rows = tuple(row for row in journal.read(plan.results) if row["study"] == plan.study)
-    done = [row for row in rows if row["state"] == "complete" and row["duplicate_of"] is None]
-    feasible = [row for row in done if all(x <= 0 for x in (row["constraints"] or {}).values())]
+    rows = tuple(row for row in journal.read(plan.results) if row.study == plan.study)
+    done = [row for row in rows if row.state == "complete" and row.duplicate_of is None]
+    feasible = [row for row in done if row.feasible]
     if not done:
-        cause = next((row["error"] for row in rows if row["error"]), "no trial was run")
+        cause = next((row.error for row in rows if row.error), "no trial was run")
         raise RunError(f"all {len(rows)} trials failed; the first: {cause}")
     if not feasible:
-        least = min(done, key=lambda row: sum(max(x, 0) for x in row["constraints"].values()))
+        least = min(done, key=lambda row: sum(max(x, 0) for x in (row.constraints or {}).values()))
         raise RunError(
-            f"no trial of {len(done)} keeps the constraints; trial {least['number']} comes nearest, "
-            f"above by {least['constraints']} — loosen --constraint or widen --space"
+            f"no trial of {len(done)} keeps the constraints; trial {least.number} comes nearest, "
+            f"above by {least.constraints} — loosen --constraint or widen --space"
         )
     sign = 1 if objectives.direction(plan.objectives[0]) == "maximize" else -1
-    best = max(feasible, key=lambda row: (sign * row["value"], -row["number"]))
+    best = max(feasible, key=lambda row: (sign * (row.value or 0.0), -row.number))
     return SearchResult(study=plan.study, rows=rows, best=best, front=tuple(_front(feasible)))
 
 
-def _front(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def _front(rows: Sequence[TrialRecord]) -> list[TrialRecord]:
     """Trials that no other is at least as good as in everything and better in something."""
 
-    def points(row: dict[str, Any]) -> list[float]:
-        pairs = zip(row["objectives"].values(), row["directions"], strict=True)
+    def points(row: TrialRecord) -> list[float]:
+        pairs = zip((row.objectives or {}).values(), row.directions, strict=True)
         return [value if direction == "maximize" else -value for value, direction in pairs]
 
-    def beaten(row: dict[str, Any]) -> bool:
+    def beaten(row: TrialRecord) -> bool:
         own = points(row)
         others = [points(other) for other in rows]
         return any(o != own and all(a >= b for a, b in zip(o, own, strict=True)) for o in others)
@@ -275,17 +277,17 @@ def _front(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return [row for row in rows if not beaten(row)]
 
 
-def _earlier(plan: StudyConfig, study: str) -> list[dict[str, Any]]:
+def _earlier(plan: StudyConfig, study: str) -> list[dict[str, JsonValue]]:
     """The best configurations of an earlier study, as far as this space holds them."""
     rows = journal.read(plan.results)
-    names = {row["study"] for row in rows}
+    names = {row.study for row in rows}
     if study not in names:
         raise ConfigError(f"--warm-start: unknown study '{study}'", remedy=nearest(study, names))
-    done = [row for row in rows if row["study"] == study and row["value"] is not None]
-    sign = -1 if done and done[0]["directions"][0] == "maximize" else 1
+    done = [row for row in rows if row.study == study and row.value is not None]
+    sign = -1 if done and done[0].directions[0] == "maximize" else 1
     free = {dimension.name: dimension for dimension in plan.space().free}
-    ranked = sorted(done, key=lambda row: sign * row["value"])[:WARM]
-    kept = [{n: v for n, v in r["params"].items() if n in free and free[n].holds(v)} for r in ranked]
+    ranked = sorted(done, key=lambda row: sign * (row.value or 0.0))[:WARM]
+    kept = [{n: v for n, v in r.params.items() if n in free and free[n].holds(v)} for r in ranked]
     return [params for params in kept if params]
 
 
@@ -299,8 +301,8 @@ def _index(results: Path) -> None:
         print(f"warning: trials are not indexed yet: {error}", file=sys.stderr)
 
 
-def _line(row: Mapping[str, Any]) -> str:
-    value = "" if row["value"] is None else f" {row['value']:.4g}"
-    reason = row["error"] or row["stopped"]
+def _line(row: TrialRecord) -> str:
+    value = "" if row.value is None else f" {row.value:.4g}"
+    reason = row.error or row.stopped
     why = f" ({reason})" if reason else ""
-    return f"trial {row['number']}: {row['state']}{value} in {row['seconds'] or 0:.1f} s{why}"
+    return f"trial {row.number}: {row.state}{value} in {row.seconds or 0:.1f} s{why}"

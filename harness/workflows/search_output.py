@@ -5,16 +5,44 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
 from harness.workflows import confirm_on_test
+from harness.workflows.confirm_on_test import Confirmation
 from harness.workflows.search import SearchResult
 
 LONG = 3600.0
 """Seconds above which a person at a terminal is asked."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSummary:
+    """A search, the file of the recipe that it chose, and how that did on test (None: not asked)."""
+
+    result: SearchResult
+    recipe_file: Path
+    several: bool
+    """Whether there were several objectives."""
+    final: Confirmation | None
+
+    @property
+    def exit_code(self) -> int:
+        return 3 if self.final and self.final.failed else 0
+
+    def to_json(self) -> JsonObject:
+        return {
+            "study": self.result.study,
+            "best": {**self.result.best.to_json(), "recipe_file": str(self.recipe_file)},
+            "pareto_front": [row.to_json() for row in self.result.front] if self.several else None,
+            "trials": [row.to_json() for row in self.result.rows],
+            "time": self.result.time(),
+            "final": None if self.final is None else self.final.to_json(),
+            "exit_code": self.exit_code,
+        }
 
 
 def to_stderr(text: str) -> None:
@@ -39,14 +67,12 @@ def finish(
     save_as: Path | None,
     report: Path | None,
     quiet: bool,
-) -> dict[str, Any]:
+) -> SearchSummary:
     """Write the best recipe, compare it on test, and return the whole answer."""
     file = save_as or Path("baselines") / f"{plan.recipe['name']}_{plan.task_name}.yaml"
     file = file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
-    best = plan.space().apply(result.best["params"], name=file.stem)
-    about = (
-        f"Found by harness search: study {plan.study}, trial {result.best['number']} of {len(result.rows)}"
-    )
+    best = plan.space().apply(result.best.params, name=file.stem)
+    about = f"Found by harness search: study {plan.study}, trial {result.best.number} of {len(result.rows)}"
     confirm_on_test.write_recipe(best, file, about)
     final = None
     if seeds > 0:
@@ -54,34 +80,24 @@ def finish(
             final = confirm_on_test.confirm(
                 plan, result.best, name=file.stem, seeds=seeds, limit=limit, progress=progress, report=report
             )
-    return {
-        "study": plan.study,
-        "best": result.best | {"recipe_file": str(file)},
-        "pareto_front": list(result.front) if len(plan.objectives) > 1 else None,
-        "trials": list(result.rows),
-        "time": result.time(),
-        "final": final,
-        "exit_code": 3 if final and final["failed"] else 0,
-    }
+    return SearchSummary(result=result, recipe_file=file, several=len(plan.objectives) > 1, final=final)
 
 
-def show(done: dict[str, Any], *, as_json: bool) -> None:
+def show(done: SearchSummary, *, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(done, ensure_ascii=False))
+        print(json.dumps(done.to_json(), ensure_ascii=False))
         return
-    best, final = done["best"], done["final"]
-    states = Counter(row["state"] for row in done["trials"])
+    best, final, trials, time = done.result.best, done.final, done.result.rows, done.result.time()
+    states = Counter(row.state for row in trials)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    print(
-        f"study {done['study']}: {len(done['trials'])} trials ({counts}), {done['time']['steps']} training steps"
-    )
-    print(f"best: trial {best['number']}, {best['value']:.4g} on dev → {best['recipe_file']}")
-    for name, value in best["values"].items():
+    print(f"study {done.result.study}: {len(trials)} trials ({counts}), {time['steps']} training steps")
+    print(f"best: trial {best.number}, {best.value:.4g} on dev → {done.recipe_file}")
+    for name, value in best.values.items():
         print(f"  {name}: {value}")
-    print(f"share of time in training: {done['time']['share_training']:.0%}")
+    print(f"share of time in training: {time['share_training']:.0%}")
     if final:
-        for row in final["test"]:
-            print(f"test: {row['recipe']} {row['mean']:.3f} ({row['low']:.3f} to {row['high']:.3f})")
-        if final["winners_curse"]:
-            print(f"winner's curse: {final['winners_curse']}")
-        print(f"report: {final['report']}")
+        for score in final.test:
+            print(f"test: {score.recipe} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f})")
+        if final.winners_curse:
+            print(f"winner's curse: {final.winners_curse}")
+        print(f"report: {final.report}")

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import RunError
 from harness.core.kinds import build
@@ -14,6 +13,7 @@ from harness.methods.transferred import Moved
 from harness.regression import floor
 from harness.regression.upgrade import Cells, Replay, replay
 from harness.results import pins
+from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
 from harness.runner.cells import Cell, plan
 from harness.runner.experiment import Experiment
@@ -57,7 +57,7 @@ def upgrade(
             not_moved=why,
         )
         noise = floor.pooled(floor.with_floor(results, before), floor.with_floor(results, after))
-        margin = float(before.head["task"]["margin"])
+        margin = before.head.task.margin or 0.0
         replays.append(replay(recipe.name, cells, margin, noise=noise))
     return tuple(replays)
 
@@ -78,12 +78,12 @@ def _trained(
 def _moved(
     experiment: Experiment, recipe: Recipe, source: Snapshot, new: Side, results: Path, progress: Progress
 ) -> tuple[Snapshot | None, str]:
-    folder = (results / "runs" / source.name).resolve()
-    stage = Moved(run=str(folder), key=str(source.head["key"]))
+    folder = ResultsFolder(results).run(source.name).path.resolve()
+    stage = Moved(run=str(folder), key=str(source.head.key))
     chosen = dataclasses.replace(new.recipe(recipe), name=f"{recipe.name}_moved", weights=(stage,))
     outcome = run(_cells(experiment, chosen, new), results, progress=progress)
     if outcome.unfinished:
-        return None, str(outcome.unfinished[0]["error"]).removeprefix("RunError: ")
+        return None, str(outcome.unfinished[0].error).removeprefix("RunError: ")
     return pins.of_run(results, outcome.folders[0].name), ""
 
 
@@ -94,6 +94,6 @@ def _cells(experiment: Experiment, recipe: Recipe, side: Side) -> list[Cell]:
 def _run(cells: Sequence[Cell], results: Path, progress: Progress) -> list[Snapshot]:
     outcome = run(cells, results, progress=progress)
     if outcome.unfinished:
-        record: Mapping[str, Any] = outcome.unfinished[0]
-        raise RunError(f"{record['id']} {record['status']}: {record['error']}")
+        record = outcome.unfinished[0]
+        raise RunError(f"{record.id} {record.status}: {record.error}")
     return [pins.of_run(results, folder.name) for folder in outcome.folders]

@@ -114,7 +114,7 @@ def test_a_worker_killed_in_the_middle_loses_nothing(tiny_task: Path, tmp_path: 
             executor=executor("processes:2"),
             on_finished=lambda folder: index(tmp_path / "killed", folder),
         )
-    assert [record["status"] for record in outcome.records] == ["done"] * 2
+    assert [record.status for record in outcome.records] == ["done"] * 2
     assert table(tmp_path / "killed") == table(tmp_path / "whole")
     now = complete_lines(tmp_path / "killed")
     assert any(kept.values())
@@ -181,7 +181,7 @@ def test_a_ray_node_killed_in_the_middle_loses_nothing(tiny_task: Path, tmp_path
             executor=executor(f"ray:{nodes.address}"),
             on_finished=lambda folder: index(tmp_path / "killed", folder),
         )
-    assert [record["status"] for record in outcome.records] == ["done"] * 3
+    assert [record.status for record in outcome.records] == ["done"] * 3
     assert table(tmp_path / "killed") == table(tmp_path / "whole")
     assert [row["samples"] for row in indexed(tmp_path / "killed")] == [30, 30, 30]
     assert len(nodes.list_all_nodes()) == 1
@@ -222,7 +222,7 @@ def test_a_matrix_on_two_nodes_equals_one_process(tiny_task: Path, tmp_path: Pat
         executor=executor(f"ray:{nodes.address}"),
         on_finished=lambda folder: index(tmp_path / "killed", folder),
     )
-    assert [record["status"] for record in outcome.records] == ["done"] * 12
+    assert [record.status for record in outcome.records] == ["done"] * 12
     assert len(nodes.list_all_nodes()) == 1
     assert table(tmp_path / "killed") == table(tmp_path / "whole")
     assert [row["samples"] for row in indexed(tmp_path / "killed")] == [10] * 12

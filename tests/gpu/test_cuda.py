@@ -43,7 +43,7 @@ def test_training_runs_on_the_gpu_and_records_device_memory(
 
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=4")
     found = session.experiment(str(tiny_task), models=("tiny",), recipes=(recipe,), settings=settings)
-    record = run(plan(found), tmp_path / "results", progress=Progress()).records[0]
+    record = run(plan(found), tmp_path / "results", progress=Progress()).records[0].raw
     assert record["status"] == "done", record["error"]
     assert record["peak_device_bytes"] > 0
     assert all(check["ok"] for check in record["parity"])

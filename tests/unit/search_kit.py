@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.core.recipes import Recipe
 from harness.results.folder import append_line
+from harness.results.records.run import RunRecord
 from harness.search.study_config import StudyConfig
 from harness.search.trial import PrunedError
 from harness.workflows.search import make_plan
@@ -28,7 +28,7 @@ class Fake:
     plan: StudyConfig
     seconds: float = 0.0
 
-    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: Any) -> RunRecord:
         stage: Any = recipe.weights[0]
         call = {"number": trial.number, "rate": stage.learning_rate, "r": stage.lora_r, "pid": os.getpid()}
         append_line(self.plan.results / "calls.jsonl", call | {"state": "begun"})
@@ -40,7 +40,7 @@ class Fake:
 
 @dataclass
 class Failing(Fake):
-    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: Any) -> RunRecord:
         raise RuntimeError(f"broken {trial.number}")
 
 
@@ -56,8 +56,8 @@ def failing(plan: StudyConfig) -> Fake:
     return Failing(plan)
 
 
-def record(score: float, memory: float) -> dict[str, Any]:
-    return {
+def record(score: float, memory: float) -> RunRecord:
+    content = {
         "task": {"primary": "exact"},
         "metrics": {"exact": {"mean": score, "n": 6}},
         "seconds": 1.0,
@@ -68,6 +68,7 @@ def record(score: float, memory: float) -> dict[str, Any]:
         "answer": {"latency_p95": 0.1, "tokens_in_mean": 10.0},
         "counts": {"scored": 6},
     }
+    return RunRecord.of(content)
 
 
 def plan(task: Path, results: Path, trials: int = 12, **changes: Any) -> StudyConfig:
@@ -82,7 +83,7 @@ RUNGS = 9
 class Climbing(Fake):
     """Reaches its score evenly over nine rungs, and stops where the pruner says so."""
 
-    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: Any) -> RunRecord:
         found = dict(super().__call__(recipe, trial))
         score = found["metrics"]["exact"]["mean"]
         for rung in range(1, RUNGS + 1):
@@ -103,7 +104,7 @@ class Level(Fake):
 
     says_loss: bool = True
 
-    def __call__(self, recipe: Recipe, trial: Any) -> Mapping[str, Any]:
+    def __call__(self, recipe: Recipe, trial: Any) -> RunRecord:
         super().__call__(recipe, trial)
         stage: Any = recipe.weights[0]
         loss = abs(math.log10(stage.learning_rate / BEST_RATE)) if self.says_loss else None

@@ -281,12 +281,12 @@ def test_results_of_lm_eval_join_the_history_once_and_leave_as_they_came(tmp_pat
     file = lm_eval_files(tmp_path)
     rows = exchange.import_file(results, file)
     assert exchange.import_file(results, file) == []
-    by = {(row["task"], row["metric"]): row for row in rows}
+    by = {(row.task, row.metric): row for row in rows}
     assert set(by) == {("arc_easy", "acc"), ("arc_easy", "exact,strict"), ("words", "perplexity")}
     assert by["words", "perplexity"]["stderr"] is None
     assert by["words", "perplexity"]["higher_is_better"] is False
     row = by["arc_easy", "acc"]
-    assert (row["n"], row["num_fewshot"], row["example_limit"], row["source"]) == (2, 5, 2, "lm-eval")
+    assert (row.n, row.num_fewshot, row.example_limit, row.source) == (2, 5, 2, "lm-eval")
     ingest.sync(results)
     with Store.open(results) as store:
         found = store.rows("SELECT * FROM benchmarks WHERE task = 'arc_easy' AND metric = 'acc'")

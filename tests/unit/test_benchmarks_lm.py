@@ -163,14 +163,14 @@ def test_scores_and_samples_are_those_of_hf(files: Path, name: str, shots: int) 
         task_manager=TaskManager(include_defaults=False),
     )
     assert hf is not None
-    wanted = {row["metric"]: row for row in result_files.rows_of(hf, {})}
+    wanted = {row.metric: row for row in result_files.rows_of(hf, {})}
     assert rows
-    assert {row["metric"] for row in rows} == set(wanted)
+    assert {row.metric for row in rows} == set(wanted)
     for row in rows:
-        assert [row["n"], row["num_fewshot"]] == [10, shots]
-        assert row["value"] == pytest.approx(wanted[row["metric"]]["value"], rel=1e-5)
-        error = wanted[row["metric"]]["stderr"]
-        assert row["stderr"] == (None if error is None else pytest.approx(error, rel=1e-4))
+        assert [row.n, row.num_fewshot] == [10, shots]
+        assert row.value == pytest.approx(wanted[row.metric].value, rel=1e-5)
+        error = wanted[row.metric].stderr
+        assert row.stderr == (None if error is None else pytest.approx(error, rel=1e-4))
     place = benchmarks.place_of(target.folder, rows[0])
     ours = [json.loads(line) for line in benchmarks.samples_file(place, name).read_text("utf-8").splitlines()]
     for mine, his in zip(ours, hf["samples"][name], strict=True):
@@ -187,8 +187,8 @@ def test_the_chat_template_is_used_as_hf_uses_it(files: Path, name: str) -> None
     task = tasks.load([file])
     next(iter(task["tasks"].values())).set_config(key="num_fewshot", value=0)
     hf: Any = lm_evaluate(theirs(model), task, limit=4, apply_chat_template=True, fewshot_as_multiturn=True)
-    wanted = {row["metric"]: row["value"] for row in result_files.rows_of(hf, {})}
-    assert {row["metric"]: row["value"] for row in rows} == pytest.approx(wanted)
+    wanted = {row.metric: row.value for row in result_files.rows_of(hf, {})}
+    assert {row.metric: row.value for row in rows} == pytest.approx(wanted)
     saved = benchmarks.place_of(target.folder, rows[0])
     first = json.loads(benchmarks.samples_file(saved, name).read_text("utf-8").splitlines()[0])
     assert first["prompt_hash"] == hf["samples"][name][0]["prompt_hash"]

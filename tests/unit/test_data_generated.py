@@ -250,7 +250,7 @@ def test_a_run_learns_from_generated_examples_and_records_them(
     )
     cells = plan(session.experiment(str(tiny_task), models=("fake",), recipes=(str(file),)))
     outcome = run(cells, tmp_path / "results", progress=Progress())
-    (record,) = outcome.records
+    (record,) = (one.raw for one in outcome.records)
     assert record["status"] == "done"
     (note,) = record["generated"]
     assert note["counts"]["kept"] == 12

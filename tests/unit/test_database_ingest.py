@@ -126,8 +126,8 @@ def test_unfinished_run_is_partial(results: Path) -> None:
     ingest.sync(results)
     with Store.open(results) as store:
         run = queries.find(store, folder.name)
-        board = [row["recipe"] for row in queries.leaderboard(store, run["task"])]
-    assert (run["status"], run["n_samples"]) == ("partial", 8)
+        board = [row["recipe"] for row in queries.leaderboard(store, run.task)]
+    assert (run.status, run.columns["n_samples"]) == ("partial", 8)
     assert "few_shot" not in board
 
 
@@ -148,7 +148,7 @@ def test_cut_off_last_line_is_skipped_and_reported(results: Path) -> None:
     (folder / "samples.jsonl").write_bytes(whole[:-40])
     done = ingest.sync(results)
     with Store.open(results) as store:
-        assert queries.find(store, folder.name)["n_samples"] == 7
+        assert queries.find(store, folder.name).columns["n_samples"] == 7
         assert len(list(queries.samples(store, folder.name))) == 7
     assert len(done.problems) == 1
     assert f"{folder.name}/samples.jsonl:8: cut off" in done.problems[0]

@@ -74,7 +74,7 @@ def test_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
         connection.execute(first.read_text())
         connection.execute("INSERT INTO migrations VALUES (?)", [first.stem])
     with Store.open(tmp_path) as store:
-        assert store.seen() == {path.stem for path in migrations()}
+        assert store.migrated() == {path.stem for path in migrations()}
         assert queries.leaderboard(store) == []
 
 
@@ -128,11 +128,11 @@ def test_parquet_holds_every_row(results: Path, tmp_path: Path) -> None:
 def test_run_is_found_by_how_it_begins(results: Path) -> None:
     with Store.open(results) as store:
         run = queries.find(store, "support_tickets-zero_shot")
-        assert queries.find(store, run["key"][:12])["id"] == run["id"]
+        assert queries.find(store, run.columns["key"][:12]).id == run.id
         with pytest.raises(ConfigError, match="fits 6 runs"):
             queries.find(store, "support_tickets")
         with pytest.raises(ConfigError, match=f"did you mean '{run['id']}'"):
-            queries.find(store, "suport" + run["id"].removeprefix("support"))
+            queries.find(store, "suport" + run.id.removeprefix("support"))
 
 
 def test_every_table_view_and_column_is_documented(results: Path) -> None:

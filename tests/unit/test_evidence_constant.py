@@ -147,4 +147,4 @@ def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, 
 
 
 def verdict_hash(done: run.RunSession) -> str:
-    return str(done.outcome.records[0]["task"]["data_hash"])
+    return str(done.outcome.records[0].task.data_hash)

@@ -11,6 +11,7 @@ from harness.core.kinds import build
 from harness.core.protocols import Task
 from harness.core.values import Completion, Example, Message, Passage, Prompt
 from harness.evidence import failure_modes
+from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 
 SCHEMA = {
@@ -51,7 +52,7 @@ def row(
     finish: str = "stop",
     passages: tuple[str, ...] = (),
     shots: tuple[str, ...] = (),
-) -> dict[str, Any]:
+) -> SampleRecord:
     example = Example(id="e", input={"input": "When does the canteen open?"}, target=target)
     found = tuple(Passage(document="d", text=text, score=1.0) for text in passages)
     prompt = Prompt(messages=(Message("user", "q"),), passages=found, shots=shots)
@@ -77,7 +78,10 @@ CASES = [
     ("shot repeated", row(JSON, '{"queue":"A1","note":"shown"}', WANTED, shots=("t1",)), "copied_from_shot"),
     ("shot not shown", row(JSON, '{"queue":"A1","note":"shown"}', WANTED), "wrong_value"),
     ("refused instead of JSON", row(JSON, "I'm sorry, I can't do that.", WANTED), "refused"),
-    ("empty", row(TEXT, "  ", "07:30"), "malformed"),
+    ("empty", row(TEXT, "  ", "07:30"), "empty"),
+    ("empty label", row(CHOICE, "", "refund"), "empty"),
+    ("empty at the limit", row(CHOICE, "", "refund", finish="length"), "empty"),
+    ("empty object", row(JSON, "\n", WANTED), "empty"),
     ("sentence", row(TEXT, "It opens at 07:30 every day.", "07:30"), "dressed_up"),
     ("part of a number", row(TEXT, "107:305", "07:30"), "wrong_value"),
     ("refused", row(TEXT, "I don’t have access to that information.", "07:30"), "refused"),
@@ -108,8 +112,8 @@ CASES = [
 @pytest.mark.parametrize(
     ("answer", "expected"), [case[1:] for case in CASES], ids=[case[0] for case in CASES]
 )
-def test_label(answer: dict[str, Any], expected: str | None) -> None:
-    assert answer["failure"] == expected
+def test_label(answer: SampleRecord, expected: str | None) -> None:
+    assert answer.failure == expected
 
 
 def test_every_label_is_explained_and_reached_by_a_case() -> None:
@@ -120,12 +124,12 @@ def test_every_label_is_explained_and_reached_by_a_case() -> None:
 
 def test_the_validators_path_stays_in_the_row() -> None:
     answer = row(JSON, '{"queue": "C9", "note": "leaks"}', WANTED)
-    assert answer["failure"] == "malformed"
-    assert "queue" in answer["extracted"]["path"]
+    assert answer.failure == "malformed"
+    assert "queue" in str(answer.extracted.path)
 
 
 def test_an_execution_error_is_no_failure_of_the_answer() -> None:
-    assert row(JSON, "", WANTED, finish="error")["failure"] is None
+    assert row(JSON, "", WANTED, finish="error").failure is None
 
 
 def test_targets_of_shots_may_be_passed_in() -> None:
@@ -137,10 +141,12 @@ def test_targets_of_shots_may_be_passed_in() -> None:
 
 def test_a_refusal_that_is_the_right_answer_is_not_called_one() -> None:
     answer = row(TEXT, "I do not know that name", "I do not know")
-    assert answer["failure"] == "dressed_up"
-    assert row(TEXT, "I have no idea, I don't know", "I do not know")["failure"] == "wrong_value"
+    assert answer.failure == "dressed_up"
+    assert row(TEXT, "I have no idea, I don't know", "I do not know").failure == "wrong_value"
 
 
 def test_count_is_by_frequency() -> None:
-    answers = [{"failure": name} for name in ("malformed", None, "refused", "malformed")]
+    answers = [
+        SampleRecord(sample_id="e", failure=name) for name in ("malformed", None, "refused", "malformed")
+    ]
     assert failure_modes.count(answers) == {"malformed": 2, "refused": 1}

@@ -6,11 +6,13 @@ from typing import Any
 
 from harness.evidence import fields
 from harness.evidence.fields import MISSING, NO_ANSWER, Confusion
+from harness.results.records.sample import ParseResult, SampleRecord
 
 
-def row(target: Any, value: Any, *, valid: bool = True, finish: str = "stop") -> dict[str, Any]:
+def row(target: Any, value: Any, *, valid: bool = True, finish: str = "stop") -> SampleRecord:
     status = "valid" if valid else "invalid"
-    return {"target": target, "finish_reason": finish, "extracted": {"status": status, "value": value}}
+    extracted = ParseResult(status=status, value=value)
+    return SampleRecord(sample_id="e", target=target, finish_reason=finish, extracted=extracted)
 
 
 TARGET = {"priority": "P1", "customer": {"tier": "gold"}, "tags": ["a", "b"], "cents": 5}

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from harness.core.values import Passage, Score
 from harness.evidence.triage import GAPS, Probe, Triage, diagnose
 from harness.evidence.triage_forecast import compare
 from harness.evidence.verdict import Cost, RunScores, decide
+from harness.results.records.sample import SampleRecord
 
 N = 60
 
@@ -65,23 +68,29 @@ def test_facts_that_bm25_misses_are_retrieval() -> None:
 def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
     """The model was shown the answer among distracting passages and did not use it."""
     wrong = (0.0,) * N
-    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, found=(True,) * 40 + (False,) * 20)
+    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, holds_gold=(True,) * 40 + (False,) * 20)
     found = triage({"closed_book": probe(0), "bm25": bm25, "gold": probe(N)})
     assert shares(found)["knowledge"] == pytest.approx(40 / 60, abs=1e-3)
     assert shares(found)["retrieval"] == pytest.approx(20 / 60, abs=1e-3)
 
 
 def test_probes_are_read_from_sample_rows() -> None:
-    row = {
-        "scores": [{"scorer": "f1", "value": 0.2}, {"scorer": "exact", "value": 1.0}],
-        "failure": None,
-        "context_ids": ["a"],
-        "passages": [{"document": "a"}],
-    }
-    missed = {**row, "scores": [{"scorer": "exact", "value": None}], "passages": [{"document": "b"}]}
+    def passage(document: str) -> Passage:
+        return Passage(document=document, text="", score=1.0)
+
+    row = SampleRecord(
+        sample_id="e",
+        scores=(
+            Score(scorer="f1", status="scored", value=0.2),
+            Score(scorer="exact", status="scored", value=1.0),
+        ),
+        context_ids=("a",),
+        passages=(passage("a"),),
+    )
+    missed = replace(row, scores=(Score(scorer="exact", status="error"),), passages=(passage("b"),))
     found = Probe.of([row, missed], "exact")
-    assert found == Probe(scores=(1.0, None), failures=(None, None), found=(True, False))
-    assert Probe.of([{**row, "passages": []}, missed], "exact").found == ()
+    assert found == Probe(scores=(1.0, None), failures=(None, None), holds_gold=(True, False))
+    assert Probe.of([replace(row, passages=()), missed], "exact").holds_gold == ()
 
 
 def test_what_the_constraint_mends_is_form() -> None:
@@ -145,7 +154,7 @@ def test_shape_from_examples_and_facts_from_passages_but_never_both() -> None:
     gold = Probe(
         scores=(1.0,) * 30 + (0.0,) * 30,
         failures=(None,) * 30 + ("truncated",) * 24 + ("wrong_value",) * 6,
-        found=(True,) * N,
+        holds_gold=(True,) * N,
     )
     found = triage({"closed_book": probe(0, "truncated"), "few_shot": probe(0), "bm25": gold, "gold": gold})
     helped = 30 / 36
@@ -270,3 +279,49 @@ def test_predictions_stand_beside_outcomes() -> None:
     assert rows["bm25_rag"].agrees is True
     assert rows["bm25_rag"].gain == pytest.approx(0.78)
     assert rows["lora"].agrees is False, "it gained 38 points although no gain was predicted"
+
+
+def test_eight_examples_that_are_all_alike_are_certain_of_nothing() -> None:
+    """All eight malformed: resampling them shows no spread, and what was not probed is not 0."""
+    n = 8
+    wrong = Probe(scores=(0.0,) * n, failures=("malformed",) * n)
+    half = Probe(scores=(1.0,) * 4 + (0.0,) * 4, failures=(None,) * 4 + ("wrong_value",) * 4)
+    found = diagnose(
+        {"closed_book": wrong, "constrained": half, "few_shot": wrong},
+        targets=["a"] * n,
+        train_targets=["a"],
+        groups=[None] * n,
+    )
+    first = found.shares[0]
+    assert (first.gap, first.share) == ("form", 1.0)
+    assert first.low < 0.75
+    assert not found.certain
+    assert "Knowledge and retrieval were not measured." in found.sentence
+    assert "8 examples are too few to rely on: at least 30 are needed." in found.sentence
+    assert [share.measured for share in found.shares] == [True, True, False, False]
+    assert {p.recipes[0]: p.words for p in found.predictions} == {
+        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "worth trying",
+    }  # fmt: skip
+    assert "8 examples cannot tell" in found.predictions[0].because
+
+
+def test_sixty_examples_rule_out_what_gains_nothing_and_do_not_then_advise_it() -> None:
+    found = triage({"closed_book": probe(0, "malformed"), "few_shot": probe(0, "malformed")})
+    assert found.certain
+    assert "too few" not in found.sentence
+    assert found.predictions[0].words == "not worth it"
+    assert found.step == "finetune"
+
+
+def test_few_groups_are_few_examples() -> None:
+    """Sixty answers in three groups are three observations."""
+    wrong = Probe(scores=(0.0,) * N, failures=("malformed",) * N)
+    found = diagnose(
+        {"closed_book": wrong},
+        targets=["a"] * N,
+        train_targets=[],
+        groups=[f"g{i % 3}" for i in range(N)],
+    )
+    assert not found.certain
+    assert "60 examples in 3 groups are too few" in found.sentence
+    assert found.shares[0].low < 0.5

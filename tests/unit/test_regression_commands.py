@@ -187,8 +187,8 @@ def test_the_floor_is_learnt_from_the_other_seeds_of_the_pinned_recipe(
     assert harness("pin", "trained-0", "--as", "p", "--allow-dirty")[0] == 0
     noise = pins.read("p").noise
     assert noise is not None
-    assert (noise["seeds"], noise["runs"]) == ([0, 1, 2], 3)
-    assert noise["means"] == [1.0, 0.75, 0.5]
+    assert (noise.seeds, noise.runs) == ((0, 1, 2), 3)
+    assert noise.means == (1.0, 0.75, 0.5)
     found = json.loads(harness("gate", "trained-2", *GATE, "--json")[1])
     assert found["provisional"] is False
     alone = record | {"id": "other", "recipe": trained | {"weights": [{"kind": "full"}]}, "key": "o"}

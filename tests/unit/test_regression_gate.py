@@ -115,13 +115,13 @@ def test_noise_is_measured_from_seeds_and_flaky_examples_are_named() -> None:
     ]
     record = noise_floor.summarise(runs[0], runs[1:], [runs[0]])
     means = [np.mean([s.values["exact"] for s in run.samples]) for run in runs]
-    assert record["variance"] >= float(np.var(means, ddof=1)) / 2
-    assert record["deterministic"] is True
+    assert record.variance >= float(np.var(means, ddof=1)) / 2
+    assert record.deterministic is True
     changed = {f"e{i}" for i in range(400) if runs[0].samples[i].values != runs[1].samples[i].values}
-    assert {item["id"] for item in record["flaky"]} == changed
+    assert {item.id for item in record.flaky} == changed
     odd = noise_floor.summarise(runs[0], [], [runs[1]])
-    assert odd["deterministic"] is False
-    assert odd["flaky"][0]["where"] == "same seed"
+    assert odd.deterministic is False
+    assert odd.flaky[0].where == "same seed"
 
 
 def test_an_execution_error_is_code_3_and_never_a_wrong_answer() -> None:

@@ -5,21 +5,20 @@ from __future__ import annotations
 import dataclasses
 import json
 import xml.etree.ElementTree as ET
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness.core import likeness
 from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
 from harness.regression import floor, gate_text, history, junit, noise_floor
 from harness.regression.gate import Gate, judge
 from harness.regression.gate_rules import Rules
-from harness.results import run_scores
+from harness.results import likeness, run_scores
 from harness.results.database.store import Store
 from harness.results.pins import Snapshot
+from harness.results.records.run import RunRecord
 from harness.runner import again, environment
 from harness.runner.cells import plan
 from harness.runner.model_pool import ModelPool
@@ -149,7 +148,7 @@ def test_example_ids_have_no_power_over_the_terminal_markdown_or_ci() -> None:
 def test_a_floor_counts_only_for_what_was_scored_and_made_in_the_same_way() -> None:
     runs = [snapshot([1.0, 0.0] * 20, task=_task(), seed=0), snapshot([0.0, 0.0] * 20, task=_task(), seed=1)]
     record = noise_floor.summarise(runs[0], runs[1:], [])
-    assert record["deterministic"] is None
+    assert record.deterministic is None
     assert floor.pooled(dataclasses.replace(runs[0], noise=record)) is not None
     other = snapshot([1.0], task=_task(ignore_case=True))
     assert floor.pooled(dataclasses.replace(other, noise=record)) is None
@@ -217,7 +216,7 @@ def test_an_edited_margin_and_version_are_read_without_asking_again(
     _again(tiny_task, tmp_path / "results")
     asked = len(engine.asked)
     edit_task(tiny_task, "version: 1", "version: 2\nmargin: 0.11")
-    (record,) = _again(tiny_task, tmp_path / "results").records
+    (record,) = (one.raw for one in _again(tiny_task, tmp_path / "results").records)
     assert len(engine.asked) == asked
     assert (record["task"]["margin"], record["task"]["version"]) == (0.11, 2)
     stored = json.loads((tmp_path / "results/runs" / record["id"] / "run.json").read_text())
@@ -228,7 +227,7 @@ def test_stored_answers_are_scored_again_when_the_scorer_changes(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     edit_task(tiny_task, "format: {kind: choice, choices: [red, green, blue]}", "format: {kind: text}")
-    (before,) = _again(tiny_task, tmp_path / "results").records
+    (before,) = (one.raw for one in _again(tiny_task, tmp_path / "results").records)
     asked = len(engine.asked)
     edit_task(
         tiny_task,
@@ -236,7 +235,7 @@ def test_stored_answers_are_scored_again_when_the_scorer_changes(
         "scorers: [{kind: f1}, {kind: exact}]\nprimary: f1",
     )
     outcome = _again(tiny_task, tmp_path / "results")
-    (record,) = outcome.records
+    (record,) = (one.raw for one in outcome.records)
     assert (outcome.fresh, len(engine.asked)) == (0, asked)
     assert set(record["metrics"]) - set(before["metrics"]) == {"f1", "f1_strict"}
     rows = [json.loads(line) for line in (outcome.folders[0] / "samples.jsonl").read_text().splitlines()]
@@ -251,7 +250,7 @@ def test_a_rerun_names_other_library_versions_and_fresh_runs_it_again(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     results = tmp_path / "results"
-    (record,) = _again(tiny_task, results).records
+    (record,) = (one.raw for one in _again(tiny_task, results).records)
     monkeypatch.setattr(again, "_ASKED_ELSEWHERE", ())
     versions = environment.versions()
     assert _again(tiny_task, results).notes == ()
@@ -263,7 +262,7 @@ def test_a_rerun_names_other_library_versions_and_fresh_runs_it_again(
     renewed = _again(tiny_task, results, fresh=True)
     assert (renewed.fresh, renewed.notes) == (1, ())
     assert len(engine.asked) > asked
-    assert renewed.records[0]["versions"]["transformers"] == "99.1"
+    assert renewed.records[0].versions["transformers"] == "99.1"
     assert [file.parent.name for file in results.glob("replaced/*/run.json")] == [f"{record['id']}.1"]
 
 
@@ -280,8 +279,8 @@ def test_answers_are_remembered_with_the_versions_that_gave_them(
     assert bench.engine(model, "weights").identity != first  # type: ignore[attr-defined]
 
 
-def _record(id: str, *, weights: str = "f", seed: int = 0, **task: Any) -> dict[str, Any]:
-    return {
+def _record(id: str, *, weights: str = "f", seed: int = 0, **task: Any) -> RunRecord:
+    content = {
         **{"id": id, "task": _task() | {"format": {"kind": "text"}} | task, "recipe": LORA, "status": "done"},
         **{
             "model": {"spec": "m", "fingerprint": weights},
@@ -291,6 +290,7 @@ def _record(id: str, *, weights: str = "f", seed: int = 0, **task: Any) -> dict[
             "split": "test",
         },
     }
+    return RunRecord.of(content)
 
 
 def test_models_of_one_name_and_other_weights_are_two_models() -> None:
@@ -309,8 +309,7 @@ def test_one_task_scored_in_two_ways_is_two_tasks_and_old_records_go_along() -> 
     loose = {**exact, "identity": {"kind": "exact", "ignore_case": True}}
     records = [_record("a"), _record("b", scorers=[loose])]
     assert len(set(run_scores.places(records).values())) == 2
-    old = _record("o", scorers=[exact])
-    del old["task"]["format"]
+    old = _record("o", scorers=[exact], format=None)
     assert set(run_scores.places([records[0], old]).values()) == {("t", "m")}
 
 
@@ -319,21 +318,21 @@ def test_the_leaderboard_folds_seeds_of_one_model_and_one_way_of_scoring_only(tm
 
     exact = {"name": "exact", "binary": True, "identity": {"kind": "exact"}}
     loose = [exact | {"identity": {"kind": "exact", "ignore_case": True}}]
-    records: list[Mapping[str, Any]] = [
+    records = [
         _record("a", scorers=[exact]),
         _record("b", scorers=[exact], seed=1),
         _record("c", scorers=loose),
         _record("d", scorers=[exact], weights="other"),
     ]
     for record in records:
-        folder = tmp_path / "runs" / record["id"]
+        folder = tmp_path / "runs" / record.id
         folder.mkdir(parents=True)
         rest = {
-            "key": record["id"],
+            "key": record.id,
             "metrics": {"exact": {"mean": 1.0, "n": 1}},
             "started_at": "2026-01-01T00:00:00+00:00",
         }
-        (folder / "run.json").write_text(json.dumps({**record, **rest}))
+        (folder / "run.json").write_text(json.dumps({**record.raw, **rest}))
         (folder / "samples.jsonl").write_text(json.dumps(_row("e0", 1.0)) + "\n")
     ingest.sync(tmp_path)
     with Store.open(tmp_path) as store:

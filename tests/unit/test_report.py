@@ -133,8 +133,8 @@ def test_the_fields_section_counts_every_field_of_every_answer(data: ReportData)
     assert found.group.task == "support_tickets"
     assert found.right.names == ("area", "order.id", "order.refund", "sentiment", "urgency")
     for recipe in found.right.recipes:
-        rows = [row for run in found.group.of(recipe) for row in run.rows if row["finish_reason"] != "error"]
-        right = [row["target"]["area"] == (row["extracted"]["value"] or {}).get("area") for row in rows]
+        rows = [row for run in found.group.of(recipe) for row in run.rows if row.answered]
+        right = [row.target["area"] == (row.extracted.value or {}).get("area") for row in rows]
         share = found.right.shares["area"][recipe]
         assert share.mean == pytest.approx(sum(right) / len(right))
         assert share.low <= share.mean <= share.high

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from harness.report import build, studies, study_plots
-from harness.report.data import ReportData
+from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.sections import search as section
 from harness.results import trials
+from harness.results.records.run import RunRecord
 from harness.workflows.search import search
 from tests.unit.search_kit import climbing, fake, plan
 
@@ -48,13 +49,24 @@ def test_the_study_of_the_report_is_shown_and_others_are_not(results: Path) -> N
     assert 'id="search"' not in page(results, "x")
 
 
+def test_a_search_is_shown_beside_runs_that_are_marked_as_scored_in_several_ways(results: Path) -> None:
+    """The mark is part of a group's name and of no study."""
+    known = studies.read(results)
+    record = RunRecord.of({"task": {"name": known[0].task}, "model": {"spec": known[0].model}})
+    run = Run(id="r", recipe="lora", folder=results, record=record, rows=[], steps=[])
+    group = TaskGroup(task=f"{known[0].task} ·scored ab12", model=f"{known[0].model} ·cd34", runs=(run,))
+    found = section.collect(ReportData(title="x", groups=(group,), studies=known))
+    assert found is not None
+    assert {study.name for study in found.studies} == {"pruned", "front"}
+
+
 def test_what_was_found_and_what_the_start_had_are_the_trials_own(results: Path) -> None:
-    rows = [row for row in trials.read(results) if row["study"] == "pruned"]
-    best = max((row for row in rows if row["state"] == "complete"), key=lambda row: row["value"])
+    rows = [row for row in trials.read(results) if row.study == "pruned"]
+    best = max((row for row in rows if row.state == "complete"), key=lambda row: row.value)
     text = page(results, "pruned")
     assert f"trial {best['number']} with {100 * best['value']:.1f} (dev score, points)" in text
     assert f"the start, trial 0, had {100 * rows[0]['value']:.1f}." in text
-    pruned = sum(row["state"] == "pruned" for row in rows)
+    pruned = sum(row.state == "pruned" for row in rows)
     assert pruned > 0
     assert f"{pruned} pruned" in text
     assert text.count(", pruned at rung") == pruned
@@ -108,15 +120,19 @@ def test_a_study_with_an_odd_row_is_left_out_and_the_others_stay(
     results: Path, tmp_path: Path, damage: dict[str, Any]
 ) -> None:
     rows = trials.read(results)
-    spoilt = next(row for row in rows if row["study"] == "front" and row["number"] == 0) | damage
-    (tmp_path / trials.FILE).write_text("".join(json.dumps(row) + "\n" for row in [*rows, spoilt]))
+    spoilt = next(row.raw for row in rows if row.study == "front" and row.number == 0) | damage
+    (tmp_path / "trials.jsonl").write_text(
+        "".join(json.dumps(row) + "\n" for row in [*(r.raw for r in rows), spoilt])
+    )
     assert {study.name for study in studies.read(tmp_path)} == {"pruned"}
 
 
 def test_hostile_names_are_text(results: Path, tmp_path: Path) -> None:
-    rows = [row | {"study": "<script>x</script>"} for row in trials.read(results) if row["study"] == "pruned"]
+    rows = [
+        {**row.raw, "study": "<script>x</script>"} for row in trials.read(results) if row.study == "pruned"
+    ]
     rows[1]["error"] = "<img src=x onerror=alert(1)>"
-    (tmp_path / trials.FILE).write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "trials.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     text = page(tmp_path, "<script>x</script>")
     assert "<img" not in text
     assert "<script>x" not in text

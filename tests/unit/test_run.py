@@ -12,6 +12,7 @@ from harness.core.errors import ConfigError
 from harness.core.values import Completion, Request
 from harness.engines.fake import FakeEngine
 from harness.results import run_scores
+from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, plan
 from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
@@ -25,7 +26,7 @@ def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object
 
 def test_a_run_scores_every_test_example(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     outcome = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
-    (record,) = outcome.records
+    (record,) = (one.raw for one in outcome.records)
     rows = [json.loads(line) for line in (outcome.folders[0] / "samples.jsonl").read_text().splitlines()]
     assert record["status"] == "done"
     # Test rows 0..7 have targets red, green, blue, red, …: three of eight are red.
@@ -64,7 +65,7 @@ def test_a_killed_run_goes_on_where_it_stopped(
     engine.asked.clear()
     outcome = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
     ids = [json.loads(line)["sample_id"] for line in (folder / "samples.jsonl").read_text().splitlines()]
-    assert outcome.records[0]["metrics"]["exact"]["n"] == 8
+    assert outcome.records[0].metrics["exact"].n == 8
     assert ids == [f"test-{i}" for i in range(8)]
     asked = [request.id for request in engine.asked]
     assert asked[:5] == [f"test-{i}" for i in range(3, 8)]
@@ -74,7 +75,7 @@ def test_an_execution_error_is_not_a_wrong_answer(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     engine.fail = frozenset({"test-1", "test-2"})
-    record = run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]
+    record = run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0].raw
     assert record["metrics"]["exact"] == {"mean": 3 / 6, "n": 6}
     assert record["counts"]["error"] == 2
 
@@ -91,8 +92,8 @@ def test_one_failing_cell_is_recorded_and_the_others_go_on(
     broken.calls = 0  # type: ignore[attr-defined]
     monkeypatch.setattr(ModelPool, "server", broken)
     outcome = run(_cells(tiny_task, ("zero_shot", "few_shot")), tmp_path / "results", progress=Progress())
-    assert [record["status"] for record in outcome.records] == ["failed", "done"]
-    assert "the disk went away" in outcome.records[0]["error"]
+    assert [record.status for record in outcome.records] == ["failed", "done"]
+    assert "the disk went away" in outcome.records[0].error
 
 
 def test_a_failed_cell_is_tried_again(
@@ -104,14 +105,14 @@ def test_a_failed_cell_is_tried_again(
     monkeypatch.setattr(ModelPool, "server", broken)
     run(_cells(tiny_task), tmp_path / "results", progress=Progress())
     monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("red"))
-    assert run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0]["status"] == "done"
+    assert run(_cells(tiny_task), tmp_path / "results", progress=Progress()).records[0].status == "done"
 
 
 def test_a_record_says_what_it_came_from_and_whether_it_may_win(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     cells = _cells(tiny_task, ("zero_shot", "few_shot", "gold_context"), limit=5)
-    zero, few, gold = run(cells, tmp_path / "results", progress=Progress()).records
+    zero, few, gold = (one.raw for one in run(cells, tmp_path / "results", progress=Progress()).records)
     assert [(r["oracle"], r["seeded"]) for r in (zero, few, gold)] == [
         (False, False),
         (False, True),
@@ -138,7 +139,7 @@ def test_an_oracle_of_before_records_said_so_is_found_wherever_it_is_nested(
     record = json.loads((done.folders[0] / "run.json").read_text())
     del record["oracle"], record["seeded"], record["invocation"]
     record["recipe"]["program"]["retriever"] = retriever
-    found = run_scores.scores(record, done.folders[0])
+    found = run_scores.scores(RunRecord.of(record), done.folders[0])
     assert (found.oracle, found.family) == (oracle, "retrieve")
 
 

@@ -80,11 +80,11 @@ def test_a_format_that_reads_otherwise_reads_stored_answers_again(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     engine.answer = "Red."
-    before = go(cell(tiny_task), tmp_path).records[0]
+    before = go(cell(tiny_task), tmp_path).records[0].raw
     asked = len(engine.asked)
     edit_task(tiny_task, CHOICE, STRICT)
     outcome = go(cell(tiny_task), tmp_path)
-    (after,) = outcome.records
+    (after,) = (one.raw for one in outcome.records)
     assert (outcome.fresh, len(engine.asked), after["id"]) == (0, asked, before["id"])
     assert (before["metrics"]["exact"]["mean"], after["metrics"]["exact"]["mean"]) == (3 / 8, 0.0)
     assert {row["extracted"]["status"] for row in rows(outcome)} == {"invalid"}
@@ -99,7 +99,7 @@ def test_what_an_interrupted_run_has_answered_is_scored_as_the_rest(
     edit_task(tiny_task, EXACT, F1)
     outcome = go(cell(tiny_task), tmp_path)
     assert {score["scorer"] for row in rows(outcome) for score in row["scores"]} == {"f1"}
-    assert outcome.records[0]["metrics"]["f1"]["n"] == 8
+    assert outcome.records[0].metrics["f1"].n == 8
     ids = [request.id for request in engine.asked]
     assert len({*ids}) == 8
     assert len(ids) == 8 + 3  # Three are asked again, to measure latency.
@@ -112,7 +112,7 @@ def test_more_examples_after_another_scorer_are_all_scored_by_it(
     edit_task(tiny_task, EXACT, F1)
     outcome = go(cell(tiny_task), tmp_path)
     assert {score["scorer"] for row in rows(outcome) for score in row["scores"]} == {"f1"}
-    assert outcome.records[0]["counts"]["scored"] == 8
+    assert outcome.records[0].counts["scored"] == 8
 
 
 def lengthen(task: Path, *places: int) -> None:
@@ -131,7 +131,7 @@ def test_prompts_that_exceed_the_context_leave_a_run_done_and_are_shown(
     experiment = session.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot",))
     report = tmp_path / "report.html"
     done = session.run(experiment, tmp_path / "r", progress=Progress(), report=report)
-    (record,) = done.outcome.records
+    (record,) = (one.raw for one in done.outcome.records)
     assert (record["status"], done.exit_code, done.outcome.unfinished) == ("done", 3, ())
     lack = "2 of 8 answers of zero_shot are missing: its prompt exceeds the model's context of 60"
     assert done.incomplete == (lack,)
@@ -171,10 +171,10 @@ def test_answers_that_a_server_did_not_give_are_asked_again_beside_those_that_ca
 ) -> None:
     lengthen(tiny_task, 0)
     engine.context, engine.fail = 60, frozenset({"test-1", "test-2"})
-    before = go(cell(tiny_task), tmp_path).records[0]
+    before = go(cell(tiny_task), tmp_path).records[0].raw
     assert (before["status"], before["missing"]["count"], before["missing"]["final"]) == ("partial", 3, 1)
     engine.fail, asked = frozenset(), len(engine.asked)
-    after = go(cell(tiny_task), tmp_path).records[0]
+    after = go(cell(tiny_task), tmp_path).records[0].raw
     assert (after["status"], after["missing"]["count"]) == ("done", 1)
     assert [request.id for request in engine.asked[asked:]][:2] == ["test-1", "test-2"]
 
@@ -185,7 +185,7 @@ def test_a_smaller_sample_that_is_whole_is_done_although_the_larger_lacks_answer
     small = cell(tiny_task, limit=3)
     outside = [one.id for one in cell(tiny_task).examples if one.id not in {e.id for e in small.examples}]
     engine.fail = frozenset(outside[:2])
-    assert go(cell(tiny_task), tmp_path).records[0]["status"] == "partial"
+    assert go(cell(tiny_task), tmp_path).records[0].status == "partial"
     asked = len(engine.asked)
     outcome = go(small, tmp_path)
     assert (outcome.fresh, len(engine.asked), outcome.incomplete) == (0, asked, ())

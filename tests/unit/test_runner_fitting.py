@@ -19,6 +19,7 @@ from harness.report.data import ReportData
 from harness.report.sections import left_out
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
+from harness.results.records.sample import SampleRecord
 from harness.runner import cell_context
 from harness.runner.asked import seen_by
 from harness.runner.cells import Cell, layout, plan
@@ -107,7 +108,7 @@ def test_every_example_is_fitted_by_itself(tiny_task: Path, tmp_path: Path, engi
     found = {row["sample_id"]: (len(row["shots"]), row["shots_dropped"]) for row in rows(outcome.folders[0])}
     assert found.pop("test-2") == (4, 4)
     assert set(found.values()) == {(8, 0)}
-    (record,) = outcome.records
+    (record,) = (one.raw for one in outcome.records)
     assert (record["status"], record["fitted"]) == ("done", ["shots 8 → 4 in 1 of 8 examples"])
 
 
@@ -118,7 +119,7 @@ def test_a_row_that_cannot_fit_is_an_error_and_the_others_are_asked(
     engine.context = 60
     outcome = run(cells(tiny_task, "zero_shot", "bm25_rag"), tmp_path / "r", progress=Progress())
     complaint = "prompt of 106 tokens + 6 to answer exceeds the model's context of 60"
-    for record, folder in zip(outcome.records, outcome.folders, strict=True):
+    for record, folder in zip((one.raw for one in outcome.records), outcome.folders, strict=True):
         (row,) = [row for row in rows(folder) if row["sample_id"] == "test-0"]
         assert (row["finish_reason"], row["error"], row["tokens_in"]) == ("error", complaint, 106)
         assert {score["status"] for score in row["scores"]} == {"error"}
@@ -134,7 +135,7 @@ def test_a_row_that_cannot_fit_is_an_error_and_the_others_are_asked(
 
 def test_nothing_fits_and_nothing_is_raised(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     engine.context = 5
-    record = run(cells(tiny_task, "zero_shot"), tmp_path / "r", progress=Progress()).records[0]
+    record = run(cells(tiny_task, "zero_shot"), tmp_path / "r", progress=Progress()).records[0].raw
     assert engine.asked == []
     assert (record["counts"]["error"], record["metrics"]) == (8, {})
     assert record["answer"]["latency_p50"] is None
@@ -144,9 +145,9 @@ def test_diagnose_asks_what_fits(tiny_task: Path, tmp_path: Path, engine: FakeEn
     engine.context = 3 + 3 * 4 + 3 + WORDS
     found = run_probes(load(tiny_task), "fake", tmp_path / "r", limit=6, progress=Progress())
     records = [RunFolder(folder).finished() for folder in found.folders]
-    fitted_ = {record["recipe"]["name"]: record["fitted"] for record in records if record is not None}
-    assert fitted_["few_shot"] == ["shots 8 → 3 in 6 of 6 examples"]
-    assert fitted_["zero_shot"] == []
+    fitted_ = {record.recipe.name: record.fitted for record in records if record is not None}
+    assert fitted_["few_shot"] == ("shots 8 → 3 in 6 of 6 examples",)
+    assert fitted_["zero_shot"] == ()
 
 
 def test_lessons_are_cut_as_the_questions_are(
@@ -167,7 +168,7 @@ def test_lessons_are_cut_as_the_questions_are(
         str(tiny_task), models=("tiny",), recipes=("few_shot_lora",), settings=settings
     )
     outcome = run(plan(found), tmp_path / "r", progress=Progress())
-    (record,) = outcome.records
+    (record,) = (one.raw for one in outcome.records)
     assert (record["status"], record["error"]) == ("done", None)
     assert all(check["ok"] for check in record["parity"])
     assert record["train"]["dropped"] == []
@@ -213,12 +214,12 @@ def test_the_tiny_model_holds_the_shipped_tasks_default_prompts() -> None:
 
 
 def test_sentences_count_what_was_cut() -> None:
-    def row(shots: int, dropped: int, error: str | None = None) -> dict[str, Any]:
-        return {"shots": ["s"] * shots, "shots_dropped": dropped, "passages": [], "error": error}
+    def row(shots: int, dropped: int | None) -> SampleRecord:
+        return SampleRecord(sample_id="e", shots=("s",) * shots, shots_dropped=dropped)
 
     assert sentences([row(8, 0), row(5, 3), row(6, 2)]) == ("shots 8 → 5 to 6 in 2 of 3 examples",)
     # Rows from before prompts were cut.
-    assert sentences([{"shots": ["a"], "passages": [], "error": None}]) == ()
+    assert sentences([row(1, None)]) == ()
 
 
 def test_a_record_of_a_smaller_sample_says_what_was_cut_there(
@@ -232,7 +233,7 @@ def test_a_record_of_a_smaller_sample_says_what_was_cut_there(
         (smaller,) = cells(tiny_task, "few_shot", limit=limit)
         record = seen_by(smaller, outcome.records[0], RunFolder(outcome.folders[0]))
         cut = any(one.id == "test-2" for one in smaller.examples)
-        assert record["fitted"] == ([f"shots 8 → 4 in 1 of {limit} examples"] if cut else [])
+        assert record.fitted == ((f"shots 8 → 4 in 1 of {limit} examples",) if cut else ())
 
 
 def test_default_recipes_are_those_that_the_task_and_the_model_allow(tiny_task: Path) -> None:

@@ -14,13 +14,15 @@ from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer
 from harness.core.values import Example, Parsed
 from harness.evidence.verdict_types import RunScores
-from harness.results import floors, pins
+from harness.results import floors
+from harness.results.noise import noise_file
+from harness.results.records.run import RunRecord
 from harness.runner import scoring
 from tests.simulate.world import run
 
 
-def record(seed: int, **more: Any) -> dict[str, Any]:
-    return {
+def record(seed: int, **more: Any) -> RunRecord:
+    content = {
         "id": f"t-lora-m-s{seed}",
         "status": "done",
         "seed": seed,
@@ -31,19 +33,20 @@ def record(seed: int, **more: Any) -> dict[str, Any]:
         "labels": None,
         "limit": None,
         "split": "test",
-    } | more
+    }
+    return RunRecord.of(content | more)
 
 
-def keep(results: Path, found: dict[str, Any]) -> tuple[dict[str, Any], Path]:
-    folder = results / "runs" / found["id"]
+def keep(results: Path, found: RunRecord) -> tuple[RunRecord, Path]:
+    folder = results / "runs" / found.id
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(found))
+    (folder / "run.json").write_text(json.dumps(found.raw))
     return found, folder
 
 
-def scores(found: dict[str, Any], folder: Path) -> RunScores:
-    rng = np.random.default_rng(found["seed"])
-    return run("lora", rng.random(100) < 0.5, seed=found["seed"])
+def scores(found: RunRecord, folder: Path) -> RunScores:
+    rng = np.random.default_rng(found.seed)
+    return run("lora", rng.random(100) < 0.5, seed=found.seed)
 
 
 NAMES = {f"t-lora-m-s{seed}": "lora" for seed in range(5)}
@@ -84,7 +87,7 @@ def test_what_is_not_trained_needs_no_floor(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("seeds", "known"), [([0, 1, 2, 3], True), ([0], False)])
 def test_an_aa_floor_counts_if_it_had_other_seeds(tmp_path: Path, seeds: list[int], known: bool) -> None:
     first = keep(tmp_path, record(0))
-    path = pins.noise_file(tmp_path, first[0])
+    path = noise_file(tmp_path, first[0])
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"variance": 0.0004, "df": 3.0, "seeds": seeds}))
     found = floors.known([first], NAMES, scores)

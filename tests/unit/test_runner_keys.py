@@ -18,6 +18,7 @@ from harness.report import run_selection
 from harness.report.data import load as load_report
 from harness.results import run_scores
 from harness.results.database import ingest
+from harness.results.records.run import RunRecord
 from harness.runner.asked import covers
 from harness.runner.cells import Cell, plan
 from harness.runner.model_pool import ModelPool
@@ -93,7 +94,7 @@ def test_more_examples_ask_only_the_new_ones(tiny_task: Path, tmp_path: Path, en
     assert seven.folders == three.folders
     assert asked(seven)[:3] == before
     assert (progress.answers, len(set(asked(seven)))) == (4, 7)
-    assert (seven.records[0]["limit"], seven.records[0]["metrics"]["exact"]["n"]) == (7, 7)
+    assert (seven.records[0].limit, seven.records[0].metrics["exact"].n) == (7, 7)
 
 
 def test_fewer_examples_ask_nothing_and_are_the_ones_of_that_limit(
@@ -105,7 +106,7 @@ def test_fewer_examples_ask_nothing_and_are_the_ones_of_that_limit(
     again = run(cells(tiny_task, limit=3), tmp_path / "r", progress=Progress())
     assert (again.fresh, len(engine.asked)) == (0, count)
     for name in ("limit", "metrics", "counts"):
-        assert again.records[0][name] == first.records[0][name]
+        assert again.records[0].raw[name] == first.records[0].raw[name]
     # The folder keeps what it has: all eight answers, and a record of them.
     (folder,) = again.folders
     record = json.loads((folder / "run.json").read_text())
@@ -131,8 +132,8 @@ def test_the_report_of_a_command_shows_the_examples_of_its_verdict(
     (folder,) = outcome.folders
     data = load_report(tmp_path / "r", [folder.name], {folder.name: {"test-1", "test-2"}})
     (run_,) = data.runs
-    assert [row["sample_id"] for row in run_.rows] == ["test-1", "test-2"]
-    assert (run_.record["metrics"]["exact"]["n"], run_.record["counts"]["scored"]) == (2, 2)
+    assert [row.sample_id for row in run_.rows] == ["test-1", "test-2"]
+    assert (run_.record.metrics["exact"].n, run_.record.counts["scored"]) == (2, 2)
     (whole,) = load_report(tmp_path / "r", [folder.name]).runs
     assert len(whole.rows) == 8
 
@@ -146,7 +147,7 @@ def test_a_larger_sample_that_is_interrupted_loses_no_answer(
     count = len(engine.asked)
     again = run(cells(tiny_task, limit=3), tmp_path / "r", progress=(progress := Counted()))
     assert progress.answers == 0
-    assert again.records[0]["metrics"] == three.records[0]["metrics"]
+    assert again.records[0].metrics == three.records[0].metrics
     run(cells(tiny_task), tmp_path / "r", progress=(progress := Counted()))
     assert progress.answers == 3
     assert len(set(asked(again))) == 8
@@ -174,7 +175,7 @@ def test_more_test_examples_train_nothing_again(
     assert (progress.steps, progress.answers) == (0, 3)
     assert file.read_bytes() == before
     assert len(asked_of_model) == 3 + 3  # the new ones, and three for the timing
-    old, new = first.records[0], more.records[0]
+    old, new = first.records[0].raw, more.records[0].raw
     assert new["train"] == old["train"]
     assert new["seconds"] > old["seconds"]
     assert new["peak_memory_bytes"] >= old["peak_memory_bytes"]
@@ -191,7 +192,7 @@ def test_a_changed_test_file_trains_nothing_again_and_asks_what_is_new(
     assert again.folders != first.folders
     assert progress.steps == 0
     assert asked_of_model[:-3] == (["test-new"] if change == "add" else ["test-0"])
-    old, new = first.records[0], again.records[0]
+    old, new = first.records[0].raw, again.records[0].raw
     assert new["weights_key"] == old["weights_key"]
     assert new["train"] == old["train"] | {"trained_by": first.folders[0].name}
     assert new["peak_memory_bytes"] >= old["peak_memory_bytes"]
@@ -214,7 +215,7 @@ def test_two_tasks_with_the_same_train_share_their_weights(
     (other / "task.yaml").write_text((other / "task.yaml").read_text().replace("colours", "shades"))
     edit(other, "test", "edit")
     run([lora(tiny_task)], tmp_path / "r", progress=Progress())
-    record = run([lora(other)], tmp_path / "r", progress=(progress := Counted())).records[0]
+    record = run([lora(other)], tmp_path / "r", progress=(progress := Counted())).records[0].raw
     assert (record["task"]["name"], record["status"], progress.steps) == ("shades", "done", 0)
 
 
@@ -302,7 +303,7 @@ def test_a_run_of_the_old_format_is_read_but_not_taken_for_a_new_one(
     (old / "run.json").write_text(json.dumps(record))
     ingest.sync(tmp_path / "r")
     assert len(run_scores.verdicts([old])) == 1
-    names = run_scores.labels([record, new.records[0]])
+    names = run_scores.labels([RunRecord.of(record), new.records[0]])
     assert len(set(names.values())) == 2
     assert run_selection.choose(tmp_path / "r", (), None).runs in ((old.name,), (new.folders[0].name,))
     data = load_report(tmp_path / "r", [old.name])

@@ -29,8 +29,8 @@ def test_a_run_keeps_the_predicted_peak(tiny_task: Path, tmp_path: Path) -> None
         settings=("weights.num_train_epochs=0.1",),
     )
     records = run(plan(experiment), tmp_path / "results", progress=Progress()).records
-    assert [record["status"] for record in records] == ["done", "done"]
-    zero_shot, lora = (record["predicted_peak_bytes"] for record in records)
+    assert [record.status for record in records] == ["done", "done"]
+    zero_shot, lora = (record.predicted_peak_bytes for record in records)
     weights = 4 * shape("tiny").parameters
     assert memory.PROCESS + weights < zero_shot < lora < memory.PROCESS + 100 * weights
 

@@ -11,6 +11,7 @@ import pytest
 
 from harness.core.protocols import StepRecord
 from harness.report.sections.training import _caption
+from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, plan
 from harness.runner.progress import Progress
 from harness.runner.runner import run
@@ -51,7 +52,7 @@ def test_training_goes_on_from_its_checkpoint(tiny_task: Path, tmp_path: Path) -
     (cut,) = [path for path in (tmp_path / "cut" / "runs").iterdir() if path.is_dir()]
     assert (cut / "weights" / "0" / "checkpoint" / "state.pt").is_file()
     again = run(cells(tiny_task), tmp_path / "cut", progress=Progress())
-    expected, found = whole.records[0], again.records[0]
+    expected, found = whole.records[0].raw, again.records[0].raw
     assert found["status"] == "done"
     assert found["metrics"] == expected["metrics"]
     assert steps_of(cut) == steps_of(whole.folders[0])
@@ -76,7 +77,7 @@ def test_the_diagnosis_comes_first_under_the_picture_of_a_run() -> None:
         "notes": [],
     }
     found = "nothing learned: the loss went from 2 to 2"
-    run_ = SimpleNamespace(record={"train": train | {"diagnosis": [found]}})
+    run_ = SimpleNamespace(record=RunRecord.of({"train": {**train, "diagnosis": [found]}}))
     assert _caption(run_).startswith(f"Diagnosis: {found} · 3.0 s · 9 steps")  # type: ignore[arg-type]
     # Runs from before there was a diagnosis have none.
-    assert "Diagnosis" not in _caption(SimpleNamespace(record={"train": train}))  # type: ignore[arg-type]
+    assert "Diagnosis" not in _caption(SimpleNamespace(record=RunRecord.of({"train": train})))  # type: ignore[arg-type]

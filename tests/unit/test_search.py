@@ -36,10 +36,10 @@ def calls(results: Path, state: str) -> list[dict[str, Any]]:
 def test_the_defaults_come_first_and_the_best_is_near_the_known_one(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(tiny_task, tmp_path / "r", 30)
     found = search(mine, make=fake, say=quiet)
-    assert found.rows[0]["params"] == {"weights.learning_rate": 1e-3, "weights.lora_r": 16}
-    assert found.best["value"] > found.rows[0]["value"]
-    assert 1e-4 < found.best["params"]["weights.learning_rate"] < 1e-3
-    assert sum(row["duplicate_of"] is None for row in found.rows) == 30
+    assert found.rows[0].params == {"weights.learning_rate": 1e-3, "weights.lora_r": 16}
+    assert found.best.value > found.rows[0].value
+    assert 1e-4 < found.best.params["weights.learning_rate"] < 1e-3
+    assert sum(row.duplicate_of is None for row in found.rows) == 30
 
 
 def test_where_all_score_nothing_the_sampler_goes_by_dev_loss(tiny_task: Path, tmp_path: Path) -> None:
@@ -48,8 +48,8 @@ def test_where_all_score_nothing_the_sampler_goes_by_dev_loss(tiny_task: Path, t
         far = []
         for seed in (0, 1):
             found = search(plan(tiny_task, tmp_path / f"{name}{seed}", 24, seed=seed), make=make, say=quiet)
-            assert all(row["value"] == 0.0 for row in found.rows)
-            rates = [row["params"]["weights.learning_rate"] for row in found.rows[-8:]]
+            assert all(row.value == 0.0 for row in found.rows)
+            rates = [row.params["weights.learning_rate"] for row in found.rows[-8:]]
             far += [abs(math.log10(rate / BEST_RATE)) for rate in rates]
         return statistics.mean(far)
 
@@ -92,7 +92,7 @@ def test_two_processes_share_a_study_and_never_a_trial(tiny_task: Path, tmp_path
     run = calls(tmp_path / "r", "begun")
     assert len({call["number"] for call in run}) == len(run) == 10
     assert len({(call["rate"], call["r"]) for call in run}) == 10
-    assert sum(row["state"] == "complete" for row in found.rows) == 10
+    assert sum(row.state == "complete" for row in found.rows) == 10
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/s.db"])
@@ -114,7 +114,7 @@ def test_a_killed_worker_loses_no_trial(tiny_task: Path, tmp_path: Path, storage
     ended = [(call["rate"], call["r"]) for call in calls(tmp_path / "r", "ended")]
     assert (killed["rate"], killed["r"]) in ended
     assert len(ended) == len(set(ended)) == 5
-    states = [row["state"] for row in found.rows if row["duplicate_of"] is None]
+    states = [row.state for row in found.rows if row.duplicate_of is None]
     assert (states.count("complete"), states.count("fail")) == (5, 1)
 
 
@@ -129,15 +129,15 @@ def test_several_objectives_give_a_front_that_nothing_beats(tiny_task: Path, tmp
     found = search(mine, make=fake, say=quiet)
     for row in found.front:
         for other in found.rows:
-            better = other["objectives"]["score"] > row["objectives"]["score"]
-            assert not (better and other["objectives"]["memory"] <= row["objectives"]["memory"])
+            better = other.objectives["score"] > row.objectives["score"]
+            assert not (better and other.objectives["memory"] <= row.objectives["memory"])
     assert found.best in found.front
 
 
 def test_a_constraint_excludes_trials_from_the_best(tiny_task: Path, tmp_path: Path) -> None:
     found = search(plan(tiny_task, tmp_path / "r", 12, constraints=("memory<=8",)), make=fake, say=quiet)
-    assert found.best["params"]["weights.lora_r"] <= 8
-    assert any(row["params"]["weights.lora_r"] > 8 for row in found.rows)
+    assert found.best.params["weights.lora_r"] <= 8
+    assert any(row.params["weights.lora_r"] > 8 for row in found.rows)
     with pytest.raises(RunError, match="keeps the constraints"):
         search(plan(tiny_task, tmp_path / "r", 3, constraints=("memory<=1",)), make=fake, say=quiet)
 
@@ -146,7 +146,7 @@ def test_a_warm_start_tries_the_best_of_an_earlier_study(tiny_task: Path, tmp_pa
     old = search(plan(tiny_task, tmp_path / "r", 12), make=fake, say=quiet)
     new = plan(tiny_task, tmp_path / "r", 4, seed=7)
     found = search(new, make=fake, say=quiet, warm_start=(old.study,))
-    assert found.rows[1]["params"] == old.best["params"]
+    assert found.rows[1].params == old.best.params
     with pytest.raises(ConfigError, match="unknown study"):
         search(plan(tiny_task, tmp_path / "r", 4, seed=8), make=fake, say=quiet, warm_start=("nope",))
 
@@ -205,7 +205,7 @@ def test_prompts_and_retrieval_have_a_space_too() -> None:
 
 def test_a_line_that_a_kill_cut_off_is_left_out(tiny_task: Path, tmp_path: Path) -> None:
     search(plan(tiny_task, tmp_path / "r", 3), make=fake, say=quiet)
-    with (tmp_path / "r" / trials.FILE).open("a") as stream:
+    with (tmp_path / "r" / "trials.jsonl").open("a") as stream:
         stream.write('{"study": "x", "numb')
     assert len(trials.read(tmp_path / "r")) == 3
 

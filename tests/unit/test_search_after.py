@@ -57,16 +57,16 @@ def test_the_base_is_loaded_once_for_all_trials_and_none_changes_it(
     assert loads == ["tiny"]
     assert len(encoded) == len(set(encoded))
     last = found.rows[-1]
-    rate = last["params"]["weights.learning_rate"]
+    rate = last.params["weights.learning_rate"]
     alone = search(made("alone", f"{rate},0.9", 1), say=lambda _: None)
     records = [
-        RunFolder(tmp_path / results / "runs" / row["run_id"]).finished()
+        RunFolder(tmp_path / results / "runs" / row.run_id).finished()
         for results, row in (("all", last), ("alone", alone.rows[0]))
     ]
     assert records[0] is not None
     assert records[1] is not None
     for name in ("best_dev_score", "best_dev_loss"):
-        assert records[0]["train"][name] == records[1]["train"][name]
+        assert getattr(records[0].train, name) == getattr(records[1].train, name)
 
 
 def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
@@ -84,7 +84,7 @@ def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
         overrides=("program.k=1",),
     )
     found = search(mine, say=lambda _: None)
-    assert all(_split(tmp_path / "r", row["run_id"]) == "dev" for row in found.rows)
+    assert all(_split(tmp_path / "r", row.run_id) == "dev" for row in found.rows)
     done = confirm_on_test.confirm(
         mine,
         found.rows[1],
@@ -94,21 +94,23 @@ def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
         progress=Progress(),
         report=tmp_path / "report.html",
     )
-    assert len(done["runs"]) == 4
-    assert {_split(tmp_path / "r", id) for id in done["runs"]} == {"test"}
-    assert {row["recipe"] for row in done["test"]} == {"few_shot", "found"}
-    assert all(row["mean"] == pytest.approx(3 / 8) for row in done["test"])
-    assert (done["dev"]["mean"], done["dev"]["n"]) == (pytest.approx(2 / 6), 6)
-    assert done["winners_curse"].startswith("chosen for its dev score of 33.3 (")
-    assert "on test it has 37.5 (" in done["winners_curse"]
-    assert "4.2 points above: a score that was chosen for being the best" in done["winners_curse"]
+    assert len(done.runs) == 4
+    assert {_split(tmp_path / "r", id) for id in done.runs} == {"test"}
+    assert {score.recipe for score in done.test} == {"few_shot", "found"}
+    assert all(score.mean == pytest.approx(3 / 8) for score in done.test)
+    assert done.dev is not None
+    assert (done.dev.mean, done.dev.n) == (pytest.approx(2 / 6), 6)
+    assert done.winners_curse is not None
+    assert done.winners_curse.startswith("chosen for its dev score of 33.3 (")
+    assert "on test it has 37.5 (" in done.winners_curse
+    assert "4.2 points above: a score that was chosen for being the best" in done.winners_curse
     assert (tmp_path / "report.html").stat().st_size > 10_000
 
 
 def _split(results: Path, id: str) -> str:
     record = RunFolder(results / "runs" / id).finished()
     assert record is not None
-    return str(record["split"])
+    return record.split
 
 
 def _command(monkeypatch: pytest.MonkeyPatch, *words: str) -> int:

@@ -134,7 +134,7 @@ def test_two_workers_on_postgresql_one_of_which_is_killed(
     assert (killed["rate"], killed["r"]) in done
     assert len(done) == len(set(done)) == 7
     assert {call["pid"] for call in ended} == {worker.pid for worker in workers}
-    states = [row["state"] for row in found.rows if row["duplicate_of"] is None]
+    states = [row.state for row in found.rows if row.duplicate_of is None]
     assert (states.count("complete"), states.count("fail")) == (7, 1)
 
 

@@ -35,29 +35,29 @@ def test_clearly_bad_trials_are_pruned_and_are_no_failures(
     more = plan(tiny_task, tmp_path / "r", 18, pruner=pruner, name="s")
     found = search(more, make=climbing, say=said.append)
 
-    bad = [row for row in found.rows if row["params"] in BAD]
-    pruned = [row for row in bad if row["state"] == "pruned"]
+    bad = [row for row in found.rows if row.params in BAD]
+    pruned = [row for row in bad if row.state == "pruned"]
     assert len(bad) == 6
     assert len(pruned) >= (6 if pruner == "median" else 1)
     for row in pruned:
-        assert (row["value"], row["error"]) == (None, None)
-        assert row["stopped"].startswith("stopped at rung")
-        assert row["train_steps"] == len(row["intermediate"])
+        assert (row.value, row.error) == (None, None)
+        assert row.stopped.startswith("stopped at rung")
+        assert row.train_steps == len(row.intermediate)
     # Hyperband may also stop a trial at the last rung, where nothing is saved.
-    assert 0 < min(row["train_steps"] for row in pruned) < RUNGS
-    assert found.best["state"] == "complete"
-    assert {row["state"] for row in found.rows} == {"complete", "pruned"}
+    assert 0 < min(row.train_steps for row in pruned) < RUNGS
+    assert found.best.state == "complete"
+    assert {row.state for row in found.rows} == {"complete", "pruned"}
     assert any("pruned" in line for line in said)
     with Store.open(tmp_path / "r", write=False) as store:
         counted = list(
             store.rows("SELECT count(*) AS n FROM trials WHERE state = 'pruned' AND error IS NULL")
         )
-        assert counted[0]["n"] == sum(row["state"] == "pruned" for row in found.rows)
+        assert counted[0]["n"] == sum(row.state == "pruned" for row in found.rows)
 
 
 def test_without_a_pruner_every_trial_goes_to_its_end(tiny_task: Path, tmp_path: Path) -> None:
     found = search(plan(tiny_task, tmp_path / "r", 12), make=climbing, say=lambda _: None)
-    assert {row["state"] for row in found.rows} == {"complete"}
+    assert {row.state for row in found.rows} == {"complete"}
 
 
 def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> None:
@@ -66,13 +66,14 @@ def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> N
     _after_better_ones(mine, steps=range(1, 4), count=5)
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
     row = trials.read(mine.results)[-1]
-    folder = RunFolder(mine.results / "runs" / row["run_id"])
+    folder = RunFolder(mine.results / "runs" / row.run_id)
     record = folder.record()
     assert record is not None
-    assert (record["status"], record["error"]) == ("pruned", None)
-    assert record["stopped"].startswith("stopped at step 2, rung 1")
-    assert record["train"]["steps"] == len(list(read_lines(folder.steps))) == 2
-    assert (row["state"], row["train_steps"], row["error"]) == ("pruned", 2, None)
+    assert (record.status, record.error) == ("pruned", None)
+    assert record.stopped.startswith("stopped at step 2, rung 1")
+    assert record.train is not None
+    assert record.train.steps == len(list(read_lines(folder.steps))) == 2
+    assert (row.state, row.train_steps, row.error) == ("pruned", 2, None)
     assert folder.finished() is None
 
 
@@ -80,7 +81,7 @@ def test_a_broken_last_epoch_is_a_rung_of_its_own(tiny_task: Path, tmp_path: Pat
     mine = _tiny(tiny_task, tmp_path / "r", "lora", "median", ("weights.num_train_epochs=1.5",))
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
     row = trials.read(mine.results)[-1]
-    assert (row["state"], list(row["intermediate"]), row["train_steps"]) == ("complete", ["1", "2"], 3)
+    assert (row.state, list(row.intermediate), row.train_steps) == ("complete", ["1", "2"], 3)
 
 
 def test_wilcoxon_stops_answering_example_by_example(tiny_task: Path, tmp_path: Path) -> None:
@@ -90,9 +91,9 @@ def test_wilcoxon_stops_answering_example_by_example(tiny_task: Path, tmp_path: 
     _after_better_ones(mine, steps=range(60), count=1)
     Loop(mine, evaluator(mine), 0, time.time()).run(1)
     row = trials.read(mine.results)[-1]
-    assert (row["state"], row["error"]) == ("pruned", None)
-    assert "example by example" in row["stopped"]
-    answers = list(read_lines(RunFolder(mine.results / "runs" / row["run_id"]).samples))
+    assert (row.state, row.error) == ("pruned", None)
+    assert "example by example" in row.stopped
+    answers = list(read_lines(RunFolder(mine.results / "runs" / row.run_id).samples))
     assert 8 <= len(answers) < 30
 
 

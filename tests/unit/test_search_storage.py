@@ -200,16 +200,16 @@ def test_optuna_alone_reads_names_values_and_scores_on_the_way(
     assert optuna.get_all_study_names(place) == ["named"]
     study = optuna.load_study(study_name="named", storage=place)
     assert [direction.name for direction in study.directions] == ["MAXIMIZE"]
-    assert study.best_trial.number == found.best["number"]
-    assert study.best_value == found.best["value"]
-    by_number = {row["number"]: row for row in found.rows}
+    assert study.best_trial.number == found.best.number
+    assert study.best_value == found.best.value
+    by_number = {row.number: row for row in found.rows}
     for trial in study.trials:
         row = by_number[trial.number]
-        assert trial.params == row["params"]
+        assert trial.params == row.params
         assert set(trial.distributions) == {"weights.learning_rate", "weights.lora_r"}
-        assert {str(step): value for step, value in trial.intermediate_values.items()} == row["intermediate"]
+        assert {str(step): value for step, value in trial.intermediate_values.items()} == row.intermediate
         assert list(trial.intermediate_values) == list(range(1, RUNGS + 1))
-        assert (trial.state.name.lower(), trial.value) == (row["state"], row["value"])
+        assert (trial.state.name.lower(), trial.value) == (row.state, row.value)
 
 
 def test_who_ends_first_waits_for_the_trials_of_others(tiny_task: Path, tmp_path: Path) -> None:
@@ -247,5 +247,5 @@ def test_a_trial_whose_process_dies_while_others_wait_is_tried_again(
 
     found = search(mine, make=fake, say=lambda text: dead.set() if text.startswith("waiting") else None)
     assert study.trials[0].state == TrialState.FAIL
-    done = [row for row in found.rows if row["state"] == "complete"]
+    done = [row for row in found.rows if row.state == "complete"]
     assert len(done) == 2

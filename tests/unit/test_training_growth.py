@@ -137,8 +137,8 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
         )
         search(mine, say=lambda _: None)
         row = trials.read(mine.results)[-1]
-        steps = list(read_lines(RunFolder(mine.results / "runs" / row["run_id"]).steps))
-        found[first] = (counts[:3], row["value"], steps[-1])
+        steps = list(read_lines(RunFolder(mine.results / "runs" / row.run_id).steps))
+        found[first] = (counts[:3], row.value, steps[-1])
     (every, value, end), (some, value_of_growing, end_of_growing) = found[0], found[1]
     assert [len(ids) for ids in every] == [6, 6, 6]
     assert [len(ids) for ids in some] == [1, 2, 6]

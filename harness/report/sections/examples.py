@@ -17,7 +17,7 @@ from markupsafe import Markup
 from harness.evidence.failure_modes import ABOUT
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html.page import embedded_json, html
-from harness.results.run_files import Row
+from harness.results.records.sample import SampleRecord
 
 ORDER = 80
 TITLE = "Examples"
@@ -94,8 +94,8 @@ def beside(data: ReportData) -> Iterable[str]:
     return [_line(block.run, row) for block in blocks for row in block.left]
 
 
-def _line(run: Run, row: Row) -> str:
-    answer = {"run": run.id} | _answer(run, row, {p["text"]: p["text"] for p in row["passages"]})
+def _line(run: Run, row: SampleRecord) -> str:
+    answer = {"run": run.id} | _answer(run, row, {passage.text: passage.text for passage in row.passages})
     return f"{embedded_json(answer)}\n"
 
 
@@ -136,11 +136,11 @@ class _Block:
         self.run = run
         self.answers: list[Markup] = []
         self.passages: dict[str, int] = {}
-        self.left: list[Row] = []
+        self.left: list[SampleRecord] = []
 
-    def add(self, row: Row, room: int) -> int:
+    def add(self, row: SampleRecord, room: int) -> int:
         """Take one answer in and return its bytes; 0 where it needs more than `room`."""
-        texts = dict.fromkeys(p["text"] for p in row["passages"] if p["text"] not in self.passages)
+        texts = dict.fromkeys(p.text for p in row.passages if p.text not in self.passages)
         fresh = {text: len(self.passages) + i for i, text in enumerate(texts)}
         content = embedded_json(_answer(self.run, row, ChainMap(fresh, self.passages)))
         size = len(content.encode()) + sum(len(embedded_json(text).encode()) for text in texts)
@@ -168,15 +168,21 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: Row, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, Any]:
+def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, Any]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
-    cells = [
-        {name: passage[name] for name in ("document", "title", "score")} | {"text": places[passage["text"]]}
-        for passage in row["passages"]
+    shown = [
+        {
+            "document": passage.document,
+            "title": passage.title,
+            "score": passage.score,
+            "text": places[passage.text],
+        }
+        for passage in row.passages
     ]
     kept = (
         "input target group meta context_ids prompt shots output tokens_in tokens_out seconds finish_reason cached "
         "error strict extracted scores failure"
     )
-    answer = {name: row.get(name) for name in kept.split()}
-    return answer | {"id": row["sample_id"], "score": run.score(row), "passages": cells}
+    line = row.to_json()
+    answer = {name: line[name] for name in kept.split()}
+    return answer | {"id": row.sample_id, "score": run.score(row), "passages": shown}

@@ -66,7 +66,7 @@ def render(info: Info) -> Markup:
 def _counts(run: Run) -> Counter[str]:
     counts: Counter[str] = Counter()
     for row in run.rows:
-        counts[ERROR if row["finish_reason"] == "error" else row["failure"] or RIGHT_ANSWER] += 1
+        counts[ERROR if row.finish_reason == "error" else row.failure or RIGHT_ANSWER] += 1
     return counts
 
 

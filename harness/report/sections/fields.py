@@ -105,8 +105,8 @@ def _run(run: Run, answers: Sequence[dict[str, bool]], name: str) -> RunScores:
     return RunScores(
         recipe="",
         seed=run.seed,
-        ids=tuple(row["sample_id"] for row in run.rows),
-        groups=tuple(row["group"] for row in run.rows),
+        ids=tuple(row.sample_id for row in run.rows),
+        groups=tuple(row.group for row in run.rows),
         values=tuple(float(answer[name]) if name in answer else None for answer in answers),
         binary=True,
     )

@@ -35,7 +35,7 @@ class Info:
 def collect(data: ReportData) -> Info | None:
     """Where the past says more than the report's own runs: earlier runs, or an upgrade among them."""
     own = {run.id for run in data.runs}
-    wanted = {(run.record["task"]["name"], run.record["recipe"]["name"]) for run in data.runs if run.done}
+    wanted = {(run.record.task.name, run.record.recipe.name) for run in data.runs if run.done}
     tasks = {task: data.runs[0].folder.parent.parent for task, _ in wanted}
     series = [
         item

@@ -31,7 +31,7 @@ class Info:
 
 def collect(data: ReportData) -> Info | None:
     runs = [run for group in data.groups for run in group.runs]
-    lacking = [missing.incomplete(run.record) for run in runs if missing.of_record(run.record)]
+    lacking = [missing.incomplete(run.record) for run in runs if run.record.missing]
     left_out = [missing.incomplete(run.record) for run in runs if not run.done]
     return Info(tuple(lacking), tuple(left_out)) if lacking or left_out else None
 

@@ -32,7 +32,7 @@ def collect(data: ReportData) -> Info | None:
     for group in data.groups:
         curves = _curves(group)
         if curves and group.verdict is not None:
-            flat = [r.recipe for r in group.runs if r.record["labels"] is None]
+            flat = [r.recipe for r in group.runs if r.record.labels is None]
             references = tuple(s for s in group.verdict.summaries if s.recipe in flat and not s.oracle)
             groups.append((group, curves, references))
     return Info(tuple(groups)) if groups else None
@@ -55,15 +55,15 @@ def render(info: Info) -> Markup:
 
 
 def _curves(group: TaskGroup) -> tuple[LabelCurve, ...]:
-    if group.verdict is None or all(run.record["labels"] is None for run in group.runs):
+    if group.verdict is None or all(run.record.labels is None for run in group.runs):
         return ()
     runs: dict[str, dict[int, list[RunScores]]] = {}
     references: dict[str, list[RunScores]] = {}
     for run in group.runs:
         if run.done:
             name, count, run_scores = (
-                run.record["recipe"]["name"],
-                run.record["labels"],
+                run.record.recipe.name,
+                run.record.labels,
                 scores(run.record, run.folder),
             )
             if count is None:

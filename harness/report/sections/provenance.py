@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import yaml
 from markupsafe import Markup
@@ -12,6 +11,7 @@ from harness.core import formatting
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html import components
 from harness.report.html.page import html
+from harness.results.records.run import MachineRecord, TrainRecord
 
 ORDER = 90
 TITLE = "Provenance"
@@ -29,7 +29,7 @@ _RUN = """\
 {% if run.record.command %}<h3 class="minor">Repeat it</h3>
 <div class="command"><pre>{{ run.record.command }}</pre><button type="button" class="copy" data-copy="command">
 Copy</button></div>{% endif %}
-{% if said %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in said %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if notes %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in notes %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 </details>
 """
 _PROBLEMS = """<ul class="notes problems">{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>"""
@@ -48,7 +48,7 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     bodies = []
     for group in info.groups:
-        runs = [html(_RUN, run=r, name=group.run_name(r), recipe=_yaml(r), facts=_facts(r), said=_said(r))
+        runs = [html(_RUN, run=r, name=group.run_name(r), recipe=_yaml(r), facts=_facts(r), notes=_notes(r))
                 for r in group.runs]  # fmt: skip
         bodies.append((group.name, components.table(_accounts(group)) + Markup("").join(runs)))
     problems = html(_PROBLEMS, problems=info.problems) if info.problems else Markup("")
@@ -70,57 +70,54 @@ def _accounts(group: TaskGroup) -> components.Table:
     ]
     rows = []
     for run in group.runs:
-        counts = run.record.get("counts") or {}
-        train = run.record.get("train") or {}
-        cached = sum(bool(row.get("cached")) for row in run.rows)
+        counts, train = run.record.counts, run.record.train or TrainRecord()
+        cached = sum(bool(row.cached) for row in run.rows)
         values = [len(run.rows), *(counts.get(k) for k in ("scored", "invalid", "error", "truncated"))]
-        cells = [
-            components.number(formatting.count(v), v)
-            for v in (*values, len(train.get("dropped", ())), cached)
-        ]
+        cells = [components.number(formatting.count(v), v) for v in (*values, len(train.dropped), cached)]
         rows.append(
-            [components.TableCell(text=group.run_name(run)), components.number(run.record["status"]), *cells]
+            [
+                components.TableCell(text=group.run_name(run)),
+                components.number(str(run.record.status)),
+                *cells,
+            ]
         )
     return components.Table(caption=f"What became of every example, {group.name}", columns=columns, rows=rows)
 
 
 def _yaml(run: Run) -> str:
-    return str(yaml.safe_dump(run.record["recipe"], sort_keys=False, allow_unicode=True)).strip()
+    return str(yaml.safe_dump(run.record.recipe.raw, sort_keys=False, allow_unicode=True)).strip()
 
 
 def _facts(run: Run) -> list[tuple[str, str]]:
-    record = run.record
-    git, machine = record.get("git") or {}, record.get("machine") or {}
-    task = record["task"]
-    memory = formatting.size(machine.get("memory_bytes"))
-    found: list[tuple[str, Any]] = [
-        ("task", f"{task['name']}, version {task.get('version')}, split {record.get('split')}"),
-        ("seed", record["seed"]),
-        ("limit", record.get("limit")),
-        ("labels", record.get("labels")),
-        ("started", record.get("started_at")),
-        ("took", formatting.seconds(record.get("seconds"))),
-        ("model", record["model"]["spec"]),
-        ("key", record.get("key")),
-        ("data hash", task.get("data_hash")),
-        ("model fingerprint", record["model"].get("fingerprint")),
-        ("git", f"{git['sha']}{', with changes' if git.get('dirty') else ''}" if git.get("sha") else None),
-        ("processor", f"{machine.get('cpu')}, {machine.get('cores')} cores, {memory}" if machine else None),
-        ("GPU", machine.get("gpu")),
-        ("system", f"Python {machine.get('python')}, {machine.get('platform')}" if machine else None),
-        ("packages", ", ".join(f"{name} {v}" for name, v in (record.get("versions") or {}).items())),
+    record, task = run.record, run.record.task
+    git, machine = record.git, record.machine
+    known = machine != MachineRecord()
+    memory = formatting.size(machine.memory_bytes)
+    facts: list[tuple[str, object]] = [
+        ("task", f"{task.name}, version {task.version}, split {record.split}"),
+        ("seed", record.seed),
+        ("limit", record.limit),
+        ("labels", record.labels),
+        ("started", record.started_at),
+        ("took", formatting.seconds(record.seconds)),
+        ("model", record.model.spec),
+        ("key", record.key),
+        ("data hash", task.data_hash),
+        ("model fingerprint", record.model.fingerprint),
+        ("git", f"{git.sha}{', with changes' if git.dirty else ''}" if git.sha else None),
+        ("processor", f"{machine.cpu}, {machine.cores} cores, {memory}" if known else None),
+        ("GPU", machine.gpu),
+        ("system", f"Python {machine.python}, {machine.platform}" if known else None),
+        ("packages", ", ".join(f"{name} {v}" for name, v in (record.versions or {}).items())),
     ]
-    return [(name, str(value)) for name, value in found if value not in (None, "")]
+    return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
 
-def _said(run: Run) -> list[str]:
-    record, train = run.record, run.record.get("train") or {}
-    said = [record["error"]] if record.get("error") else []
-    said += [
-        f"parity {c['check']}: {'ok' if c['ok'] else 'NOT ok'} {c['detail']}"
-        for c in record.get("parity") or ()
-    ]
-    said += list(train.get("notes", ()))
-    if train.get("dropped"):
-        said.append("dropped from train: " + ", ".join(map(str, train["dropped"])))
-    return [*said, *run.problems]
+def _notes(run: Run) -> list[str]:
+    record, train = run.record, run.record.train or TrainRecord()
+    lines = [record.error] if record.error else []
+    lines += [f"parity {c.check}: {'ok' if c.ok else 'NOT ok'} {c.detail}" for c in record.parity]
+    lines += train.notes
+    if train.dropped:
+        lines.append("dropped from train: " + ", ".join(train.dropped))
+    return [*lines, *run.problems]

@@ -57,20 +57,20 @@ def render(info: Info) -> Markup:
 
 
 def _curve(group: TaskGroup, run: Run) -> Curve | None:
-    rows = [row for row in run.rows if row["passages"] and row["context_ids"]]
+    rows = [row for row in run.rows if row.passages and row.context_ids]
     if not rows:
         return None
-    depth = max(len(row["passages"]) for row in rows)
-    documents = [[passage["document"] for passage in row["passages"]] for row in rows]
+    depth = max(len(row.passages) for row in rows)
+    documents = [[passage.document for passage in row.passages] for row in rows]
     pairs = list(zip(documents, rows, strict=True))
     recall = [
-        fmean(recall_at_k(names[:k], row["context_ids"]) for names, row in pairs) for k in range(1, depth + 1)
+        fmean(recall_at_k(names[:k], row.context_ids) for names, row in pairs) for k in range(1, depth + 1)
     ]
     scores: dict[bool, list[float]] = {True: [], False: []}
     for names, row in pairs:
         value = run.score(row)
         if value is not None:
-            scores[recall_at_k(names, row["context_ids"]) == 1.0].append(value)
+            scores[recall_at_k(names, row.context_ids) == 1.0].append(value)
     means = {hit: fmean(values) if values else None for hit, values in scores.items()}
     return Curve(
         run=run,

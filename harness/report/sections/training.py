@@ -11,7 +11,7 @@ from harness.core import formatting
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html import components, svg
 from harness.report.html.page import html
-from harness.results.run_files import Row
+from harness.results.records.step import TrainStep
 
 ORDER = 60
 TITLE = "Training"
@@ -50,27 +50,25 @@ def render(info: Info) -> Markup:
 
 
 def _caption(run: Run) -> str:
-    train = run.record.get("train")
+    train = run.record.train
     if not train:
         return "Not finished."
     sentences = [
-        formatting.seconds(train["seconds"]),
-        f"{train['steps']} steps",
-        f"{formatting.count(train['trainable_parameters'])} of {formatting.count(train['total_parameters'])} parameters",
+        formatting.seconds(train.seconds),
+        f"{train.steps} steps",
+        f"{formatting.count(train.trainable_parameters)} of {formatting.count(train.total_parameters)} parameters",
     ]
-    if train["dropped"]:
-        sentences.append(f"{len(train['dropped'])} examples dropped, too long")
-    diagnosis = [f"Diagnosis: {sentence}" for sentence in train.get("diagnosis") or ()]
-    return " · ".join([*diagnosis, *sentences, *train["notes"]])
+    if train.dropped:
+        sentences.append(f"{len(train.dropped)} examples dropped, too long")
+    diagnosis = [f"Diagnosis: {sentence}" for sentence in train.diagnosis]
+    return " · ".join([*diagnosis, *sentences, *train.notes])
 
 
 def _picture(name: str, run: Run) -> components.Picture:
     steps = _numbered(run.steps)
-    losses = _thinned([(at, step["loss"]) for at, step in steps if step["loss"] is not None])
-    dev = [(at, step["dev_loss"]) for at, step in steps if step.get("dev_loss") is not None]
-    scores = [
-        (p, s["dev_score"]) for p, s in steps if s.get("dev_score") is not None and not s.get("dev_part")
-    ]
+    losses = _thinned([(at, step.loss) for at, step in steps if step.loss is not None])
+    dev = [(at, step.dev_loss) for at, step in steps if step.dev_loss is not None]
+    scores = [(p, s.dev_score) for p, s in steps if s.dev_score is not None and not s.dev_part]
     x = svg.Scale(steps[0][0], max(steps[-1][0], steps[0][0] + 1), LEFT, RIGHT)
     y = svg.Scale(0.0, max([value for _, value in losses + dev] or [1.0]) * 1.08 or 1.0, LOSS_BOTTOM, TOP)
     drawn = [
@@ -89,13 +87,13 @@ def _picture(name: str, run: Run) -> components.Picture:
     return components.Picture(name=name, drawing=drawing, table=_table(name, run.steps))
 
 
-def _numbered(steps: Sequence[Row]) -> list[tuple[float, Row]]:
+def _numbered(steps: Sequence[TrainStep]) -> list[tuple[float, TrainStep]]:
     """Steps counted on through all stages, so that a second stage stands right of the first."""
     numbered, offset, last, stage = [], 0, 0, steps[0].get("stage")
     for step in steps:
-        if step.get("stage") != stage:
-            offset, stage = offset + last, step.get("stage")
-        last = step["step"]
+        if step.stage != stage:
+            offset, stage = offset + last, step.stage
+        last = step.step
         numbered.append((float(offset + last), step))
     return numbered
 
@@ -126,7 +124,7 @@ def _ends(y: svg.Scale) -> Markup:
 
 
 def _best(run: Run, x: svg.Scale, scored: bool) -> Markup:
-    best = (run.record.get("train") or {}).get("best_step")
+    best = run.record.train.best_step if run.record.train else None
     if best is None or not x.low <= best <= x.high:
         return Markup("")
     return svg.line(x(best), TOP, x(best), SCORE_BOTTOM if scored else LOSS_BOTTOM, "kept")
@@ -156,21 +154,21 @@ def _description(
     return "; ".join(sentences) + "."
 
 
-def _table(name: str, steps: Sequence[Row]) -> components.Table:
+def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
     """Steps with a dev loss or dev score, the first and the last, and an even choice of the others."""
     every = -(-len(steps) // 40)
     kept = [
         step
         for at, step in enumerate(steps)
-        if step.get("dev_loss") is not None or at in (0, len(steps) - 1) or at % every == 0
+        if step.dev_loss is not None or at in (0, len(steps) - 1) or at % every == 0
     ]
     columns = [
         (title, "") for title in ("step", "epoch", "loss", "learning rate", "gradient norm", "dev loss")
     ]
     body = [
         [
-            components.TableCell(text=str(step["step"])),
-            components.number(f"{step['epoch']:.2f}"),
+            components.TableCell(text=str(step.step)),
+            components.number(f"{step.epoch:.2f}"),
             *(
                 components.number(_number(step.get(k)))
                 for k in ("loss", "learning_rate", "grad_norm", "dev_loss")
@@ -184,9 +182,9 @@ def _table(name: str, steps: Sequence[Row]) -> components.Table:
     )
 
 
-def _dev_score(step: Row) -> str:
-    part = step.get("dev_part")
-    return formatting.score(step.get("dev_score")) + (f" of {part}" if part else "")
+def _dev_score(step: TrainStep) -> str:
+    part = step.dev_part
+    return formatting.score(step.dev_score) + (f" of {part}" if part else "")
 
 
 def _number(value: float | None) -> str:

@@ -56,7 +56,7 @@ def render(info: Info) -> Markup:
 
 
 def _trend(task: str, groups: Sequence[TaskGroup]) -> Trend:
-    ordered = sorted(groups, key=lambda g: (min(str(r.record.get("started_at")) for r in g.runs), g.model))
+    ordered = sorted(groups, key=lambda g: (min(str(r.record.started_at) for r in g.runs), g.model))
     verdicts = {group.model: group.verdict for group in ordered if group.verdict is not None}
     recipes: dict[str, dict[str, RecipeSummary]] = {}
     for model, verdict in verdicts.items():

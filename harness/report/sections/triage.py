@@ -19,10 +19,12 @@ TITLE = "Diagnosis"
 _SHARES = """\
 <p>{{ sentence }}</p>
 <div class="shares" role="img" aria-label="{{ sentence }}">
-{% for share in shares %}<div class="share"><span>{{ share.gap }}</span>
+{% for share in shares if share.measured %}<div class="share"><span>{{ share.gap }}</span>
 <meter min="0" max="1" value="{{ share.share }}"></meter>
 <b>{{ "%.0f" | format(100 * share.share) }} %</b>
 <small>{{ "%.0f" | format(100 * share.low) }} – {{ "%.0f" | format(100 * share.high) }}</small></div>
+{% endfor %}{% for share in shares if not share.measured %}<div class="share"><span>{{ share.gap }}</span>
+<span>not measured</span></div>
 {% endfor %}</div>
 """
 
@@ -35,8 +37,8 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = tuple(group for group in data.groups if group.triage is not None)
-    return Info(found) if found else None
+    groups = tuple(group for group in data.groups if group.triage is not None)
+    return Info(groups) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -48,7 +50,9 @@ def render(info: Info) -> Markup:
 def _one(group: TaskGroup, triage: Triage) -> Markup:
     shares = html(_SHARES, sentence=triage.sentence, shares=triage.shares)
     outcomes = compare(triage.predictions, group.verdict) if group.verdict is not None else ()
-    return shares + components.table(_table(triage.predictions, {found.recipe: found for found in outcomes}))
+    return shares + components.table(
+        _table(triage.predictions, {outcome.recipe: outcome for outcome in outcomes})
+    )
 
 
 def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutcome]) -> components.Table:
@@ -69,15 +73,13 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutc
 
 
 def _cells(prediction: Prediction, outcome: ForecastOutcome | None) -> list[components.TableCell]:
-    said = components.TableCell(
-        text="worth trying" if prediction.worth else "not worth it", note=prediction.because
-    )
+    cell = components.TableCell(text=prediction.words, note=prediction.because)
     if outcome is None:
-        return [said, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
+        return [cell, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
     ends = components.interval(formatting.signed(outcome.low), formatting.signed(outcome.high))
     word = {True: "yes", False: "no", None: "open"}[outcome.agrees]
     return [
-        said,
+        cell,
         components.TableCell(text=formatting.signed(outcome.gain), note=ends),
         components.TableCell(text=word),
     ]

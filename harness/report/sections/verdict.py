@@ -186,9 +186,9 @@ def _costs(chosen: RecipeSummary) -> list[tuple[str, str, str]]:
 
 
 def _trouble(group: TaskGroup) -> str:
-    failed = sum(run.record["status"] == "failed" for run in group.runs)
-    partial = sum(run.record["status"] == "partial" for run in group.runs)
-    errors = sum(row["finish_reason"] == "error" for run in group.runs for row in run.rows)
+    failed = sum(run.record.status == "failed" for run in group.runs)
+    partial = sum(run.record.status == "partial" for run in group.runs)
+    errors = sum(row.finish_reason == "error" for run in group.runs for row in run.rows)
     sentences = [
         f"{number} {one if number == 1 else many}"
         for number, one, many in (

@@ -8,16 +8,19 @@ import json
 import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.results.run_files import JsonLine
+
 if TYPE_CHECKING:
     from harness.report.run_comparison import RunPair
+    from harness.results.database.queries import Measured, RunRow
 
-Row = dict[str, Any]
 SHOWN = 20
 """Flipped examples listed on a terminal; JSON has them all."""
 
@@ -49,55 +52,55 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: 
     Console(width=width).print(table)
 
 
-def run_json(run: Row, scores: Mapping[str, Row]) -> Row:
+def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
     """A row of `runs` with its metrics, ready for JSON; the full record is left out."""
-    times = {name: _iso(run[name]) for name in ("started_at", "finished_at")}
-    return (
-        {name: value for name, value in run.items() if name != "record"} | times | {"metrics": dict(scores)}
-    )
+    columns = {name: value for name, value in run.columns.items() if name != "record"}
+    times = {name: _iso(run.columns[name]) for name in ("started_at", "finished_at")}
+    return {**columns, **times, "metrics": {name: asdict(metric) for name, metric in scores.items()}}
 
 
-def print_runs(runs: Sequence[Row], scores: Mapping[str, Mapping[str, Row]]) -> None:
+def print_runs(runs: Sequence[RunRow], scores: Mapping[str, Mapping[str, Measured]]) -> None:
     if not runs:
         print("no runs yet; start with: harness run support_tickets --limit 20")
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
-    rows = [_run_cells(run, scores[run["id"]]) for run in runs]
+    rows = [_run_cells(run, scores[run.id]) for run in runs]
     print_table(columns, rows, numeric=columns[2:8])
 
 
-def _run_cells(run: Row, scores: Mapping[str, Row]) -> list[Any]:
-    primary, valid = scores.get(run["primary_scorer"] or ""), scores.get("valid_extracted")
-    memory = run["peak_device_bytes"] or run["peak_memory_bytes"]
+def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | None]:
+    primary, valid = scores.get(run.primary_scorer), scores.get("valid_extracted")
+    train_seconds, throughput = run.columns["train_seconds"], run.columns["throughput"]
+    memory, started = run.record.peak_bytes, run.columns["started_at"]
     return [
-        run["id"],
-        run["status"] if run["error"] is None else f"{run['status']}: {run['error'][:60]}",
-        "–" if primary is None else f"{primary['mean']:.3f}",
-        run["n_samples"] if primary is None else primary["n"],
-        "–" if valid is None else f"{valid['mean']:.0%}",
-        "–" if run["train_seconds"] is None else f"{run['train_seconds']:.0f}",
-        "–" if not run["throughput"] else f"{1 / run['throughput']:.2f}",
+        run.id,
+        run.status if run.error is None else f"{run.status}: {run.error[:60]}",
+        "–" if primary is None else f"{primary.mean:.3f}",
+        run.columns["n_samples"] if primary is None else primary.n,
+        "–" if valid is None else f"{valid.mean:.0%}",
+        "–" if train_seconds is None else f"{train_seconds:.0f}",
+        "–" if not throughput else f"{1 / throughput:.2f}",
         "–" if memory is None else f"{memory / 2**30:.2f}",
-        "" if run["started_at"] is None else f"{run['started_at']:%Y-%m-%d %H:%M}",
+        "" if started is None else f"{started:%Y-%m-%d %H:%M}",
     ]
 
 
-def print_run(run: Row, scores: Mapping[str, Row]) -> None:
+def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
     """Everything about one run that fits a screen."""
     console = Console(highlight=False)
-    console.print(Text(run["id"], style="bold"))
+    console.print(Text(run.id, style="bold"))
     skipped = ("id", "record", "source", "problems")
-    known = [(name, run[name]) for name in run if name not in skipped and run[name] is not None]
+    known = [
+        (name, value) for name, value in run.columns.items() if name not in skipped and value is not None
+    ]
     print_table(("", ""), known)
     console.print()
-    print_table(
-        ("metric", "mean", "n"), [(name, f"{row['mean']:.4f}", row["n"]) for name, row in scores.items()]
-    )
-    for problem in run["problems"] or ():
+    print_table(("metric", "mean", "n"), [(name, f"{one.mean:.4f}", one.n) for name, one in scores.items()])
+    for problem in run.columns["problems"] or ():
         console.print(Text(f"note: {problem}"))
 
 
-def print_example(sample: Row) -> None:
+def print_example(sample: JsonLine) -> None:
     """The exact prompt, what was retrieved, the raw answer and how it was judged."""
     console = Console(highlight=False, soft_wrap=True)
     parts = [("prompt", sample["prompt"] or "")]
@@ -124,16 +127,18 @@ def print_pair(pair: RunPair) -> None:
     """The paired difference in a sentence, then the examples that flipped."""
     console = Console(highlight=False)
     console.print(Text(pair.sentence, style="bold"))
-    found = pair.comparison
+    comparison = pair.comparison
     console.print(
-        Text(f"{found.wins} better, {found.losses} worse, n {found.n}; p {found.p:.3g}; {found.method}")
+        Text(
+            f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; p {comparison.p:.3g}; {comparison.method}"
+        )
     )
     for note in pair.notes:
         console.print(Text(f"note: {visible(note)}"))
-    flips = sorted(pair.flips, key=lambda flip: flip["first"] - flip["second"])
+    flips = sorted(pair.flips, key=lambda flip: flip.first - flip.second)
     if flips:
         console.print()
-        shown = [(f["sample_id"], f"{f['first']:.2f}", f"{f['second']:.2f}") for f in flips[:SHOWN]]
+        shown = [(f.sample_id, f"{f.first:.2f}", f"{f.second:.2f}") for f in flips[:SHOWN]]
         print_table(("example", pair.first, pair.second), shown)
     if len(flips) > SHOWN:
         console.print(Text(f"… and {len(flips) - SHOWN} more; all of them with --json", style="dim"))
@@ -141,16 +146,16 @@ def print_pair(pair: RunPair) -> None:
 
 def visible(text: str) -> str:
     """Model text without power over the terminal: control and bidi characters as `\\x1b`, `\\u202e`."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
-def _judged(sample: Row, reading: str) -> str:
+def _judged(sample: JsonLine, reading: str) -> str:
     status, path, reason = (sample[f"{reading}_{name}"] for name in ("status", "path", "reason"))
-    place = f" at {path}" if path else ""
-    return f"{status}{place}: {reason}" if reason else str(status)
+    where = f" at {path}" if path else ""
+    return f"{status}{where}: {reason}" if reason else str(status)
 
 
 def _cell(value: Any) -> str:

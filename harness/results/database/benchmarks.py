@@ -9,13 +9,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, TypeGuard
+from typing import TypeGuard
 
 from harness.core.keys import digest
 from harness.results.database.store import Store
-from harness.results.run_files import Row, read_rows
+from harness.results.folder import ResultsFolder
+from harness.results.lines import reason
+from harness.results.records.benchmark import BenchmarkRecord
+from harness.results.run_files import JsonLine, read_rows
 
 FOLDER = "benchmarks"
 """Of a results folder: untrained models. Of such a model's folder, and of a run's: evaluations."""
@@ -23,49 +26,56 @@ FILE = "benchmarks.jsonl"
 TABLES = ("benchmarks", "benchmark_samples")
 
 
-def rows(folder: Path, problems: list[str]) -> list[Row]:
+def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
     """What was measured, oldest first; of one measured twice in the same way, the last."""
-    found = (row for row in read_rows(folder / FILE, problems) if "task" in row and "metric" in row)
-    return list({(row.get("key"), row["task"], row["metric"]): row for row in found}.values())
+    latest: dict[tuple[str | None, str, str], BenchmarkRecord] = {}
+    for line in read_rows(folder / FILE, problems):
+        if "task" not in line or "metric" not in line:
+            continue
+        try:
+            row = BenchmarkRecord.of(line)
+        except ValueError as error:
+            problems.append(f"{FILE}: {reason(error)}; skipped")
+            continue
+        latest[(row.key, row.task, row.metric)] = row
+    return list(latest.values())
 
 
-def values(folder: Path, row: Mapping[str, Any]) -> dict[str, float]:
+def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     """Per document, the value of a row's metric; documents are named by number and content.
 
-    Empty where there are no samples, and for metrics that are no number per document.
+    Empty where there are no samples, and for metrics that are not a number per document.
     """
-    metric, _, kept = str(row["metric"]).partition(",")
-    file = samples_file(place_of(folder, row), str(row["task"]))
-    found = (s for s in read_rows(file, []) if s.get("filter", "none") == (kept or "none"))
+    metric, _, kept = row.metric.partition(",")
+    file = samples_file(place_of(folder, row), row.task)
+    documents = (s for s in read_rows(file, []) if s.get("filter", "none") == (kept or "none"))
     return {
         f"{sample['doc_id']}:{sample.get('doc_hash', '')[:12]}": float(sample[metric])
-        for sample in found
+        for sample in documents
         if is_number(sample.get(metric))
     }
 
 
-def place_of(folder: Path, row: Mapping[str, Any]) -> Path:
+def place_of(folder: Path, row: BenchmarkRecord) -> Path:
     """The folder of the evaluation that a row belongs to."""
-    return folder / FOLDER / str(row.get("folder", ""))
+    return folder / FOLDER / row.folder
 
 
-def samples_file(place: Path, task: str) -> Path:
-    return place / f"samples_{task.replace('/', '__')}.jsonl"
+def samples_file(folder: Path, task: str) -> Path:
+    return folder / f"samples_{task.replace('/', '__')}.jsonl"
 
 
-def sample_rows(folder: Path, measured: Sequence[Row]) -> Iterator[Row]:
+def sample_rows(folder: Path, measured: Sequence[BenchmarkRecord]) -> Iterator[JsonLine]:
     """The rows of `benchmark_samples`."""
     for row in measured:
+        about = {"model": row.model, "task": row.task, "metric": row.metric, "key": row.key}
         for document, value in values(folder, row).items():
-            yield {name: row.get(name) for name in ("model", "task", "metric", "key")} | {
-                "document": document,
-                "value": value,
-            }
+            yield about | {"document": document, "value": value}
 
 
 def model_folders(results: Path) -> list[Path]:
     """Folders of models that belong to no run, by name."""
-    return sorted(file.parent for file in (results / FOLDER).glob(f"*/{FILE}"))
+    return sorted(file.parent for file in ResultsFolder(results).benchmarks.glob(f"*/{FILE}"))
 
 
 def source(folder: Path) -> str:

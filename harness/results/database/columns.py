@@ -1,39 +1,41 @@
-"""From the JSON of a run folder to the columns of the tables."""
+"""From the records of a run folder to the columns of the tables."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
 from harness.core.finite import finite
 from harness.core.keys import digest
-from harness.results.run_files import Head, Row
+from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
+from harness.results.records.sample import SampleRecord
+from harness.results.run_files import Head, JsonLine
 
 
-def run_columns(head: Head) -> Row:
+def run_columns(head: Head) -> JsonLine:
     """The row of `runs`; counts of samples are filled in by the caller."""
     record = head.record
-    task, model = record.get("task") or {}, record.get("model") or {}
-    recipe = record.get("recipe") or {}
+    task, recipe = record.task, record.recipe.raw
     return {
-        **{name: record.get(name) for name in _COPIED},
+        **{name: getattr(record, name) for name in _COPIED},
         "id": head.id,
-        "task": task.get("name"),
-        "task_version": task.get("version"),
-        "data_hash": task.get("data_hash"),
-        "primary_scorer": task.get("primary"),
-        "margin": task.get("margin"),
-        "recipe": recipe.get("name"),
+        "task": task.name or None,
+        "task_version": task.version,
+        "data_hash": task.data_hash,
+        "primary_scorer": task.primary,
+        "margin": task.margin,
+        "recipe": record.recipe.name or None,
         "recipe_hash": digest({k: v for k, v in recipe.items() if k not in ("name", "about")})[:12],
-        "model": model.get("spec"),
-        "model_fingerprint": model.get("fingerprint"),
-        "split": record.get("split") or "test",
-        "example_limit": record.get("limit"),
-        "git_sha": (record.get("git") or {}).get("sha"),
-        "git_dirty": (record.get("git") or {}).get("dirty"),
+        "model": record.model.spec or None,
+        "model_fingerprint": record.model.fingerprint,
+        "seed": record.raw.get("seed"),
+        "example_limit": record.limit,
+        "git_sha": record.git.sha,
+        "git_dirty": record.git.dirty,
         **_cost_columns(record),
-        "record": as_json(record),
+        "record": as_json(record.raw),
         "source": head.source,
     }
 
@@ -44,83 +46,87 @@ _COPIED = (
         "weights_key",
         "experiment",
         "labels",
-        "seed",
         "status",
         "started_at",
         "finished_at",
         "seconds",
         "error",
     ),
-    *("prompt_tokens_mean", "peak_memory_bytes", "peak_device_bytes", "predicted_peak_bytes", "command"),
+    *(
+        "split",
+        "prompt_tokens_mean",
+        "peak_memory_bytes",
+        "peak_device_bytes",
+        "predicted_peak_bytes",
+        "command",
+    ),
 )
 
 
-def _cost_columns(record: Row) -> Row:
-    train, answer = record.get("train") or {}, record.get("answer") or {}
-    counts = record.get("counts") or {}
+def _cost_columns(record: RunRecord) -> JsonLine:
+    train, answer = record.train or TrainRecord(), record.answer or AnswerRecord()
     return {
-        "train_seconds": train.get("seconds"),
-        "trainable_parameters": train.get("trainable_parameters"),
-        "total_parameters": train.get("total_parameters"),
-        "train_steps": train.get("steps"),
-        "train_tokens": train.get("tokens"),
-        "best_step": train.get("best_step"),
-        "best_dev_score": train.get("best_dev_score"),
-        "best_dev_loss": train.get("best_dev_loss"),
-        "n_dropped": len(train.get("dropped") or ()) if train else None,
-        "bytes_to_ship": train.get("bytes"),
-        "answer_seconds": answer.get("seconds"),
-        "throughput": answer.get("throughput"),
-        "latency_p50": answer.get("latency_p50"),
-        "latency_p95": answer.get("latency_p95"),
-        "batch_size": answer.get("batch_size"),
-        "tokens_in_mean": answer.get("tokens_in_mean"),
-        "tokens_out_mean": answer.get("tokens_out_mean"),
-        **{f"n_{name}": counts.get(name) for name in ("scored", "invalid", "error", "truncated")},
+        "train_seconds": train.seconds,
+        "trainable_parameters": train.trainable_parameters,
+        "total_parameters": train.total_parameters,
+        "train_steps": train.steps,
+        "train_tokens": train.tokens,
+        "best_step": train.best_step,
+        "best_dev_score": train.best_dev_score,
+        "best_dev_loss": train.best_dev_loss,
+        "n_dropped": len(train.dropped) if record.train else None,
+        "bytes_to_ship": train.bytes,
+        "answer_seconds": answer.seconds,
+        "throughput": answer.throughput,
+        "latency_p50": answer.latency_p50,
+        "latency_p95": answer.latency_p95,
+        "batch_size": answer.batch_size,
+        "tokens_in_mean": answer.tokens_in_mean,
+        "tokens_out_mean": answer.tokens_out_mean,
+        **{f"n_{name}": record.counts.get(name) for name in ("scored", "invalid", "error", "truncated")},
     }
 
 
-def metric_columns(record: Row) -> Iterator[Row]:
-    for name, found in (record.get("metrics") or {}).items():
-        yield {"metric": name, "mean": found["mean"], "n": found["n"]}
+def metric_columns(record: RunRecord) -> Iterator[JsonLine]:
+    for name, metric in (record.metrics or {}).items():
+        yield {"metric": name, "mean": metric.mean, "n": metric.n}
 
 
-def sample_columns(row: Row, position: int) -> Row:
+def sample_columns(row: SampleRecord, position: int) -> JsonLine:
     """The row of `samples` for one line of `samples.jsonl`."""
-    strict, extracted = row.get("strict") or {}, row.get("extracted") or {}
+    strict, extracted = row.strict, row.extracted
     return {
-        **{name: row.get(name) for name in _SAMPLE},
-        "sample_id": str(row["sample_id"]),
+        **{name: getattr(row, name) for name in _SAMPLE},
         "position": position,
-        "group_id": None if row.get("group") is None else str(row["group"]),
-        "input": as_json(row.get("input")),
-        "target": as_json(row.get("target")),
-        "meta": as_json(row.get("meta")),
-        "context_ids": [str(item) for item in row.get("context_ids") or ()],
-        "shots": [str(item) for item in row.get("shots") or ()],
-        **{f"strict_{name}": strict.get(name) for name in ("status", "reason", "path")},
-        **{f"extracted_{name}": extracted.get(name) for name in ("status", "reason", "path")},
-        "extracted_value": as_json(extracted.get("value")),
+        "group_id": row.group,
+        "input": as_json(row.input),
+        "target": as_json(row.target),
+        "meta": as_json(row.meta),
+        "context_ids": list(row.context_ids),
+        "shots": list(row.shots),
+        **{f"strict_{name}": getattr(strict, name) for name in ("status", "reason", "path")},
+        **{f"extracted_{name}": getattr(extracted, name) for name in ("status", "reason", "path")},
+        "extracted_value": as_json(extracted.value),
     }
 
 
 _SAMPLE = (
-    *("prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
+    *("sample_id", "prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
     *("finish_reason", "cached", "error", "failure", "shots_dropped", "passages_dropped"),
 )
 
 
-def score_columns(row: Row) -> Iterator[Row]:
-    for score in row.get("scores") or ():
-        yield {"sample_id": str(row["sample_id"]), **score}
+def score_columns(row: SampleRecord) -> Iterator[JsonLine]:
+    for score in row.scores:
+        yield {"sample_id": row.sample_id, **asdict(score)}
 
 
-def retrieval_columns(row: Row) -> Iterator[Row]:
+def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
     """Retrieved passages, rank 1 first; `gold` is null where the task names no gold documents."""
-    gold = set(row.get("context_ids") or ())
-    for rank, passage in enumerate(row.get("passages") or (), start=1):
-        found = passage.get("document") in gold if gold else None
-        yield {"sample_id": str(row["sample_id"]), "rank": rank, "gold": found, **passage}
+    gold = set(row.context_ids)
+    for rank, passage in enumerate(row.passages, start=1):
+        known = passage.document in gold if gold else None
+        yield {"sample_id": row.sample_id, "rank": rank, "gold": known, **asdict(passage)}
 
 
 def as_json(value: Any) -> str | None:

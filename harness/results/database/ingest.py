@@ -10,11 +10,10 @@ trials.jsonl, pins.jsonl             trials, pins (one object a line; the last o
 
 from __future__ import annotations
 
-import json
 import os
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -22,10 +21,15 @@ import duckdb
 import pyarrow as pa
 
 from harness.core.errors import ConfigError
+from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
 from harness.results.database.store import FILE, Store
-from harness.results.run_files import Head, Row, read_head, read_rows, run_folders
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.lines import ODD, records, samples
+from harness.results.records.sample import SampleRecord
+from harness.results.records.step import TrainStep
+from harness.results.run_files import Head, JsonLine, read_head, read_rows
 
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 BATCH = 2000
@@ -59,7 +63,7 @@ def sync(results: Path) -> Ingested:
     """
     if not results.is_dir():
         return Ingested(0, ())
-    folders = run_folders(results)
+    folders = ResultsFolder(results).run_folders()
     with Store.open(results) as store:
         known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
         models = benchmarks.stale(store, results)
@@ -94,7 +98,7 @@ def rebuild(results: Path) -> Ingested:
     try:
         store = Store.writable(part)
         with store:
-            done = _ingest(store, run_folders(results))
+            done = _ingest(store, ResultsFolder(results).run_folders())
             _journals(store, results)
             _models(store, benchmarks.model_folders(results))
         part.replace(path)
@@ -113,14 +117,9 @@ def _refuse_locked(results: Path) -> None:
             raise
 
 
-def record(results: Path, table: Literal["trials", "pins"], row: Row) -> None:
+def record(results: Path, table: Literal["trials", "pins"], row: JsonLine) -> None:
     """Append a row to `results/<table>.jsonl`, which is its truth, and bring it into the store."""
-    line = json.dumps(row, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
-    with (results / f"{table}.jsonl").open("a+b") as stream:
-        end = stream.seek(0, os.SEEK_END)
-        stream.seek(max(end - 1, 0))
-        # A line of its own, even after one that a kill or a full disk cut off.
-        stream.write(line if stream.read(1) in (b"", b"\n") else b"\n" + line)
+    append_line(results / f"{table}.jsonl", row)
     with Store.open(results, write=True) as store:
         _journals(store, results)
 
@@ -159,19 +158,23 @@ def _load(store: Store, folders: Sequence[Path]) -> Ingested:
 
 
 def _load_run(loader: Loader, head: Head) -> None:
-    n_samples = bulk.load(loader.store, head.id, head.folder / "samples.jsonl")
+    n_samples = bulk.load(loader.store, head.id, RunFolder(head.folder).samples)
     if n_samples is None:
         n_samples = _load_samples(loader, head)
-    loader.add("train_steps", head.id, read_rows(head.folder / "train_steps.jsonl", head.problems))
+    steps = records(RunFolder(head.folder).steps, TrainStep, head.problems)
+    loader.add("train_steps", head.id, map(asdict, steps))
     _add_benchmarks(loader, head.id, head.folder, head.problems)
     loader.add("metrics", head.id, columns.metric_columns(head.record))
-    run = columns.run_columns(head) | {"n_samples": n_samples, "problems": head.problems}
+    run = {**columns.run_columns(head), "n_samples": n_samples, "problems": head.problems}
     loader.add("runs", head.id, [run])
 
 
 def _load_samples(loader: Loader, head: Head) -> int:
     n_samples = 0
-    for row in _once(read_rows(head.folder / "samples.jsonl", head.problems), head.problems):
+    rows = samples(RunFolder(head.folder).samples, head.problems)
+    if odd := next((problem for problem in head.problems if ODD in problem), None):
+        raise TypeError(odd)
+    for row in _once(rows, head.problems):
         loader.add("samples", head.id, [columns.sample_columns(row, n_samples)])
         loader.add("scores", head.id, columns.score_columns(row))
         loader.add("retrievals", head.id, columns.retrieval_columns(row))
@@ -181,7 +184,7 @@ def _load_samples(loader: Loader, head: Head) -> int:
 
 def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: list[str]) -> None:
     measured = benchmarks.rows(folder, problems)
-    loader.add("benchmarks", run_id, measured)
+    loader.add("benchmarks", run_id, [row.raw for row in measured])
     loader.add("benchmark_samples", run_id, benchmarks.sample_rows(folder, measured))
 
 
@@ -200,13 +203,13 @@ def _models(store: Store, folders: Sequence[Path]) -> None:
         loader.flush()
 
 
-def _once(rows: Iterable[Row], problems: list[str]) -> Iterator[Row]:
-    seen: set[str] = set()
+def _once(rows: Iterable[SampleRecord], problems: list[str]) -> Iterator[SampleRecord]:
+    ids: set[str] = set()
     for row in rows:
-        if (name := str(row["sample_id"])) in seen:
-            problems.append(f"samples.jsonl: '{name}' is there twice; the first stands")
+        if row.sample_id in ids:
+            problems.append(f"samples.jsonl: '{row.sample_id}' is there twice; the first stands")
         else:
-            seen.add(name)
+            ids.add(row.sample_id)
             yield row
 
 
@@ -221,10 +224,10 @@ class Loader:
 
     def __init__(self, store: Store) -> None:
         self.store = store
-        self._pending: dict[str, list[Row]] = defaultdict(list)
+        self._pending: dict[str, list[JsonLine]] = defaultdict(list)
         self._types: dict[str, dict[str, str]] = {}
 
-    def add(self, table: str, run_id: str | None, rows: Iterable[Row]) -> None:
+    def add(self, table: str, run_id: str | None, rows: Iterable[JsonLine]) -> None:
         """Rows of a run; keys that are no column of the table are left out."""
         self._pending[table] += [{**row, "run_id": run_id} for row in rows]
         if len(self._pending[table]) >= BATCH:
@@ -236,7 +239,7 @@ class Loader:
                 self._insert(table, rows)
         self._pending.clear()
 
-    def _insert(self, table: str, rows: list[Row]) -> None:
+    def _insert(self, table: str, rows: list[JsonLine]) -> None:
         if table not in self._types:
             described = self.store.rows(f"SELECT * FROM (DESCRIBE {table})")
             self._types[table] = {row["column_name"]: row["column_type"] for row in described}
@@ -248,7 +251,7 @@ class Loader:
 
 def _journals(store: Store, results: Path) -> None:
     for table, names in JOURNALS.items():
-        latest: dict[str, Row] = {}
+        latest: dict[str, JsonLine] = {}
         for row in read_rows(results / f"{table}.jsonl", []):
             latest[canonical_json([row.get(name) for name in names])] = row
         with store.transaction():
@@ -256,7 +259,7 @@ def _journals(store: Store, results: Path) -> None:
         _append(store, table, list(latest.values()))
 
 
-def _append(store: Store, table: str, rows: Sequence[Row]) -> None:
+def _append(store: Store, table: str, rows: Sequence[JsonLine]) -> None:
     """All rows at once; where one of them will not go in, the others do."""
     try:
         with store.transaction():
@@ -269,7 +272,7 @@ def _append(store: Store, table: str, rows: Sequence[Row]) -> None:
             _append(store, table, [row])
 
 
-def _column(name: str, kind: str, rows: list[Row]) -> pa.Array[Any]:
+def _column(name: str, kind: str, rows: list[JsonLine]) -> pa.Array[Any]:
     values = [row.get(name) for row in rows]
     if kind == "JSON":
         values = [v if v is None or isinstance(v, str) else columns.as_json(v) for v in values]

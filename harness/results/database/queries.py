@@ -4,15 +4,53 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from typing import Any
+from dataclasses import dataclass
 
 from harness.core.errors import ConfigError, nearest
 from harness.results.database.store import Store
+from harness.results.records.run import RunRecord
+from harness.results.run_files import JsonLine
 
-Row = dict[str, Any]
+
+@dataclass(frozen=True, kw_only=True)
+class RunRow:
+    """A row of `runs`: what is asked of it by name, its record, and all of its `columns` to be shown."""
+
+    id: str
+    task: str
+    model: str
+    recipe: str
+    split: str
+    status: str
+    error: str | None
+    data_hash: str | None
+    example_limit: int | None
+    primary_scorer: str
+    margin: float | None
+    record: RunRecord
+    columns: JsonLine
 
 
-def runs(store: Store, *, task: str | None = None, ids: Sequence[str] | None = None) -> list[Row]:
+@dataclass(frozen=True, kw_only=True)
+class Flip:
+    """One example that two runs were asked, with the score of each."""
+
+    sample_id: str
+    group_id: str | None
+    first: float
+    second: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    """A metric's mean over `n` examples, with its standard error where it is known."""
+
+    mean: float
+    n: int | None
+    stderr: float | None
+
+
+def runs(store: Store, *, task: str | None = None, ids: Sequence[str] | None = None) -> list[RunRow]:
     """Rows of `runs`, oldest first, `record` parsed; all of them, or of one task, or by id."""
     where, values = ["true"], []
     if task is not None:
@@ -25,7 +63,7 @@ def runs(store: Store, *, task: str | None = None, ids: Sequence[str] | None = N
     return [_with_record(row) for row in store.rows(query, values)]
 
 
-def find(store: Store, name: str) -> Row:
+def find(store: Store, name: str) -> RunRow:
     """The run of that id, or the only one whose id (or key) starts with it.
 
     Raises:
@@ -43,7 +81,7 @@ def find(store: Store, name: str) -> Row:
     raise ConfigError(f"no run '{name}'", remedy=remedy)
 
 
-def sample(store: Store, run_id: str, sample_id: str) -> Row:
+def sample(store: Store, run_id: str, sample_id: str) -> JsonLine:
     """One sample of a run, as `samples` gives it.
 
     Raises:
@@ -57,7 +95,7 @@ def sample(store: Store, run_id: str, sample_id: str) -> Row:
     return sample_row
 
 
-def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[Row]:
+def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[JsonLine]:
     """Samples of a run in the order of the file, each with `scores` and `passages` (lists of dicts)."""
     names = ("scores", "passages")
     query = """
@@ -84,28 +122,28 @@ def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Itera
             yield row | {name: list(row[name]) for name in names}
 
 
-def train_steps(store: Store, run_id: str) -> list[Row]:
+def train_steps(store: Store, run_id: str) -> list[JsonLine]:
     """Telemetry of a run's optimiser steps, in order of stage and step."""
     query = "SELECT * EXCLUDE (run_id) FROM train_steps WHERE run_id = ? ORDER BY stage, step"
     return store.rows(query, [run_id])
 
 
-def metrics(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Row]]:
+def metrics(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Measured]]:
     """Run id → metric → {mean, n, stderr}; benchmark results are named `<task>/<metric>`."""
     query = "SELECT run_id, metric, value AS mean, n, stderr FROM matrix WHERE list_contains(?, run_id)"
-    by_run: dict[str, dict[str, Row]] = {run_id: {} for run_id in ids}
+    by_run: dict[str, dict[str, Measured]] = {run_id: {} for run_id in ids}
     for row in store.rows(f"{query} ORDER BY ALL", [list(ids)]):
-        by_run[row.pop("run_id")][row.pop("metric")] = row
+        by_run[row["run_id"]][row["metric"]] = Measured(mean=row["mean"], n=row["n"], stderr=row["stderr"])
     return by_run
 
 
-def leaderboard(store: Store, task: str | None = None) -> list[Row]:
+def leaderboard(store: Store, task: str | None = None) -> list[JsonLine]:
     """Rows of the view `leaderboard`, of one task or of all."""
     where = "" if task is None else "WHERE task = ?"
     return store.rows(f"SELECT * FROM leaderboard {where}", None if task is None else [task])
 
 
-def pairs(store: Store, first: str, second: str, scorer: str) -> list[Row]:
+def pairs(store: Store, first: str, second: str, scorer: str) -> list[Flip]:
     """Examples that both runs answered and scored: sample_id, group_id, `first` and `second` values."""
     query = """
         SELECT s.sample_id, s.group_id, a.value AS first, b.value AS second
@@ -115,7 +153,8 @@ def pairs(store: Store, first: str, second: str, scorer: str) -> list[Row]:
         WHERE s.run_id = $first AND a.value IS NOT NULL AND b.value IS NOT NULL
         ORDER BY s.position
     """
-    return store.rows(query, {"first": first, "second": second, "scorer": scorer})  # type: ignore[arg-type]
+    rows = store.rows(query, {"first": first, "second": second, "scorer": scorer})
+    return [Flip(**row) for row in rows]
 
 
 def problems(store: Store) -> list[str]:
@@ -134,5 +173,15 @@ def views(store: Store) -> list[str]:
     return [row["name"] for row in store.rows(query)]
 
 
-def _with_record(row: Row) -> Row:
-    return row | {"record": json.loads(row["record"]) if row["record"] else {}}
+def _with_record(row: JsonLine) -> RunRow:
+    texts = {
+        name: row[name] or "" for name in ("task", "model", "recipe", "split", "status", "primary_scorer")
+    }
+    record = RunRecord.of(json.loads(row["record"]) if row["record"] else {})
+    return RunRow(
+        id=row["id"],
+        **texts,
+        **{name: row[name] for name in ("error", "data_hash", "example_limit", "margin")},
+        record=record,
+        columns=row,
+    )

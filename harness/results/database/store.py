@@ -8,17 +8,20 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
 import duckdb
 
 from harness.core.errors import ConfigError
+from harness.results.run_files import JsonLine
 
 FILE = "harness.duckdb"
+Parameters = Sequence[object] | Mapping[str, object]
+"""What the placeholders of a query stand for, by place or by name."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 REBUILD = "nothing is lost: `harness db rebuild` makes this index again from the run folders"
 PATIENCE = 3.0
@@ -46,7 +49,7 @@ class Store:
         if write or not path.exists():
             return cls.writable(path, patience)
         store = cls(_connect(path, read_only=True, patience=patience), path)
-        if store.seen() == {file.stem for file in migrations()}:
+        if store.migrated() == {file.stem for file in migrations()}:
             return store
         store.close()
         cls.writable(path, patience).close()
@@ -63,7 +66,7 @@ class Store:
         store._migrate()
         return store
 
-    def seen(self) -> set[str]:
+    def migrated(self) -> set[str]:
         """Names of the migrations that this file has had."""
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migrations'"):
             return set()
@@ -73,10 +76,10 @@ class Store:
         """Run the migrations that are missing; an index made by another version is emptied first."""
         known = {file.stem: file for file in migrations()}
         with self.transaction():
-            if not self.seen() <= set(known):
+            if not self.migrated() <= set(known):
                 self._empty()
             self.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY)")
-            for name in sorted(set(known) - self.seen()):
+            for name in sorted(set(known) - self.migrated()):
                 self.execute(known[name].read_text(encoding="utf-8"))
                 self.execute("INSERT INTO migrations VALUES (?)", [name])
 
@@ -86,10 +89,10 @@ class Store:
         for table in self.rows("SELECT table_name AS name FROM duckdb_tables()"):
             self.execute(f'DROP TABLE "{table["name"]}"')
 
-    def execute(self, query: str, parameters: Sequence[Any] | None = None) -> None:
+    def execute(self, query: str, parameters: Parameters | None = None) -> None:
         self.connection.execute(query, parameters)
 
-    def rows(self, query: str, parameters: Sequence[Any] | None = None) -> list[dict[str, Any]]:
+    def rows(self, query: str, parameters: Parameters | None = None) -> list[JsonLine]:
         """All rows of a query, as dicts by column name."""
         result = self.connection.execute(query, parameters)
         names = [column[0] for column in result.description or ()]

@@ -12,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json, digest
+from harness.results.records.run import ModelRecord, TaskRecord
 
 UNKNOWN = "unknown"
 ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
@@ -39,16 +40,14 @@ class Unlike:
         return f"{self.fact}: {self.before} → {self.after}"
 
 
-def scored(
-    before: Mapping[str, Any], after: Mapping[str, Any], scorers: Iterable[str] = ()
-) -> tuple[Unlike, ...]:
+def scored(before: TaskRecord, after: TaskRecord, scorers: Iterable[str] = ()) -> tuple[Unlike, ...]:
     """In what the scoring of two records differs.
 
     Args:
         before, after: the `task` part of two run records.
         scorers: names of the scorers that matter beside the primary ones.
     """
-    primary = [str(side.get("primary", UNKNOWN)) for side in (before, after)]
+    primary = [side.primary or UNKNOWN for side in (before, after)]
     pairs = [("primary scorer", *primary), ("format", _format(before), _format(after))]
     for name in dict.fromkeys([*primary, *scorers]):
         if name != UNKNOWN:
@@ -56,20 +55,20 @@ def scored(
     return tuple(Unlike(fact=fact, before=a, after=b) for fact, a, b in pairs if a != b)
 
 
-def scoring_mark(task: Mapping[str, Any]) -> str:
+def scoring_mark(task: TaskRecord) -> str:
     """A short hash of how a record's primary score was made, and on which data."""
-    primary = str(task.get("primary", UNKNOWN))
-    data = [task.get("version"), task.get("data_hash")]
+    primary = task.primary or UNKNOWN
+    data = [task.version, task.data_hash]
     return digest([primary, _scorer(task, primary), _format(task), data])[:4]
 
 
-def scored_with(task: Mapping[str, Any]) -> str:
+def scored_with(task: TaskRecord) -> str:
     """How a record's primary score was made, in words: "fields, ignore_case=true, version=1"."""
-    primary = str(task.get("primary", UNKNOWN))
+    primary = task.primary or UNKNOWN
     return f"{primary}: {_scorer(task, primary)}; format: {_format(task)}"
 
 
-def ways(groups: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list[str]:
+def ways(groups: Sequence[Hashable], tasks: Sequence[TaskRecord]) -> list[str]:
     """How each of some records was scored (`scored_with`), an old one that does not say it along with the others.
 
     Args:
@@ -79,7 +78,7 @@ def ways(groups: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list
     """
     known: dict[Hashable, set[str]] = {}
     for group, task in zip(groups, tasks, strict=True):
-        if UNKNOWN not in (_scorer(task, str(task.get("primary"))), _format(task)):
+        if UNKNOWN not in (_scorer(task, str(task.primary)), _format(task)):
             known.setdefault(group, set()).add(scored_with(task))
     scorings = []
     for group, task in zip(groups, tasks, strict=True):
@@ -89,7 +88,7 @@ def ways(groups: Sequence[Hashable], tasks: Sequence[Mapping[str, Any]]) -> list
     return scorings
 
 
-def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> tuple[Unlike, ...]:
+def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> tuple[Unlike, ...]:
     """Packages that can change an answer and whose recorded versions differ.
 
     Args:
@@ -97,13 +96,11 @@ def answered(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) 
     """
     if not before or not after:
         return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
-    versions = [(name, str(before.get(name, "none")), str(after.get(name, "none"))) for name in ANSWERING]
+    versions = [(name, before.get(name, "none"), after.get(name, "none")) for name in ANSWERING]
     return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in versions if a != b)
 
 
-def model_names(
-    models: Sequence[Mapping[str, Any]], among: Sequence[Mapping[str, Any]] | None = None
-) -> list[str]:
+def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:
     """What each of some models is called: its spec, with a mark of its weights where one spec has several.
 
     Args:
@@ -112,34 +109,33 @@ def model_names(
     """
     weights: dict[str, set[str]] = {}
     for model in models if among is None else among:
-        weights.setdefault(str(model.get("spec")), set()).add(str(model.get("fingerprint", UNKNOWN)))
+        weights.setdefault(model.spec, set()).add(model.fingerprint or UNKNOWN)
     return [
-        f"{model.get('spec')} ·{str(model.get('fingerprint', UNKNOWN))[:4]}"
-        if len(weights.get(str(model.get("spec")), ())) > 1
-        else str(model.get("spec"))
+        f"{model.spec} ·{(model.fingerprint or UNKNOWN)[:4]}"
+        if len(weights.get(model.spec, ())) > 1
+        else model.spec
         for model in models
     ]
 
 
-def _versions_unknown(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Unlike:
+def _versions_unknown(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> Unlike:
     sides = ["recorded" if side else UNKNOWN for side in (before, after)]
     return Unlike(fact="library versions", before=sides[0], after=sides[1])
 
 
-def _scorer(task: Mapping[str, Any], name: str) -> str:
+def _scorer(task: TaskRecord, name: str) -> str:
     """A scorer's settings and version as text; "none" where the task has no such scorer."""
-    known = {str(item.get("name")): item.get("identity") for item in task.get("scorers") or ()}
-    if name not in known:
+    scorer = task.scorer(name)
+    if scorer is None:
         return "none"
-    return UNKNOWN if known[name] is None else _settings(known[name])
+    return UNKNOWN if scorer.identity is None else _settings(scorer.identity)
 
 
-def _format(task: Mapping[str, Any]) -> str:
-    identity = task.get("format")
-    return UNKNOWN if identity is None else _settings(identity)
+def _format(task: TaskRecord) -> str:
+    return UNKNOWN if task.format is None else _settings(task.format)
 
 
-def _settings(identity: Mapping[str, Any]) -> str:
+def _settings(identity: JsonObject) -> str:
     """Settings as `name=value`, without the kind; a long value by its hash."""
     parts = []
     for name, value in sorted(identity.items()):

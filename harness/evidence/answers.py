@@ -1,0 +1,64 @@
+"""One answer of a run, as judgments read it. The records of `results/` are such answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.values import Passage
+
+
+class Parse(Protocol):
+    """How an answer parses in the task's format."""
+
+    @property
+    def valid(self) -> bool: ...
+
+    @property
+    def value(self) -> JsonValue:
+        """The parsed value; None where the answer is not valid."""
+
+
+class Answer(Protocol):
+    """`strict` is how the answer parses as it stands, `extracted` after extraction from chatter."""
+
+    @property
+    def input(self) -> JsonObject: ...
+
+    @property
+    def target(self) -> JsonValue: ...
+
+    @property
+    def output(self) -> str | None: ...
+
+    @property
+    def shots(self) -> Sequence[str]:
+        """Ids of the train examples shown."""
+
+    @property
+    def passages(self) -> Sequence[Passage]: ...
+
+    @property
+    def context_ids(self) -> Sequence[str]:
+        """Documents that hold the answer."""
+
+    @property
+    def finish_reason(self) -> str | None: ...
+
+    @property
+    def failure(self) -> str | None:
+        """The label of `failure_modes`."""
+
+    @property
+    def strict(self) -> Parse: ...
+
+    @property
+    def extracted(self) -> Parse: ...
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer, right or wrong."""
+
+    def score(self, scorer: str) -> float | None:
+        """A scorer's value; None where it has none."""

@@ -1,0 +1,36 @@
+"""The noise floor of a recipe, beside the runs it was measured with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from harness.core.files import write_json
+from harness.core.keys import digest
+from harness.results import likeness
+from harness.results.folder import ResultsFolder, read_json
+from harness.results.records.noise import NoiseFloor
+from harness.results.records.run import CellRecord
+
+
+def noise_file(results: Path, record: CellRecord) -> Path:
+    """Where the noise floor of a run's task, recipe and model is kept: its seed does not matter."""
+    slots = {name: value for name, value in record.recipe.raw.items() if name not in ("name", "about")}
+    key = digest([record.task.name, slots, record.model.fingerprint, record.limit, record.labels])
+    return ResultsFolder(results).noise(key)
+
+
+def read_noise(results: Path, record: CellRecord) -> NoiseFloor | None:
+    """The floor that `--aa` measured; None where there is none, or it is of other scorers or other data."""
+    try:
+        floor = NoiseFloor.of(read_json(noise_file(results, record)))
+    except (OSError, ValueError):
+        return None
+    return floor if floor.scored in (None, likeness.scoring_mark(record.task)) else None
+
+
+def write_noise(results: Path, record: CellRecord, floor: NoiseFloor) -> Path:
+    """Keep a floor for later runs of the recipe; it replaces an earlier one."""
+    file = noise_file(results, record)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    write_json(file, floor.to_json())
+    return file

@@ -1,0 +1,124 @@
+"""One line of `samples.jsonl`: what was asked, what was answered, and how it was scored."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, fields
+
+from harness.core.values import Example, Message, Passage, Score
+from harness.evidence.recall import recall_at_k
+from harness.results.records.base import JsonObject, JsonValue, Lenient
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ParseResult(Lenient):
+    """How an answer parsed: `valid`, `invalid` (why, and at which path), or `error` (there is no answer)."""
+
+    status: str | None = None
+    reason: str | None = None
+    path: str | None = None
+    value: JsonValue = None
+
+    @property
+    def valid(self) -> bool:
+        return self.status == "valid"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SampleRecord(Lenient):
+    """One answer. `strict` is how it parses as it stands, `extracted` after extraction from chatter."""
+
+    sample_id: str
+    input: JsonObject = field(default_factory=dict)
+    turns: tuple[Message, ...] = ()
+    target: JsonValue = None
+    group: str | None = None
+    meta: JsonObject | None = None
+    context_ids: tuple[str, ...] = ()
+    prompt: str | None = None
+    passages: tuple[Passage, ...] = ()
+    passages_dropped: int | None = None
+    shots: tuple[str, ...] = ()
+    shots_dropped: int | None = None
+    output: str | None = None
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    seconds: float | None = None
+    waited: float | None = None
+    retries: int | None = None
+    clock: float | None = None
+    finish_reason: str | None = None
+    cached: bool | None = None
+    error: str | None = None
+    strict: ParseResult = ParseResult()
+    extracted: ParseResult = ParseResult()
+    scores: tuple[Score, ...] = ()
+    failure: str | None = None
+
+    @property
+    def answered(self) -> bool:
+        """Whether there is an answer, right or wrong."""
+        return self.finish_reason != "error"
+
+    @property
+    def tokens(self) -> int:
+        return (self.tokens_in or 0) + (self.tokens_out or 0)
+
+    @property
+    def wall_seconds(self) -> float:
+        """The answer's share of the wall time. Rows from before shares were kept have their seconds alone."""
+        return float(self.clock if self.clock is not None else self.seconds or 0.0)
+
+    @property
+    def documents(self) -> list[str]:
+        """Documents of the retrieved passages, best first."""
+        return [passage.document for passage in self.passages]
+
+    @property
+    def recall(self) -> float | None:
+        """Share of the gold documents among the passages; None where nothing was retrieved or nothing is gold."""
+        return recall_at_k(self.documents, self.context_ids) if self.passages and self.context_ids else None
+
+    def scored(self, scorer: str) -> Score | None:
+        """What a scorer said of the answer; None where it was not asked."""
+        return next((score for score in self.scores if score.scorer == scorer), None)
+
+    def score(self, scorer: str) -> float | None:
+        """A scorer's value of the answer; None where there is none: an execution error, or the scorer failed."""
+        return next((score.value for score in self.scores if score.scorer == scorer), None)
+
+    def example(self) -> Example:
+        """The example that was asked."""
+        return Example(
+            id=self.sample_id,
+            input=self.input,
+            target=self.target,
+            context_ids=self.context_ids,
+            group=self.group,
+            meta=self.meta or {},
+            turns=self.turns,
+        )
+
+    def to_json(self) -> dict[str, JsonValue]:
+        """The line as JSON. Earlier turns are written only where there are any."""
+        line: dict[str, JsonValue] = {name: getattr(self, name) for name in _FIELDS}
+        line |= {"context_ids": list(self.context_ids), "shots": list(self.shots)}
+        line |= {"turns": [asdict(turn) for turn in self.turns]}
+        line |= {"passages": [asdict(passage) for passage in self.passages]}
+        line |= {"strict": _parse_json(self.strict)}
+        line |= {"extracted": _parse_json(self.extracted) | {"value": self.extracted.value}}
+        line |= {"scores": [asdict(score) for score in self.scores]}
+        return line if self.turns else {name: value for name, value in line.items() if name != "turns"}
+
+
+_FIELDS = tuple(field.name for field in fields(SampleRecord))
+
+
+def _parse_json(parse: ParseResult) -> dict[str, JsonValue]:
+    return {"status": parse.status, "reason": parse.reason, "path": parse.path}
+
+
+def mean_score(rows: Sequence[SampleRecord], scorer: str) -> float:
+    """Mean of one scorer over sample rows; 0 when nothing was scored."""
+    known = [value for row in rows if (value := row.score(scorer)) is not None]
+    return sum(known) / len(known) if known else 0.0
