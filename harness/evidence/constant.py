@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Example, Parsed
@@ -55,7 +55,7 @@ class Constant(Jsonable):
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     text: str
-    value: Any
+    value: JsonValue
 
 
 def constant_answer(task: Task) -> Constant | None:
@@ -83,7 +83,7 @@ def _candidates(task: Task, train: Sequence[Example]) -> list[_Candidate]:
     return [candidate for candidate in answers if candidate is not None]
 
 
-def _accepted(task: Task, target: Any) -> Sequence[Any]:
+def _accepted(task: Task, target: JsonValue) -> Sequence[JsonValue]:
     """Each of several accepted answers; a list that is itself the answer stays whole."""
     if not isinstance(target, list | tuple) or not target:
         return [target]
@@ -91,7 +91,7 @@ def _accepted(task: Task, target: Any) -> Sequence[Any]:
     return [target] if whole is not None and isinstance(whole.value, list) else target
 
 
-def _read(task: Task, target: Any) -> _Candidate | None:
+def _read(task: Task, target: JsonValue) -> _Candidate | None:
     """A target as an answer that the format reads; None where it does not."""
     try:
         text = task.format.render(target)
@@ -101,9 +101,9 @@ def _read(task: Task, target: Any) -> _Candidate | None:
     return _Candidate(text, parsed.value) if isinstance(parsed, Parsed) else None
 
 
-def _commonest_fields(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _commonest_fields(objects: Sequence[JsonObject]) -> dict[str, JsonValue]:
     """Each field that most objects have, with its commonest value."""
-    fields: dict[str, Any] = {}
+    fields: dict[str, JsonValue] = {}
     for name in dict.fromkeys(name for item in objects for name in item):
         values = [item[name] for item in objects if name in item]
         if 2 * len(values) < len(objects):
@@ -116,7 +116,7 @@ def _commonest_fields(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     return fields
 
 
-def _commonest(values: Sequence[Any]) -> Any:
+def _commonest(values: Sequence[JsonValue]) -> JsonValue:
     known = {canonical_json(value): value for value in values}
     counts = Counter(canonical_json(value) for value in values)
     return known[counts.most_common(1)[0][0]]
@@ -141,7 +141,7 @@ def _best(
     return sorted(candidates, key=mean, reverse=True)[:count]
 
 
-def _score(scorer: Scorer, value: Any, example: Example) -> float | None:
+def _score(scorer: Scorer, value: JsonValue, example: Example) -> float | None:
     try:
         return float(scorer.score(value, example.target, example)[0])
     except Exception:  # a scorer's crash is a fact about the scorer, as in a run

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Task
 from harness.evidence.answers import Answer
 
@@ -48,14 +48,14 @@ class _Answer:
 
     row: Answer
     task: Task
-    shots: Mapping[str, Any]
+    shots: Mapping[str, JsonValue]
 
     @property
     def text(self) -> str:
         return str(self.row.output)
 
     @property
-    def value(self) -> Any:
+    def value(self) -> JsonValue:
         return self.row.extracted.value
 
     @property
@@ -80,7 +80,7 @@ class _Answer:
         return not isinstance(self.row.target, Mapping | list) and not isinstance(self.value, Mapping | list)
 
 
-def label(row: Answer, task: Task, shots: Mapping[str, Any] | None = None) -> str | None:
+def label(row: Answer, task: Task, shots: Mapping[str, JsonValue] | None = None) -> str | None:
     """The failure mode of a row of `samples.jsonl`, or None.
 
     None means that the answer is right and strictly valid, or that there was no answer to
@@ -102,7 +102,7 @@ def count(rows: Iterable[Answer]) -> dict[str, int]:
     return dict(Counter(row.failure for row in rows if row.failure).most_common())
 
 
-def _shown(row: Answer, task: Task) -> dict[str, Any]:
+def _shown(row: Answer, task: Task) -> dict[str, JsonValue]:
     ids = set(row.shots)
     if not ids:
         return {}
@@ -184,7 +184,7 @@ def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def _paths(value: Any, prefix: str = "") -> Iterable[str]:
+def _paths(value: JsonValue, prefix: str = "") -> Iterable[str]:
     """Paths of every field; list positions are left out, so that a list's length is a value."""
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.leaves import leaves
 from harness.evidence.answers import Answer
 
@@ -28,7 +28,7 @@ class Confusion:
     count: int
 
 
-def flat(value: Any) -> dict[str, str]:
+def flat(value: JsonValue) -> dict[str, str]:
     """Path of each field → its value as text, folded as the scorer `fields` folds it; a list is one value."""
     values: dict[str, list[str]] = {}
     for path, leaf in leaves(value):

@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.evidence.gap_attribution import GAPS, Gap, Measured, Probe, measure, share_out
 from harness.evidence.stats import clusters as by_cluster
@@ -78,8 +78,8 @@ class Triage(Jsonable):
 def diagnose(
     probes: Mapping[str, Probe],
     *,
-    targets: Sequence[Any],
-    train_targets: Sequence[Any],
+    targets: Sequence[JsonValue],
+    train_targets: Sequence[JsonValue],
     groups: Sequence[str | None],
 ) -> Triage:
     """Triage from probes over the same examples in the same order.
@@ -220,5 +220,5 @@ def _percent(share: Share) -> str:
     return f"{100 * share.share:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
 
 
-def _canonical(target: Any) -> str:
+def _canonical(target: JsonValue) -> str:
     return " ".join(target.lower().split()) if isinstance(target, str) else canonical_json(target)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.finite import finite
 
@@ -20,7 +20,7 @@ WithinState = Literal["settled", "open", "only"]
 class Jsonable:
     """A dataclass that turns into plain JSON values; infinities and NaN become null."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         plain = finite(dataclasses.asdict(self))  # type: ignore[call-overload]
         assert isinstance(plain, dict)
         return plain

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Chat, LanguageModel
 from harness.models.architecture import of
 from harness.models.cache import quiet
 from harness.models.source import architecture_of
@@ -66,7 +66,7 @@ def merge(model: LanguageModel) -> None:
     adapters.fold(model.network)
 
 
-def write_chat(chat: Any, folder: Path) -> None:
+def write_chat(chat: Chat, folder: Path) -> None:
     """The tokenizer with the chat template that the run used, even if the model came without one."""
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -94,7 +93,7 @@ def between(before: Snapshot, after: Snapshot) -> Flips:
     )
 
 
-def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[str, Any]]) -> Flip | None:
+def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[str, object]]) -> Flip | None:
     a, b = old.values.get(primary), new.values.get(primary)
     if a is None or b is None:
         return None

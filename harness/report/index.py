@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ _PAGE = """\
 """
 
 
-def summary(data: ReportData) -> dict[str, Any]:
+def summary(data: ReportData) -> dict[str, object]:
     """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
     times = [str(run.record.finished_at) for run in data.runs if run.record.finished_at]
     verdicts = [
@@ -100,7 +101,7 @@ def write(folder: Path) -> Path:
     return out
 
 
-def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
+def render(reports: Sequence[Mapping[str, object]], *, history: bool = False) -> str:
     """The page as text."""
 
     css = asset("css")

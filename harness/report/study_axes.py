@@ -20,7 +20,7 @@ class KnobAxis:
     """A scale of numbers, or evenly spaced `choices`."""
 
     scale: svg.Scale
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
 
     def __call__(self, value: Any) -> float:
         if not self.choices:
@@ -50,7 +50,7 @@ def axis(study: Study, knob: str, start: float, end: float) -> KnobAxis:
     return KnobAxis(svg.linear(values, start, end))
 
 
-def written(value: Any) -> str:
+def written(value: object) -> str:
     """A knob's value as a person writes it."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
@@ -60,8 +60,8 @@ def written(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _choices(values: Sequence[Any], start: float, end: float) -> KnobAxis:
-    kept: list[Any] = []
+def _choices(values: Sequence[object], start: float, end: float) -> KnobAxis:
+    kept: list[object] = []
     for value in values:
         if value not in kept:
             kept.append(value)

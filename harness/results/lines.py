@@ -184,7 +184,7 @@ def _whole(path: Path) -> int:
     return end
 
 
-def _repaired(value: Any) -> Any:
+def _repaired(value: object) -> Any:
     """Lone surrogates, which no UTF-8 file can hold, become the replacement character."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

@@ -98,7 +98,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return _merged(recipe, changes, None) if changes else recipe
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str) -> object:
     """As YAML reads it, and numbers such as 1e-6, which YAML 1.1 takes for words."""
     import yaml
 

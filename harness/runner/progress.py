@@ -7,12 +7,14 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from harness.runner.cells import Cell
 
 
@@ -161,7 +163,7 @@ class LiveProgress(Progress):
         from rich.console import Console
         from rich.live import Live
 
-        self._rows: dict[str, dict[str, Any]] = {}
+        self._rows: dict[str, dict[str, object]] = {}
         self._live = Live(console=Console(stderr=True), get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> Self:
@@ -173,7 +175,7 @@ class LiveProgress(Progress):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def _table(self) -> Any:
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")

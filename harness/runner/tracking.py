@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
@@ -86,7 +86,7 @@ class Feed(Progress):
         self._places[cell.key] = (step.stage, offset, step.step)
         return offset + step.step
 
-    def _safely(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    def _safely(self, call: Callable[..., object], *given: object, **named: object) -> object:
         if self._broken:
             return None
         try:
@@ -130,7 +130,7 @@ def _result(record: RunRecord) -> dict[str, float]:
     return scores | {f"cost/{name}": float(value) for name, value in costs.items() if value is not None}
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
     """`{a: {b: 1}}` as `a.b` → 1; what is neither number nor text is written as text, None is left out."""
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from harness.core import recipes
 from harness.core.errors import RunError
@@ -56,7 +55,7 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     """What to know before relying on the triage."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         runs = [folder.name for folder in self.folders]
         return {
             "task": self.task,

@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,6 +17,7 @@ from harness.benchmarks.subject import find
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
+from harness.core.protocols import Chat
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, program, serving, weights
 from harness.results.folder import ResultsFolder, RunFolder
@@ -38,7 +38,7 @@ class Exported:
     """Name → bytes."""
     commands: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {**dataclasses.asdict(self), "folder": str(self.folder)}
 
 
@@ -93,7 +93,7 @@ def scores(record: RunRecord, folder: Path) -> list[card.Score]:
     return listed
 
 
-def _chat(spec: str) -> Any:
+def _chat(spec: str) -> Chat:
     if is_server(spec):
         return None
     from harness.models.chat import load_chat
@@ -101,7 +101,7 @@ def _chat(spec: str) -> Any:
     return load_chat(spec)
 
 
-def _write_texts(draft: Path, described: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+def _write_texts(draft: Path, described: Mapping[str, object], recipe: Mapping[str, object]) -> None:
     text = json.dumps(described, ensure_ascii=False, indent=1)
     (draft / "program.json").write_text(text + "\n", encoding="utf-8")
     text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)

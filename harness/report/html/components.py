@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -143,6 +142,6 @@ def number(text: str, sort: float | None = None, note: str | Markup = "", kind: 
     return TableCell(text=text, sort=sort, note=note, kind=kind)
 
 
-def interval(low: Any, high: Any) -> str:
+def interval(low: object, high: object) -> str:
     """The small print under a mean."""
     return f"{low} – {high}"

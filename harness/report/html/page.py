@@ -13,7 +13,6 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -69,7 +68,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _shown(value: object) -> Any:
+def _shown(value: object) -> object:
     """What `{{ }}` prints: Markup as it is, text made visible, nothing for None."""
     if value is None:
         return ""

@@ -10,7 +10,6 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from markupsafe import Markup
 
@@ -65,7 +64,7 @@ The address of this page keeps the choice, so a link leads back to it.</p>
 class Info:
     """The index of runs and examples, one block of answers per run, and what did not fit."""
 
-    index: Mapping[str, Any]
+    index: Mapping[str, object]
     blocks: tuple[tuple[str, Markup], ...]
     left_out: str
 
@@ -112,7 +111,7 @@ def render(info: Info) -> Markup:
     return html(_BODY, index=embedded_json(info.index), blocks=info.blocks, left_out=info.left_out)
 
 
-def _group(data: ReportData, group: TaskGroup) -> dict[str, Any]:
+def _group(data: ReportData, group: TaskGroup) -> dict[str, object]:
     places = {run.id: number for number, run in enumerate(data.runs)}
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [
@@ -168,7 +167,7 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, Any]:
+def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, object]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     shown = [
         {

@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -25,18 +25,20 @@ SHOWN = 20
 """Flipped examples listed on a terminal; JSON has them all."""
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON object on stdout; times as ISO 8601 in UTC."""
     print(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode())
 
 
-def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Iterable[str] = ()) -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Iterable[str] = ()
+) -> None:
     """A table without borders; numbers are right-aligned."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     right = set(numeric) | {
@@ -158,7 +160,7 @@ def _judged(sample: JsonLine, reading: str) -> str:
     return f"{status}{where}: {reason}" if reason else str(status)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
@@ -168,5 +170,5 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _iso(value: Any) -> str | None:
+def _iso(value: object) -> str | None:
     return None if value is None else f"{value.isoformat()}+00:00"

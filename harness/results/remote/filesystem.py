@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -153,7 +153,7 @@ def is_safe(name: str) -> bool:
     return bool(parts) and not odd and not any(part.startswith(".") for part in parts)
 
 
-def _info(entry: dict[str, Any]) -> Info:
+def _info(entry: Mapping[str, Any]) -> Info:
     size = int(entry.get("size") or 0)
     return Info(size, " ".join([str(size), *(f"{key}={entry[key]}" for key in STAMPS if key in entry)]))
 

@@ -112,7 +112,7 @@ def agrees(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
     )
 
 
-def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Any]) -> str:
+def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, object]) -> str:
     draft, old = folder.with_name(f".fetched-{folder.name}"), folder.with_name(f".old-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -149,7 +149,7 @@ def _without_weights(folder: Path) -> dict[str, Any]:
     return {} if (folder / WEIGHTS).is_dir() else left
 
 
-def answers(record: Any) -> int:
+def answers(record: object) -> int:
     """How many answers a run has: more than before, where it was asked more examples since."""
     counts = record.get("counts") if isinstance(record, dict) else None
     return sum(counts.get(name, 0) for name in ("scored", "invalid")) if isinstance(counts, dict) else 0
@@ -215,7 +215,7 @@ def _record(folder: Path) -> Any:
         return None
 
 
-def _status(record: Any) -> str | None:
+def _status(record: object) -> str | None:
     return record.get("status") if isinstance(record, dict) else None
 
 

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Generic
 
-from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.errors import WorkerLostError
+from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
 
 _CONTEXT = get_context("spawn")
@@ -37,8 +39,11 @@ class Processes(Executor):
             raise ValueError("workers must not be negative")
 
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         line = JobQueue(jobs)
         count = min(self.workers or max(len(_gpus()), 2), len(jobs))
         slots = [_Slot(number, count, open_worker) for number in range(count)]
@@ -57,18 +62,18 @@ class Processes(Executor):
 
 
 @dataclass
-class _Slot:
+class _Slot(Generic[What, Result]):
     """A worker process and what it is doing; started when there is something to do."""
 
     number: int
     count: int
-    open_worker: Callable[[], Worker]
+    open_worker: Callable[[], Worker[What, Result]]
     position: int | None = None
     group: str | None = None
-    process: Any = None
+    process: SpawnProcess | None = None
     pipe: Connection = field(init=False)
 
-    def work_on(self, line: JobQueue) -> None:
+    def work_on(self, line: JobQueue[What]) -> None:
         if self.position is not None or (taken := line.take(self.group)) is None:
             return
         if self.process is None or not self.process.is_alive():
@@ -80,7 +85,9 @@ class _Slot:
             # Died while idle: reading its pipe will say so, and the job goes back in line.
             return
 
-    def hear(self, line: JobQueue, notify: Callable[[int, Any], None]) -> Iterator[tuple[int, Any]]:
+    def hear(
+        self, line: JobQueue[What], notify: Callable[[int, object], None]
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """One word of the worker; a closed pipe is its death."""
         position = self.position
         assert position is not None
@@ -122,14 +129,16 @@ class _Slot:
         theirs.close()
 
 
-def _serve(pipe: Connection, variables: dict[str, str], open_worker: Callable[[], Worker]) -> None:
+def _serve(
+    pipe: Connection, variables: dict[str, str], open_worker: Callable[[], Worker[What, Result]]
+) -> None:
     """What a worker process does until its pipe closes."""
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     given = os.environ.get("OMP_NUM_THREADS")
     os.environ.update(variables | ({"OMP_NUM_THREADS": given} if given else {}))
 
-    def tell(word: str, value: Any) -> None:
+    def tell(word: str, value: object) -> None:
         try:
             pipe.send((word, value))
         except OSError:

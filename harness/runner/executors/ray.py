@@ -10,10 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
-from harness.core.errors import ConfigError
-from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.errors import ConfigError, WorkerLostError
+from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
 
 TICK = 0.5
@@ -35,8 +35,11 @@ class Ray(Executor):
     memory_gb: float = knob(0.0, doc="memory per worker that Ray sets aside, in GB; 0 is no demand")
 
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
@@ -65,21 +68,21 @@ class _Slot:
         self.group: str | None = None
 
 
-class _Crew:
+class _Crew(Generic[What, Result]):
     def __init__(
         self,
         ray: Any,
         settings: Ray,
-        open_worker: Callable[[], Worker],
-        line: JobQueue,
-        notify: Callable[[int, Any], None],
+        open_worker: Callable[[], Worker[What, Result]],
+        line: JobQueue[What],
+        notify: Callable[[int, object], None],
     ) -> None:
         self._ray, self._settings, self._line, self._notify = ray, settings, line, notify
         self._open_worker = ray.put(open_worker)
         self._slots: list[_Slot] = []
         self._hired_at = time.monotonic()
 
-    def results(self) -> Iterator[tuple[int, Any]]:
+    def results(self) -> Iterator[tuple[int, Result | WorkerLostError]]:
         while self._line or any(slot.position is not None for slot in self._slots):
             self._hire()
             waiting = {slot.waits_for: slot for slot in self._slots if slot.waits_for is not None}
@@ -90,7 +93,7 @@ class _Crew:
             for slot in self._slots:
                 self._assign(slot)
 
-    def _pause(self) -> list[Any]:
+    def _pause(self) -> list[object]:
         time.sleep(TICK)
         return []
 
@@ -122,7 +125,7 @@ class _Crew:
             slot.position, slot.group = taken, self._line.jobs[taken].group
             slot.waits_for = slot.actor.run.remote(self._line.jobs[taken].what)
 
-    def _settle(self, slot: _Slot) -> Iterator[tuple[int, Any]]:
+    def _settle(self, slot: _Slot) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """A worker is ready, done or dead."""
         position, reference = slot.position, slot.waits_for
         slot.position = slot.waits_for = None
@@ -154,20 +157,20 @@ class _Crew:
                 self._notify(asked[reference], event)
 
 
-class _Actor:
+class _Actor(Generic[What, Result]):
     """Runs in a worker of Ray: one thread works, another hands out what it reports."""
 
-    def __init__(self, open_worker: Callable[[], Worker]) -> None:
+    def __init__(self, open_worker: Callable[[], Worker[What, Result]]) -> None:
         self._worker = open_worker()
-        self._events: deque[Any] = deque()
+        self._events: deque[object] = deque()
 
     def ready(self) -> bool:
         return True
 
-    def run(self, what: Any) -> Any:
+    def run(self, what: What) -> Result:
         return self._worker(what, self._events.append)
 
-    def events(self) -> list[Any]:
+    def events(self) -> list[object]:
         return [self._events.popleft() for _ in range(len(self._events))]
 
 
