@@ -127,7 +127,7 @@ def _sample(row: SampleRecord, primary: str) -> Sample:
         example=digest([row.input, row.target])[:12],
         group=row.group,
         values={score.scorer: score.value for score in row.scores},
-        status="error" if scored is None else scored.status,
+        status="error" if scored is None else str(scored.status),
         valid_strict=row.strict.valid,
         valid_extracted=row.extracted.valid,
         seconds=None if row.cached else row.seconds,

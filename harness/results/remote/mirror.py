@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from harness.core import files
 from harness.core.errors import ConfigError, RemoteError
 from harness.core.keys import digest
 from harness.models import cache
@@ -275,6 +276,5 @@ class Mirror:
             try:
                 yield state
             finally:
-                draft = file.with_suffix(".part")
-                draft.write_text(json.dumps(state), encoding="utf-8")
-                draft.replace(file)
+                with files.draft(file) as part:
+                    part.write_text(json.dumps(state), encoding="utf-8")

@@ -21,6 +21,8 @@ from typing import Any
 
 from harness.core.errors import RemoteError
 from harness.core.keys import file_digest
+from harness.results.folder import RunFolder
+from harness.results.records.run import RunRecord
 from harness.results.remote.filesystem import Info, Remote, is_safe
 
 RECORD = "run.json"
@@ -149,10 +151,9 @@ def _without_weights(folder: Path) -> dict[str, Any]:
     return {} if (folder / WEIGHTS).is_dir() else left
 
 
-def answers(record: Any) -> int:
+def answers(record: RunRecord | None) -> int:
     """How many answers a run has: more than before, where it was asked more examples since."""
-    counts = record.get("counts") if isinstance(record, dict) else None
-    return sum(counts.get(name, 0) for name in ("scored", "invalid")) if isinstance(counts, dict) else 0
+    return 0 if record is None else sum(record.counts.get(name, 0) for name in ("scored", "invalid"))
 
 
 def _longer(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
@@ -175,7 +176,7 @@ def _stands(remote: Remote, name: str, least: int) -> bool:
     return whole and _status(record) not in UNFINISHED and answers(record) >= least
 
 
-def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Any]]:
     """The remote record and list of a run.
 
     Raises:
@@ -191,10 +192,9 @@ def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         fits = fits and all(isinstance(about["size"], int) and about["sha256"] for about in listed.values())
     except (KeyError, TypeError):
         fits = False
-    record = json.loads(raw)
-    if not fits or not isinstance(record, dict):
+    if not fits:
         raise ValueError("its record is of another upload than its files")
-    return record, listed
+    return RunRecord.of(json.loads(raw)), listed
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
@@ -208,15 +208,12 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     return found
 
 
-def _record(folder: Path) -> Any:
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
+def _record(folder: Path) -> RunRecord | None:
+    return RunFolder(folder).record()
 
 
-def _status(record: Any) -> str | None:
-    return record.get("status") if isinstance(record, dict) else None
+def _status(record: RunRecord | None) -> str | None:
+    return None if record is None else record.status
 
 
 @contextmanager
