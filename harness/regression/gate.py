@@ -6,7 +6,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -94,7 +94,7 @@ class Gate:
         checks = [c.metric for c in self.checks if c.state == state]
         return checks + [m.id for m in self.must_pass if m.state == state]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         plain = dataclasses.asdict(self)
         return plain | {"sentence": self.sentence, "provisional": self.provisional}
 

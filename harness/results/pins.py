@@ -190,7 +190,7 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
         remedy = nearest(name, known) if known else "make one with: harness pin RUN --as NAME"
         raise ConfigError(f"no pin '{name}' in {folder}", remedy=remedy)
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise ConfigError(f"pin format {raw['format']}, not {FORMAT}", file=path, remedy="pin again")
         snapshot = _snapshot(path.stem, raw)

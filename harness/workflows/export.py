@@ -38,7 +38,7 @@ class Exported:
     """Name → bytes."""
     commands: tuple[str, ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {**dataclasses.asdict(self), "folder": str(self.folder)}
 
 

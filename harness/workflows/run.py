@@ -6,7 +6,6 @@ import json
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core import recipes as catalogue
 from harness.core.errors import ConfigError
@@ -56,7 +55,7 @@ class RunSession:
         """One line per run that failed or lacks answers, with the reason."""
         return tuple(map(incomplete, self.outcome.incomplete))
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         """`{runs, verdict, verdicts, left_out, report}`; `verdict` is the first task's and model's."""
         verdicts = [verdict.to_json() for verdict in self.verdicts]
         return {

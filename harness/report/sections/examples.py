@@ -112,7 +112,7 @@ def render(info: Info) -> Markup:
     return html(_BODY, index=embedded_json(info.index), blocks=info.blocks, left_out=info.left_out)
 
 
-def _group(data: ReportData, group: TaskGroup) -> dict[str, Any]:
+def _group(data: ReportData, group: TaskGroup) -> dict[str, object]:
     places = {run.id: place for place, run in enumerate(data.runs)}
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [
@@ -168,7 +168,7 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, Any]:
+def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, object]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     shown = [
         {

@@ -22,7 +22,7 @@ class Answer:
     columns: tuple[str, ...]
     rows: tuple[tuple[Any, ...], ...]
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return {
             "columns": list(self.columns),
             "rows": [dict(zip(self.columns, r, strict=True)) for r in self.rows],

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.core import files
 from harness.core.errors import ConfigError, RemoteError
@@ -30,7 +29,7 @@ from harness.results.remote import journals, layout, runs
 from harness.results.remote.filesystem import Info, Remote, is_url
 
 MARK = ".remote"
-State = dict[str, dict[str, Any]]
+State = dict[str, dict[str, object]]
 """By name: where on the remote it is (`at`), and what was last seen of it here and there."""
 
 log = logging.getLogger(__name__)

@@ -17,7 +17,7 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from harness.core.errors import RemoteError
 from harness.core.keys import file_digest
@@ -36,6 +36,13 @@ LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
 
+class Listed(TypedDict):
+    """What the list says of one file: its size in bytes and its digest."""
+
+    size: int
+    sha256: str
+
+
 def push(remote: Remote, folder: Path, name: str) -> None:
     """Upload a finished run, unless the same run is there, whole and with no fewer answers, from another
     machine, or came from there and is here without its weights.
@@ -46,7 +53,9 @@ def push(remote: Remote, folder: Path, name: str) -> None:
     if _without_weights(folder) or _stands(remote, name, answers(_record(folder))):
         return
     files = _files(folder)
-    listed = {file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files}
+    listed: dict[str, Listed] = {
+        file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files
+    }
     for file, path in files:
         if file != RECORD:
             remote.upload(path, f"{name}/{file}")
@@ -114,7 +123,7 @@ def agrees(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
     )
 
 
-def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Any]) -> str:
+def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Listed]) -> str:
     draft, old = folder.with_name(f".fetched-{folder.name}"), folder.with_name(f".old-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -142,10 +151,10 @@ def _is_weight(file: str) -> bool:
     return file.startswith(f"{WEIGHTS}/")
 
 
-def _without_weights(folder: Path) -> dict[str, Any]:
+def _without_weights(folder: Path) -> dict[str, Listed]:
     """The weights that a fetched run has on the remote and not here; none for any other run."""
     try:
-        left: dict[str, Any] = json.loads((folder / HERE).read_text(encoding="utf-8"))
+        left: dict[str, Listed] = json.loads((folder / HERE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return {} if (folder / WEIGHTS).is_dir() else left
@@ -176,7 +185,7 @@ def _stands(remote: Remote, name: str, least: int) -> bool:
     return whole and _status(record) not in UNFINISHED and answers(record) >= least
 
 
-def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Any]]:
+def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Listed]]:
     """The remote record and list of a run.
 
     Raises:
