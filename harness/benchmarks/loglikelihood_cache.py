@@ -7,6 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from harness.core.files import append_lines
 from harness.core.keys import digest
 from harness.core.protocols import Engine
 from harness.core.values import Completion, Request
@@ -56,10 +57,7 @@ class RememberingEngine:
 
     def _write(self, answers: dict[str, Answer]) -> None:
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        lines = "".join(json.dumps([key, *answer]) + "\n" for key, answer in answers.items())
-        with self._file.open("ab", buffering=0) as stream:
-            # Lines of their own, even after one that a kill cut off.
-            stream.write(lines.encode() if stream.tell() == 0 else b"\n" + lines.encode())
+        append_lines(self._file, ([key, *answer] for key, answer in answers.items()))
 
 
 def _key(context: Sequence[int], continuation: Sequence[int]) -> str:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.benchmarks.lm_eval_types import Output
-from harness.core.files import append_line
+from harness.core.files import append_lines
 from harness.results.database import benchmarks
 from harness.results.database.benchmarks import is_number, samples_file
 from harness.results.records.benchmark import BenchmarkRecord
@@ -82,8 +82,7 @@ def save(
 
 def append(folder: Path, rows: Iterable[BenchmarkRecord]) -> None:
     """Append the rows, after everything else is on disk."""
-    for row in rows:
-        append_line(folder / benchmarks.FILE, row.to_json())
+    append_lines(folder / benchmarks.FILE, [row.to_json() for row in rows])
 
 
 def read(folder: Path) -> list[BenchmarkRecord]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -65,13 +65,18 @@ def json_line(value: object) -> bytes:
 
 
 def append_line(path: Path, value: object) -> None:
-    """Append one JSON line and hand it to the system at once.
+    """Append one JSON line and hand it to the system at once; see `append_lines`."""
+    append_lines(path, [value])
 
-    It is a line of its own, whoever else writes, and even after one that a kill or a full disk cut off.
+
+def append_lines(path: Path, values: Iterable[object]) -> None:
+    """Append JSON lines and hand them to the system at once.
+
+    They are lines of their own, whoever else writes, and even after one that a kill or a full disk cut off.
     """
     with path.open("a+b") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
-        stream.write(line_end(stream) + json_line(value))
+        stream.write(line_end(stream) + b"".join(map(json_line, values)))
 
 
 def line_end(stream: IO[bytes]) -> bytes:

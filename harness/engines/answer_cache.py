@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import append_line
 from harness.core.keys import digest
 from harness.core.protocols import Engine, LanguageModel
 from harness.core.values import Completion, Request
@@ -89,12 +90,7 @@ class CachedEngine:
         record = dataclasses.asdict(completion)
         self._load()[key] = dataclasses.replace(completion, cached=True)
         self._file.parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"key": key, "completion": record}, ensure_ascii=False) + "\n"
-        # A server may say half a character, which is written as JSON escapes it.
-        line = text.encode("utf-8", "backslashreplace")
-        with self._file.open("ab", buffering=0) as stream:
-            # A line of its own, even after one that a kill cut off.
-            stream.write(line if stream.tell() == 0 else b"\n" + line)
+        append_line(self._file, {"key": key, "completion": record})
 
 
 def _completion(record: dict[str, Any]) -> Completion:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from harness.core.json_types import JsonObject, JsonValue
-from harness.core.values import Passage
 
 
 class Parse(Protocol):
@@ -18,6 +17,16 @@ class Parse(Protocol):
     @property
     def value(self) -> JsonValue:
         """The parsed value; None where the answer is not valid."""
+
+
+class Retrieved(Protocol):
+    """A passage in the prompt, and the document it came from."""
+
+    @property
+    def document(self) -> str: ...
+
+    @property
+    def text(self) -> str: ...
 
 
 class Answer(Protocol):
@@ -37,7 +46,7 @@ class Answer(Protocol):
         """Ids of the train examples shown."""
 
     @property
-    def passages(self) -> Sequence[Passage]: ...
+    def passages(self) -> Sequence[Retrieved]: ...
 
     @property
     def context_ids(self) -> Sequence[str]:

@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from harness.core import kinds
 from harness.core.errors import ConfigError
+from harness.core.files import draft
 from harness.evidence.verdict_types import Verdict
 from harness.regression.history import Series
 from harness.report import index
@@ -121,10 +122,8 @@ def build(
 
 def _replace(file: Path, texts: Iterable[str]) -> None:
     """Write `file` whole or not at all."""
-    part = file.with_name(file.name + ".part")
-    with part.open("w", encoding="utf-8") as stream:
+    with draft(file) as part, part.open("w", encoding="utf-8") as stream:
         stream.writelines(texts)
-    part.replace(file)
 
 
 def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> str:

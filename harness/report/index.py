@@ -14,6 +14,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from harness.core.files import draft
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
 from harness.report.html.page import asset, html, policy
@@ -95,9 +96,8 @@ def write(folder: Path) -> Path:
     pages = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
     reports = [{"file": name, **content} for name, content in pages if content is not None]
     out = folder / NAME
-    part = out.with_name(out.name + ".part")
-    part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
-    part.replace(out)
+    with draft(out) as part:
+        part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
     return out
 
 

@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from harness.core.json_types import JsonObject
 from harness.results import trials as journal
@@ -101,7 +100,7 @@ class Study:
         """Optuna's description of a knob's range, with its `name`."""
         for trial in self.trials:
             if knob in trial.row.distributions:
-                distribution: dict[str, Any] = json.loads(trial.row.distributions[knob])
+                distribution: JsonLine = json.loads(trial.row.distributions[knob])
                 return {"name": distribution["name"], **distribution["attributes"]}
         return {"name": ""}
 

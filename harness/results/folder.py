@@ -220,8 +220,7 @@ def read_json(path: Path) -> dict[str, Any]:
     Raises:
         FileNotFoundError, json.JSONDecodeError: there is none.
     """
-    value: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return value
+    return dict(json.loads(path.read_text(encoding="utf-8")))
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:

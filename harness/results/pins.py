@@ -127,7 +127,7 @@ def _sample(row: SampleRecord, primary: str) -> Sample:
         example=digest([row.input, row.target])[:12],
         group=row.group,
         values={score.scorer: score.value for score in row.scores},
-        status="error" if scored is None else scored.status,
+        status="error" if scored is None else str(scored.status),
         valid_strict=row.strict.valid,
         valid_extracted=row.extracted.valid,
         seconds=None if row.cached else row.seconds,
@@ -190,7 +190,7 @@ def read(name: str, folder: Path = FOLDER) -> Snapshot:
         remedy = nearest(name, known) if known else "make one with: harness pin RUN --as NAME"
         raise ConfigError(f"no pin '{name}' in {folder}", remedy=remedy)
     try:
-        raw: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        raw: Mapping[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         if raw["format"] != FORMAT:
             raise ConfigError(f"pin format {raw['format']}, not {FORMAT}", file=path, remedy="pin again")
         snapshot = _snapshot(path.stem, raw)

@@ -6,7 +6,7 @@ stored answers are read and scored again instead (`harness.runner.again`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
 from harness.core.keys import digest
@@ -81,12 +81,12 @@ def answers_key(
     )
 
 
-def _constraint(task: Task) -> dict[str, object] | None:
+def _constraint(task: Task) -> Mapping[str, object] | None:
     constraint = task.format.constraint()
     return None if constraint is None else asdict(constraint)
 
 
-def _scoring(task: Task, recipe: Recipe) -> dict[str, object] | None:
+def _scoring(task: Task, recipe: Recipe) -> Mapping[str, object] | None:
     """How answers are read and scored, where the recipe learns from that."""
     if not recipe.uses_scores:
         return None

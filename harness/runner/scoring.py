@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterable
+from dataclasses import asdict, replace
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
-from harness.results.records.sample import ParseResult, SampleRecord
+from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
 
 
 def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> SampleRecord:
@@ -22,7 +23,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         meta=dict(example.meta),
         context_ids=example.context_ids,
         prompt=completion.prompt,
-        passages=prompt.passages,
+        passages=tuple(RetrievalRecord(**asdict(passage)) for passage in prompt.passages),
         passages_dropped=prompt.passages_dropped,
         shots=prompt.shots,
         shots_dropped=prompt.shots_dropped,
@@ -46,16 +47,20 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
         reason = row.error or ""
         unread = ParseResult(status="error", reason=reason, path="")
         scores = [Score(scorer=scorer.name(), status="error", reason=reason) for scorer in task.scorers]
-        row = replace(row, strict=unread, extracted=unread, scores=tuple(scores))
+        row = replace(row, strict=unread, extracted=unread, scores=_recorded(scores))
     else:
         parsed = _parsed(task, row)
         row = replace(
             row,
             strict=_result(parsed.strict),
             extracted=_result(parsed.extracted),
-            scores=tuple(_score(scorer, parsed.extracted, example) for scorer in task.scorers),
+            scores=_recorded(_score(scorer, parsed.extracted, example) for scorer in task.scorers),
         )
     return replace(row, failure=failure_modes.label(row, task))
+
+
+def _recorded(scores: Iterable[Score]) -> tuple[ScoreRecord, ...]:
+    return tuple(ScoreRecord(**asdict(score)) for score in scores)
 
 
 def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:

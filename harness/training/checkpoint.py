@@ -10,13 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.protocols import TrainingContext
 from harness.training.distributed import ProcessGroup
@@ -70,8 +70,7 @@ class Checkpoint:
         learned = whole(learned, here=self.group.is_main)
         if self.group.is_main:
             self.folder.mkdir(parents=True, exist_ok=True)
-            draft = self.file.with_suffix(".partial")
-            with draft.open("wb") as stream:
+            with draft(self.file, sync=True) as part, part.open("wb") as stream:
                 torch.save(
                     {
                         "signature": self.signature,
@@ -81,9 +80,6 @@ class Checkpoint:
                     },
                     stream,
                 )
-                stream.flush()
-                os.fsync(stream.fileno())
-            draft.replace(self.file)
         self.saved = dataclasses.replace(state, notes=list(state.notes))
         self.tidy(state.best)
 

@@ -9,11 +9,10 @@ from typing import Any
 
 import pytest
 
-from harness.core.values import Passage, Score
 from harness.evidence.triage import GAPS, Probe, Triage, diagnose
 from harness.evidence.triage_forecast import compare
 from harness.evidence.verdict import Cost, RunScores, decide
-from harness.results.records.sample import SampleRecord
+from harness.results.records.sample import RetrievalRecord, SampleRecord, ScoreRecord
 
 N = 60
 
@@ -75,19 +74,19 @@ def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
 
 
 def test_probes_are_read_from_sample_rows() -> None:
-    def passage(document: str) -> Passage:
-        return Passage(document=document, text="", score=1.0)
+    def passage(document: str) -> RetrievalRecord:
+        return RetrievalRecord(document=document)
 
     row = SampleRecord(
         sample_id="e",
         scores=(
-            Score(scorer="f1", status="scored", value=0.2),
-            Score(scorer="exact", status="scored", value=1.0),
+            ScoreRecord(scorer="f1", status="scored", value=0.2),
+            ScoreRecord(scorer="exact", status="scored", value=1.0),
         ),
         context_ids=("a",),
         passages=(passage("a"),),
     )
-    missed = replace(row, scores=(Score(scorer="exact", status="error"),), passages=(passage("b"),))
+    missed = replace(row, scores=(ScoreRecord(scorer="exact", status="error"),), passages=(passage("b"),))
     found = Probe.of([row, missed], "exact")
     assert found == Probe(scores=(1.0, None), failures=(None, None), holds_gold=(True, False))
     assert Probe.of([replace(row, passages=()), missed], "exact").holds_gold == ()

@@ -18,7 +18,7 @@ from harness.regression.gate_rules import Rules
 from harness.results import likeness, run_scores
 from harness.results.database.store import Store
 from harness.results.pins import Snapshot
-from harness.results.records.run import RunRecord
+from harness.results.records.run import RunRecord, TaskRecord
 from harness.runner import again, environment
 from harness.runner.cells import plan
 from harness.runner.model_pool import ModelPool
@@ -40,13 +40,13 @@ def _task(**identity: Any) -> dict[str, Any]:
 
 
 def test_unlike_scorers_are_named_with_their_settings_and_unknown_ones_are_no_difference() -> None:
-    (item,) = likeness.scored(_task(), _task(ignore_case=True))
+    (item,) = likeness.scored(TaskRecord.of(_task()), TaskRecord.of(_task(ignore_case=True)))
     assert item.known
     assert item.sentence == "scorer exact: kind=exact, version=1 → ignore_case=true, kind=exact, version=1"
     old = {"name": "t", "primary": "exact", "scorers": [{"name": "exact", "binary": True}]}
-    (item,) = likeness.scored(old, _task())
+    (item,) = likeness.scored(TaskRecord.of(old), TaskRecord.of(_task()))
     assert not item.known
-    assert likeness.scored(_task(), _task()) == ()
+    assert likeness.scored(TaskRecord.of(_task()), TaskRecord.of(_task())) == ()
 
 
 def test_the_gate_refuses_a_run_that_was_scored_otherwise_and_names_what_it_does_not_know() -> None:

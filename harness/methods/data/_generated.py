@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.files import draft
 from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json, digest
 from harness.core.kinds import Spec, build
@@ -194,9 +195,6 @@ def _question(example: Example) -> str:
 
 
 def _write(file: Path, text: str) -> None:
-    import os
-
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(f".{os.getpid()}.part")
-    draft.write_text(text, encoding="utf-8")
-    draft.replace(file)
+    with draft(file) as part:
+        part.write_text(text, encoding="utf-8")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
+from harness.core.files import draft
 from harness.core.torch_types import Network
 
 if TYPE_CHECKING:
@@ -23,9 +24,8 @@ def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
     from safetensors.torch import save_file
 
     file.parent.mkdir(parents=True, exist_ok=True)
-    draft = file.with_suffix(".partial")
-    save_file({name: p.detach().contiguous() for name, p in parameters.items()}, draft)
-    draft.replace(file)
+    with draft(file) as part:
+        save_file({name: p.detach().contiguous() for name, p in parameters.items()}, part)
 
 
 def restore(network: Network, file: Path) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 
-from harness.core.values import Example, Message, Passage, Score
+from harness.core.values import Example, Message
 from harness.evidence.recall import recall_at_k
 from harness.results.records.base import JsonObject, JsonValue, Lenient
 
@@ -25,6 +25,27 @@ class ParseResult(Lenient):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ScoreRecord(Lenient):
+    """What one scorer said of an answer; see `harness.core.values.Score`."""
+
+    scorer: str
+    status: str | None = None
+    value: float | None = None
+    reason: str | None = None
+    version: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RetrievalRecord(Lenient):
+    """One retrieved passage; `document` is the id of the document that it came from."""
+
+    document: str
+    text: str = ""
+    score: float | None = None
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class SampleRecord(Lenient):
     """One answer. `strict` is how it parses as it stands, `extracted` after extraction from chatter."""
 
@@ -36,7 +57,7 @@ class SampleRecord(Lenient):
     meta: JsonObject | None = None
     context_ids: tuple[str, ...] = ()
     prompt: str | None = None
-    passages: tuple[Passage, ...] = ()
+    passages: tuple[RetrievalRecord, ...] = ()
     passages_dropped: int | None = None
     shots: tuple[str, ...] = ()
     shots_dropped: int | None = None
@@ -52,7 +73,7 @@ class SampleRecord(Lenient):
     error: str | None = None
     strict: ParseResult = ParseResult()
     extracted: ParseResult = ParseResult()
-    scores: tuple[Score, ...] = ()
+    scores: tuple[ScoreRecord, ...] = ()
     failure: str | None = None
 
     @property
@@ -79,7 +100,7 @@ class SampleRecord(Lenient):
         """Share of the gold documents among the passages; None where nothing was retrieved or nothing is gold."""
         return recall_at_k(self.documents, self.context_ids) if self.passages and self.context_ids else None
 
-    def scored(self, scorer: str) -> Score | None:
+    def scored(self, scorer: str) -> ScoreRecord | None:
         """What a scorer said of the answer; None where it was not asked."""
         return next((score for score in self.scores if score.scorer == scorer), None)
 

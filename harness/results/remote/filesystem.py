@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, RemoteError, nearest
 from harness.core.secrets import hidden
@@ -80,10 +80,10 @@ class Remote:
         """Every file at or below a name; none where nothing is there. Names that would leave their
         folder, or that are hidden from everybody (a part begins with a dot), are left out."""
 
-        def ask() -> dict[str, Any]:
+        def ask() -> Mapping[str, Mapping[str, object]]:
             self.system.invalidate_cache()
             try:
-                entries: dict[str, Any] = self.system.find(self._path(below), detail=True)
+                entries: Mapping[str, Mapping[str, object]] = self.system.find(self._path(below), detail=True)
             except FileNotFoundError:
                 return {}
             return entries
@@ -153,8 +153,9 @@ def is_safe(name: str) -> bool:
     return bool(parts) and not odd and not any(part.startswith(".") for part in parts)
 
 
-def _info(entry: Mapping[str, Any]) -> Info:
-    size = int(entry.get("size") or 0)
+def _info(entry: Mapping[str, object]) -> Info:
+    known = entry.get("size")
+    size = int(known) if isinstance(known, int | float) else 0
     return Info(size, " ".join([str(size), *(f"{key}={entry[key]}" for key in STAMPS if key in entry)]))
 
 

@@ -6,8 +6,9 @@ Two machines never write the same object, so nothing is overwritten; a line is t
 from __future__ import annotations
 
 import fcntl
-import os
 from pathlib import Path, PurePosixPath
+
+from harness.core.files import line_end
 
 MACHINES = "machines"
 """Folder of the remote with a folder for each machine: its journals under the names they have here."""
@@ -51,6 +52,4 @@ def merge(file: Path, content: bytes) -> None:
         known = set(before.splitlines())
         new = [line for line in dict.fromkeys(lines) if line.strip() and line.rstrip(b"\n") not in known]
         if new:
-            stream.seek(0, os.SEEK_END)
-            # A line of its own, even after one that a kill cut off.
-            stream.write((b"" if before.endswith(b"\n") or not before else b"\n") + b"".join(new))
+            stream.write(line_end(stream) + b"".join(new))

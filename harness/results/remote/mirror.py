@@ -20,8 +20,8 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from harness.core import files
 from harness.core.errors import ConfigError, RemoteError
 from harness.core.keys import digest
 from harness.models import cache
@@ -29,7 +29,7 @@ from harness.results.remote import journals, layout, runs
 from harness.results.remote.filesystem import Info, Remote, is_url
 
 MARK = ".remote"
-State = dict[str, dict[str, Any]]
+State = dict[str, dict[str, object]]
 """By name: where on the remote it is (`at`), and what was last seen of it here and there."""
 
 log = logging.getLogger(__name__)
@@ -275,6 +275,5 @@ class Mirror:
             try:
                 yield state
             finally:
-                draft = file.with_suffix(".part")
-                draft.write_text(json.dumps(state), encoding="utf-8")
-                draft.replace(file)
+                with files.draft(file) as part:
+                    part.write_text(json.dumps(state), encoding="utf-8")

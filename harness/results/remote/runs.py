@@ -17,10 +17,12 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TypedDict
 
 from harness.core.errors import RemoteError
 from harness.core.keys import file_digest
+from harness.results.folder import RunFolder
+from harness.results.records.run import RunRecord
 from harness.results.remote.filesystem import Info, Remote, is_safe
 
 RECORD = "run.json"
@@ -34,6 +36,13 @@ LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
 
+class Listed(TypedDict):
+    """What the list says of one file: its size in bytes and its digest."""
+
+    size: int
+    sha256: str
+
+
 def push(remote: Remote, folder: Path, name: str) -> None:
     """Upload a finished run, unless the same run is there, whole and with no fewer answers, from another
     machine, or came from there and is here without its weights.
@@ -44,7 +53,9 @@ def push(remote: Remote, folder: Path, name: str) -> None:
     if _without_weights(folder) or _stands(remote, name, answers(_record(folder))):
         return
     files = _files(folder)
-    listed = {file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files}
+    listed: dict[str, Listed] = {
+        file: {"size": path.stat().st_size, "sha256": file_digest(path)} for file, path in files
+    }
     for file, path in files:
         if file != RECORD:
             remote.upload(path, f"{name}/{file}")
@@ -112,7 +123,7 @@ def agrees(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
     )
 
 
-def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, object]) -> str:
+def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Listed]) -> str:
     draft, old = folder.with_name(f".fetched-{folder.name}"), folder.with_name(f".old-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
@@ -140,19 +151,18 @@ def _is_weight(file: str) -> bool:
     return file.startswith(f"{WEIGHTS}/")
 
 
-def _without_weights(folder: Path) -> dict[str, Any]:
+def _without_weights(folder: Path) -> dict[str, Listed]:
     """The weights that a fetched run has on the remote and not here; none for any other run."""
     try:
-        left: dict[str, Any] = json.loads((folder / HERE).read_text(encoding="utf-8"))
+        left: dict[str, Listed] = json.loads((folder / HERE).read_text(encoding="utf-8"))
     except FileNotFoundError:
         return {}
     return {} if (folder / WEIGHTS).is_dir() else left
 
 
-def answers(record: object) -> int:
+def answers(record: RunRecord | None) -> int:
     """How many answers a run has: more than before, where it was asked more examples since."""
-    counts = record.get("counts") if isinstance(record, dict) else None
-    return sum(counts.get(name, 0) for name in ("scored", "invalid")) if isinstance(counts, dict) else 0
+    return 0 if record is None else sum(record.counts.get(name, 0) for name in ("scored", "invalid"))
 
 
 def _longer(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
@@ -175,7 +185,7 @@ def _stands(remote: Remote, name: str, least: int) -> bool:
     return whole and _status(record) not in UNFINISHED and answers(record) >= least
 
 
-def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Listed]]:
     """The remote record and list of a run.
 
     Raises:
@@ -191,10 +201,9 @@ def _read(remote: Remote, name: str) -> tuple[dict[str, Any], dict[str, Any]]:
         fits = fits and all(isinstance(about["size"], int) and about["sha256"] for about in listed.values())
     except (KeyError, TypeError):
         fits = False
-    record = json.loads(raw)
-    if not fits or not isinstance(record, dict):
+    if not fits:
         raise ValueError("its record is of another upload than its files")
-    return record, listed
+    return RunRecord.of(json.loads(raw)), listed
 
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
@@ -208,15 +217,12 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     return names
 
 
-def _record(folder: Path) -> Any:
-    try:
-        return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-    except (FileNotFoundError, ValueError):
-        return None
+def _record(folder: Path) -> RunRecord | None:
+    return RunFolder(folder).record()
 
 
-def _status(record: object) -> str | None:
-    return record.get("status") if isinstance(record, dict) else None
+def _status(record: RunRecord | None) -> str | None:
+    return None if record is None else record.status
 
 
 @contextmanager
