@@ -5,6 +5,7 @@
 # that it leaves unset is taken from the model, so a checkpoint that ships a repetition penalty, a temperature or an n-gram ban
 # keeps it although the caller passed a complete-looking greedy configuration. Two checkpoints compared under "the same"
 # GenerationConfig are then decoded by different rules. Only naming the neutral value switches a rule off.
+set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 python3 -m venv "$folder/venv"
