@@ -14,7 +14,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.evidence import random_model
 from harness.evidence.command import Invocation
-from harness.evidence.next_step import after_triage
+from harness.evidence.next_step import NextStep, after_triage
 from harness.evidence.triage import Probe, Triage, diagnose
 from harness.results.database import queries
 from harness.results.database.store import Store
@@ -122,6 +122,8 @@ def run_probes(
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
+    if random_model.is_random(model):
+        following = NextStep(replace(typed, model="").diagnose(), (random_model.NEXT,))
     found = Diagnosis(
         task=task.name,
         model=model,

@@ -130,7 +130,8 @@ def after_triage(
         chosen = [names[0] for names in fit if names and not set(names) & set(done)]
         if chosen:
             recipes = tuple(dict.fromkeys(["zero_shot", *done, *chosen]))
-            return NextStep(invocation.run(recipes=recipes), (triage.step,))
+            why = f"the probes cannot tell whether it helps, and it was not run yet: {', '.join(chosen)}"
+            return NextStep(invocation.run(recipes=recipes), (why if hoped is unsure else triage.step,))
         tried += [name for names in fit for name in names if name in done]
     reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
     if not tried:

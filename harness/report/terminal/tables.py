@@ -75,13 +75,19 @@ def _run_cells(run: Row, scores: Mapping[str, Row]) -> list[Any]:
         run["id"],
         run["status"] if run["error"] is None else f"{run['status']}: {run['error'][:60]}",
         "–" if primary is None else f"{run['primary_scorer']} {formatting.decimal(primary['mean'])}",
-        run["n_samples"] if primary is None else primary["n"],
+        _count(run, primary),
         "–" if valid is None else f"{valid['mean']:.0%}",
         "–" if run["train_seconds"] is None else f"{run['train_seconds']:.0f}",
         "–" if not run["throughput"] else f"{1 / run['throughput']:.2f}",
         "–" if memory is None else f"{memory / 2**30:.2f}",
         "" if run["started_at"] is None else f"{run['started_at']:%Y-%m-%d %H:%M}",
     ]
+
+
+def _count(run: Row, primary: Mapping[str, Any] | None) -> str:
+    """Examples that the score is over; those of a diagnosis are of dev."""
+    n = run["n_samples"] if primary is None else primary["n"]
+    return f"{n}" if run["split"] in (None, "test") else f"{n} {run['split']}"
 
 
 def print_run(run: Row, scores: Mapping[str, Row]) -> None:
