@@ -136,4 +136,6 @@ def after_triage(
     reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
     if not tried:
         reason = "nothing that the probes call for can be run here"
+    if not invocation.trainable and any(set(names) & set(TRAINED) for names in worth):
+        reason += "; what trains needs a model that is loaded here, and labels"
     return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))
