@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import json
 import logging
 import os
 import pkgutil
@@ -17,15 +18,20 @@ import typer
 
 import harness
 from harness import commands
-from harness.core.errors import HarnessError
+from harness.core.errors import HarnessError, RemoteError
 
 INTERRUPTED = 130
 """The exit code that Typer gives a command that Ctrl-C stopped."""
+EPILOG = """Start with: harness demo · your own data: harness init FILE
+
+Exit codes: 0 done or passed · 1 regression · 2 usage or configuration · 3 some run failed or is partial ·
+4 inconclusive · 130 stopped with Ctrl-C; the same command goes on
+"""
 
 app = typer.Typer(
     name="harness",
     help="Prompt, retrieve or finetune? The same task, the same split, every method, one verdict.",
-    epilog="Start with: harness demo · your own data: harness init FILE",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -75,8 +81,14 @@ def main() -> None:
         app()
     except HarnessError as error:
         print(f"error: {error}", file=sys.stderr)
+        # An upload fails when the command has printed its object.
+        if not isinstance(error, RemoteError):
+            _print_json(str(error), error.exit_code)
         sys.exit(error.exit_code)
     except SystemExit as stopped:
+        # What Typer could not parse is the error in whose handling it exits.
+        if (message := getattr(stopped.__context__, "format_message", None)) is not None:
+            _print_json(message(), stopped.code)
         if stopped.code == INTERRUPTED:
             print(
                 "stopped; nothing is lost: the same command goes on where this one stopped", file=sys.stderr
@@ -87,8 +99,16 @@ def main() -> None:
         sys.exit(0)
     except Exception as error:
         # Exit 1 means "regression" and nothing else, and it is what Python would exit with here.
-        print(unforeseen(error), file=sys.stderr)
+        line = unforeseen(error)
+        print(line, file=sys.stderr)
+        _print_json(line.removeprefix("error: "), HarnessError.exit_code)
         sys.exit(HarnessError.exit_code)
+
+
+def _print_json(message: str, code: object) -> None:
+    """With `--json`, an error is one JSON object on stdout, too."""
+    if "--json" in sys.argv[1:]:
+        print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
 
 
 def unforeseen(error: Exception) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 from harness.benchmarks import result_files
 from harness.benchmarks.result_files import Row
 from harness.benchmarks.subject import Target, base_of, find
+from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.evidence.stats import paired
 from harness.evidence.stats.resampling import Floats
@@ -53,7 +54,7 @@ class Forgetting:
 
     @property
     def sentence(self) -> str:
-        points = [f"{100 * value:+.1f}" for value in (self.change, self.low, self.high)]
+        points = [formatting.change(value) for value in (self.change, self.low, self.high)]
         verb = "forgot" if self.high < 0 else "gained" if self.low > 0 else "may have kept"
         return (
             f"{self.run} {verb} {self.task}: {points[0]} points of {self.metric} [{points[1]}, {points[2]}]"

@@ -45,4 +45,4 @@ def diagnose(
         return
     from harness.report.terminal.summary import print_triage
 
-    print_triage(found.task, found.model, found.triage, found.next_step)
+    print_triage(found)

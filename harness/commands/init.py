@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 LONGEST = 300
 """Characters of a message that are shown."""
 
+FIRST_EXAMPLES = 20
+"""Test examples of a first look."""
+
 FIRST_LABELS = 100
 """Training examples of a first look; trained on all of a large train split, a first answer takes hours on a CPU."""
 
@@ -116,18 +119,20 @@ def init(
         print(f"  {line}")
     for line in _rendered(made.example):
         print(f"  {line}")
-    print(f"next: {first_run(made.handle, made.sizes['train'])}")
+    print(f"next: {first_run(made.handle, made.sizes['train'], made.sizes['test'])}")
 
 
-def first_run(handle: str, train: int) -> str:
+def first_run(handle: str, train: int, test: int) -> str:
     """The command for a first look, in minutes on a CPU: few test examples, and no more labels than that takes.
 
     Args:
         handle: what `harness run` takes as the task.
         train: labeled examples in the train split.
+        test: examples in the test split; all are asked where that is hardly more than a sample.
     """
+    limit = f" --limit {FIRST_EXAMPLES}" if test > 2 * FIRST_EXAMPLES else ""
     labels = f" --labels {FIRST_LABELS}" if train > FIRST_LABELS else ""
-    return f"harness run {shlex.quote(handle)} --limit 20{labels}"
+    return f"harness run {shlex.quote(handle)}{limit}{labels}"
 
 
 def _rendered(example: Shown | None) -> list[str]:

@@ -58,7 +58,7 @@ def report(
     verdicts = run_scores.verdicts(folders)
     name = task or "report"
     base = out or Path("reports") / f"{name}.html"
-    written = []
+    written: list[Path] = []
     for kind in kinds:
         path = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
         if kind == "html":
@@ -75,6 +75,10 @@ def report(
     if json:
         found = [verdict.to_json() for verdict in verdicts]
         names = {"runs": list(chosen.runs), "unfinished": list(chosen.unfinished)}
+        names["other_examples"] = list(chosen.other_examples)
         tables.print_json({"files": [str(file) for file in written], **names, "verdicts": found})
-    else:
-        print("\n".join(str(file) for file in written))
+        return
+    from harness.report.terminal import written as told
+
+    for line in told.lines(written, chosen, verdicts):
+        print(line)

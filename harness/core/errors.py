@@ -14,8 +14,14 @@ Authors of kinds raise plain Python errors; the runner turns them into a failed 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+
+_MEANT = 2
+"""More names than this that share a word are no hint."""
+_ALIKE = 0.6
+"""`difflib`'s ratio below which two names are not taken for one another: `dpo` is no misspelled `dora`."""
 
 
 class HarnessError(Exception):
@@ -72,8 +78,20 @@ class WorkerLostError(RunError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """A remedy that names the closest known name and lists them all."""
+    """A remedy that names the known names which are near enough to be meant, and lists them all.
+
+    Near is a name that has `name` as one of its words (`dpo`: `lora_dpo`), else the one spelled most like it.
+    """
     known = sorted(known)
-    close = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean '{close[0]}'? " if close else ""
+    having = [one for one in known if name.lower() in re.split(r"[^a-z0-9]+", one.lower())]
+    alike = (
+        difflib.get_close_matches(name, known, 1, _ALIKE) or [k for k in known if _one_letter(name, k)][:1]
+    )
+    close = having if 0 < len(having) <= _MEANT else alike
+    hint = f"did you mean {' or '.join(map(repr, close))}? " if close else ""
     return f"{hint}known: {', '.join(known)}"
+
+
+def _one_letter(name: str, other: str) -> bool:
+    """Whether two names of one length differ in a single letter: `s4`, `s3`."""
+    return len(name) == len(other) and sum(a != b for a, b in zip(name, other, strict=True)) == 1

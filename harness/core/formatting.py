@@ -18,6 +18,21 @@ def signed(value: float | None) -> str:
     return NONE if value is None else f"{round(100 * value, 1) + 0.0:+.1f}".replace("-", MINUS)
 
 
+def change(value: float) -> str:
+    """`signed` in plain characters, for lines of text: +3.1, -0.4, and never -0.0."""
+    return f"{round(100 * value, 1) + 0.0:+.1f}"
+
+
+def decimal(value: float, digits: int = 3) -> str:
+    """A score of 0 to 1 as it is: 0.813; never -0.000."""
+    return f"{round(value, digits) + 0.0:.{digits}f}"
+
+
+def signed_decimal(value: float, digits: int = 3) -> str:
+    """A difference of scores as it is, with its sign: +0.031; never -0.000."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
 def percent(value: float | None) -> str:
     return NONE if value is None else f"{100 * value:.0f} %"
 

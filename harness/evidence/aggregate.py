@@ -139,7 +139,10 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
 def summarise(
     tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise] | None = None
 ) -> list[RecipeSummary]:
-    """Summaries, the highest mean over common examples first; of equal means the cheaper first."""
+    """Summaries, the highest mean first; of equal means the cheaper first.
+
+    Means are comparable where the tables hold the same examples (`common_examples.py`).
+    """
     if not tables:
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
@@ -150,40 +153,20 @@ def summarise(
     if covariance is not None:
         level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
     intervals = _intervals(tables, [granted.get(table.recipe) for table in tables], level)
-    common = common_means(tables)
     summaries = [
-        _summary(table, ends, costs[table.recipe], rank[table.recipe], common[table.recipe])
+        _summary(table, ends, costs[table.recipe], rank[table.recipe])
         for table, ends in zip(tables, intervals, strict=True)
     ]
-    return sorted(summaries, key=lambda summary: (-common[summary.recipe], summary.rank_by_cost))
+    return sorted(summaries, key=lambda summary: (-summary.mean, summary.rank_by_cost))
 
 
-def common_means(tables: Sequence[RecipeScores]) -> dict[str, float]:
-    """Mean score of each recipe on the examples that all candidates have a score for.
-
-    A recipe that fails on the hard examples must not be ranked by the easy ones. One with less than
-    half of the examples decides nothing for the others, and is ranked by those it shares with them.
-    """
-    most = max((len(table.ids) for table in tables if not table.oracle), default=0)
-    deciding = [set(table.ids) for table in tables if not table.oracle and 2 * len(table.ids) >= most]
-    common = set.intersection(*deciding) if deciding else set()
-    means = {}
-    for table in tables:
-        ids = sorted(common & set(table.ids)) or table.ids
-        means[table.recipe] = float(table.on(ids).mean())
-    return means
-
-
-def _summary(
-    table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int, common: float
-) -> RecipeSummary:
+def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, rank: int) -> RecipeSummary:
     means = table.values.mean(axis=1)
-    n, mean = len(table.ids), float(table.values.mean())
     return RecipeSummary(
         recipe=table.recipe,
         seeds=table.seeds,
-        n=n,
-        mean=mean,
+        n=len(table.ids),
+        mean=float(table.values.mean()),
         low=interval[0],
         high=interval[1],
         seed_sd=float(means.std(ddof=1)) if table.seeds > 1 else None,
@@ -194,9 +177,14 @@ def _summary(
         rank_by_cost=rank,
         oracle=table.oracle,
         missing=table.left_out,
-        worst_case=mean * n / (n + table.left_out) if table.left_out else None,
-        common_mean=common,
+        worst_case=_worst_case(table) if table.left_out else None,
     )
+
+
+def _worst_case(table: RecipeScores) -> float:
+    """Mean score over every example that was asked, a missing answer counted as wrong."""
+    asked = len(set().union(*(run.ids for run in table.runs)))
+    return statistics.fmean(sum(value or 0.0 for value in run.values) / asked for run in table.runs)
 
 
 def mean_interval(table: RecipeScores, noise: TrainingNoise | None = None) -> tuple[float, float]:

@@ -13,12 +13,18 @@ from harness.evidence.works import Working
 
 
 def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, ...]) -> Verdict:
-    """No recipe can be told from 0 or from the constant answer."""
+    """No recipe can be told from 0 or from the constant answer.
+
+    Where the best one does better and the examples are too few to tell, that is open, and no failure.
+    """
     best = frame.ranked[0]
-    families = undecided("nothing_works", verdict_text.NOTHING_WORKS, frame.ranked)
     over = works.over_constant.get(best.recipe)
-    sentence = verdict_text.nothing_works(best, frame.floor, over)
-    bare = _bare(frame, "nothing_works", families, sentence, over)
+    unproven = works.unproven(best, frame.margin) and not verdict_text.mostly_one_answer(best)
+    words = verdict_text.UNPROVEN if unproven else verdict_text.NOTHING_WORKS
+    families = undecided("open" if unproven else "nothing_works", words, frame.ranked)
+    sentence = verdict_text.nothing_works(words, best, frame.floor, over)
+    kind: VerdictKind = "inconclusive" if unproven else "nothing_works"
+    bare = _bare(frame, kind, families, sentence, over, unproven=unproven)
     return replace(bare, comparisons=comparisons)
 
 
@@ -28,7 +34,13 @@ def nothing_to_compare(frame: Frame) -> Verdict:
 
 
 def _bare(
-    frame: Frame, kind: VerdictKind, families: Families, sentence: str, over: Comparison | None = None
+    frame: Frame,
+    kind: VerdictKind,
+    families: Families,
+    sentence: str,
+    over: Comparison | None = None,
+    *,
+    unproven: bool = False,
 ) -> Verdict:
     """A verdict that recommends nothing."""
     only = next(iter(frame.ranked), None)
@@ -44,6 +56,7 @@ def _bare(
                 triage=frame.triage,
                 invocation=frame.invocation,
                 over_constant=over,
+                unproven=unproven,
             )
         )
     return Verdict(

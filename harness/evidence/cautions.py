@@ -30,9 +30,8 @@ def _groups(comparisons: Sequence[Comparison]) -> list[str]:
 
 def _missing(summaries: Sequence[RecipeSummary]) -> list[str]:
     return [
-        f"{s.recipe}: {count(s.missing, 'example')} without a score left out of every pair; it scores {points(s.mean)} "
-        f"where it has one and {points(s.worst_case)} if its {_answers(s.missing)} wrong; recipes are ranked on the "
-        "examples that all of them answered"
+        f"{s.recipe}: {count(s.missing, 'example')} without a score; every score here is over the {s.n} that all "
+        f"recipes answered, and {s.recipe} scores {points(s.worst_case)} if its {_answers(s.missing)} wrong"
         for s in summaries
         if s.worst_case is not None and not s.oracle
     ]

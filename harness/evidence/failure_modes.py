@@ -15,6 +15,7 @@ from typing import Any
 from harness.core.protocols import Task
 
 ABOUT: Mapping[str, str] = {
+    "empty": "no text at all",
     "no_stop": "a complete answer, but the model did not stop after it",
     "repeats_itself": "says the same over and over until the token limit, without a complete answer",
     "truncated": "begun, and cut off by the token limit before the answer was complete",
@@ -194,13 +195,14 @@ def _paths(value: Any, prefix: str = "") -> Iterable[str]:
 
 
 RULES: tuple[tuple[str, Callable[[_Answer], bool]], ...] = (
+    ("empty", lambda answer: not answer.text.strip() and (answer.score or 0.0) < 1.0),
     ("no_stop", _no_stop),
     ("repeats_itself", _repeats_itself),
     ("truncated", _truncated),
     ("dressed_up", _dressed_up),
     ("refused", _refused),
     ("copied_from_shot", _copied),
-    ("malformed", lambda answer: not answer.extracted or not answer.text.strip()),
+    ("malformed", lambda answer: not answer.extracted),
     ("wrong_fields", _wrong_fields),
     ("unsupported_by_passages", _unsupported),
     ("wrong_value", lambda _: True),

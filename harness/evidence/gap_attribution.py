@@ -32,7 +32,7 @@ GAPS: tuple[Gap, ...] = ("form", "knowledge", "retrieval", "skill")
 MEMORABLE = 0.8
 """With this share of the answers in train, a task can be learnt by heart."""
 _OUT_OF_SHAPE = frozenset(
-    {"malformed", "wrong_fields", "no_stop", "repeats_itself", "truncated", "dressed_up"}
+    {"empty", "malformed", "wrong_fields", "no_stop", "repeats_itself", "truncated", "dressed_up"}
 )
 
 

@@ -10,10 +10,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
-from harness.evidence.verdict_types import Families, Family, RunScores, Verdict
+from harness.evidence.common_examples import runs_on_common
+from harness.evidence.verdict_types import Families, Family, RecipeSummary, RunScores, Verdict
 
 Decide = Callable[[Sequence[RunScores]], Verdict]
 BADGE = "Open: missing answers"
+_AGAIN = "the same command asks only for the answers that are missing"
 _ASK = "Run the same command again: it asks only for them."
 _FINAL = (
     "Asking again cannot help, because the prompts exceed the model's context: use a model with a longer one, "
@@ -38,17 +40,21 @@ def decided(
         again: the command that asks for the missing answers.
     """
     whole = verdict = decide(runs)
+    comparable = runs_on_common(runs)
     held_back: list[str] = []
     while (leader := verdict.recommended) in missing and not _wins_anyway(verdict, runs, missing, decide):
         held_back.append(str(leader))
         runs = [run for run in runs if run.recipe != leader]
-        verdict = decide(runs)
+        verdict = decide([run for run in comparable if run.recipe not in held_back])
     notes = tuple(text for recipe, text in missing.items() if recipe not in held_back)
-    if not held_back:
-        return replace(verdict, reasons=(*notes, *verdict.reasons))
-    again = "" if set(held_back) <= set(final) else again
-    advice = _FINAL if set(held_back) <= set(final) else _ASK
-    return _open(verdict, whole, held_back, missing, notes, advice, again)
+    if held_back:
+        advice = _FINAL if set(held_back) <= set(final) else _ASK
+        verdict = _open(verdict, whole, held_back, missing, notes, advice)
+    else:
+        verdict = replace(verdict, reasons=(*notes, *verdict.reasons))
+    if not again or set(missing) <= set(final):
+        return verdict
+    return replace(verdict, next_step=again, evidence=(_AGAIN,))
 
 
 def _wins_anyway(
@@ -70,7 +76,6 @@ def _open(
     missing: Mapping[str, str],
     notes: tuple[str, ...],
     advice: str,
-    again: str,
 ) -> Verdict:
     """The verdict of the others, told to be open; who was held back stays in the table."""
     reasons = tuple(f"{missing[name]}; if these were wrong, it would not win" for name in held_back)
@@ -87,15 +92,21 @@ def _open(
         kind="inconclusive",
         winner=None,
         sentence=f"Open: {led} {verb}, but {whose} missing answers could change that. {advice}{others}",
+        notes=(_over(whole.summaries), *verdict.notes),
         reasons=(*reasons, *notes, *verdict.reasons),
         summaries=whole.summaries,
         families=_reopened(verdict.families, whole.families, of_held),
         within=within,
-        next_step=again or verdict.next_step,
-        evidence=("the same command asks only for the answers that are missing",)
-        if again
-        else verdict.evidence,
     )
+
+
+def _over(summaries: Sequence[RecipeSummary]) -> str:
+    """Which examples the scores are over, where those of some recipes are missing."""
+    fewest, most = (pick(summary.n for summary in summaries) for pick in (min, max))
+    if fewest == most:
+        return f"Every score is over the {most} examples that all recipes answered."
+    few = " and ".join(summary.recipe for summary in summaries if summary.n < most)
+    return f"Scores are over {most} examples, those of {few} over fewer: the answers that are there."
 
 
 def _reopened(others: Families, whole: Families, held_back: Collection[Family]) -> Families:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.evidence.aggregate import RecipeScores, gather
+from harness.evidence.common_examples import common_ids, on_common
 from harness.evidence.pairwise import compare
 from harness.evidence.verdict_text import by, points
 from harness.evidence.verdict_types import Families, RecipeSummary, RunScores, Within
@@ -43,7 +44,8 @@ def disagreements(tables: Sequence[RecipeScores], found: Sequence[Claim], margin
     said = []
     for name in names:
         scored = [_with(run, name) for table in tables for run in table.runs]
-        known = {table.recipe: table for table in gather([run for run in scored if run is not None])}
+        ids = common_ids(tables)
+        known = {t.recipe: t for t in on_common(gather([run for run in scored if run is not None]), ids)}
         for claim in found:
             if claim.recipe in known and claim.reference in known:
                 sentence = _denied(name, claim, known[claim.recipe], known[claim.reference], margin)

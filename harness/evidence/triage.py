@@ -23,7 +23,7 @@ from harness.core.keys import canonical_json
 from harness.evidence.gap_attribution import GAPS, Gap, Measured, Probe, measure, share_out
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, simultaneous
-from harness.evidence.stats.intervals import LEVEL
+from harness.evidence.stats.intervals import LEVEL, wilson
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.triage_forecast import Gains, Prediction, predict
 from harness.evidence.verdict_types import Jsonable
@@ -31,6 +31,10 @@ from harness.evidence.verdict_types import Jsonable
 __all__ = ["GAPS", "PROBES", "Gap", "Probe", "Share", "Triage", "diagnose"]
 
 PROBES = ("closed_book", "constrained", "few_shot", "bm25", "gold")
+FEW = 30
+"""Below so many examples (or groups of them) a triage is a hint, and says so."""
+_SHOWN_BY: Mapping[Gap, tuple[str, ...]] = {"knowledge": ("bm25", "gold"), "retrieval": ("gold",)}
+"""Probes without which a gap cannot be seen; form and skill can be seen in the plain prompt."""
 _WORDS: Mapping[Gap, tuple[str, str]] = {
     "form": ("the model does not answer in the form asked for", "finetune, or show examples"),
     "knowledge": ("the model lacks facts that retrieval finds", "retrieve"),
@@ -41,12 +45,14 @@ _WORDS: Mapping[Gap, tuple[str, str]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Share(Jsonable):
-    """A gap's part of the lost score, with a 95 % bootstrap interval."""
+    """A gap's part of the lost score, with a 95 % interval."""
 
     gap: Gap
     share: float
     low: float
     high: float
+    measured: bool = True
+    """Whether a probe could show this gap; if not, `share` is 0 and the interval says nothing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,11 +63,11 @@ class Triage(Jsonable):
     lost: float
     """Mean score that the plain prompt loses: 1 - its mean score."""
     shares: tuple[Share, ...]
-    """One per gap, the largest first; they add up to 1."""
+    """One per gap, the largest first, those that were not measured last; they add up to 1."""
     dominant: Gap | None
     """The largest gap; None when nothing is lost."""
     certain: bool
-    """Whether the dominant gap is measurably larger than the next."""
+    """Whether the dominant gap is measurably larger than the next; never on fewer than `FEW` examples or groups."""
     train_overlap: float
     """Share of the examples whose target, word for word, is also a target in train."""
     predictions: tuple[Prediction, ...] = field(default=())
@@ -103,26 +109,29 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
         return Triage(
             n=n, lost=0.0, shares=(), dominant=None, certain=True, train_overlap=overlap,
             step="none: the plain prompt loses nothing",
-            sentence=f"The plain prompt answers all {n} examples right: nothing to mend.",
+            sentence=f"The plain prompt answers all {n} examples right: nothing to mend.{_few(clusters, n)}",
         )  # fmt: skip
     shown = _shown(measured, clusters)
     shares, drawn = _shares(measured, clusters, shown)
     order = np.argsort(-shares, kind="stable")
-    found = []
-    for place in order:
-        low, high = np.quantile(drawn[:, place], [0.025, 0.975])
-        share = float(shares[place])
-        found.append(
-            Share(gap=GAPS[place], share=share, low=min(float(low), share), high=max(float(high), share))
-        )
-    certain = bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
-    first, second = found[0], found[1]
+    found = [
+        _share(GAPS[place], float(shares[place]), drawn[:, place], measured, clusters) for place in order
+    ]
+    found.sort(key=lambda share: not share.measured)
+    groups = by_cluster.count(clusters)
+    certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
+    first = found[0]
+    second = next(share for share in found[1:] if share.measured)
+    predictions = predict({s.gap: s.share for s in found}, gains, overlap, n=n, lost=lost)
     meaning, step = _WORDS[first.gap]
+    if any(not p.worth and p.certain for p in predictions if "few_shot" in p.recipes):
+        step = step.replace(", or show examples", "")
     sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
     if first.gap == "skill" and not shown:
         sentence = f"No probe gains anything that {n} examples can show: {meaning}."
-    elif not certain:
+    elif not certain and groups >= FEW:
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
+    sentence += _unmeasured(found) + _few(clusters, n)
     return Triage(
         n=n,
         lost=lost,
@@ -130,10 +139,43 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
         dominant=first.gap,
         certain=certain,
         train_overlap=overlap,
-        predictions=predict({share.gap: share.share for share in found}, gains, overlap),
+        predictions=predictions,
         step=step,
         sentence=sentence,
     )
+
+
+def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: by_cluster.Codes) -> Share:
+    """A gap's share with the outer ends of the bootstrap and of Wilson's interval over groups: in a few examples
+    that are all alike, resampling sees no spread."""
+    probes = _SHOWN_BY.get(gap)
+    if probes and share == 0.0 and not measured.gains.keys() & set(probes):
+        return Share(gap=gap, share=share, low=0.0, high=1.0, measured=False)
+    groups = by_cluster.count(clusters)
+    ends = wilson(share * groups, groups) if groups > 1 else (0.0, 1.0)
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    return Share(
+        gap=gap, share=share, low=min(float(low), share, ends[0]), high=max(float(high), share, ends[1])
+    )
+
+
+def _unmeasured(found: Sequence[Share]) -> str:
+    """Which gaps no probe could show."""
+    gaps = [share.gap for share in found if not share.measured]
+    if not gaps:
+        return ""
+    return f" {' and '.join(gaps).capitalize()} {'was' if len(gaps) == 1 else 'were'} not measured."
+
+
+def _few(clusters: by_cluster.Codes, n: int) -> str:
+    """A warning under `FEW` examples or groups."""
+    groups = by_cluster.count(clusters)
+    if groups >= FEW:
+        return ""
+    what = f"{n} examples are" if groups == n else f"{n} examples in {groups} groups are"
+    if groups == 1:
+        what = "One example is" if n == 1 else f"{n} examples of one group are"
+    return f" {what} too few to rely on: at least {FEW} are needed."
 
 
 def _shown(measured: Measured, clusters: by_cluster.Codes) -> set[str]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.formatting import signed
 from harness.evidence.gap_attribution import MEMORABLE
 from harness.evidence.verdict_types import Jsonable, Verdict
 
@@ -13,7 +14,8 @@ Gains = Mapping[str, tuple[float, float, float]]
 """Probe → (mean gain over the plain prompt, low, high)."""
 
 ENOUGH = 0.15
-"""A gap with a smaller part of the lost score is not worth a method of its own."""
+"""A gap with a smaller part of the lost score is not worth a method of its own, and neither is a probe that
+is shown to win less."""
 PLAIN = "zero_shot"
 
 
@@ -24,6 +26,12 @@ class Prediction(Jsonable):
     recipes: tuple[str, ...]
     worth: bool
     because: str
+    certain: bool = True
+    """Whether the probes can tell; where they cannot, `worth` is False and nothing is ruled out."""
+
+    @property
+    def words(self) -> str:
+        return "worth trying" if self.worth else "not worth it" if self.certain else "cannot tell"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,14 +45,22 @@ class ForecastOutcome(Jsonable):
     low: float
     high: float
     agrees: bool | None
-    """None when the data cannot tell whether the recipe gained anything."""
+    """None when the data cannot tell whether the recipe gained anything, or the probes could not."""
 
 
-def predict(shares: Mapping[Any, float], gains: Gains, train_overlap: float) -> tuple[Prediction, ...]:
-    """Predictions from the shares of the lost score and from what the probes gained."""
+def predict(
+    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float
+) -> tuple[Prediction, ...]:
+    """Predictions from the shares of the lost score and from what the probes gained.
+
+    Args:
+        n: examples that were probed.
+        lost: mean score that the plain prompt loses.
+    """
     form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
     knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
-    found = [_from_gain(recipe, probe, gains) for recipe, probe in _PROBED if probe in gains]
+    enough = ENOUGH * lost
+    found = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
     found.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
     if "bm25" in gains:
         both = knowledge >= ENOUGH and form + skill >= ENOUGH
@@ -61,10 +77,14 @@ def predict(shares: Mapping[Any, float], gains: Gains, train_overlap: float) -> 
 _PROBED = (("few_shot", "few_shot"), ("constrained", "constrained"), ("bm25_rag", "bm25"))
 
 
-def _from_gain(recipe: str, probe: str, gains: Gains) -> Prediction:
-    mean, low, high = gains[probe]
-    because = f"the probe changed the score by {100 * mean:+.1f} points [{100 * low:.1f}, {100 * high:.1f}]"
-    return Prediction(recipes=(recipe,), worth=low > 0, because=because)
+def _from_gain(recipe: str, gain: tuple[float, float, float], n: int, enough: float) -> Prediction:
+    mean, low, high = gain
+    ends = f"[{signed(low)}, {signed(high)}]"
+    because = f"the probe changed the score by {signed(mean)} points {ends}"
+    certain = low > 0 or high < enough
+    if not certain:
+        because += f", and {n} examples cannot tell whether that is a gain"
+    return Prediction(recipes=(recipe,), worth=low > 0, because=because, certain=certain)
 
 
 def _finetuning(form: float, skill: float, facts: float, overlap: float) -> Prediction:
@@ -97,7 +117,7 @@ def compare(predictions: tuple[Prediction, ...], verdict: Verdict) -> tuple[Fore
                     gain=sign * found.difference,
                     low=low,
                     high=high,
-                    agrees=None if gained is None else gained == prediction.worth,
+                    agrees=gained == prediction.worth if gained is not None and prediction.certain else None,
                 )
             )
     return tuple(rows)

@@ -16,6 +16,7 @@ from harness.evidence.verdict_types import (
 )
 
 NOTHING_WORKS = "Nothing works yet"
+UNPROVEN = "Can't tell yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
@@ -107,15 +108,21 @@ def provisionally(pair: Comparison) -> str:
     return ", provisionally" if pair.provisional else ""
 
 
-def nothing_works(best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None) -> str:
-    """The headline where no recipe is worth comparing."""
-    first = f"{NOTHING_WORKS}. The best recipe, {best.recipe}, scores {mean(best)}"
+def nothing_works(
+    words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
+) -> str:
+    """The headline where no recipe is shown to be worth comparing; `words` says whether that is open."""
+    first = f"{words}. The best recipe, {best.recipe}, scores {mean(best)}"
+    if best.mean == 0.0:
+        first = f"{words}. No recipe scores above 0 on {count(best.n, 'example')}"
     if over is None or constant is None:
-        return f"{first}, which cannot be told from 0.{mostly_one_answer(best)}"
+        more = "" if best.mean == 0.0 else ", which cannot be told from 0"
+        return f"{first}{more}.{mostly_one_answer(best)}"
     same = f"the same answer to every question scores {points(constant.mean)}"
     if over.difference <= 0:
         return f"{first}; {same}.{mostly_one_answer(best)}"
-    lead = f"The lead of {by(over)} may be chance." if over.low <= 0 else f"It leads by only {by(over)}."
+    chance = f"The lead of {by(over)} may be chance on {count(over.n, 'example')}."
+    lead = chance if over.low <= 0 else f"It leads by only {by(over)}."
     return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
 
 
@@ -124,6 +131,10 @@ def mostly_one_answer(summary: RecipeSummary) -> str:
     found = summary.common_answer
     if found is None or found.count < MOSTLY_ONE * found.n or found.count - found.wanted < 0.1 * found.n:
         return ""
+    if not found.text:
+        return (
+            f" {summary.recipe} gives no answer at all (empty text) to {found.count} of {found.n} questions."
+        )
     return f" {summary.recipe} gives one answer, “{found.text}”, to {found.count} of {found.n} questions."
 
 

@@ -111,7 +111,7 @@ class RecipeSummary(Jsonable):
     recipe: str
     seeds: int
     n: int
-    """Examples with a score in every seed."""
+    """Examples that the score is over: those that every recipe of the verdict has a score for in every seed."""
     mean: float
     low: float
     high: float
@@ -135,11 +135,9 @@ class RecipeSummary(Jsonable):
     """Id of the run with the highest mean."""
     lessons: int = 0
     missing: int = 0
-    """Examples that some seed has no score for: left out of `mean`."""
+    """Examples that some seed has no score for."""
     worst_case: float | None = None
-    """Mean score if every missing one is wrong; None where none is missing."""
-    common_mean: float | None = None
-    """Mean over the examples that every candidate has a score for, by which recipes are ranked."""
+    """Mean score over all examples if every missing one is wrong; None where none is missing."""
 
 
 @dataclass(frozen=True, kw_only=True)

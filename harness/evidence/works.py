@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from harness.evidence.aggregate import RecipeScores
+from harness.evidence.aggregate import RecipeScores, granted_noise, mean_interval
 from harness.evidence.pairwise import compare, flip, level_of_each
+from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.intervals import wilson
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Comparison, RecipeSummary
@@ -22,6 +23,14 @@ class Working:
     recipes: frozenset[str]
     over_constant: dict[str, Comparison]
 
+    def unproven(self, best: RecipeSummary, margin: float) -> bool:
+        """Whether `best` does better than the constant answer (or than 0), and the examples cannot tell whether
+        by chance: then it may work, or not."""
+        lead = self.over_constant.get(best.recipe)
+        if lead is None:
+            return best.mean > margin
+        return lead.difference > margin and lead.low <= 0.0
+
 
 def working(
     tables: Sequence[RecipeScores],
@@ -32,11 +41,12 @@ def working(
 ) -> Working:
     """Which of `ranked` work.
 
-    A score is told from 0 when the low end of its Wilson interval is above the margin, and from the
-    constant answer when the difference is shown to be better. All recipes are compared with the
+    A score is told from 0 when the low end of its interval, which respects groups and seeds, is above the
+    margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
     constant answer and with one another at once, so that the best of many is not taken for better by chance.
     """
-    above_zero = {s.recipe for s in ranked if s.n and wilson(s.mean * s.n, s.n)[0] > margin}
+    granted = granted_noise(tables, noise or {})
+    above_zero = {table.recipe for table in tables if _least(table, granted.get(table.recipe)) > margin}
     if constant is None:
         return Working(frozenset(above_zero), {})
     pairs = compare([*tables, constant], margin, noise)
@@ -50,3 +60,12 @@ def working(
     better = {name for name, pair in against.items() if pair.outcome == "better"}
     unknown = {summary.recipe for summary in ranked} - set(against)
     return Working(frozenset(above_zero & (better | unknown)), against)
+
+
+def _least(table: RecipeScores, noise: TrainingNoise | None) -> float:
+    """The low end of a recipe's score. One group says nothing of others, which the verdict says; whether its own
+    answers are right at all can be told."""
+    n = len(table.ids)
+    if by_cluster.count(table.clusters(table.ids)) < 2:
+        return wilson(float(table.values.mean()) * n, n)[0]
+    return mean_interval(table, noise)[0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from harness.core import formatting
 from harness.core.text import markdown as escape
 from harness.core.text import one_line
 from harness.regression.example_flips import Flip
@@ -22,9 +23,13 @@ def describe(check: MetricCheck) -> str:
     unit = "%" if check.relative else " points"
     known = check.low is not None and check.high is not None
     ends = (
-        f"[{100 * (check.low or 0.0):+.1f}, {100 * (check.high or 0.0):+.1f}]" if known else "[no interval]"
+        f"[{formatting.change(check.low or 0.0)}, {formatting.change(check.high or 0.0)}]"
+        if known
+        else "[no interval]"
     )
-    text = f"{100 * check.change:+.1f}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+    text = (
+        f"{formatting.change(check.change)}{unit} {ends}, margin {100 * check.margin:.3g}{unit}, n={check.n}"
+    )
     if check.reason:
         text += f"; {check.reason}"
     elif check.state == "inconclusive":

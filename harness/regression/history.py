@@ -87,7 +87,7 @@ class Series:
         return " · ".join(parts + ([] if self.limit is None else [f"{self.limit} examples"]))
 
     def to_json(self) -> dict[str, Any]:
-        return asdict(self)
+        return asdict(self) | {"name": self.name}
 
 
 def load(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from harness.core import formatting
 from harness.core.text import one_line
 from harness.regression.history import ChangePoint, Point, Series
 
@@ -31,6 +32,8 @@ def _point(point: Point) -> Iterator[str]:
 
 
 def _change(found: ChangePoint) -> str:
-    size = f"{100 * found.change:+.1f} [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    size = (
+        f"{formatting.change(found.change)} [{formatting.change(found.low)}, {formatting.change(found.high)}]"
+    )
     between = "" if found.first == found.last else f" (between {found.first} and {found.last})"
     return one_line(f"change at {found.run}: {size} points{between}")

@@ -19,7 +19,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from harness.core import likeness
+from harness.core import formatting, likeness
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise
@@ -199,7 +199,7 @@ def _answer(
 
 
 def _said(found: Effect) -> str:
-    return f"{100 * found.change:+.1f} points [{100 * found.low:+.1f}, {100 * found.high:+.1f}]"
+    return f"{formatting.change(found.change)} points [{formatting.change(found.low)}, {formatting.change(found.high)}]"
 
 
 def _needed(found: Effect, claimed: Effect, margin: float) -> int | None:

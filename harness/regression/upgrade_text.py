@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from harness.core import formatting
 from harness.core.text import one_line
 from harness.regression.gate_text import flip_lines, needed
 from harness.regression.upgrade import WORDS, Effect, Replay
@@ -35,6 +36,4 @@ def text(found: Replay) -> str:
 
 
 def _effect(effect: Effect) -> str:
-    return (
-        f"{100 * effect.change:+.1f} [{100 * effect.low:+.1f}, {100 * effect.high:+.1f}] points, n={effect.n}"
-    )
+    return f"{formatting.change(effect.change)} [{formatting.change(effect.low)}, {formatting.change(effect.high)}] points, n={effect.n}"

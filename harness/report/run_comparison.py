@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness.core import likeness
+from harness.core import formatting, likeness
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
@@ -119,7 +119,7 @@ def _sentence(found: Comparison, primary: str) -> str:
         "not_worse": "is not worse than",
         "inconclusive": "cannot be told apart from",
     }
-    points = [f"{100 * value:+.1f}" for value in (found.difference, found.low, found.high)]
+    points = [formatting.change(value) for value in (found.difference, found.low, found.high)]
     return (
         f"{found.recipe} {words[found.outcome]} {found.reference}: {points[0]} points of {primary} "
         f"[{points[1]}, {points[2]}]{_LUCK if found.provisional else ''}"

@@ -30,11 +30,23 @@ class Chosen:
         """What is left out, for a person."""
         found = []
         if count := len(self.other_examples):
-            whose = "run on other examples is" if count == 1 else "runs on other examples are"
-            found.append(f"{count} {whose} left out; name runs to compare them")
+            whose = "run is" if count == 1 else "runs are"
+            found.append(
+                f"{count} {whose} left out, of other examples or data than the latest: "
+                f"{_named(self.other_examples)}; name runs to compare them"
+            )
         if self.unfinished:
-            found.append(f"not finished, and left out: {', '.join(self.unfinished)}")
+            found.append(f"not finished, and left out: {', '.join(self.unfinished)}; the report says why")
         return tuple(found)
+
+
+SHOWN = 5
+"""Runs that are named; the others are counted."""
+
+
+def _named(runs: Sequence[str]) -> str:
+    more = f" and {len(runs) - SHOWN} more" if len(runs) > SHOWN else ""
+    return ", ".join(runs[:SHOWN]) + more
 
 
 def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:

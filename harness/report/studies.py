@@ -15,7 +15,7 @@ from harness.results import trials as journal
 UNITS: Mapping[str, tuple[float, str]] = {
     "score": (100.0, "dev score, points"),
     "seconds": (1.0, "seconds of a trial"),
-    "memory": (1e-9, "peak memory, GB"),
+    "memory": (2.0**-30, "peak memory, GiB"),
     "prompt_tokens": (1.0, "tokens of a prompt"),
     "latency": (1000.0, "95 % of answers within, ms"),
     "train_tokens": (1e-3, "tokens trained on, thousands"),

@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core import library_notices
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
 from harness.core.keys import digest
@@ -141,7 +142,8 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Prog
         return failed(cell, folder, RunError(cell.fault))
     progress.state(cell, "starting")
     try:
-        return execute(cell, folder, workbench, progress)
+        with library_notices.captured(folder.path / "library.log"):
+            return execute(cell, folder, workbench, progress)
     except (KeyboardInterrupt, ConfigError):
         raise
     except Exception as error:

@@ -13,6 +13,7 @@ from harness.benchmarks import forgetting, lm_eval_files, measure, result_files,
 from harness.benchmarks.measure import Measured
 from harness.benchmarks.result_files import Row, Settings
 from harness.benchmarks.subject import Target, find
+from harness.core import formatting
 from harness.core.errors import ConfigError
 
 
@@ -114,10 +115,8 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
         for found in item.forgetting:
             console.print(found.sentence, highlight=False, soft_wrap=True, markup=False)
     for total in _overall(done.measured):
-        ends = f"[{100 * total.low:+.1f}, {100 * total.high:+.1f}]"
-        text = (
-            f"{total.run}: {100 * total.change:+.1f} points {ends} on average over {len(total.tasks)} tasks"
-        )
+        ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
+        text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
         console.print(text, highlight=False, soft_wrap=True, markup=False)
     if done.imported:
         names = ", ".join(dict.fromkeys(row["task"] for row in done.imported))

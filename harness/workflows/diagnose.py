@@ -12,10 +12,14 @@ from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
+from harness.evidence import random_model
 from harness.evidence.command import Invocation
-from harness.evidence.next_step import after_triage
+from harness.evidence.next_step import NextStep, after_triage
 from harness.evidence.triage import Probe, Triage, diagnose
+from harness.results.database import queries
+from harness.results.database.store import Store
 from harness.results.folder import RunFolder
+from harness.results.missing import has_answers
 from harness.results.remote import mirror
 from harness.results.triage import write_triage
 from harness.runner.cells import Cell
@@ -48,6 +52,10 @@ class Diagnosis:
     folders: tuple[Path, ...]
     next_step: str = ""
     """The command that runs what is expected to be worth trying."""
+    evidence: tuple[str, ...] = ()
+    """Why that command."""
+    notes: tuple[str, ...] = ()
+    """What to know before relying on the triage."""
 
     def to_json(self) -> dict[str, Any]:
         runs = [folder.name for folder in self.folders]
@@ -56,6 +64,8 @@ class Diagnosis:
             "model": self.model,
             "triage": self.triage.to_json(),
             "next_step": self.next_step,
+            "evidence": list(self.evidence),
+            "notes": list(self.notes),
             "runs": runs,
         }
 
@@ -108,12 +118,31 @@ def run_probes(
         models=() if model == DEFAULT_MODEL else (hidden(model),),
         results=mirror.address(results),
         trainable=not is_server(model) and bool(task.splits.get("train")),
+        model="" if model == DEFAULT_MODEL else hidden(model),
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
-    following = after_triage(triage, typed, without=lacking)
-    found = Diagnosis(task=task.name, model=model, triage=triage, folders=done.folders, next_step=following)
+    following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
+    if random_model.is_random(model):
+        following = NextStep(replace(typed, model="").diagnose(), (random_model.NEXT,))
+    found = Diagnosis(
+        task=task.name,
+        model=model,
+        triage=triage,
+        folders=done.folders,
+        next_step=following.command,
+        evidence=following.evidence,
+        notes=(random_model.NOTE,) if random_model.is_random(model) else (),
+    )
     write_triage(results, task.name, model, found.to_json())
     return found
+
+
+def _tried(results: Path, task: str, model: str) -> list[str]:
+    """Shipped recipes that have finished on the task's test examples with this model."""
+    with Store.open(results) as store:
+        runs = [run for run in queries.runs(store, task=task) if run["split"] == "test"]
+    same = [run for run in runs if run["model"] == hidden(model) and has_answers(run["record"])]
+    return [name for name in dict.fromkeys(run["recipe"] for run in same) if name in recipes.available()]
 
 
 def on_training_data(task: Task) -> Task:

@@ -98,6 +98,7 @@ def test_nothing_works_then_diagnose_then_validate(place: Path, answers: dict[st
     assert len(triage) == 1
     assert triage[0].startswith("next: harness run colours --model fake --recipes zero_shot,")
     assert "lora" not in triage[0], "a server cannot be trained"
+    assert "zero_shot,few_shot,constrained" in triage[0], "what was run stays beside what is new"
     paste(triage[0].removeprefix("next: "))
     line = printed(*words)
     assert line == "harness validate colours"
@@ -108,8 +109,11 @@ def test_more_of_the_examples_that_there_are(place: Path, answers: dict[str, int
     answers["few_shot"], answers["zero_shot"] = 6, 5
     words = ("run", "colours", "--model", "fake", "--recipes", "zero_shot,few_shot", "--limit", "6")
     line = printed(*words)
-    assert line == "harness run colours --model fake --recipes zero_shot,few_shot --limit 8"
-    assert "next: harness diagnose colours" in paste(line), "there are no more"
+    assert line == "harness run colours --model fake --recipes zero_shot,few_shot", "eight is all there are"
+    shown = paste(line)
+    assert "Can't tell yet. The best recipe, few_shot, scores 75.0" in shown
+    assert f"next: {line}\n" in shown
+    assert "label that many first" in shown
 
 
 def test_a_winner_is_exported(place: Path, answers: dict[str, int]) -> None:
@@ -156,7 +160,7 @@ MODEL = ("--model", "tiny", "--set", "weights.num_train_epochs=1")
         (("mine.yaml",), TUNED, [PROMPT], "inconclusive", "harness run mine.yaml --seeds 3"),
         (("mine.yaml",), PROMPT, [], "winner", "harness run mine.yaml --recipes zero_shot,lora"),
         (("colours", *MODEL), RETRIEVE, [TUNED], "winner",
-         "harness run colours --model tiny --recipes bm25_rag,rag_lora"),
+         "harness run colours --model tiny --recipes bm25_rag,lora,rag_lora"),
         (("mine.yaml",), dataclasses.replace(TUNED, lessons=12), [], "winner",
          "harness run mine.yaml --recipes lora,zero_shot,few_shot"),
         (("mine.yaml",), dataclasses.replace(TUNED, lessons=48), [PROMPT], "winner",

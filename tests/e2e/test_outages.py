@@ -363,3 +363,53 @@ def test_a_search_and_a_diagnosis_take_no_partial_run(
     code, _, err = harness("search", tiny_task, *words, *model)
     assert code == 3
     assert "3 of 6 answers are missing: HTTP 503: busy" in err
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"error": "model 'm' is not loaded"}, {"error": {"message": "model 'm' is not loaded", "type": "oops"}}],
+    ids=["text", "object"],
+)
+def test_an_error_under_http_200_to_every_request_is_final_and_said_first(
+    run: Run, server: Server, error: Body
+) -> None:
+    """With the default number of retries: none is made, and few of the eight examples are asked."""
+    server.reply = lambda *_: (200, error)
+    code, out = run(model=server.model(limits="concurrency=1"))
+    assert code == 3
+    assert "model 'm' is not loaded (5 in a row)" in first(out)
+    assert len(server.bodies) == 5
+
+
+def test_an_error_under_http_200_that_may_pass_is_asked_again(run: Run, server: Server) -> None:
+    busy = {"error": {"message": "the server is overloaded"}}
+    server.reply = lambda _, number: (200, busy, {"Retry-After": "0.01"}) if number == 1 else None
+    assert run(model=server.model(limits="concurrency=1,max_retries=1"))[0] == 0
+    assert rows()["test-0"]["retries"] == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "error"),
+    [
+        (("run", "nowhere"), "unknown task 'nowhere'"),
+        (("run", "colours", "--limit", "many"), "Invalid value for '--limit'"),
+        (("run",), "Missing argument 'target'"),
+        (("ls", "--colour"), "No such option: --colour"),
+        (("run", "colours", "--recipes", "dpo"), "unknown recipe 'dpo' — did you mean 'lora_dpo'?"),
+    ],
+)
+def test_with_json_an_error_of_usage_is_one_json_object(
+    harness: Harness, tiny_task: Path, words: tuple[str, ...], error: str
+) -> None:
+    code, out, err = harness(*(str(tiny_task) if word == "colours" else word for word in words), "--json")
+    assert code == 2
+    assert err
+    found = json.loads(out)
+    assert error in found["error"]
+    assert found["exit_code"] == 2
+
+
+def test_exit_codes_stand_in_the_help(harness: Harness) -> None:
+    text = " ".join(harness("--help")[1].split())
+    assert "3 some run failed or is partial" in text
+    assert "130 stopped with Ctrl-C" in text

@@ -45,7 +45,7 @@ def test_a_recipe_that_leads_by_missing_answers_is_held_back_and_the_verdict_is_
     assert (verdict.kind, verdict.winner, verdict.recommended) == ("inconclusive", None, None)
     assert verdict.sentence.startswith("Open: short leads, but its missing answers could change that.")
     assert verdict.reasons[0].startswith(NOTE["short"])
-    assert {summary.recipe: summary.n for summary in verdict.summaries} == {"short": 100, "long": 200}
+    assert {summary.recipe: summary.n for summary in verdict.summaries} == {"short": 100, "long": 100}
 
 
 def test_answers_that_cannot_be_had_are_not_promised() -> None:
@@ -130,3 +130,43 @@ def test_a_record_from_before_says_nothing_of_missing_answers() -> None:
     assert missing.has_answers({"status": "done"})
     assert not missing.has_answers({"status": "partial"})
     assert not missing.has_answers({"status": "failed", "metrics": {}})
+
+
+def test_every_number_of_a_partial_verdict_is_over_the_same_examples() -> None:
+    """Seven of eight answers, and a constant answer that is right on the one that is missing."""
+    asked = scores("zero_shot", [1.0, 1.0, 1.0, 0.0, 0.0, 0.0, 0.0, None], 50)
+    other = scores("few_shot", [0.0] * 7 + [1.0], 90)
+    constant = scores("constant answer", [0.0] * 7 + [1.0], 0)
+    for runs in ([asked], [asked, other]):
+        verdict = decide("t", "m", "exact", 0.02, runs, constant=constant)
+        assert verdict.constant is not None
+        assert {(row.recipe, row.n) for row in (*verdict.summaries, verdict.constant)} == {
+            (run.recipe, 7) for run in (*runs, constant)
+        }
+        assert verdict.constant.mean == 0.0
+        assert "scores 42.9" in verdict.sentence
+        assert "the same answer to every question scores 0.0" in verdict.sentence
+        assert all(pair.n == 7 for pair in verdict.comparisons)
+
+
+def test_the_others_are_judged_on_the_examples_of_the_table() -> None:
+    runs = [
+        scores("short", share(0.95, missing=100), 50),
+        scores("long", share(0.7), 400),
+        scores("poor", share(0.2), 800),
+    ]
+    verdict = decided(runs, NOTE, judge)
+    assert {summary.n for summary in verdict.summaries} == {100}
+    assert {pair.n for pair in verdict.comparisons} == {100}
+    assert "Every score is over the 100 examples that all recipes answered." in verdict.notes
+
+
+@pytest.mark.parametrize("right", [0.0, 0.2, 0.95])
+def test_the_next_step_of_a_partial_run_is_the_same_command(right: float) -> None:
+    """Whether the recipe that lacks answers leads, loses, or nothing works at all."""
+    runs = [scores("short", share(right, missing=10), 50), scores("long", share(right / 2), 400)]
+    verdict = decided(runs, NOTE, judge, again="harness run t")
+    assert verdict.next_step == "harness run t"
+    assert verdict.evidence == ("the same command asks only for the answers that are missing",)
+    for_good = decided(runs, NOTE, judge, again="harness run t", final=["short"])
+    assert "the same command" not in " ".join(for_good.evidence)

@@ -82,7 +82,14 @@ def test_where_nothing_works_the_base_model_is_diagnosed_and_then_the_task_is_re
     assert found.command == "harness diagnose t"
     assert "25 % of the answers of few_shot are valid" in found.evidence[0]
     assert any("token limit" in line and "labels" in line for line in found.evidence)
-    assert step(PROMPT, kind="nothing_works", triage=facts()).command == "harness validate t"
+    called = step(PROMPT, kind="nothing_works", triage=facts())
+    assert called.command == "harness run t.yaml --recipes few_shot,bm25_rag", "what the diagnosis calls for"
+    assert step(PROMPT, RETRIEVE, kind="nothing_works", triage=facts()).command == "harness validate t"
+
+
+def test_a_diagnosis_is_not_asked_for_where_finetunes_have_failed_as_well() -> None:
+    """It could only say to finetune."""
+    assert step(PROMPT, TUNED, kind="nothing_works").command == "harness validate t"
 
 
 def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
@@ -102,11 +109,17 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
     other = summary("zero_shot", "prompt")
     open_ = {"kind": "inconclusive", "open_pairs": [pair("few_shot", "zero_shot", 240)]}
     limited = Invocation(target="t", task="t", limit=100, examples=1000)
-    assert step(PROMPT, other, invocation=limited, **open_).command == "harness run t --limit 340"
+    found = step(PROMPT, other, invocation=limited, **open_)
+    assert found.command == "harness run t --limit 340"
+    assert found.evidence[0] == (
+        "about 240 more test examples would settle it: 340 with the 100 that were asked"
+    )
     short = dataclasses.replace(limited, examples=150)
     found = step(PROMPT, other, invocation=short, **open_)
-    assert found.command == "harness run t --limit 150"
-    assert "the task has 150" in found.evidence[0]
+    assert found.command == "harness run t"
+    assert "the task has 150: this asks all" in found.evidence[0]
+    near = step(PROMPT, other, invocation=dataclasses.replace(limited, examples=400), **open_)
+    assert near.command == "harness run t", "340 of 400 might as well be all"
     none = step(PROMPT, other, invocation=dataclasses.replace(limited, limit=None, examples=100), **open_)
     assert none.command == "harness run t"
     assert "about 240 more test examples would settle it: label that many first" in none.evidence[0]
@@ -127,10 +140,12 @@ def test_a_recipe_of_the_users_own_is_named_by_what_the_command_line_knows() -> 
 
 
 def test_retrieval_that_fails_is_tried_with_finetuning_and_facts_are_not_taught_by_labels() -> None:
-    assert step(RETRIEVE, TUNED).command == "harness run t.yaml --recipes bm25_rag,rag_lora"
-    assert step(TUNED, PROMPT, triage=facts()).command == "harness run t.yaml --recipes lora,bm25_rag"
+    assert step(RETRIEVE, TUNED).command == "harness run t.yaml --recipes bm25_rag,lora,rag_lora"
+    assert (
+        step(TUNED, PROMPT, triage=facts()).command == "harness run t.yaml --recipes lora,few_shot,bm25_rag"
+    )
     found = step(TUNED, PROMPT, RETRIEVE, triage=facts())
-    assert found.command == "harness run t.yaml --recipes lora,rag_lora"
+    assert found.command == "harness run t.yaml --recipes lora,few_shot,bm25_rag,rag_lora"
     assert facts().sentence in found.evidence
 
 
@@ -221,11 +236,81 @@ def test_the_weak_field_is_named_instead_of_wrong_value() -> None:
 
 def test_what_a_triage_expects_to_be_worth_trying_is_one_command() -> None:
     asked = Invocation(target="t", task="t")
-    assert after_triage(facts(), asked).startswith("harness run t --recipes zero_shot,")
-    assert "bm25_rag" in after_triage(facts(), asked)
+    assert after_triage(facts(), asked).command.startswith("harness run t --recipes zero_shot,")
+    assert "bm25_rag" in after_triage(facts(), asked).command
     server = dataclasses.replace(asked, trainable=False)
-    assert "lora" not in after_triage(facts(), server)
-    assert "bm25_rag" not in after_triage(facts(), asked, without=("bm25_rag",))
+    assert "lora" not in after_triage(facts(), server).command
+    assert "bm25_rag" not in after_triage(facts(), asked, without=("bm25_rag",)).command
+
+
+def test_a_diagnosis_does_not_call_for_what_was_run() -> None:
+    asked = Invocation(target="t", task="t")
+    found = after_triage(facts(), asked, done=("zero_shot", "few_shot"))
+    assert found.command == "harness run t --recipes zero_shot,few_shot,bm25_rag"
+    found = after_triage(facts(), asked, done=("zero_shot", "bm25_rag"))
+    assert found.command == "harness validate t"
+    assert found.evidence[0] == "what the probes call for was run already: bm25_rag"
+
+
+FAMILIES: dict[str, Family] = {
+    "zero_shot": "prompt",
+    "few_shot": "prompt",
+    "bm25_rag": "retrieve",
+    "lora": "finetune",
+    "rag_lora": "both",
+}
+
+
+@pytest.mark.parametrize("kind", ["winner", "tie", "no_difference", "inconclusive", "nothing_works"])
+@pytest.mark.parametrize("leads", [*FAMILIES])
+@pytest.mark.parametrize("diagnosed", [False, True])
+@pytest.mark.parametrize("start", [("zero_shot",), ("lora",), ("zero_shot", "few_shot", "bm25_rag", "lora")])
+def test_following_the_next_steps_ends(
+    kind: str, leads: str, diagnosed: bool, start: tuple[str, ...]
+) -> None:
+    """Each command is read and obeyed while the verdict stays as unsettled as it is, and `leads` leads where it was
+    run: what comes is always something new, until an end is reached."""
+    words: dict[str, str] = {"--recipes": ",".join(start), "--limit": "100"}
+    typed = f"harness run t --recipes {words['--recipes']} --limit 100"
+    triage = facts() if diagnosed else None
+    commands = [typed]
+    for _ in range(30):
+        command, triage = _obeyed(commands[-1], words, kind, leads, triage)
+        if command.split(" ")[1] in ("export", "validate") or command == commands[-1]:
+            return
+        assert command not in commands, f"a circle: {[*commands, command]}"
+        commands.append(command)
+    raise AssertionError(f"no end: {commands}")
+
+
+def _obeyed(
+    command: str, words: dict[str, str], kind: str, leads: str, triage: Triage | None
+) -> tuple[str, Triage | None]:
+    """What is next after `command`, and the triage that is known by then; `words` are the options of the last run."""
+    verb, *rest = shlex.split(command)[1:]
+    if verb == "diagnose":
+        asked = Invocation(target="t", task="t")
+        return after_triage(facts(), asked, done=words["--recipes"].split(",")).command, facts()
+    words.clear()
+    words.update(zip(rest[1::2], rest[2::2], strict=True))
+    seeds, limit = int(words.get("--seeds", 1)), int(words.get("--limit", 1000))
+    names = words["--recipes"].split(",")
+    rows = [
+        summary(name, FAMILIES[name], {"wrong_value": 9}, n=limit, seeds=seeds)
+        for name in sorted(names, key=lambda name: name != leads)
+    ]
+    unsettled = kind in ("no_difference", "inconclusive")
+    open_ = [dataclasses.replace(pair(rows[0].recipe, row.recipe, 50), n=limit) for row in rows[1:]]
+    following = step(
+        rows[0], *rows[1:], kind=kind if len(rows) > 1 else "nothing_to_compare", triage=triage,
+        provisional=seeds < 3, open_pairs=open_ if unsettled else (),
+        invocation=Invocation(
+            target="t", task="t", recipes=tuple(names), seeds=seeds if "--seeds" in words else None,
+            limit=limit if limit < 1000 else None, examples=1000, known=tuple(FAMILIES),
+            labels=tuple(map(int, words["--labels"].split(","))) if "--labels" in words else (),
+        ),
+    )  # fmt: skip
+    return following.command, triage
 
 
 def test_a_run_of_before_commands_were_recorded_is_asked_by_the_name_of_its_task() -> None:

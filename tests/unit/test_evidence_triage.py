@@ -270,3 +270,49 @@ def test_predictions_stand_beside_outcomes() -> None:
     assert rows["bm25_rag"].agrees is True
     assert rows["bm25_rag"].gain == pytest.approx(0.78)
     assert rows["lora"].agrees is False, "it gained 38 points although no gain was predicted"
+
+
+def test_eight_examples_that_are_all_alike_are_certain_of_nothing() -> None:
+    """All eight malformed: resampling them shows no spread, and what was not probed is not 0."""
+    n = 8
+    wrong = Probe(scores=(0.0,) * n, failures=("malformed",) * n)
+    half = Probe(scores=(1.0,) * 4 + (0.0,) * 4, failures=(None,) * 4 + ("wrong_value",) * 4)
+    found = diagnose(
+        {"closed_book": wrong, "constrained": half, "few_shot": wrong},
+        targets=["a"] * n,
+        train_targets=["a"],
+        groups=[None] * n,
+    )
+    first = found.shares[0]
+    assert (first.gap, first.share) == ("form", 1.0)
+    assert first.low < 0.75
+    assert not found.certain
+    assert "Knowledge and retrieval were not measured." in found.sentence
+    assert "8 examples are too few to rely on: at least 30 are needed." in found.sentence
+    assert [share.measured for share in found.shares] == [True, True, False, False]
+    assert {p.recipes[0]: p.words for p in found.predictions} == {
+        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "worth trying",
+    }  # fmt: skip
+    assert "8 examples cannot tell" in found.predictions[0].because
+
+
+def test_sixty_examples_rule_out_what_gains_nothing_and_do_not_then_advise_it() -> None:
+    found = triage({"closed_book": probe(0, "malformed"), "few_shot": probe(0, "malformed")})
+    assert found.certain
+    assert "too few" not in found.sentence
+    assert found.predictions[0].words == "not worth it"
+    assert found.step == "finetune"
+
+
+def test_few_groups_are_few_examples() -> None:
+    """Sixty answers in three groups are three observations."""
+    wrong = Probe(scores=(0.0,) * N, failures=("malformed",) * N)
+    found = diagnose(
+        {"closed_book": wrong},
+        targets=["a"] * N,
+        train_targets=[],
+        groups=[f"g{i % 3}" for i in range(N)],
+    )
+    assert not found.certain
+    assert "60 examples in 3 groups are too few" in found.sentence
+    assert found.shares[0].low < 0.5

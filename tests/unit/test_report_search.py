@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from harness.report import build, studies, study_plots
-from harness.report.data import ReportData
+from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.sections import search as section
 from harness.results import trials
 from harness.workflows.search import search
@@ -46,6 +46,17 @@ def test_the_study_of_the_report_is_shown_and_others_are_not(results: Path) -> N
     assert "Pareto" not in text
     assert section.collect(ReportData(title="x", groups=(), studies=studies.read(results))) is None
     assert 'id="search"' not in page(results, "x")
+
+
+def test_a_search_is_shown_beside_runs_that_are_marked_as_scored_in_several_ways(results: Path) -> None:
+    """The mark is part of a group's name and of no study."""
+    known = studies.read(results)
+    record = {"task": {"name": known[0].task}, "model": {"spec": known[0].model}}
+    run = Run(id="r", recipe="lora", folder=results, record=record, rows=[], steps=[])
+    group = TaskGroup(task=f"{known[0].task} ·scored ab12", model=f"{known[0].model} ·cd34", runs=(run,))
+    found = section.collect(ReportData(title="x", groups=(group,), studies=known))
+    assert found is not None
+    assert {study.name for study in found.studies} == {"pruned", "front"}
 
 
 def test_what_was_found_and_what_the_start_had_are_the_trials_own(results: Path) -> None:

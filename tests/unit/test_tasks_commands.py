@@ -200,4 +200,11 @@ def test_validate_measures_a_sample_and_the_longest_of_many_rows(
 def test_a_first_run_trains_on_few_labels(train: int, labels: str) -> None:
     from harness.commands.init import first_run
 
-    assert first_run("tickets", train) == f"harness run tickets --limit 20{labels}"
+    assert first_run("tickets", train, 500) == f"harness run tickets --limit 20{labels}"
+
+
+@pytest.mark.parametrize(("test", "limit"), [(16, ""), (20, ""), (40, ""), (41, " --limit 20")])
+def test_a_first_run_asks_no_more_than_there_is_and_all_where_that_is_little(test: int, limit: str) -> None:
+    from harness.commands.init import first_run
+
+    assert first_run("tickets", 50, test) == f"harness run tickets{limit}"

@@ -7,6 +7,7 @@ code names, so that it is retried or refused like any other.
 from __future__ import annotations
 
 import json
+import re
 import threading
 import time
 import weakref
@@ -26,8 +27,11 @@ _STATUS = {
     "context_length_exceeded": 400,
 }
 """HTTP statuses of codes that OpenAI writes as words."""
-_UNNAMED = 500
-"""The status of an error that names none: it is tried again."""
+_PASSING = re.compile(
+    r"overload|rate.?limit|\bbusy\b|time[d ]?.?out|try again|temporar|capacity|unavailable|\bloading\b",
+    re.IGNORECASE,
+)
+"""An error without a code that says this may be gone the next time; any other would be the same again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,4 +134,4 @@ def _status(error: Any) -> int:
             return int(name)
         if isinstance(name, str) and name in _STATUS:
             return _STATUS[name]
-    return _UNNAMED
+    return 503 if _PASSING.search(json.dumps(error)) else 400

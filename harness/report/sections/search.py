@@ -42,8 +42,12 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    """The study that the report is named after, else those of its tasks and models."""
-    places = {(group.task, group.model) for group in data.groups}
+    """The study that the report is named after, else those of its tasks and models.
+
+    Studies know tasks and models as they are recorded: names of groups may be marked where runs were scored in
+    several ways, or a model had several weights.
+    """
+    places = {(run.record["task"]["name"], run.record["model"]["spec"]) for run in data.runs}
     own = [study for study in data.studies if study.name == data.title]
     found = own or [study for study in data.studies if (study.task, study.model) in places]
     return Info(tuple(found)) if found else None

@@ -19,10 +19,12 @@ TITLE = "Diagnosis"
 _SHARES = """\
 <p>{{ sentence }}</p>
 <div class="shares" role="img" aria-label="{{ sentence }}">
-{% for share in shares %}<div class="share"><span>{{ share.gap }}</span>
+{% for share in shares if share.measured %}<div class="share"><span>{{ share.gap }}</span>
 <meter min="0" max="1" value="{{ share.share }}"></meter>
 <b>{{ "%.0f" | format(100 * share.share) }} %</b>
 <small>{{ "%.0f" | format(100 * share.low) }} – {{ "%.0f" | format(100 * share.high) }}</small></div>
+{% endfor %}{% for share in shares if not share.measured %}<div class="share"><span>{{ share.gap }}</span>
+<span>not measured</span></div>
 {% endfor %}</div>
 """
 
@@ -69,9 +71,7 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutc
 
 
 def _cells(prediction: Prediction, outcome: ForecastOutcome | None) -> list[components.TableCell]:
-    said = components.TableCell(
-        text="worth trying" if prediction.worth else "not worth it", note=prediction.because
-    )
+    said = components.TableCell(text=prediction.words, note=prediction.because)
     if outcome is None:
         return [said, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
     ends = components.interval(formatting.signed(outcome.low), formatting.signed(outcome.high))

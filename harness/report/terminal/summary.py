@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Protocol
 
 from rich.console import Console
 from rich.table import Table
@@ -59,17 +59,16 @@ def _table(verdict: Verdict) -> Table:
         table.add_row(*_cells(verdict, row), style=style)
     if verdict.constant is not None:
         floor = verdict.constant
-        score = f"{floor.mean:.3f} [{floor.low:.2f} {floor.high:.2f}]"
-        table.add_row(floor.recipe, score, *[""] * 5, style="dim")
+        table.add_row(floor.recipe, _score(floor), *[""] * 5, style="dim")
     return table
 
 
 def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
     cost = row.cost
-    memory = "" if cost.peak_memory_bytes is None else f"{cost.peak_memory_bytes / 1e9:.1f} GB"
+    memory = "" if cost.peak_memory_bytes is None else formatting.size(cost.peak_memory_bytes)
     return [
-        row.recipe + (" ←" if row.recipe == verdict.recommended else ""),
-        f"{row.mean:.3f} [{row.low:.2f} {row.high:.2f}]",
+        _name(verdict, row),
+        _score(row),
         f"{row.valid_extracted:.0%}",
         _difference(verdict, row.recipe),
         f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
@@ -78,40 +77,80 @@ def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
     ]
 
 
+def _score(row: RecipeSummary) -> str:
+    low, high = formatting.decimal(row.low, 2), formatting.decimal(row.high, 2)
+    return f"{formatting.decimal(row.mean)} [{low} {high}]"
+
+
+def _name(verdict: Verdict, row: RecipeSummary) -> str:
+    """The recipe, marked where it is recommended, with its examples where they are not those of the others."""
+    fewer = "" if row.n == max(summary.n for summary in verdict.summaries) else f" (n={row.n})"
+    return row.recipe + fewer + (" ←" if row.recipe == verdict.recommended else "")
+
+
 def _difference(verdict: Verdict, recipe: str) -> str:
-    """This recipe minus the best one, with its interval."""
+    """This recipe minus the best one, with its interval; the first of several that score the same is not best."""
     if verdict.best is None or recipe == verdict.best:
-        return "best"
+        means = [row.mean for row in verdict.summaries if not row.oracle]
+        return "best" if means.count(max(means)) == 1 else "level"
     found = verdict.comparison(recipe, verdict.best)
     if found is None:
         return ""
     sign = 1 if found.recipe == recipe else -1
     low, high = sorted((sign * found.low, sign * found.high))
-    return f"{sign * found.difference:+.3f} [{low:+.2f} {high:+.2f}]"
+    ends = f"[{formatting.signed_decimal(low, 2)} {formatting.signed_decimal(high, 2)}]"
+    return f"{formatting.signed_decimal(sign * found.difference)} {ends}"
 
 
-def print_triage(task: str, model: str, triage: Triage, command: str, console: Console | None = None) -> None:
+class Diagnosed(Protocol):
+    """A triage with what it is of and what it leads to."""
+
+    @property
+    def task(self) -> str: ...
+    @property
+    def model(self) -> str: ...
+    @property
+    def triage(self) -> Triage: ...
+    @property
+    def next_step(self) -> str: ...
+    @property
+    def evidence(self) -> tuple[str, ...]: ...
+    @property
+    def notes(self) -> tuple[str, ...]: ...
+
+
+def print_triage(found: Diagnosed, console: Console | None = None) -> None:
     """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
     command to run next."""
-    console = console or Console(soft_wrap=False)
+    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    triage = found.triage
     console.print()
-    console.print(Text(f"{task} · {model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(f"{found.task} · {found.model} · {triage.n} dev examples", style="dim"))
     console.print(Text(triage.sentence, style="bold"))
+    for note in found.notes:
+        console.print(Text(note))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("gap", "share of the lost score", "", "95 % interval"):
         table.add_column(name)
     for share in triage.shares:
+        if not share.measured:
+            table.add_row(share.gap, "not measured", "", "")
+            continue
         bar = "█" * round(30 * share.share)
-        table.add_row(share.gap, f"{share.share:.0%}", bar, f"{share.low:.0%} … {share.high:.0%}")
+        ends = f"{formatting.percent(share.low)} … {formatting.percent(share.high)}"
+        table.add_row(share.gap, formatting.percent(share.share), bar, ends)
     console.print(table)
     for prediction in triage.predictions:
-        mark, style = ("worth trying", "green") if prediction.worth else ("not worth it", "dim")
+        style = "green" if prediction.worth else "dim" if prediction.certain else "yellow"
         names = ", ".join(prediction.recipes)
         console.print(
-            Text.assemble(("  ", ""), (f"{mark:13}", style), (names, "bold"), f": {prediction.because}")
+            Text.assemble(
+                ("  ", ""), (f"{prediction.words:13}", style), (names, "bold"), f": {prediction.because}"
+            )
         )
-    console.print(Text.assemble(("next: ", "bold"), command), soft_wrap=True)
-    console.print(Text(f"  · {triage.step}", style="dim"))
+    console.print(Text.assemble(("next: ", "bold"), found.next_step), soft_wrap=True)
+    for line in found.evidence:
+        console.print(Text(f"  · {line}", style="dim"))
     console.print()
 
 

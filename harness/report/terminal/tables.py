@@ -14,6 +14,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.core import formatting
+
 if TYPE_CHECKING:
     from harness.report.run_comparison import RunPair
 
@@ -72,14 +74,20 @@ def _run_cells(run: Row, scores: Mapping[str, Row]) -> list[Any]:
     return [
         run["id"],
         run["status"] if run["error"] is None else f"{run['status']}: {run['error'][:60]}",
-        "–" if primary is None else f"{primary['mean']:.3f}",
-        run["n_samples"] if primary is None else primary["n"],
+        "–" if primary is None else f"{run['primary_scorer']} {formatting.decimal(primary['mean'])}",
+        _count(run, primary),
         "–" if valid is None else f"{valid['mean']:.0%}",
         "–" if run["train_seconds"] is None else f"{run['train_seconds']:.0f}",
         "–" if not run["throughput"] else f"{1 / run['throughput']:.2f}",
         "–" if memory is None else f"{memory / 2**30:.2f}",
         "" if run["started_at"] is None else f"{run['started_at']:%Y-%m-%d %H:%M}",
     ]
+
+
+def _count(run: Row, primary: Mapping[str, Any] | None) -> str:
+    """Examples that the score is over; those of a diagnosis are of dev."""
+    n = run["n_samples"] if primary is None else primary["n"]
+    return f"{n}" if run["split"] in (None, "test") else f"{n} {run['split']}"
 
 
 def print_run(run: Row, scores: Mapping[str, Row]) -> None:

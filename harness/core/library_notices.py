@@ -1,0 +1,68 @@
+"""What libraries log while a run is at work goes into a file of the run, and not onto the user's screen."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from harness.core.secrets import hidden
+
+LEVEL = "HARNESS_LOG"
+"""Environment variable with the level that is shown; where it is set, notices of libraries are shown, too."""
+
+
+@contextmanager
+def captured(file: Path) -> Iterator[None]:
+    """Append what libraries log below ERROR to `file` while the body runs; nothing is written where they are silent.
+
+    Messages of the harness itself, and errors, are shown as ever.
+    """
+    if os.environ.get(LEVEL):
+        yield
+        return
+    root, notices = logging.getLogger(), _Notices()
+    shown = [handler for handler in root.handlers if getattr(handler, "stream", None) is sys.stderr]
+    # A process without handlers shows warnings through `lastResort`, which one handler more would silence.
+    added: list[logging.Handler] = [notices]
+    if not root.handlers:
+        added.append(logging.StreamHandler(sys.stderr))
+        added[-1].setLevel(logging.WARNING)
+        shown.append(added[-1])
+    for handler in added:
+        root.addHandler(handler)
+    for handler in shown:
+        handler.addFilter(_is_shown)
+    try:
+        yield
+    finally:
+        for handler in shown:
+            handler.removeFilter(_is_shown)
+        for handler in added:
+            root.removeHandler(handler)
+        notices.write(file)
+
+
+def _is_shown(record: logging.LogRecord) -> bool:
+    return record.name.split(".")[0] == "harness" or record.levelno >= logging.ERROR
+
+
+class _Notices(logging.Handler):
+    """Keeps lines until the run's folder is there."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+        self._lines: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if not _is_shown(record):
+            self._lines.append(hidden(f"{self.format(record)}\n"))
+
+    def write(self, file: Path) -> None:
+        if self._lines and file.parent.is_dir():
+            with file.open("a", encoding="utf-8") as stream:
+                stream.writelines(self._lines)

@@ -1,0 +1,60 @@
+"""Every score of a verdict is over the same examples: those that each recipe has an answer for.
+
+A recipe that fails on the hard examples must not be ranked by the easy ones, and a number that stands
+beside another must be about the same questions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+from harness.evidence.aggregate import RecipeScores, gather
+from harness.evidence.verdict_types import RunScores, ScorerValues
+
+
+def common_ids(tables: Sequence[RecipeScores]) -> frozenset[str]:
+    """Examples that every candidate has a score for; empty where there is none.
+
+    A recipe with less than half of the examples takes none away from the others, and neither does an oracle.
+    """
+    candidates = [table for table in tables if not table.oracle]
+    most = max((len(table.ids) for table in candidates), default=0)
+    deciding = [set(table.ids) for table in candidates if 2 * len(table.ids) >= most]
+    return frozenset(set.intersection(*deciding)) if deciding else frozenset()
+
+
+def on_common(tables: Sequence[RecipeScores], ids: Collection[str]) -> list[RecipeScores]:
+    """The tables over `ids` alone; one that shares none of them stays as it is."""
+    return [_restricted(table, ids) for table in tables]
+
+
+def _restricted(table: RecipeScores, ids: Collection[str]) -> RecipeScores:
+    kept = tuple(id_ for id_ in table.ids if id_ in ids)
+    return replace(table, ids=kept, values=table.on(kept)) if kept else table
+
+
+def runs_on_common(runs: Sequence[RunScores]) -> list[RunScores]:
+    """The runs over the examples that every candidate has a score for; those without any of them stay."""
+    ids = common_ids(gather(runs))
+    return [_run_on(run, ids) for run in runs]
+
+
+def _run_on(run: RunScores, ids: Collection[str]) -> RunScores:
+    places = [place for place, id_ in enumerate(run.ids) if id_ in ids]
+    if not places or len(places) == len(run.ids):
+        return run
+    return replace(
+        run,
+        ids=tuple(run.ids[place] for place in places),
+        groups=tuple(run.groups[place] for place in places),
+        values=tuple(run.values[place] for place in places),
+        other_scorers=tuple(
+            ScorerValues(
+                name=scorer.name,
+                binary=scorer.binary,
+                values=tuple(scorer.values[place] for place in places),
+            )
+            for scorer in run.other_scorers
+        ),
+    )

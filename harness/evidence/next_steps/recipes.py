@@ -1,0 +1,141 @@
+"""Next steps that try what nobody has run yet: another family of recipes, or a label curve."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+
+from harness.evidence.command import Invocation
+from harness.evidence.cost_order import trained
+from harness.evidence.next_steps.reasons import commonest_failure, of_failures
+from harness.evidence.next_steps.situation import FAMILY_OF, SHIPPED, NextStep, Situation
+from harness.evidence.triage import Triage
+
+ENOUGH_LABELS = 40
+"""Labels below which halving them twice says nothing."""
+TRAINED = ("lora", "qlora", "full", "rag_lora")
+"""Shipped recipes that a triage may call for and that train."""
+
+
+def missing_family(found: Situation) -> NextStep | None:
+    """Prompts alone do not answer the question; nor do finetunes alone. A triage says which family is worth it."""
+    known = found.known
+    if len(known) > 1:
+        return None
+    best, invocation = found.recommended, found.invocation
+    if known <= {"finetune", "both"}:
+        return (
+            _with(found, "zero_shot", "few_shot", why=["no prompt was run beside it"])
+            if invocation.askable
+            else None
+        )
+    called = [name for name in _called_for(found) if FAMILY_OF[name] not in known]
+    if called and found.triage is not None:
+        return _with(found, called[0], why=[found.triage.sentence, *of_failures(best)])
+    if invocation.trainable and _promises(found.triage, "lora"):
+        return _with(found, "lora", why=["no finetune was run beside it", *of_failures(best)])
+    return None
+
+
+def untried(found: Situation) -> NextStep | None:
+    """What the failures of the recommended recipe call for and nobody has run yet."""
+    best, invocation = found.recommended, found.invocation
+    known = found.known
+    evidence = of_failures(best)
+    if not evidence:
+        return None
+    if found.triage is not None and found.triage.dominant is not None:
+        evidence.append(found.triage.sentence)
+    if commonest_failure(best) == "truncated":
+        return NextStep(invocation.validate(), tuple(evidence))
+    promising = _promises(found.triage, "rag_lora")
+    if best.family == "retrieve" and "both" not in known and invocation.trainable and promising:
+        return _with(found, "rag_lora", why=evidence)
+    called = [name for name in _called_for(found) if FAMILY_OF[name] not in known]
+    if called:
+        return _with(found, called[0], why=evidence)
+    if best.family == "finetune" and _facts(found.triage) and "both" not in known:
+        # Labels do not teach facts, and passages alone have lost: both together are what is left.
+        return _with(found, "rag_lora", why=evidence)
+    untrained = not known & {"finetune", "both"} and invocation.trainable
+    if best.family == "prompt" and untrained and _promises(found.triage, "lora"):
+        return _with(found, "lora", why=evidence)
+    labels_help = best.family != "finetune" or not _facts(found.triage)
+    if trained(best.cost) and labels_help and best.lessons >= ENOUGH_LABELS and not invocation.labels:
+        count = best.lessons
+        labels = (count // 4, count // 2, count)
+        return NextStep(
+            invocation.run(labels=labels), (*evidence, "the label curve says whether more labels help")
+        )
+    return None
+
+
+def untried_called_for(found: Situation) -> NextStep | None:
+    """What a triage expects to be worth trying and no run has tried."""
+    called = [name for name in _called_for(found) if FAMILY_OF[name] not in found.known]
+    if not called or found.triage is None:
+        return None
+    return _with(found, called[0], why=[found.triage.sentence])
+
+
+def _facts(triage: Triage | None) -> bool:
+    return triage is not None and triage.dominant in ("knowledge", "retrieval")
+
+
+def _promises(triage: Triage | None, recipe: str) -> bool:
+    """Whether no triage shows that `recipe` is not worth trying."""
+    predictions = () if triage is None else triage.predictions
+    return all(p.worth or not p.certain for p in predictions if recipe in p.recipes)
+
+
+def _called_for(found: Situation) -> list[str]:
+    """Shipped recipes, one of each family, that a triage expects to be worth trying and that fit here."""
+    triage = found.triage
+    names = [] if triage is None else [n for p in triage.predictions if p.worth for n in p.recipes]
+    fit = [name for name in names if found.invocation.trainable or name not in TRAINED]
+    return [name for name in fit if name in FAMILY_OF]
+
+
+def _with(found: Situation, *new: str, why: Sequence[str]) -> NextStep:
+    """The command with new recipes beside all that were run; what is finished is not run again.
+
+    Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
+    with `--set` may not fit another recipe and are left out. A recipe of the user's own file has no name that
+    the command line knows: the shipped one of its family stands for it.
+    """
+    ranked = [found.recommended, *(s for s in found.ranked if s.recipe != found.recommended.recipe)]
+    names = [(summary.recipe.split(" ")[0], summary.family) for summary in ranked]
+    known = [name if name in found.invocation.known else SHIPPED[family] for name, family in names]
+    recipes = tuple(dict.fromkeys((*known, *new)))
+    return NextStep(found.invocation.run(recipes=recipes, settings=(), labels=()), tuple(why))
+
+
+def after_triage(
+    triage: Triage, invocation: Invocation, *, without: Collection[str] = (), done: Collection[str] = ()
+) -> NextStep:
+    """The command that runs what a triage expects to be worth trying, beside the plain prompt and what was run.
+
+    Args:
+        without: recipes that cannot be run here.
+        done: recipes that were run on this task and model; where they are all that is called for, no run is
+            left to try and the task itself has to be looked at.
+    """
+    worth = [p.recipes for p in triage.predictions if p.worth]
+    unsure = [p.recipes for p in triage.predictions if not p.certain]
+    tried: list[str] = []
+    for hoped in (worth, unsure, [] if worth or unsure else [("few_shot",)]):
+        fit = [
+            [n for n in names if n not in without and (invocation.trainable or n not in TRAINED)]
+            for names in hoped
+        ]
+        chosen = [names[0] for names in fit if names and not set(names) & set(done)]
+        if chosen:
+            recipes = tuple(dict.fromkeys(["zero_shot", *done, *chosen]))
+            why = f"the probes cannot tell whether it helps, and it was not run yet: {', '.join(chosen)}"
+            return NextStep(invocation.run(recipes=recipes), (why if hoped is unsure else triage.step,))
+        tried += [name for names in fit for name in names if name in done]
+    reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
+    if not tried:
+        reason = "nothing that the probes call for can be run here"
+    if not invocation.trainable and any(set(names) & set(TRAINED) for names in worth):
+        reason += "; what trains needs a model that is loaded here, and labels"
+    return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))

@@ -1,0 +1,61 @@
+"""What the next step is chosen from, and what it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.evidence.command import Invocation
+from harness.evidence.cost_order import trained
+from harness.evidence.triage import Triage
+from harness.evidence.verdict_types import Comparison, Families, Family, RecipeSummary, VerdictKind, Within
+
+SEEDS, MOST_SEEDS = 3, 7
+"""Seeds that a trained recipe is first given, and those after which more are not asked for."""
+SHIPPED: Mapping[Family, str] = {
+    "prompt": "few_shot",
+    "retrieve": "bm25_rag",
+    "finetune": "lora",
+    "both": "rag_lora",
+}
+"""The shipped recipe that stands for a family."""
+FAMILY_OF: Mapping[str, Family] = {recipe: family for family, recipe in SHIPPED.items()}
+
+
+@dataclass(frozen=True)
+class NextStep:
+    """One command that can be pasted (empty: none), and the reasons for it."""
+
+    command: str
+    evidence: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Situation:
+    """What is known when the next step is chosen."""
+
+    task: str
+    kind: VerdictKind
+    families: Families
+    recommended: RecipeSummary
+    ranked: Sequence[RecipeSummary]
+    invocation: Invocation
+    within: Within | None = None
+    provisional: bool = False
+    open_pairs: Sequence[Comparison] = ()
+    """What the verdict waits for: the cheapest recipe that may be best minus each other one that it is not shown
+    to be as good as."""
+    triage: Triage | None = None
+    over_constant: Comparison | None = None
+    """The best recipe minus the constant answer, where no recipe is shown to work."""
+    unproven: bool = False
+    """Whether the best recipe does better than the constant answer, and the examples cannot tell whether by chance."""
+
+    def trained_once(self, *names: str) -> bool:
+        """Whether any of these recipes was trained with a single seed."""
+        return any(s.recipe in names and trained(s.cost) and s.seeds < SEEDS for s in self.ranked)
+
+    @property
+    def known(self) -> set[Family]:
+        """Families that were run."""
+        return {summary.family for summary in self.ranked}

@@ -1,0 +1,27 @@
+"""The tiny models have random weights: what they score says that the tool works, and nothing about the task."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from harness.evidence.command import Invocation
+from harness.evidence.verdict_types import Verdict
+
+NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
+NEXT = "ask a real model: without --model the bundled one, which runs on a CPU"
+
+
+def is_random(model: str) -> bool:
+    """Whether a model, as a run or a verdict names it, is one of the random test models."""
+    name = model.split(" ")[0]
+    return name == "tiny" or name.startswith(("tiny:", "tiny-"))
+
+
+def said_of(verdict: Verdict, invocation: Invocation) -> Verdict:
+    """The verdict with a note under the headline, and a real model as the next step, if its model is random."""
+    if not is_random(verdict.model):
+        return verdict
+    verdict = replace(verdict, notes=(NOTE, *verdict.notes))
+    if not invocation.models:
+        return verdict
+    return replace(verdict, next_step=invocation.run(models=()), evidence=(NEXT,))

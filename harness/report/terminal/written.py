@@ -1,0 +1,25 @@
+"""What `harness report` says of what it wrote: the verdict, the runs, those left out, and how to open the file."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.evidence.verdict_text import count
+from harness.evidence.verdict_types import Verdict
+from harness.report.run_selection import Chosen
+
+
+def lines(files: Sequence[Path], chosen: Chosen, verdicts: Sequence[Verdict]) -> Iterator[str]:
+    """One line per thing to know; the files come last. What is left out is said as the command goes (`Chosen.notes`)."""
+    for verdict in verdicts:
+        yield f"{verdict.task} · {verdict.model}: {verdict.sentence}"
+    recipes = Counter(s.recipe for verdict in verdicts for s in verdict.summaries)
+    left = len(chosen.other_examples) + len(chosen.unfinished)
+    named = f": {', '.join(recipes)}" if recipes else ""
+    yield f"{count(len(chosen.runs), 'run')} included{named}; {left} left out"
+    for file in files:
+        yield f"wrote {file}"
+    if page := next((file for file in files if file.suffix == ".html"), None):
+        yield f"open it in a browser: {page.resolve().as_uri()}"
