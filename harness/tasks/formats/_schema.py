@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
@@ -20,6 +21,7 @@ from referencing.exceptions import Unresolvable
 
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
+from harness.engines import string_formats
 
 MAX_DEPTH = 64
 """Levels of a schema: checking it, and compiling it for constrained decoding, recurse."""
@@ -72,9 +74,29 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
         )
     cls = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     try:
-        cls.check_schema(dict(schema))
+        # Without the library's formats: it would check patterns with `re`, which knows neither \p{L} nor (?<name>…).
+        cls.check_schema(dict(schema), format_checker=jsonschema.FormatChecker(formats=()))
     except jsonschema.SchemaError as error:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
+    for pattern in dict.fromkeys(_patterns(schema)):
+        try:
+            engine.compile(pattern)
+        except engine.error as error:
+            raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+
+
+def unchecked_formats(schema: Mapping[str, Any]) -> list[str]:
+    """The names under `format` that are ignored, in the schema's order."""
+    names = (part.get("format") for part in _parts(schema))
+    return list(dict.fromkeys(name for name in names if isinstance(name, str) and name not in string_formats.FORMATS))
+
+
+def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
+    for part in _parts(schema):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        named = part.get("patternProperties")
+        yield from named if isinstance(named, Mapping) else ()
 
 
 def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
@@ -103,7 +125,7 @@ def _validator(text: str) -> Validator:
     schema = json.loads(text)
     cls = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     changed = {name: _counted(cls.VALIDATORS[name]) for name in _REFERENCES if name in cls.VALIDATORS}
-    changed |= {"pattern": _pattern, "patternProperties": _named}
+    changed |= {"pattern": _pattern, "patternProperties": _named, "format": _format, "multipleOf": _multiple}
     changed["additionalProperties"] = _additional(cls.VALIDATORS["additionalProperties"])
     bounded = jsonschema.validators.extend(cls, changed)
     return bounded(schema, registry=Registry())
@@ -122,6 +144,20 @@ def _counted(follow: Any) -> Any:
 def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Any]:
     if isinstance(instance, str) and not engine.search(pattern, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _format(_: Any, name: str, instance: Any, __: Any) -> Iterator[Any]:
+    expression = string_formats.pattern(name)
+    if expression and isinstance(instance, str) and not engine.search(expression, instance, timeout=TIMEOUT):
+        yield jsonschema.ValidationError(f"{instance!r} is not a {name!r}")
+
+
+def _multiple(_: Any, step: float, instance: Any, __: Any) -> Iterator[Any]:
+    """Of the numbers as they are written: 19.99 is a multiple of 0.01, though the nearest doubles are not."""
+    if isinstance(instance, int | float) and not isinstance(instance, bool):
+        ratio = Fraction(str(instance)) / Fraction(str(step))
+        if ratio.denominator != 1:
+            yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {step!r}")
 
 
 def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -> Iterator[Any]:
