@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from harness.core.values import Constraint
-from harness.engines.schema_language import Json, Rewriter
+from harness.engines.schema_language import Json, Rewriter, unicode_pattern
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -52,6 +52,10 @@ class Language:
         self.not_enforced = compiled.not_enforced
         self._matcher = _matcher(compiled.text)
 
+    def start(self) -> LLMatcher:
+        """A matcher over bytes, before the first one."""
+        return self._matcher.deep_copy()
+
     def allows(self, text: str) -> bool:
         """Whether the whole text is in the language."""
         return self.written(text) is None
@@ -59,7 +63,7 @@ class Language:
     def written(self, text: str) -> str | None:
         """None for a text of the language; otherwise the part of it that can still be written."""
         ids = _bytes().tokenize_str(text)
-        matcher = self._matcher.deep_copy()
+        matcher = self.start()
         count = matcher.try_consume_tokens(ids)
         if count == len(ids) and matcher.is_accepting():
             return None
@@ -72,7 +76,7 @@ def _compiled(kind: str, text: str) -> Grammar:
 
     value = json.loads(text)
     if kind == "regex":
-        return _checked(kind, str(LLMatcher.grammar_from_regex(value)), ())
+        return _checked(kind, str(LLMatcher.grammar_from_regex(unicode_pattern(value))), ())
     if kind == "choice":
         choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in value)
         return _checked(kind, str(LLMatcher.grammar_from_lark(f"start: {choices}")), ())

@@ -24,13 +24,23 @@ SMALLEST = 1e-15
 """Stands for an exclusive bound of 0 below a maximum of less than 1, where llguidance would allow 0 itself."""
 
 _IGNORED = frozenset(
-    ("title", "description", "default", "examples", "example", "deprecated", "readOnly", "writeOnly", "$comment")
+    (
+        "title",
+        "description",
+        "default",
+        "examples",
+        "example",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+    )
 )
 """Annotations: they restrict nothing."""
 _LISTS_OF_SCHEMAS = frozenset(("anyOf", "allOf", "oneOf", "prefixItems"))
 _MAPS_OF_SCHEMAS = frozenset(("properties", "patternProperties", "$defs", "definitions"))
 _SCHEMAS = frozenset(("items", "additionalProperties", "additionalItems"))
-_CLASSES = {"d": r"\p{Nd}", "w": r"\p{L}\p{M}\p{N}\p{Pc}"}
+_CLASSES = {"d": r"\p{Nd}", "w": r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"}
 """What `\\d` and `\\w` mean to the validator; llguidance takes them for ASCII."""
 
 
@@ -49,7 +59,12 @@ class Rewriter:
         """The schema to hand over, keys in the order of the original."""
         if not isinstance(schema, dict):
             return schema
-        handlers = {"enum": self._enum, "const": self._const, "pattern": self._pattern, "format": self._format}
+        handlers = {
+            "enum": self._enum,
+            "const": self._const,
+            "pattern": self._pattern,
+            "format": self._format,
+        }
         rewritten: dict[str, Json] = {}
         for key, value in schema.items():
             if key in _IGNORED or (key == "uniqueItems" and value is False):
@@ -58,7 +73,7 @@ class Rewriter:
                 rewritten = _both(rewritten, handlers[key](value))
             else:
                 rewritten = _both(rewritten, {key: self._inner(key, value)})
-        return self._bounds(self._named(rewritten))
+        return self._bounds(self._sizes(self._named(rewritten)))
 
     def _inner(self, key: str, value: Json) -> Json:
         if key in _LISTS_OF_SCHEMAS or (key == "items" and isinstance(value, list)):
@@ -97,7 +112,20 @@ class Rewriter:
         if not isinstance(patterns, dict) or all(map(self.usable, patterns)):
             return schema
         self._drop("patternProperties")
-        return {key: value for key, value in schema.items() if key not in ("patternProperties", "additionalProperties")}
+        return {
+            key: value
+            for key, value in schema.items()
+            if key not in ("patternProperties", "additionalProperties")
+        }
+
+    def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
+        """A number of properties, where some may be left out: llguidance would demand all of them."""
+        names, required = schema.get("properties", {}), schema.get("required", [])
+        sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
+        if not sizes or (isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required))):
+            return schema
+        self._drop(" and ".join(sizes))
+        return {key: value for key, value in schema.items() if key not in sizes}
 
     def _format(self, name: Json) -> dict[str, Json]:
         """The regular expression that the validator checks; other names are ignored by both."""
@@ -157,7 +185,9 @@ def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | floa
 def _above_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
     high = min((value for key, value in bounds.items() if key.endswith("aximum")), default=1)
     if bounds.get("exclusiveMinimum") == 0 and high < 1:
-        return {key: value for key, value in bounds.items() if key != "exclusiveMinimum"} | {"minimum": SMALLEST}
+        return {key: value for key, value in bounds.items() if key != "exclusiveMinimum"} | {
+            "minimum": SMALLEST
+        }
     return bounds
 
 

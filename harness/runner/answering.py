@@ -10,13 +10,15 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import EngineError
-from harness.core.protocols import Engine
+from harness.core.protocols import Engine, Task
+from harness.core.recipes import Recipe
 from harness.core.values import Completion, Example, Prompt, Request
 from harness.methods.fitting import refused
 from harness.results import missing
 from harness.results.folder import append_line
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
+from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
 """How many test prompts are asked again one at a time, to measure latency."""
@@ -53,10 +55,16 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
         append_line(folder.samples, row)
     attempt.progress.state(cell, "timing")
     how: dict[str, Any] = {"batch_size": engine.batch_size}
-    if engine.notes:
-        how["notes"] = list(engine.notes)
+    if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:
+        how["notes"] = notes
     timed = () if refusal else _timed(attempt, examples)
     return answer_cost(folder.rows()) | latency(engine, timed) | how
+
+
+def _language_notes(task: Task, recipe: Recipe) -> list[str]:
+    """What decoding is not held to, although the recipe is constrained."""
+    note = writing(task).note if recipe.program.constrain else ""
+    return [note] if note else []
 
 
 def _completions(

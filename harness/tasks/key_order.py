@@ -188,7 +188,9 @@ def _rebuilt(schema: Any, orders: Mapping[int, list[str]]) -> Any:
         order = orders.get(id(names))
         if order is not None and isinstance(names, Mapping):
             rest = [name for name in names if name not in order]
-            rebuilt["properties"] = {name: rebuilt["properties"][name] for name in _merged(order, rest, names)}
+            rebuilt["properties"] = {
+                name: rebuilt["properties"][name] for name in _merged(order, rest, names)
+            }
         return rebuilt
     return [_rebuilt(part, orders) for part in schema] if isinstance(schema, list | tuple) else schema
 

@@ -89,7 +89,11 @@ class Yaml(Format):
         return bool(_BEGUN.search(text))
 
     def in_order_of(self, targets: Sequence[Any]) -> Yaml:
-        return self if self.schema is None else replace(self, schema=key_order.ordered_schema(self.schema, targets))
+        return (
+            self
+            if self.schema is None
+            else replace(self, schema=key_order.ordered_schema(self.schema, targets))
+        )
 
     def render(self, target: Any) -> str:
         ordered = target if self.schema is None else key_order.ordered_value(self.schema, target)
