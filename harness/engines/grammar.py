@@ -99,10 +99,18 @@ def _grammar_text(schema: Json) -> str:
 def _checked(kind: str, text: str, left_out: list[str] | tuple[str, ...]) -> Grammar:
     matcher = _matcher(text)
     if matcher.is_error():
-        reason = matcher.get_error().strip().splitlines()[0]
+        reason = _reason(matcher.get_error())
         raise ValueError(f"cannot constrain decoding to this {kind}: {reason}")
     warnings = [name for warning in matcher.get_grammar_warnings() for name in _names(warning)]
     return Grammar(text, tuple(dict.fromkeys([*left_out, *warnings])))
+
+
+def _reason(error: str) -> str:
+    """The line of an error that says what is wrong: the first, or of a regular expression's the last."""
+    lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
+    return next((line for line in reversed(lines) if line.startswith("error: ")), lines[0]).removeprefix(
+        "error: "
+    )
 
 
 def _names(warning: str) -> list[str]:

@@ -122,7 +122,9 @@ class Rewriter:
         """A number of properties, where some may be left out: llguidance would demand all of them."""
         names, required = schema.get("properties", {}), schema.get("required", [])
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
-        if not sizes or (isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required))):
+        if not sizes or (
+            isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required))
+        ):
             return schema
         self._drop(" and ".join(sizes))
         return {key: value for key, value in schema.items() if key not in sizes}

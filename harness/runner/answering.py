@@ -18,6 +18,8 @@ from harness.results import missing
 from harness.results.folder import append_line
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
+from harness.runner.held import held
+from harness.runner.model_pool import is_server
 from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
@@ -78,7 +80,11 @@ def _completions(
             tokens = attempt.room.count(prompts[position].messages)
             yield position, refused(requests[position], complaint, tokens)
     asked = [position for position, complaint in enumerate(complaints) if not complaint]
-    for place, completion in engine.generate([requests[position] for position in asked]):
+    completions = engine.generate([requests[position] for position in asked])
+    cell = attempt.cell
+    if cell.recipe.program.constrain and is_server(cell.model) and not writing(cell.task).not_enforced:
+        completions = held(completions, cell.task.format)
+    for place, completion in completions:
         yield asked[place], completion
 
 

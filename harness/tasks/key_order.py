@@ -19,11 +19,13 @@ _BRANCHES = ("anyOf", "oneOf", "allOf")
 def ordered_schema(schema: Schema, targets: Iterable[Any]) -> Schema:
     """The schema with every `properties` in the order that the targets share; where they share none, unchanged."""
     sequences: dict[int, set[tuple[str, ...]]] = {}
+    declared: dict[int, list[str]] = {}
     for target in targets:
         for part, node in _objects(_Root(schema), schema, target, 0):
             names = tuple(name for name in part if name in node["properties"])
             sequences.setdefault(id(node["properties"]), set()).add(names)
-    orders = {key: _shared(orders) for key, orders in sequences.items()}
+            declared[id(node["properties"])] = list(node["properties"])
+    orders = {key: _shared(orders, declared[key]) for key, orders in sequences.items()}
     return _rebuilt(schema, {key: order for key, order in orders.items() if order})
 
 
@@ -164,12 +166,13 @@ def _whole(form: Schema) -> bool:
     return types == "integer" or "integer" in types or "enum" in form or "const" in form
 
 
-def _shared(sequences: set[tuple[str, ...]]) -> list[str] | None:
-    """One order that holds all of the sequences; None where two of them contradict each other."""
-    after: dict[str, set[str]] = {}
+def _shared(sequences: set[tuple[str, ...]], declared: Sequence[str]) -> list[str] | None:
+    """The order closest to the declared one that holds all of the sequences; None where two contradict each other."""
+    present = {name for names in sequences for name in names}
+    after: dict[str, set[str]] = {name: set() for name in declared if name in present}
     for names in sequences:
         for position, name in enumerate(names):
-            after.setdefault(name, set()).update(names[position + 1 :])
+            after[name].update(names[position + 1 :])
     order: list[str] = []
     while after:
         behind = set().union(*after.values())
@@ -200,5 +203,5 @@ def _merged(order: Sequence[str], rest: Sequence[str], declared: Mapping[str, An
     merged, names = list(order), list(declared)
     for name in rest:
         before = [merged.index(one) for one in names[: names.index(name)] if one in merged]
-        merged.insert(before[-1] + 1 if before else 0, name)
+        merged.insert(max(before, default=-1) + 1, name)
     return merged

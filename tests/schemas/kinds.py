@@ -29,7 +29,11 @@ _PERSON = _object({"name": _TEXT, "age": {"type": "integer", "minimum": 0}}, req
 
 def _scalars() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     yield "any string", _TEXT, ("", "a", 'quote " and \\', "Zürich", "日本", "line\nline", "\t")
-    yield "string of some length", {"type": "string", "minLength": 2, "maxLength": 5}, ("ab", "abcde", "日本語")
+    yield (
+        "string of some length",
+        {"type": "string", "minLength": 2, "maxLength": 5},
+        ("ab", "abcde", "日本語"),
+    )
     yield "any integer", _WHOLE, (0, -1, 12345678901234)
     yield "any number", _NUMBER, (0, -0.5, 1e-7, 3.25, 2.5e10)
     yield "boolean", _TRUTH, (True, False)
@@ -60,7 +64,11 @@ def _scalars() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     yield "cents", {"type": "number", "multipleOf": 0.01}, (19.99, 0.29, 1.15, 3)
     yield "halves", {"type": "number", "multipleOf": 0.5, "minimum": 0, "maximum": 5}, (0.5, 5, 1.5)
     yield "even", {"type": "integer", "multipleOf": 2}, (0, 14, -2)
-    yield "large bound", {"type": "integer", "minimum": 9007199254740993}, (9007199254740993, 9007199254740999)
+    yield (
+        "large bound",
+        {"type": "integer", "minimum": 9007199254740993},
+        (9007199254740993, 9007199254740999),
+    )
     yield "large constant", {"const": 9007199254740993}, (9007199254740993,)
     yield "large enum", {"enum": [1, 9007199254740993]}, (1, 9007199254740993)
     yield "format int64", {"type": "integer", "format": "int64"}, (1, 2**40)
@@ -79,9 +87,21 @@ def _choices() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     yield "constant", {"const": "fixed"}, ("fixed",)
     yield "constant number", {"const": 1.0}, (1, 1.0)
     yield "constant object", {"const": {"z": 1, "a": [1]}}, ({"z": 1, "a": [1]}, {"a": [1], "z": 1})
-    yield "literal of pydantic", _object({"kind": {"const": "cat", "default": "cat", "type": "string"}}), ({"kind": "cat"},)
-    yield "enum behind a reference", {"$defs": {"C": {"enum": ["x", "y"]}}, **_object({"c": {"$ref": "#/$defs/C"}})}, ({"c": "x"},)
-    yield "oneOf of constants", {"oneOf": [{"const": 1, "title": "low"}, {"const": 2, "title": "high"}]}, (1, 2)
+    yield (
+        "literal of pydantic",
+        _object({"kind": {"const": "cat", "default": "cat", "type": "string"}}),
+        ({"kind": "cat"},),
+    )
+    yield (
+        "enum behind a reference",
+        {"$defs": {"C": {"enum": ["x", "y"]}}, **_object({"c": {"$ref": "#/$defs/C"}})},
+        ({"c": "x"},),
+    )
+    yield (
+        "oneOf of constants",
+        {"oneOf": [{"const": 1, "title": "low"}, {"const": 2, "title": "high"}]},
+        (1, 2),
+    )
 
 
 def _texts() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
@@ -105,7 +125,11 @@ def _texts() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         ("hex", "^#[0-9a-fA-F]{6}$", ("#00ffAA",)),
     ):
         yield f"pattern: {name}", {"type": "string", "pattern": pattern}, values
-    yield "pattern and length", {"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 4}, ("ab", "abcd")
+    yield (
+        "pattern and length",
+        {"type": "string", "pattern": "^[a-z]+$", "minLength": 2, "maxLength": 4},
+        ("ab", "abcd"),
+    )
     for name, values in (
         ("date", ("2026-02-28", "2024-02-29")),
         ("date-time", ("2026-05-01T12:00:00", "2026-05-01T12:00:00Z", "2026-05-01T12:00:00.123456+02:00")),
@@ -126,24 +150,57 @@ def _texts() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
         ("json-pointer", ("/a/0",)),
     ):
         yield f"format: {name}", {"type": "string", "format": name}, values
-    yield "format and pattern", {"type": "string", "format": "email", "pattern": "@example[.]org$"}, ("a@example.org",)
-    yield "content encoding", {"type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain"}, ("YQ==",)
+    yield (
+        "format and pattern",
+        {"type": "string", "format": "email", "pattern": "@example[.]org$"},
+        ("a@example.org",),
+    )
+    yield (
+        "content encoding",
+        {"type": "string", "contentEncoding": "base64", "contentMediaType": "text/plain"},
+        ("YQ==",),
+    )
 
 
 def _lists() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     yield "list of texts", {"type": "array", "items": _TEXT}, ([], ["a", "b"])
-    yield "list of some length", {"type": "array", "items": _WHOLE, "minItems": 1, "maxItems": 3}, ([1], [1, 2, 3])
+    yield (
+        "list of some length",
+        {"type": "array", "items": _WHOLE, "minItems": 1, "maxItems": 3},
+        ([1], [1, 2, 3]),
+    )
     yield "list at least", {"type": "array", "minItems": 2}, ([1, "a"], [None, None, {}])
     yield "set of pydantic", {"type": "array", "items": _WHOLE, "uniqueItems": True}, ([1, 2],)
     yield "uniqueItems false", {"type": "array", "items": _WHOLE, "uniqueItems": False}, ([1, 1],)
-    yield "tuple", {"type": "array", "prefixItems": [_TEXT, _WHOLE], "minItems": 2, "maxItems": 2}, (["a", 1],)
+    yield (
+        "tuple",
+        {"type": "array", "prefixItems": [_TEXT, _WHOLE], "minItems": 2, "maxItems": 2},
+        (["a", 1],),
+    )
     yield "tuple, closed", {"type": "array", "prefixItems": [_TEXT], "items": False}, (["a"],)
-    yield "tuple of draft 7", {"$schema": "http://json-schema.org/draft-07/schema#", "type": "array", "items": [_TEXT, _WHOLE], "additionalItems": False}, (["a", 1],)
+    yield (
+        "tuple of draft 7",
+        {
+            "$schema": "http://json-schema.org/draft-07/schema#",
+            "type": "array",
+            "items": [_TEXT, _WHOLE],
+            "additionalItems": False,
+        },
+        (["a", 1],),
+    )
     yield "contains", {"type": "array", "contains": {"const": 1}}, ([1, 2],)
-    yield "contains some", {"type": "array", "contains": _WHOLE, "minContains": 1, "maxContains": 2}, ([1, "a"],)
+    yield (
+        "contains some",
+        {"type": "array", "contains": _WHOLE, "minContains": 1, "maxContains": 2},
+        ([1, "a"],),
+    )
     yield "list of lists", {"type": "array", "items": {"type": "array", "items": _NUMBER}}, ([[1, 2.5], []],)
     yield "list of objects", {"type": "array", "items": _PERSON}, ([{"name": "A"}, {"name": "B", "age": 3}],)
-    yield "list of enums", {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True}, (["a", "b"], [])
+    yield (
+        "list of enums",
+        {"type": "array", "items": {"enum": ["a", "b"]}, "uniqueItems": True},
+        (["a", "b"], []),
+    )
     yield "list of either", {"type": "array", "items": {"anyOf": [_WHOLE, _TEXT]}}, ([1, "a"],)
 
 
@@ -153,25 +210,80 @@ def _objects() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     yield "open", _PERSON | {"additionalProperties": True}, ({"name": "A", "x": [1]},)
     yield "map", {"type": "object", "additionalProperties": _WHOLE}, ({}, {"a": 1, "b": 2})
     yield "map of objects", {"type": "object", "additionalProperties": _PERSON}, ({"x": {"name": "A"}},)
-    yield "named by pattern", {"type": "object", "patternProperties": {"^x-": _TEXT}, "additionalProperties": False}, ({"x-a": "1"},)
-    yield "named by Unicode pattern", {"type": "object", "patternProperties": {r"^\w+$": _WHOLE}, "additionalProperties": False}, ({"größe": 1},)
-    yield "named by look-ahead", {"type": "object", "patternProperties": {"^(?!_)": _WHOLE}, "additionalProperties": False}, ({"a": 1},)
+    yield (
+        "named by pattern",
+        {"type": "object", "patternProperties": {"^x-": _TEXT}, "additionalProperties": False},
+        ({"x-a": "1"},),
+    )
+    yield (
+        "named by Unicode pattern",
+        {"type": "object", "patternProperties": {r"^\w+$": _WHOLE}, "additionalProperties": False},
+        ({"größe": 1},),
+    )
+    yield (
+        "named by look-ahead",
+        {"type": "object", "patternProperties": {"^(?!_)": _WHOLE}, "additionalProperties": False},
+        ({"a": 1},),
+    )
     yield "property names", {"type": "object", "propertyNames": {"pattern": "^[a-z]+$"}}, ({"a": 1},)
     yield "at least one", _object({"a": _WHOLE, "b": _WHOLE}, minProperties=1), ({"a": 1}, {"b": 2})
     yield "at most one", _object({"a": _WHOLE, "b": _WHOLE}, maxProperties=1), ({"a": 1},)
-    yield "dependencies", _object({"a": _WHOLE, "b": _WHOLE}, dependencies={"a": ["b"]}), ({"a": 1, "b": 2}, {})
-    yield "dependent required", _object({"a": _WHOLE, "b": _WHOLE}, dependentRequired={"a": ["b"]}), ({"a": 1, "b": 2},)
-    yield "dependent schemas", _object({"a": _WHOLE}, dependentSchemas={"a": {"required": ["b"]}}), ({"a": 1, "b": 2},)
-    yield "if then", _object({"a": _TEXT, "b": _WHOLE}, **{"if": {"required": ["a"]}, "then": {"required": ["b"]}}), ({"a": "x", "b": 1},)
-    yield "if then else", _object({"a": _TRUTH}, **{"if": {"properties": {"a": {"const": True}}}, "then": {"required": ["a"]}, "else": {}}), ({"a": True},)
+    yield (
+        "dependencies",
+        _object({"a": _WHOLE, "b": _WHOLE}, dependencies={"a": ["b"]}),
+        ({"a": 1, "b": 2}, {}),
+    )
+    yield (
+        "dependent required",
+        _object({"a": _WHOLE, "b": _WHOLE}, dependentRequired={"a": ["b"]}),
+        ({"a": 1, "b": 2},),
+    )
+    yield (
+        "dependent schemas",
+        _object({"a": _WHOLE}, dependentSchemas={"a": {"required": ["b"]}}),
+        ({"a": 1, "b": 2},),
+    )
+    yield (
+        "if then",
+        _object({"a": _TEXT, "b": _WHOLE}, **{"if": {"required": ["a"]}, "then": {"required": ["b"]}}),
+        ({"a": "x", "b": 1},),
+    )
+    yield (
+        "if then else",
+        _object(
+            {"a": _TRUTH},
+            **{"if": {"properties": {"a": {"const": True}}}, "then": {"required": ["a"]}, "else": {}},
+        ),
+        ({"a": True},),
+    )
     yield "not", {"type": "string", "not": {"const": "forbidden"}}, ("fine",)
-    yield "not required", _object({"a": _WHOLE, "b": _WHOLE}, **{"not": {"required": ["a", "b"]}}), ({"a": 1},)
+    yield (
+        "not required",
+        _object({"a": _WHOLE, "b": _WHOLE}, **{"not": {"required": ["a", "b"]}}),
+        ({"a": 1},),
+    )
     yield "unevaluated", _object({"a": _WHOLE}, unevaluatedProperties=False), ({"a": 1},)
     yield "required but undeclared", {"type": "object", "required": ["a"]}, ({"a": 1},)
-    yield "quoted names", _object({'a"b': _WHOLE, "c d": _WHOLE, "é": _WHOLE}, required=["é"]), ({'a"b': 1, "c d": 2, "é": 3},)
-    yield "nested", _object({"a": _object({"b": _object({"c": _WHOLE}, required=["c"])})}), ({"a": {"b": {"c": 1}}},)
-    yield "many fields", _object({f"field_{n}": _WHOLE for n in range(30)}), ({f"field_{n}": n for n in range(30)},)
-    yield "extensions", _object({"a": _WHOLE | {"x-order": 1}}, **{"x-internal": True, "$comment": "c"}), ({"a": 1},)
+    yield (
+        "quoted names",
+        _object({'a"b': _WHOLE, "c d": _WHOLE, "é": _WHOLE}, required=["é"]),
+        ({'a"b': 1, "c d": 2, "é": 3},),
+    )
+    yield (
+        "nested",
+        _object({"a": _object({"b": _object({"c": _WHOLE}, required=["c"])})}),
+        ({"a": {"b": {"c": 1}}},),
+    )
+    yield (
+        "many fields",
+        _object({f"field_{n}": _WHOLE for n in range(30)}),
+        ({f"field_{n}": n for n in range(30)},),
+    )
+    yield (
+        "extensions",
+        _object({"a": _WHOLE | {"x-order": 1}}, **{"x-internal": True, "$comment": "c"}),
+        ({"a": 1},),
+    )
     yield "nullable of OpenAPI", _object({"a": {"type": "string", "nullable": True}}), ({"a": "x"},)
     yield "read only", _object({"a": _TEXT | {"readOnly": True, "deprecated": True}}), ({"a": "x"},)
 
@@ -181,49 +293,214 @@ def _combined() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
     dog = _object({"kind": {"const": "dog"}, "name": _TEXT}, required=["kind", "name"])
     both = ({"kind": "cat", "lives": 9}, {"kind": "dog", "name": "Rex"})
     yield "anyOf", {"anyOf": [_TEXT, _WHOLE]}, ("a", 1)
-    yield "optional of pydantic", _object({"a": {"anyOf": [_TEXT, {"type": "null"}], "default": None}}), ({"a": None}, {"a": "x"})
+    yield (
+        "optional of pydantic",
+        _object({"a": {"anyOf": [_TEXT, {"type": "null"}], "default": None}}),
+        ({"a": None}, {"a": "x"}),
+    )
     yield "oneOf, disjoint", {"oneOf": [_TEXT, _WHOLE]}, ("a", 1)
-    yield "oneOf, overlapping", {"oneOf": [{"type": "number", "maximum": 5}, {"type": "number", "minimum": 3}]}, (1, 9)
-    yield "oneOf of reference and null", {"$defs": {"P": _PERSON}, "oneOf": [{"$ref": "#/$defs/P"}, {"type": "null"}]}, ({"name": "A"}, None)
+    yield (
+        "oneOf, overlapping",
+        {"oneOf": [{"type": "number", "maximum": 5}, {"type": "number", "minimum": 3}]},
+        (1, 9),
+    )
+    yield (
+        "oneOf of reference and null",
+        {"$defs": {"P": _PERSON}, "oneOf": [{"$ref": "#/$defs/P"}, {"type": "null"}]},
+        ({"name": "A"}, None),
+    )
     yield "union by tag", {"oneOf": [cat, dog], "discriminator": {"propertyName": "kind"}}, both
-    yield "union by tag, references", {"$defs": {"Cat": cat, "Dog": dog}, "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]}, both
+    yield (
+        "union by tag, references",
+        {"$defs": {"Cat": cat, "Dog": dog}, "oneOf": [{"$ref": "#/$defs/Cat"}, {"$ref": "#/$defs/Dog"}]},
+        both,
+    )
     yield "union by tag, anyOf", {"anyOf": [cat, dog]}, both
     yield "list of a union", {"type": "array", "items": {"oneOf": [cat, dog]}}, (list(both),)
-    yield "allOf", {"allOf": [_PERSON, _object({"city": _TEXT}, required=["city"])]}, ({"name": "A", "city": "B"},)
-    yield "allOf of a reference", {"$defs": {"P": _PERSON}, "allOf": [{"$ref": "#/$defs/P"}], "description": "d"}, ({"name": "A"},)
-    yield "inheritance of OpenAPI", {"definitions": {"Base": _PERSON}, "allOf": [{"$ref": "#/definitions/Base"}, _object({"job": _TEXT})]}, ({"name": "A", "job": "b"},)
-    yield "bounds and anyOf", {"type": "number", "maximum": 0.25, "anyOf": [{"minimum": 0}, {"maximum": -1}]}, (0.2, -1)
+    yield (
+        "allOf",
+        {"allOf": [_PERSON, _object({"city": _TEXT}, required=["city"])]},
+        ({"name": "A", "city": "B"},),
+    )
+    yield (
+        "allOf of a reference",
+        {"$defs": {"P": _PERSON}, "allOf": [{"$ref": "#/$defs/P"}], "description": "d"},
+        ({"name": "A"},),
+    )
+    yield (
+        "inheritance of OpenAPI",
+        {
+            "definitions": {"Base": _PERSON},
+            "allOf": [{"$ref": "#/definitions/Base"}, _object({"job": _TEXT})],
+        },
+        ({"name": "A", "job": "b"},),
+    )
+    yield (
+        "bounds and anyOf",
+        {"type": "number", "maximum": 0.25, "anyOf": [{"minimum": 0}, {"maximum": -1}]},
+        (0.2, -1),
+    )
     yield "enum and anyOf", {"enum": ["a", "b", 1], "anyOf": [_TEXT, _WHOLE]}, ("a", 1)
-    yield "anyOf of required", _object({"a": _WHOLE, "b": _WHOLE}, anyOf=[{"required": ["a"]}, {"required": ["b"]}]), ({"a": 1}, {"b": 1})
+    yield (
+        "anyOf of required",
+        _object({"a": _WHOLE, "b": _WHOLE}, anyOf=[{"required": ["a"]}, {"required": ["b"]}]),
+        ({"a": 1}, {"b": 1}),
+    )
 
 
 def _references() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
-    tree = {"type": "object", "properties": {"value": _WHOLE, "children": {"type": "array", "items": {"$ref": "#"}}}, "required": ["value"]}
+    tree = {
+        "type": "object",
+        "properties": {"value": _WHOLE, "children": {"type": "array", "items": {"$ref": "#"}}},
+        "required": ["value"],
+    }
     yield "tree", tree, ({"value": 1, "children": [{"value": 2, "children": []}]},)
-    yield "linked list", {"$defs": {"N": _object({"v": _WHOLE, "next": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}})}, "$ref": "#/$defs/N"}, ({"v": 1, "next": {"v": 2, "next": None}},)
-    yield "anchor", {"$defs": {"A": {"$anchor": "age", "type": "integer"}}, **_object({"a": {"$ref": "#age"}})}, ({"a": 1},)
-    yield "bundled", {"$id": "https://example.org/root", "$defs": {"A": {"$id": "https://example.org/age", "type": "integer"}}, **_object({"a": {"$ref": "https://example.org/age"}})}, ({"a": 1},)
-    yield "bundled, relative", {"$id": "https://example.org/root", "$defs": {"A": {"$id": "age", "type": "integer"}}, **_object({"a": {"$ref": "age"}})}, ({"a": 1},)
-    yield "own address", {"$id": "https://example.org/root", "$defs": {"A": {"type": "integer"}}, **_object({"a": {"$ref": "https://example.org/root#/$defs/A"}})}, ({"a": 1},)
-    yield "escaped pointer", {"$defs": {"a/b": {"type": "integer"}, "c~d": {"type": "string"}}, **_object({"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "#/$defs/c~0d"}})}, ({"x": 1, "y": "a"},)
-    yield "chain", {"$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"type": "integer"}}, **_object({"a": {"$ref": "#/$defs/A"}})}, ({"a": 1},)
-    yield "draft 4", {"$schema": "http://json-schema.org/draft-04/schema#", "definitions": {"A": {"type": "integer"}}, **_object({"a": {"$ref": "#/definitions/A"}})}, ({"a": 1},)
-    yield "reference beside bounds", {"$defs": {"A": {"type": "number"}}, **_object({"a": {"$ref": "#/$defs/A", "maximum": 0.25}})}, ({"a": 0.2},)
+    yield (
+        "linked list",
+        {
+            "$defs": {
+                "N": _object({"v": _WHOLE, "next": {"anyOf": [{"$ref": "#/$defs/N"}, {"type": "null"}]}})
+            },
+            "$ref": "#/$defs/N",
+        },
+        ({"v": 1, "next": {"v": 2, "next": None}},),
+    )
+    yield (
+        "anchor",
+        {"$defs": {"A": {"$anchor": "age", "type": "integer"}}, **_object({"a": {"$ref": "#age"}})},
+        ({"a": 1},),
+    )
+    yield (
+        "bundled",
+        {
+            "$id": "https://example.org/root",
+            "$defs": {"A": {"$id": "https://example.org/age", "type": "integer"}},
+            **_object({"a": {"$ref": "https://example.org/age"}}),
+        },
+        ({"a": 1},),
+    )
+    yield (
+        "bundled, relative",
+        {
+            "$id": "https://example.org/root",
+            "$defs": {"A": {"$id": "age", "type": "integer"}},
+            **_object({"a": {"$ref": "age"}}),
+        },
+        ({"a": 1},),
+    )
+    yield (
+        "own address",
+        {
+            "$id": "https://example.org/root",
+            "$defs": {"A": {"type": "integer"}},
+            **_object({"a": {"$ref": "https://example.org/root#/$defs/A"}}),
+        },
+        ({"a": 1},),
+    )
+    yield (
+        "escaped pointer",
+        {
+            "$defs": {"a/b": {"type": "integer"}, "c~d": {"type": "string"}},
+            **_object({"x": {"$ref": "#/$defs/a~1b"}, "y": {"$ref": "#/$defs/c~0d"}}),
+        },
+        ({"x": 1, "y": "a"},),
+    )
+    yield (
+        "chain",
+        {
+            "$defs": {"A": {"$ref": "#/$defs/B"}, "B": {"type": "integer"}},
+            **_object({"a": {"$ref": "#/$defs/A"}}),
+        },
+        ({"a": 1},),
+    )
+    yield (
+        "draft 4",
+        {
+            "$schema": "http://json-schema.org/draft-04/schema#",
+            "definitions": {"A": {"type": "integer"}},
+            **_object({"a": {"$ref": "#/definitions/A"}}),
+        },
+        ({"a": 1},),
+    )
+    yield (
+        "reference beside bounds",
+        {"$defs": {"A": {"type": "number"}}, **_object({"a": {"$ref": "#/$defs/A", "maximum": 0.25}})},
+        ({"a": 0.2},),
+    )
 
 
 def _tools() -> Iterator[tuple[str, Any, tuple[Any, ...]]]:
-    weather = _object({"city": _TEXT, "unit": {"enum": ["C", "F"]}}, required=["city"], additionalProperties=False)
+    weather = _object(
+        {"city": _TEXT, "unit": {"enum": ["C", "F"]}}, required=["city"], additionalProperties=False
+    )
     call = _object({"name": {"const": "get_weather"}, "arguments": weather}, required=["name", "arguments"])
     yield "tool call", call, ({"name": "get_weather", "arguments": {"city": "Bern", "unit": "C"}},)
     yield "strict function", weather | {"required": ["city", "unit"]}, ({"city": "Bern", "unit": "F"},)
-    yield "calls", {"type": "array", "items": call, "maxItems": 3}, ([{"name": "get_weather", "arguments": {"city": "B"}}],)
+    yield (
+        "calls",
+        {"type": "array", "items": call, "maxItems": 3},
+        ([{"name": "get_weather", "arguments": {"city": "B"}}],),
+    )
     yield "no arguments", _object({}, additionalProperties=False), ({},)
-    yield "reason before answer", _object({"reason": _TEXT, "answer": _TRUTH}, required=["reason", "answer"]), ({"reason": "r", "answer": True},)
-    yield "spans", _object({"spans": {"type": "array", "items": _object({"start": _WHOLE, "end": _WHOLE, "label": {"enum": ["PER", "LOC"]}}, required=["start", "end", "label"])}}), ({"spans": [{"start": 0, "end": 3, "label": "PER"}]},)
-    invoice = _object({"number": {"type": "string", "pattern": "^[A-Z]-[0-9]+$"}, "date": {"type": "string", "format": "date"}, "total": {"type": "number", "minimum": 0, "multipleOf": 0.01}, "lines": {"type": "array", "items": _object({"text": _TEXT, "amount": _NUMBER})}}, required=["number", "total"])
-    yield "invoice", invoice, ({"number": "A-17", "date": "2026-11-29", "total": 19.99, "lines": [{"text": "x", "amount": 19.99}]},)
-    yield "confidence", _object({"label": {"enum": ["yes", "no"]}, "confidence": {"type": "number", "minimum": 0.0, "maximum": 1.0}}, required=["label", "confidence"]), ({"label": "yes", "confidence": 0.75},)
-    yield "decimal of pydantic", _object({"amount": {"anyOf": [_NUMBER, {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}]}}), ({"amount": 1.5}, {"amount": "1.50"})
+    yield (
+        "reason before answer",
+        _object({"reason": _TEXT, "answer": _TRUTH}, required=["reason", "answer"]),
+        ({"reason": "r", "answer": True},),
+    )
+    yield (
+        "spans",
+        _object(
+            {
+                "spans": {
+                    "type": "array",
+                    "items": _object(
+                        {"start": _WHOLE, "end": _WHOLE, "label": {"enum": ["PER", "LOC"]}},
+                        required=["start", "end", "label"],
+                    ),
+                }
+            }
+        ),
+        ({"spans": [{"start": 0, "end": 3, "label": "PER"}]},),
+    )
+    invoice = _object(
+        {
+            "number": {"type": "string", "pattern": "^[A-Z]-[0-9]+$"},
+            "date": {"type": "string", "format": "date"},
+            "total": {"type": "number", "minimum": 0, "multipleOf": 0.01},
+            "lines": {"type": "array", "items": _object({"text": _TEXT, "amount": _NUMBER})},
+        },
+        required=["number", "total"],
+    )
+    yield (
+        "invoice",
+        invoice,
+        (
+            {
+                "number": "A-17",
+                "date": "2026-11-29",
+                "total": 19.99,
+                "lines": [{"text": "x", "amount": 19.99}],
+            },
+        ),
+    )
+    yield (
+        "confidence",
+        _object(
+            {
+                "label": {"enum": ["yes", "no"]},
+                "confidence": {"type": "number", "minimum": 0.0, "maximum": 1.0},
+            },
+            required=["label", "confidence"],
+        ),
+        ({"label": "yes", "confidence": 0.75},),
+    )
+    yield (
+        "decimal of pydantic",
+        _object(
+            {"amount": {"anyOf": [_NUMBER, {"type": "string", "pattern": r"^(?!^[-+.]*$)[+-]?0*\d*\.?\d*$"}]}}
+        ),
+        ({"amount": 1.5}, {"amount": "1.50"}),
+    )
 
 
 CASES = tuple(

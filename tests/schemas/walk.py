@@ -25,7 +25,9 @@ def walk(language: Language, draw: random.Random, *, patience: int = 40, most: i
         options = [byte for byte in allowed if byte is not None]
         ending = [byte for byte in options if byte in _ENDING]
         plain = [byte for byte in options if byte < 128]
-        byte = draw.choice(ending if ending and len(text) > patience else plain if plain and draw.random() < 0.9 else options)
+        byte = draw.choice(
+            ending if ending and len(text) > patience else plain if plain and draw.random() < 0.9 else options
+        )
         assert matcher.consume_token(byte)
         text.append(byte)
     if not matcher.is_accepting():
