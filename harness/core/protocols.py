@@ -60,6 +60,10 @@ class Format(Kind):
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)
 
+    def in_order_of(self, targets: Sequence[Any]) -> Format:
+        """This format, writing the keys of objects in the order that train's targets share."""
+        return self
+
     def constraint(self) -> Constraint | None:
         """The language that constrained decoding is held to; None when there is none."""
         return None

@@ -10,13 +10,17 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import EngineError
-from harness.core.protocols import Engine
+from harness.core.protocols import Engine, Task
+from harness.core.recipes import Recipe
 from harness.core.values import Completion, Example, Prompt, Request
 from harness.methods.fitting import refused
 from harness.results import missing
 from harness.results.folder import append_line
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
+from harness.runner.held import held
+from harness.runner.model_pool import is_server
+from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
 """How many test prompts are asked again one at a time, to measure latency."""
@@ -53,10 +57,16 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
         append_line(folder.samples, row)
     attempt.progress.state(cell, "timing")
     how: dict[str, Any] = {"batch_size": engine.batch_size}
-    if engine.notes:
-        how["notes"] = list(engine.notes)
+    if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:
+        how["notes"] = notes
     timed = () if refusal else _timed(attempt, examples)
     return answer_cost(folder.rows()) | latency(engine, timed) | how
+
+
+def _language_notes(task: Task, recipe: Recipe) -> list[str]:
+    """What decoding is not held to, although the recipe is constrained."""
+    note = writing(task).note if recipe.program.constrain else ""
+    return [note] if note else []
 
 
 def _completions(
@@ -70,7 +80,11 @@ def _completions(
             tokens = attempt.room.count(prompts[position].messages)
             yield position, refused(requests[position], complaint, tokens)
     asked = [position for position, complaint in enumerate(complaints) if not complaint]
-    for place, completion in engine.generate([requests[position] for position in asked]):
+    completions = engine.generate([requests[position] for position in asked])
+    cell = attempt.cell
+    if cell.recipe.program.constrain and is_server(cell.model) and not writing(cell.task).not_enforced:
+        completions = held(completions, cell.task.format)
+    for place, completion in completions:
         yield asked[place], completion
 
 

@@ -6,6 +6,7 @@ stored answers are read and scored again instead (`harness.runner.again`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
@@ -83,8 +84,12 @@ def answers_key(
 
 
 def _constraint(task: Task) -> dict[str, Any] | None:
+    """The language, and for a schema the order of its keys, which decides what is written first."""
     constraint = task.format.constraint()
-    return None if constraint is None else asdict(constraint)
+    if constraint is None:
+        return None
+    order = {"order": json.dumps(constraint.value)} if constraint.kind == "json_schema" else {}
+    return asdict(constraint) | order
 
 
 def _scoring(task: Task, recipe: Recipe) -> dict[str, Any] | None:

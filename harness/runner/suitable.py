@@ -11,6 +11,7 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.models import architecture, source
 from harness.runner.model_pool import is_server
+from harness.tasks.writable import writing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +63,18 @@ def of_task(task: Task, recipe: Recipe) -> Misfit | None:
         return Misfit(
             reason=f"task '{task.name}' has no train examples", remedy="add 'train:' to the task file's data"
         )
+    return _of_language(task) if recipe.program.constrain else None
+
+
+def _of_language(task: Task) -> Misfit | None:
+    """Why decoding cannot be held to the task's format."""
+    language = writing(task)
+    if language.fault:
+        return Misfit(reason=language.fault, remedy="leave out the constrained recipe")
+    if language.refused:
+        count = f"{len(language.unwritable):,} of {language.targets:,} targets"
+        reason = f"{count} cannot be written under the schema's grammar ({language.examples})"
+        return Misfit(reason=reason, remedy="make schema and targets agree: harness validate shows where")
     return None
 
 

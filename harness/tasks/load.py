@@ -57,6 +57,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     form = answers.build_format(source, path)
     scorers, primary = answers.build_scorers(source, path)
     settled, faults = answers.settle_all(placed, form)
+    form = form.in_order_of([example.target for example in settled["train"]])
     documents = _corpus(source, path) or row_layouts.documents(
         item for part in placed.values() for item in part
     )

@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Chat, Format, Prompter, Task
 from harness.core.values import Example, Message
-from harness.tasks import checks
+from harness.tasks import checks, writable
 from harness.tasks.answers import settle
 from harness.tasks.checks import Labels, Lengths, Problem
 from harness.tasks.load import examine
@@ -103,7 +103,7 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
             for split, part in task.splits.items()
         }
         activity.now("looking for duplicates and leaks")
-        found = [*_faults(faults), *checks.problems(task)]
+        found = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         if measure.chat is not None:
             found += checks.too_long(task, prompts, answers, measure.context)
     return Inspection(

@@ -28,6 +28,7 @@ from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
 from harness.runner.progress import Progress
 from harness.runner.runner import run
+from harness.runner.suitable import of_task
 from harness.tasks.sampling import sample
 
 PROBES = {
@@ -73,7 +74,7 @@ class Diagnosis:
 def probes(task: Task) -> dict[str, Recipe]:
     """The probes that make sense for a task: no retrieval without a corpus, no gold without ids."""
     found = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
-    if task.format.constraint() is None:
+    if of_task(task, found["constrained"]):
         del found["constrained"]
     if not task.corpus:
         del found["bm25"], found["gold"]

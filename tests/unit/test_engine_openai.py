@@ -159,7 +159,8 @@ def test_constraints_and_limits_travel(url: str) -> None:
     first, second = _Handler.bodies
     assert first["response_format"]["json_schema"]["schema"] == schema
     assert (first["max_tokens"], first["stop"], first["temperature"]) == (9, ["\n"], 0.0)
-    assert second["guided_choice"] == ["a", "b"]
+    assert second["structured_outputs"] == {"choice": ["a", "b"]}
+    assert second["grammar"] == 'root ::= "a" | "b"'
 
 
 def test_the_key_comes_from_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:

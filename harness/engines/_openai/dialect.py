@@ -24,6 +24,8 @@ _SYSTEM_ROLE = re.compile(
 _OPTIONAL = {
     "temperature": "the server takes no temperature: answers are drawn with its own default",
     "seed": "the server takes no seed",
+    "structured_outputs": "the server takes no structured_outputs",
+    "grammar": "the server takes no grammar",
 }
 """Fields that are left out where a server refuses them, and what is said of it."""
 
@@ -64,7 +66,7 @@ class Dialect:
         if request.stop:
             body["stop"] = list(request.stop)
         if request.constraint is not None:
-            body |= _constrained(request.constraint)
+            body |= _constrained(request.constraint, self._left_out)
         return {name: value for name, value in body.items() if name not in self._left_out}
 
     def learn(self, fault: NoAnswerError, body: dict[str, Any]) -> bool:
@@ -78,7 +80,11 @@ class Dialect:
             self._limit = "max_completion_tokens"
             return True
         for name in _OPTIONAL:
-            if unsupported and name in body and re.search(rf"\b{name}\b", text):
+            if (
+                unsupported
+                and (name in body or name in body.get("extra_body", ()))
+                and re.search(rf"\b{name}\b", text)
+            ):
                 self._left_out.add(name)
                 return True
         if _SYSTEM_ROLE.search(text) and any(row["role"] == "system" for row in body["messages"]):
@@ -95,11 +101,18 @@ def dialect(url: str, model: str) -> Dialect:
     return _KNOWN.setdefault((url, model), Dialect())
 
 
-def _constrained(constraint: Constraint) -> dict[str, Any]:
-    """OpenAI's own form for a schema; vLLM's names for the other two."""
+def _constrained(constraint: Constraint, left_out: set[str]) -> dict[str, Any]:
+    """OpenAI's own form for a schema, its keys in order; for the others vLLM's and, of choices, llama.cpp's."""
     if constraint.kind == "json_schema":
         schema = {"name": "answer", "schema": json.loads(json.dumps(constraint.value)), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    value = constraint.value
-    extra = {"guided_regex": value} if constraint.kind == "regex" else {"guided_choice": list(value)}
-    return {"extra_body": extra}
+    extra: dict[str, Any] = {"structured_outputs": {constraint.kind: constraint.value}}
+    if constraint.kind == "choice":
+        extra["structured_outputs"] = {"choice": list(constraint.value)}
+        extra["grammar"] = _gbnf(constraint.value)
+    return {"extra_body": {name: value for name, value in extra.items() if name not in left_out}}
+
+
+def _gbnf(choices: Sequence[str]) -> str:
+    """llama.cpp's notation of a choice; its strings are escaped as JSON's."""
+    return "root ::= " + " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in choices)

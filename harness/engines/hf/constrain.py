@@ -5,7 +5,6 @@ https://github.com/guidance-ai/llguidance
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Sequence
 from typing import Any
@@ -14,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.keys import canonical_json
 from harness.core.protocols import Chat
 from harness.core.values import Constraint
+from harness.engines.grammar import grammar
 
 
 class Constrainer:
@@ -34,15 +33,15 @@ class Constrainer:
         self._matchers: dict[str, Any] = {}
 
     def matcher(self, constraint: Constraint) -> Any:
-        name = canonical_json([constraint.kind, constraint.value])
-        if name not in self._matchers:
-            self._matchers[name] = self._compile(constraint)
-        return self._matchers[name].deep_copy()
+        text = grammar(constraint).text
+        if text not in self._matchers:
+            self._matchers[text] = self._compile(constraint, text)
+        return self._matchers[text].deep_copy()
 
-    def _compile(self, constraint: Constraint) -> Any:
+    def _compile(self, constraint: Constraint, text: str) -> Any:
         from llguidance import LLMatcher
 
-        matcher = LLMatcher(self._tokenizer, _grammar(constraint), log_level=0)
+        matcher = LLMatcher(self._tokenizer, text, log_level=0)
         if matcher.is_error():
             raise ValueError(f"cannot constrain decoding to this {constraint.kind}: {matcher.get_error()}")
         return matcher
@@ -59,19 +58,6 @@ def _tokenizer(tokenizer: Any, vocabulary: int, eos_ids: tuple[int, ...]) -> Any
     if (vocabulary, eos_ids) not in known:
         known[vocabulary, eos_ids] = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=list(eos_ids))
     return known[vocabulary, eos_ids]
-
-
-def _grammar(constraint: Constraint) -> str:
-    from llguidance import LLMatcher
-
-    if constraint.kind == "json_schema":
-        # One way of spacing: a small model could otherwise emit whitespace forever.
-        schema = canonical_json(constraint.value)
-        return str(LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
-    if constraint.kind == "regex":
-        return str(LLMatcher.grammar_from_regex(str(constraint.value)))
-    choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in constraint.value)
-    return str(LLMatcher.grammar_from_lark(f"start: {choices}"))
 
 
 def forbid(logits: Tensor, matchers: Sequence[Any]) -> Tensor:

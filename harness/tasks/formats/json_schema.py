@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
+from harness.tasks import key_order
 from harness.tasks.formats import _extract, _plain, _schema
 
 
@@ -50,7 +51,11 @@ class JsonSchema(Format):
         return scalar or "{" in text or "[" in text
 
     def render(self, target: Any) -> str:
-        return json.dumps(target, ensure_ascii=False, separators=(",", ":"))
+        ordered = key_order.ordered_value(self.schema, target)
+        return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+
+    def in_order_of(self, targets: Sequence[Any]) -> JsonSchema:
+        return replace(self, schema=key_order.ordered_schema(self.schema, targets))
 
     def constraint(self) -> Constraint:
         return Constraint(kind="json_schema", value=self.schema)
