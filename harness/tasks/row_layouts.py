@@ -140,11 +140,11 @@ def _mapped(located: Located, mapping: MapFile) -> Row:
         "target": _columns(located, mapping.answer),
         "meta": {**{name: column(located, name) for name in mapping.meta}, **rejected},
         **{key: column(located, name) for key, name in optional.items() if name is not None},
-        **({"context_ids": _listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
+        **({"context_ids": listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
     }
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """The ids in a cell of a table: a JSON list, or separated by semicolons."""
     if not isinstance(value, str):
         return value

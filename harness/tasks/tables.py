@@ -89,14 +89,21 @@ def _is_plain(path: Path, codec: str) -> bool:
 
 def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     names: Cells = []
+    header = nameless = 0
     suspicious: list[str] = []
     known: dict[str, str] = {}
     for cells, line, last in parts:
         if not cells:
             continue
         if not names:
-            names = _header(cells, path, line)
+            header = line
+            nameless = _nameless_at_end(cells)
+            names = _header(cells[: len(cells) - nameless], path, line)
             continue
+        if len(cells) == len(names) + nameless:
+            if any(map(str.strip, cells[len(names) :])):
+                raise _bad_header("a column has no name", path, header)
+            del cells[len(names) :]
         if len(cells) != len(names):
             remedy = "quote cells that contain the delimiter"
             message = f"{len(cells)} cells under {len(names)} columns"
@@ -142,13 +149,23 @@ def _header(names: Cells, path: Path, line: int) -> Cells:
     if len(names) > MAX_COLUMNS:
         message = f"{len(names):,} columns, at most {MAX_COLUMNS:,} are read"
         raise ConfigError(message, file=path, line=line, remedy="are rows and columns exchanged?")
-    if len(names) > 1 and names[0] == "" and "" not in names[1:] and NAMELESS not in names:
-        names[0] = NAMELESS
+    if len(names) > 1 and names[0] == "" and "" not in names[1:]:
+        names[0] = NAMELESS if NAMELESS not in names else f"{NAMELESS}.1"
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice or "" in names:
         fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
+        raise _bad_header(fault, path, line)
     return names
+
+
+def _nameless_at_end(cells: Cells) -> int:
+    """Columns without a name after the last one with a name: spreadsheets write them, mostly empty."""
+    named = [place for place, cell in enumerate(cells) if cell.strip()]
+    return len(cells) - 1 - named[-1] if named else 0
+
+
+def _bad_header(fault: str, path: Path, line: int) -> ConfigError:
+    return ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
 
 
 def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
