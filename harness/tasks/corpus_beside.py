@@ -16,8 +16,7 @@ from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.tasks import corpus, names, sources
-from harness.tasks.located import Located
-from harness.tasks.pool import places
+from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed, listed, reach
 
 WORDS = {
@@ -64,7 +63,7 @@ class Corpus:
         if lacking:
             rows = f"{len(lacking):,} {'row' if len(lacking) == 1 else 'rows'}"
             notes.append(
-                f"context_ids: {rows} name documents that {_shown(self.path)} lacks ({places(lacking)})"
+                f"context_ids: {rows} name documents that {_shown(self.path)} lacks ({positions(lacking)})"
             )
         return [
             replace(item, example=replace(item.example, context_ids=tuple(name for name in ids if name)))

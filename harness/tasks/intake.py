@@ -16,7 +16,7 @@ from harness.tasks.columns import Assignment, Chosen, assign
 from harness.tasks.corpus_beside import Corpus
 from harness.tasks.folders import ALIASES
 from harness.tasks.load import SPLITS
-from harness.tasks.located import Located
+from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed
 
 MOST = {"train": 2000, "dev": 200, "test": 500}
@@ -117,7 +117,7 @@ def _examples(
     labelled = [located for located in part if pool.labelled(located, mapping)]
     if len(labelled) < len(part):
         left_out = [located for located in part if not pool.labelled(located, mapping)]
-        where = pool.places(left_out)
+        where = positions(left_out)
         notes.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
     kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
     if len(kept) < len(labelled):
