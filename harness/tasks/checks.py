@@ -14,7 +14,7 @@ from typing import Literal
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import missing, near_duplicates, templates
+from harness.tasks import degenerate, missing, near_duplicates, row_length, templates
 from harness.tasks.splits import normalise
 
 NEAR_LIMIT = 30_000_000
@@ -70,6 +70,7 @@ def problems(task: Task) -> list[Problem]:
         *_missing_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
+        *_degenerate(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
@@ -113,7 +114,11 @@ def too_long(
             e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
         ]
         if over:
-            message = f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
+            longest = max(over, key=lambda key: prompts[key] + answers.get(key, 0))
+            message = (
+                f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens); "
+                f"the longest, {longest}, has {prompts[longest] + answers.get(longest, 0):,}"
+            )
             found.append(_problem(level, "context", message, over))
     return found
 
@@ -232,11 +237,29 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
         yield _problem("note", "labels", message, ())
 
 
+def _degenerate(task: Task) -> Iterable[Problem]:
+    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
+    only = degenerate.one_answer(example.target for example in task.splits["test"])
+    if only is not None:
+        yield _problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())
+    if task.format.name() in ("choice", "json_schema"):
+        targets = [example.target for part in task.splits.values() for example in part]
+        for line in degenerate.about_look_alikes(degenerate.look_alikes(targets)):
+            yield _problem("warning", "labels", line, ())
+
+
+def long_rows(task: Task) -> list[Problem]:
+    """Rows that are longer than the context of many models, where no model is named."""
+    long = row_length.too_long(example for part in task.splits.values() for example in part)
+    ids = [example.id for example in long]
+    return [_problem("warning", "length", row_length.described(long, ids), ids)] if long else []
+
+
 def _sizes(task: Task) -> Iterable[Problem]:
     n = len(task.splits["test"])
     if n < FEW_TESTS:
         half = 100 * 1.96 * (0.25 / n) ** 0.5
-        message = f"{n} test rows: a rate near 50 % is known to ±{half:.0f} points only"
+        message = f"{n} test row{'' if n == 1 else 's'}: a rate near 50 % is known to ±{half:.0f} points only"
         yield _problem("warning", "size", message, ())
     for split in ("train", "dev"):
         if not task.splits.get(split):

@@ -49,7 +49,10 @@ def scorer_name(spec: Spec) -> str:
 
 
 def answer(
-    examples: Sequence[Example], splits: Mapping[str, Sequence[Example]] | None = None, kind: str = ""
+    examples: Sequence[Example],
+    splits: Mapping[str, Sequence[Example]] | None = None,
+    kind: str = "",
+    shown: Sequence[Example] | None = None,
 ) -> Answer:
     """The format that fits the targets: objects, numbers, a few short labels, code, or text.
 
@@ -58,6 +61,7 @@ def answer(
         splits: those of train, from which alone a schema is inferred, and of the other splits, which it
             must accept. Default: all are train.
         kind: the kind of format that the user asked for; empty: guess.
+        shown: those whose labels are listed as choices: all that may become train. Default: all.
     """
     targets = [example.target for example in examples]
     if kind == "json_schema" or (not kind and all(isinstance(as_object(target), dict) for target in targets)):
@@ -65,7 +69,7 @@ def answer(
     if kind == "number" or (not kind and all(_is_number(target) for target in targets)):
         return _numbers(targets)
     if kind == "choice":
-        return _choices(sorted({as_label(target) for target in targets}))
+        return _choices(examples if shown is None else shown)
     if kind and kind != "text":
         return Answer(
             spec={"kind": kind}, scorers=(EXACT,), instructions="Write the answer.", why="named by --format"
@@ -76,7 +80,7 @@ def answer(
     distinct = sorted(set(texts))
     short = all(len(text) <= MAX_CHOICE_LENGTH and "\n" not in text for text in distinct)
     if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
-        return _choices(distinct)
+        return _choices(examples if shown is None else shown)
     return _texts(texts)
 
 
@@ -137,12 +141,13 @@ def _numbers(targets: Sequence[Any]) -> Answer:
     )
 
 
-def _choices(distinct: list[str]) -> Answer:
+def _choices(shown: Sequence[Example]) -> Answer:
+    distinct = sorted({as_label(example.target) for example in shown})
     folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
-        why=f"{len(distinct)} distinct short targets",
+        why=f"{len(distinct)} distinct short target{'s' if len(distinct) > 1 else ''} in train",
     )
 
 
@@ -159,5 +164,5 @@ def _texts(texts: Sequence[str]) -> Answer:
     return Answer(
         spec={"kind": "text"},
         scorers=("f1", "exact", "contains") if brief else ("f1",),
-        why=f"targets are free text, {words} words in the median",
+        why=f"targets are free text, {words} word{'' if words == 1 else 's'} in the median",
     )

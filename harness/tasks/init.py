@@ -13,11 +13,23 @@ from typing import Any
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
 from harness.core.values import Document, Example
-from harness.tasks import column_inference, instructions, intake, options, recognized, splits, task_writer
+from harness.tasks import (
+    column_inference,
+    degenerate,
+    instructions,
+    intake,
+    options,
+    recognized,
+    row_length,
+    splits,
+    task_name,
+    task_writer,
+    unseen_labels,
+)
 from harness.tasks.columns import Assignment, Column
-from harness.tasks.folders import ALIASES
 from harness.tasks.intake import MOST, Wish
 from harness.tasks.load import SPLITS, load
+from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed
 from harness.tasks.validation_report import Shown, shown
 
@@ -53,7 +65,7 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         ConfigError: unreadable data, columns that cannot be told apart, too few rows, or a folder that
             exists (unless forced).
     """
-    name = wish.name or _name(data)
+    name = wish.name or task_name.of(data)
     if not re.fullmatch(r"[\w.-]+", name):
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
@@ -67,15 +79,24 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         everything = [example for part in pools.values() for example in part]
         own = recognized.instructions(everything)
         pools = recognized.without_shared_system(pools)
-        parts = _divide(pools, wish)
+        sources = {item.example.id: item.source for part in placed.values() for item in part}
+        try:
+            whole = _divide(pools, wish)
+        except ConfigError as error:
+            raise ConfigError(error.message, file=data, remedy=error.remedy) from None
+        parts = _sampled(whole, wish)
         spec, extra = options.format_spec(wish.format)
-        answer = column_inference.answer(everything, parts, spec)
+        answer = column_inference.answer(everything, parts, spec, shown=whole["train"])
+        unseen: list[str] = []
+        if answer.spec["kind"] == "choice" and "choices" not in extra:
+            whole, unseen = unseen_labels.left_out(whole, answer.spec, sources)
+            parts = _sampled(whole, wish)
         parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
         text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
         answer = replace(answer, instructions=text)
         answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
         said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
-        said += _notes(pools, parts, answer)
+        said += [*unseen, *_notes(whole, parts, answer, sources)]
         draft = _Draft(name, answer, parts, said, assignment, documents, taken.corpus)
         example = _write(folder, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
@@ -162,42 +183,49 @@ def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
 
 
 def _notes(
-    pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: column_inference.Answer
+    whole: Mapping[str, list[Example]],
+    parts: Mapping[str, list[Example]],
+    answer: column_inference.Answer,
+    sources: Mapping[str, Located],
 ) -> list[str]:
     """What else a person should know of the splits."""
     said = []
-    if answer.spec["kind"] == "choice":
-        shown = {e.target for e in parts["train"]}
-        unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
-        if unseen:
-            said.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
-    given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
+    everything = [example for part in parts.values() for example in part]
+    targets = [example.target for example in everything]
+    if (only := degenerate.one_answer(targets)) is not None:
+        said.append(f"look at: {degenerate.about_one_answer(only, 'every row')}")
+    if answer.spec["kind"] in ("choice", "json_schema"):
+        alike = degenerate.about_look_alikes(degenerate.look_alikes(targets))
+        said += [f"look at: {line}" for line in alike]
+    if long := row_length.too_long(everything):
+        where = (positions([sources[example.id]]) for example in long)
+        said.append(f"look at: {row_length.described(long, where)}")
+    given, taken = (sum(len(part) for part in some.values()) for some in (whole, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
         said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
     return said
 
 
-def _name(data: str) -> str:
-    path = Path(data)
-    general = path.stem.lower() in {*SPLITS, *ALIASES, "data", "dataset", "all", "examples"}
-    stem = path.resolve().parent.name if general and path.suffix else path.stem
-    return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
-
-
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
+    """Seeded, stratified splits, train whole; splits that exist are kept apart."""
     train = pools["train"]
-    most = {**MOST, **wish.sizes}
     shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
-    parts = splits.cut(splits.items(train), missing, wish.seed)
-    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
-    return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
+    rows = splits.items(train)
+    parts = splits.with_every_label_in_train(rows, splits.cut(rows, missing, wish.seed))
+    return {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
 
 
-def _sample(part: list[Example], size: int, seed: int) -> list[Example]:
-    return [part[row] for row in splits.sample(splits.items(part), size, seed)]
+def _sampled(whole: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
+    """At most as many rows of each split as wished."""
+    most = {**MOST, **wish.sizes}
+    return {
+        split: [
+            whole[split][row] for row in splits.sample(splits.items(whole[split]), most[split], wish.seed)
+        ]
+        for split in SPLITS
+    }
 
 
 def _move(draft: Path, folder: Path) -> None:

@@ -93,6 +93,9 @@ def read(data: str, wish: Wish) -> Intake:
         split: corpus.applied(_examples(split, part, assignment, wish, notes, one=len(parts) == 1), notes)
         for split, part in parts.items()
     }
+    for split in [name for name, part in pools.items() if not part and name != "train"]:
+        del pools[split]
+        notes.append(f"not used: {split}, which has no labeled row; {split} is cut from train instead")
     row_layouts.unique_ids([item for part in pools.values() for item in part])
     return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
 

@@ -192,7 +192,10 @@ def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None
     messages, target = prompts(task)[2]
     assert messages[-3:] == [("user", "a 2"), ("assistant", "wrong"), ("user", "b 2")]
     assert target == "c 2"
-    assert "left out: 1 row of train (line 8): no answer to learn (its answers have weight 0)" in task_made.guesses
+    assert (
+        "left out: 1 row of train (line 8): no answer to learn (its answers have weight 0)"
+        in task_made.guesses
+    )
 
 
 def test_content_parts_and_the_developer_role_are_text(tmp_path: Path) -> None:
