@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import HarnessError
+from harness.core.formatting import counted
 from harness.tasks import corpus, names, sources
 from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed, listed, reach
@@ -61,9 +62,9 @@ class Corpus:
         found = [(item, self._ids(item)) for item in placed]
         lacking = [item.source for item, ids in found if None in ids]
         if lacking:
-            rows = f"{len(lacking):,} {'row' if len(lacking) == 1 else 'rows'}"
+            rows = counted(len(lacking), "row names", "rows name")
             notes.append(
-                f"context_ids: {rows} name documents that {_shown(self.path)} lacks ({positions(lacking)})"
+                f"context_ids: {rows} documents that {_shown(self.path)} lacks ({positions(lacking)})"
             )
         return [
             replace(item, example=replace(item.example, context_ids=tuple(name for name in ids if name)))

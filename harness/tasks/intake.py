@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.core.secrets import hidden
 from harness.core.values import Document
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import corpus_beside, folders, missing, pool, recognized, row_layouts, sources
+from harness.tasks import corpus_beside, encodings, folders, missing, pool, recognized, row_layouts, sources
 from harness.tasks.columns import Assignment, Chosen, assign
 from harness.tasks.corpus_beside import Corpus
 from harness.tasks.folders import ALIASES
@@ -63,7 +64,7 @@ def read(data: str, wish: Wish) -> Intake:
         ConfigError: unreadable data, no rows, or columns that cannot be told apart.
     """
     source = _read(data, wish)
-    notes = [*source.notes, *pool.line_counts(source.parts, wish.encoding)]
+    notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
     parts = {split: _thinned(part, wish.limit_rows) for split, part in source.parts.items()}
     everything = [located for part in parts.values() for located in part]
     if not everything:
@@ -100,6 +101,14 @@ def read(data: str, wish: Wish) -> Intake:
     return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
 
 
+def _encoding(data: str, wish: Wish) -> list[str]:
+    """What one text file is read as, where it is not UTF-8."""
+    path = Path(data).expanduser()
+    of_text = path.suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+    said = encodings.assumed(path, wish.encoding) if of_text and path.is_file() else ""
+    return [said] if said else []
+
+
 def _corpus(data: str, wish: Wish, rows: list[Located], known: recognized.Recognized | None) -> Corpus:
     """The corpus that the user named or that lies beside local data; none where the rows bring theirs along."""
     place = Path(data).expanduser()
@@ -121,7 +130,9 @@ def _examples(
     if len(labelled) < len(part):
         left_out = [located for located in part if not pool.labelled(located, mapping)]
         where = positions(left_out)
-        notes.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
+        notes.append(
+            f"left out: {counted(len(left_out), 'row')} of {split} without input or target ({where})"
+        )
     kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
     if len(kept) < len(labelled):
         notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.core.values import NO_ANSWER, Document, Example
 from harness.tasks import layouts, row_layouts, templates
 from harness.tasks.located import Located, Refused, Row, positions
@@ -133,7 +134,7 @@ def _left_out(
         remedy = first.fault.remedy or "correct or delete the row"
         lines.append(_line(split, [item.source for item in items], f"{first.reason} — {remedy}"))
     others = len(refused) - sum(len(items) for items in sorted(by_reason.values(), key=len)[-MOST_REASONS:])
-    lines += [f"left out: {_rows(others)} more of {split}, for other reasons"] if others else []
+    lines += [f"left out: {counted(others, 'row')} more of {split}, for other reasons"] if others else []
     used = {id(row) for item in placed for row in (item.source, *item.joined)}
     used |= {id(item.source) for item in refused}
     unlearnt = [located for located in part if id(located) not in used]
@@ -143,11 +144,7 @@ def _left_out(
 
 
 def _line(split: str, rows: Sequence[Located], reason: str) -> str:
-    return f"left out: {_rows(len(rows))} of {split} ({positions(rows)}): {reason}"
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"
+    return f"left out: {counted(len(rows), 'row')} of {split} ({positions(rows)}): {reason}"
 
 
 def _distinct(pools: dict[str, list[Placed]], notes: list[str]) -> dict[str, list[Placed]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from harness.core.formatting import counted
 from harness.core.values import Example
 
 TOKENS = 8_192
@@ -36,7 +37,7 @@ def described(long: list[Example], names: Iterable[str]) -> str:
     more = f" and {len(long) - SHOWN} more" if len(long) > SHOWN else ""
     one = len(long) == 1
     return (
-        f"{len(long):,} {'row is' if one else 'rows are'} longer than about {TOKENS:,} tokens, the context of the bundled "
+        f"{counted(len(long), 'row is', 'rows are')} longer than about {TOKENS:,} tokens, the context of the bundled "
         f"model and of many others: {listed}{more}; shorten {'it' if one else 'them'}, leave {'it' if one else 'them'} "
         "out, or choose a model with a longer context"
     )

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.values import Example
 
@@ -110,16 +111,16 @@ def with_every_label_in_train(
 
 def _too_few(rows: int, sizes: Mapping[str, int]) -> ConfigError:
     """That rows are too few for splits of these sizes, and how many are needed."""
-    counted = f"{rows:,} {'row is' if rows == 1 else 'rows are'} too few"
+    too_few = f"{counted(rows, 'row is', 'rows are')} too few"
     names = (*sizes, "train")
     if rows < len(names):
         return ConfigError(
-            f"{counted}: {_listed(names)} need at least {len(names)}", remedy="add labeled rows"
+            f"{too_few}: {_listed(names)} need at least {len(names)}", remedy="add labeled rows"
         )
     wanted = ", ".join(f"{size:,} for {name}" for name, size in sizes.items())
     needed = sum(sizes.values()) + 1
     remedy = f"add labeled rows, or ask for at most {rows - 1:,} in {' and '.join(sizes)}"
-    return ConfigError(f"{counted}: {wanted} and one for train need at least {needed:,}", remedy=remedy)
+    return ConfigError(f"{too_few}: {wanted} and one for train need at least {needed:,}", remedy=remedy)
 
 
 def _listed(names: Sequence[str]) -> str:

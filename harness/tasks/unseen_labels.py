@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from harness.core.formatting import counted
 from harness.core.values import Example
 from harness.tasks.column_inference import as_label
 from harness.tasks.located import Located, positions
@@ -50,8 +51,7 @@ def left_out(
 
 def _line(split: str, rows: Sequence[Located], labels: Sequence[str]) -> str:
     """How many rows of a split the choices refuse, and which."""
-    count = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}"
-    return f"left out: {count} of {split} ({positions(rows)}): train never has the label {_listed(labels)}"
+    return f"left out: {counted(len(rows), 'row')} of {split} ({positions(rows)}): train never has the label {_listed(labels)}"
 
 
 def _listed(labels: Sequence[str]) -> str:
