@@ -8,6 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from harness.core.keys import canonical_json
+from harness.tasks import schema_inference
 from harness.tasks.splits import normalise
 
 MOST_VALUES = 200
@@ -39,13 +40,18 @@ def about_one_answer(answer: Any, rows: str) -> str:
 
 
 def look_alikes(targets: Sequence[Any]) -> dict[str, list[list[str]]]:
-    """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it)."""
-    values: dict[str, set[str]] = defaultdict(set)
+    """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it).
+
+    Fields of objects hold labels where a schema would list their values.
+    """
+    values: dict[str, list[str]] = defaultdict(list)
     for target in targets:
         for path, text in _texts(target, ""):
-            if len(values[path]) <= MOST_VALUES:
-                values[path].add(text)
-    found = {path: _alike(texts) for path, texts in values.items() if len(texts) <= MOST_VALUES}
+            values[path].append(text)
+    distinct = {
+        path: set(texts) for path, texts in values.items() if not path or schema_inference.closed(texts)
+    }
+    found = {path: _alike(texts) for path, texts in distinct.items() if len(texts) <= MOST_VALUES}
     return {path: groups for path, groups in found.items() if groups}
 
 

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 
 MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 """What a byte order mark at the start of a file says."""
@@ -50,6 +51,23 @@ UNDEFINED_1252 = frozenset((0x81, 0x8D, 0x8F, 0x90, 0x9D))
 """Bytes that mean nothing in Windows-1252."""
 
 
+ERRORS = "surrogate-pairs"
+"""Error handler to read files with: UTF-8 in which pairs of surrogates stand for emojis, as Java writes it (CESU-8)."""
+_PAIR = re.compile(rb"\xed[\xa0-\xaf][\x80-\xbf]\xed[\xb0-\xbf][\x80-\xbf]")
+
+
+def _pair(error: UnicodeError) -> tuple[str, int]:
+    if isinstance(error, UnicodeDecodeError) and error.encoding == "utf-8":
+        pair = _PAIR.match(error.object, error.start)
+        if pair is not None:
+            utf_16 = pair[0].decode("utf-8", "surrogatepass").encode("utf-16", "surrogatepass")
+            return utf_16.decode("utf-16"), pair.end()
+    raise error
+
+
+codecs.register_error(ERRORS, _pair)
+
+
 def read_text(path: Path, encoding: str = "utf-8") -> str:
     """A text file without its byte order mark.
 
@@ -59,13 +77,14 @@ def read_text(path: Path, encoding: str = "utf-8") -> str:
     """
     try:
         data = path.read_bytes()
-        return data.decode(actual(path, encoding)).removeprefix("\ufeff")
+        return data.decode(actual(path, encoding), ERRORS).removeprefix("\ufeff")
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
-        message, remedy = f"not {encoding.upper()} ({byte})", _remedy(path, likely(data), data)
+        message = f"not {encoding.upper()} ({byte})"
+        remedy = _one_odd_byte(path, data) or _remedy(path, likely(data), data)
         raise ConfigError(message, file=path, line=line, remedy=remedy) from None
     except (LookupError, ValueError):
         raise ConfigError(f"unknown encoding {encoding!r}", file=path, remedy="e.g. utf-8, latin-1") from None
@@ -187,6 +206,18 @@ def _wide(data: bytes) -> str | None:
         if data[first::2].count(0) > 0.7 * half and data[1 - first :: 2].count(0) < 0.1 * half:
             return codec
     return None
+
+
+def _one_odd_byte(path: Path, data: bytes) -> str:
+    """What to do with a text that is UTF-8 but for a few bytes; empty for another encoding."""
+    text = data.decode("utf-8", "replace")
+    odd = text.count("\ufffd")
+    if odd >= sum(not character.isascii() for character in text) - odd:
+        return ""
+    drop = f"iconv -c -f utf-8 -t utf-8 {path.name} > converted{path.suffix}"
+    return (
+        f"all else is UTF-8, but for {counted(odd, 'place')}: correct that line, or drop the bytes ({drop})"
+    )
 
 
 def _remedy(path: Path, codec: str, data: bytes) -> str:

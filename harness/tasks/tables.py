@@ -38,7 +38,7 @@ def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, Any], int]]:
         codec = encodings.actual(path, encoding)
         delimiter = _delimiter(path, codec)
         plain = delimiter == "\t" and _is_plain(path, codec)
-        with path.open(encoding=codec, newline="") as stream:
+        with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
             yield from _rows(_unquoted(stream) if plain else _quoted(stream, delimiter, path), path)
     except (UnicodeError, LookupError) as error:
         encodings.read_text(path, encoding)
@@ -82,7 +82,7 @@ def _bare(cell: str) -> str:
 
 def _is_plain(path: Path, codec: str) -> bool:
     """Whether every line of a TSV has as many tabs as the first, so that no cell spans lines."""
-    with path.open(encoding=codec, newline="") as stream:
+    with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
         tabs = stream.readline().count("\t")
         return all(line.count("\t") == tabs for line in stream if line.strip("\r\n"))
 
@@ -139,7 +139,7 @@ def _delimiter(path: Path, codec: str) -> str:
     """The tab for .tsv; else whichever of comma, semicolon and tab the header has most, outside quotes."""
     if path.suffix.lower() == ".tsv":
         return "\t"
-    with path.open(encoding=codec, newline="") as stream:
+    with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
         header = "".join(stream.readline(1_000_000).split('"')[::2])
     return max(",;\t", key=header.count)
 
@@ -174,7 +174,7 @@ def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
     Args:
         lines: the line on which each row starts, in order.
     """
-    with path.open(encoding=encodings.actual(path, encoding), newline="") as stream:
+    with path.open(encoding=encodings.actual(path, encoding), errors=encodings.ERRORS, newline="") as stream:
         total = sum(1 for _ in stream)
     header = 0 if path.suffix.lower() in (".jsonl", ".ndjson") else 1
     if total - header == len(lines) or not lines:

@@ -102,3 +102,22 @@ def test_utf_8_is_not_worth_a_line(tmp_path: Path) -> None:
     (tmp_path / "tickets.csv").write_bytes(csv(FRENCH).encode("utf-8-sig"))
     made = init(str(tmp_path / "tickets.csv"), tmp_path / "tasks", Wish())
     assert not any(line.startswith("encoding") for line in made.guesses)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_surrogate_pairs_in_utf_8_are_the_characters_that_they_stand_for(tmp_path: Path, kind: str) -> None:
+    """Java's and MySQL's writers make two of an emoji; the rest of such a file is UTF-8."""
+    path = tmp_path / f"tickets.{kind}"
+    text = (csv if kind == "csv" else jsonl)(["Música 🍕 por favor", "Where is it?"])
+    path.write_bytes(text.encode().replace("🍕".encode(), b"\xed\xa0\xbc\xed\xbd\x95"))
+    made = init(str(path), tmp_path / "tasks", Wish())
+    asked = {e.input["input"].rsplit(" ", 1)[0] for part in load(made.folder).splits.values() for e in part}
+    assert asked == {"Música 🍕 por favor", "Where is it?"}
+
+
+@pytest.mark.parametrize("odd", [b"\xe9", b"\xed\xa0\xbc"])
+def test_a_file_of_utf_8_with_one_odd_byte_is_not_taken_for_another_encoding(tmp_path: Path, odd: bytes) -> None:
+    path = tmp_path / "tickets.csv"
+    path.write_bytes(csv(FRENCH).encode() + b"caf" + odd + b" noir,a\n")
+    with pytest.raises(ConfigError, match=r"tickets\.csv:32: not UTF-8.* — all else is UTF-8, but for \d place"):
+        init(str(path), tmp_path / "tasks", Wish())
