@@ -245,6 +245,11 @@ def _warnings(table: Table, columns: Sequence[Column], chosen: Chosen, target: s
     answers = [
         name for name in rest if names.is_answer(name) and name not in chosen.inputs and len(shown) > 1
     ]
+    said += [
+        f"look at: column '{name}' has its own name as a value: is the first line a row? then put a line of names above it"
+        for name in table.names
+        if name.strip() and name in table.texts(name)
+    ][:1]
     said += [f"look at: input '{name}' is named like an answer; {remedy}" for name in answers]
     return said
 

@@ -62,9 +62,10 @@ def about_look_alikes(groups: Mapping[str, Sequence[Sequence[str]]]) -> list[str
         listed = "; ".join(" / ".join(f"'{text}'" for text in group) for group in alike[:SHOWN])
         more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
         where = f" of '{path}'" if path else ""
+        because = "" if path else " because only the exact spelling counts as right,"
         lines.append(
-            f"labels{where} that differ only in case, spaces or hyphens: {listed}{more}; only the exact spelling "
-            "counts as right, so write those that mean the same alike in the data"
+            f"labels{where} that differ only in case, spaces or hyphens: {listed}{more};{because} "
+            "write those that mean the same alike in the data"
         )
     return lines
 

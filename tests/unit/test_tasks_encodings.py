@@ -116,8 +116,12 @@ def test_surrogate_pairs_in_utf_8_are_the_characters_that_they_stand_for(tmp_pat
 
 
 @pytest.mark.parametrize("odd", [b"\xe9", b"\xed\xa0\xbc"])
-def test_a_file_of_utf_8_with_one_odd_byte_is_not_taken_for_another_encoding(tmp_path: Path, odd: bytes) -> None:
+def test_a_file_of_utf_8_with_one_odd_byte_is_not_taken_for_another_encoding(
+    tmp_path: Path, odd: bytes
+) -> None:
     path = tmp_path / "tickets.csv"
     path.write_bytes(csv(FRENCH).encode() + b"caf" + odd + b" noir,a\n")
-    with pytest.raises(ConfigError, match=r"tickets\.csv:32: not UTF-8.* — all else is UTF-8, but for \d place"):
+    with pytest.raises(
+        ConfigError, match=r"tickets\.csv:32: not UTF-8.* — all else is UTF-8, but for \d place"
+    ):
         init(str(path), tmp_path / "tasks", Wish())
