@@ -14,7 +14,8 @@ def sentences(rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     found = [_sentence(rows, part, f"{part}_dropped") for part in ("shots", "passages")]
     long = [row for row in rows if TOO_LONG in (row.get("error") or "")]
     if long:
-        found.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]['error']}")
+        errors = "is an error" if len(long) == 1 else "are errors"
+        found.append(f"{len(long)} of {len(rows)} examples {errors}: {long[0]['error']}")
     return tuple(filter(None, found))
 
 

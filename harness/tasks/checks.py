@@ -9,12 +9,14 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
+from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import missing, near_duplicates, templates
+from harness.tasks import degenerate, missing, near_duplicates, row_length, templates
 from harness.tasks.splits import normalise
 
 NEAR_LIMIT = 30_000_000
@@ -70,6 +72,7 @@ def problems(task: Task) -> list[Problem]:
         *_missing_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
+        *_degenerate(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
@@ -106,14 +109,20 @@ def too_long(
         cut = [e.id for e in part if answers.get(e.id, 0) > task.max_new_tokens]
         if cut:
             message = (
-                f"{at_least}{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
+                f"{at_least}{counted(len(cut), f'{split} target is', f'{split} targets are')} "
+                f"longer than max_new_tokens ({task.max_new_tokens})"
             )
             found.append(_problem(level, "max_new_tokens", message, cut))
         over = [
             e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
         ]
         if over:
-            message = f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
+            longest = max(over, key=lambda key: prompts[key] + answers.get(key, 0))
+            message = (
+                f"{at_least}{counted(len(over), f'{split} prompt and its answer exceed', f'{split} prompts and answers exceed')} "
+                f"the model's context ({context} tokens); "
+                f"the longest, {longest}, has {prompts[longest] + answers.get(longest, 0):,}"
+            )
             found.append(_problem(level, "context", message, over))
     return found
 
@@ -149,9 +158,10 @@ def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | N
     if not repeated:
         return None
     torn = sum(len({targets[key] for key in keys}) > 1 for keys in repeated)
-    message = f"{sum(len(keys) - 1 for keys in repeated)} {split} rows repeat the input of another"
+    copies = sum(len(keys) - 1 for keys in repeated)
+    message = f"{counted(copies, f'{split} row repeats', f'{split} rows repeat')} the input of another"
     if torn:
-        message += f"; {torn} inputs have more than one answer, so no method can score 100 %"
+        message += f"; {counted(torn, 'input has', 'inputs have')} more than one answer, so no method can score 100 %"
     return _problem("warning", "duplicates", message, (key for keys in repeated for key in keys[1:]))
 
 
@@ -160,7 +170,8 @@ def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
     found = [key for key, text in texts.get(split, {}).items() if text in train]
     if not found:
         return None
-    message = f"{len(found)} {split} inputs are also in train: trained methods have seen the answer"
+    inputs = counted(len(found), f"{split} input is", f"{split} inputs are")
+    message = f"{inputs} also in train: trained methods have seen the answer"
     return _problem("warning", f"leak train/{split}", message, found)
 
 
@@ -181,7 +192,7 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
     for split, part in held_out.items():
         alike = [pair for pair in pairs if pair.right in part]
         if alike:
-            count = f"{len(alike)} {split} inputs are nearly a train input"
+            count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly a train input"
             remedy = (
                 "if they belong together, name the column that says so: init --group COLUMN, or map: group"
             )
@@ -199,12 +210,19 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
             continue
         missing = sorted({name for e in part for name in e.context_ids} - known)
         if not known:
-            message = f"{len(bad)} {split} rows have context_ids, but the task has no corpus"
+            rows = counted(len(bad), f"{split} row has", f"{split} rows have")
+            message = f"{rows} context_ids, but the task has no corpus: add `corpus:`, or init --corpus PATH"
             yield _problem("warning", "context_ids", message, bad)
         else:
             names = ", ".join(missing[:5])
-            message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
+            rows = counted(len(bad), f"{split} row names", f"{split} rows name")
+            hint = " (a document's id is its file name without the suffix)" if _stems(missing) & known else ""
+            message = f"{rows} documents that the corpus lacks: {names}{hint}"
             yield _problem("error", "context_ids", message, bad)
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    return {PurePath(name).stem for name in names}
 
 
 def _not_a_number(task: Task) -> Iterable[Problem]:
@@ -212,7 +230,8 @@ def _not_a_number(task: Task) -> Iterable[Problem]:
     for split, part in task.splits.items():
         ids = [e.id for e in part if any(value in missing.SPELLED for value in e.input.values())]
         if ids:
-            message = f"{len(ids)} {split} inputs hold the text nan for a missing value: leave the cell empty"
+            inputs = counted(len(ids), f"{split} input holds", f"{split} inputs hold")
+            message = f"{inputs} the text nan for a missing value: leave the cell empty"
             yield _problem("warning", "nan", message, ids)
 
 
@@ -224,19 +243,39 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
     for split in ("dev", "test"):
         unseen = sorted(set(found.counts.get(split, {})) - train)
         if unseen:
-            message = f"{len(unseen)} labels of {split} never occur in train: {', '.join(unseen[:5])}"
+            some = counted(len(unseen), f"label of {split} never occurs", f"labels of {split} never occur")
+            message = f"{some} in train: {', '.join(unseen[:5])}"
             yield _problem("warning", "labels", message, ())
     unused = sorted(set(task.format.labels or ()) - set().union(*found.counts.values()))
     if unused:
-        message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
+        choices = counted(len(unused), "choice is", "choices are")
+        message = f"{choices} the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())
+
+
+def _degenerate(task: Task) -> Iterable[Problem]:
+    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
+    only = degenerate.one_answer(example.target for example in task.splits["test"])
+    if only is not None:
+        yield _problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())
+    if task.format.name() in ("choice", "json_schema"):
+        targets = [example.target for part in task.splits.values() for example in part]
+        for line in degenerate.about_look_alikes(degenerate.look_alikes(targets)):
+            yield _problem("warning", "labels", line, ())
+
+
+def long_rows(task: Task) -> list[Problem]:
+    """Rows that are longer than the context of many models, where no model is named."""
+    long = row_length.too_long(example for part in task.splits.values() for example in part)
+    ids = [example.id for example in long]
+    return [_problem("warning", "length", row_length.described(long, ids), ids)] if long else []
 
 
 def _sizes(task: Task) -> Iterable[Problem]:
     n = len(task.splits["test"])
     if n < FEW_TESTS:
         half = 100 * 1.96 * (0.25 / n) ** 0.5
-        message = f"{n} test rows: a rate near 50 % is known to ±{half:.0f} points only"
+        message = f"{counted(n, 'test row')}: a rate near 50 % is known to ±{half:.0f} points only"
         yield _problem("warning", "size", message, ())
     for split in ("train", "dev"):
         if not task.splits.get(split):

@@ -58,10 +58,9 @@ def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
     """
     if given is None:
         return {}
-    corpus.read(given)
+    documents = corpus.read(given)
     if given.is_file():
-        shutil.copy(given, folder / "corpus.jsonl")
-        return {"corpus": "corpus.jsonl"}
+        return documents_key(folder, documents)
     for path in corpus.paths(given):
         place = folder / "corpus" / path.relative_to(given)
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -106,6 +106,8 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
         found = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         if measure.chat is not None:
             found += checks.too_long(task, prompts, answers, measure.context)
+        if measure.context is None:
+            found += checks.long_rows(task)
     return Inspection(
         task=task,
         measure=measure,

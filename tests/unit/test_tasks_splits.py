@@ -83,7 +83,9 @@ def test_a_few_more_rows_move_few_others() -> None:
 
 def test_asking_for_too_much_is_refused() -> None:
     rows = [Item(text=str(i), label="") for i in range(4)]
-    with pytest.raises(ConfigError, match="4 rows are too few for test 3, dev 1"):
+    with pytest.raises(
+        ConfigError, match="4 rows are too few: 3 for test, 1 for dev and one for train need at least 5"
+    ):
         cut(rows, {"test": 3, "dev": 1})
     same = [Item(text="same", label="") for _ in range(9)]
     with pytest.raises(ConfigError, match="belong together"):
