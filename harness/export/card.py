@@ -33,8 +33,13 @@ def render(
     scores: Sequence[Score],
     layout: str | None,
     commands: Sequence[str],
+    rules: str = "",
 ) -> str:
-    """The card in Markdown, with the front matter that model hubs read."""
+    """The card in Markdown, with the front matter that model hubs read.
+
+    Args:
+        rules: what of the base's generation settings a server must switch off.
+    """
     kind = architecture(record["model"]["spec"])
     front = yaml.safe_dump(
         _front(record, task, scores, layout, kind.pipeline), sort_keys=False, allow_unicode=True
@@ -47,6 +52,7 @@ def render(
         _data(record, task),
         _licence(record, task),
         "## Serve it\n\n```sh\n" + "\n".join(commands) + "\n```\n\n" + _asking(kind is DECODER),
+        rules,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 

@@ -118,9 +118,11 @@ def runtime(engine: Engine) -> dict[str, Any]:
     model = engine.model
     if model is None:
         return {"engine": engine.name}
+    from harness.models.number_format import dtype_of
+
     return {
         "engine": engine.name,
-        "dtype": str(getattr(model.network, "dtype", None)).removeprefix("torch."),
+        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix("torch."),
         "device": str(getattr(model.network, "device", None)),
         "chat_template": digest(model.chat.template)[:12],
         "vocabulary": model.chat.vocabulary,

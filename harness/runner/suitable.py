@@ -69,14 +69,22 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
     """What the model does not allow."""
     if not is_server(model):
         kind = source.architecture_of(model)
-        if architecture.suits(kind, recipe):
-            return None
-        return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
+        if not architecture.suits(kind, recipe):
+            return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
+        return of_stages(recipe)
     if recipe.weights:
         return Misfit(
             reason=f"model '{hidden(model)}' is asked, never trained",
             remedy="name a model that can be loaded here with --model",
         )
+    return None
+
+
+def of_stages(recipe: Recipe) -> Misfit | None:
+    """The first stage that cannot follow those before it over the recipe's base."""
+    for index, stage in enumerate(recipe.weights):
+        if reason := stage.obstacle(recipe.base, recipe.weights[:index]):
+            return Misfit(reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora")
     return None
 
 

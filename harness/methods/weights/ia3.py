@@ -18,6 +18,7 @@ class Ia3(Supervised):
     """(IA)³ with peft; which layers it scales is peft's choice for the architecture."""
 
     paper: ClassVar[str] = "Liu et al. 2022, (IA)^3, https://arxiv.org/abs/2205.05638"
+    adapter: ClassVar[str] = "IA3"
 
     learning_rate: PositiveFloat = knob(
         5e-3, low=5e-4, high=5e-2, log=True, doc="3e-3 in the paper, for a model of 3B"
