@@ -85,8 +85,10 @@ def _what(record: Mapping[str, Any], layout: str | None) -> str:
         "model": "This folder holds a whole model.",
         None: "This folder holds no weights: the base answers as it is published.",
     }[layout]
+    share = (record.get("runtime") or {}).get("quantized_share")
+    bits = "" if share is None else f" with {share:.0%} of the weights between its ends in few bits"
     return (
-        f"{recipe['about'] or recipe['name']}\n\n- Base: `{model['spec']}`, loaded as `{recipe['base']['kind']}`"
+        f"{recipe['about'] or recipe['name']}\n\n- Base: `{model['spec']}`, loaded as `{recipe['base']['kind']}`{bits}"
         f" (fingerprint `{model['fingerprint']}`)\n- Trained: {kinds}\n- Asked: `{recipe['program']['kind']}`; "
         f"all of it is in `program.json`\n\n{held}"
     )

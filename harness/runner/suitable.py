@@ -12,6 +12,9 @@ from harness.core.secrets import hidden
 from harness.models import architecture, source
 from harness.runner.model_pool import is_server
 
+LEAST_QUANTIZED = 0.5
+"""Below this share of weights in few bits a quantized base is refused."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Misfit:
@@ -71,7 +74,7 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
         kind = source.architecture_of(model)
         if not architecture.suits(kind, recipe):
             return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
-        return of_stages(recipe)
+        return of_stages(recipe) or _of_quantization(model, recipe)
     if recipe.weights:
         return Misfit(
             reason=f"model '{hidden(model)}' is asked, never trained",
@@ -86,6 +89,22 @@ def of_stages(recipe: Recipe) -> Misfit | None:
         if reason := stage.obstacle(recipe.base, recipe.weights[:index]):
             return Misfit(reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora")
     return None
+
+
+def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
+    """A base of few bits that would leave most weights as they are is none: memory and answers would be another's."""
+    if not recipe.base.quantized:
+        return None
+    from harness.models.dimensions import quantizable_share
+
+    share = quantizable_share(model)
+    if share >= LEAST_QUANTIZED:
+        return None
+    return Misfit(
+        reason=f"base {recipe.base.name()} can hold only {share:.0%} of the weights of '{model}' in few bits: the others "
+        "are no linear layers",
+        remedy="use base: plain",
+    )
 
 
 def require(task: Task, model: str, recipe: Recipe) -> None:

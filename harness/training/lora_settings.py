@@ -73,7 +73,7 @@ class LowRank:
 
         from harness.models.architecture import of
         from harness.models.layers.adapters import attach
-        from harness.models.layers.blocks import refuse_quantized
+        from harness.models.layers.blocks import outside_text, refuse_quantized
         from harness.models.layers.plain_layers import quantization
 
         modules = list(model.network.modules())
@@ -95,6 +95,7 @@ class LowRank:
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
+            exclude_modules=outside_text(model.network),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,

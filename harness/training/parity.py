@@ -21,6 +21,7 @@ from harness.core.errors import ParityError
 from harness.core.protocols import LanguageModel
 from harness.core.sequences import common_prefix_length
 from harness.core.values import Request, TrainingExample
+from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_exported import ParityCheck, check_adapter, check_merged
@@ -86,7 +87,7 @@ def check(
         # Whatever is compared with what is no number differs from it.
         return [*checks, diverged]
     checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
-    if adapter is not None:
+    if adapter is not None and adapters.names(model.network):
         checks.append(check_adapter(model, before.ids, adapter.stages))
     return [*checks, *check_neighbors(model, before.ids)]
 
@@ -162,8 +163,8 @@ def check_neighbors(model: LanguageModel, ids: Sequence[int]) -> list[ParityChec
     limit = switching_length(model.network.config)
     if limit is None or classification_head(model.network) is not None:
         return []
-    short = (list(ids[: max(2, min(len(ids), limit // 2))]), [int(ids[0])])
-    long = ((list(ids) * (limit // len(ids) + 1))[: min(limit + 8, model.context - 1)], [int(ids[0])])
+    short = (list(ids[: max(2, min(len(ids), limit // 2))]), [int(ids[-1])])
+    long = ((list(ids) * (limit // len(ids) + 1))[: min(limit + 8, model.context - 1)], [int(ids[-1])])
     engine = local(model)
     alone, beside = engine.loglikelihoods([short])[0][0], engine.loglikelihoods([long, short])[1][0]
     difference = abs(alone - beside) / max(1.0, abs(alone))

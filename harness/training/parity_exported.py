@@ -41,6 +41,10 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         with plain_layers.unrounded_inputs(network), in_float32(network):
             trained = logits(network, ids)
             difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
+        settings = exported.generation_config(network, model.chat.eos_ids)
+        if rules := exported.generation_rules(settings):
+            detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
+            return ParityCheck(check="merged", ok=False, detail=detail)
         detail = f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
         if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
             rounding = _difference(trained, logits(network, ids))

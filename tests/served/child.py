@@ -36,6 +36,10 @@ def network_of(job: dict[str, Any]) -> Any:
     if how is None or key not in _BASES:
         quantized = {} if how is None else {"quantization_config": transformers.BitsAndBytesConfig(**how)}
         _BASES[key] = loader.from_pretrained(job["base"], dtype=torch.float32, **quantized)
+        for module in _BASES[key].modules():
+            # On some CPUs bitsandbytes answers in bfloat16 although it is told float32.
+            if hasattr(module, "support_avx512bf16_for_cpu"):
+                module.support_avx512bf16_for_cpu = False
     return PeftModel.from_pretrained(_BASES[key], job["folder"]).eval()
 
 
@@ -75,8 +79,10 @@ def outcome(job: dict[str, Any]) -> Any:
         network = network_of(job)
         tokenizer = transformers.AutoTokenizer.from_pretrained(job["folder"])
         answers = [answer(network, tokenizer, job, question) for question in job["questions"]]
-        if job["layout"] == "adapter" and job["quantization"] is not None:
-            network.unload() if hasattr(network, "unload") else None
+        if job["layout"] == "adapter" and network.active_peft_config.peft_type == "LORA":
+            network.unload()
+        else:
+            _BASES.clear()
     except Exception as error:
         return f"{type(error).__name__}: {str(error).strip()[:300]}"
     return answers

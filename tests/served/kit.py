@@ -33,6 +33,8 @@ from tests.served.models import make
 ROOT = Path(__file__).parents[2]
 TOLERANCE = 2e-4
 """Largest relative difference of log-likelihoods that float32 rounding explains here."""
+ROUNDED = 3e-2
+"""The same where inputs are rounded to 8 bits: a last bit of float32 decides to which of two neighbors."""
 CONTINUATION = [104, 101, 114, 100]
 LENGTHS = (10, 81, 130, 40)
 """Characters of the questions: below 128 tokens with the template, across it, and beyond."""
@@ -67,6 +69,7 @@ class Outcome:
 
 STAGES: dict[str, dict[str, Any]] = {
     "lora": {"kind": "lora", "lora_r": 4, "learning_rate": 0.03},
+    "lora-fit": {"kind": "lora", "lora_r": 8, "learning_rate": 0.01, "num_train_epochs": 25},
     "rslora": {"kind": "lora", "lora_r": 8, "use_rslora": True, "learning_rate": 0.02},
     "dora": {"kind": "lora", "lora_r": 4, "use_dora": True, "learning_rate": 0.03},
     "dora-dropout": {"kind": "lora", "lora_r": 4, "use_dora": True, "lora_dropout": 0.1, "learning_rate": 0.03},
@@ -113,12 +116,14 @@ class Bench:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.task = _task(folder)
-        # Every run collects garbage several times; what was imported before is left out of that.
-        gc.collect()
-        gc.freeze()
         self.jobs: list[dict[str, Any]] = []
         self._awaited: list[tuple[Outcome, str, list[dict[str, Any]]]] = []
         self._merges: dict[str, list[str]] = {}
+        self._known: dict[Case, Outcome] = {}
+
+    def close(self) -> None:
+        """Let the garbage collector see everything again."""
+        gc.unfreeze()
 
     def model(self, shape: str) -> Path:
         place = self.folder / "models" / shape
@@ -127,6 +132,9 @@ class Bench:
     def run(self, case: Case) -> Outcome:
         """Train, answer and export a case; what is served is asked later, by `compare`."""
         outcome = Outcome(case=case)
+        if (known := self._known.get(case)) is not None:
+            return known
+        self._known[case] = outcome
         results = self.folder / "results" / case.name
         recipe = {
             "name": "case",
@@ -140,6 +148,10 @@ class Bench:
         with in_float32():
             (cell,) = plan(experiment.from_file(file))
             done = run([cell], results, progress=Progress())
+        if len(self._known) == 1:
+            # Every run collects garbage several times; what was imported by the first is left out of that.
+            gc.collect()
+            gc.freeze()
         (folder,) = _runs(results)
         if done.failures:
             error = str(read_json(folder / "run.json")["error"])
@@ -152,6 +164,9 @@ class Bench:
         return outcome
 
     def _base(self, case: Case) -> Any:
+        if case.base == "int8":
+            # Outliers are looked for in all rows of a batch, so with them an answer depends on its neighbors.
+            return {"kind": "int8", "threshold": 0.0}
         if case.base != "merge":
             return case.base
         if case.shape not in self._merges:
@@ -159,8 +174,7 @@ class Bench:
             for seed in ("lora", "rslora"):
                 part = Case(shape=case.shape, stages=(seed,))
                 results = self.folder / "results" / part.name
-                if not results.exists():
-                    self.run(part)
+                self.run(part)
                 folders += map(str, _runs(results))
             self._merges[case.shape] = folders
         return {"kind": "merge", "method": "cat", "runs": self._merges[case.shape]}
@@ -233,11 +247,15 @@ class Bench:
             subprocess.run(command, check=True, env=environment, cwd=scratch)
             results = json.loads(answers.read_text(encoding="utf-8"))
         for (outcome, layout, expected), given in zip(self._awaited, results, strict=True):
-            outcome.served[layout] = given if isinstance(given, str) else _difference(expected, given)
+            rounded = outcome.case.base == "int8" and layout == "adapter"
+            tolerance = ROUNDED if rounded else TOLERANCE
+            outcome.served[layout] = given if isinstance(given, str) else _difference(expected, given, tolerance)
         self.jobs, self._awaited = [], []
 
 
-def _difference(expected: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]]) -> str:
+def _difference(
+    expected: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]], tolerance: float
+) -> str:
     same, worst = 0, 0.0
     for ours, theirs in zip(expected, given, strict=True):
         if list(ours["ids"]) != theirs["ids"]:
@@ -245,7 +263,7 @@ def _difference(expected: Sequence[dict[str, Any]], given: Sequence[dict[str, An
         text = ours["chat"].decode([i for i in theirs["answer"] if i not in ours["chat"].eos_ids])
         same += ours["answer"] is None or ours["answer"] == text
         worst = max(worst, abs(ours["score"] - theirs["score"]) / max(1.0, abs(ours["score"])))
-    if same == len(expected) and worst <= TOLERANCE:
+    if same == len(expected) and worst <= tolerance:
         return ""
     return f"{same} of {len(expected)} answers alike, log-likelihoods differ by up to {worst:.2g}"
 

@@ -7,7 +7,7 @@ from typing import Any
 
 _SIZE = {
     "vocab_size": 264,
-    "hidden_size": 32,
+    "hidden_size": 64,
     "intermediate_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 4,
@@ -19,8 +19,8 @@ _SIZE = {
 _LONG = {
     "rope_type": "longrope",
     "rope_theta": 10000.0,
-    "short_factor": [1.0, 1.0, 1.1, 1.2],
-    "long_factor": [2.0, 3.0, 5.0, 8.0],
+    "short_factor": [1.0, 1.0, 1.0, 1.1, 1.1, 1.1, 1.2, 1.2],
+    "long_factor": [2.0, 2.0, 3.0, 3.0, 5.0, 5.0, 8.0, 8.0],
     "factor": 4.0,
     "original_max_position_embeddings": 128,
 }
@@ -29,19 +29,19 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
     "llama-tied": ("llama", {**_SIZE, "tie_word_embeddings": True}),
     "gpt2": (
         "gpt2",
-        {"vocab_size": 264, "n_embd": 32, "n_layer": 2, "n_head": 4, "n_positions": 512, "initializer_range": 0.2},
+        {"vocab_size": 264, "n_embd": 64, "n_layer": 2, "n_head": 4, "n_positions": 512, "initializer_range": 0.2},
     ),
     "gemma3": (
         "gemma3_text",
         {
             **{name: value for name, value in _SIZE.items() if name != "rope_parameters"},
-            "head_dim": 8,
-            "query_pre_attn_scalar": 8,
+            "head_dim": 16,
+            "query_pre_attn_scalar": 16,
             "sliding_window": 48,
             "tie_word_embeddings": True,
         },
     ),
-    "qwen3": ("qwen3", {**_SIZE, "head_dim": 8, "tie_word_embeddings": True}),
+    "qwen3": ("qwen3", {**_SIZE, "head_dim": 16, "tie_word_embeddings": True}),
     "phi3": (
         "phi3",
         {
@@ -57,8 +57,8 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         "t5",
         {
             "vocab_size": 264,
-            "d_model": 32,
-            "d_kv": 8,
+            "d_model": 64,
+            "d_kv": 16,
             "d_ff": 64,
             "num_layers": 2,
             "num_heads": 4,

@@ -37,10 +37,12 @@ class Ia3(Supervised):
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.layers.adapters import attach
+        from harness.models.layers.blocks import outside_text
 
         config = IA3Config(
             task_type="CAUSAL_LM",
             target_modules=list(self.target_modules) or None,
+            exclude_modules=outside_text(model.network),
             feedforward_modules=list(self.feedforward_modules) if self.target_modules else None,
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.network.modules()),
         )

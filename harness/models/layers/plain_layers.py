@@ -16,6 +16,25 @@ def quantization(module: Any) -> str:
     return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
 
 
+def quantized_share(network: Any) -> float | None:
+    """The share of the weights between embeddings and output layer that bitsandbytes holds in few bits; None where
+    nothing is quantized.
+
+    bitsandbytes replaces linear layers only: fused experts and layers of an architecture's own stay as they are.
+    """
+    ends = {id(end.weight) for end in (network.get_input_embeddings(), network.get_output_embeddings()) if end}
+    held = whole = 0
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() < 2 or id(parameter) in ends:
+                continue
+            state = getattr(parameter, "quant_state", None)
+            size = parameter.numel() if state is None else state.shape.numel()
+            whole += size
+            held += size if name == "weight" and quantization(module) else 0
+    return held / whole if held else None
+
+
 def adapted(network: Any) -> Iterator[tuple[str, Any]]:
     """Path and layer of every adapted layer. Of wrappers inside each other (one for each parameter of a
     mixture of experts) only the outermost: it stands for all of them."""
