@@ -134,7 +134,9 @@ def _published_generation(target: Target) -> Any:
     """Generation settings to lay beside an adapter: a server reads the base's own unless it is told otherwise."""
     from harness.models.chat import load_chat
 
-    return exported.fresh_generation_config(published_generation(target.model), load_chat(target.model).eos_ids)
+    return exported.fresh_generation_config(
+        published_generation(target.model), load_chat(target.model).eos_ids
+    )
 
 
 def published_generation(spec: str) -> Any:

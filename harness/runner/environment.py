@@ -122,7 +122,9 @@ def runtime(engine: Engine) -> dict[str, Any]:
 
     return {
         "engine": engine.name,
-        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix("torch."),
+        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix(
+            "torch."
+        ),
         "device": str(getattr(model.network, "device", None)),
         "quantized_share": _quantized_share(model.network),
         "chat_template": digest(model.chat.template)[:12],

@@ -87,7 +87,9 @@ def of_stages(recipe: Recipe) -> Misfit | None:
     """The first stage that cannot follow those before it over the recipe's base."""
     for index, stage in enumerate(recipe.weights):
         if reason := stage.obstacle(recipe.base, recipe.weights[:index]):
-            return Misfit(reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora")
+            return Misfit(
+                reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora"
+            )
     return None
 
 

@@ -101,7 +101,9 @@ def require(checks: Sequence[ParityCheck]) -> None:
     failed = [check for check in checks if not check.ok]
     if failed:
         error = ParityError(
-            "score blocked: " + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
+            "score blocked: "
+            + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
+            + ". The trained weights are kept: the same command checks and scores them again without training"
         )
         error.checks = [vars(check) for check in checks]
         raise error

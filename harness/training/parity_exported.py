@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
 from harness.models.architecture import DECODER, of
-from harness.models.layers import exported, plain_layers
+from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
 from harness.training.encoder_decoder_loss import first_logits
 
@@ -45,7 +45,9 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         if rules := exported.generation_rules(settings):
             detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
             return ParityCheck(check="merged", ok=False, detail=detail)
-        detail = f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        detail = (
+            f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        )
         if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
             rounding = _difference(trained, logits(network, ids))
             detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
@@ -71,7 +73,9 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
             trained = logits(network, ids)
             base = exported.rebuilt(network, adapters=False, device=device)
             difference = _difference(trained, logits(_with_adapters(base, stages), ids))
-        detail = f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        detail = (
+            f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        )
         return ParityCheck(check="adapter", ok=difference <= TOLERANCE, detail=detail)
 
     return _compared("adapter", compare)
@@ -161,10 +165,18 @@ def _with_adapters(base: Any, stages: Sequence[Path]) -> Any:
 
     if len(stages) > 1:
         return combine(base, stages, [1.0] * len(stages), "cat")
-    return PeftModel.from_pretrained(base, str(stages[0])).eval()
+    with adapters.expected_warnings():
+        return PeftModel.from_pretrained(base, str(stages[0])).eval()
 
 
-_VOLATILE = {"_name_or_path", "architectures", "dtype", "quantization_config", "transformers_version", "use_cache"}
+_VOLATILE = {
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "quantization_config",
+    "transformers_version",
+    "use_cache",
+}
 
 
 def _changed(model: LanguageModel) -> str:

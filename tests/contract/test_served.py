@@ -92,7 +92,10 @@ def test_a_card_loads_a_quantized_base_as_it_was_trained(bench: Bench, outcomes:
     code += "; print(model.generation_config.to_diff_dict().get('repetition_penalty'))"
     base = str(bench.model("gpt2"))
     done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code, base, words[5]], capture_output=True, text=True, check=False
+        [sys.executable, "-W", "ignore", "-c", code, base, words[5]],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.stdout.splitlines()[-2:] == ["['PeftModelForCausalLM', 'nf4']", "None"], done.stderr[-2000:]
 

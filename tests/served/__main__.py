@@ -1,6 +1,6 @@
 """Writes the table of docs/serving.md: which combinations were run, exported, and asked in plain transformers and peft.
 
-    python -m tests.served      # a quarter of an hour on one core
+python -m tests.served      # a quarter of an hour on one core
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def verdict(outcome: Outcome) -> str:
     return "same" if outcome.served else "not exported"
 
 
-def matrix(outcomes: Iterable[Outcome], head: str, columns: tuple[str, ...], row: str, column: str) -> list[str]:
+def matrix(
+    outcomes: Iterable[Outcome], head: str, columns: tuple[str, ...], row: str, column: str
+) -> list[str]:
     """A table of how many cases of each verdict there are; `row` and `column` name what of a case they show."""
     cells: dict[tuple[str, str], Counter[str]] = {}
     names: dict[str, None] = {}
@@ -72,7 +74,11 @@ def main() -> None:
             outcomes.append(bench.run(case))
             if number % 40 == 0 or number == len(chosen):
                 bench.compare()
-            print(f"{time.monotonic() - clock:6.0f}s {number}/{len(chosen)} {case.name}", file=sys.stderr, flush=True)
+            print(
+                f"{time.monotonic() - clock:6.0f}s {number}/{len(chosen)} {case.name}",
+                file=sys.stderr,
+                flush=True,
+            )
     wrong = [outcome for outcome in outcomes if verdict(outcome) == "wrong"]
     for outcome in wrong:
         print(f"WRONG {outcome.case.name}: {outcome.failed or outcome.served}", file=sys.stderr)

@@ -15,7 +15,18 @@ ALONE = (
     "adapters", "classification",
 )  # fmt: skip
 """Stages by their name in `kit.STAGES`. `grpo` learns only from a model that is right occasionally: see `FIT`."""
-PAIRED = ("lora", "rslora", "dora-dropout", "pissa", "dpo", "embeddings", "both-ends", "ia3", "full", "partial")
+PAIRED = (
+    "lora",
+    "rslora",
+    "dora-dropout",
+    "pissa",
+    "dpo",
+    "embeddings",
+    "both-ends",
+    "ia3",
+    "full",
+    "partial",
+)
 """Stages of which every ordered pair is asked."""
 FIT = ("lora-fit", "grpo")
 _STRETCHED = ("llama", "llama-tied", "qwen3", "smollm3", "mixtral")

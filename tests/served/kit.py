@@ -106,7 +106,7 @@ def stage(name: str, shape: str) -> dict[str, Any]:
 @contextlib.contextmanager
 def in_float32() -> Iterator[None]:
     """Inside the `with` block `dtype: auto` is float32 on every machine."""
-    with mock.patch("harness.models.load.computes_bfloat16", lambda device: False):
+    with mock.patch("harness.models.load.computes_bfloat16", return_value=False):
         yield
 
 
@@ -143,7 +143,9 @@ class Bench:
         }
         file = self.folder / "case.yaml"
         file.write_text(
-            yaml.safe_dump({"task": str(self.task), "model": str(self.model(case.shape)), "recipes": [recipe]})
+            yaml.safe_dump(
+                {"task": str(self.task), "model": str(self.model(case.shape)), "recipes": [recipe]}
+            )
         )
         with in_float32():
             (cell,) = plan(experiment.from_file(file))
@@ -219,7 +221,9 @@ class Bench:
         model = load(find(results, folder.name))
         engine = local(model)
         prompts = [model.chat.encode(_messages(row)) for row in rows]
-        rounded = layout == "model" and any(plain_layers.quantization(m) == "8bit" for m in model.network.modules())
+        rounded = layout == "model" and any(
+            plain_layers.quantization(m) == "8bit" for m in model.network.modules()
+        )
         if rounded:
             # LLM.int8() rounds inputs, which no unquantized network does: the run without that is the measure.
             with plain_layers.unrounded_inputs(model.network):
@@ -242,20 +246,22 @@ class Bench:
         with tempfile.TemporaryDirectory() as scratch:
             jobs, answers = Path(scratch) / "jobs.json", Path(scratch) / "answers.json"
             jobs.write_text(json.dumps(self.jobs), encoding="utf-8")
-            environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {"HF_HUB_DISABLE_PROGRESS_BARS": "1"}
+            environment = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"} | {
+                "HF_HUB_DISABLE_PROGRESS_BARS": "1"
+            }
             command = [sys.executable, str(ROOT / "tests" / "served" / "child.py"), str(jobs), str(answers)]
             subprocess.run(command, check=True, env=environment, cwd=scratch)
             results = json.loads(answers.read_text(encoding="utf-8"))
         for (outcome, layout, expected), given in zip(self._awaited, results, strict=True):
             rounded = outcome.case.base == "int8" and layout == "adapter"
             tolerance = ROUNDED if rounded else TOLERANCE
-            outcome.served[layout] = given if isinstance(given, str) else _difference(expected, given, tolerance)
+            outcome.served[layout] = (
+                given if isinstance(given, str) else _difference(expected, given, tolerance)
+            )
         self.jobs, self._awaited = [], []
 
 
-def _difference(
-    expected: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]], tolerance: float
-) -> str:
+def _difference(expected: Sequence[dict[str, Any]], given: Sequence[dict[str, Any]], tolerance: float) -> str:
     same, worst = 0, 0.0
     for ours, theirs in zip(expected, given, strict=True):
         if list(ours["ids"]) != theirs["ids"]:

@@ -89,7 +89,9 @@ def make(shape: str, folder: Path, seed: int = 0) -> Path:
 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = getattr(transformers, architecture.of(config).loader).from_config(config, dtype=torch.float32)
+        network = getattr(transformers, architecture.of(config).loader).from_config(
+            config, dtype=torch.float32
+        )
     start = {"decoder_start_token_id": 257} if kind == "t5" else {}
     network.generation_config = GenerationConfig(**ids, **RULES, **start)
     network.save_pretrained(folder)

@@ -12,7 +12,6 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import Base, LanguageModel
 
-
 _LISTS_OF_LAYERS = {"mlp_only_layers", "full_attention_idxs", "cross_attention_layers", "attn_layer_indices"}
 """Lists in configurations that hold the numbers of some layers, not a value for each."""
 
@@ -112,7 +111,9 @@ def _outline(network: Any) -> dict[str, Any]:
     outline: dict[str, Any] = {name: tuple(p.shape) for name, p in network.named_parameters()}
     for path, module in network.named_modules():
         settings = {n: v for n, v in vars(module).items() if isinstance(v, bool | int | float | str)}
-        outline |= {f"{path}.{n}": v for n, v in settings.items() if n != "training" and not n.startswith("_")}
+        outline |= {
+            f"{path}.{n}": v for n, v in settings.items() if n != "training" and not n.startswith("_")
+        }
     return outline
 
 

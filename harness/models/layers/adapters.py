@@ -6,15 +6,15 @@ adapters (one for each training stage) are active together; the newest is the on
 
 from __future__ import annotations
 
+import contextlib
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.models.layers import plain_layers, tied
-
 
 _FOLDED = {"earlier_stages_of_dora": "folded"}
 
@@ -34,13 +34,7 @@ def attach(network: Any, config: Any) -> str:
     existing = names(network)
     name = f"stage{len(existing)}" if existing else "default"
     try:
-        with warnings.catch_warnings():
-            # A second adapter beside the first is what stages are.
-            warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
-            # Tied ends are told apart when they are merged.
-            warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
-            # peft's own patterns for fused experts, which it applies all the same.
-            warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
+        with expected_warnings():
             network.add_adapter(config, name)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"peft cannot adapt this model: {error}") from None
@@ -50,6 +44,19 @@ def attach(network: Any, config: Any) -> str:
     for parameter, tensor in network.named_parameters():
         tensor.requires_grad_(f".{name}." in parameter or parameter.endswith(f".{name}"))
     return name
+
+
+@contextlib.contextmanager
+def expected_warnings() -> Iterator[None]:
+    """Inside the `with` block peft does not warn of what is meant or mended here."""
+    with warnings.catch_warnings():
+        # A second adapter beside the first is what stages are.
+        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        # Tied ends are told apart when they are merged.
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
+        # peft's own patterns for fused experts, which it applies all the same.
+        warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
+        yield
 
 
 def names(network: Any) -> list[str]:

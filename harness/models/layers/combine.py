@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.models.layers.adapters import expected_warnings
 from harness.models.layers.plain_layers import adapted
 
 NAME = "combined"
@@ -52,7 +53,7 @@ def combine(
                 "holds no plain LoRA adapter", file=folder, remedy="train it with weights: lora"
             )
     try:
-        with warnings.catch_warnings():
+        with expected_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)
             model = PeftModel.from_pretrained(network, str(folders[0]), adapter_name="part0")
             for index, folder in enumerate(folders[1:], start=1):

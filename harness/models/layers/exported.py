@@ -44,7 +44,9 @@ def rebuilt(network: Any, *, adapters: bool = True, device: Any = None) -> Any:
     except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
         reason = str(error).strip().splitlines()[0]
         raise RunError(f"the exported network cannot be loaded: {type(error).__name__}: {reason}") from None
-    wrong = [str(name) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") for name in report[key]]
+    wrong = [
+        str(name) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") for name in report[key]
+    ]
     if wrong:
         raise RunError(f"the exported network does not fit its configuration: {', '.join(sorted(wrong)[:3])}")
     return made.eval()

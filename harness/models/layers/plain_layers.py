@@ -22,7 +22,9 @@ def quantized_share(network: Any) -> float | None:
 
     bitsandbytes replaces linear layers only: fused experts and layers of an architecture's own stay as they are.
     """
-    ends = {id(end.weight) for end in (network.get_input_embeddings(), network.get_output_embeddings()) if end}
+    ends = {
+        id(end.weight) for end in (network.get_input_embeddings(), network.get_output_embeddings()) if end
+    }
     held = whole = 0
     for module in network.modules():
         for name, parameter in module.named_parameters(recurse=False):
@@ -47,7 +49,9 @@ def special(network: Any) -> Iterator[tuple[str, Any]]:
     """Path and layer of every layer that is adapted, quantized or both."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    return _outermost(network, lambda module: isinstance(module, BaseTunerLayer) or bool(quantization(module)))
+    return _outermost(
+        network, lambda module: isinstance(module, BaseTunerLayer) or bool(quantization(module))
+    )
 
 
 def plain(layer: Any, dtype: Any) -> Any:
