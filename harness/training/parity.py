@@ -7,6 +7,7 @@ eos                   the end of the answer has no loss, so the model never lear
 trained               the trained weights are silently ignored
 merged                the whole model that an export would write answers differently
 adapter               the adapter that an export would write answers differently over the published base
+dropout               an adapter is trained as one function and answers as another
 neighbors             an answer would depend on the prompts that are computed beside it
 """
 
@@ -24,7 +25,7 @@ from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head
 from harness.training.encoder_decoder_loss import first_logits
-from harness.training.parity_exported import ParityCheck, check_adapter, check_merged
+from harness.training.parity_exported import ParityCheck, check_adapter, check_dropout, check_merged
 from harness.training.tokenized import TokenizedExample, to_row
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ def check(
     checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
     if adapter is not None and adapters.names(model.network):
         checks.append(check_adapter(model, before.ids, adapter.stages))
-    return [*checks, *check_neighbors(model, before.ids)]
+    return [*checks, *check_dropout(model, before.ids), *check_neighbors(model, before.ids)]
 
 
 def require(checks: Sequence[ParityCheck]) -> None:

@@ -18,6 +18,8 @@ from harness.training.encoder_decoder_loss import first_logits
 if TYPE_CHECKING:
     import torch
 
+_NOTHING = 1e-12
+"""A dropout that drops nothing, but is not skipped as 0 would be."""
 TOLERANCE = 1e-3
 """Largest mean difference of the logits of all positions, as a share of their spread; both are float32."""
 
@@ -81,6 +83,33 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     return _compared("adapter", compare)
 
 
+def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
+    """Adapters with dropout compute in training what they compute in answering, but for what is dropped; no check
+    where none has dropout."""
+    from torch import nn
+
+    layers = [layer for _, layer in plain_layers.adapted(model.network)]
+    dropping = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Dropout) and m.p]
+    if not dropping:
+        return []
+    with in_float32(model.network):
+        answering = logits(model.network, ids)
+        shares = [module.p for module in dropping]
+        for layer in layers:
+            layer.train()
+        for module in dropping:
+            module.p = _NOTHING
+        try:
+            training = logits(model.network, ids, mode=None)
+        finally:
+            for module, share in zip(dropping, shares, strict=True):
+                module.p = share
+            model.network.eval()
+    difference = _difference(answering, training)
+    detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
+    return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+
+
 @contextlib.contextmanager
 def in_float32(network: Any) -> Iterator[None]:
     """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
@@ -108,11 +137,16 @@ def in_float32(network: Any) -> Iterator[None]:
             module.compute_dtype = number
 
 
-def logits(network: Any, ids: Sequence[int]) -> torch.Tensor:
-    """Float32 logits on the CPU: of every position for a decoder, else of what comes first."""
+def logits(network: Any, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
+    """Float32 logits on the CPU: of every position for a decoder, else of what comes first.
+
+    Args:
+        mode: whether in training mode; None: as the network is.
+    """
     import torch
 
-    network.eval()
+    if mode is not None:
+        network.train(mode)
     with torch.no_grad():
         if of(network.config) is not DECODER:
             return first_logits(network, ids)

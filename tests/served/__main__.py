@@ -74,14 +74,19 @@ def main() -> None:
             outcomes.append(bench.run(case))
             if number % 40 == 0 or number == len(chosen):
                 bench.compare()
+                for outcome in outcomes[(number - 1) // 40 * 40 :]:
+                    if verdict(outcome) == "wrong":
+                        print(
+                            f"WRONG {outcome.case.name}: {outcome.failed or outcome.served}",
+                            file=sys.stderr,
+                            flush=True,
+                        )
             print(
                 f"{time.monotonic() - clock:6.0f}s {number}/{len(chosen)} {case.name}",
                 file=sys.stderr,
                 flush=True,
             )
     wrong = [outcome for outcome in outcomes if verdict(outcome) == "wrong"]
-    for outcome in wrong:
-        print(f"WRONG {outcome.case.name}: {outcome.failed or outcome.served}", file=sys.stderr)
     pairs = [outcome for outcome in outcomes if len(outcome.case.stages) == 2]
     total = Counter(verdict(outcome) for outcome in outcomes)
     layouts = sum(len(outcome.served) for outcome in outcomes)

@@ -164,7 +164,7 @@ def test_dora_beside_an_earlier_stage_is_noticed(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(adapters, "_fold_incompatible", lambda network, config: None)
     of = model()
     before, _ = trained(tmp_path / "wrong", of, LORA, dora)
-    assert set(checks(of, before)) == {"merged"}
+    assert set(checks(of, before)) == {"dropout"}
 
 
 def test_a_dora_adapter_that_was_trained_beside_an_earlier_stage_is_not_loaded(tmp_path: Path) -> None:
@@ -236,3 +236,105 @@ def test_a_bfloat16_network_is_compared_in_float32(tmp_path: Path) -> None:
     assert all(torch.equal(tensor, after[name]) for name, tensor in state.items())
     merged = parity.check_merged(of, before.ids)
     assert float(merged.detail.split(" differ by ")[1].split()[0]) < 1e-4
+
+
+def test_a_run_whose_check_failed_is_scored_again_without_training(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    import yaml
+
+    from harness.results.folder import read_json
+    from harness.runner import experiment
+    from harness.runner.cells import plan
+    from harness.runner.progress import Progress
+    from harness.runner.runner import run
+    from tests.conftest import write_tiny_task
+
+    file = tmp_path / "case.yaml"
+    recipe = {"name": "one", "weights": {**LORA, "dev_examples": 0}}
+    task = str(write_tiny_task(tmp_path))
+    file.write_text(yaml.safe_dump({"task": task, "model": "tiny", "limit": 2, "recipes": [recipe]}))
+    with monkeypatch.context() as patch:
+        wrong = parity.ParityCheck(check="merged", ok=False, detail="made up")
+        patch.setattr(parity, "check_merged", lambda model, ids: wrong)
+        first = run(plan(experiment.from_file(file)), tmp_path / "results", progress=Progress())
+    (folder,) = first.folders
+    assert (
+        "the same command checks and scores them again without training"
+        in read_json(folder / "run.json")["error"]
+    )
+    weights = folder / "weights" / "0" / "adapter_model.safetensors"
+    made = weights.stat().st_mtime_ns
+    monkeypatch.setattr("harness.training.loop.fit", None)
+    second = run(plan(experiment.from_file(file)), tmp_path / "results", progress=Progress())
+    assert not second.failures
+    assert weights.stat().st_mtime_ns == made
+    assert {check["check"] for check in second.records[0]["parity"]} >= {"merged", "adapter"}
+
+
+def test_the_share_of_weights_in_few_bits_is_measured_and_little_is_refused(tmp_path: Path) -> None:
+    from harness.core import recipes
+    from harness.models.layers.plain_layers import quantized_share
+    from harness.runner.suitable import of_model
+
+    assert quantized_share(model(base="nf4").network) == pytest.approx(1.0)
+    assert quantized_share(model(base="plain").network) is None
+    few = shaped(tmp_path, "mixtral", "nf4")
+    share = quantized_share(few.network)
+    assert share is not None
+    assert share < 0.5
+    recipe = recipes.from_config({"base": "nf4", "weights": "lora"}, name="qlora")
+    refused = of_model(str(tmp_path / "model"), recipe)
+    assert refused is not None
+    assert f"can hold only {share:.0%} of the weights" in refused.reason
+    assert of_model("tiny", recipe) is None
+
+
+@pytest.mark.parametrize(
+    ("base", "stages", "reason"),
+    [
+        ("nf4", ("lora", "full"), "full trains the base's own weights"),
+        ("int8", ("partial",), "partial trains the base's own weights"),
+        ("nf4", ("lora", {"kind": "lora", "use_dora": True}), "DoRA after another adapter"),
+        ("nf4", ("lora", "ia3"), "ia3 after adapters of another method"),
+        ("int8", ({"kind": "lora", "init_lora_weights": "pissa"},), "init_lora_weights: pissa changes"),
+        ("plain", ("prefix_tuning", "prefix_tuning"), "one prefix only"),
+    ],
+)
+def test_stages_that_cannot_follow_each_other_are_refused_before_anything_is_loaded(
+    base: str, stages: tuple[Any, ...], reason: str
+) -> None:
+    from harness.core import recipes
+    from harness.runner.suitable import of_model
+
+    recipe = recipes.from_config({"base": base, "weights": list(stages)}, name="stages")
+    refused = of_model("tiny", recipe)
+    assert refused is not None
+    assert reason in refused.reason
+    plain = recipes.from_config({"weights": list(stages)}, name="stages")
+    assert (of_model("tiny", plain) is None) is (base != "plain")
+
+
+def test_adapters_stay_out_of_a_vision_tower() -> None:
+    from types import SimpleNamespace
+
+    from transformers import AutoModelForCausalLM, Gemma3Config
+
+    text = {
+        "vocab_size": 264,
+        "hidden_size": 32,
+        "intermediate_size": 32,
+        "num_hidden_layers": 2,
+        "head_dim": 8,
+    }
+    text |= {"num_attention_heads": 4, "num_key_value_heads": 2}
+    vision = {"hidden_size": 16, "intermediate_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2}
+    vision |= {"image_size": 28, "patch_size": 14}
+    config = Gemma3Config(text_config=text, vision_config=vision, mm_tokens_per_image=4)
+    for targets in ("all-linear", "attention"):
+        network = AutoModelForCausalLM.from_config(config)
+        assert any("vision_tower" in name for name, _ in network.named_modules())
+        build("weights", {**LORA, "target_modules": targets}).prepare(SimpleNamespace(network=network))  # type: ignore[arg-type]
+        learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
+        assert learned
+        assert all(name.startswith("model.language_model.") for name in learned)

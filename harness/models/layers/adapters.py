@@ -56,6 +56,8 @@ def expected_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         # peft's own patterns for fused experts, which it applies all the same.
         warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
+        # peft still asks transformers by the old name.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         yield
 
 
