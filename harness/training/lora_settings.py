@@ -59,6 +59,8 @@ class LowRank:
         if base.quantized and self.use_dora and any(stage.adapter for stage in earlier):
             # peft trains one function and answers with another, and nothing can be merged into few bits.
             return f"DoRA after another adapter needs that one merged, which rounds base {base.name()}"
+        if self.use_dora and (base.quantization("auto") or {}).get("load_in_8bit") and not _on_gpu():
+            return f"peft has no DoRA over base {base.name()} on a CPU"
         if base.quantized and self.alters_base:
             return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
         return super().obstacle(base, earlier)  # type: ignore[misc, no-any-return]
@@ -118,6 +120,12 @@ class LowRank:
 
         adapters.load(model.network, folder)
         return model
+
+
+def _on_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def attention_layers(network: Any) -> tuple[str, ...]:

@@ -147,9 +147,14 @@ class Bench:
                 {"task": str(self.task), "model": str(self.model(case.shape)), "recipes": [recipe]}
             )
         )
-        with in_float32():
-            (cell,) = plan(experiment.from_file(file))
-            done = run([cell], results, progress=Progress())
+        try:
+            with in_float32():
+                (cell,) = plan(experiment.from_file(file))
+                done = run([cell], results, progress=Progress())
+        except HarnessError as error:
+            trained = any((results / "runs").glob("*/weights/0/trained.json"))
+            outcome.failed, outcome.refused = (str(error), "") if trained else ("", str(error))
+            return outcome
         if len(self._known) == 1:
             # Every run collects garbage several times; what was imported by the first is left out of that.
             gc.collect()
