@@ -285,12 +285,22 @@ class Base(Kind):
     """What kinds of network it loads."""
     copyable: ClassVar[bool] = False
     """Whether a copy in memory is as good as loading it again."""
+    published: ClassVar[bool] = True
+    """Whether it loads the published weights, possibly in fewer bits: an adapter trained over it fits them. False
+    for a network that is made here."""
+    quantized: ClassVar[bool] = False
+    """Whether the weights of linear layers are held in few bits, which only adapters can train over."""
     row_bytes: ClassVar[float] = 0.0
     """Bytes that each output of a linear layer takes besides its weights (scales of a quantization)."""
 
     def weight_bytes(self, size: float) -> float:
         """Bytes of one weight in a linear layer, where an unquantized weight takes `size` bytes."""
         return size
+
+    def quantization(self, dtype: str) -> dict[str, Any] | None:
+        """Arguments of transformers' `BitsAndBytesConfig` with which this base is loaded for computing in `dtype`;
+        None where it is not quantized."""
+        return None
 
     @classmethod
     def probe(cls) -> BaseProbe:
@@ -366,6 +376,22 @@ class Weights(TrainingFacts, Kind):
     """What kinds of network it trains."""
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "weights"
     """What other tools can hold of it: changed weights, something in front of the input, or nothing."""
+
+    trains_base: ClassVar[bool] = False
+    """Whether it moves the base's own weights, which a quantized base has not."""
+    adapter: ClassVar[str] = ""
+    """peft's method, for a kind that puts its adapters into the network; those of one method are active together."""
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        """Why this stage cannot follow the `earlier` ones over `base`, judged before anything is loaded; None where
+        it can."""
+        if not base.quantized:
+            return None
+        if self.trains_base:
+            return f"{self.name()} trains the base's own weights, which base {base.name()} holds in few bits"
+        if self.adapter and any(stage.adapter not in ("", self.adapter) for stage in earlier):
+            return f"{self.name()} after adapters of another method needs these merged, which rounds base {base.name()}"
+        return None
 
     @property
     def alters_base(self) -> bool:

@@ -12,6 +12,7 @@ from harness.core.keys import digest
 from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example, Message
+from harness.export.loading import Loading
 
 Row = dict[str, Any]
 
@@ -37,11 +38,14 @@ def task_of(record: Mapping[str, Any], path: str | None) -> Task:
     return task
 
 
-def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequence[Row], chat: Any) -> Row:
+def describe(
+    task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequence[Row], chat: Any, loaded: Loading
+) -> Row:
     """The program of a run.
 
     `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
-    chat completion without its messages; `example` is a train example as it is asked, so that another
+    chat completion without its messages; `serve` says how the weights are loaded and which rules of the base are switched
+    off; `example` is a train example as it is asked, so that another
     implementation can be held against this one. `chat` is None for a model that was asked over a wire.
     """
     folds = chat is not None and not chat.takes_system
@@ -55,6 +59,7 @@ def describe(task: Task, recipe: Recipe, record: Mapping[str, Any], rows: Sequen
         "shots": _shots(task, recipe, rows),
         "corpus": _corpus(task, recipe),
         "request": _request(task, recipe, chat),
+        "serve": loaded.to_json(),
         "example": _with_text(_example(task, recipe, record, folds), chat),
     }
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 import time
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -30,6 +31,8 @@ from harness.runner.peak_memory import PeakMemory
 from harness.runner.progress import Progress
 from harness.runner.spent import Spent
 from harness.runner.training_stages import train
+
+log = logging.getLogger(__name__)
 
 
 def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> dict[str, Any]:
@@ -132,16 +135,20 @@ def _prepare(
         predicted(memory_forecast.peak(attempt, model, ()))
         identity = digest([cell.fingerprint, cell.recipe.base.identity()])
         return attempt, workbench.engine(model, identity), None, []
-    from harness.training import parity
+    from harness.training import exported_as, parity
 
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(memory_forecast.peak(attempt, model, lessons))
+    if reason := exported_as.why_not(cell.recipe.base, cell.recipe.weights):
+        log.warning("%s is trained and scored, but cannot be exported: %s", cell.recipe.name, reason)
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
     learnt["lessons"] = len(lessons)
     attempt.progress.state(cell, "checking")
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
-    checks = parity.check(model, lessons, canary, asked)
+    stages = tuple(attempt.folder.stage(index) for index in range(len(cell.recipe.weights)))
+    adapter = parity.Exported(stages=stages) if exported_as.is_adapter(cell.recipe, stages) else None
+    checks = parity.check(model, lessons, canary, asked, adapter)
     parity.require(checks)
     passed = [dataclasses.asdict(check) for check in checks]
     return attempt, workbench.engine(model, cell.weights_key), learnt, passed

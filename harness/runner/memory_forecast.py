@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from harness.core.protocols import LanguageModel, Weights
 from harness.core.values import TrainingExample
 from harness.estimate import memory
+from harness.models.number_format import dtype_of
 from harness.runner.cell_context import CellContext
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
@@ -33,7 +34,7 @@ def _peak(attempt: CellContext, model: LanguageModel, lessons: Sequence[Training
     from harness.models.dimensions import shape
 
     cell, device = attempt.cell, model.network.device.type
-    recipe, sizes, dtype = cell.recipe, shape(cell.model), str(model.network.dtype).removeprefix("torch.")
+    recipe, sizes, dtype = cell.recipe, shape(cell.model), str(dtype_of(model.network)).removeprefix("torch.")
     if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
         raise ValueError("the base has been made deeper than the model that the estimate knows")
     prompts = [attempt.prompter(example) for example in cell.examples]

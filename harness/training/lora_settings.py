@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Base, LanguageModel, Weights
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
@@ -53,6 +53,18 @@ class LowRank:
         "arXiv:2310.08659; these three change the frozen weights",
     )
 
+    adapter: ClassVar[str] = "LORA"
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        if base.quantized and self.use_dora and any(stage.adapter for stage in earlier):
+            # peft trains one function and answers with another, and nothing can be merged into few bits.
+            return f"DoRA after another adapter needs that one merged, which rounds base {base.name()}"
+        if self.use_dora and (base.quantization("auto") or {}).get("load_in_8bit") and not _on_gpu():
+            return f"peft has no DoRA over base {base.name()} on a CPU"
+        if base.quantized and self.alters_base:
+            return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
+        return super().obstacle(base, earlier)  # type: ignore[misc, no-any-return]
+
     @property
     def alters_base(self) -> bool:
         return self.init_lora_weights in ("pissa", "olora", "loftq")
@@ -62,8 +74,9 @@ class LowRank:
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.architecture import of
-        from harness.models.layers.adapters import attach, quantization
-        from harness.models.layers.blocks import refuse_quantized
+        from harness.models.layers.adapters import attach
+        from harness.models.layers.blocks import outside_text, refuse_quantized
+        from harness.models.layers.plain_layers import quantization
 
         modules = list(model.network.modules())
         on_cpu = model.network.device.type == "cpu"
@@ -84,6 +97,7 @@ class LowRank:
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
+            exclude_modules=outside_text(model.network),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
@@ -106,6 +120,12 @@ class LowRank:
 
         adapters.load(model.network, folder)
         return model
+
+
+def _on_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def attention_layers(network: Any) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.evidence.aggregate import gather, mean_interval
-from harness.export import card, program, serving, weights
+from harness.export import card, loading, program, serving, weights
 from harness.results.folder import RunFolder, read_lines
 from harness.results.pins import find_run
 from harness.results.run_scores import scores as primary_scores
@@ -66,13 +66,13 @@ def export(
     with _whole(folder) as draft:
         if target is not None and layout is not None:
             weights.write(target, layout, draft)
-        described = program.describe(known, recipe, record, rows, _chat(record["model"]["spec"]))
-        name = recipe.name
-        lines = serving.commands(
-            folder, layout, name, record["model"]["spec"], task or known.name, held=draft
-        )
+        spec, name = record["model"]["spec"], recipe.name
+        loaded = loading.loading(record, recipe, layout)
+        described = program.describe(known, recipe, record, rows, _chat(spec), loaded)
+        lines = serving.commands(folder, layout, name, spec, task or known.name, loaded, held=draft)
         _write_texts(draft, described, program.recipe_file(recipe, source.name))
-        text = card.render(record, known, scores(record, source), layout, lines)
+        rules = loading.rules_sentence(loaded) if layout == "adapter" else ""
+        text = card.render(record, known, scores(record, source), layout, lines, rules)
         (draft / "README.md").write_text(text, encoding="utf-8")
         _write_manifest(draft, record)
     files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}

@@ -51,6 +51,7 @@ class ContinuedPretraining(Full):
         Raises:
             ConfigError: the task has no corpus.
         """
+        from harness.models.rotary import trainable_length
         from harness.training.pretraining_windows import windows
 
         task = context.task
@@ -59,4 +60,4 @@ class ContinuedPretraining(Full):
                 f"task '{task.name}' has no corpus to go on pretraining with",
                 remedy="name a folder of documents under 'corpus' in its task.yaml",
             )
-        return windows(task.corpus, model.chat, min(self.max_length, model.context) - reserved)
+        return windows(task.corpus, model.chat, min(self.max_length, trainable_length(model)) - reserved)

@@ -63,13 +63,14 @@ class Dpo(lora_settings.LowRank, Supervised):
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
+        from harness.models.rotary import trainable_length
         from harness.training import dpo_loss
 
         require(model.spec, model.network, self)
         if self.prompt_loss_weight:
             raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         drawn = self._with_rejected(model, examples, context)
-        longest = min(self.max_length, model.context)
+        longest = min(self.max_length, trainable_length(model))
         pairs, long, same = dpo_loss.pairs(drawn, model.chat, longest)
         if not pairs:
             raise ConfigError(

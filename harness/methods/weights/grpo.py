@@ -71,13 +71,14 @@ class Grpo(lora_settings.LowRank, Weights):
         from harness.models.architecture import require
         from harness.models.layers import weights_io
         from harness.models.random_state import seeded
+        from harness.models.rotary import trainable_length
         from harness.training import grpo_trainer
 
         require(model.spec, model.network, self)
         if context.reward is None:
             raise ConfigError("grpo needs a task whose scorer can score answers")
         limit = context.task.max_new_tokens
-        fits = [x for x in examples if len(model.chat.encode(x.messages)) + limit <= model.context]
+        fits = [x for x in examples if len(model.chat.encode(x.messages)) + limit <= trainable_length(model)]
         if not fits:
             raise ConfigError(
                 "nothing to learn from", remedy="every prompt is longer than the model's context"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar, Literal
@@ -9,7 +10,7 @@ from typing import ClassVar, Literal
 from pydantic import PositiveFloat, PositiveInt
 
 from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Base, LanguageModel, Weights
 from harness.training.supervised import Supervised
 
 
@@ -33,6 +34,11 @@ class PrefixTuning(Supervised):
     @property
     def learnt_tokens(self) -> int:
         return self.num_virtual_tokens
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        if any(isinstance(stage, PrefixTuning) for stage in earlier):
+            return "a model can learn one prefix only"
+        return super().obstacle(base, earlier)
 
     @property
     def alters_base(self) -> bool:
