@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from harness.core.kinds import Kind, Spec
+from harness.core import thoughts
+from harness.core.kinds import Kind, Spec, knob
 from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
 from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
@@ -32,7 +33,16 @@ from harness.core.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class Format(Kind):
-    """Text ↔ value. A format never repairs an answer; it only finds it."""
+    """Text ↔ value. A format never repairs an answer; it only finds it.
+
+    Thoughts in `thinking_tags` (`<think>…</think>`) are no part of an answer, strict or extracted.
+    """
+
+    thinking_tags: tuple[str, ...] = knob(
+        thoughts.TAGS,
+        key_default=thoughts.TAGS,
+        doc="tags around a model's thoughts; [] keeps them in the answer",
+    )
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -48,8 +58,9 @@ class Format(Kind):
     def parse(self, text: str) -> Parsed | Invalid:
         """Read `text` exactly as it stands."""
 
-    def extract(self, text: str) -> str | None:
-        """The part of a chatty answer that looks like the answer; None when there is none."""
+    def extract(self, text: str) -> str | Parsed | Invalid | None:
+        """The answer inside a chatty one: a part of the text, which is parsed then, or its value. None when there is
+        none, `Invalid` when it is known why none can be taken (two candidates)."""
         return None
 
     def begun(self, text: str) -> bool:
@@ -65,13 +76,17 @@ class Format(Kind):
         return None
 
     def read(self, text: str) -> ParsedAnswer:
-        """Read an answer strictly and after extraction; the two are never mixed up."""
-        strict = self.parse(text)
-        if isinstance(strict, Parsed):
-            return ParsedAnswer(strict=strict, extracted=strict)
-        part = self.extract(text)
-        found = strict if part is None else self.parse(part)
-        return ParsedAnswer(strict=strict, extracted=found)
+        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first."""
+        answer, thought = thoughts.split(text, self.thinking_tags)
+        strict = self.parse(answer)
+        extracted = strict if isinstance(strict, Parsed) else self._extracted(answer, strict)
+        return ParsedAnswer(strict=strict, extracted=extracted, thoughts=thought)
+
+    def _extracted(self, answer: str, strict: Invalid) -> Parsed | Invalid:
+        part = self.extract(answer)
+        if isinstance(part, str):
+            return self.parse(part)
+        return strict if part is None else part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +101,10 @@ class Scorer(Kind):
     def probe(cls) -> ScorerProbe:
         """What its contract tests judge it by."""
         return ScorerProbe()
+
+    def for_format(self, form: Format) -> Scorer:
+        """This scorer as it judges values of a task's format."""
+        return self
 
     @abstractmethod
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:

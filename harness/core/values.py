@@ -113,6 +113,10 @@ class Completion:
     clock: float | None = None
     """This answer's share of the wall time where requests overlap; None where `seconds` is that."""
     token_ids: tuple[int, ...] = ()
+    thoughts: str = ""
+    """What a server sends apart from the answer (`reasoning_content`); thoughts inside `text` stay there."""
+    thought_tokens: int | None = None
+    """How many of `tokens_out` are thoughts, where a server says it."""
     prompt: str = ""
     """The exact text the model saw, chat template included."""
     cached: bool = False
@@ -157,6 +161,8 @@ class ParsedAnswer:
 
     strict: Parsed | Invalid
     extracted: Parsed | Invalid
+    thoughts: str = ""
+    """What the model thought aloud, which is no part of the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)
