@@ -62,6 +62,8 @@ class Prompt:
 
     messages: tuple[Message, ...]
     passages: tuple[Passage, ...] = ()
+    searched: bool = False
+    """Whether passages were looked for: with none, nothing was retrieved."""
     shots: tuple[str, ...] = ()
     """Ids of the train examples shown, in the order shown."""
     shots_dropped: int = 0

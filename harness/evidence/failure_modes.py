@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core import thoughts
 from harness.core.protocols import Task
 
 ABOUT: Mapping[str, str] = {
@@ -50,7 +51,8 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return str(self.row["output"])
+        """What was answered; thoughts are no answer."""
+        return thoughts.split(str(self.row["output"]), self.task.format.thinking_tags)[0]
 
     @property
     def value(self) -> Any:

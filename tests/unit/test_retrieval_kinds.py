@@ -74,6 +74,31 @@ def test_dense_without_its_package_says_what_to_install(monkeypatch: pytest.Monk
         build("retrieval", "dense").index(CORPUS)
 
 
+def test_dense_asks_the_encoder_for_questions_and_passages_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder saved with prompts puts another one before a question than before a passage."""
+    import types
+
+    seen: list[tuple[str, str]] = []
+
+    class Encoder:
+        def __init__(self, name: str, trust_remote_code: bool) -> None: ...
+
+        def encode_query(self, texts: list[str], **options: bool) -> np.ndarray:
+            seen.extend(("query", text) for text in texts)
+            return np.ones((len(texts), 2), dtype=np.float32)
+
+        def encode_document(self, texts: list[str], **options: bool) -> np.ndarray:
+            seen.extend(("document", text) for text in texts)
+            return np.ones((len(texts), 2), dtype=np.float32)
+
+    module = types.ModuleType("sentence_transformers")
+    module.SentenceTransformer = Encoder  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sentence_transformers", module)
+    index = build("retrieval", {"kind": "dense", "model": "any"}).index(CORPUS[:1])
+    index.search("why", Example(id="q", input={}, target=""), 1)
+    assert seen == [("document", "text of a"), ("query", "why")]
+
+
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_dense_scores_equal_mean_pooled_transformers() -> None:

@@ -124,16 +124,11 @@ def _value(match: re.Match[str], decimal: DecimalMark) -> float | None:
     if value is None:
         return None
     try:
-        if match["exponent"]:
-            value = float(f"{value}{match['exponent']}")
         if match["power"]:
             value = _raised(value, int(match["power"][1:]))
         if match["ten"]:
-            value = (
-                _raised(10, int(match["tens"])) * value
-                if int(match["tens"]) >= 0
-                else float(f"{value}e{match['tens']}")
-            )
+            tens = int(match["tens"])
+            value = _raised(10, tens) * value if tens >= 0 else float(f"{value}e{tens}")
         if match["scale"]:
             value = value * _SCALES[match["scale"].strip().lower()]
     except (OverflowError, ZeroDivisionError, ValueError):
@@ -160,38 +155,36 @@ def _body(match: re.Match[str], decimal: DecimalMark) -> float | None:
         return int(match["whole"]) + above / below if above < below else None
     if match["bottom"]:
         return int(match["top"]) / int(match["bottom"]) if int(match["bottom"]) else None
-    return read_run(match["run"], decimal)
+    literal = digits(match["run"], decimal)
+    if literal is None or len(literal) > MOST_DIGITS:
+        return None if literal is None else math.inf
+    if match["exponent"]:
+        return float(literal + match["exponent"])
+    return int(literal) if literal.isdigit() else float(literal)
 
 
-def read_run(run: str, decimal: DecimalMark) -> float | None:
-    """The value of digits with marks between them; None where the marks make no number (`1.2.3`).
+def digits(run: str, decimal: DecimalMark) -> str | None:
+    """Digits with marks between them as Python writes the number; None where the marks make none (`1.2.3`).
 
     Two different marks: the last one is the decimal mark. One that occurs once and has three digits behind it, and one
     to three in front, is read as `decimal` says (`1,234`); otherwise it is the decimal mark (`1,5`).
     """
-    if len(run) > MOST_DIGITS:
-        return math.inf
     marks = re.findall(r"[^0-9]", run)
     if not marks:
-        return int(run)
+        return run
     groups = re.split(r"[^0-9]", run)
     last, others = marks[-1], set(marks[:-1])
+    fractional = f"{''.join(groups[:-1])}.{groups[-1]}"
     if last in ".," and last not in others:
         if others:
-            return _decimal(groups) if len(others) == 1 and _are_thousands(groups[:-1], run) else None
+            return fractional if len(others) == 1 and _are_thousands(groups[:-1], run) else None
         if last == decimal or not _are_thousands(groups, run) or groups[0].startswith("0"):
-            return _decimal(groups)
-    if len({*marks}) == 1 and _are_thousands(groups, run):
-        return int("".join(groups))
-    return None
-
-
-def _decimal(groups: list[str]) -> float:
-    return float(f"{''.join(groups[:-1])}.{groups[-1]}")
+            return fractional
+    return "".join(groups) if len({*marks}) == 1 and _are_thousands(groups, run) else None
 
 
 def _are_thousands(groups: list[str], run: str) -> bool:
     """Whether digits are set in groups of three, or the Indian way (`1,00,000`)."""
-    western = 1 <= len(groups[0]) <= 3 and all(len(group) == 3 for group in groups[1:])
-    return western or (len(groups) > 2 and _INDIAN.match(run) is not None and len(groups[-1]) == 3
-                       and len(groups[0]) <= 2 and all(len(group) == 2 for group in groups[1:-1]))  # fmt: skip
+    if all(len(group) == 3 for group in groups[1:]):
+        return len(groups[0]) <= 3
+    return _INDIAN.match(run) is not None and len(groups[-1]) == 3 and all(len(g) == 2 for g in groups[1:-1])
