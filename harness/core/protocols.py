@@ -102,8 +102,12 @@ class Scorer(Kind):
         """What its contract tests judge it by."""
         return ScorerProbe()
 
-    def for_format(self, form: Format) -> Scorer:
-        """This scorer as it judges values of a task's format."""
+    def for_task(self, form: Format, folder: Path) -> Scorer:
+        """This scorer as it judges values of a task's format; files that it names are in the task's folder.
+
+        Raises:
+            ConfigError: the scorer cannot judge this task.
+        """
         return self
 
     @abstractmethod

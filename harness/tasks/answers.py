@@ -78,7 +78,7 @@ def build_scorers(source: TaskFile, path: Path, form: Format) -> tuple[tuple[Sco
     """
     specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
     built: list[Scorer] = [_built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)]
-    scorers = tuple(scorer.for_format(form) for scorer in built)
+    scorers = tuple(scorer.for_task(form, path.parent) for scorer in built)
     known = [scorer.name() for scorer in scorers]
     if len(set(known)) < len(known):
         line = task_file.line_of(path, ["scorers"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -113,11 +114,11 @@ def test_fields_know_the_spellings_of_one_text() -> None:
 
 def test_labels_of_a_choice_are_compared_as_they_are() -> None:
     form = build("formats", {"kind": "choice", "choices": ["US", "us", "U.S."], "ignore_case": False})
-    scorer = build("scorers", "exact").for_format(form)
+    scorer = build("scorers", "exact").for_task(form, Path())
     assert scorer.score("US", "us", EXAMPLE)[0] == 0.0
     assert scorer.score("US", "U.S.", EXAMPLE)[0] == 0.0
     assert scorer.score("US", ["us", "US"], EXAMPLE)[0] == 1.0
-    text = build("scorers", "exact").for_format(build("formats", "text"))
+    text = build("scorers", "exact").for_task(build("formats", "text"), Path())
     assert text.score("U.S.", "us", EXAMPLE)[0] == 1.0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from harness.core.probes import ScorerProbe
@@ -31,7 +32,7 @@ class Exact(TextScorer):
     def probe(cls) -> ScorerProbe:
         return ScorerProbe(takes="any")
 
-    def for_format(self, form: Format) -> Scorer:
+    def for_task(self, form: Format, folder: Path) -> Scorer:
         if self.normalise is not None:
             return self
         return replace(self, normalise=form.labels is None)
