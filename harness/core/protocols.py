@@ -44,6 +44,13 @@ class Format(Kind):
         doc="tags around a model's thoughts; [] keeps them in the answer",
     )
 
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, without the tags where they are the usual ones."""
+        config = super().config()
+        if self.thinking_tags == thoughts.TAGS:
+            del config["thinking_tags"]
+        return config
+
     @property
     def labels(self) -> tuple[str, ...] | None:
         """Every answer that there is, where the format is a choice among labels; else None."""
@@ -149,15 +156,34 @@ class Prompter(Protocol):
         without any is always the same."""
 
 
+TEMPLATE_DATE = "2024-07-26"
+"""What chat templates that read the date are told: the day decides no answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program(Kind):
     """How a model is asked. `constrain` holds decoding to the task's format."""
 
     constrain: bool = False
+    thinking: bool | None = knob(
+        None,
+        key_default=None,
+        doc="the switch of templates that have one; unset: off here, a server's own default there",
+    )
+    template_date: str = knob(
+        TEMPLATE_DATE,
+        key_default=TEMPLATE_DATE,
+        doc="today, for chat templates that read the date (YYYY-MM-DD)",
+    )
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
     retrieves: ClassVar[bool] = False
     """Whether prompts contain passages, so that the task needs a corpus."""
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, without what the chat template is told where it is the usual."""
+        usual = {"thinking": None, "template_date": TEMPLATE_DATE}
+        return {name: value for name, value in super().config().items() if (name, value) not in usual.items()}
 
     @property
     def seeded(self) -> bool:
@@ -264,6 +290,13 @@ class Chat(Protocol):
     @property
     def lead(self) -> tuple[int, ...]:
         """Ids of a learned prompt, with which every prompt begins; empty where there is none."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What the template is told besides the messages, where it is not the usual."""
+
+    def told(self, thinking: bool, date: str) -> Chat:
+        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
 
     @property
     def vocabulary(self) -> str:

@@ -91,6 +91,8 @@ class Request:
     constraint: Constraint | None = None
     temperature: float = 0.0
     seed: int = 0
+    thinking: bool | None = None
+    """The switch of servers' templates that have one; None leaves it as the server has it."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -102,7 +102,7 @@ def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
     if stop:
         body["stop"] = list(stop)
     if chat is not None and "enable_thinking" in chat.template:
-        body["chat_template_kwargs"] = {"enable_thinking": False}
+        body["chat_template_kwargs"] = {"enable_thinking": bool(recipe.program.thinking)}
     language = task.format.constraint() if recipe.program.constrain else None
     if language is not None:
         body["constraint"] = {"kind": language.kind, "value": language.value}

@@ -51,7 +51,11 @@ class CodeTests(Scorer):
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
         _sandbox.check_allowed()
         fences = _FENCE.findall(str(value))
-        reason = _result(f"{fences[-1] if fences else value}\n\n{example.meta.get(self.tests, target)}", self.seconds, self.megabytes)
+        reason = _result(
+            f"{fences[-1] if fences else value}\n\n{example.meta.get(self.tests, target)}",
+            self.seconds,
+            self.megabytes,
+        )
         return float(not reason), reason
 
 
