@@ -90,7 +90,7 @@ def _shot(task: Task, example: Example) -> Row:
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:
     """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
-    if recipe.program.retriever is None:
+    if not recipe.program.retrieves:
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}

@@ -37,10 +37,20 @@ class Encoder:
     encode_document = encode_query
 
 
+class CrossEncoder(Encoder):
+    """Scores a pair by the words that both have."""
+
+    def predict(self, pairs: list[tuple[str, str]], **options: bool) -> np.ndarray:
+        return np.array(
+            [len(set(a.lower().split()) & set(b.lower().split())) for a, b in pairs], dtype=np.float32
+        )
+
+
 @pytest.fixture(params=names("retrieval"))
 def searcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Searcher:
     module = types.ModuleType("sentence_transformers")
     module.SentenceTransformer = Encoder  # type: ignore[attr-defined]
+    module.CrossEncoder = CrossEncoder  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sentence_transformers", module)
     index: Searcher = build("retrieval", request.param).index(CORPUS)
     return index

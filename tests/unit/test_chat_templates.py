@@ -140,7 +140,7 @@ def test_prompts_equal_apply_chat_template(family: Family, monkeypatch: pytest.M
 
     class Fixed(datetime):
         @classmethod
-        def now(cls, tz: Any = None) -> Fixed:
+        def now(cls, tz: Any = None) -> Fixed:  # noqa: ARG003
             return cls(2024, 7, 26)
 
     monkeypatch.setattr(chat_template_utils, "datetime", Fixed)
