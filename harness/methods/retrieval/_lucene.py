@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from rank_bm25 import BM25Okapi
 
 
-class LuceneBm25(BM25Okapi):  # type: ignore[misc]
+class LuceneBm25(BM25Okapi):
     """rank-bm25 with another idf: ln(1 + (N - n + 0.5) / (n + 0.5)) for a word in n of N chunks, above 0 for any n.
 
     Source: Kamphuis et al. 2020, Which BM25 Do You Mean?, table 1.

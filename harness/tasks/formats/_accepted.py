@@ -6,5 +6,9 @@ from typing import Any
 
 
 def first(target: Any) -> Any:
-    """Of several accepted answers the one to give: the first. A single target is itself."""
-    return target[0] if isinstance(target, list | tuple) and target else target
+    """Of several accepted answers the one to give: the first. A single target is itself.
+
+    Raises:
+        IndexError: an empty list, which is no answer.
+    """
+    return target[0] if isinstance(target, list | tuple) else target
