@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core import thoughts
+from harness.core.characters import folded, word_list
 from harness.core.protocols import Task
 
 ABOUT: Mapping[str, str] = {
@@ -184,7 +185,7 @@ def _hedges(answer: _Answer) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", text.lower()) if text.isascii() else word_list(folded(text)))
 
 
 def _paths(value: Any, prefix: str = "") -> Iterable[str]:
