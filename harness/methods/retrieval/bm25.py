@@ -36,7 +36,6 @@ class Bm25(Retriever):
     keep_stop_words: bool = knob(False, choices=(False, True), doc="whether words such as 'the' count")
     parts: int = knob(
         0,
-        choices=(0, 4, 5),
         key_default=0,
         doc="letters of the pieces that words are counted by as well; 0: none",
     )
