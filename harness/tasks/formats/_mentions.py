@@ -16,12 +16,12 @@ _LETTER = rf"[\w--{UNSPACED}]"
 """A letter or digit of a script with spaces: next to a label it makes another word."""
 _BEFORE = 48
 _FILLERS = (
-    r"(?:(?:a|an|the|at all|very|really|quite|particularly|necessarily|directly|considered|be|likely|only"
+    r"(?:(?:a|an|the|at all|very|really|quite|particularly|necessarily|directly|considered|be|likely|only|es|est|ist|sind|è|é"
     r"|ein\w*|un|une|uno|una)\s+){0,2}"
 )
 _DENIED_BEFORE = regex.compile(
     rf"(?V1i)(?:(?<!\w)(?P<word>not|\w+n['’]t|cannot|never|no|neither|nor|without|than|instead of|nicht|kein\w*|weder|pas|jamais"
-    rf"|ni|não|nem|не|ни|нет|ليس|ليست|غير|لا)\s+{_FILLERS}[\"'“„«*_(]*|(?<!\w)(?:non|not|un|anti|in)[-‐]"
+    rf"|ni|não|nem|не|ни|нет|ليس|ليست|غير|لا)\s+{_FILLERS}[\"'“„«*_(]*|(?<!\w)(?:non|not|un|anti)[-‐]"
     rf"|(?:不是?|非|没有?|無|并非|而非)[\"“「]?)\Z"
 )
 _DENIED_BEHIND = regex.compile(
