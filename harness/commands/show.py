@@ -36,6 +36,7 @@ def show(
     if json:
         tables.print_json(answer or tables.run_json(found, scores) | {"record": found["record"]})
     elif answer is not None:
-        tables.print_example(answer)
+        program = (found["record"].get("recipe") or {}).get("program") or {}
+        tables.print_example(answer, searched="retriever" in program)
     else:
         tables.print_run(found, scores)

@@ -63,7 +63,7 @@ class Kind:
         for field in dataclasses.fields(self):
             default = field.metadata.get("key_default", dataclasses.MISSING)
             if not field.metadata.get("in_key", True) or getattr(self, field.name) == default:
-                del config[field.name]
+                config.pop(field.name, None)
         package = type(self).__module__.partition(".")[0]
         plugin = {} if package == "harness" else {"package": package}
         return {**config, **plugin, "version": self.version}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from harness.core.characters import plain
 from harness.core.keys import canonical_json
 
 
@@ -24,4 +25,4 @@ def leaves(value: Any, path: str = "$") -> Iterator[tuple[str, str]]:
 def _fold(value: Any) -> Any:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value.strip().casefold() if isinstance(value, str) else value
+    return plain(value).strip().casefold() if isinstance(value, str) else value

@@ -11,7 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, Protocol
 
-from harness.core.kinds import Kind, Spec
+from harness.core import thoughts
+from harness.core.kinds import Kind, Spec, knob
 from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
 from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
@@ -32,7 +33,23 @@ from harness.core.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class Format(Kind):
-    """Text ↔ value. A format never repairs an answer; it only finds it."""
+    """Text ↔ value. A format never repairs an answer; it only finds it.
+
+    Thoughts in `thinking_tags` (`<think>…</think>`) are no part of an answer, strict or extracted.
+    """
+
+    thinking_tags: tuple[str, ...] = knob(
+        thoughts.TAGS,
+        key_default=thoughts.TAGS,
+        doc="tags around a model's thoughts; [] keeps them in the answer",
+    )
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, without the tags where they are the usual ones."""
+        config = super().config()
+        if self.thinking_tags == thoughts.TAGS:
+            del config["thinking_tags"]
+        return config
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -48,8 +65,9 @@ class Format(Kind):
     def parse(self, text: str) -> Parsed | Invalid:
         """Read `text` exactly as it stands."""
 
-    def extract(self, text: str) -> str | None:
-        """The part of a chatty answer that looks like the answer; None when there is none."""
+    def extract(self, text: str) -> str | Parsed | Invalid | None:
+        """The answer inside a chatty one: a part of the text, which is parsed then, or its value. None when there is
+        none, `Invalid` when it is known why none can be taken (two candidates)."""
         return None
 
     def begun(self, text: str) -> bool:
@@ -69,13 +87,17 @@ class Format(Kind):
         return None
 
     def read(self, text: str) -> ParsedAnswer:
-        """Read an answer strictly and after extraction; the two are never mixed up."""
-        strict = self.parse(text)
-        if isinstance(strict, Parsed):
-            return ParsedAnswer(strict=strict, extracted=strict)
-        part = self.extract(text)
-        found = strict if part is None else self.parse(part)
-        return ParsedAnswer(strict=strict, extracted=found)
+        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first."""
+        answer, thought = thoughts.split(text, self.thinking_tags)
+        strict = self.parse(answer)
+        extracted = strict if isinstance(strict, Parsed) else self._extracted(answer, strict)
+        return ParsedAnswer(strict=strict, extracted=extracted, thoughts=thought)
+
+    def _extracted(self, answer: str, strict: Invalid) -> Parsed | Invalid:
+        part = self.extract(answer)
+        if isinstance(part, str):
+            return self.parse(part)
+        return strict if part is None else part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,6 +112,14 @@ class Scorer(Kind):
     def probe(cls) -> ScorerProbe:
         """What its contract tests judge it by."""
         return ScorerProbe()
+
+    def for_task(self, form: Format, folder: Path) -> Scorer:
+        """This scorer as it judges values of a task's format; files that it names are in the task's folder.
+
+        Raises:
+            ConfigError: the scorer cannot judge this task.
+        """
+        return self
 
     @abstractmethod
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
@@ -130,15 +160,34 @@ class Prompter(Protocol):
         without any is always the same."""
 
 
+TEMPLATE_DATE = "2024-07-26"
+"""What chat templates that read the date are told: the day decides no answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program(Kind):
     """How a model is asked. `constrain` holds decoding to the task's format."""
 
     constrain: bool = False
+    thinking: bool | None = knob(
+        None,
+        key_default=None,
+        doc="the switch of templates that have one; unset: off here, a server's own default there",
+    )
+    template_date: str = knob(
+        TEMPLATE_DATE,
+        key_default=TEMPLATE_DATE,
+        doc="today, for chat templates that read the date (YYYY-MM-DD)",
+    )
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
     retrieves: ClassVar[bool] = False
     """Whether prompts contain passages, so that the task needs a corpus."""
+
+    def config(self) -> dict[str, Any]:
+        """The resolved configuration, without what the chat template is told where it is the usual."""
+        usual = {"thinking": None, "template_date": TEMPLATE_DATE}
+        return {name: value for name, value in super().config().items() if (name, value) not in usual.items()}
 
     @property
     def seeded(self) -> bool:
@@ -245,6 +294,13 @@ class Chat(Protocol):
     @property
     def lead(self) -> tuple[int, ...]:
         """Ids of a learned prompt, with which every prompt begins; empty where there is none."""
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What the template is told besides the messages, where it is not the usual."""
+
+    def told(self, thinking: bool, date: str) -> Chat:
+        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
 
     @property
     def vocabulary(self) -> str:

@@ -16,8 +16,9 @@ from harness.engines.schema_language import Json, Rewriter, unicode_pattern
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
+    from llguidance._lib import JsonCompileOptions
 
-OVERRIDES = {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}
+OVERRIDES: JsonCompileOptions = {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}
 """One way of spacing: a small model could otherwise emit white space forever. What the library does not know is left
 out of the grammar, which is then wider, never narrower."""
 _KEYS = re.compile(r"Unimplemented keys: (\[.*\])")

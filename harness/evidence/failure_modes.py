@@ -12,6 +12,8 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core import thoughts
+from harness.core.characters import folded, word_list
 from harness.core.protocols import Task
 
 ABOUT: Mapping[str, str] = {
@@ -51,7 +53,8 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return str(self.row["output"])
+        """What was answered; thoughts are no answer."""
+        return thoughts.split(str(self.row["output"]), self.task.format.thinking_tags)[0]
 
     @property
     def value(self) -> Any:
@@ -183,7 +186,7 @@ def _hedges(answer: _Answer) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", text.lower()) if text.isascii() else word_list(folded(text)))
 
 
 def _paths(value: Any, prefix: str = "") -> Iterable[str]:

@@ -95,7 +95,7 @@ def _shot(task: Task, example: Example) -> Row:
 
 def _corpus(task: Task, recipe: Recipe) -> Row | None:
     """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
-    if recipe.program.retriever is None:
+    if not recipe.program.retrieves:
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}
@@ -107,7 +107,7 @@ def _request(task: Task, recipe: Recipe, chat: Any) -> Row:
     if stop:
         body["stop"] = list(stop)
     if chat is not None and "enable_thinking" in chat.template:
-        body["chat_template_kwargs"] = {"enable_thinking": False}
+        body["chat_template_kwargs"] = {"enable_thinking": bool(recipe.program.thinking)}
     language = task.format.constraint() if recipe.program.constrain else None
     if language is not None:
         body["constraint"] = {"kind": language.kind, "value": language.value}

@@ -78,7 +78,7 @@ def _valid(reading: str) -> Measure:
 
 def recall(row: Row) -> float | None:
     """Share of the gold documents among the retrieved; None where either is missing."""
-    if not row["passages"] or not row["context_ids"]:
+    if not (row["passages"] or row.get("searched")) or not row["context_ids"]:
         return None
     return recall_at_k([passage["document"] for passage in row["passages"]], row["context_ids"])
 

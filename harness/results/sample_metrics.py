@@ -21,7 +21,7 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
             if score["value"] is not None:
                 columns.setdefault(score["scorer"], []).append(score["value"])
                 columns.setdefault(f"{score['scorer']}_strict", []).append(score["value"] * valid)
-        if row["passages"] and row["context_ids"]:
+        if (row["passages"] or row.get("searched")) and row["context_ids"]:
             found = [passage["document"] for passage in row["passages"]]
             columns.setdefault("recall_at_k", []).append(recall_at_k(found, row["context_ids"]))
     return {name: {"mean": sum(values) / len(values), "n": len(values)} for name, values in columns.items()}

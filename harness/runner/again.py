@@ -16,7 +16,7 @@ from typing import Any
 
 from harness.core import likeness
 from harness.core.protocols import Task
-from harness.core.values import Completion, Example, Passage, Prompt
+from harness.core.values import Completion, Example, Message, Passage, Prompt
 from harness.results import sample_metrics
 from harness.results.folder import RunFolder, read_json, write_json
 from harness.results.locks import Lock
@@ -24,7 +24,7 @@ from harness.runner import environment, scoring
 from harness.runner.asked import complete
 from harness.runner.cells import Cell, describe_task
 
-_SCORED = ("strict", "extracted", "scores", "failure")
+_SCORED = ("strict", "extracted", "scores", "failure", "thoughts", "thought_tokens")
 """What of a sample row is made from its answer by the task's format and scorers."""
 _ASKED_ELSEWHERE = ("openai", "fake")
 """Engines whose answers no library of this machine makes."""
@@ -101,6 +101,7 @@ def _rescored(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
         context_ids=tuple(row.get("context_ids") or ()),
         group=row["group"],
         meta=row["meta"] or {},
+        turns=tuple(Message(**turn) for turn in row.get("turns") or ()),
     )
     passages = tuple(Passage(**passage) for passage in row.get("passages") or ())
     completion = Completion(
@@ -110,10 +111,13 @@ def _rescored(task: Task, row: Mapping[str, Any]) -> dict[str, Any]:
         finish_reason=row["finish_reason"],
         seconds=row["seconds"],
         prompt=row["prompt"],
+        thoughts=row.get("reasoning") or "",
+        thought_tokens=row.get("thought_tokens") if row.get("reasoning") else None,
         error=row.get("error"),
     )
     made = scoring.sample(task, example, Prompt(messages=(), passages=passages), completion)
-    return {**row, **{name: made[name] for name in _SCORED}}
+    kept = {name: value for name, value in row.items() if name not in _SCORED}
+    return kept | {name: made[name] for name in _SCORED if name in made}
 
 
 def _write(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -129,7 +129,7 @@ def _prepare(
     if is_server(cell.model):
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
-    model = workbench.base(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    model = workbench.asked(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
         predicted(memory_forecast.peak(attempt, model, ()))

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.keys import digest
-from harness.core.protocols import Engine, LanguageModel
+from harness.core.protocols import TEMPLATE_DATE, Engine, LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.secrets import refuse_in_model
 from harness.runner import environment
@@ -30,6 +31,13 @@ class ModelPool:
             self._held = (key, model)
         return model
 
+    def asked(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
+        """`base`, whose chat template is told what the recipe's program says."""
+        model, program = self.base(spec, recipe, fresh=fresh), recipe.program
+        if program.thinking is None and program.template_date == TEMPLATE_DATE:
+            return model
+        return replace(model, chat=model.chat.told(bool(program.thinking), program.template_date))
+
     def discard(self) -> None:
         """Forget the held base, so that its memory is free for the next."""
         self._held = None
@@ -45,7 +53,7 @@ class ModelPool:
 
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
-        gave = [environment.answering(), str(getattr(network, "dtype", None)), device]
+        gave = [environment.answering(), str(getattr(network, "dtype", None)), device, *model.chat.settings]
         return self.remembering(local(model), digest([identity, gave]))
 
     def server(self, spec: str) -> Engine:

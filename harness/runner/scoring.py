@@ -23,10 +23,12 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "context_ids": list(example.context_ids),
         "prompt": completion.prompt,
         "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
+        **({"searched": True} if prompt.searched else {}),
         "passages_dropped": prompt.passages_dropped,
         "shots": list(prompt.shots),
         "shots_dropped": prompt.shots_dropped,
         "output": completion.text,
+        **({"reasoning": completion.thoughts} if completion.thoughts else {}),
         "tokens_in": completion.tokens_in,
         "tokens_out": completion.tokens_out,
         "seconds": completion.seconds,
@@ -43,6 +45,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         row |= {"strict": unread, "extracted": unread | {"value": None}}
     else:
         reading = _read(task, completion)
+        row |= _thoughts(completion, reading)
         scores = [_score(scorer, reading.extracted, example) for scorer in task.scorers]
         row |= {"strict": _status(reading.strict), "extracted": _status(reading.extracted)}
         found = reading.extracted
@@ -50,6 +53,19 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
     row["scores"] = [dataclasses.asdict(score) for score in scores]
     row["failure"] = failure_modes.label(row, task)
     return row
+
+
+def _thoughts(completion: Completion, reading: ParsedAnswer) -> dict[str, Any]:
+    """What the model thought aloud, in the answer or apart from it, and its tokens: as the server counts them, else by
+    its share of the text. Nothing for a model that does not think aloud."""
+    thoughts = "\n".join(filter(None, [completion.thoughts, reading.thoughts]))
+    if not thoughts:
+        return {}
+    tokens = completion.thought_tokens
+    if tokens is None:
+        said = len(completion.text) + len(completion.thoughts)
+        tokens = round(completion.tokens_out * min(1.0, len(thoughts) / max(said, 1)))
+    return {"thoughts": thoughts, "thought_tokens": tokens}
 
 
 def _read(task: Task, completion: Completion) -> ParsedAnswer:

@@ -202,6 +202,21 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
             )
 
 
+def beyond_embedding(highest: Mapping[str, int], vocabulary: int | None) -> Iterable[Problem]:
+    """Token ids that the model cannot look up: its tokenizer has tokens that its embedding lacks.
+
+    Args:
+        highest: ids of the examples that hold such a token, with the highest token id of each.
+        vocabulary: how many ids the embedding has.
+    """
+    if highest:
+        message = (
+            f"{len(highest)} rows hold token id {max(highest.values())}, but the model's embedding ends at "
+            f"{(vocabulary or 0) - 1}: the tokenizer belongs to another model, or tokens were added to it alone"
+        )
+        yield _problem("error", "embedding", message, highest)
+
+
 def _missing_documents(task: Task) -> Iterable[Problem]:
     known = {document.id for document in task.corpus}
     for split, part in task.splits.items():

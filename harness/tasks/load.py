@@ -55,7 +55,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     source = task_file.read(path)
     placed = _splits(source, path)
     form = answers.build_format(source, path)
-    scorers, primary = answers.build_scorers(source, path)
+    scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = answers.settle_all(placed, form)
     form = form.in_order_of([example.target for example in settled["train"]])
     documents = _corpus(source, path) or row_layouts.documents(
@@ -219,7 +219,9 @@ def _hash(
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
-    return digest({"splits": examples, "corpus": texts, "format": form.identity(), **shown})
+    # The version says how answers are read; a run's record has it. The data are the same.
+    written = {**form.identity(), "version": 1}
+    return digest({"splits": examples, "corpus": texts, "format": written, **shown})
 
 
 def _turns(example: Example) -> list[list[list[str]]]:

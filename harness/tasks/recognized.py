@@ -124,10 +124,10 @@ def _left_out(
         by_reason.setdefault(item.reason, []).append(item)
     if part and (len(refused) > NEARLY_ALL * len(part) or (refused and not placed)):
         items = max(by_reason.values(), key=len)
-        first = items[0].fault
+        fault = items[0].fault
         share = f"{len(items):,} of {len(part):,}"
-        message = first.message if len(part) == 1 else f"{first.message}, as in {share} rows"
-        raise ConfigError(message, file=first.file, line=first.line, remedy=first.remedy)
+        message = fault.message if len(part) == 1 else f"{fault.message}, as in {share} rows"
+        raise ConfigError(message, file=fault.file, line=fault.line, remedy=fault.remedy)
     lines = []
     for items in sorted(by_reason.values(), key=len, reverse=True)[:MOST_REASONS]:
         first = items[0]

@@ -114,7 +114,7 @@ def _collected(refused: list[Refused] | None, located: Located) -> Iterator[None
 
 def is_native(row: Row) -> bool:
     """Whether a row has the task file's own columns."""
-    return "input" in row and "target" in row
+    return "input" in row and "target" in row and not conversation.awaits_answer(row["input"])
 
 
 def _unmapped(located: Located) -> ConfigError:

@@ -97,6 +97,31 @@ def test_a_chat_s_turns_stay_turns_and_its_system_prompt_becomes_the_instruction
     assert [message.role for message in task_made.example.messages] == ["system", "user", "assistant", "user"]
 
 
+@pytest.mark.parametrize("column", ["conversation", "messages", "prompt", "input"])
+def test_a_conversation_with_its_answer_beside_it_stays_turns(tmp_path: Path, column: str) -> None:
+    def row(i: int) -> Row:
+        turns = [message("user", f"hello {i}"), message("assistant", "hi"), message("user", f"what {i}?")]
+        return {"id": str(i), column: turns, "target": f"answer number {i}", "source": "web"}
+
+    result, task = made(tmp_path, rows(row))
+    example = examples(task)["3"]
+    asked = [("user", "hello 3"), ("assistant", "hi"), ("user", "what 3?")]
+    assert prompt_of(task, example)[-3:] == asked
+    assert (example.input, example.target) == ({"input": "what 3?"}, "answer number 3")
+    assert example.meta == {"source": "web"}
+    assert any("the last message as the input" in guess for guess in result.guesses)
+
+
+def test_a_history_beside_a_question_is_turns(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        turns = [message("user", f"hello {i}"), message("assistant", "hi")]
+        return {"id": str(i), "history": turns, "question": f"what {i}?", "answer": f"answer number {i}"}
+
+    _, task = made(tmp_path, rows(row))
+    asked = [("user", "hello 3"), ("assistant", "hi"), ("user", "what 3?")]
+    assert prompt_of(task, examples(task)["3"])[-3:] == asked
+
+
 def test_system_prompts_that_differ_stay_with_their_rows(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         system = [message("system", f"You are {i}.")] if i % 2 else []

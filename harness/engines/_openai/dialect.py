@@ -67,6 +67,9 @@ class Dialect:
             body["stop"] = list(request.stop)
         if request.constraint is not None:
             body |= _constrained(request.constraint, self._left_out)
+        if request.thinking is not None:
+            extra = {"chat_template_kwargs": {"enable_thinking": request.thinking}}
+            body["extra_body"] = {**body.get("extra_body", {}), **extra}
         return {name: value for name, value in body.items() if name not in self._left_out}
 
     def learn(self, fault: NoAnswerError, body: dict[str, Any]) -> bool:

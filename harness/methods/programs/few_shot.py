@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import Program, Prompter, Task
@@ -35,6 +35,11 @@ class FewShot(Program):
     choose: Literal["first", "random", "nearest"] = knob(
         "random", choices=("random", "nearest"), doc="nearest: Liu et al. 2022 (KATE)"
     )
+
+    def identity(self) -> dict[str, Any]:
+        """`nearest` ranks as `bm25` does, and changes with it."""
+        ranking = {"version": 2} if self.choose == "nearest" else {}
+        return {**super().identity(), **ranking}
 
     @property
     def seeded(self) -> bool:
@@ -78,14 +83,16 @@ class FewShot(Program):
 
         ordered = {shot.id: shot for shot in sorted(pool, key=lambda shot: shot.id)}
         documents = [Document(id=shot.id, text=question(task, shot)) for shot in ordered.values()]
-        longest = max((len(document.text.split()) for document in documents), default=0)
+        longest = max((len(document.text) for document in documents), default=0)
         index = Bm25(chunk_size=longest + 1, overlap=0).index(documents)
         copies = Counter(document.text for document in documents)
 
         def choose(example: Example) -> Sequence[Example]:
             text = question(task, example)
-            hits = index.search(text, example, self.k + 1 + copies[text])
-            near = _others((ordered[passage.document] for passage in hits), example, self.k)
+            hits = [hit.document for hit in index.search(text, example, self.k + 1 + copies[text])]
+            # Shots that share no word with the question come last, in the order of their ids.
+            ranked = dict.fromkeys([*hits, *islice(ordered, self.k + 1 + copies[text] + len(hits))])
+            near = _others((ordered[name] for name in ranked), example, self.k)
             return near[::-1]
 
         return choose

@@ -19,6 +19,7 @@ class Hybrid(Retriever):
     `chunk_size` and `overlap`: passages that differ could not support one another.
     """
 
+    version = 2
     paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
 
     retrievers: tuple[str | Mapping[str, Any], ...] = field(default=("bm25", "dense"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 from harness.models.patch_forward import replaced
 
@@ -80,7 +80,7 @@ def wrappers(layer: Any) -> list[Any]:
     chain = []
     while isinstance(layer, BaseTunerLayer):
         chain.append(layer)
-        layer = layer.base_layer
+        layer = cast("Any", layer).base_layer
     return chain[::-1]
 
 

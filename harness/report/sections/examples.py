@@ -176,7 +176,7 @@ def _answer(run: Run, row: Row, places: Mapping[str, int] | Mapping[str, str]) -
     ]
     kept = (
         "input target group meta context_ids prompt shots output tokens_in tokens_out seconds finish_reason cached "
-        "error strict extracted scores failure"
+        "error strict extracted scores failure thoughts"
     )
     answer = {name: row.get(name) for name in kept.split()}
     return answer | {"id": row["sample_id"], "score": run.score(row), "passages": found}

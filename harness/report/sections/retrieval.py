@@ -57,10 +57,10 @@ def render(info: Info) -> Markup:
 
 
 def _curve(group: TaskGroup, run: Run) -> Curve | None:
-    rows = [row for row in run.rows if row["passages"] and row["context_ids"]]
+    rows = [row for row in run.rows if (row["passages"] or row.get("searched")) and row["context_ids"]]
     if not rows:
         return None
-    depth = max(len(row["passages"]) for row in rows)
+    depth = max(1, *(len(row["passages"]) for row in rows))
     documents = [[passage["document"] for passage in row["passages"]] for row in rows]
     pairs = list(zip(documents, rows, strict=True))
     recall = [

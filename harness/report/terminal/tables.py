@@ -105,14 +105,21 @@ def print_run(run: Row, scores: Mapping[str, Row]) -> None:
         console.print(Text(f"note: {problem}"))
 
 
-def print_example(sample: Row) -> None:
-    """The exact prompt, what was retrieved, the raw answer and how it was judged."""
+def print_example(sample: Row, *, searched: bool = False) -> None:
+    """The exact prompt, what was retrieved, the raw answer and how it was judged.
+
+    `searched`: whether the run looked for passages, so that none means that nothing was found.
+    """
     console = Console(highlight=False, soft_wrap=True)
     parts = [("prompt", sample["prompt"] or "")]
     parts += [
         (f"passage {rank}: {passage['document']} ({passage['score']:.2f})", passage["text"])
         for rank, passage in enumerate(sample["passages"], start=1)
     ]
+    if searched and not sample["passages"]:
+        parts.append(("passages", "nothing retrieved"))
+    if sample["thoughts"]:
+        parts.append((f"thoughts ({sample['thought_tokens']} tokens)", sample["thoughts"]))
     parts += [
         ("output", sample["output"] or ""),
         ("parsed", _cell(sample["extracted_value"])),

@@ -26,10 +26,11 @@ _SCORE = "STRUCT(scorer VARCHAR, status VARCHAR, value DOUBLE, reason VARCHAR, v
 _PASSAGE = "STRUCT(document VARCHAR, title VARCHAR, text VARCHAR, score DOUBLE)"
 _FIELDS = {
     **dict.fromkeys(("sample_id", "group", "prompt", "output", "finish_reason"), "VARCHAR"),
-    **dict.fromkeys(("error", "failure"), "VARCHAR"),
+    **dict.fromkeys(("error", "failure", "thoughts"), "VARCHAR"),
     **dict.fromkeys(("input", "target", "meta"), "JSON"),
     **dict.fromkeys(("context_ids", "shots"), "VARCHAR[]"),
     **dict.fromkeys(("tokens_in", "tokens_out", "retries", "shots_dropped", "passages_dropped"), "INTEGER"),
+    "thought_tokens": "INTEGER",
     **dict.fromkeys(("seconds", "waited", "clock"), "DOUBLE"),
     **dict.fromkeys(("strict", "extracted"), _PARSE),
     **{"cached": "BOOLEAN", "scores": f"{_SCORE}[]", "passages": f"{_PASSAGE}[]"},
@@ -41,7 +42,8 @@ SELECT sample_id, position, CAST(input AS VARCHAR) AS input, CAST(target AS VARC
        retries, clock, finish_reason, cached, error, strict.status AS strict_status, strict.reason AS strict_reason,
        strict.path AS strict_path, extracted.status AS extracted_status,
        extracted.reason AS extracted_reason, extracted.path AS extracted_path,
-       CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped
+       CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped,
+       thoughts, thought_tokens
 FROM answers ORDER BY position
 """
 _SCORES = """

@@ -107,6 +107,7 @@ def sample_columns(row: Row, position: int) -> Row:
 _SAMPLE = (
     *("prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
     *("finish_reason", "cached", "error", "failure", "shots_dropped", "passages_dropped"),
+    *("thoughts", "thought_tokens"),
 )
 
 

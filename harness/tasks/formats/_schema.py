@@ -8,7 +8,7 @@ matched one pattern for too long.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache
@@ -79,7 +79,8 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
     cls = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     try:
         # Without the library's formats: it would check patterns with `re`, which knows neither \p{L} nor (?<name>…).
-        cls.check_schema(dict(schema), format_checker=jsonschema.FormatChecker(formats=()))
+        check: Callable[..., None] = cls.check_schema  # the protocol does not know the argument
+        check(dict(schema), format_checker=jsonschema.FormatChecker(formats=()))
     except jsonschema.SchemaError as error:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
     _check_references(cls, schema)

@@ -19,6 +19,7 @@ class JsonSchema(Format):
     """The reason of an invalid answer is the schema's best match, with its path in the value."""
 
     paper = "JSON Schema 2020-12, https://json-schema.org/draft/2020-12"
+    version = 2
 
     schema: Mapping[str, Any]
 
@@ -43,8 +44,13 @@ class JsonSchema(Format):
             return Invalid(f"not JSON: {error}")
         return _plain.fault(value) or _schema.check(value, self.schema)
 
-    def extract(self, text: str) -> str | None:
-        return _extract.json_part(_extract.fenced(text) or text) or _extract.json_part(text)
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        """The last object or list that satisfies the schema."""
+        parts = _extract.json_parts(text)
+        objects = [part for part in parts if part.startswith("{")]
+        return _extract.last_valid(
+            objects if objects and self.schema.get("type") == "object" else parts, self.parse
+        )
 
     def begun(self, text: str) -> bool:
         scalar = self.schema.get("type", "object") not in ("object", "array")

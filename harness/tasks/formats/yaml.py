@@ -46,6 +46,7 @@ class Yaml(Format):
     """A mapping or a list of JSON values, so that a plain sentence is not taken for an answer."""
 
     paper = "YAML 1.1 as PyYAML reads it, https://yaml.org/spec/1.1/"
+    version = 2
 
     schema: Mapping[str, Any] | None = None
 
@@ -81,8 +82,9 @@ class Yaml(Format):
             return reason or Parsed(value)
         return _schema.check(value, self.schema)
 
-    def extract(self, text: str) -> str | None:
-        return _extract.fenced(text)
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        """The last code fence that is valid."""
+        return _extract.last_valid(_extract.fences(text), self.parse)
 
     def begun(self, text: str) -> bool:
         """A key with its colon or an item with its dash at the beginning of a line."""

@@ -81,8 +81,32 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
             f"the last message is from '{turns[last].role}'",
             remedy="it must be the assistant's: add the answer, or delete the row",
         )
+    return _conversation(turns, turns[:last], turns[last].value, located, tools)
+
+
+def asked(messages: Any, located: Located, *, column: str, answer: Any, tools: Any = None) -> Conversation:
+    """A conversation that ends with the user, whose answer stands in another column.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    turns = parse(messages, located, column=column)
+    return _conversation(turns, turns, answer, located, tools)
+
+
+def awaits_answer(value: Any) -> bool:
+    """Whether a value is a list of messages of which the last is not the assistant's."""
+    if not is_messages(value):
+        return False
+    role = ROLES.get(str(value[-1].get("role") or value[-1].get("from")).lower())
+    return role in ("user", "tool")
+
+
+def _conversation(
+    turns: Sequence[Turn], shown: Sequence[Turn], answer: Any, located: Located, tools: Any
+) -> Conversation:
     system = [turn.text for turn in turns if turn.role == "system"]
-    before = merged(turn for turn in turns[:last] if turn.role != "system")
+    before = merged(turn for turn in shown if turn.role != "system")
     if not before:
         raise located.error("no message from the user before the answer", remedy="add it, or delete the row")
     if before[-1].role != "user":
@@ -97,7 +121,7 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
         system="\n\n".join(system),
         turns=before[:-1],
         question=before[-1].content,
-        answer=turns[last].value,
+        answer=answer,
     )
 
 
