@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from harness.evidence.cost_order import cheapest_first, trained
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds, simultaneous
-from harness.evidence.stats.intervals import LEVEL, bca, score_interval, wilson
+from harness.evidence.stats.intervals import LEVEL, bca, score_interval, student, wilson
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Cost, RecipeSummary, RunScores
@@ -50,15 +51,30 @@ class RecipeScores:
         return any(trained(run.cost) for run in self.runs)
 
     def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
-        """Whether its claims are provisional: trained with one seed, and nothing is known of its noise."""
+        """Whether it was trained with one seed, and nothing was measured of its noise."""
         return self.trained and self.seeds == 1 and self.recipe not in granted
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
+        if tuple(ids) == self.ids:
+            return self.values
         place = {id_: column for column, id_ in enumerate(self.ids)}
         return self.values[:, [place[id_] for id_ in ids]]
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
+        """Who belongs together among `ids`: (len(ids),)."""
+        return self._all_clusters if tuple(ids) == self.ids else self._codes(ids)
+
+    @cached_property
+    def noise(self) -> TrainingNoise | None:
+        """The training noise that its own seeds show; None with one seed."""
+        return seeds.training_noise(self.values, self.clusters(self.ids))
+
+    @cached_property
+    def _all_clusters(self) -> by_cluster.Codes:
+        return self._codes(self.ids)
+
+    def _codes(self, ids: Sequence[str]) -> by_cluster.Codes:
         return by_cluster.codes([self.groups[id_] for id_ in ids])
 
 
@@ -105,7 +121,7 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
 
 def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
     """Training noise over all recipes with several seeds; None when there is none."""
-    return seeds.pool([seeds.training_noise(table.values, table.clusters(table.ids)) for table in tables])
+    return seeds.pool([table.noise for table in tables])
 
 
 def granted_noise(
@@ -117,6 +133,14 @@ def granted_noise(
     pooled = pooled_noise(tables)
     granted = {t.recipe: seeds.pool([pooled, floors.get(t.recipe)]) for t in tables if t.seeded}
     return {recipe: noise for recipe, noise in granted.items() if noise is not None}
+
+
+def supposed_noise(
+    tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]
+) -> dict[str, TrainingNoise]:
+    """`granted`, and what is supposed of recipes that were trained with one seed and never measured."""
+    once = {table.recipe: seeds.ASSUMED for table in tables if table.trained_once(granted)}
+    return once | dict(granted)
 
 
 def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]) -> Floats | None:
@@ -144,7 +168,7 @@ def summarise(
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
-    granted = granted_noise(tables, floors or {})
+    granted = supposed_noise(tables, granted_noise(tables, floors or {}))
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
@@ -211,9 +235,12 @@ def mean_intervals(
 
     Wilson for 0/1 scores of one run; for graded ones the outer ends of BCa and of Wilson's interval
     with the effective sample size; the latter alone with groups or seeds. `noise` is the training noise
-    granted to each recipe that another seed would change.
+    granted to each recipe that another seed would change; without it, that of a recipe trained with one
+    seed is supposed (`stats.seeds.ASSUMED`).
     """
-    return _intervals(tables, [noise if table.seeded else None for table in tables], level)
+    granted = {table.recipe: noise for table in tables if table.seeded and noise is not None}
+    supposed = supposed_noise(tables, granted)
+    return _intervals(tables, [supposed.get(table.recipe) for table in tables], level)
 
 
 _IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
@@ -252,9 +279,18 @@ def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) ->
     weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
     unseen = weight * mean * (1 - mean) / groups
     sampling = (estimate.sampling_se**2 * (groups - 1) + unseen) / (groups - 1 + weight)
+    if mean in (0.0, 1.0):
+        return _at_the_end(mean, groups, estimate.training_se or 0.0, estimate.df, level)
     variance = sampling + (estimate.training_se or 0.0) ** 2
     most = float(groups if variance == 0.0 else n if table.binary else np.inf)
     return score_interval(mean, variance, estimate.df, most=most, level=level)
+
+
+def _at_the_end(mean: float, size: int, training_se: float, df: float, level: float) -> tuple[float, float]:
+    """Where every answer is wrong (or right), its spread shows nothing: Wilson's interval, or what training adds."""
+    low, high = wilson(mean * size, size, level)
+    below, above = student(mean, training_se, df, level)
+    return max(min(low, below), 0.0), min(max(high, above), 1.0)
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
