@@ -135,10 +135,10 @@ def granted_noise(
     return {recipe: noise for recipe, noise in granted.items() if noise is not None}
 
 
-def supposed_noise(
+def assumed_noise(
     tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]
 ) -> dict[str, TrainingNoise]:
-    """`granted`, and what is supposed of recipes that were trained with one seed and never measured."""
+    """`granted`, and what is assumed of recipes that were trained with one seed and never measured."""
     once = {table.recipe: seeds.ASSUMED for table in tables if table.trained_once(granted)}
     return once | dict(granted)
 
@@ -168,7 +168,7 @@ def summarise(
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
-    granted = supposed_noise(tables, granted_noise(tables, floors or {}))
+    granted = assumed_noise(tables, granted_noise(tables, floors or {}))
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
@@ -236,11 +236,11 @@ def mean_intervals(
     Wilson for 0/1 scores of one run; for graded ones the outer ends of BCa and of Wilson's interval
     with the effective sample size; the latter alone with groups or seeds. `noise` is the training noise
     granted to each recipe that another seed would change; without it, that of a recipe trained with one
-    seed is supposed (`stats.seeds.ASSUMED`).
+    seed is assumed (`stats.seeds.ASSUMED`).
     """
     granted = {table.recipe: noise for table in tables if table.seeded and noise is not None}
-    supposed = supposed_noise(tables, granted)
-    return _intervals(tables, [supposed.get(table.recipe) for table in tables], level)
+    assumed = assumed_noise(tables, granted)
+    return _intervals(tables, [assumed.get(table.recipe) for table in tables], level)
 
 
 _IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5

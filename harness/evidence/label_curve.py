@@ -84,7 +84,7 @@ def label_curve(
 
     More labels are worth buying when the next doubling is shown to gain the margin or more; they are
     not when it is shown to gain less. With one seed a point and no other sign of how much training
-    varies, it is supposed to vary as in verdicts (`stats.seeds.ASSUMED`).
+    varies, it is assumed to vary as in verdicts (`stats.seeds.ASSUMED`).
 
     Raises:
         ValueError: no point has a scored example.

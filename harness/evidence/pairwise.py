@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evidence.aggregate import RecipeScores, granted_noise, means_covariance, supposed_noise
+from harness.evidence.aggregate import RecipeScores, assumed_noise, granted_noise, means_covariance
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, power, seeds, simultaneous
 from harness.evidence.stats.equivalence import equivalent, not_worse
@@ -73,7 +73,7 @@ def compare(
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
-    What is said of a recipe trained with one seed must hold if training varies as much as is supposed
+    What is said of a recipe trained with one seed must hold if training varies as much as is assumed
     (`stats.seeds.ASSUMED`). What holds only without that is said provisionally, with the interval of these
     runs alone.
 
@@ -83,9 +83,9 @@ def compare(
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
     """
     granted = granted_noise(tables, noise or {})
-    supposed = supposed_noise(tables, granted)
-    sure = _compared(tables, margin, supposed)
-    once = supposed.keys() - granted.keys()
+    assumed = assumed_noise(tables, granted)
+    sure = _compared(tables, margin, assumed)
+    once = assumed.keys() - granted.keys()
     if not once:
         return sure
     alone = _compared(tables, margin, granted)
@@ -109,7 +109,7 @@ def _compared(
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
-    """The comparison with supposed training noise where that leaves the claims, else without, provisionally."""
+    """The comparison with the assumed training noise where that leaves the claims, else without, provisionally."""
     low, high = min(sure.low, alone.low), max(sure.high, alone.high)
     claims = [
         {_outcome(ends[0], ends[1], margin), _outcome(-ends[1], -ends[0], margin)}

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from harness.evidence.stats.seeds import ASSUMED
 from harness.evidence.verdict_text import (
     VerdictFacts,
     by,
@@ -95,9 +98,10 @@ def _caveats(story: VerdictFacts) -> list[str]:
     found = []
     if story.once:
         verb = "was" if len(story.once) == 1 else "were"
+        spread = f"{100 * math.sqrt(ASSUMED.variance):.0f} points"
         found.append(
-            f"{listed(story.once)} {verb} trained with one seed and the noise of training is not known: it is in "
-            "no interval, and what is said of them is provisional"
+            f"{listed(story.once)} {verb} trained with one seed: training is assumed to vary by {spread} from seed "
+            "to seed, and a provisional claim holds only if it varies less"
         )
     for oracle in story.oracles:
         found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")

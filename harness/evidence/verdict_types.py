@@ -168,7 +168,7 @@ class Comparison(Jsonable):
     method: str = ""
     """How the interval and the p-value were computed."""
     provisional: bool = False
-    """Whether it rests on one training seed: it holds only if training varies less than is supposed of a recipe
+    """Whether it rests on one training seed: it holds only if training varies less than is assumed of a recipe
     that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""

@@ -233,7 +233,7 @@ TABLES = (
         "provisional; the bound is 5. *Provisional* counts those whose only claims are, and that `--seeds 3` is there "
         "to check. *Pairs* and *means*: all intervals of a verdict hold the truth together, provisional claims left "
         "out of the first (their intervals are those of these runs alone); *best*: the interval of the one that "
-        "scored highest does. With 4 points training varies by more than is supposed.",
+        "scored highest does. With 4 points training varies by more than is assumed.",
         ("scores", "n", "recipes", "seeds", "noise", "groups", "repeats", "false", "provisional", "pairs", "means", "best"),
         tuple(_equal()),
     ),

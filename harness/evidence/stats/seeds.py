@@ -61,7 +61,7 @@ class TrainingNoise:
 
 
 ASSUMED = TrainingNoise(0.03**2, 10.0)
-"""What is supposed of a recipe trained with one seed where nothing was measured: runs of one recipe that
+"""What is assumed of a recipe trained with one seed where nothing was measured: runs of one recipe that
 differ in nothing but the seed scatter with a standard deviation of 3 points. docs/verdict.md says where the
 number comes from; the degrees of freedom are those of a guess that may be off by a quarter."""
 
