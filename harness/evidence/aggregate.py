@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -14,7 +15,7 @@ import numpy as np
 from harness.evidence.cost_order import cheapest_first, trained
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds, simultaneous
-from harness.evidence.stats.intervals import LEVEL, bca, score_interval, student, wilson
+from harness.evidence.stats.intervals import LEVEL, bca, score_interval, t_quantile, wilson
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Cost, RecipeSummary, RunScores
@@ -120,7 +121,11 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
 
 
 def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
-    """Training noise over all recipes with several seeds; None when there is none."""
+    """Training noise over all recipes with several seeds, with what is known beforehand; None when there is none."""
+    return seeds.with_prior(_measured(tables))
+
+
+def _measured(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
     return seeds.pool([table.noise for table in tables])
 
 
@@ -130,8 +135,12 @@ def granted_noise(
     """Training noise that each recipe is granted at least: what the seeds of all recipes show together,
     and its own floor from elsewhere. Recipes that no seed changes, or of which nothing is known, have
     no entry."""
-    pooled = pooled_noise(tables)
-    granted = {t.recipe: seeds.pool([pooled, floors.get(t.recipe)]) for t in tables if t.seeded}
+    pooled = _measured(tables)
+    granted = {
+        table.recipe: seeds.with_prior(seeds.pool([pooled, floors.get(table.recipe)]))
+        for table in tables
+        if table.seeded
+    }
     return {recipe: noise for recipe, noise in granted.items() if noise is not None}
 
 
@@ -254,43 +263,54 @@ def _intervals(
 ) -> list[tuple[float, float]]:
     """One interval a table; graded scores of one run share their resamples where they share their size."""
     intervals, alike = [], dict[int, list[int]]()
-    for place, (table, noise) in enumerate(zip(tables, noises, strict=True)):
-        intervals.append(_computed(table, noise, level))
-        plain = noise is None and table.seeds == 1 and not table.binary
+    for place, table in enumerate(tables):
+        intervals.append(_of_examples(table, level))
+        plain = table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
             alike.setdefault(len(table.ids), []).append(place)
     for places in alike.values():
         low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
         for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
             intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
-    return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
+    rows = zip(tables, intervals, noises, strict=True)
+    return [_with_training(table, ends, noise, level) for table, ends, noise in rows]
 
 
-def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) -> tuple[float, float]:
-    """Wilson's interval, with the effective sample size unless each example is one independent 0 or 1."""
+def _of_examples(table: RecipeScores, level: float) -> tuple[float, float]:
+    """What the draw of examples leaves open: Wilson's interval, with the effective sample size unless each
+    example is one independent 0 or 1."""
     n, clusters = len(table.ids), table.clusters(table.ids)
     groups = by_cluster.count(clusters)
-    estimate = seeds.mean(table.values, clusters, noise)
-    mean = min(max(estimate.mean, 0.0), 1.0)
-    if table.binary and groups == n and estimate.training_se is None:
+    mean = min(max(float(table.values.mean()), 0.0), 1.0)
+    if table.binary and groups == n and table.seeds == 1:
         return wilson(mean * n, n, level)
     if groups < 2:
         return 0.0, 1.0
-    weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
-    unseen = weight * mean * (1 - mean) / groups
-    sampling = (estimate.sampling_se**2 * (groups - 1) + unseen) / (groups - 1 + weight)
     if mean in (0.0, 1.0):
-        return _at_the_end(mean, groups, estimate.training_se or 0.0, estimate.df, level)
-    variance = sampling + (estimate.training_se or 0.0) ** 2
-    most = float(groups if variance == 0.0 else n if table.binary else np.inf)
-    return score_interval(mean, variance, estimate.df, most=most, level=level)
+        return wilson(mean * groups, groups, level)
+    weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
+    variance = float(by_cluster.mean_variance(table.values.mean(axis=0), clusters)[0])
+    unseen = weight * mean * (1 - mean) / groups
+    variance = (variance * (groups - 1) + unseen) / (groups - 1 + weight)
+    most = float(n) if table.binary else np.inf
+    return score_interval(mean, variance, groups - 1.0, most=most, level=level)
 
 
-def _at_the_end(mean: float, size: int, training_se: float, df: float, level: float) -> tuple[float, float]:
-    """Where every answer is wrong (or right), its spread shows nothing: Wilson's interval, or what training adds."""
-    low, high = wilson(mean * size, size, level)
-    below, above = student(mean, training_se, df, level)
-    return max(min(low, below), 0.0), min(max(high, above), 1.0)
+def _with_training(
+    table: RecipeScores, ends: tuple[float, float], granted: TrainingNoise | None, level: float
+) -> tuple[float, float]:
+    """The interval of examples, each end moved out by what another training may change.
+
+    The two add up like the sides of a right triangle (Zou and Donner 2008, "Construction of confidence
+    limits about effect measures: a general approach"), so that an end near 0 or 1 stays there.
+    """
+    noise = seeds.larger(table.noise, granted)
+    if noise is None:
+        return max(0.0, ends[0]), min(1.0, ends[1])
+    mean = float(table.values.mean())
+    more = t_quantile(0.5 + level / 2, noise.df) * math.sqrt(noise.variance / table.seeds)
+    low, high = mean - math.hypot(mean - ends[0], more), mean + math.hypot(ends[1] - mean, more)
+    return max(0.0, low), min(1.0, high)
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:

@@ -14,6 +14,7 @@ from harness.evidence.verdict_text import (
     provisionally,
     scored,
     standing,
+    these_runs,
 )
 
 
@@ -60,7 +61,7 @@ def _not_settled(story: VerdictFacts) -> list[str]:
     found = []
     for c in story.mine:
         if c.reference in _cheaper(story) and c.outcome != "better":
-            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
+            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}{these_runs(c)}")
         elif c.outcome == "worse":
             found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":

@@ -107,6 +107,11 @@ def provisionally(pair: Comparison) -> str:
     return ", provisionally" if pair.provisional else ""
 
 
+def these_runs(pair: Comparison) -> str:
+    """What follows an open pair whose interval is that of the runs at hand, without the noise of training."""
+    return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
+
+
 def nothing_works(best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None) -> str:
     """The headline where no recipe is worth comparing."""
     first = f"{NOTHING_WORKS}. The best recipe, {best.recipe}, scores {mean(best)}"

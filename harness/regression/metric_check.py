@@ -23,10 +23,8 @@ from harness.evidence.stats import paired, power, seeds
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.intervals import LEVEL, student
 from harness.evidence.stats.resampling import Floats
-from harness.evidence.stats.seeds import ASSUMED, TrainingNoise
+from harness.evidence.stats.seeds import ASSUMED, TrainingNoise, with_prior
 
-PRIOR = TrainingNoise(0.02**2, 1.0)
-"""What is known beforehand of training noise, worth one rerun: two or three runs may agree by chance."""
 State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 
 
@@ -195,7 +193,7 @@ def _claimed(pairs: Pairs) -> Change:
 
 def claim_noise(measured: TrainingNoise | None) -> TrainingNoise | None:
     """The training noise that a claim about a trained run must survive."""
-    return ASSUMED if measured is None else seeds.pool([measured, PRIOR])
+    return ASSUMED if measured is None else with_prior(measured)
 
 
 def _reason(pairs: Pairs, found: Change, doubtful: bool) -> str:

@@ -46,7 +46,7 @@ def run(
     )
 
 
-QUIET = {name: TrainingNoise(0.0005**2, 20) for name in ("lora", "full")}
+QUIET = {name: TrainingNoise(0.0005**2, 1_000) for name in ("lora", "full")}
 """Training that was measured and hardly varies."""
 
 

@@ -60,10 +60,13 @@ class TrainingNoise:
     df: float
 
 
-ASSUMED = TrainingNoise(0.03**2, 10.0)
+ASSUMED = TrainingNoise(0.04**2, math.inf)
 """What is assumed of a recipe trained with one seed where nothing was measured: runs of one recipe that
-differ in nothing but the seed scatter with a standard deviation of 3 points. docs/verdict.md says where the
-number comes from; the degrees of freedom are those of a guess that may be off by a quarter."""
+differ in nothing but the seed scatter with a standard deviation of 4 points. docs/verdict.md says where
+the number comes from."""
+
+_PRIOR = TrainingNoise(0.02**2, 1.0)
+"""What is known beforehand of training noise, worth one more run: two or three runs may agree by chance."""
 
 
 def training_noise(values: Floats, clusters: Codes) -> TrainingNoise | None:
@@ -93,6 +96,11 @@ def pool(parts: Sequence[TrainingNoise | None]) -> TrainingNoise | None:
     known = [part for part in parts if part is not None]
     df = sum(part.df for part in known)
     return TrainingNoise(sum(part.df * part.variance for part in known) / df, df) if known else None
+
+
+def with_prior(measured: TrainingNoise | None) -> TrainingNoise | None:
+    """What was measured, with one more run's worth of 2 points; None where nothing was."""
+    return None if measured is None else pool([measured, _PRIOR])
 
 
 def mean(values: Floats, clusters: Codes, pooled: TrainingNoise | None = None) -> Estimate:
