@@ -272,5 +272,5 @@ def _sentence(recipe: str, gain: Gain | None, ahead: Gain | None, worth: Worth, 
 
 
 def _points(gain: Gain) -> str:
-    mean, low, high = (100 * value for value in gain)
+    mean, low, high = (round(100 * value, 1) + 0.0 for value in gain)
     return f"{mean:.1f} points [{low:.1f}, {high:.1f}]"
