@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_text import count, points
 from harness.evidence.verdict_types import Comparison, RecipeSummary
-
-FEW_GROUPS = 10
-"""Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
 
 
 def cautions(summaries: Sequence[RecipeSummary], comparisons: Sequence[Comparison]) -> tuple[str, ...]:

@@ -166,7 +166,8 @@ class Comparison(Jsonable):
     method: str = ""
     """How the interval and the p-value were computed."""
     provisional: bool = False
-    """Whether a trained side has a single seed and no known noise floor: another seed may reverse the claim."""
+    """Whether it rests on one training seed: it holds only if training varies less than is assumed of a recipe
+    that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
 
