@@ -79,6 +79,17 @@ class OpenAIEngine:
     def uncached(self) -> Engine:
         return self
 
+    def models(self) -> list[Any] | None:
+        """The entries of the server's model list; empty where it has none, None where it does not reply."""
+        return self._wire.models()
+
+    def try_once(self, request: Request) -> Completion:
+        """One answer outside any run; a refusal of any kind is a completion with finish_reason `error`."""
+        try:
+            return self._ask(request, Outage())
+        except EngineError as error:
+            return self._failed(request, str(error))
+
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """See the protocol.
 
@@ -205,6 +216,7 @@ class OpenAIEngine:
             retries=reply.retries,
             prompt=self._show(request),
             error=error,
+            model=_name(reply.content.get("model")),
         )
 
     def _usage(self, request: Request, usage: Any, text: str) -> tuple[int, int]:
@@ -258,6 +270,10 @@ def _answer(choice: Mapping[str, Any]) -> Answer:
     if text is None and finish != "length":
         raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
     return text or "", "length" if finish == "length" else "stop", None
+
+
+def _name(model: Any) -> str | None:
+    return model if isinstance(model, str) and model else None
 
 
 def _text(content: Any) -> str | None:

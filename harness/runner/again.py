@@ -140,6 +140,15 @@ def stale(record: Mapping[str, Any]) -> list[str]:
     return [f"{record['id']} was made with {made}; run it again with --fresh"]
 
 
+def mixed(record: Mapping[str, Any]) -> list[str]:
+    """A sentence where a server gave a run's answers under more than one model name."""
+    models: Mapping[str, int] = (record.get("answer") or {}).get("models") or {}
+    if len(models) < 2:
+        return []
+    parts = ", ".join(f"{name} {count}" for name, count in sorted(models.items()))
+    return [f"{record['id']} holds answers of more than one model: {parts}"]
+
+
 def put_aside(folder: RunFolder, results: Path) -> None:
     """Move a run's folder, finished or not, to `results/replaced/`, so that it runs anew."""
     if not folder.path.exists():

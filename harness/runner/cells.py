@@ -17,7 +17,7 @@ from harness.core.values import Example
 from harness.evidence.command import Invocation
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
-from harness.runner.model_pool import fingerprint, is_server
+from harness.runner.model_pool import fingerprint, forget_servers, is_server, served
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.tasks.sampling import sample
 
@@ -75,13 +75,18 @@ class Cell:
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
-            "model": {"spec": self.model, "fingerprint": self.fingerprint},
+            "model": {"spec": self.model, "fingerprint": self.fingerprint} | _served(self.model),
             "seed": self.seed,
             "split": self.split,
             "limit": self.limit,
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
+
+
+def _served(model: str) -> dict[str, Any]:
+    told = served(model)
+    return {} if told is None else {"served": told}
 
 
 def describe_task(task: Task) -> dict[str, Any]:
@@ -124,6 +129,7 @@ def layout(experiment: Experiment) -> Layout:
     """
     from harness.tasks.load import load
 
+    forget_servers()
     tasks = [(name, load(name)) for name in experiment.tasks]
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []

@@ -36,6 +36,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "finish_reason": completion.finish_reason,
         "cached": completion.cached,
         "error": completion.error,
+        **({} if completion.model is None else {"model": completion.model}),
     }
     if completion.finish_reason == "error":
         scores = [Score(scorer=s.name(), status="error", reason=completion.error or "") for s in task.scorers]

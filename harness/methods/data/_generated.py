@@ -107,9 +107,15 @@ def _example(row: dict[str, Any]) -> Example:
 
 
 def identity(spec: str) -> str:
-    """The teacher's identity: its files' fingerprint or its server's address; empty for none."""
-    if not spec or spec.startswith("openai:") or spec.partition(":")[0] == "fake":
+    """The teacher's identity: its files' fingerprint, or its server's address and what the server says of the
+    model; empty for none."""
+    if not spec or spec.partition(":")[0] == "fake":
         return spec
+    if spec.startswith("openai:"):
+        from harness.engines import served
+
+        mark = served.known(spec).identity
+        return f"{spec} {mark}" if mark else spec
     from harness.models.fingerprint import fingerprint
 
     return fingerprint(spec)

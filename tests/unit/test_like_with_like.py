@@ -1,0 +1,139 @@
+"""Two numbers stand beside each other only if the same thing was measured in the same way: through the commands."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from harness import cli
+from harness.core.errors import HarnessError
+from harness.engines import served
+from tests.e2e.server_kit import Server
+
+
+def harness(*words: str, code: int = 0) -> str:
+    """What a command prints, on one line; its error where it ends with one."""
+    if not cli.app.registered_commands:
+        cli.register()
+    done = CliRunner().invoke(cli.app, list(words), env={"COLUMNS": "300"})
+    printed = done.output
+    if isinstance(done.exception, HarnessError):
+        assert done.exception.exit_code == code, done.exception
+        printed += f"error: {done.exception}"
+    elif done.exception is not None and not isinstance(done.exception, SystemExit):
+        raise done.exception
+    else:
+        assert done.exit_code == code, printed
+    return " ".join(printed.split())
+
+
+def records() -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(Path("results/runs").glob("*/run.json"))]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Server]:
+    monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
+    with Server() as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+FIRST = [{"id": "m", "root": "org/first", "created": 1}]
+SWAPS: dict[str, tuple[dict[str, Any], dict[str, Any], bool]] = {
+    "the list names other weights": ({"models": FIRST}, {"models": [FIRST[0] | {"root": "org/b"}]}, True),
+    "a single model of another name": ({"models": [{"id": "a"}]}, {"models": [{"id": "b"}]}, True),
+    "llama.cpp's file has another size": (
+        {"models": [{"id": "m", "meta": {"n_params": 1}}]},
+        {"models": [{"id": "m", "meta": {"n_params": 2}}]},
+        True,
+    ),
+    "no list, answers name another model": ({"answers_as": "m-2026-01"}, {"answers_as": "m-2026-06"}, True),
+    "the same list, answers name another model": (
+        {"models": FIRST},
+        {"models": FIRST, "answers_as": "m-2"},
+        True,
+    ),
+    "restarted": (
+        {"models": FIRST},
+        {"models": [FIRST[0] | {"created": 2, "permission": [{"id": "x"}]}]},
+        False,
+    ),
+    "another model beside it": ({"models": FIRST}, {"models": [*FIRST, {"id": "n", "root": "org/n"}]}, False),
+}
+
+
+@pytest.mark.parametrize("name", SWAPS)
+def test_another_model_behind_the_same_address_is_another_run(
+    name: str, tiny_task: Path, server: Server, stranger: None
+) -> None:
+    before, after, other = SWAPS[name]
+    words = ("run", str(tiny_task), "--model", server.model(), "--recipes", "zero_shot", "--limit", "2")
+    serve(server, before)
+    harness(*words)
+    first = len(server.bodies)
+    serve(server, after)
+    harness(*words)
+    assert (len(server.bodies) > first, len(records())) == (other, 1 + other)
+
+
+def serve(server: Server, attributes: dict[str, Any]) -> None:
+    for name, value in attributes.items():
+        setattr(server, name, value)
+
+
+def test_the_answer_cache_of_one_model_does_not_answer_for_another(
+    tiny_task: Path, server: Server, stranger: None
+) -> None:
+    words = ("run", str(tiny_task), "--model", server.model(), "--recipes", "zero_shot")
+    asked = []
+    for answers_as in ("m-1", "m-2", "m-1"):
+        server.answers_as = answers_as
+        before = len(server.bodies)
+        harness(*words)
+        shutil.rmtree("results/runs")
+        asked.append(len(server.bodies) - before)
+    assert asked == [8 + 3, 8 + 3, 3]  # three are asked again each time, to measure latency
+
+
+def test_a_record_says_what_the_server_served_and_who_answered(
+    tiny_task: Path, server: Server, stranger: None
+) -> None:
+    server.models, server.answers_as = FIRST, "m-2026"
+    harness("run", str(tiny_task), "--model", server.model(), "--recipes", "zero_shot")
+    (record,) = records()
+    assert record["model"]["served"] == {"listed": {"id": "m", "root": "org/first"}, "answered": "m-2026"}
+    assert record["answer"]["models"] == {"m-2026": 8}
+    page = Path("reports/colours.html").read_text()
+    assert "org/first" in page
+    assert "m-2026: 8" in page
+
+
+def test_two_models_that_answer_one_run_are_named(tiny_task: Path, server: Server, stranger: None) -> None:
+    from tests.e2e.server_kit import completion, right
+
+    server.reply = lambda body, number: (200, completion(right(body)) | {"model": f"m{number % 2}"})
+    printed = harness("run", str(tiny_task), "--model", server.model(), "--recipes", "zero_shot")
+    assert "answers of more than one model: m0 4, m1 4" in printed
+
+
+def test_a_server_that_is_down_is_taken_for_what_it_was(
+    tiny_task: Path, server: Server, stranger: None
+) -> None:
+    server.models = FIRST
+    words = ("run", str(tiny_task), "--model", server.model(), "--recipes", "zero_shot")
+    harness(*words)
+    server.shutdown()
+    server.server_close()
+    harness(*words)
+    assert len(records()) == 1
+    served.forget()
+    assert not served.known(server.model()).reached
