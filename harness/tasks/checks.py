@@ -14,11 +14,14 @@ from typing import Literal
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import missing, near_duplicates, templates
-from harness.tasks.splits import normalise
+from harness.tasks import missing, near_duplicates
+from harness.tasks.same_text import same_question
 
 NEAR_LIMIT = 30_000_000
 """Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
+
+RUN_NEAR_LIMIT = 3_000_000
+"""The same before a run, which must not wait long: about a second."""
 
 FEW_TESTS = 100
 
@@ -60,19 +63,32 @@ class Labels:
         return sum((Counter(counts) for counts in self.counts.values()), Counter())
 
 
-def problems(task: Task) -> list[Problem]:
-    """Every finding about a task's rows and corpus."""
+def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
+    """Every finding about a task's rows and corpus.
+
+    Args:
+        near_limit: characters up to which near-duplicates are looked for; None is `NEAR_LIMIT`.
+    """
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
     found = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
         *(_leak(texts, split) for split in ("test", "dev")),
-        *_near_leaks(texts),
+        *_near_leaks(texts, NEAR_LIMIT if near_limit is None else near_limit),
         *_missing_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
+
+
+def before_run(task: Task) -> list[Problem]:
+    """The errors and warnings that a run repeats, so that nobody has to validate first to hear of them.
+
+    How few the rows are is not among them: every score says so by its interval.
+    """
+    found = problems(task, near_limit=RUN_NEAR_LIMIT)
+    return [problem for problem in by_level(found) if problem.level != "note" and problem.check != "size"]
 
 
 def by_level(found: Iterable[Problem]) -> list[Problem]:
@@ -131,13 +147,8 @@ def labels(task: Task) -> Labels | None:
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
-    """What two examples must share to be duplicates: the normalised turns of the user and assistant, by id."""
-    return {example.id: normalise(_conversation(task, example)) for example in part}
-
-
-def _conversation(task: Task, example: Example) -> str:
-    turns = [turn.content for turn in example.turns]
-    return "\n".join([*turns, templates.render(task.input, example.input)])
+    """What two examples must share to be duplicates, by id."""
+    return {example.id: same_question(task, example) for example in part}
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
@@ -160,14 +171,17 @@ def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
     found = [key for key, text in texts.get(split, {}).items() if text in train]
     if not found:
         return None
-    message = f"{len(found)} {split} inputs are also in train: trained methods have seen the answer"
+    message = (
+        f"{len(found)} {split} inputs are also in train: trained methods have seen the answer, and few-shot "
+        "leaves these train rows out for them"
+    )
     return _problem("warning", f"leak train/{split}", message, found)
 
 
-def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
+def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[Problem]:
     train = texts.get("train", {})
-    if sum(len(text) for part in texts.values() for text in part.values()) > NEAR_LIMIT:
-        message = f"near-duplicates were not looked for: more than {NEAR_LIMIT:,} characters"
+    if sum(len(text) for part in texts.values() for text in part.values()) > limit:
+        message = f"near-duplicates were not looked for: more than {limit:,} characters"
         yield _problem("note", "near leak", message, ())
         return
     exact = set(train.values())

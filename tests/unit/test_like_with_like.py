@@ -137,3 +137,59 @@ def test_a_server_that_is_down_is_taken_for_what_it_was(
     assert len(records()) == 1
     served.forget()
     assert not served.known(server.model()).reached
+
+
+def rewrite(file: Path, **columns: Any) -> None:
+    """Set columns of every row of a JSONL file; a function is given the row's number."""
+    rows = [json.loads(line) for line in file.read_text(encoding="utf-8").split("\n") if line]
+    for number, row in enumerate(rows):
+        row |= {name: value(number) if callable(value) else value for name, value in columns.items()}
+    file.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
+def samples(recipe: str) -> list[dict[str, Any]]:
+    (file,) = Path("results/runs").glob(f"colours-{recipe}-*/samples.jsonl")
+    return [json.loads(line) for line in file.read_text().split("\n") if line]
+
+
+@pytest.mark.parametrize("recipe", ["few_shot", "few_shot_nearest"])
+def test_no_shot_asks_what_is_asked_though_case_spaces_or_unicode_form_differ(
+    recipe: str, tiny_task: Path, stranger: None
+) -> None:
+    rewrite(
+        tiny_task / "train.jsonl", input=lambda n: ("THING  ｔｅｓｔ", "Thing\u00a0Test")[n % 2] + f" {n}"
+    )
+    printed = harness("run", str(tiny_task), "--model", "fake", "--recipes", recipe)
+    asked = {row["sample_id"]: row["shots"] for row in samples(recipe)}
+    assert len(asked) == 8
+    assert all(f"train-{id.removeprefix('test-')}" not in shots for id, shots in asked.items())
+    assert all(len(shots) == 8 for shots in asked.values())
+    warning = "warning: colours: 8 test inputs are also in train"
+    assert warning in printed
+    assert "8 test inputs are also in train" in harness("validate", str(tiny_task), code=0)
+
+
+def test_rows_that_differ_only_in_what_the_prompt_does_not_show_are_copies(
+    tiny_task: Path, stranger: None
+) -> None:
+    file, names = tiny_task / "task.yaml", ("train", "dev", "test")
+    for name in names:
+        rewrite(tiny_task / f"{name}.jsonl", input=lambda n, name=name: {"text": f"thing {n}", "row": name})
+    file.write_text(file.read_text() + "input: 'What colour is {{ text }}?'\n")
+    printed = harness("run", str(tiny_task), "--model", "fake", "--recipes", "few_shot_nearest")
+    assert "8 test inputs are also in train" in printed
+    shots = {row["sample_id"]: row["shots"] for row in samples("few_shot_nearest")}
+    assert not any(f"train-{id.removeprefix('test-')}" in chosen for id, chosen in shots.items())
+
+
+def test_a_split_keeps_together_what_the_prompt_shows_alike(tmp_path: Path) -> None:
+    from harness.tasks.load import load
+
+    rows = [{"input": {"text": f"Thing {n // 2}", "no": n}, "target": "red"} for n in range(60)]
+    (tmp_path / "rows.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (tmp_path / "task.yaml").write_text(
+        "name: t\ndata: {file: rows.jsonl}\ninput: '{{ text }}'\nformat: text\nscorers: [exact]\nprimary: exact\n"
+    )
+    splits = load(tmp_path).splits
+    sides = [{example.input["text"] for example in part} for part in splits.values()]
+    assert all(a.isdisjoint(b) for i, a in enumerate(sides) for b in sides[i + 1 :])
