@@ -88,7 +88,7 @@ def run(
         records[position] = seen_by(cells[position], done.record, folders[position])
         done_now += done.fresh
         notes += [] if done.fresh else again.stale(done.record)
-        notes += again.mixed(done.record)
+        notes += again.remarks(done.record)
         progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)
         mirror.push_run(results, folders[position].path)

@@ -193,3 +193,40 @@ def test_a_split_keeps_together_what_the_prompt_shows_alike(tmp_path: Path) -> N
     splits = load(tmp_path).splits
     sides = [{example.input["text"] for example in part} for part in splits.values()]
     assert all(a.isdisjoint(b) for i, a in enumerate(sides) for b in sides[i + 1 :])
+
+
+def lengthen(task: Path, split: str, count: int) -> None:
+    """Make the first `count` inputs of a split 300 words long."""
+    rewrite(task / f"{split}.jsonl", input=lambda n: f"thing {split} {n}" + " and more" * (150 * (n < count)))
+
+
+@pytest.mark.parametrize(("count", "stands"), [(11, True), (1, True), (0, False)])
+def test_lessons_that_were_dropped_stand_beside_the_score_and_cost_no_labels(
+    count: int, stands: bool, tiny_task: Path, stranger: None
+) -> None:
+    lengthen(tiny_task, "train", count)
+    Path("prices.yaml").write_text("label: 1\n")
+    words = (
+        "--set",
+        "weights.max_length=100",
+        "--set",
+        "weights.num_train_epochs=1",
+        "--set",
+        "weights.dev_examples=0",
+    )
+    run = ("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", "--limit", "2", *words)
+    printed = harness(*run, "--prices", "prices.yaml")
+    sentence = f"lora learnt from {12 - count} of 12 training examples: the others are longer than 100 tokens"
+    assert (sentence in printed) is stands
+    assert ("earnt from" in Path("reports/colours.html").read_text()) is stands
+    (record,) = records()
+    assert (record["train"]["lessons"], record["train"]["offered"]) == (12 - count, 12)
+    done = json.loads(harness(*run, "--prices", "prices.yaml", "--json"))
+    assert done["costs"][0]["methods"][0]["once"] == 12 - count
+
+
+def test_targets_that_answers_cannot_reach_are_said(tiny_task: Path, stranger: None) -> None:
+    file = tiny_task / "task.yaml"
+    file.write_text(file.read_text().replace("max_new_tokens: 6", "max_new_tokens: 2"))
+    printed = harness("run", str(tiny_task), "--model", "tiny", "--recipes", "zero_shot", "--limit", "3")
+    assert "3 of 3 targets are longer than max_new_tokens (2)" in printed

@@ -92,7 +92,13 @@ class Dpo(lora_settings.LowRank, Supervised):
             f"{len(pairs)} preference pairs of {len(examples)} training examples; {len(long)} longer than {longest} "
             f"tokens, {len(same)} with two equal answers, the others without a wrong answer"
         )
-        return replace(result, dropped=(*long, *same), notes=(note, *result.notes))
+        learnt = {pair.key.id.rpartition("#")[0] for pair in pairs}
+        return replace(
+            result,
+            dropped=tuple(example.id for example in examples if example.id not in learnt),
+            why_dropped=f"longer than {longest} tokens (max_length), or without a wrong answer to prefer them to",
+            notes=(note, *result.notes),
+        )
 
     def _with_rejected(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext

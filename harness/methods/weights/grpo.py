@@ -98,6 +98,7 @@ class Grpo(lora_settings.LowRank, Weights):
             seconds=time.monotonic() - clock,
             best_step=telemetry.steps,
             dropped=tuple(x.id for x in examples if x not in fits),
+            why_dropped=f"longer than the model's context of {model.context} tokens",
             notes=(_note(telemetry.rewards, telemetry.even),),
         )
 

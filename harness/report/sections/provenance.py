@@ -133,6 +133,7 @@ def _said(run: Run) -> list[str]:
         for c in record.get("parity") or ()
     ]
     said += list(train.get("notes", ()))
+    said += [record["cut_targets"]] if record.get("cut_targets") else []
     if train.get("dropped"):
         said.append("dropped from train: " + ", ".join(map(str, train["dropped"])))
     return [*said, *run.problems]
