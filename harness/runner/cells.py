@@ -111,6 +111,8 @@ class Layout:
 
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What of the experiment cannot be had as it was asked for."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -155,7 +157,23 @@ def layout(experiment: Experiment) -> Layout:
     if not cells:
         raise nothing_fits(left_out)
     ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
-    return Layout(cells=tuple(ordered), left_out=tuple(left_out))
+    return Layout(
+        cells=tuple(ordered),
+        left_out=tuple(left_out),
+        notes=tuple(
+            _beyond(task, experiment.labels) for _, task in tasks if max(experiment.labels, default=0) > _most(task)
+        ),
+    )
+
+
+def _most(task: Task) -> int:
+    return len(task.splits.get("train", ()))
+
+
+def _beyond(task: Task, labels: tuple[int, ...]) -> str:
+    most = _most(task)
+    asked = ", ".join(str(count) for count in labels if count > most)
+    return f"{task.name} has {most} train examples: its label curve ends at {most}, not at {asked}"
 
 
 def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
@@ -177,7 +195,8 @@ def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> I
 def _copies(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
     """The cell for every number of labels and every seed that can make a difference."""
     recipe = cell.recipe
-    for labels in (experiment.labels if recipe.learns else ()) or (None,):
+    asked = {min(count, _most(cell.task)) for count in experiment.labels} if recipe.learns else ()
+    for labels in sorted(asked) or (None,):
         for seed in range(experiment.seeds if recipe.seeded else 1):
             yield replace(cell, recipe=limited(recipe, labels), labels=labels, seed=seed)
 

@@ -77,6 +77,7 @@ def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
         *_missing_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
+        *_without_labels(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
@@ -244,6 +245,30 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
     if unused:
         message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())
+
+
+def _without_labels(task: Task) -> Iterable[Problem]:
+    """Targets that look like placeholders: all one value, or none of those that train repeats."""
+    targets = {split: [canonical_json(e.target) for e in part] for split, part in task.splits.items() if part}
+    train = Counter(targets.get("train", ()))
+    repeated = 1 < len(train) <= train.total() / 5
+    for split, values in targets.items():
+        foreign = split != "train" and not train.keys() & set(values)
+        if len(set(values)) == 1 and len(values) > 1:
+            never = ", which is no target of train: a split without labels?" if foreign and train else ""
+            level: Level = "error" if never else "warning"
+            message = f"all {len(values)} {split} targets are {_short(values[0])}{never}"
+            yield _problem(level, f"targets {split}", message, ())
+        elif foreign and repeated:
+            message = (
+                f"none of the {len(set(values))} different {split} targets occurs in train, which repeats "
+                f"{len(train)}: labels of another data set, or placeholders?"
+            )
+            yield _problem("error", f"targets {split}", message, ())
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 60 else f"{value[:59]}…"
 
 
 def _sizes(task: Task) -> Iterable[Problem]:

@@ -49,7 +49,8 @@ class RunSession:
     note: str = ""
     """What is said of an earlier report that holds more and is kept."""
     warnings: tuple[str, ...] = ()
-    """What is wrong with the tasks' rows, as `harness validate` says it."""
+    """What cannot be had as it was asked for, and what is wrong with the tasks' rows, as `harness validate` says
+    it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
 
@@ -162,7 +163,7 @@ def run(
     planned = layout(experiment)
     cells = planned.cells
     open_index(results)
-    warnings = _warnings(cell.task for cell in cells)
+    warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     outcome = run_cells(
         cells,
         results,

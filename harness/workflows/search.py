@@ -104,6 +104,7 @@ def make_plan(
     loaded = load(task)
     if not loaded.splits.get("dev"):
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
+    labels = None if labels is None else min(labels, len(loaded.splits["train"]))
     chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
     spec = model or DEFAULT_MODEL
     refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])

@@ -230,3 +230,99 @@ def test_targets_that_answers_cannot_reach_are_said(tiny_task: Path, stranger: N
     file.write_text(file.read_text().replace("max_new_tokens: 6", "max_new_tokens: 2"))
     printed = harness("run", str(tiny_task), "--model", "tiny", "--recipes", "zero_shot", "--limit", "3")
     assert "3 of 3 targets are longer than max_new_tokens (2)" in printed
+
+
+def plain_task(folder: Path, data: str, form: str = "text") -> Path:
+    """A task file in a folder, with exact matching that tells every character."""
+    folder.mkdir(exist_ok=True)
+    (folder / "task.yaml").write_text(
+        f"name: colours\ndata: {data}\nformat: {form}\n"
+        "scorers: [{kind: exact, normalise: false}]\nprimary: exact\nmax_new_tokens: 20\n"
+    )
+    return folder
+
+
+def write_rows(file: Path, targets: list[Any]) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{"input": f"{file.stem} {n}", "target": target} for n, target in enumerate(targets)]
+    file.write_text("".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows), encoding="utf-8")
+
+
+UNLABELLED: dict[str, tuple[list[Any], list[Any], str, str, int]] = {
+    "minus ones": (["a", "b"] * 6, ["-1"] * 8, "all 8 test targets are", "no target of train", 2),
+    "numbers": ([0, 1] * 6, [-1] * 8, "all 8 test targets are -1", "no target of train", 2),
+    "other labels": (["a", "b"] * 6, ["x", "y"] * 4, "none of the 2 different test targets occurs in", "", 2),
+    "one value of train": (["a", "b"] * 6, ["a"] * 8, 'all 8 test targets are "a"', "", 0),
+}
+
+
+@pytest.mark.parametrize("form", ["text", "{kind: regex, pattern: '.*'}"])
+@pytest.mark.parametrize("name", UNLABELLED)
+def test_a_test_without_labels_is_said_whatever_the_format(
+    name: str, form: str, tmp_path: Path, stranger: None
+) -> None:
+    train, test, said, more, code = UNLABELLED[name]
+    task = plain_task(tmp_path / "t", "{train: train.jsonl, test: test.jsonl}", form)
+    as_text = [[str(value) for value in part] if "regex" in form else part for part in (train, test)]
+    for file, targets in zip(("train", "test"), as_text, strict=True):
+        write_rows(task / f"{file}.jsonl", targets)
+    printed = harness("validate", str(task), code=code)
+    assert said.replace("-1", "-1") in printed.replace('"-1"', "-1") or said in printed
+    assert more in printed
+    assert "all 8 test targets are" in harness(
+        "run", str(task), "--model", "fake", "--recipes", "zero_shot"
+    ) or ("none of the 2" in said)
+
+
+MIXED = ["2024-05-01", "007", "true", "null", "1e5", 5, '{"a": 1}', "2024-06-01T00:00:00"]
+
+
+@pytest.mark.parametrize("targets", [MIXED, ["2024-05-01", "2024-06-01"] * 4, ["007", "012"] * 4])
+@pytest.mark.parametrize("suffix", ["jsonl", "csv"])
+def test_a_folder_of_the_datasets_library_gives_the_answers_that_its_files_say(
+    targets: list[Any], suffix: str, tmp_path: Path, stranger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.tasks.load import load
+
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    by_folder, by_file = tmp_path / "folder", tmp_path / "file"
+    for base, data in ((by_folder, "{hf: rows, test: test}"), (by_file, "{test: test.jsonl}")):
+        plain_task(base, data.replace("jsonl", suffix))
+    for split in ("train", "test"):
+        for file in (by_folder / "rows" / f"{split}.jsonl", by_file / f"{split}.jsonl"):
+            write_rows(file, targets)
+            if suffix == "csv":
+                rows = [json.loads(line) for line in file.read_text().split("\n") if line]
+                quoted = [str(row["target"]).replace('"', '""') for row in rows]
+                lines = [f'{row["input"]},"{target}"' for row, target in zip(rows, quoted, strict=True)]
+                file.with_suffix(".csv").write_text("\n".join(["input,target", *lines]) + "\n")
+                file.unlink()
+    read = [[e.target for e in load(task).splits["test"]] for task in (by_folder, by_file)]
+    assert read[0] == read[1]
+    assert [str(value) for value in read[0]] == [str(value) for value in targets]
+
+
+def test_class_labels_of_minus_one_are_no_labels(
+    tmp_path: Path, stranger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    datasets = pytest.importorskip("datasets")
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    features = datasets.Features(
+        {"input": datasets.Value("string"), "target": datasets.ClassLabel(names=["a", "b"])}
+    )
+    task = plain_task(tmp_path / "t", "{hf: rows, test: test}")
+    for split, labels in (("train", [0, 1] * 4), ("test", [-1] * 4)):
+        folder = task / "rows"
+        folder.mkdir(exist_ok=True)
+        table = {"input": [f"{split} {n}" for n in range(len(labels))], "target": labels}
+        datasets.Dataset.from_dict(table, features=features).to_parquet(str(folder / f"{split}.parquet"))
+    assert "the target is empty" in harness("validate", str(task), code=2)
+
+
+def test_a_label_curve_ends_at_the_labels_that_there_are(tiny_task: Path, stranger: None) -> None:
+    words = ("run", str(tiny_task), "--model", "fake", "--recipes", "few_shot,zero_shot", "--limit", "2")
+    printed = harness(*words, "--labels", "4,12,48,96")
+    assert "colours has 12 train examples: its label curve ends at 12, not at 48, 96" in printed
+    curve = [r["labels"] for r in records() if r["recipe"]["name"] == "few_shot"]
+    assert sorted(curve) == [4, 12]
+    assert "curve ends" not in harness(*words, "--labels", "4,12")
