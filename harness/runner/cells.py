@@ -161,7 +161,9 @@ def layout(experiment: Experiment) -> Layout:
         cells=tuple(ordered),
         left_out=tuple(left_out),
         notes=tuple(
-            _beyond(task, experiment.labels) for _, task in tasks if max(experiment.labels, default=0) > _most(task)
+            _beyond(task, experiment.labels)
+            for _, task in tasks
+            if max(experiment.labels, default=0) > _most(task)
         ),
     )
 

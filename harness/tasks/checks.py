@@ -16,6 +16,7 @@ from harness.core.protocols import Task
 from harness.core.values import Example
 from harness.tasks import missing, near_duplicates
 from harness.tasks.same_text import same_question
+from harness.tasks.twins import twins
 
 NEAR_LIMIT = 30_000_000
 """Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
@@ -75,6 +76,7 @@ def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
         *(_leak(texts, split) for split in ("test", "dev")),
         *_near_leaks(texts, NEAR_LIMIT if near_limit is None else near_limit),
         *_missing_documents(task),
+        *_identical_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
         *_without_labels(task),
@@ -220,6 +222,17 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
             names = ", ".join(missing[:5])
             message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
             yield _problem("error", "context_ids", message, bad)
+
+
+def _identical_documents(task: Task) -> Iterable[Problem]:
+    several = twins(task.corpus)
+    if several:
+        groups = {tuple(names) for names in several.values()}
+        message = (
+            f"{len(several) - len(groups)} documents of the corpus repeat the text of another: a retriever cannot "
+            "tell them apart, and finding any of them counts as finding the gold one"
+        )
+        yield _problem("warning", "corpus", message, ("=".join(sorted(group)) for group in sorted(groups)))
 
 
 def _not_a_number(task: Task) -> Iterable[Problem]:

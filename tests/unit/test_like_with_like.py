@@ -13,7 +13,7 @@ import pytest
 from typer.testing import CliRunner
 
 from harness import cli
-from harness.core.errors import HarnessError
+from harness.core.errors import ConfigError, HarnessError
 from harness.engines import served
 from tests.e2e.server_kit import Server
 
@@ -326,3 +326,192 @@ def test_a_label_curve_ends_at_the_labels_that_there_are(tiny_task: Path, strang
     curve = [r["labels"] for r in records() if r["recipe"]["name"] == "few_shot"]
     assert sorted(curve) == [4, 12]
     assert "curve ends" not in harness(*words, "--labels", "4,12")
+
+
+BREAKS = "\u2028\u2029\x85\x0b\x0c\x1c"
+
+
+def test_an_identical_twin_of_a_gold_document_counts_as_found_and_validate_names_it(
+    tiny_task: Path, stranger: None
+) -> None:
+    for n in range(12):  # d100 … are copies that BM25 cannot tell from their originals
+        text = (tiny_task / "corpus" / f"d{n}.md").read_text()
+        (tiny_task / "corpus" / f"a{n}.md").write_text(text.upper().replace("\n", " \n") if n % 2 else text)
+    assert "12 documents of the corpus repeat the text of another" in harness("validate", str(tiny_task))
+    harness("run", str(tiny_task), "--model", "fake", "--recipes", "bm25_rag", "--set", "program.k=1")
+    rows = samples("bm25_rag")
+    assert all(row["gold_twins"] == [[f"a{n}", f"d{n}"]] for n, row in enumerate(rows))
+    (record,) = records()
+    found = [row["passages"][0]["document"][1:] == row["context_ids"][0][1:] for row in rows]
+    assert sum(found) >= 6
+    for name in ("recall_at_k", "ndcg_at_k", "mrr"):
+        assert record["metrics"][name]["mean"] == sum(found) / 8
+    page = Path("reports/colours.html").read_text()
+    assert "nDCG" in page
+    assert "MRR" in page
+    table = harness("sql", "SELECT count(*) FILTER (gold) AS found FROM retrievals")
+    assert str(sum(found)) in table
+
+
+def test_line_ends_inside_texts_end_no_line(tmp_path: Path, stranger: None) -> None:
+    text = f"one{BREAKS}two"
+    rows = [{"input": f"{text} {n}", "target": ("red", "green")[n % 2]} for n in range(12)]
+    lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
+    Path("colours.jsonl").write_text(lines, encoding="utf-8")
+    harness("init", "colours.jsonl", "--name", "colours")
+    told = json.loads(harness("validate", "colours", "--json"))
+    assert sum(told["splits"].values()) == 12
+    # Generated data: written, read again, twice.
+    Path("made.yaml").write_text("data: {kind: distill, teacher: 'fake:red'}\nprogram: few_shot\n")
+    for _ in range(2):
+        harness("run", "colours", "--model", "fake:red", "--recipes", "made.yaml", "--no-cache")
+        (record,) = records()
+        assert record["status"] == "done"
+    # Trials of a search that were told such a text.
+    from harness.results import trials
+
+    trials.append(Path("results"), {"study": f"s{BREAKS}", "number": 0, "error": text})
+    assert trials.read(Path("results"))[0]["error"] == text
+
+
+def test_instructions_with_line_ends_come_back_from_a_task_file_as_they_were() -> None:
+    import yaml
+
+    from harness.tasks.task_writer import block
+
+    for text in (f"a{BREAKS}b\nc", "plain\nlines", "one"):
+        assert yaml.safe_load(block("instructions", text))["instructions"].rstrip("\n") == text
+
+
+def study(task: Path, name: str = "s", **changes: Any) -> Any:
+    """The study of a plan, with an objective that needs no model; what it found."""
+    from harness.workflows.search import search
+    from tests.unit import search_kit
+
+    results = changes.pop("results", Path("results"))
+    return search(
+        search_kit.plan(task, results, name=name, **changes), make=search_kit.fake, say=lambda _: None
+    )
+
+
+def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: None) -> None:
+    study(tiny_task, trials=2)
+    study(tiny_task, trials=3)  # the same goes on
+    with pytest.raises(
+        ConfigError, match=r"weights.lora_r had the choices 4, 8, 16, 32, now the choices 4, 8"
+    ):
+        study(tiny_task, trials=4, settings=("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8"))
+    with pytest.raises(ConfigError, match=r"weights.learning_rate had 1e-06..0.01:log, now 1e-06..0.01"):
+        study(tiny_task, trials=4, settings=("weights.learning_rate=1e-6..1e-2", "weights.lora_r=4,8,16,32"))
+    for change, said in (
+        ({"labels": 4}, "labels null, now 4"),
+        ({"limit": 3}, "limit null, now 3"),
+        ({"seed": 1}, "seed 0, now 1"),
+        ({"model": "tiny:gpt2"}, "model.spec tiny, now tiny:gpt2"),
+        ({"overrides": ("weights.num_train_epochs=7",)}, "recipe.weights"),
+        ({"objective": "seconds"}, "objectives"),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            study(tiny_task, trials=4, **change)
+    file = tiny_task / "task.yaml"
+    file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact, ignore_case: true}]"))
+    with pytest.raises(ConfigError, match="scorers"):
+        study(tiny_task, trials=4)
+    (row, *_) = [json.loads(line) for line in Path("results/trials.jsonl").read_text().split("\n") if line]
+    assert row["of"]["primary"] == "exact"
+    assert row["of"]["scorers"][0]["identity"]["kind"] == "exact"
+    assert row["of"]["model"]["fingerprint"]
+
+
+def test_a_finished_study_in_a_shared_database_is_read_from_another_results_folder(
+    tiny_task: Path, stranger: None
+) -> None:
+    shared = {"storage": "sqlite:///shared.db", "trials": 4}
+    first = study(tiny_task, results=Path("here"), **shared)
+    second = study(tiny_task, results=Path("there"), **shared)
+    assert not Path("there/calls.jsonl").exists()
+    assert second.best["params"] == first.best["params"]
+    lines = [Path(folder, "trials.jsonl").read_text().count("\n") for folder in ("here", "there")]
+    assert lines == [4, 4]
+
+
+def test_whole_number_spaces_over_settings_that_may_be_null_work(tiny_task: Path, stranger: None) -> None:
+    found = study(
+        tiny_task,
+        trials=4,
+        settings=("data.limit=4..12", "weights.lora_r=4,8"),
+        only=("weights.lora_r", "data.limit"),
+    )
+    values = [row["params"]["data.limit"] for row in found.rows if "data.limit" in row["params"]]
+    assert values
+    assert all(isinstance(value, int) and 4 <= value <= 12 for value in values)
+
+
+def test_trials_start_in_utc_as_runs_do(
+    tiny_task: Path, stranger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import time
+    from datetime import UTC, datetime, timedelta
+
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    time.tzset()
+    try:
+        found = study(tiny_task, trials=1)
+    finally:
+        monkeypatch.delenv("TZ")
+        time.tzset()
+    begun = datetime.fromisoformat(found.rows[0]["started_at"])
+    assert begun.utcoffset() == timedelta(0)
+    assert abs(datetime.now(UTC) - begun) < timedelta(hours=1)
+    assert begun.strftime("%H:%M") in harness("sql", "SELECT started_at FROM trials")
+
+
+MEANINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "LLaMA-Factory's all": ({"lora_target": "all"}, {"target_modules": "all-linear"}),
+    "LLaMA-Factory's names": ({"lora_target": "q_proj,v_proj"}, {"target_modules": "q_proj,v_proj"}),
+    "Axolotl's linear": ({"lora_target_linear": True}, {"target_modules": "all-linear"}),
+    "Axolotl's list": ({"lora_target_modules": ["q_proj"]}, {"target_modules": ("q_proj",)}),
+    "alpha is twice the rank": ({"lora_rank": 8}, {"lora_r": 8, "lora_alpha": 16}),
+    "alpha where it is given": ({"lora_rank": 8, "lora_alpha": 8}, {"lora_r": 8, "lora_alpha": 8}),
+    "fused AdamW": ({"optimizer": "adamw_torch_fused"}, {"optim": "adamw"}),
+    "8-bit AdamW": ({"optim": "adamw_bnb_8bit"}, {"optim": "adamw_8bit"}),
+    "checkpointing": ({"gradient_checkpointing": True}, {"activation_checkpointing": True}),
+    "a share of warm-up": ({"warmup_ratio": 0.03}, {"warmup_steps": 0.03}),
+    "no packing": ({"sample_packing": False}, {"packing": False}),
+}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "a pattern": ({"lora_target_modules": ".*(q|v)_proj"}, "patterns are not read"),
+    "a pattern in a list": ({"target_modules": ["q_proj", "model\\.layers\\.\\d+"]}, "patterns are not read"),
+    "a whole share": ({"warmup_ratio": 1.0}, "below 1"),
+    "packing": ({"sample_packing": True, "micro_batch_size": 2}, "here 'packing'"),
+    "two ranks": ({"r": 8, "lora_r": 64}, "'r' and 'lora_r' are two names of one setting"),
+    "two warm-ups": (
+        {"warmup_ratio": 0.1, "warmup_steps": 5},
+        "'warmup_ratio' and 'warmup_steps' are two names",
+    ),
+    "two lengths": ({"cutoff_len": 8, "sequence_len": 9}, "'cutoff_len' and 'sequence_len' are two names"),
+}
+
+
+@pytest.mark.parametrize("name", MEANINGS)
+def test_names_from_other_tools_mean_what_they_mean_there(name: str, tiny_task: Path, stranger: None) -> None:
+    from harness.workflows.run import experiment
+
+    given, want = MEANINGS[name]
+    Path("theirs.yaml").write_text(json.dumps({"weights": {"kind": "lora", **given}}))
+    words = [f"weights.{key}={json.dumps(value)}" for key, value in given.items()]
+    for recipe, settings in (("theirs.yaml", ()), ("lora", tuple(words))):
+        (built,) = experiment(str(tiny_task), recipes=(recipe,), settings=settings).recipes
+        (stage,) = built.config()["weights"]
+        assert {key: stage[key] for key in want} == want
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_names_from_other_tools_that_cannot_mean_it_are_refused(
+    name: str, tiny_task: Path, stranger: None
+) -> None:
+    given, said = REFUSED[name]
+    Path("theirs.yaml").write_text(json.dumps({"weights": {"kind": "lora", **given}}))
+    assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "theirs.yaml", code=2)
+    words = [word for k, v in given.items() for word in ("--set", f"weights.{k}={json.dumps(v)}")]
+    assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", *words, code=2)

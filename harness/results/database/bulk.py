@@ -29,6 +29,7 @@ _FIELDS = {
     **dict.fromkeys(("error", "failure"), "VARCHAR"),
     **dict.fromkeys(("input", "target", "meta"), "JSON"),
     **dict.fromkeys(("context_ids", "shots"), "VARCHAR[]"),
+    "gold_twins": "VARCHAR[][]",
     **dict.fromkeys(("tokens_in", "tokens_out", "retries", "shots_dropped", "passages_dropped"), "INTEGER"),
     **dict.fromkeys(("seconds", "waited", "clock"), "DOUBLE"),
     **dict.fromkeys(("strict", "extracted"), _PARSE),
@@ -49,8 +50,8 @@ SELECT sample_id, unnest(scores, recursive := true) FROM answers ORDER BY positi
 """
 _RETRIEVALS = """
 SELECT sample_id, CAST(rank AS INTEGER) AS rank, p.document, p.title, p.text, p.score,
-       CASE WHEN len(context_ids) > 0 THEN list_contains(context_ids, p.document) END AS gold
-FROM (SELECT sample_id, position, context_ids, unnest(passages) AS p,
+       CASE WHEN len(gold_ids) > 0 THEN list_contains(gold_ids, p.document) END AS gold
+FROM (SELECT sample_id, position, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
              generate_subscripts(passages, 1) AS rank FROM answers WHERE len(passages) > 0)
 ORDER BY position, rank
 """
