@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import shutil
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from click.testing import Result
 from typer.testing import CliRunner
 
 from harness import cli
@@ -19,19 +20,27 @@ from tests.e2e.server_kit import Server
 
 
 def harness(*words: str, code: int = 0) -> str:
-    """What a command prints, on one line; its error where it ends with one."""
+    """What a command prints, on stdout or stderr; its error where it ends with one."""
+    done = _invoked(words, code)
+    return done.output + (f"error: {done.exception}" if isinstance(done.exception, HarnessError) else "")
+
+
+def as_json(*words: str) -> Any:
+    """What a command prints with --json."""
+    return json.loads(_invoked((*words, "--json"), 0).stdout)
+
+
+def _invoked(words: Sequence[str], code: int) -> Result:
     if not cli.app.registered_commands:
         cli.register()
     done = CliRunner().invoke(cli.app, list(words), env={"COLUMNS": "300"})
-    printed = done.output
     if isinstance(done.exception, HarnessError):
         assert done.exception.exit_code == code, done.exception
-        printed += f"error: {done.exception}"
     elif done.exception is not None and not isinstance(done.exception, SystemExit):
         raise done.exception
     else:
-        assert done.exit_code == code, printed
-    return " ".join(printed.split())
+        assert done.exit_code == code, done.output
+    return done
 
 
 def records() -> list[dict[str, Any]]:
@@ -221,7 +230,7 @@ def test_lessons_that_were_dropped_stand_beside_the_score_and_cost_no_labels(
     assert ("earnt from" in Path("reports/colours.html").read_text()) is stands
     (record,) = records()
     assert (record["train"]["lessons"], record["train"]["offered"]) == (12 - count, 12)
-    done = json.loads(harness(*run, "--prices", "prices.yaml", "--json"))
+    done = as_json(*run, "--prices", "prices.yaml")
     assert done["costs"][0]["methods"][0]["once"] == 12 - count
 
 
@@ -359,7 +368,7 @@ def test_line_ends_inside_texts_end_no_line(tmp_path: Path, stranger: None) -> N
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     Path("colours.jsonl").write_text(lines, encoding="utf-8")
     harness("init", "colours.jsonl", "--name", "colours")
-    told = json.loads(harness("validate", "colours", "--json"))
+    told = as_json("validate", "colours")
     assert sum(told["splits"].values()) == 12
     # Generated data: written, read again, twice.
     Path("made.yaml").write_text("data: {kind: distill, teacher: 'fake:red'}\nprogram: few_shot\n")
@@ -414,7 +423,7 @@ def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: N
         with pytest.raises(ConfigError, match=said):
             study(tiny_task, trials=4, **change)
     file = tiny_task / "task.yaml"
-    file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact, ignore_case: true}]"))
+    file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact, normalise: false}]"))
     with pytest.raises(ConfigError, match="scorers"):
         study(tiny_task, trials=4)
     (row, *_) = [json.loads(line) for line in Path("results/trials.jsonl").read_text().split("\n") if line]
