@@ -90,7 +90,6 @@ GOOD = '{"sample_id": "a", "output": "x", "scores": [{"scorer": "exact", "value"
         "[1]\n",
         '{"sample_id": "b", "input": NaN}\n',
         '{"sample_id": "b", "extracted": {"value": {"a": [-Infinity]}}}\n',
-        '{"sample_id": "b", "scores": [{"scorer": "exact", "value": NaN}]}\n',
     ],
 )
 def test_what_is_odd_is_read_row_by_row(odd: str) -> None:

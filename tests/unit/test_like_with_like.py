@@ -524,3 +524,78 @@ def test_names_from_other_tools_that_cannot_mean_it_are_refused(
     assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "theirs.yaml", code=2)
     words = [word for k, v in given.items() for word in ("--set", f"weights.{k}={json.dumps(v)}")]
     assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", *words, code=2)
+
+
+def lm_eval(name: str, **changes: Any) -> str:
+    """A results file of lm-eval; what is None in `changes` is left out."""
+    base = {
+        "results": {"arc": {"alias": "arc", "acc,none": 0.5, "acc_stderr,none": 0.1}},
+        "n-samples": {"arc": {"original": 100, "effective": 100}},
+        "config": {"model": "hf", "limit": None},
+        "date": 1767225600.0,
+    }
+    Path(name).write_text(json.dumps({k: v for k, v in (base | changes).items() if v is not None}))
+    return name
+
+
+def imported(*files: str) -> list[dict[str, Any]]:
+    for file in files:
+        harness("benchmark", "--import", file)
+    found = []
+    for file in sorted(Path("results/benchmarks").glob("*/benchmarks.jsonl")):
+        found += [json.loads(line) for line in file.read_text().split("\n") if line]
+    return found
+
+
+def test_models_that_lm_eval_files_name_otherwise_or_not_at_all_do_not_fold(stranger: None) -> None:
+    args = [
+        {"model": "hf", "model_args": {"pretrained": "org/a"}},
+        {"model": "hf", "model_args": "pretrained=org/b,dtype=x"},
+    ]
+    rows = imported(
+        *(lm_eval(f"results_{n}.json", config=config, date=n + 1.0) for n, config in enumerate(args))
+    )
+    assert sorted(row["model"] for row in rows) == ["org/a", "org/b"]
+    assert "names no model" in harness("benchmark", "--import", lm_eval("results_x.json"), code=2)
+    long = "org/" + "x" * 80
+    names = [long + "1", long + "2"]
+    rows = imported(*(lm_eval(f"results_n{n[-1]}.json", model_name=n) for n in names))
+    assert {*names} <= {row["model"] for row in rows}
+    shas = [{"model": "hf", "model_sha": letter * 40} for letter in "ab"]
+    rows = imported(
+        *(
+            lm_eval(f"results_s{n}.json", model_name="org/s", config=c, date=n + 5.0)
+            for n, c in enumerate(shas)
+        )
+    )
+    assert {"org/s", "org/s@bbbbbbbb"} <= {row["model"] for row in rows}
+
+
+DATES: dict[str, Any] = {
+    "2026-01-01T00:00:00+00:00": "2026-01-01T00:00:00+00:00",
+    "2026-01-01T09:00:00+09:00": "2026-01-01T00:00:00+00:00",
+    "2026-01-01": "2026-01-01T00:00:00+00:00",
+    "1767225600.0": "2026-01-01T00:00:00+00:00",
+}
+
+
+def test_a_date_as_text_is_that_date_and_never_1970(stranger: None) -> None:
+    for number, (text, want) in enumerate(DATES.items()):
+        *_, row = imported(lm_eval(f"results_{number}.json", model_name="m", date=text))
+        assert row["measured_at"] == want
+    *_, row = imported(lm_eval("results_2026-03-04T05-06-07.8.json", model_name="m", date=None))
+    assert row["measured_at"] == "2026-03-04T05:06:07+00:00"
+    assert "is none" in harness(
+        "benchmark", "--import", lm_eval("r.json", model_name="m", date="soon"), code=2
+    )
+
+
+def test_a_share_of_the_documents_is_not_all_of_them(stranger: None) -> None:
+    part = {"arc": {"original": 100, "effective": 10}}
+    for number, changes in enumerate(({"n-samples": part}, {"n-samples": None})):
+        config = {"model": "hf", "limit": 0.1}
+        results = {"arc": {"acc,none": 0.5, **({} if number == 0 else {"sample_len": 10})}}
+        file = lm_eval(
+            f"results_{number}.json", model_name=f"m{number}", config=config, results=results, **changes
+        )
+        assert imported(file)[-1]["example_limit"] == 10
