@@ -77,7 +77,7 @@ class StudyConfig:
         return {
             "task": self.task_name,
             "data_hash": self.data_hash,
-            **{name: self.scoring.get(name) for name in ("primary", "scorers", "format")},
+            **{name: self.scoring.get(name) for name in ("version", "primary", "scorers", "format")},
             "model": {"spec": self.model, "fingerprint": self.fingerprint},
             "recipe": self.default().identity(),
             "objectives": list(self.objectives),

