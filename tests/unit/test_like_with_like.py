@@ -599,3 +599,39 @@ def test_a_share_of_the_documents_is_not_all_of_them(stranger: None) -> None:
             f"results_{number}.json", model_name=f"m{number}", config=config, results=results, **changes
         )
         assert imported(file)[-1]["example_limit"] == 10
+
+
+def test_a_part_of_dev_or_train_is_a_sample_with_the_labels_in_proportion(
+    tiny_task: Path, stranger: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from collections import Counter
+
+    from harness.tasks.load import load
+    from harness.training.supervised import Supervised
+    from harness.workflows.diagnose import on_training_data
+
+    ordered = ["red"] * 30 + ["green"] * 20 + ["blue"] * 10
+    for split in ("train", "dev"):
+        write_rows(tiny_task / f"{split}.jsonl", ordered)
+    learnt: list[Any] = []
+
+    def train(self: Any, model: Any, examples: Any, context: Any) -> Any:
+        learnt.append([example.answer for example in context.dev[: self.dev_examples]])
+        raise RuntimeError("seen enough")
+
+    monkeypatch.setattr(Supervised, "train", train)
+    words = ("--set", "weights.dev_examples=12", "--limit", "2")
+    harness("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", *words, code=3)
+    assert Counter(learnt[0]) == {"red": 6, "green": 4, "blue": 2}
+    splits = on_training_data(load(tiny_task)).splits
+    assert Counter(example.target for example in splits["dev"]) == {"red": 6, "green": 4, "blue": 2}
+    assert not {example.id for example in splits["train"]} & {example.id for example in splits["dev"]}
+
+
+def test_earlier_turns_of_a_conversation_decide_an_answer(tiny_task: Path, stranger: None) -> None:
+    words = ("run", str(tiny_task), "--model", "fake", "--recipes", "zero_shot")
+    for said in ("Hi", "Bye"):
+        turns = [{"role": "user", "content": said}, {"role": "assistant", "content": "Yes"}]
+        rewrite(tiny_task / "test.jsonl", turns=turns)
+        harness(*words)
+    assert len(records()) == 2

@@ -231,7 +231,9 @@ def test_every_setting_of_every_kind_is_in_its_identity_unless_it_cannot_change_
         factory = field.default_factory is not dataclasses.MISSING
         values[field.name] = field.default_factory() if factory else field.default  # type: ignore[misc]
     fields = [
-        field for field in dataclasses.fields(cls) if field.name not in ("program", "retriever", "retrievers")
+        field
+        for field in dataclasses.fields(cls)
+        if field.name not in ("program", "retriever", "retrievers", "parts")
     ]
     for name_, value in values.items():
         object.__setattr__(built, name_, value)

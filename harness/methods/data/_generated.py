@@ -103,9 +103,9 @@ def remembered(
     rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
     held_out = _held_out(task)
     # A set from before copies were told by the text that they show may hold some.
-    made = map(_example, rows)
+    stored = map(_example, rows)
     return tuple(
-        one for one in made if same_fields(one) not in held_out and _asked(task, one) not in held_out
+        one for one in stored if same_fields(one) not in held_out and _asked(task, one) not in held_out
     )
 
 
