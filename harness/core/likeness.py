@@ -111,13 +111,19 @@ def model_names(
     """
     weights: dict[str, set[str]] = {}
     for model in models if among is None else among:
-        weights.setdefault(str(model.get("spec")), set()).add(str(model.get("fingerprint", UNKNOWN)))
+        weights.setdefault(_spec(model), set()).add(str(model.get("fingerprint", UNKNOWN)))
     return [
-        f"{model.get('spec')} ·{str(model.get('fingerprint', UNKNOWN))[:4]}"
-        if len(weights.get(str(model.get("spec")), ())) > 1
-        else str(model.get("spec"))
+        f"{_spec(model)} ·{str(model.get('fingerprint', UNKNOWN))[:4]}"
+        if len(weights.get(_spec(model), ())) > 1
+        else _spec(model)
         for model in models
     ]
+
+
+def _spec(model: Mapping[str, Any]) -> str:
+    """A model's spec; of a server's without the limits, which say how fast it is asked and not what."""
+    spec = str(model.get("spec"))
+    return spec.partition("#")[0] if spec.startswith("openai:") else spec
 
 
 def _versions_unknown(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> Unlike:

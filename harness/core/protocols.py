@@ -420,7 +420,9 @@ class TrainingResult:
     best_dev_score: float | None = None
     best_dev_loss: float | None = None
     dropped: tuple[str, ...] = ()
-    """Ids of training examples that were too long to learn from, counted in the open."""
+    """Ids of training examples that nothing was learnt from, counted in the open."""
+    why_dropped: str = ""
+    """Why they were dropped, in words that follow "the others are"."""
     notes: tuple[str, ...] = ()
 
 
@@ -430,6 +432,8 @@ class Weights(TrainingFacts, Kind):
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
     """What kinds of network it trains."""
+    reads_examples: ClassVar[bool] = True
+    """Whether it learns from training examples, and not from the corpus alone."""
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "weights"
     """What other tools can hold of it: changed weights, something in front of the input, or nothing."""
 

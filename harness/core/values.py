@@ -125,6 +125,8 @@ class Completion:
     """The exact text the model saw, chat template included."""
     cached: bool = False
     error: str | None = None
+    model: str | None = None
+    """What a server says answered; None for a model that is loaded here."""
 
 
 Status = Literal["scored", "invalid", "error", "skipped"]

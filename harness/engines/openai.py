@@ -79,6 +79,17 @@ class OpenAIEngine:
     def uncached(self) -> Engine:
         return self
 
+    def models(self) -> list[Any] | None:
+        """The entries of the server's model list; empty where it has none, None where it does not reply."""
+        return self._wire.models()
+
+    def try_once(self, request: Request) -> Completion:
+        """One answer outside any run; a refusal of any kind is a completion with finish_reason `error`."""
+        try:
+            return self._ask(request, Outage())
+        except EngineError as error:
+            return self._failed(request, str(error))
+
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """See the protocol.
 
@@ -208,6 +219,7 @@ class OpenAIEngine:
             thought_tokens=_reasoning_tokens(reply.content.get("usage")),
             prompt=self._show(request),
             error=error,
+            model=_name(reply.content.get("model")),
         )
 
     def _usage(self, request: Request, usage: Any, text: str) -> tuple[int, int]:
@@ -272,6 +284,10 @@ def _reasoning_tokens(usage: Any) -> int | None:
     details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
     tokens = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
     return tokens if isinstance(tokens, int) else None
+
+
+def _name(model: Any) -> str | None:
+    return model if isinstance(model, str) and model else None
 
 
 def _text(content: Any) -> str | None:

@@ -27,6 +27,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from harness.evidence.ranking import documents_of, gold_of, hits
 from harness.evidence.stats.resampling import Floats
 
 Gap = Literal["form", "knowledge", "retrieval", "skill"]
@@ -62,7 +63,7 @@ class Probe:
 
 
 def _holds_gold(row: Mapping[str, Any]) -> bool:
-    return bool({passage["document"] for passage in row["passages"]} & set(row["context_ids"]))
+    return any(hits(documents_of(row), gold_of(row)))
 
 
 @dataclass(frozen=True)

@@ -21,12 +21,13 @@ that all its claims are right in at least 95 of 100 cases. docs/verdict.md expla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from harness.evidence import other_scorers, random_model, verdict_text
 from harness.evidence.aggregate import check_scores, gather, granted_noise, summarise
 from harness.evidence.bare import nothing_to_compare, nothing_works
 from harness.evidence.candidates import Candidates
-from harness.evidence.cautions import cautions
+from harness.evidence.cautions import cautions, lost_lessons
 from harness.evidence.choice import Choice, arranged, choose
 from harness.evidence.command import Invocation
 from harness.evidence.common_examples import common_ids, on_common
@@ -80,6 +81,22 @@ def decide(
     Raises:
         ValueError: a score that is not a number within [0, 1].
     """
+    verdict = _judged(task, model, primary, margin, runs, triage, constant, invocation, noise)
+    return replace(verdict, notes=(*verdict.notes, *lost_lessons(verdict.summaries)))
+
+
+def _judged(
+    task: str,
+    model: str,
+    primary: str,
+    margin: float,
+    runs: Sequence[RunScores],
+    triage: Triage | None,
+    constant: RunScores | None,
+    invocation: Invocation | None,
+    noise: Mapping[str, TrainingNoise] | None,
+) -> Verdict:
+    """See `decide`."""
     check_scores(runs, primary)
     whole = gather(runs)
     common = common_ids(whole)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from harness.evidence import ranking
 from harness.evidence.aggregate import gather, mean_interval
-from harness.evidence.recall import recall_at_k
 from harness.evidence.verdict_types import RunScores
 from harness.report.data import Run, TaskGroup
 from harness.results.run_files import Row
@@ -80,7 +80,7 @@ def recall(row: Row) -> float | None:
     """Share of the gold documents among the retrieved; None where either is missing."""
     if not (row["passages"] or row.get("searched")) or not row["context_ids"]:
         return None
-    return recall_at_k([passage["document"] for passage in row["passages"]], row["context_ids"])
+    return ranking.recall_at_k(ranking.documents_of(row), ranking.gold_of(row))
 
 
 def _estimate(runs: list[Run], measure: Measure, binary: bool) -> Estimate | None:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from harness.evidence.cost import BreakEven, Method, Prices, Usage, break_even, price
 from harness.evidence.verdict_types import Jsonable
-from harness.results import run_scores
+from harness.results import lessons, run_scores
 from harness.results.folder import RunFolder, read_lines
 
 
@@ -48,13 +48,19 @@ def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
     )
 
 
+def _labels(record: dict[str, Any], rows: Sequence[dict[str, Any]]) -> int:
+    """Labelled examples that were made use of: learnt from, or shown in any prompt."""
+    shown = {name for row in rows for name in row["shots"]}
+    return lessons.of_record(record).learnt if record["train"] else len(shown)
+
+
 def _usage(record: dict[str, Any], folder: Path, name: str) -> Usage:
     """Tokens per test example in the order of their ids, so that two recipes pair up."""
     rows = sorted(read_lines(folder / "samples.jsonl"), key=lambda row: row["sample_id"])
     return Usage(
         recipe=name,
         cost=run_scores.cost(record),
-        labels=record["train"]["lessons"] if record["train"] else len(rows[0]["shots"]) if rows else 0,
+        labels=_labels(record, rows),
         tokens_in=[row["tokens_in"] for row in rows],
         tokens_out=[row["tokens_out"] for row in rows],
     )

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from harness.core import likeness
 from harness.core.recipes import SLOTS
 from harness.evidence.aggregate import gather
 from harness.evidence.stats import seeds
@@ -59,7 +60,7 @@ def _earlier(record: Record, path: Path, scores: Callable[[Record, Path], RunSco
     """The noise between all seeds of the same recipe on the same task that the results folder holds."""
     runs = {record["seed"]: scores(record, path)}
     for other, folder in _finished(path.parent, f"{record['task']['name']}-{record['recipe']['name']}"):
-        if other["seed"] not in runs and _identity(other) == _identity(record):
+        if other["seed"] not in runs and identity(other) == identity(record) and _as_now(other, record):
             runs[other["seed"]] = scores(other, folder)
     if len(runs) < 2:
         return None
@@ -75,9 +76,15 @@ def _finished(folder: Path, prefix: str) -> Iterator[tuple[Record, Path]]:
             yield record, path
 
 
-def _identity(record: Record) -> tuple[object, ...]:
-    """Everything that must be the same for two runs to be seeds of each other."""
+def _as_now(other: Record, record: Record) -> bool:
+    """Whether nothing says that library versions made two runs' answers differ."""
+    unlike = likeness.answered(other.get("versions"), record.get("versions"))
+    return not any(item.known for item in unlike)
+
+
+def identity(record: Record) -> tuple[object, ...]:
+    """Everything that must be the same for two runs to be seeds of each other, their scoring included."""
     task, recipe = record["task"], record["recipe"]
     slots = json.dumps([recipe.get(slot) for slot in SLOTS], sort_keys=True, default=str)
-    about = [task.get(name) for name in ("name", "data_hash", "primary")]
+    about = [*(task.get(name) for name in ("name", "data_hash", "primary")), likeness.scoring_mark(task)]
     return (*about, slots, record["model"].get("fingerprint"), record["labels"], record["split"])

@@ -15,7 +15,7 @@ from harness.evidence import families, fields, missing
 from harness.evidence.command import Invocation, from_record
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import CommonAnswer, ScorerValues
-from harness.results import constants, floors, sample_metrics
+from harness.results import constants, floors, lessons, sample_metrics
 from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder, read_lines
 from harness.results.missing import Missing, has_answers, of_record
@@ -225,6 +225,7 @@ def scores(
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
     failures = Counter(row["failure"] for row in rows if row["failure"])
+    learnt = lessons.of_record(record)
     metrics = record["metrics"] if asked is None else sample_metrics.metrics(rows)
     return RunScores(
         recipe=name or labels([record])[record["id"]],
@@ -240,7 +241,9 @@ def scores(
         oracle=_is_oracle(record),
         family=families.of_recipe(record["recipe"]),
         run=record["id"],
-        lessons=(record["train"] or {}).get("lessons", 0),
+        lessons=learnt.learnt,
+        lessons_offered=learnt.offered,
+        why_dropped=learnt.why,
         other_scorers=tuple(
             ScorerValues(
                 name=s["name"], binary=s["binary"], values=tuple(_value(row, s["name"]) for row in rows)

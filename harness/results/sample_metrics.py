@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from harness.evidence.recall import recall_at_k
+from harness.evidence import ranking
 
 
 def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
-    """Mean and n of every scorer (after extraction and strict), validity, and recall@k."""
+    """Mean and n of every scorer (after extraction and strict), validity, and recall@k, nDCG@k and MRR."""
     columns: dict[str, list[float]] = {}
     for row in rows:
         if row["finish_reason"] == "error":
@@ -22,8 +22,10 @@ def metrics(rows: Sequence[dict[str, Any]]) -> dict[str, dict[str, float]]:
                 columns.setdefault(score["scorer"], []).append(score["value"])
                 columns.setdefault(f"{score['scorer']}_strict", []).append(score["value"] * valid)
         if (row["passages"] or row.get("searched")) and row["context_ids"]:
-            found = [passage["document"] for passage in row["passages"]]
-            columns.setdefault("recall_at_k", []).append(recall_at_k(found, row["context_ids"]))
+            found, gold = ranking.documents_of(row), ranking.gold_of(row)
+            columns.setdefault("recall_at_k", []).append(ranking.recall_at_k(found, gold))
+            columns.setdefault("ndcg_at_k", []).append(ranking.ndcg_at_k(found, gold))
+            columns.setdefault("mrr", []).append(ranking.reciprocal_rank(found, gold))
     return {name: {"mean": sum(values) / len(values), "n": len(values)} for name, values in columns.items()}
 
 

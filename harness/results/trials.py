@@ -6,6 +6,7 @@ import fcntl
 import json
 import os
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -42,14 +43,25 @@ def row(study: str, trial: FrozenTrial, about: Mapping[str, Any]) -> dict[str, A
         "intermediate": {str(step): value for step, value in sorted(trial.intermediate_values.items())},
         "constraints": attributes.get("constraints"),
         "run_id": attributes.get("run_id"),
-        "started_at": trial.datetime_start.isoformat() if trial.datetime_start else None,
+        "started_at": _started_at(trial),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
         **{name: cost.get(name) for name in ("train_seconds", "train_steps", "tokens", "money")},
         "duplicate_of": attributes.get("duplicate_of"),
         "error": attributes.get("error"),
         "stopped": attributes.get("stopped"),
         **{name: about[name] for name in ("task", "model", "recipe", "labels", "limit", "directions")},
+        "of": about.get("of"),
     }
+
+
+def _started_at(trial: FrozenTrial) -> str | None:
+    """When a trial started, in UTC. Optuna's own time is that of the worker's clock without its zone, so what
+    the worker wrote down counts where it has."""
+    worker = trial.user_attrs.get("worker")
+    if worker and worker.get("at"):
+        return datetime.fromtimestamp(worker["at"], UTC).isoformat(timespec="seconds")
+    begun = trial.datetime_start
+    return None if begun is None else begun.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _state(trial: FrozenTrial) -> str:
@@ -73,7 +85,8 @@ def read(results: Path) -> list[dict[str, Any]]:
     """The last line of every trial, by study and number; lines that a kill cut off are left out."""
     latest: dict[tuple[str, int], dict[str, Any]] = {}
     try:
-        lines = (results / FILE).read_text(encoding="utf-8", errors="replace").splitlines()
+        # At \n alone: U+2028 and its like are ordinary characters inside a JSON text.
+        lines = (results / FILE).read_text(encoding="utf-8", errors="replace").split("\n")
     except FileNotFoundError:
         return []
     for line in lines:

@@ -144,6 +144,17 @@ def stale(record: Mapping[str, Any]) -> list[str]:
     return [f"{record['id']} was made with {made}; run it again with --fresh"]
 
 
+def remarks(record: Mapping[str, Any]) -> list[str]:
+    """What to know of a run's answers: a server gave them under more than one model name, targets are cut off."""
+    models: Mapping[str, int] = (record.get("answer") or {}).get("models") or {}
+    cut = record.get("cut_targets")
+    said = [f"{record['id']}: {cut}"] if cut else []
+    if len(models) > 1:
+        parts = ", ".join(f"{name} {count}" for name, count in sorted(models.items()))
+        said.append(f"{record['id']} holds answers of more than one model: {parts}")
+    return said
+
+
 def put_aside(folder: RunFolder, results: Path) -> None:
     """Move a run's folder, finished or not, to `results/replaced/`, so that it runs anew."""
     if not folder.path.exists():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -60,6 +61,8 @@ def answer(attempt: CellContext, engine: Engine) -> dict[str, Any]:
     if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:
         how["notes"] = notes
     timed = () if refusal else _timed(attempt, examples)
+    if models := models_of(folder.rows()):
+        how["models"] = models
     return answer_cost(folder.rows()) | latency(engine, timed) | how
 
 
@@ -130,6 +133,11 @@ def answer_cost(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
         "waited": sum(row.get("waited", 0.0) for row in answered),
         "retries": sum(row.get("retries", 0) for row in answered),
     }
+
+
+def models_of(rows: Iterable[Mapping[str, Any]]) -> dict[str, int]:
+    """How many answers a server gave under each name that it called its model by."""
+    return dict(Counter(str(row["model"]) for row in rows if row.get("model")))
 
 
 def wall_seconds(row: Mapping[str, Any]) -> float:

@@ -17,7 +17,7 @@ from harness.core.values import Example
 from harness.evidence.command import Invocation
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
-from harness.runner.model_pool import fingerprint, is_server
+from harness.runner.model_pool import fingerprint, forget_servers, is_server, served
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.tasks.sampling import sample
 
@@ -75,13 +75,18 @@ class Cell:
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
-            "model": {"spec": self.model, "fingerprint": self.fingerprint},
+            "model": {"spec": self.model, "fingerprint": self.fingerprint} | _served(self.model),
             "seed": self.seed,
             "split": self.split,
             "limit": self.limit,
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
+
+
+def _served(model: str) -> dict[str, Any]:
+    told = served(model)
+    return {} if told is None else {"served": told}
 
 
 def describe_task(task: Task) -> dict[str, Any]:
@@ -106,6 +111,8 @@ class Layout:
 
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What of the experiment cannot be had as it was asked for."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -124,6 +131,7 @@ def layout(experiment: Experiment) -> Layout:
     """
     from harness.tasks.load import load
 
+    forget_servers()
     tasks = [(name, load(name)) for name in experiment.tasks]
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
@@ -149,7 +157,25 @@ def layout(experiment: Experiment) -> Layout:
     if not cells:
         raise nothing_fits(left_out)
     ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
-    return Layout(cells=tuple(ordered), left_out=tuple(left_out))
+    return Layout(
+        cells=tuple(ordered),
+        left_out=tuple(left_out),
+        notes=tuple(
+            _beyond(task, experiment.labels)
+            for _, task in tasks
+            if max(experiment.labels, default=0) > _most(task)
+        ),
+    )
+
+
+def _most(task: Task) -> int:
+    return len(task.splits.get("train", ()))
+
+
+def _beyond(task: Task, labels: tuple[int, ...]) -> str:
+    most = _most(task)
+    asked = ", ".join(str(count) for count in labels if count > most)
+    return f"{task.name} has {most} train examples: its label curve ends at {most}, not at {asked}"
 
 
 def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
@@ -171,7 +197,8 @@ def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> I
 def _copies(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
     """The cell for every number of labels and every seed that can make a difference."""
     recipe = cell.recipe
-    for labels in (experiment.labels if recipe.learns else ()) or (None,):
+    asked = {min(count, _most(cell.task)) for count in experiment.labels} if recipe.learns else ()
+    for labels in sorted(asked) or (None,):
         for seed in range(experiment.seeds if recipe.seeded else 1):
             yield replace(cell, recipe=limited(recipe, labels), labels=labels, seed=seed)
 

@@ -22,7 +22,7 @@ from harness.methods.fitting import Room, room_of_engine
 from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
-from harness.runner import environment, memory_forecast, spent
+from harness.runner import cut_targets, environment, memory_forecast, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -71,6 +71,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
         "metrics": sample_metrics.metrics(rows),
         "fitted": list(sentences(rows)),
         "parity": parity,
+        "cut_targets": cut_targets.sentence(cell.task, cell.examples, engine.model),
         "counts": sample_metrics.counts(rows, cell.task.primary),
     }
     folder.finish(record)
@@ -143,7 +144,6 @@ def _prepare(
         log.warning("%s is trained and scored, but cannot be exported: %s", cell.recipe.name, reason)
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
-    learnt["lessons"] = len(lessons)
     attempt.progress.state(cell, "checking")
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
     stages = tuple(attempt.folder.stage(index) for index in range(len(cell.recipe.weights)))

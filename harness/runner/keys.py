@@ -105,13 +105,16 @@ def _content(examples: Sequence[Example]) -> str:
     return _once(
         examples,
         "content",
-        lambda: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e)] for e in examples],
+        lambda: [
+            # Earlier turns only where there are some, so that the keys of other tasks stay.
+            [e.id, e.input, e.target, e.context_ids, e.group, e.meta, *([_turns(e)] if e.turns else [])]
+            for e in examples
+        ],
     )
 
 
-def _turns(example: Example) -> list[list[list[str]]]:
-    """The turns before the question; nothing where there are none, so that other keys stay."""
-    return [[[turn.role, turn.content] for turn in example.turns]] if example.turns else []
+def _turns(example: Example) -> list[list[str]]:
+    return [[turn.role, turn.content] for turn in example.turns]
 
 
 def _corpus(documents: Sequence[Document]) -> str:

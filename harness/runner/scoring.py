@@ -9,6 +9,7 @@ from harness.core.errors import ConfigError
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
+from harness.tasks import twins
 
 
 def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> dict[str, Any]:
@@ -21,6 +22,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "group": example.group,
         "meta": dict(example.meta),
         "context_ids": list(example.context_ids),
+        **({"gold_twins": gold} if (gold := twins.gold(task.corpus, example)) else {}),
         "prompt": completion.prompt,
         "passages": [dataclasses.asdict(passage) for passage in prompt.passages],
         **({"searched": True} if prompt.searched else {}),
@@ -38,6 +40,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         "finish_reason": completion.finish_reason,
         "cached": completion.cached,
         "error": completion.error,
+        **({} if completion.model is None else {"model": completion.model}),
     }
     if completion.finish_reason == "error":
         scores = [Score(scorer=s.name(), status="error", reason=completion.error or "") for s in task.scorers]

@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
+from harness.core.protocols import LanguageModel, StepRecord, TrainingResult, Weights
 from harness.core.values import TrainingExample
 from harness.results.folder import RunFolder, read_json, read_lines, write_json
 from harness.runner import torchrun, trained
@@ -40,7 +40,8 @@ def train(
             checkpoint.forget(done.path)
         totals.append(record)
     trained.remember(cell, folder)
-    return model, _sum(totals) | ({"trained_by": elsewhere} if elsewhere else {})
+    learnt = _sum(totals) | _learnt(cell.recipe.weights, totals, lessons)
+    return model, learnt | ({"trained_by": elsewhere} if elsewhere else {})
 
 
 def _stage_record(folder: RunFolder) -> dict[str, Any] | None:
@@ -60,6 +61,21 @@ def _summary(result: TrainingResult, folder: RunFolder) -> dict[str, Any]:
     files = [path for path in folder.path.rglob("*") if path.is_file() and path.parent.name != "checkpoint"]
     size = sum(path.stat().st_size for path in files)
     return record | {"bytes": size}
+
+
+def _learnt(
+    stages: Sequence[Weights], records: Sequence[dict[str, Any]], lessons: Sequence[TrainingExample]
+) -> dict[str, Any]:
+    """How many lessons at least one stage learnt from, of how many, and why the others were dropped."""
+    reading = [record for stage, record in zip(stages, records, strict=True) if stage.reads_examples]
+    dropped = [set(record.get("dropped") or ()) for record in reading]
+    lost = set.intersection(*dropped) if dropped else {lesson.id for lesson in lessons}
+    why = [record.get("why_dropped") for record in reading if record.get("dropped")]
+    return {
+        "lessons": sum(lesson.id not in lost for lesson in lessons),
+        "offered": len(lessons) if reading else 0,
+        "why_dropped": why[0] if lost and why else "",
+    }
 
 
 def _sum(stages: Sequence[dict[str, Any]]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from harness.core.protocols import Task
 from harness.core.recipes import Recipe, from_config
 from harness.evidence.cost import Prices
 from harness.runner.cells import Cell
-from harness.search.objectives import Constraint
+from harness.search.objectives import Constraint, direction
 from harness.search.space import Space, space
 
 
@@ -49,6 +49,8 @@ class StudyConfig:
     results: Path
     storage: str | None = None
     given_name: str | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """Scorers with their settings, primary and format, as run records say them."""
 
     @property
     def study(self) -> str:
@@ -69,6 +71,33 @@ class StudyConfig:
             self.labels,
         ]
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
+
+    def of(self) -> dict[str, Any]:
+        """What its trials are of; trials of another are not comparable with them."""
+        return {
+            "task": self.task_name,
+            "data_hash": self.data_hash,
+            **{name: self.scoring.get(name) for name in ("version", "primary", "scorers", "format")},
+            "model": {"spec": self.model, "fingerprint": self.fingerprint},
+            "recipe": self.default().identity(),
+            "objectives": list(self.objectives),
+            "labels": self.labels,
+            "limit": self.limit,
+            "seed": self.seed,
+        }
+
+    def about(self) -> dict[str, Any]:
+        """What every row of `trials.jsonl` says of its study."""
+        return {
+            "objectives": self.objectives,
+            "directions": [direction(name) for name in self.objectives],
+            "task": self.task_name,
+            "model": self.model,
+            "recipe": self.recipe["name"],
+            "labels": self.labels,
+            "limit": self.limit,
+            "of": self.of(),
+        }
 
     def default(self) -> Recipe:
         config = {k: v for k, v in self.recipe.items() if k != "name"}

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
 from harness.results import trials
-from harness.search import objectives, samplers, study_storage, trial_accounting
+from harness.search import objectives, samplers, study_identity, study_storage, trial_accounting
 from harness.search.space import Space
 from harness.search.study_config import StudyConfig
 from harness.search.trial import Evaluate, PrunedError, evaluator
@@ -29,7 +29,7 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
     """The study of a plan, made with the defaults as its first trial where it is new.
 
     Raises:
-        ConfigError: storage not reachable, or a study of that name with other objectives.
+        ConfigError: storage not reachable, or a study of that name that is of something else.
     """
     import optuna
 
@@ -43,12 +43,25 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
             directions=directions,
             pruner=samplers.pruner(plan.pruner),
         )
+        study_identity.claim(study, plan.of(), plan.space())
         # A command that resumes would otherwise draw the points of the first one again.
         study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
+    except ConfigError:
+        raise
     except Exception as error:
         message = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
         raise ConfigError(message, remedy=study_storage.REMEDY) from None
+
+
+def recorded(plan: StudyConfig, study: optuna.Study) -> None:
+    """Bring `trials.jsonl` in step with the study's storage, which is the truth: others may have run its
+    trials, and told another results folder."""
+    known = {row["number"]: row for row in trials.read(plan.results) if row["study"] == plan.study}
+    for trial in study.get_trials(deepcopy=False):
+        row = trials.row(plan.study, trial, plan.about())
+        if trial.state.is_finished() and known.get(trial.number, {}).get("state") != row["state"]:
+            trials.append(plan.results, row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +99,7 @@ class Loop:
         self.ledger = trial_accounting.Ledger(self.study)
         self.silent: set[int] = set()
         self.distributions = samplers.distributions(self.space)
-        self.about = {
-            "objectives": plan.objectives,
-            "directions": [objectives.direction(name) for name in plan.objectives],
-            "task": plan.task_name,
-            "model": plan.model,
-            "recipe": plan.recipe["name"],
-            "labels": plan.labels,
-            "limit": plan.limit,
-        }
+        self.about = plan.about()
 
     def run(self, most: int | None = None) -> int:
         """Trials until the budget (or `most` of them) is spent; how many were run here.

@@ -16,11 +16,15 @@ from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import degenerate, missing, near_duplicates, row_length, templates
-from harness.tasks.splits import normalise
+from harness.tasks import degenerate, missing, near_duplicates, row_length
+from harness.tasks.same_text import same_question
+from harness.tasks.twins import twins
 
 NEAR_LIMIT = 30_000_000
 """Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
+
+RUN_NEAR_LIMIT = 3_000_000
+"""The same before a run, which must not wait long: about a second."""
 
 FEW_TESTS = 100
 
@@ -62,20 +66,35 @@ class Labels:
         return sum((Counter(counts) for counts in self.counts.values()), Counter())
 
 
-def problems(task: Task) -> list[Problem]:
-    """Every finding about a task's rows and corpus."""
+def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
+    """Every finding about a task's rows and corpus.
+
+    Args:
+        near_limit: characters up to which near-duplicates are looked for; None is `NEAR_LIMIT`.
+    """
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
     found = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
         *(_leak(texts, split) for split in ("test", "dev")),
-        *_near_leaks(texts),
+        *_near_leaks(texts, NEAR_LIMIT if near_limit is None else near_limit),
         *_missing_documents(task),
+        *_identical_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
         *_degenerate(task),
+        *_without_labels(task),
         *_sizes(task),
     ]
     return [problem for problem in found if problem is not None]
+
+
+def before_run(task: Task) -> list[Problem]:
+    """The errors and warnings that a run repeats, so that nobody has to validate first to hear of them.
+
+    How few the rows are is not among them: every score says so by its interval.
+    """
+    found = problems(task, near_limit=RUN_NEAR_LIMIT)
+    return [problem for problem in by_level(found) if problem.level != "note" and problem.check != "size"]
 
 
 def by_level(found: Iterable[Problem]) -> list[Problem]:
@@ -140,13 +159,8 @@ def labels(task: Task) -> Labels | None:
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
-    """What two examples must share to be duplicates: the normalised turns of the user and assistant, by id."""
-    return {example.id: normalise(_conversation(task, example)) for example in part}
-
-
-def _conversation(task: Task, example: Example) -> str:
-    turns = [turn.content for turn in example.turns]
-    return "\n".join([*turns, templates.render(task.input, example.input)])
+    """What two examples must share to be duplicates, by id."""
+    return {example.id: same_question(task, example) for example in part}
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
@@ -170,15 +184,17 @@ def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
     found = [key for key, text in texts.get(split, {}).items() if text in train]
     if not found:
         return None
-    inputs = counted(len(found), f"{split} input is", f"{split} inputs are")
-    message = f"{inputs} also in train: trained methods have seen the answer"
+    message = (
+        f"{len(found)} {split} inputs are also in train: trained methods have seen the answer, and few-shot "
+        "leaves these train rows out for them"
+    )
     return _problem("warning", f"leak train/{split}", message, found)
 
 
-def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
+def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[Problem]:
     train = texts.get("train", {})
-    if sum(len(text) for part in texts.values() for text in part.values()) > NEAR_LIMIT:
-        message = f"near-duplicates were not looked for: more than {NEAR_LIMIT:,} characters"
+    if sum(len(text) for part in texts.values() for text in part.values()) > limit:
+        message = f"near-duplicates were not looked for: more than {limit:,} characters"
         yield _problem("note", "near leak", message, ())
         return
     exact = set(train.values())
@@ -240,6 +256,17 @@ def _stems(names: Iterable[str]) -> set[str]:
     return {PurePath(name).stem for name in names}
 
 
+def _identical_documents(task: Task) -> Iterable[Problem]:
+    several = twins(task.corpus)
+    if several:
+        groups = {tuple(names) for names in several.values()}
+        message = (
+            f"{len(several) - len(groups)} documents of the corpus repeat the text of another: a retriever cannot "
+            "tell them apart, and finding any of them counts as finding the gold one"
+        )
+        yield _problem("warning", "corpus", message, ("=".join(sorted(group)) for group in sorted(groups)))
+
+
 def _not_a_number(task: Task) -> Iterable[Problem]:
     """Inputs in which a missing value was written as a text, which the model would read as a word."""
     for split, part in task.splits.items():
@@ -284,6 +311,31 @@ def long_rows(task: Task) -> list[Problem]:
     long = row_length.too_long(example for part in task.splits.values() for example in part)
     ids = [example.id for example in long]
     return [_problem("warning", "length", row_length.described(long, ids), ids)] if long else []
+
+
+def _without_labels(task: Task) -> Iterable[Problem]:
+    """Targets that look like placeholders: all one value, or none of those that train repeats."""
+    targets = {split: [canonical_json(e.target) for e in part] for split, part in task.splits.items() if part}
+    train = Counter(targets.get("train", ()))
+    repeated = 1 < len(train) <= train.total() / 5
+    for split, values in targets.items():
+        foreign = split != "train" and not train.keys() & set(values)
+        if len(set(values)) == 1 and len(values) > 1:
+            never = ", which is no target of train: a split without labels?" if foreign and train else ""
+            level: Level = "error" if never else "warning"
+            message = f"all {len(values)} {split} targets are {_short(values[0])}{never}"
+            if never or split != "test":  # of test, `_degenerate` says the rest
+                yield _problem(level, f"targets {split}", message, ())
+        elif foreign and repeated:
+            message = (
+                f"none of the {len(set(values))} different {split} targets occurs in train, which repeats "
+                f"{len(train)}: labels of another data set, or placeholders?"
+            )
+            yield _problem("error", f"targets {split}", message, ())
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 60 else f"{value[:59]}…"
 
 
 def _sizes(task: Task) -> Iterable[Problem]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.keys import canonical_json
 from harness.tasks import schema_inference
-from harness.tasks.splits import normalise
+from harness.tasks.same_text import same_text
 
 MOST_VALUES = 200
 """Distinct values of a field up to which it holds labels."""
@@ -87,4 +87,4 @@ def _alike(texts: set[str]) -> list[list[str]]:
 
 def _folded(text: str) -> str:
     """A label without what people write differently; a sign before a number stays."""
-    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", normalise(text))
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", same_text(text))

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import json_rows, missing, readers, tables
+from harness.tasks import hub_folder, json_rows, missing, readers, tables
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Located, Row
 
@@ -112,18 +112,26 @@ def _no_collection() -> Iterator[None]:
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
     """Every row of one split of a hub data set (or of a local folder that `datasets` can read).
 
-    Class labels come as their names.
+    Class labels come as their names; -1, which stands for no label, as an empty cell. JSON and CSV files of a
+    local folder are read as they are.
 
     Raises:
-        ConfigError: the data set cannot be loaded; the remedy is the library's own message.
+        ConfigError: the data set cannot be loaded; the remedy is the library's own message. A column whose
+            texts the library may have changed.
     """
     import datasets
 
     try:
+        own = hub_folder.files(Path(name), split, config) if Path(name).is_dir() else None
+        if own is not None and all(is_readable(file) for file in own):
+            return [row for file in own for row in read(file)]
         rows = datasets.load_dataset(name, config, split=split, revision=revision)
+    except ConfigError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
+    hub_folder.refuse_guessed(rows, name)
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
     place = f"{name}[{split}]"
     located = [
@@ -149,8 +157,8 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
 
 
 def _labels(row: Row, names: dict[str, Any]) -> Row:
-    known = {key: row[key] for key in names if isinstance(row[key], int) and row[key] >= 0}
-    return {key: names[key].int2str(value) for key, value in known.items()}
+    known = {key: row[key] for key in names if isinstance(row[key], int)}
+    return {key: names[key].int2str(value) if value >= 0 else None for key, value in known.items()}
 
 
 def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:

@@ -6,17 +6,18 @@ same way on any machine and a few added rows move few others.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.values import Example
+from harness.tasks import templates
+from harness.tasks.same_text import as_asked, same_fields, same_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,32 +29,31 @@ class Item:
     ties: tuple[Hashable, ...] = ()
 
 
-def normalise(text: str) -> str:
-    """Text with case, Unicode form and spacing made equal: two such texts are duplicates."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def items(examples: Sequence[Example], template: str | None = None) -> list[Item]:
+    """What splitting needs to know of examples; targets are labels where they are few.
 
-
-def items(examples: Sequence[Example]) -> list[Item]:
-    """What splitting needs to know of examples; targets are labels where they are few."""
+    Args:
+        template: the user message, where the task file gives one: examples that it shows alike stay together,
+            though fields that it does not show differ.
+    """
     labels = [canonical_json(example.target) for example in examples]
     few = len(set(labels)) <= len(labels) / 5
     return [
         Item(
-            text=_question(example),
+            text=same_fields(example),
             label=label if few else "",
-            ties=() if example.group is None else (("group", example.group),),
+            ties=_ties(example, template),
         )
         for example, label in zip(examples, labels, strict=True)
     ]
 
 
-def _question(example: Example) -> str:
-    fields = canonical_json({name: _folded(value) for name, value in example.input.items()})
-    return "\n".join([*(_folded(turn.content) for turn in example.turns), fields])
-
-
-def _folded(value: Any) -> Any:
-    return normalise(value) if isinstance(value, str) else value
+def _ties(example: Example, template: str | None) -> tuple[Hashable, ...]:
+    ties: list[Hashable] = [] if example.group is None else [("group", example.group)]
+    if template:
+        with contextlib.suppress(ConfigError):  # said, with its line, when the template is checked
+            ties.append(("asked", as_asked(example, templates.render(template, example.input))))
+    return tuple(ties)
 
 
 def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[int]]:
@@ -92,11 +92,11 @@ def with_every_label_in_train(
 
     Rows that are tied to others stay where they are.
     """
-    texts = Counter(normalise(items[row].text) for part in parts.values() for row in part)
+    texts = Counter(same_text(items[row].text) for part in parts.values() for row in part)
     labels = Counter(items[row].label for row in parts["train"])
 
     def alone(row: int) -> bool:
-        return not items[row].ties and texts[normalise(items[row].text)] == 1
+        return not items[row].ties and texts[same_text(items[row].text)] == 1
 
     kept = {name: list(part) for name, part in parts.items()}
     common = [row for row in parts["train"] if alone(row) and labels[items[row].label] > 2]
@@ -157,7 +157,7 @@ def _units(items: Sequence[Item], *, copies: bool = True) -> list[list[int]]:
 
     owner: dict[Hashable, int] = {}
     for row, item in enumerate(items):
-        for tie in (normalise(item.text), *item.ties) if copies else item.ties:
+        for tie in (same_text(item.text), *item.ties) if copies else item.ties:
             parent[root(row)] = root(owner.setdefault(tie, row))
     units: dict[int, list[int]] = defaultdict(list)
     for row in range(len(items)):
@@ -170,7 +170,7 @@ def _ordered(units: list[list[int]], items: Sequence[Item], seed: int) -> list[l
     strata: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
     for unit in units:
         label = Counter(items[row].label for row in unit).most_common(1)[0][0]
-        strata[label].append((_hash(seed, normalise(items[unit[0]].text)), unit))
+        strata[label].append((_hash(seed, same_text(items[unit[0]].text)), unit))
     placed = []
     for label, members in strata.items():
         members.sort()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,18 +11,38 @@ from typing import Any, ClassVar, Literal
 from pydantic import NonNegativeFloat, PositiveInt
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import knob
+from harness.core.kinds import Translate, knob
 from harness.core.protocols import Base, LanguageModel, Weights
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
     "lora_rank": "lora_r",
-    "lora_target": "target_modules",
-    "lora_target_modules": "target_modules",
     "peft_use_dora": "use_dora",
     "peft_use_rslora": "use_rslora",
     "peft_init_lora_weights": "init_lora_weights",
 }
+LAYER = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+
+
+def _targets(layers: Any) -> dict[str, Any]:
+    """LLaMA-Factory's `all`, and names of layers."""
+    return {"target_modules": "all-linear" if layers == "all" else layers}
+
+
+def _linear(wanted: Any) -> dict[str, Any]:
+    """Axolotl's `lora_target_linear`; false leaves the layers to what else names them."""
+    return {"target_modules": "all-linear"} if wanted is True else {}
+
+
+FOREIGN: Mapping[str, Translate] = {
+    "lora_target": _targets,
+    "lora_target_modules": _targets,
+    "lora_target_linear": _linear,
+}
+IMPLIED: Mapping[str, Translate] = {
+    "lora_rank": lambda rank: {"lora_alpha": 2 * rank} if isinstance(rank, int) else {}
+}
+"""LLaMA-Factory's alpha is twice the rank where it is not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +85,16 @@ class LowRank:
         if base.quantized and self.alters_base:
             return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
         return super().obstacle(base, earlier)  # type: ignore[misc]
+
+    def __post_init__(self) -> None:
+        """Names of layers are refused when the recipe is read, not when training starts."""
+        targets = self.target_modules
+        for name in targets.split(",") if isinstance(targets, str) else targets:
+            if name.strip() not in ("all-linear", "attention") and not LAYER.fullmatch(name.strip()):
+                raise ConfigError(
+                    f"{type(self).__name__.lower()}.target_modules: {name!r} is no name of a layer; patterns are not read",
+                    remedy="'all-linear', 'attention', or names such as q_proj, v_proj",
+                )
 
     @property
     def alters_base(self) -> bool:

@@ -70,7 +70,12 @@ class Supervised(TrainingSettings, Weights):
             f"{len(dropped)} of {len(examples)} training examples are longer than {longest} tokens: dropped",
         )
         result = self.learn(model, rows, dev_rows, context, answer_loss(model.network))
-        return replace(result, dropped=dropped, notes=(*(dropped_note if dropped else ()), *result.notes))
+        return replace(
+            result,
+            dropped=dropped,
+            why_dropped=f"longer than {longest} tokens (max_length)",
+            notes=(*(dropped_note if dropped else ()), *result.notes),
+        )
 
     def learn(
         self,

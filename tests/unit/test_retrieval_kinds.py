@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Document, Example, Passage
-from harness.evidence.recall import recall_at_k
+from harness.evidence.ranking import ndcg_at_k, recall_at_k, reciprocal_rank
 from harness.methods.retrieval.hybrid import fuse
 
 CORPUS = [Document(id=name, text=f"text of {name}") for name in ("a", "b", "c")]
@@ -174,3 +175,33 @@ def test_reranked_scores_are_those_of_the_cross_encoder_itself(tmp_path: object)
         expected = torch.sigmoid(network(**batch).logits[:, 0]).tolist()
     assert [hit.score for hit in hits] == pytest.approx(expected, abs=1e-4)
     assert expected == sorted(expected, reverse=True)
+    assert recall_at_k(["a", "a", "x"], [["a"], ["b"]]) == 0.5
+    assert recall_at_k([], [["a"]]) == 0.0
+    assert recall_at_k(["b", "a"], [["a"]]) == 1.0
+
+
+def test_ndcg_and_mrr_are_those_of_scikit_learn_and_of_a_worked_example() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = random.Random(0)
+    for _ in range(50):
+        names = [f"d{n}" for n in range(12)]
+        gold = rng.sample(names, rng.randint(1, 4))
+        ranked = rng.sample(names, len(names))
+        k = rng.randint(1, len(names))
+        relevant = [[float(name in gold) for name in ranked]]
+        falling = [[float(len(ranked) - place) for place in range(len(ranked))]]
+        want = metrics.ndcg_score(relevant, falling, k=k)
+        assert ndcg_at_k(ranked[:k], [[name] for name in gold]) == pytest.approx(want)
+        rank = metrics.label_ranking_average_precision_score([[float(n == gold[0]) for n in ranked]], falling)
+        assert reciprocal_rank(ranked, [[gold[0]]]) == pytest.approx(rank)
+    # Two of three gold at ranks 2 and 4: (1 / log2 3 + 1 / log2 5) / (1 + 1 / log2 3 + 1 / log2 4)
+    found = ["x", "a", "y", "b"]
+    assert ndcg_at_k(found, [["a"], ["b"], ["c"]]) == pytest.approx((0.63093 + 0.43068) / 2.13093, abs=1e-4)
+    assert reciprocal_rank(found, [["a"], ["b"], ["c"]]) == 0.5
+
+
+def test_an_identical_twin_of_a_gold_document_is_found_once() -> None:
+    gold = [["a", "twin"], ["b"]]
+    assert recall_at_k(["twin", "a", "x"], gold) == 0.5
+    assert ndcg_at_k(["twin", "b"], gold) == 1.0
+    assert reciprocal_rank(["x", "twin"], gold) == 0.5

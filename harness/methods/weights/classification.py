@@ -74,7 +74,8 @@ class Classification(Supervised):
         classification.attach(model.network, labels)
         fitting = [row for row in dev if len(row) - 1 <= longest]
         result = self.learn(model, kept, fitting, context, classification.label_loss)
-        return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))
+        dropped = tuple(row.id for row in rows if len(row) - 1 > longest)
+        return replace(result, dropped=dropped, why_dropped=f"longer than {longest} tokens (max_length)")
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.models.layers import adapters, blocks

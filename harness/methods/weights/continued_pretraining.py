@@ -27,6 +27,7 @@ class ContinuedPretraining(Full):
     not used: add another stage (`[continued_pretraining, lora]`) to learn how to answer.
     """
 
+    reads_examples: ClassVar[bool] = False
     paper: ClassVar[str] = "Gururangan et al. 2020, Don't stop pretraining, https://arxiv.org/abs/2004.10964"
 
     learning_rate: PositiveFloat = knob(

@@ -104,6 +104,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("key", record.get("key")),
         ("data hash", task.get("data_hash")),
         ("model fingerprint", record["model"].get("fingerprint")),
+        ("served", ", ".join(f"{name} {value}" for name, value in _served(record).items())),
+        ("answers by model", ", ".join(f"{name}: {n}" for name, n in _models(record).items())),
         ("git", f"{git['sha']}{', with changes' if git.get('dirty') else ''}" if git.get("sha") else None),
         ("processor", f"{machine.get('cpu')}, {machine.get('cores')} cores, {memory}" if machine else None),
         ("GPU", machine.get("gpu")),
@@ -111,6 +113,16 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("packages", ", ".join(f"{name} {v}" for name, v in (record.get("versions") or {}).items())),
     ]
     return [(name, str(value)) for name, value in found if value not in (None, "")]
+
+
+def _served(record: dict[str, Any]) -> dict[str, Any]:
+    """What the server's model list said of the model."""
+    served = record["model"].get("served") or {}
+    return served.get("listed") or {}
+
+
+def _models(record: dict[str, Any]) -> dict[str, int]:
+    return (record.get("answer") or {}).get("models") or {}
 
 
 def _said(run: Run) -> list[str]:
@@ -121,6 +133,7 @@ def _said(run: Run) -> list[str]:
         for c in record.get("parity") or ()
     ]
     said += list(train.get("notes", ()))
+    said += [record["cut_targets"]] if record.get("cut_targets") else []
     if train.get("dropped"):
         said.append("dropped from train: " + ", ".join(map(str, train["dropped"])))
     return [*said, *run.problems]

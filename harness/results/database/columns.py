@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.core.finite import finite
 from harness.core.keys import digest
+from harness.evidence.ranking import gold_of
 from harness.results.run_files import Head, Row
 
 
@@ -118,7 +119,7 @@ def score_columns(row: Row) -> Iterator[Row]:
 
 def retrieval_columns(row: Row) -> Iterator[Row]:
     """Retrieved passages, rank 1 first; `gold` is null where the task names no gold documents."""
-    gold = set(row.get("context_ids") or ())
+    gold = {name for group in gold_of(row) for name in group}
     for rank, passage in enumerate(row.get("passages") or (), start=1):
         found = passage.get("document") in gold if gold else None
         yield {"sample_id": str(row["sample_id"]), "rank": rank, "gold": found, **passage}
