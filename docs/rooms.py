@@ -50,7 +50,11 @@ ROOMS = (
     ),
     Room(name="estimate", holds="memory, parameters and duration, before anything runs", torch=True),
     Room(name="training", holds="the one training loop, batches, losses, parity", torch=True),
-    Room(name="tasks", holds="task files, rows, checks, `init`; `formats/` and `scorers/`, one a file"),
+    Room(
+        name="tasks",
+        holds="task files, rows, checks, `init`; `formats/` and `scorers/`, one a file",
+        duckdb=True,
+    ),
     Room(
         name="benchmarks", holds="lm-eval's tasks through our engines, and what a finetune forgot", torch=True
     ),

@@ -26,6 +26,13 @@ class RawChat:
     def vocabulary(self) -> str:
         return self.inner.vocabulary
 
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return self.inner.settings
+
+    def told(self, thinking: bool, date: str) -> RawChat:
+        return RawChat(self.inner.told(thinking, date), self.eos_ids)
+
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.inner.encode(messages)
 

@@ -24,6 +24,11 @@ from harness.results.folder import ResultsFolder
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.run_files import JsonLine, read_rows
 
+LONGEST = 60
+"""Characters of a model's name in the name of its folder."""
+_STAMP = re.compile(r"_(\d{4}-\d\d-\d\d)T(\d\d-\d\d-\d\d)")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+
 
 def import_file(results: Path, file: Path, target: Target | None = None) -> list[BenchmarkRecord]:
     """Import the results and samples of an lm-eval run into a target's history and return the new rows.
@@ -31,17 +36,22 @@ def import_file(results: Path, file: Path, target: Target | None = None) -> list
     are expected next to the file.
 
         Raises:
-            ConfigError: not a results file of lm-eval.
+            ConfigError: not a results file of lm-eval, one that names no model where no target is given, or
+                with a date that is none.
     """
     output = _read(file)
-    folder, head = _destination(results, output, target)
+    moment = _when(output, file)
+    folder, head = _destination(results, output, target, file)
     key = digest([output["results"], output.get("date"), output.get("n-samples")])
     if result_files.known(folder, key):
         return []
     if not result_files.rows_of(output, {}):
         raise ConfigError("holds no metric", file=file, remedy="name a results_*.json of lm-eval 0.4")
     saved = result_files.save(folder, key, "lm-eval", output, dict(_samples(file, output)))
-    rows = result_files.rows_of(output, _common(output, head, key, saved))
+    rows = [
+        row.changed(example_limit=_limit(output, row))
+        for row in result_files.rows_of(output, _common(output, head, key, saved, moment))
+    ]
     if target is None or target.run is None:
         text = json.dumps(head, indent=1, ensure_ascii=False)
         (folder / "model.json").write_text(text, encoding="utf-8")
@@ -61,7 +71,7 @@ def export(target: Target, out: Path) -> list[Path]:
 
 
 def _export(output: Output, measured: Path, out: Path, name: str) -> Iterator[Path]:
-    stamp = _when(output).strftime("%Y-%m-%dT%H-%M-%S.%f")
+    stamp = _when(output, measured / "results.json").strftime("%Y-%m-%dT%H-%M-%S.%f")
     folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", output.get("model_name") or name)
     folder.mkdir(parents=True, exist_ok=True)
     for task in output["results"]:
@@ -89,25 +99,77 @@ def _read(file: Path) -> Output:
     return cast(Output, output)
 
 
-def _destination(results: Path, output: Output, target: Target | None) -> tuple[Path, Mapping[str, object]]:
+def _destination(
+    results: Path, output: Output, target: Target | None, file: Path
+) -> tuple[Path, Mapping[str, object]]:
     if target is not None:
         return target.folder, target.head()
-    name = str(output.get("model_name") or (output.get("config") or {}).get("model") or "unknown")
-    slug = re.sub(r"[^\w.-]+", "_", name)[:60]
+    name = _model(output)
+    if name is None:
+        raise ConfigError(
+            "names no model: neither model_name nor model_args",
+            file=file,
+            remedy="say whose it is: harness benchmark MODEL --import FILE",
+        )
+    sha = str((output.get("config") or {}).get("model_sha") or "")
+    folder = _folder(results, name)
+    if (before := _revision(folder)) and sha and before != sha:
+        # Other weights under one name are another model.
+        name = f"{name}@{sha[:8]}"
+        folder = _folder(results, name)
     head = {"model": name, "fingerprint": None, "base": None}
-    return ResultsFolder(results).benchmarks / f"{slug}-imported", head
+    return folder, {**head, **({"revision": sha} if sha else {})}
 
 
-def _common(output: Output, head: Mapping[str, object], key: str, file: Path) -> Mapping[str, object]:
+def _folder(results: Path, name: str) -> Path:
+    slug = re.sub(r"[^\w.-]+", "_", name)
+    # Long names that begin alike are not one model.
+    short = slug if len(slug) <= LONGEST else f"{slug[:LONGEST]}-{digest(name)[:8]}"
+    return ResultsFolder(results).benchmarks / f"{short}-imported"
+
+
+def _revision(folder: Path) -> str | None:
+    """The commit of the weights that a folder's measurements are of, where they say it."""
+    try:
+        revision: str | None = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("revision")
+        return revision
+    except (OSError, ValueError):
+        return None
+
+
+def _model(output: Output) -> str | None:
+    """The model that was measured: `hf` and the like name a way to load one, and no model."""
+    config = output.get("config") or {}
+    given = config.get("model_args")
+    arguments = given if isinstance(given, Mapping) else {}
+    if isinstance(given, str):
+        arguments = dict(part.partition("=")[::2] for part in given.split(","))
+    name = output.get("model_name") or arguments.get("pretrained") or arguments.get("model")
+    return str(name) if name else None
+
+
+def _limit(output: Output, row: BenchmarkRecord) -> int | None:
+    """How many documents were asked; None where all were. A limit below 1 is a share of them."""
+    sizes = (output.get("n-samples") or {}).get(row.task) or {}
+    asked, whole = sizes.get("effective"), sizes.get("original")
+    if isinstance(asked, int) and isinstance(whole, int):
+        return asked if asked < whole else None
     limit = (output.get("config") or {}).get("limit")
+    if not isinstance(limit, int | float) or limit <= 0:
+        return None
+    return int(limit) if limit >= 1 else row.n
+
+
+def _common(
+    output: Output, head: Mapping[str, object], key: str, file: Path, moment: datetime.datetime
+) -> Mapping[str, object]:
     return {
         **head,
         "key": key,
         "folder": file.name,
-        "example_limit": int(limit) if isinstance(limit, int | float) and limit >= 1 else None,
         "chat_template": bool(output.get("chat_template")),
         "source": "lm-eval",
-        "measured_at": _when(output).isoformat(timespec="seconds"),
+        "measured_at": moment.isoformat(timespec="seconds"),
     }
 
 
@@ -119,7 +181,22 @@ def _samples(file: Path, output: Output) -> Iterator[tuple[str, list[JsonLine]]]
             yield task, rows
 
 
-def _when(output: Output) -> datetime.datetime:
-    date = output.get("date")
-    moment = float(date) if isinstance(date, int | float) else 0.0
-    return datetime.datetime.fromtimestamp(moment, datetime.UTC)
+def _when(output: Output, file: Path) -> datetime.datetime:
+    """When it was measured, in UTC: seconds since 1970, or a date as text, which is taken for UTC where it names
+    no zone; where the file says nothing, the time in its name, or else that of its last change.
+
+    Raises:
+        ConfigError: a date that is none.
+    """
+    date: float | str | None = output.get("date")
+    if date is None:
+        stamp = _STAMP.search(file.stem)
+        date = f"{stamp[1]}T{stamp[2].replace('-', ':')}" if stamp else file.stat().st_mtime
+    try:
+        if isinstance(date, str) and not _NUMBER.fullmatch(date.strip()):
+            moment = datetime.datetime.fromisoformat(date.strip())
+            return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        return datetime.datetime.fromtimestamp(float(date), datetime.UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        remedy = "seconds since 1970, or such as 2026-05-01T12:00:00"
+        raise ConfigError(f"its date {date!r} is none", file=file, remedy=remedy) from None

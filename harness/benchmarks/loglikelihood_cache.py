@@ -47,7 +47,7 @@ class RememberingEngine:
         if self._known is None:
             self._known = {}
             if self._file.exists():
-                for line in self._file.read_text(encoding="utf-8").splitlines():
+                for line in self._file.read_text(encoding="utf-8").split("\n"):
                     try:
                         key, value, greedy = json.loads(line)
                         self._known[key] = float(value), bool(greedy)

@@ -115,6 +115,8 @@ def init(
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
     print(f"wrote {made.folder / 'task.yaml'}: {counts}")
+    if name is None:
+        print(f"  name: {made.name}, after the data; for another: --name NAME")
     for line in (*_table(made.columns), *made.guesses):
         print(f"  {line}")
     for line in _rendered(made.example):

@@ -36,6 +36,7 @@ def show(
     if json:
         tables.print_json(answer or {**tables.run_json(row, scores), "record": row.record.to_json()})
     elif answer is not None:
-        tables.print_example(answer)
+        program = row.record.recipe.program
+        tables.print_example(answer, searched="retriever" in program)
     else:
         tables.print_run(row, scores)

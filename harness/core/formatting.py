@@ -70,6 +70,11 @@ def count(value: float | None) -> str:
     return f"{value:,.0f}"
 
 
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number of things in words: "1 row", "2,000 rows"; `many` where it is more than an s away."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def p_value(value: float | None) -> str:
     if value is None:
         return NONE

@@ -10,7 +10,7 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import pkgutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -23,6 +23,8 @@ from harness.core.errors import ConfigError, nearest
 
 KindType = TypeVar("KindType")
 Spec = str | Mapping[str, object]
+Translate = Callable[[object], Mapping[str, object]]
+"""The value of another tool's setting → fields and their values."""
 
 ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("data", "base", "weights", "programs", "retrieval"), "harness.methods"),
@@ -47,6 +49,38 @@ class Kind:
     version: ClassVar[int] = 1
     paper: ClassVar[str] = ""
     aliases: ClassVar[Mapping[str, str]] = {}
+    foreign: ClassVar[Mapping[str, Translate]] = {}
+    """Names of other tools whose values mean something else here → the fields that they set; ValueError refuses."""
+    implied: ClassVar[Mapping[str, Translate]] = {}
+    """Names of other tools → fields that they set there, too, unless these are given."""
+
+    @classmethod
+    def translated(cls, given: Mapping[str, Any], file: Path | str | None = None) -> dict[str, Any]:
+        """Settings as a user writes them, under the names of this kind's fields.
+
+        Raises:
+            ConfigError: one setting under two names, or a value of another tool that has no equal here.
+        """
+        fields: dict[str, Any] = {}
+        names: dict[str, str] = {}
+        for name, value in given.items():
+            try:
+                settings = (
+                    cls.foreign[name](value) if name in cls.foreign else {cls.aliases.get(name, name): value}
+                )
+            except ValueError as error:
+                raise ConfigError(f"{cls.name()}.{name}: {error}", file=file) from None
+            for field, setting in settings.items():
+                if field in names:
+                    message = (
+                        f"{cls.name()}: '{names[field]}' and '{name}' are two names of one setting, '{field}'"
+                    )
+                    raise ConfigError(message, file=file, remedy="give one of them")
+                names[field], fields[field] = name, setting
+        for name in given:
+            if name in cls.implied:
+                fields = {**cls.implied[name](given[name]), **fields}
+        return fields
 
     @classmethod
     def name(cls) -> str:
@@ -64,7 +98,7 @@ class Kind:
         for field in dataclasses.fields(self):
             default = field.metadata.get("key_default", dataclasses.MISSING)
             if not field.metadata.get("in_key", True) or getattr(self, field.name) == default:
-                del config[field.name]
+                config.pop(field.name, None)
         package = type(self).__module__.partition(".")[0]
         plugin = {} if package == "harness" else {"package": package}
         return {**config, **plugin, "version": self.version}
@@ -197,7 +231,7 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
         cls = lookup(room, kind)
     except ConfigError as error:
         raise ConfigError(error.message, file=file, remedy=error.remedy) from None
-    fields = {cls.aliases.get(name, name): value for name, value in fields.items()}
+    fields = cls.translated(fields, file)
     known = [field.name for field in dataclasses.fields(cls)]
     for name in fields:
         if name not in known:

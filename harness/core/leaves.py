@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from harness.core.characters import plain
 from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 
@@ -24,4 +25,4 @@ def leaves(value: JsonValue, path: str = "$") -> Iterator[tuple[str, str]]:
 def _fold(value: JsonValue) -> JsonValue:
     if isinstance(value, float) and value.is_integer():
         return int(value)
-    return value.strip().casefold() if isinstance(value, str) else value
+    return plain(value).strip().casefold() if isinstance(value, str) else value

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from harness.core.secrets import hidden
+
 LEVEL = "HARNESS_LOG"
 """Environment variable with the level that is shown; where it is set, notices of libraries are shown, too."""
 
@@ -58,7 +60,7 @@ class _Notices(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if not _is_shown(record):
-            self._lines.append(f"{self.format(record)}\n")
+            self._lines.append(hidden(f"{self.format(record)}\n"))
 
     def write(self, file: Path) -> None:
         if self._lines and file.parent.is_dir():

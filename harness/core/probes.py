@@ -29,7 +29,7 @@ class FormatProbe(Probe):
 
 @dataclass(frozen=True, kw_only=True)
 class ScorerProbe(Probe):
-    takes: Literal["text", "number", "json", "any"] = "text"
+    takes: Literal["text", "number", "json", "any", "sql", "code"] = "text"
     """What values and targets are."""
     right: tuple[JsonValue, JsonValue] = ("blue whale", "blue whale")
     """A value and the target that it meets, scored at least `right_least`."""

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar, Literal, Protocol
 
+from harness.core import thoughts
 from harness.core.json_types import JsonObject, JsonValue
-from harness.core.kinds import Kind, Spec
+from harness.core.kinds import Kind, Spec, knob
 from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
 from harness.core.torch_types import Network, Tokenizer
 from harness.core.training_facts import TrainingFacts
@@ -34,7 +35,23 @@ from harness.core.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class Format(Kind):
-    """Text ↔ value. A format never repairs an answer; it only finds it."""
+    """Text ↔ value. A format never repairs an answer; it only finds it.
+
+    Thoughts in `thinking_tags` (`<think>…</think>`) are no part of an answer, strict or extracted.
+    """
+
+    thinking_tags: tuple[str, ...] = knob(
+        thoughts.TAGS,
+        key_default=thoughts.TAGS,
+        doc="tags around a model's thoughts; [] keeps them in the answer",
+    )
+
+    def config(self) -> dict[str, object]:
+        """The resolved configuration, without the tags where they are the usual ones."""
+        config = super().config()
+        if self.thinking_tags == thoughts.TAGS:
+            del config["thinking_tags"]
+        return config
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -50,8 +67,9 @@ class Format(Kind):
     def parse(self, text: str) -> Parsed | Invalid:
         """Read `text` exactly as it stands."""
 
-    def extract(self, text: str) -> str | None:
-        """The part of a chatty answer that looks like the answer; None when there is none."""
+    def extract(self, text: str) -> str | Parsed | Invalid | None:
+        """The answer inside a chatty one: a part of the text, which is parsed then, or its value. None when there is
+        none, `Invalid` when it is known why none can be taken (two candidates)."""
         return None
 
     def begun(self, text: str) -> bool:
@@ -62,18 +80,26 @@ class Format(Kind):
         """How a target is written as an answer: what a model is trained to say."""
         return str(target)
 
+    def in_order_of(self, targets: Sequence[JsonValue]) -> Format:
+        """This format, writing the keys of objects in the order that train's targets share."""
+        return self
+
     def constraint(self) -> Constraint | None:
         """The language that constrained decoding is held to; None when there is none."""
         return None
 
     def read(self, text: str) -> ParsedAnswer:
-        """Read an answer strictly and after extraction; the two are never mixed up."""
-        strict = self.parse(text)
-        if isinstance(strict, Parsed):
-            return ParsedAnswer(strict=strict, extracted=strict)
-        part = self.extract(text)
-        extracted = strict if part is None else self.parse(part)
-        return ParsedAnswer(strict=strict, extracted=extracted)
+        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first."""
+        answer, thought = thoughts.split(text, self.thinking_tags)
+        strict = self.parse(answer)
+        extracted = strict if isinstance(strict, Parsed) else self._extracted(answer, strict)
+        return ParsedAnswer(strict=strict, extracted=extracted, thoughts=thought)
+
+    def _extracted(self, answer: str, strict: Invalid) -> Parsed | Invalid:
+        part = self.extract(answer)
+        if isinstance(part, str):
+            return self.parse(part)
+        return strict if part is None else part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +114,14 @@ class Scorer(Kind):
     def probe(cls) -> ScorerProbe:
         """What its contract tests judge it by."""
         return ScorerProbe()
+
+    def for_task(self, form: Format, folder: Path) -> Scorer:
+        """This scorer as it judges values of a task's format; files that it names are in the task's folder.
+
+        Raises:
+            ConfigError: the scorer cannot judge this task.
+        """
+        return self
 
     @abstractmethod
     def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
@@ -128,15 +162,34 @@ class Prompter(Protocol):
         without any is always the same."""
 
 
+TEMPLATE_DATE = "2024-07-26"
+"""What chat templates that read the date are told: the day decides no answer."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Program(Kind):
     """How a model is asked. `constrain` holds decoding to the task's format."""
 
     constrain: bool = False
+    thinking: bool | None = knob(
+        None,
+        key_default=None,
+        doc="the switch of templates that have one; unset: off here, a server's own default there",
+    )
+    template_date: str = knob(
+        TEMPLATE_DATE,
+        key_default=TEMPLATE_DATE,
+        doc="today, for chat templates that read the date (YYYY-MM-DD)",
+    )
     shows_examples: ClassVar[bool] = False
     """Whether prompts contain train examples, so that the data slot decides them too."""
     retrieves: ClassVar[bool] = False
     """Whether prompts contain passages, so that the task needs a corpus."""
+
+    def config(self) -> dict[str, object]:
+        """The resolved configuration, without what the chat template is told where it is the usual."""
+        usual = {"thinking": None, "template_date": TEMPLATE_DATE}
+        return {name: value for name, value in super().config().items() if (name, value) not in usual.items()}
 
     @property
     def seeded(self) -> bool:
@@ -245,6 +298,13 @@ class Chat(Protocol):
         """Ids of a learned prompt, with which every prompt begins; empty where there is none."""
 
     @property
+    def settings(self) -> tuple[str, ...]:
+        """What the template is told besides the messages, where it is not the usual."""
+
+    def told(self, thinking: bool, date: str) -> Chat:
+        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
+
+    @property
     def vocabulary(self) -> str:
         """A short hash of which token has which id."""
 
@@ -283,12 +343,22 @@ class Base(Kind):
     """What kinds of network it loads."""
     copyable: ClassVar[bool] = False
     """Whether a copy in memory is as good as loading it again."""
+    published: ClassVar[bool] = True
+    """Whether it loads the published weights, possibly in fewer bits: an adapter trained over it fits them. False
+    for a network that is made here."""
+    quantized: ClassVar[bool] = False
+    """Whether the weights of linear layers are held in few bits, which only adapters can train over."""
     row_bytes: ClassVar[float] = 0.0
     """Bytes that each output of a linear layer takes besides its weights (scales of a quantization)."""
 
     def weight_bytes(self, size: float) -> float:
         """Bytes of one weight in a linear layer, where an unquantized weight takes `size` bytes."""
         return size
+
+    def quantization(self, dtype: str) -> Mapping[str, object] | None:
+        """Arguments of transformers' `BitsAndBytesConfig` with which this base is loaded for computing in `dtype`;
+        None where it is not quantized."""
+        return None
 
     @classmethod
     def probe(cls) -> BaseProbe:
@@ -352,7 +422,9 @@ class TrainingResult:
     best_dev_score: float | None = None
     best_dev_loss: float | None = None
     dropped: tuple[str, ...] = ()
-    """Ids of training examples that were too long to learn from, counted in the open."""
+    """Ids of training examples that nothing was learnt from, counted in the open."""
+    why_dropped: str = ""
+    """Why they were dropped, in words that follow "the others are"."""
     notes: tuple[str, ...] = ()
 
 
@@ -362,8 +434,26 @@ class Weights(TrainingFacts, Kind):
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
     """What kinds of network it trains."""
+    reads_examples: ClassVar[bool] = True
+    """Whether it learns from training examples, and not from the corpus alone."""
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "weights"
     """What other tools can hold of it: changed weights, something in front of the input, or nothing."""
+
+    trains_base: ClassVar[bool] = False
+    """Whether it moves the base's own weights, which a quantized base has not."""
+    adapter: ClassVar[str] = ""
+    """peft's method, for a kind that puts its adapters into the network; those of one method are active together."""
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        """Why this stage cannot follow the `earlier` ones over `base`, judged before anything is loaded; None where
+        it can."""
+        if not base.quantized:
+            return None
+        if self.trains_base:
+            return f"{self.name()} trains the base's own weights, which base {base.name()} holds in few bits"
+        if self.adapter and any(stage.adapter not in ("", self.adapter) for stage in earlier):
+            return f"{self.name()} after adapters of another method needs these merged, which rounds base {base.name()}"
+        return None
 
     @property
     def alters_base(self) -> bool:

@@ -64,6 +64,8 @@ class Prompt:
 
     messages: tuple[Message, ...]
     passages: tuple[Passage, ...] = ()
+    searched: bool = False
+    """Whether passages were looked for: with none, nothing was retrieved."""
     shots: tuple[str, ...] = ()
     """Ids of the train examples shown, in the order shown."""
     shots_dropped: int = 0
@@ -91,6 +93,8 @@ class Request:
     constraint: Constraint | None = None
     temperature: float = 0.0
     seed: int = 0
+    thinking: bool | None = None
+    """The switch of servers' templates that have one; None leaves it as the server has it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,10 +119,16 @@ class Completion:
     clock: float | None = None
     """This answer's share of the wall time where requests overlap; None where `seconds` is that."""
     token_ids: tuple[int, ...] = ()
+    thoughts: str = ""
+    """What a server sends apart from the answer (`reasoning_content`); thoughts inside `text` stay there."""
+    thought_tokens: int | None = None
+    """How many of `tokens_out` are thoughts, where a server says it."""
     prompt: str = ""
     """The exact text the model saw, chat template included."""
     cached: bool = False
     error: str | None = None
+    model: str | None = None
+    """What a server says answered; None for a model that is loaded here."""
 
 
 Status = Literal["scored", "invalid", "error", "skipped"]
@@ -159,6 +169,8 @@ class ParsedAnswer:
 
     strict: Parsed | Invalid
     extracted: Parsed | Invalid
+    thoughts: str = ""
+    """What the model thought aloud, which is no part of the answer."""
 
 
 @dataclass(frozen=True, kw_only=True)

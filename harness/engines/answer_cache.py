@@ -103,6 +103,8 @@ def _key(request: Request) -> str | None:
         return None
     content = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     del content["id"], content["seed"]
+    if request.thinking is None:
+        del content["thinking"]
     content["messages"] = [[message.role, message.content] for message in request.messages]
     content["constraint"] = None if request.constraint is None else dataclasses.asdict(request.constraint)
     return digest(content)

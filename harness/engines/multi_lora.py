@@ -61,12 +61,20 @@ class SeveralAdapters(HfEngine):
     def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
         return lambda *_: _Mixed(self.model.network, self._of)
 
+    def _one_sided(self, *_: object) -> Backend:
+        return _Mixed(self.model.network, self._of, self._switching_length)
+
 
 class _Mixed(PaddedBackend):
     """A padded batch that tells peft which adapter each row is computed with."""
 
-    def __init__(self, network: Network, of: Callable[[DecodingSequence], str]) -> None:
-        super().__init__(network)
+    def __init__(
+        self,
+        network: Network,
+        of: Callable[[DecodingSequence], str],
+        switching_length: int | None = None,
+    ) -> None:
+        super().__init__(network, switching_length)
         self._of = of
         self._computed: list[str] = []
 

@@ -80,6 +80,17 @@ class OpenAIEngine:
     def uncached(self) -> Engine:
         return self
 
+    def models(self) -> list[Any] | None:
+        """The entries of the server's model list; empty where it has none, None where it does not reply."""
+        return self._wire.models()
+
+    def try_once(self, request: Request) -> Completion:
+        """One answer outside any run; a refusal of any kind is a completion with finish_reason `error`."""
+        try:
+            return self._ask(request, Outage())
+        except EngineError as error:
+            return self._failed(request, str(error))
+
     def generate(self, requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
         """See the protocol.
 
@@ -194,6 +205,7 @@ class OpenAIEngine:
                 f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
             )
         text, finish_reason, error = _answer(choice)
+        thoughts = _reasoning(choice["message"])
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
         return Completion(
@@ -204,8 +216,11 @@ class OpenAIEngine:
             seconds=reply.seconds,
             waited=reply.waited,
             retries=reply.retries,
+            thoughts=thoughts,
+            thought_tokens=_reasoning_tokens(reply.content.get("usage")),
             prompt=self._show(request),
             error=error,
+            model=_name(reply.content.get("model")),
         )
 
     def _usage(self, request: Request, usage: JsonValue, text: str) -> tuple[int, int]:
@@ -256,9 +271,24 @@ def _answer(choice: Mapping[str, Any]) -> Answer:
         return text or "", "refused", "refused by the server's content filter (finish_reason content_filter)"
     if not text and (message.get("tool_calls") or message.get("function_call") or finish == "tool_calls"):
         raise NoAnswerError(f"a tool call instead of a text (finish_reason {finish})")
-    if text is None and finish != "length":
+    if text is None and finish != "length" and not _reasoning(message):
         raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
     return text or "", "length" if finish == "length" else "stop", None
+
+
+def _reasoning(message: Mapping[str, JsonValue]) -> str:
+    """What a server sends of the model's thoughts apart from the answer; vLLM, DeepSeek and OpenRouter name it so."""
+    return str(message.get("reasoning_content") or message.get("reasoning") or "")
+
+
+def _reasoning_tokens(usage: JsonValue) -> int | None:
+    details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
+    tokens = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
+    return tokens if isinstance(tokens, int) else None
+
+
+def _name(model: JsonValue) -> str | None:
+    return model if isinstance(model, str) and model else None
 
 
 def _text(content: JsonValue) -> str | None:

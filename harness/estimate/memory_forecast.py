@@ -10,6 +10,7 @@ from harness.core.recipes import Recipe
 from harness.core.sequences import common_prefix_length
 from harness.core.values import Prompt, TrainingExample
 from harness.estimate import memory
+from harness.models.number_format import dtype_of
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
 """Rows that the engine answers at once at most (`harness.engines.hf.engine`)."""
@@ -56,7 +57,7 @@ def _peak(
     from harness.models.dimensions import shape
 
     device, sizes = model.network.device.type, shape(spec)
-    dtype = str(model.network.dtype).removeprefix("torch.")
+    dtype = str(dtype_of(model.network)).removeprefix("torch.")
     if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
         raise ValueError("the base has been made deeper than the model that the estimate knows")
     asked = [model.chat.encode(prompt.messages) for prompt in prompts]

@@ -37,6 +37,10 @@ class _NoChat:
     template = vocabulary = ""
     stop: tuple[str, ...] = ()
     lead: tuple[int, ...] = ()
+    settings: tuple[str, ...] = ()
+
+    def told(self, thinking: bool, date: str) -> _NoChat:
+        return self
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return []

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
 from harness.evidence.cost_order import cheapest_first, trained
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds, simultaneous
-from harness.evidence.stats.intervals import LEVEL, bca, score_interval, wilson
+from harness.evidence.stats.intervals import LEVEL, bca, score_interval, t_quantile, wilson
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Cost, RecipeSummary, RunScores
@@ -49,15 +52,30 @@ class RecipeScores:
         return any(trained(run.cost) for run in self.runs)
 
     def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
-        """Whether its claims are provisional: trained with one seed, and nothing is known of its noise."""
+        """Whether it was trained with one seed, and nothing was measured of its noise."""
         return self.trained and self.seeds == 1 and self.recipe not in granted
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
+        if tuple(ids) == self.ids:
+            return self.values
         column_of = {id_: column for column, id_ in enumerate(self.ids)}
         return self.values[:, [column_of[id_] for id_ in ids]]
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
+        """Who belongs together among `ids`: (len(ids),)."""
+        return self._all_clusters if tuple(ids) == self.ids else self._codes(ids)
+
+    @cached_property
+    def noise(self) -> TrainingNoise | None:
+        """The training noise that its own seeds show; None with one seed."""
+        return seeds.training_noise(self.values, self.clusters(self.ids))
+
+    @cached_property
+    def _all_clusters(self) -> by_cluster.Codes:
+        return self._codes(self.ids)
+
+    def _codes(self, ids: Sequence[str]) -> by_cluster.Codes:
         return by_cluster.codes([self.groups[id_] for id_ in ids])
 
 
@@ -103,8 +121,12 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
 
 
 def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
-    """Training noise over all recipes with several seeds; None when there is none."""
-    return seeds.pool([seeds.training_noise(table.values, table.clusters(table.ids)) for table in tables])
+    """Training noise over all recipes with several seeds, with what is known beforehand; None when there is none."""
+    return seeds.with_prior(_measured(tables))
+
+
+def _measured(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
+    return seeds.pool([table.noise for table in tables])
 
 
 def granted_noise(
@@ -113,9 +135,21 @@ def granted_noise(
     """Training noise that each recipe is granted at least: what the seeds of all recipes show together,
     and its own floor from elsewhere. Recipes that no seed changes, or of which nothing is known, have
     no entry."""
-    pooled = pooled_noise(tables)
-    granted = {t.recipe: seeds.pool([pooled, floors.get(t.recipe)]) for t in tables if t.seeded}
+    pooled = _measured(tables)
+    granted = {
+        table.recipe: seeds.with_prior(seeds.pool([pooled, floors.get(table.recipe)]))
+        for table in tables
+        if table.seeded
+    }
     return {recipe: noise for recipe, noise in granted.items() if noise is not None}
+
+
+def assumed_noise(
+    tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]
+) -> dict[str, TrainingNoise]:
+    """`granted`, and what is assumed of recipes that were trained with one seed and never measured."""
+    once = {table.recipe: seeds.ASSUMED for table in tables if table.trained_once(granted)}
+    return once | dict(granted)
 
 
 def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]) -> Floats | None:
@@ -146,7 +180,7 @@ def summarise(
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
     rank = {recipe: number for number, recipe in enumerate(cheapest_first(costs), start=1)}
-    granted = granted_noise(tables, floors or {})
+    granted = assumed_noise(tables, granted_noise(tables, floors or {}))
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
@@ -198,9 +232,12 @@ def mean_intervals(
 
     Wilson for 0/1 scores of one run; for graded ones the outer ends of BCa and of Wilson's interval
     with the effective sample size; the latter alone with groups or seeds. `noise` is the training noise
-    granted to each recipe that another seed would change.
+    granted to each recipe that another seed would change; without it, that of a recipe trained with one
+    seed is assumed (`stats.seeds.ASSUMED`).
     """
-    return _intervals(tables, [noise if table.seeded else None for table in tables], level)
+    granted = {table.recipe: noise for table in tables if table.seeded and noise is not None}
+    assumed = assumed_noise(tables, granted)
+    return _intervals(tables, [assumed.get(table.recipe) for table in tables], level)
 
 
 _IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
@@ -214,39 +251,59 @@ def _intervals(
 ) -> list[tuple[float, float]]:
     """One interval a table; graded scores of one run share their resamples where they share their size."""
     intervals, alike = [], dict[int, list[int]]()
-    for index, (table, noise) in enumerate(zip(tables, noises, strict=True)):
-        intervals.append(_computed(table, noise, level))
-        plain = noise is None and table.seeds == 1 and not table.binary
+    for index, table in enumerate(tables):
+        intervals.append(_of_examples(table, level))
+        plain = table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
             alike.setdefault(len(table.ids), []).append(index)
     for places in alike.values():
         low, high = bca(np.stack([tables[index].values[0] for index in places], axis=1), level=level)
         for index, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
             intervals[index] = min(intervals[index][0], ends[0]), max(intervals[index][1], ends[1])
-    return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
+    rows = zip(tables, intervals, noises, strict=True)
+    return [_with_training(table, ends, noise, level) for table, ends, noise in rows]
 
 
-def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) -> tuple[float, float]:
-    """Wilson's interval, with the effective sample size unless each example is one independent 0 or 1."""
+def _of_examples(table: RecipeScores, level: float) -> tuple[float, float]:
+    """What the draw of examples leaves open: Wilson's interval, with the effective sample size unless each
+    example is one independent 0 or 1."""
     n, clusters = len(table.ids), table.clusters(table.ids)
     groups = by_cluster.count(clusters)
-    estimate = seeds.mean(table.values, clusters, noise)
-    mean = min(max(estimate.mean, 0.0), 1.0)
-    if table.binary and groups == n and estimate.training_se is None:
+    mean = min(max(float(table.values.mean()), 0.0), 1.0)
+    if table.binary and groups == n and table.seeds == 1:
         return wilson(mean * n, n, level)
     if groups < 2:
         return 0.0, 1.0
+    if mean in (0.0, 1.0):
+        return wilson(mean * groups, groups, level)
     weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
+    variance = float(by_cluster.mean_variance(table.values.mean(axis=0), clusters)[0])
     unseen = weight * mean * (1 - mean) / groups
-    sampling = (estimate.sampling_se**2 * (groups - 1) + unseen) / (groups - 1 + weight)
-    variance = sampling + (estimate.training_se or 0.0) ** 2
-    most = float(groups if variance == 0.0 else n if table.binary else np.inf)
-    return score_interval(mean, variance, estimate.df, most=most, level=level)
+    variance = (variance * (groups - 1) + unseen) / (groups - 1 + weight)
+    most = float(n) if table.binary else np.inf
+    return score_interval(mean, variance, groups - 1.0, most=most, level=level)
+
+
+def _with_training(
+    table: RecipeScores, ends: tuple[float, float], granted: TrainingNoise | None, level: float
+) -> tuple[float, float]:
+    """The interval of examples, each end moved out by what another training may change.
+
+    The two add up like the sides of a right triangle (Zou and Donner 2008, "Construction of confidence
+    limits about effect measures: a general approach"), so that an end near 0 or 1 stays there.
+    """
+    noise = seeds.larger(table.noise, granted)
+    if noise is None:
+        return max(0.0, ends[0]), min(1.0, ends[1])
+    mean = float(table.values.mean())
+    more = t_quantile(0.5 + level / 2, noise.df) * math.sqrt(noise.variance / table.seeds)
+    low, high = mean - math.hypot(mean - ends[0], more), mean + math.hypot(ends[1] - mean, more)
+    return max(0.0, low), min(1.0, high)
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
     """Field by field, over the runs that measured it."""
-    medians: dict[str, float | None] = {}
+    medians: dict[str, Any] = {}  # the fields of `Cost`, each of its own type
     for column in fields(Cost):
         known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
         medians[column.name] = statistics.median(known) if known else None

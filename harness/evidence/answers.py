@@ -53,6 +53,14 @@ class Answer(Protocol):
         """Documents that hold the answer."""
 
     @property
+    def gold_twins(self) -> Sequence[Sequence[str]]:
+        """These documents, each with those that hold the same text; none in records from before these were kept."""
+
+    @property
+    def searched(self) -> bool | None:
+        """Whether passages were looked for, so that none means that nothing was retrieved."""
+
+    @property
     def finish_reason(self) -> str | None: ...
 
     @property

@@ -19,7 +19,7 @@ def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, .
     """
     best = frame.ranked[0]
     over = works.over_constant.get(best.recipe)
-    unproven = works.unproven(best, frame.margin)
+    unproven = works.unproven(best, frame.margin) and not verdict_text.mostly_one_answer(best)
     words = verdict_text.UNPROVEN if unproven else verdict_text.NOTHING_WORKS
     families = undecided("open" if unproven else "nothing_works", words, frame.ranked)
     sentence = verdict_text.nothing_works(words, best, frame.floor, over)

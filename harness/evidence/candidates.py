@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.evidence.families import SETTLED
 from harness.evidence.pairwise import flip, level_of_each
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import Comparison, Family, RecipeSummary
 
 
@@ -32,9 +33,16 @@ class Candidates:
 
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
         """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
-        than one that has every answer right."""
+        than one that has every answer right, unless the answers come from a few groups."""
         perfect = next(
             summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
         )
         claims = [self.between(recipe, other) for other in others if other != recipe]
-        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in claims)
+        return all(
+            pair is not None and (pair.outcome in SETTLED or (perfect and not _few_groups(pair)))
+            for pair in claims
+        )
+
+
+def _few_groups(pair: Comparison) -> bool:
+    return pair.groups < min(FEW_GROUPS, pair.n)

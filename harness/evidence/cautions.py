@@ -4,16 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_text import count, points
 from harness.evidence.verdict_types import Comparison, RecipeSummary
 
-FEW_GROUPS = 10
-"""Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
+MANY_LOST = 0.05
+"""Share of the training examples from which on it is said that they were dropped."""
 
 
 def cautions(summaries: Sequence[RecipeSummary], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
     """One sentence for each thing to know before relying on the verdict."""
     return (*_groups(comparisons), *_missing(summaries))
+
+
+def lost_lessons(summaries: Sequence[RecipeSummary]) -> list[str]:
+    """One sentence for each recipe that dropped so many of its lessons that its score is of another training
+    than the one that was asked for."""
+    return [
+        f"{s.recipe} learnt from {s.lessons} of {s.lessons_offered} training examples: the others are {s.why_dropped}"
+        for s in summaries
+        if s.lessons_offered - s.lessons >= MANY_LOST * max(s.lessons_offered, 1)
+    ]
 
 
 def _groups(comparisons: Sequence[Comparison]) -> list[str]:

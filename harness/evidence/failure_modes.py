@@ -11,6 +11,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from harness.core import thoughts
+from harness.core.characters import folded, word_list
 from harness.core.json_types import JsonValue
 from harness.core.protocols import Task
 from harness.evidence.answers import Answer
@@ -52,7 +54,8 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        return str(self.row.output)
+        """What was answered; thoughts are no answer."""
+        return thoughts.split(str(self.row.output), self.task.format.thinking_tags)[0]
 
     @property
     def value(self) -> JsonValue:
@@ -181,7 +184,7 @@ def _hedges(answer: _Answer) -> bool:
 
 
 def _words(text: str) -> str:
-    return " ".join(re.findall(r"\w+", text.lower()))
+    return " ".join(re.findall(r"\w+", text.lower()) if text.isascii() else word_list(folded(text)))
 
 
 def _paths(value: JsonValue, prefix: str = "") -> Iterable[str]:

@@ -42,7 +42,8 @@ class Pairs(Protocol):
 
 def of_recipe(config: Mapping[str, Any]) -> Family:
     """The family of a resolved recipe, by its slots."""
-    retrieves = bool((config.get("program") or {}).get("retriever"))
+    program = config.get("program") or {}
+    retrieves = bool(program.get("retriever")) or program.get("kind") == "stuffed"
     if config.get("weights"):
         return "both" if retrieves else "finetune"
     return "retrieve" if retrieves else "prompt"

@@ -6,6 +6,8 @@ best of several probes on each single example would take that for a gap mended. 
 
 1. *form*: what the better of the constraint and the examples wins back, and right answers in the
    wrong dress. Examples mend more than syntax: house codes and house rules, which no constraint knows.
+   Where the plain answer had the shape asked for and passages mend it as well, the examples may have
+   held the fact: half is left to 2.
 2. *knowledge*: what passages win beyond what form wins too, where BM25 wins it or has at least found
    the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but not
    the form, half goes to form.
@@ -26,6 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from harness.evidence.answers import Answer
+from harness.evidence.ranking import documents_of, gold_of, hits
 from harness.evidence.stats.resampling import Floats
 
 Gap = Literal["form", "knowledge", "retrieval", "skill"]
@@ -61,7 +64,7 @@ class Probe:
 
 
 def _holds_gold(row: Answer) -> bool:
-    return bool({passage.document for passage in row.passages} & set(row.context_ids))
+    return any(hits(documents_of(row), gold_of(row)))
 
 
 @dataclass(frozen=True)
@@ -85,7 +88,7 @@ class _Outcome:
 _FORM = ("closed_book", "constrained", "few_shot")
 _INFORMED = ("gold", "bm25")
 _COLUMNS = (
-    "form", "informed", "both", "facts", "undressed", "known", "unfound", "memorable",
+    "form", "informed", "both", "shared", "shared_known", "facts", "undressed", "known", "unfound", "memorable",
     "rest", "shapeless", "unseen", "unseen_found", "helped", "judged",
 )  # fmt: skip
 """What is averaged over examples for each pair of a form condition and an informed one."""
@@ -148,10 +151,14 @@ def _pair(
     out_of_shape = shapeless | memorable
     unseen = np.where(gold.misshapen & ~out_of_shape & (name is not None), rest / 2, 0.0)
     helped = informed.content > form.content
+    both = np.minimum(form.content, informed.content) - closed.score
+    shared = np.where(closed.misshapen | (name is None), 0.0, both)
     values = {
         "form": form.content - closed.score,
         "informed": (informed.content - closed.score) * (name is not None),
-        "both": np.minimum(form.content, informed.content) - closed.score,
+        "both": both,
+        "shared": shared,
+        "shared_known": np.where(bm25.holds_gold | (bm25.content >= informed.content), shared, 0.0),
         "facts": facts,
         "undressed": undressed,
         "known": known,
@@ -188,12 +195,16 @@ def share_out(lost: Floats, means: Floats, *, form_shown: bool = True, facts_sho
     both = np.clip(of["both"], 0.0, np.minimum(form, informed))
     facts = np.minimum(informed - both, lost - form)
     rest = lost - form - facts
+    shared = np.clip(of["shared"], 0.0, both) / 2
+    shared_known = np.clip(of["shared_known"] / 2, 0.0, shared)
     scale, left = _ratio(facts, of["facts"]), _ratio(rest, of["rest"])
     help_ = _ratio(of["helped"], of["judged"]) * facts_shown
     inferred, retrieved = of["unseen"] * left * help_, of["unseen_found"] * left * help_
-    form = form + (of["undressed"] + of["memorable"]) * scale + (of["shapeless"] + of["unseen"]) * left
-    knowledge = of["known"] * scale + retrieved
-    retrieval = (of["unfound"] - of["memorable"]) * scale + inferred - retrieved
+    form = (
+        form - shared + (of["undressed"] + of["memorable"]) * scale + (of["shapeless"] + of["unseen"]) * left
+    )
+    knowledge = shared_known + of["known"] * scale + retrieved
+    retrieval = shared - shared_known + (of["unfound"] - of["memorable"]) * scale + inferred - retrieved
     return np.stack([form, knowledge, retrieval, lost - form - knowledge - retrieval], axis=-1)
 
 

@@ -71,7 +71,7 @@ class LabelCurve(Jsonable):
     next_low: float | None = None
     next_high: float | None = None
     provisional: bool = False
-    """Whether a point has one seed and training noise is unknown: then nothing is advised."""
+    """Whether nothing is advised because one seed a point cannot tell."""
 
 
 def label_curve(
@@ -84,7 +84,7 @@ def label_curve(
 
     More labels are worth buying when the next doubling is shown to gain the margin or more; they are
     not when it is shown to gain less. With one seed a point and no other sign of how much training
-    varies, neither can be shown.
+    varies, it is assumed to vary as in verdicts (`stats.seeds.ASSUMED`).
 
     Raises:
         ValueError: no point has a scored example.
@@ -94,11 +94,13 @@ def label_curve(
     if not known:
         raise ValueError(f"{recipe}: no point of the label curve has a scored example")
     curves = {name: _one(name, members) for name, members in references.items()}
-    overtakes = [_overtaking(recipe, known, table) for table in curves.values() if table is not None]
-    noise = pooled_noise(list(known.values()))
+    measured = pooled_noise(list(known.values()))
+    once = measured is None and any(table.seeds == 1 for table in known.values())
+    noise = seeds.ASSUMED if once else measured
+    overtakes = [_overtaking(recipe, known, table, noise) for table in curves.values() if table is not None]
     gain, ahead = _last_doubling(known, noise), _next_doubling(known, noise)
-    provisional = noise is None and any(table.seeds == 1 for table in known.values())
-    worth = "unclear" if provisional else _worth(ahead, margin)
+    worth = _worth(ahead, margin)
+    provisional = once and worth == "unclear"
     return LabelCurve(
         recipe=recipe,
         points=tuple(_point(count, table, noise) for count, table in known.items()),
@@ -165,7 +167,7 @@ def _next_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     places = np.array(counts, dtype=np.float64)
     low, high = curves.next_interval(means + drawn, places, LEVEL)
     expected = float(curves.next_doubling(means, places)[0])
-    return expected, min(low, expected), max(high, expected)
+    return expected, max(min(low, expected), -1.0), min(max(high, expected), 1.0)
 
 
 def _worth(ahead: Gain | None, margin: float) -> Worth:
@@ -177,7 +179,12 @@ def _worth(ahead: Gain | None, margin: float) -> Worth:
     return "yes" if low >= margin and low > 0 else "unclear"
 
 
-def _overtaking(recipe: str, tables: Mapping[int, RecipeScores], reference: RecipeScores) -> Overtaking:
+def _overtaking(
+    recipe: str,
+    tables: Mapping[int, RecipeScores],
+    reference: RecipeScores,
+    noise: seeds.TrainingNoise | None,
+) -> Overtaking:
     """Where the two means cross, interpolated over the logarithm of the labels."""
     shared = set(reference.ids).intersection(*(table.ids for table in tables.values()))
     ids = sorted(shared)
@@ -187,6 +194,7 @@ def _overtaking(recipe: str, tables: Mapping[int, RecipeScores], reference: Reci
         clusters = reference.clusters(ids)
         everything = [reference, *(tables[int(count)] for count in counts)]
         drawn = _draws([table.on(ids) for table in everything], clusters)
+        drawn[:, 1:] += _luck([table.seeds for table in everything[1:]], noise)
         observed = np.array([[table.on(ids).mean() for table in everything]])
         labels = _finite(_crossings(observed, counts)[0])
         ends = np.quantile(_crossings(drawn, counts), [0.025, 0.975], method="inverted_cdf")
@@ -214,6 +222,14 @@ def _draws(matrices: Sequence[Floats], clusters: by_cluster.Codes) -> Floats:
         out.append(np.take_along_axis(means, picked, axis=1).mean(axis=1))
         start += count
     return np.stack(out, axis=1)
+
+
+def _luck(counts: Sequence[int], noise: seeds.TrainingNoise | None) -> Floats:
+    """What another seed may have made of points with a single one, which resampled seeds cannot show."""
+    if noise is None:
+        return np.zeros((_RESAMPLES, len(counts)))
+    sizes = np.where(np.array(counts) == 1, np.sqrt(noise.variance), 0.0)
+    return generator(SEED + 3).standard_normal((_RESAMPLES, len(counts))) * sizes
 
 
 def _crossings(means: Floats, counts: Floats) -> Floats:
@@ -256,5 +272,5 @@ def _sentence(recipe: str, gain: Gain | None, ahead: Gain | None, worth: Worth, 
 
 
 def _points(gain: Gain) -> str:
-    mean, low, high = (100 * value for value in gain)
+    mean, low, high = (round(100 * value, 1) + 0.0 for value in gain)
     return f"{mean:.1f} points [{low:.1f}, {high:.1f}]"

@@ -7,7 +7,7 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, independent examples, 0/1 scores   adjusted interval, exact McNemar test
     one run each, independent examples, graded       BCa bootstrap, sign-flip permutation test
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
-    several seeds, or a known noise floor            t over test-set and training variance
+    several seeds, or a noise floor                  t over test-set and training variance
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.evidence.aggregate import RecipeScores, granted_noise, means_covariance
+from harness.evidence.aggregate import RecipeScores, assumed_noise, granted_noise, means_covariance
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, power, seeds, simultaneous
 from harness.evidence.stats.equivalence import equivalent, not_worse
@@ -40,7 +40,6 @@ class _Pair:
     """Per example, mean over the seeds of each: (n,)."""
     clusters: by_cluster.Codes
     estimate: seeds.Estimate
-    provisional: bool
 
     @property
     def binary(self) -> bool:
@@ -74,12 +73,31 @@ def compare(
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
+    What is said of a recipe trained with one seed must hold if training varies as much as is assumed
+    (`stats.seeds.ASSUMED`). What holds only without that is said provisionally, with the interval of these
+    runs alone.
+
     Args:
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
     """
     granted = granted_noise(tables, noise or {})
+    assumed = assumed_noise(tables, granted)
+    sure = _compared(tables, margin, assumed)
+    once = assumed.keys() - granted.keys()
+    if not once:
+        return sure
+    alone = _compared(tables, margin, granted)
+    return [
+        _carried(with_noise, pair, margin) if once & {pair.recipe, pair.reference} else with_noise
+        for with_noise, pair in zip(sure, alone, strict=True)
+    ]
+
+
+def _compared(
+    tables: Sequence[RecipeScores], margin: float, granted: Mapping[str, seeds.TrainingNoise]
+) -> list[Comparison]:
     pairs = [_pair(first, second, granted) for first, second in itertools.combinations(tables, 2)]
     known = [pair for pair in pairs if pair is not None]
     level = _level(tables, granted, [pair is not None for pair in pairs])
@@ -88,6 +106,21 @@ def compare(
     alpha = level_of_each(len(known))
     rows = zip(known, results, adjusted, strict=True)
     return [_comparison(pair, result, p, margin, alpha) for pair, result, p in rows]
+
+
+def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
+    """The comparison with the assumed training noise where that leaves the claims, else without, provisionally."""
+    low, high = min(sure.low, alone.low), max(sure.high, alone.high)
+    claims = [
+        {_outcome(ends[0], ends[1], margin), _outcome(-ends[1], -ends[0], margin)}
+        for ends in ((low, high), (alone.low, alone.high))
+    ]
+    if claims[0] != claims[1]:
+        return dataclasses.replace(alone, provisional=True)
+    outcome = _outcome(low, high, margin)
+    return dataclasses.replace(
+        sure, low=low, high=high, outcome=outcome, provisional=outcome == "inconclusive"
+    )
 
 
 def _level(
@@ -127,13 +160,13 @@ def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
 def _pair(
     first: RecipeScores, second: RecipeScores, granted: Mapping[str, seeds.TrainingNoise]
 ) -> _Pair | None:
-    ids = sorted(set(first.ids) & set(second.ids))
+    ids = first.ids if first.ids == second.ids else tuple(sorted(set(first.ids) & set(second.ids)))
     if not ids:
         return None
     a, b = first.on(ids), second.on(ids)
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
-    noise = (granted.get(first.recipe), granted.get(second.recipe))
-    estimate = seeds.difference(a, b, clusters, noise)
+    sides = [(seeds.larger(table.noise, granted.get(table.recipe)), table.seeds) for table in (first, second)]
+    estimate = seeds.of_differences(differences, clusters, *sides)
     if paired.needs_imagination(differences, clusters, binary=first.binary and second.binary):
         floor = paired.with_imaginary_groups(differences, clusters)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
@@ -143,7 +176,6 @@ def _pair(
         differences=differences,
         clusters=clusters,
         estimate=estimate,
-        provisional=first.trained_once(granted) or second.trained_once(granted),
     )
 
 
@@ -205,7 +237,6 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
         sampling_se=pair.estimate.sampling_se,
         training_se=pair.estimate.training_se,
         method=result.method,
-        provisional=pair.provisional,
         groups=pair.groups,
     )
     if plain.outcome != "inconclusive":

@@ -19,6 +19,7 @@ def described(summaries: Sequence[RecipeSummary], tables: Sequence[RecipeScores]
 
 def _described(summary: RecipeSummary, table: RecipeScores) -> RecipeSummary:
     runs = table.runs
+    least = min(runs, key=lambda run: run.lessons - run.lessons_offered)
     names = dict.fromkeys(name for run in runs for name in run.fields)
     return dataclasses.replace(
         summary,
@@ -27,7 +28,9 @@ def _described(summary: RecipeSummary, table: RecipeScores) -> RecipeSummary:
         common_answer=_most_common([run.common_answer for run in runs]),
         fields={name: statistics.fmean(run.fields.get(name, 0.0) for run in runs) for name in names},
         run=max(runs, key=_mean).run,
-        lessons=max(run.lessons for run in runs),
+        lessons=least.lessons,
+        lessons_offered=least.lessons_offered,
+        why_dropped=least.why_dropped,
     )
 
 

@@ -8,7 +8,7 @@ from harness.evidence.command import Invocation
 from harness.evidence.verdict_types import Verdict
 
 NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
-_NEXT = "ask a real model: without --model the bundled one, which runs on a CPU"
+NEXT = "ask a real model: without --model the bundled one, which runs on a CPU"
 
 
 def is_random(model: str) -> bool:
@@ -24,4 +24,4 @@ def said_of(verdict: Verdict, invocation: Invocation) -> Verdict:
     verdict = replace(verdict, notes=(NOTE, *verdict.notes))
     if not invocation.models:
         return verdict
-    return replace(verdict, next_step=invocation.run(models=()), evidence=(_NEXT,))
+    return replace(verdict, next_step=invocation.run(models=()), evidence=(NEXT,))

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+
+from harness.evidence.stats.seeds import ASSUMED
 from harness.evidence.verdict_text import (
     VerdictFacts,
     by,
@@ -11,6 +14,7 @@ from harness.evidence.verdict_text import (
     provisionally,
     scored,
     standing,
+    these_runs,
 )
 
 
@@ -57,7 +61,7 @@ def _not_settled(story: VerdictFacts) -> list[str]:
     reasons = []
     for c in story.mine:
         if c.reference in _cheaper(story) and c.outcome != "better":
-            reasons.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
+            reasons.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}{these_runs(c)}")
         elif c.outcome == "worse":
             reasons.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":
@@ -95,9 +99,10 @@ def _caveats(story: VerdictFacts) -> list[str]:
     caveats = []
     if story.once:
         verb = "was" if len(story.once) == 1 else "were"
+        spread = f"{100 * math.sqrt(ASSUMED.variance):.0f} points"
         caveats.append(
-            f"{listed(story.once)} {verb} trained with one seed and the noise of training is not known: it is in "
-            "no interval, and what is said of them is provisional"
+            f"{listed(story.once)} {verb} trained with one seed: training is assumed to vary by {spread} from seed "
+            "to seed, and a provisional claim holds only if it varies less"
         )
     for oracle in story.oracles:
         caveats.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")

@@ -108,6 +108,11 @@ def provisionally(pair: Comparison) -> str:
     return ", provisionally" if pair.provisional else ""
 
 
+def these_runs(pair: Comparison) -> str:
+    """What follows an open pair whose interval is that of the runs at hand, without the noise of training."""
+    return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
+
+
 def nothing_works(
     words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
 ) -> str:
@@ -189,9 +194,12 @@ def standing(pair: Comparison | FamilyClaim) -> str:
 
 def _no_difference(story: VerdictFacts) -> str:
     if story.kind == "tie":
+        why = f"it is shown not to be worse than any other by {points(story.margin)} points on"
+        if any(pair.outcome not in SETTLED for pair in story.mine):
+            why = "it has every answer right, and no other can have more, on"
         return (
-            f"No measurable difference{_marked(story)}: use the cheapest, {story.recommended}; it is shown not to be worse "
-            f"than any other by {points(story.margin)} points on {count(story.n, 'example')}."
+            f"No measurable difference{_marked(story)}: use the cheapest, {story.recommended}; "
+            f"{why} {count(story.n, 'example')}."
         )
     return (
         f"No measurable difference between {listed(story.leaders)} on {count(story.n, 'example')}. "

@@ -93,7 +93,10 @@ class RunScores(Jsonable):
     run: str = ""
     """The run's id."""
     lessons: int = 0
-    """Examples that the weights were trained on."""
+    """Examples that the weights learnt from."""
+    lessons_offered: int = 0
+    """Examples that were there to learn from; the others were dropped."""
+    why_dropped: str = ""
     other_scorers: tuple[ScorerValues, ...] = ()
     common_answer: CommonAnswer | None = None
     """None where it is not known."""
@@ -134,6 +137,9 @@ class RecipeSummary(Jsonable):
     run: str = ""
     """Id of the run with the highest mean."""
     lessons: int = 0
+    lessons_offered: int = 0
+    why_dropped: str = ""
+    """Why the examples between `lessons` and `lessons_offered` were dropped, in the seed that dropped most."""
     missing: int = 0
     """Examples that some seed has no score for."""
     worst_case: float | None = None
@@ -166,7 +172,8 @@ class Comparison(Jsonable):
     method: str = ""
     """How the interval and the p-value were computed."""
     provisional: bool = False
-    """Whether a trained side has a single seed and no known noise floor: another seed may reverse the claim."""
+    """Whether it rests on one training seed: it holds only if training varies less than is assumed of a recipe
+    that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
 

@@ -3,7 +3,16 @@
 from __future__ import annotations
 
 from harness.evidence.families import SETTLED
-from harness.evidence.verdict_text import NOUNS, VerdictFacts, by, listed, points, provisionally, standing
+from harness.evidence.verdict_text import (
+    NOUNS,
+    VerdictFacts,
+    by,
+    listed,
+    points,
+    provisionally,
+    standing,
+    these_runs,
+)
 from harness.evidence.verdict_types import Within, WithinState
 
 
@@ -61,6 +70,4 @@ def _unsettled(story: VerdictFacts) -> str:
         why = "the difference may be chance"
     else:
         why = f"it may be less than the margin of {points(story.margin)}"
-    return (
-        f"Which {NOUNS[story.family]} is open: {standing(closest)}; {why}. Use {story.recommended} for now."
-    )
+    return f"Which {NOUNS[story.family]} is open: {standing(closest)}{these_runs(closest)}; {why}. Use {story.recommended} for now."

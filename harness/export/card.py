@@ -32,8 +32,13 @@ def render(
     scores: Sequence[Score],
     layout: str | None,
     commands: Sequence[str],
+    rules: str = "",
 ) -> str:
-    """The card in Markdown, with the front matter that model hubs read."""
+    """The card in Markdown, with the front matter that model hubs read.
+
+    Args:
+        rules: what of the base's generation settings a server must switch off.
+    """
     kind = architecture(record.model.spec)
     front = yaml.safe_dump(
         _front(record, task, scores, layout, kind.pipeline), sort_keys=False, allow_unicode=True
@@ -46,6 +51,7 @@ def render(
         _data(record, task),
         _licence(record, task),
         "## Serve it\n\n```sh\n" + "\n".join(commands) + "\n```\n\n" + _asking(kind is DECODER),
+        rules,
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
 
@@ -82,8 +88,10 @@ def _what(record: RunRecord, layout: str | None) -> str:
         "model": "This folder holds a whole model.",
         None: "This folder holds no weights: the base answers as it is published.",
     }[layout]
+    share = record.runtime.quantized_share
+    bits = "" if share is None else f" with {share:.0%} of the weights between its ends in few bits"
     return (
-        f"{recipe.about or recipe.name}\n\n- Base: `{model.spec}`, loaded as `{recipe.base['kind']}`"
+        f"{recipe.about or recipe.name}\n\n- Base: `{model.spec}`, loaded as `{recipe.base['kind']}`{bits}"
         f" (fingerprint `{model.fingerprint}`)\n- Trained: {kinds}\n- Asked: `{recipe.program['kind']}`; "
         f"all of it is in `program.json`\n\n{held}"
     )

@@ -9,9 +9,11 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
-from harness.core.protocols import Chat, DataContext, Engine, Task
+from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example, Message
+from harness.export.loading import Loading
+from harness.models.chat import ModelChat
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 
@@ -41,12 +43,18 @@ def task_of(record: RunRecord, path: str | None) -> Task:
 
 
 def describe(
-    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: Chat
+    task: Task,
+    recipe: Recipe,
+    record: RunRecord,
+    rows: Sequence[SampleRecord],
+    chat: ModelChat | None,
+    loaded: Loading,
 ) -> Content:
     """The program of a run.
 
     `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
-    chat completion without its messages; `example` is a train example as it is asked, so that another
+    chat completion without its messages; `serve` says how the weights are loaded and which rules of the base are switched
+    off; `example` is a train example as it is asked, so that another
     implementation can be held against this one. `chat` is None for a model that was asked over a wire.
     """
     folds = chat is not None and not chat.takes_system
@@ -60,6 +68,7 @@ def describe(
         "shots": _shots(task, recipe, rows),
         "corpus": _corpus(task, recipe),
         "request": _request(task, recipe, chat),
+        "serve": loaded.to_json(),
         "example": _with_text(_example(task, recipe, record, folds), chat),
     }
 
@@ -95,19 +104,19 @@ def _shot(task: Task, example: Example) -> Content:
 
 def _corpus(task: Task, recipe: Recipe) -> Content | None:
     """The corpus, by reference and digest: it may be large, and its license may forbid copying."""
-    if recipe.program.retriever is None:
+    if not recipe.program.retrieves:
         return None
     content = [dataclasses.asdict(document) for document in task.corpus]
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}
 
 
-def _request(task: Task, recipe: Recipe, chat: Chat) -> Content:
+def _request(task: Task, recipe: Recipe, chat: ModelChat | None) -> Content:
     body: dict[str, object] = {"temperature": 0, "max_tokens": task.max_new_tokens}
     stop = () if chat is None else chat.stop
     if stop:
         body["stop"] = list(stop)
     if chat is not None and "enable_thinking" in chat.template:
-        body["chat_template_kwargs"] = {"enable_thinking": False}
+        body["chat_template_kwargs"] = {"enable_thinking": bool(recipe.program.thinking)}
     language = task.format.constraint() if recipe.program.constrain else None
     if language is not None:
         body["constraint"] = {"kind": language.kind, "value": language.value}
@@ -129,7 +138,7 @@ def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Cont
     return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
 
 
-def _with_text(example: Content | None, chat: Chat) -> Content | None:
+def _with_text(example: Content | None, chat: ModelChat | None) -> Content | None:
     """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example

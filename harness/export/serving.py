@@ -6,6 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
+from harness.export.loading import Loading
 from harness.export.weights import is_hub_id
 from harness.models.architecture import DECODER, Architecture
 from harness.models.source import architecture_of
@@ -14,7 +15,9 @@ from harness.runner.model_pool import is_server
 URL = "http://127.0.0.1:8000/v1"
 
 
-def commands(folder: Path, layout: str | None, name: str, model: str, task: str, held: Path) -> list[str]:
+def commands(
+    folder: Path, layout: str | None, name: str, model: str, task: str, loaded: Loading, held: Path
+) -> list[str]:
     """Lines of a shell: vLLM, transformers, and the harness on what they serve.
 
     `held` is where the files of `folder` are now. The servers take decoders only; others are loaded in Python.
@@ -25,9 +28,9 @@ def commands(folder: Path, layout: str | None, name: str, model: str, task: str,
     base = base if is_hub_id(model) else '"$BASE"'
     if kind is not DECODER:
         whole = here if layout == "model" else base
-        return [*lines, _python(kind, here, base) if layout == "adapter" else _whole(kind, whole)]
+        return [*lines, _python(kind, here, base, loaded) if layout == "adapter" else _whole(kind, whole)]
     if layout == "adapter":
-        lines += _adapter(held, here, base, name)
+        lines += _adapter(held, here, base, name, loaded)
     elif layout == "model":
         lines += [
             f"vllm serve {here} --served-model-name {name}",
@@ -55,28 +58,41 @@ def _base(model: str) -> list[str]:
     return [f"BASE=$(python -c {shlex.quote(code)})"]
 
 
-def _adapter(held: Path, here: str, base: str, name: str) -> list[str]:
+def _adapter(held: Path, here: str, base: str, name: str, loaded: Loading) -> list[str]:
     config = json.loads((held / "adapter_config.json").read_text(encoding="utf-8"))
     if config["peft_type"] != "LORA" or config.get("use_dora"):
         kind = "DoRA" if config.get("use_dora") else config["peft_type"]
         return [
             f"# vLLM and transformers serve no {kind} adapter; load it in Python:",
-            _python(DECODER, here, base),
+            _python(DECODER, here, base, loaded),
         ]
+    quantized = loaded.quantization or {}
+    if quantized.get("load_in_8bit"):
+        return [
+            "# vLLM does not quantize a base to 8 bits while it loads it; load it in Python:",
+            _python(DECODER, here, base, loaded),
+        ]
+    four_bits = " --quantization bitsandbytes" if quantized else ""
     ranks = (1, 8, 16, 32, 64, 128, 256, 320, 512)
     rank = next((size for size in ranks if size >= config["r"]), config["r"])
     return [
-        f"vllm serve {base} --enable-lora --max-lora-rank {rank} --lora-modules {name}={here} \\",
-        f"  --chat-template {here}/chat_template.jinja",
+        f"vllm serve {base}{four_bits} --enable-lora --max-lora-rank {rank} --lora-modules {name}={here} \\",
+        f"  --generation-config {here} --chat-template {here}/chat_template.jinja",
         "# transformers serve takes whole models: export again with --merged, or load it in Python:",
-        _python(DECODER, here, base),
+        _python(DECODER, here, base, loaded),
     ]
 
 
-def _python(kind: Architecture, here: str, base: str) -> str:
+def _python(kind: Architecture, here: str, base: str, loaded: Loading) -> str:
+    more = f", dtype={loaded.dtype!r}"
+    if loaded.quantization is not None:
+        settings = {**loaded.quantization}
+        more += f", quantization_config=Q(**{settings!r})"
     code = (
-        f"from transformers import {kind.loader} as A; from peft import PeftModel; import sys; "
-        "model = PeftModel.from_pretrained(A.from_pretrained(sys.argv[1]), sys.argv[2])"
+        f"from transformers import {kind.loader} as A, BitsAndBytesConfig as Q, GenerationConfig as G; "
+        "from peft import PeftModel; import sys; "
+        f"model = PeftModel.from_pretrained(A.from_pretrained(sys.argv[1]{more}), sys.argv[2]).eval(); "
+        "model.generation_config = G.from_pretrained(sys.argv[2])"
     )
     return f"python -i -c {shlex.quote(code)} {base} {here}"
 

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, cast
 
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
-from harness.core.protocols import Chat, LanguageModel
+from harness.core.protocols import LanguageModel
 from harness.models.architecture import of
 from harness.models.cache import quiet
-from harness.models.source import architecture_of
+from harness.models.chat import ModelChat
+from harness.models.layers import exported
+from harness.models.source import architecture_of, resolve
+from harness.training import exported_as
 
+if TYPE_CHECKING:
+    from transformers import GenerationConfig
+
+_WEIGHTS, _CONFIG = "adapter_model.safetensors", "adapter_config.json"
 Layout = Literal["adapter", "model"]
 
 
@@ -35,7 +43,7 @@ def layout(target: Target, merged: bool) -> Layout:
         return "adapter"
     in_front = [stage.name() for stage in target.recipe.weights if stage.exported_as == "input"]
     if in_front:
-        remedy = "omit --merged" if _adapter(target) else "train it as the only stage"
+        remedy = "omit --merged" if _adapter(target) else exported_as.ALONE
         raise ConfigError(f"{in_front[0]} adds to the input and cannot be merged", remedy=remedy)
     return "model"
 
@@ -49,24 +57,15 @@ def write(target: Target, where: Layout, folder: Path) -> None:
         write_chat(load_chat(target.model), folder)
     else:
         model = load(target)
-        merge(model)
         _write_network(model, folder)
-        write_chat(model.chat, folder)
+        write_chat(cast("ModelChat", model.chat), folder)
 
 
 def stages(target: Target) -> list[Path]:
     return [target.folder / "weights" / str(index) for index in range(len(target.recipe.weights))]
 
 
-def merge(model: LanguageModel) -> None:
-    """Merge every adapter into the weights, in place; quantized weights are dequantized first."""
-    from harness.models.layers import adapters, dequantize
-
-    dequantize.merge(model.network)
-    adapters.fold(model.network)
-
-
-def write_chat(chat: Chat, folder: Path) -> None:
+def write_chat(chat: ModelChat, folder: Path) -> None:
     """The tokenizer with the chat template that the run used, even if the model came without one."""
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template
@@ -80,35 +79,39 @@ def write_chat(chat: Chat, folder: Path) -> None:
 
 
 def _adapter(target: Target) -> bool:
-    """Whether the trained part is an adapter over the unchanged published base."""
-    from harness.models.layers.combine import is_lora
-
-    folders = stages(target)
-    if any(stage.alters_base for stage in target.recipe.weights):
-        return False
-    if len(folders) == 1:
-        return (folders[0] / "adapter_config.json").is_file()
-    return all(map(is_lora, folders))
+    return exported_as.is_adapter(target.recipe, stages(target))
 
 
 def _write_adapter(target: Target, folder: Path) -> None:
     folders = stages(target)
-    if len(folders) == 1:
-        source = folders[0]
-    else:
-        source = folder / "combined"
+    source = folders[0] if len(folders) == 1 else folder / "combined"
+    if len(folders) > 1:
         _concatenate(target, folders, folder)
-    for name in ("adapter_model.safetensors", "adapter_config.json"):
-        (folder / name).write_bytes((source / name).read_bytes())
+    write_own_tensors(source / _WEIGHTS, folder / _WEIGHTS)
+    config = json.loads((source / _CONFIG).read_text(encoding="utf-8"))
     if source.parent == folder:
-        for file in source.iterdir():
-            file.unlink()
-        source.rmdir()
-    config = json.loads((folder / "adapter_config.json").read_text(encoding="utf-8"))
+        shutil.rmtree(source)
     config["base_model_name_or_path"] = target.model if is_hub_id(target.model) else None
     config["inference_mode"] = True
     text = json.dumps(config, indent=2, sort_keys=True)
-    (folder / "adapter_config.json").write_text(text + "\n", encoding="utf-8")
+    (folder / _CONFIG).write_text(text + "\n", encoding="utf-8")
+    _published_generation(target).save_pretrained(folder)
+
+
+def write_own_tensors(source: Path, target: Path) -> None:
+    """Copy an adapter's file without the base's embeddings, which files of earlier versions hold where these are
+    adapted: loaded over a newer base they would replace its own."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file, save_file
+
+    own = ("lora_", "ia3_", "prompt_embeddings")
+    tensors = load_file(source)
+    kept = {name: tensor for name, tensor in tensors.items() if any(part in name for part in own)}
+    if len(kept) == len(tensors):
+        target.write_bytes(source.read_bytes())
+        return
+    with safe_open(source, framework="pt") as stored:
+        save_file(kept, target, metadata=stored.metadata())
 
 
 def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
@@ -119,19 +122,38 @@ def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
 
     network = plain(target.model).network
     combined = combine(network, folders, [1.0] * len(folders), "cat")
-    combined.save_pretrained(str(folder), selected_adapters=[NAME])
+    combined.save_pretrained(str(folder), selected_adapters=[NAME], save_embedding_layers=False)
 
 
 def _write_network(model: LanguageModel, folder: Path) -> None:
     network = model.network
     if of(network.config).writes:
-        settings = network.generation_config
-        settings.eos_token_id = sorted(model.chat.eos_ids)
-        settings.do_sample = False
-        for name in ("temperature", "top_p", "top_k"):
-            setattr(settings, name, None)
+        network = exported.rebuilt(network)
+        network.generation_config = exported.generation_config(model.network, model.chat.eos_ids)
     with quiet():
         network.save_pretrained(folder)
+
+
+def _published_generation(target: Target) -> GenerationConfig:
+    """Generation settings to lay beside an adapter: a server reads the base's own unless it is told otherwise."""
+    from harness.models.chat import load_chat
+
+    fresh: GenerationConfig = exported.fresh_generation_config(
+        published_generation(target.model), load_chat(target.model).eos_ids
+    )
+    return fresh
+
+
+def published_generation(spec: str) -> GenerationConfig:
+    """The generation settings that a published model comes with."""
+    from transformers import AutoConfig, GenerationConfig
+
+    folder = resolve(spec)
+    if (folder / "generation_config.json").is_file():
+        published: GenerationConfig = GenerationConfig.from_pretrained(folder)
+        return published
+    derived: GenerationConfig = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
+    return derived
 
 
 def is_hub_id(spec: str) -> bool:

@@ -6,18 +6,24 @@ prompt cannot differ by a token that spans the boundary.
 
 from __future__ import annotations
 
+import json
+import re
 import sys
 from collections.abc import Iterable, Sequence
-from functools import cached_property
+from copy import copy
+from datetime import datetime
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.protocols import TEMPLATE_DATE
 from harness.core.torch_types import ModelConfig, Tokenizer
 from harness.core.values import Message
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
 from harness.models.plain_chat import PlainChat
+from harness.models.special_tokens import encoded, names_special, rendered_ids
 
 PLAIN_TEMPLATE = (
     "{% for message in messages %}"
@@ -29,6 +35,7 @@ PLAIN_TEMPLATE = (
 """For base models, which have no chat template. It uses no special tokens."""
 
 _PROBE = "harness-probe"
+_READS_DATE = re.compile(r"""strftime_now\(\s*(["'])(?P<format>[^"']*)\1\s*\)""")
 
 
 class TemplateChat:
@@ -44,6 +51,8 @@ class TemplateChat:
     lead: tuple[int, ...] = ()
     longest: int = sys.maxsize
     """The tokenizer's maximum length, if it is below the network's."""
+    _thinking: bool = False
+    _date: str = TEMPLATE_DATE
 
     def __init__(self, tokenizer: Tokenizer, eos_ids: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
@@ -69,11 +78,31 @@ class TemplateChat:
         Raises:
             ConfigError: the model's template refuses these messages.
         """
-        return self._prefix + self._ids(self._render(messages))
+        if not self._takes_system:
+            messages = fold_system(messages)
+        return self._with_one_bos(self._prefix + rendered_ids(self.tokenizer, self._render, messages))
 
     def encode_answer(self, text: str) -> list[int]:
         """Token ids of an answer, ended as the template ends a turn."""
-        return self._ids(text) + self._end
+        return encoded(self.tokenizer, text, as_text=names_special(self.tokenizer, text)) + self._end
+
+    def told(self, thinking: bool, date: str) -> TemplateChat:
+        """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
+        other = copy(self)
+        other._thinking, other._date = thinking, date
+        return other
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        """What the template is told besides the messages, where it is not the usual."""
+        usual = not self._thinking and self._date == TEMPLATE_DATE
+        return () if usual else (f"thinking {self._thinking}", f"date {self._date}")
+
+    def _with_one_bos(self, ids: list[int]) -> list[int]:
+        """A BOS that both the template and the tokenizer put in front stands there once."""
+        bos = self.tokenizer.bos_token_id
+        first = next((place for place, token in enumerate(ids) if token != bos), len(ids))
+        return ids[first - 1 :] if first > 1 else ids
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, special tokens left out."""
@@ -100,8 +129,6 @@ class TemplateChat:
     def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
         from jinja2.exceptions import TemplateError
 
-        if not self._takes_system:
-            messages = fold_system(messages)
         rows = [{"role": message.role, "content": message.content} for message in messages]
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
@@ -109,18 +136,14 @@ class TemplateChat:
             return str(
                 self.tokenizer.apply_chat_template(
                     rows,
-                    chat_template=self.template,
+                    chat_template=_dated(self.template, self._date),
                     tokenize=False,
                     add_generation_prompt=generation_prompt,
-                    enable_thinking=False,
+                    enable_thinking=self._thinking,
                 )
             )
         except TemplateError as error:
             raise ConfigError(f"the model's chat template refuses this prompt: {error}") from None
-
-    def _ids(self, text: str) -> list[int]:
-        encoded = self.tokenizer(text, add_special_tokens=False, return_attention_mask=False, verbose=False)
-        return list(encoded["input_ids"])
 
     def _accepts_system(self) -> bool:
         """Some templates reject a system message with an error; others drop it silently."""
@@ -142,7 +165,7 @@ class TemplateChat:
         """The ids that follow an answer, up to the one that ends the turn, and that one."""
         tokenizer = self.tokenizer
         dialogue = [Message("user", "question"), Message("assistant", _PROBE)]
-        tail = self._ids(self._render(dialogue, generation_prompt=False).rpartition(_PROBE)[2])
+        tail = encoded(tokenizer, self._render(dialogue, generation_prompt=False).rpartition(_PROBE)[2])
         enders = eos_ids | set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
         for position, token in enumerate(tail):
             if token in enders:
@@ -155,6 +178,17 @@ class TemplateChat:
                 "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"
             )
         return [fallback], fallback
+
+
+@lru_cache(maxsize=16)
+def _dated(template: str, date: str) -> str:
+    """A template in which `strftime_now('…')` is that of a fixed day: prompts must not change over night."""
+    if "strftime_now" not in template:
+        return template
+    day = datetime.fromisoformat(date)
+    return _READS_DATE.sub(
+        lambda call: json.dumps(day.strftime(call["format"]), ensure_ascii=False), template
+    )
 
 
 def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
@@ -175,7 +209,11 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return (*folded, Message("user", "\n\n".join(system))) if system else tuple(folded)
 
 
-def load_chat(spec: str) -> TemplateChat | PlainChat:
+ModelChat: TypeAlias = TemplateChat | PlainChat
+"""The chat of a model, with a chat template or without one."""
+
+
+def load_chat(spec: str) -> ModelChat:
     """The chat of a model: its tokenizer and template, without its weights.
 
     Raises:
@@ -186,7 +224,7 @@ def load_chat(spec: str) -> TemplateChat | PlainChat:
     return chat_from(resolve(spec))
 
 
-def chat_from(folder: Path) -> TemplateChat | PlainChat:
+def chat_from(folder: Path) -> ModelChat:
     """The chat of a model folder: its chat template, or plain text for encoders and for encoder-decoders
     without a template.
 

@@ -11,10 +11,14 @@ from harness.models import cache
 
 
 def remembered_digest(file: Path) -> str:
-    """The SHA-256 of a file, cached by its path, size and modification time."""
+    """The SHA-256 of a file, cached by its path, size, inode and times.
+
+    A file written anew with the size and modification time of the old one (`cp -p`, `rsync -t`) has another inode or
+    another change time, which no program can set.
+    """
     real = file.resolve()
     state = real.stat()
-    key = digest([str(real), state.st_size, state.st_mtime_ns])
+    key = digest([str(real), state.st_size, state.st_mtime_ns, state.st_ctime_ns, state.st_ino])
     memory = cache.folder() / "digests" / f"{key}.json"
     try:
         return str(json.loads(memory.read_text(encoding="utf-8"))["sha256"])

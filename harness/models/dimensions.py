@@ -93,6 +93,26 @@ def network(spec: str) -> Network:
 
 
 @cache
+def quantizable_share(spec: str) -> float:
+    """The share of the weights between embeddings and output layer that lie in linear layers, which is what
+    bitsandbytes can hold in few bits.
+
+    Raises:
+        ConfigError: see `network`.
+    """
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    net = network(spec)
+    ends = [end for end in (net.get_input_embeddings(), net.get_output_embeddings()) if end is not None]
+    outside = {id(end.weight) for end in ends}
+    weights = [p for p in net.parameters() if p.dim() > 1 and id(p) not in outside]
+    linear = [m for m in net.modules() if isinstance(m, Conv1D) or cast("type", type(m)) is nn.Linear]
+    held = sum(m.weight.numel() for m in linear if id(m.weight) not in outside)
+    return float(held / max(1, sum(p.numel() for p in weights)))
+
+
+@cache
 def shape(spec: str) -> Shape:
     """The sizes of a model.
 

@@ -10,6 +10,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
+from harness.models.special_tokens import encoded, names_special
 
 _MARKS = {"user": "Input: ", "assistant": "Answer: "}
 
@@ -23,6 +24,7 @@ class PlainChat:
     """
 
     template = ""
+    settings: tuple[str, ...] = ()
     stop: tuple[str, ...] = ()
     lead: tuple[int, ...] = ()
     takes_system = True
@@ -52,6 +54,10 @@ class PlainChat:
         ids = self._ids(text)
         return ids if ids[-1:] and ids[-1] in self.eos_ids else [*ids, min(self.eos_ids)]
 
+    def told(self, thinking: bool, date: str) -> PlainChat:
+        """A prompt without a template has no room for either."""
+        return self
+
     def decode(self, ids: Sequence[int]) -> str:
         """Text of an answer, special tokens left out."""
         return str(
@@ -69,7 +75,9 @@ class PlainChat:
         return ""
 
     def _ids(self, text: str) -> list[int]:
-        return list(self.tokenizer(text, return_attention_mask=False, verbose=False)["input_ids"])
+        return encoded(
+            self.tokenizer, text, add_special_tokens=True, as_text=names_special(self.tokenizer, text)
+        )
 
 
 def plain_text(messages: Sequence[Message]) -> str:

@@ -19,18 +19,12 @@ from typing import Literal
 import numpy as np
 
 from harness.evidence.stats import clusters as by_cluster
-from harness.evidence.stats import paired, power, seeds
+from harness.evidence.stats import paired, power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.intervals import LEVEL, student
 from harness.evidence.stats.resampling import Floats
-from harness.evidence.stats.seeds import TrainingNoise
+from harness.evidence.stats.seeds import ASSUMED, TrainingNoise, with_prior
 
-ASSUMED = TrainingNoise(0.03**2, math.inf)
-"""Training noise that a claim of a regression must survive where none was measured: a standard deviation of
-3 points from seed to seed, the largest that the simulations of docs/regressions.md cover."""
-PRIOR = TrainingNoise(0.02**2, 1.0)
-"""What is known beforehand of training noise, worth one rerun: two or three runs may agree by chance."""
-FEW_GROUPS = 10
 State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 
 
@@ -199,7 +193,7 @@ def _claimed(pairs: Pairs) -> Change:
 
 def claim_noise(measured: TrainingNoise | None) -> TrainingNoise | None:
     """The training noise that a claim about a trained run must survive."""
-    return ASSUMED if measured is None else seeds.pool([measured, PRIOR])
+    return ASSUMED if measured is None else with_prior(measured)
 
 
 def _reason(pairs: Pairs, change: Change, doubtful: bool) -> str:
@@ -212,7 +206,7 @@ def _reason(pairs: Pairs, change: Change, doubtful: bool) -> str:
     if doubtful:
         points = 100 * math.sqrt(ASSUMED.variance)
         return f"another seed could explain it if training varies by {points:.0f} points: measure with --aa 3"
-    if change.groups < FEW_GROUPS and len(pairs.before) > change.groups:
+    if change.groups < by_cluster.FEW_GROUPS and len(pairs.before) > change.groups:
         return f"only {change.groups} groups: the interval is rough"
     return ""
 

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 from harness.core import formatting
@@ -84,7 +85,7 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
         for summary in verdict.summaries:
             plain = summary.to_json()
             against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
-            writer.writerow(shared | plain | plain["cost"] | against)
+            writer.writerow({**shared, **plain, **asdict(summary.cost), **against})
     return stream.getvalue()
 
 

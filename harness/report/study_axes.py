@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.report.html import svg
 from harness.report.studies import Study
@@ -42,12 +42,13 @@ def axis(study: Study, knob: str, start: float, end: float) -> KnobAxis:
     if known["name"] not in NUMBERS:
         choices = [value for value in known.get("choices", ()) if value in values]
         return _choices([*choices, *(value for value in values if value not in choices)], start, end)
-    low, high = min(values), max(values)
-    if known["name"] == "IntDistribution" and len(set(values)) <= FEW:
-        return _choices(sorted(values), start, end)
+    numbers = cast("list[float]", values)
+    low, high = min(numbers), max(numbers)
+    if known["name"] == "IntDistribution" and len(set(numbers)) <= FEW:
+        return _choices(sorted(numbers), start, end)
     if known.get("log") and low > 0:
         return KnobAxis(svg.Scale(low / 1.25, high * 1.25, start, end, log=True))
-    return KnobAxis(svg.linear(values, start, end))
+    return KnobAxis(svg.linear(numbers, start, end))
 
 
 def written(value: object) -> str:

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.evidence.cost import BreakEven, Method, Prices, Usage, break_even, price
 from harness.evidence.verdict_types import Jsonable
-from harness.results import run_scores
+from harness.results import lessons, run_scores
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
+from harness.results.records.sample import SampleRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,14 +50,19 @@ def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
     )
 
 
+def _labels(record: RunRecord, rows: Sequence[SampleRecord]) -> int:
+    """Labelled examples that were made use of: learnt from, or shown in any prompt."""
+    shown = {name for row in rows for name in row.shots}
+    return lessons.of_record(record).learnt if record.train else len(shown)
+
+
 def _usage(record: RunRecord, folder: Path, name: str) -> Usage:
     """Tokens per test example in the order of their ids, so that two recipes pair up."""
     rows = sorted(samples(RunFolder(folder).samples), key=lambda row: row.sample_id)
-    shown = len(rows[0].shots) if rows else 0
     return Usage(
         recipe=name,
         cost=run_scores.cost(record),
-        labels=(record.train.lessons or 0) if record.train else shown,
+        labels=_labels(record, rows),
         tokens_in=[row.tokens_in or 0 for row in rows],
         tokens_out=[row.tokens_out or 0 for row in rows],
     )

@@ -16,7 +16,8 @@ def sentences(rows: Sequence[SampleRecord]) -> tuple[str, ...]:
     about = [_sentence(rows, "shots"), _sentence(rows, "passages")]
     long = [row.error for row in rows if row.error and TOO_LONG in row.error]
     if long:
-        about.append(f"{len(long)} of {len(rows)} examples are errors: {long[0]}")
+        errors = "is an error" if len(long) == 1 else "are errors"
+        about.append(f"{len(long)} of {len(rows)} examples {errors}: {long[0]}")
     return tuple(filter(None, about))
 
 

@@ -10,6 +10,7 @@ from harness.evidence.aggregate import gather
 from harness.evidence.stats import seeds
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import RunScores
+from harness.results import likeness
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.noise import read_noise
 from harness.results.records.run import RunRecord
@@ -53,7 +54,7 @@ def _earlier(
     """The noise between all seeds of the same recipe on the same task that the results folder holds."""
     runs = {record.seed: scores(record, path)}
     for other, folder in _finished(path.parent, f"{record.task.name}-{record.recipe.name}"):
-        if other.seed not in runs and _identity(other) == _identity(record):
+        if other.seed not in runs and identity(other) == identity(record) and _as_now(other, record):
             runs[other.seed] = scores(other, folder)
     if len(runs) < 2:
         return None
@@ -69,11 +70,16 @@ def _finished(folder: Path, prefix: str) -> Iterator[tuple[RunRecord, Path]]:
             yield record, path
 
 
-def _identity(record: RunRecord) -> tuple[object, ...]:
-    """Everything that must be the same for two runs to be seeds of each other."""
+def _as_now(other: RunRecord, record: RunRecord) -> bool:
+    """Whether nothing says that library versions made two runs' answers differ."""
+    return not any(item.known for item in likeness.answered(other.versions, record.versions))
+
+
+def identity(record: RunRecord) -> tuple[object, ...]:
+    """Everything that must be the same for two runs to be seeds of each other, their scoring included."""
     task = record.task
     slots = canonical_json(record.recipe.slots)
     return (
-        *(task.name, task.data_hash, task.primary, slots),
+        *(task.name, task.data_hash, task.primary, likeness.scoring_mark(task), slots),
         *(record.model.fingerprint, record.labels, record.split),
     )

@@ -109,13 +109,18 @@ def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | No
     """
     weights: dict[str, set[str]] = {}
     for model in models if among is None else among:
-        weights.setdefault(model.spec, set()).add(model.fingerprint or UNKNOWN)
+        weights.setdefault(_spec(model), set()).add(model.fingerprint or UNKNOWN)
     return [
-        f"{model.spec} ·{(model.fingerprint or UNKNOWN)[:4]}"
-        if len(weights.get(model.spec, ())) > 1
-        else model.spec
+        f"{_spec(model)} ·{(model.fingerprint or UNKNOWN)[:4]}"
+        if len(weights.get(_spec(model), ())) > 1
+        else _spec(model)
         for model in models
     ]
+
+
+def _spec(model: ModelRecord) -> str:
+    """A model's spec; of a server's without the limits, which say how fast it is asked and not what."""
+    return model.spec.partition("#")[0] if model.spec.startswith("openai:") else model.spec
 
 
 def _versions_unknown(before: Mapping[str, str] | None, after: Mapping[str, str] | None) -> Unlike:

@@ -101,26 +101,32 @@ def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[st
         try:
             yield reader.validate_json(line)
         except ValueError:
-            record, problem = _tolerated(line, reader)
-            if record is None:
+            problem = ""
+            try:
+                yield _tolerated(line, reader)
+            except ValueError as error:
+                problem = str(error)
+            if problem:
                 problems.append(f"{name}:{number}: {problem}; skipped")
-            else:
-                yield record
 
 
-def _tolerated(line: bytes, reader: TypeAdapter[T]) -> tuple[T | None, str]:
-    """A line that is not read as it stands: with half characters, or null for an absent field; or its problem."""
+def _tolerated(line: bytes, reader: TypeAdapter[T]) -> T:
+    """A line that is not read as it stands: with half characters, or null for an absent field.
+
+    Raises:
+        ValueError: it is no such record; the message says why.
+    """
     try:
         raw = loads(line)
     except ValueError:
         cut = not line.endswith(b"\n")
-        return None, "cut off in the middle of its last line" if cut else "not JSON"
+        raise ValueError("cut off in the middle of its last line" if cut else "not JSON") from None
     if not isinstance(raw, dict):
-        return None, "not an object"
+        raise ValueError("not an object")
     try:
-        return reader.validate_python({name: value for name, value in raw.items() if value is not None}), ""
+        return reader.validate_python({name: value for name, value in raw.items() if value is not None})
     except ValueError as error:
-        return None, f"{ODD} ({reason(error)})"
+        raise ValueError(f"{ODD} ({reason(error)})") from None
 
 
 def loads(raw: bytes) -> Any:

@@ -13,7 +13,7 @@ from harness.evidence import families, fields, missing
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import CommonAnswer, ScorerValues
-from harness.results import constants, floors, likeness, sample_metrics
+from harness.results import constants, floors, lessons, likeness, sample_metrics
 from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
@@ -235,6 +235,7 @@ def scores(
                 file=file,
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
+    learnt = lessons.of_record(record)
     counted = record if asked is None else record.changed(metrics=sample_metrics.metrics(rows))
     return RunScores(
         recipe=name or labels([record])[record.id],
@@ -250,7 +251,9 @@ def scores(
         oracle=record.is_oracle,
         family=families.of_recipe(record.recipe.raw),
         run=record.id,
-        lessons=(record.train.lessons or 0) if record.train else 0,
+        lessons=learnt.learnt,
+        lessons_offered=learnt.offered,
+        why_dropped=learnt.why,
         other_scorers=tuple(
             ScorerValues(
                 name=scorer.name, binary=scorer.binary, values=tuple(row.score(scorer.name) for row in rows)

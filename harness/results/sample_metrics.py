@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from harness.evidence import ranking
 from harness.results.records.sample import SampleRecord
 
 
 def metrics(rows: Sequence[SampleRecord]) -> dict[str, dict[str, float]]:
-    """Mean and n of every scorer (after extraction and strict), validity, and recall@k."""
+    """Mean and n of every scorer (after extraction and strict), validity, and recall@k, nDCG@k and MRR."""
     columns: dict[str, list[float]] = {}
     for row in rows:
         if not row.answered:
@@ -20,8 +21,11 @@ def metrics(rows: Sequence[SampleRecord]) -> dict[str, dict[str, float]]:
             if score.value is not None:
                 columns.setdefault(score.scorer, []).append(score.value)
                 columns.setdefault(f"{score.scorer}_strict", []).append(score.value * valid)
-        if (recall := row.recall) is not None:
-            columns.setdefault("recall_at_k", []).append(recall)
+        if row.ranked:
+            documents, gold = row.documents, row.gold
+            columns.setdefault("recall_at_k", []).append(ranking.recall_at_k(documents, gold))
+            columns.setdefault("ndcg_at_k", []).append(ranking.ndcg_at_k(documents, gold))
+            columns.setdefault("mrr", []).append(ranking.reciprocal_rank(documents, gold))
     return {name: {"mean": sum(values) / len(values), "n": len(values)} for name, values in columns.items()}
 
 

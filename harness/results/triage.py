@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from pydantic import TypeAdapter
@@ -10,7 +11,6 @@ from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.evidence.triage import Triage
 from harness.results.folder import ResultsFolder, read_json
-from harness.results.records.base import JsonObject
 
 
 def triage_file(results: Path, task: str, model: str) -> Path:
@@ -26,7 +26,7 @@ def read_triage(results: Path, task: str, model: str) -> Triage | None:
         return None
 
 
-def write_triage(results: Path, task: str, model: str, diagnosis: JsonObject) -> None:
+def write_triage(results: Path, task: str, model: str, diagnosis: Mapping[str, object]) -> None:
     """Keep a diagnosis; it replaces an earlier one of the same task and model."""
     file = triage_file(results, task, model)
     file.parent.mkdir(parents=True, exist_ok=True)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.files import append_line
+from harness.core.json_types import JsonObject
 from harness.results.folder import ResultsFolder
 from harness.results.lines import records
 from harness.results.records.trial import TrialRecord
@@ -35,7 +37,9 @@ class Search:
     labels: int | None
     limit: int | None
     objectives: Sequence[str]
-    directions: Sequence[str]
+    directions: Sequence[Literal["maximize", "minimize"]]
+    of: JsonObject | None = None
+    """What its study is of."""
 
 
 def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
@@ -58,7 +62,7 @@ def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
         "intermediate": {str(step): value for step, value in sorted(trial.intermediate_values.items())},
         "constraints": attributes.get("constraints"),
         "run_id": attributes.get("run_id"),
-        "started_at": trial.datetime_start.isoformat() if trial.datetime_start else None,
+        "started_at": _started_at(trial),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
         **{name: cost.get(name) for name in ("train_seconds", "train_steps", "tokens", "money")},
         "duplicate_of": attributes.get("duplicate_of"),
@@ -66,8 +70,19 @@ def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
         "stopped": attributes.get("stopped"),
         **{name: getattr(search, name) for name in ("task", "model", "recipe", "labels", "limit")},
         "directions": list(search.directions),
+        "of": search.of,
     }
     return TrialRecord.of(line)
+
+
+def _started_at(trial: FrozenTrial) -> str | None:
+    """When a trial started, in UTC. Optuna's own time is that of the worker's clock without its zone, so what
+    the worker wrote down counts where it has."""
+    worker = trial.user_attrs.get("worker")
+    if worker and worker.get("at"):
+        return datetime.fromtimestamp(worker["at"], UTC).isoformat(timespec="seconds")
+    begun = trial.datetime_start
+    return None if begun is None else begun.astimezone(UTC).isoformat(timespec="seconds")
 
 
 def _state(trial: FrozenTrial) -> str:

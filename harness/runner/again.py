@@ -9,6 +9,7 @@ taken as it is and named, and `--fresh` runs it again.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from harness.core.protocols import Task
@@ -77,7 +78,13 @@ def _unlike(task: Task, before: TaskRecord) -> list[likeness.Unlike]:
 
 def rescored(task: Task, rows: Sequence[SampleRecord]) -> list[SampleRecord]:
     """Sample rows with their stored answers read and scored by the task as it is now."""
-    return [scoring.scored(task, row, row.example()) for row in rows]
+    return [_rescored(task, row) for row in rows]
+
+
+def _rescored(task: Task, row: SampleRecord) -> SampleRecord:
+    """Only of thoughts that came apart from the answer the tokens are counted; others were estimated."""
+    counted = row.thought_tokens if row.reasoning else None
+    return scoring.scored(task, replace(row, thought_tokens=counted), row.example())
 
 
 def stale(record: RunRecord) -> list[str]:
@@ -91,6 +98,16 @@ def stale(record: RunRecord) -> list[str]:
         return [f"{record.id} does not say which library versions made it; run it again with --fresh"]
     made = ", ".join(f"{item.fact} {item.before}, now {item.after}" for item in unlike)
     return [f"{record.id} was made with {made}; run it again with --fresh"]
+
+
+def remarks(record: RunRecord) -> list[str]:
+    """What to know of a run's answers: a server gave them under more than one model name, targets are cut off."""
+    models = (record.answer.models if record.answer else None) or {}
+    sentences = [f"{record.id}: {record.cut_targets}"] if record.cut_targets else []
+    if len(models) > 1:
+        parts = ", ".join(f"{name} {count}" for name, count in sorted(models.items()))
+        sentences.append(f"{record.id} holds answers of more than one model: {parts}")
+    return sentences
 
 
 def put_aside(folder: RunFolder, results: Path) -> None:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
 
 from harness.core.errors import EngineError
-from harness.core.protocols import Engine
+from harness.core.protocols import Engine, Task
+from harness.core.recipes import Recipe
 from harness.core.values import Completion, Example, Prompt, Request
 from harness.methods.fitting import refused
 from harness.results import missing
@@ -17,6 +19,9 @@ from harness.results.records.run import AnswerRecord
 from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
+from harness.runner.held import held
+from harness.runner.model_pool import is_server
+from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
 """How many test prompts are asked again one at a time, to measure latency."""
@@ -53,9 +58,19 @@ def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
         folder.add(row)
     attempt.progress.state(cell, "timing")
     timed = () if refusal else _timed(attempt, examples)
-    notes = {"notes": list(engine.notes)} if engine.notes else {}
-    cost = answer_cost(folder.rows()) | latency(engine, timed) | {"batch_size": engine.batch_size}
-    return AnswerRecord.of({**cost, **notes})
+    rows = folder.rows()
+    about: dict[str, object] = {"batch_size": engine.batch_size}
+    if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:
+        about["notes"] = notes
+    if models := models_of(rows):
+        about["models"] = models
+    return AnswerRecord.of({**answer_cost(rows), **latency(engine, timed), **about})
+
+
+def _language_notes(task: Task, recipe: Recipe) -> list[str]:
+    """What decoding is not held to, although the recipe is constrained."""
+    note = writing(task).note if recipe.program.constrain else ""
+    return [note] if note else []
 
 
 def _completions(
@@ -69,7 +84,11 @@ def _completions(
             tokens = attempt.room.count(prompts[position].messages)
             yield position, refused(requests[position], complaint, tokens)
     asked = [position for position, complaint in enumerate(complaints) if not complaint]
-    for index, completion in engine.generate([requests[position] for position in asked]):
+    completions = engine.generate([requests[position] for position in asked])
+    cell = attempt.cell
+    if cell.recipe.program.constrain and is_server(cell.model) and not writing(cell.task).not_enforced:
+        completions = held(completions, cell.task.format)
+    for index, completion in completions:
         yield asked[index], completion
 
 
@@ -115,3 +134,8 @@ def answer_cost(rows: Sequence[SampleRecord]) -> dict[str, float | None]:
         "waited": sum(row.waited or 0.0 for row in answered),
         "retries": sum(row.retries or 0 for row in answered),
     }
+
+
+def models_of(rows: Iterable[SampleRecord]) -> dict[str, int]:
+    """How many answers a server gave under each name that it called its model by."""
+    return dict(Counter(row.model for row in rows if row.model))

@@ -76,4 +76,5 @@ def request(cell: Cell, example: Example, prompt: Prompt) -> Request:
         max_new_tokens=cell.task.max_new_tokens,
         constraint=constraint,
         seed=cell.seed,
+        thinking=cell.recipe.program.thinking,
     )

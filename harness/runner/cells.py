@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.core import recipes
+from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
@@ -17,7 +18,7 @@ from harness.evidence.command import Invocation
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
-from harness.runner.model_pool import fingerprint, is_server
+from harness.runner.model_pool import fingerprint, forget_servers, is_server, served
 from harness.runner.suitable import LeftOut, misfit, nothing_fits, of_model
 from harness.tasks.sampling import sample
 
@@ -75,7 +76,7 @@ class Cell:
             "recipe": self.recipe.config(),
             "oracle": self.recipe.oracle,
             "seeded": self.recipe.seeded,
-            "model": {"spec": self.model, "fingerprint": self.fingerprint},
+            "model": {"spec": self.model, "fingerprint": self.fingerprint} | _served(self.model),
             "seed": self.seed,
             "split": self.split,
             "limit": self.limit,
@@ -83,6 +84,11 @@ class Cell:
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
         return CellRecord.of(content)
+
+
+def _served(model: str) -> dict[str, JsonValue]:
+    identity = served(model)
+    return {} if identity is None else {"served": identity}
 
 
 def describe_task(task: Task) -> TaskRecord:
@@ -108,6 +114,8 @@ class Layout:
 
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+    """What of the experiment cannot be had as it was asked for."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -126,6 +134,7 @@ def layout(experiment: Experiment) -> Layout:
     """
     from harness.tasks.load import load
 
+    forget_servers()
     tasks = [(name, load(name)) for name in experiment.tasks]
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
@@ -151,7 +160,25 @@ def layout(experiment: Experiment) -> Layout:
     if not cells:
         raise nothing_fits(left_out)
     ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
-    return Layout(cells=tuple(ordered), left_out=tuple(left_out))
+    return Layout(
+        cells=tuple(ordered),
+        left_out=tuple(left_out),
+        notes=tuple(
+            _beyond(task, experiment.labels)
+            for _, task in tasks
+            if max(experiment.labels, default=0) > _most(task)
+        ),
+    )
+
+
+def _most(task: Task) -> int:
+    return len(task.splits.get("train", ()))
+
+
+def _beyond(task: Task, labels: tuple[int, ...]) -> str:
+    most = _most(task)
+    asked = ", ".join(str(count) for count in labels if count > most)
+    return f"{task.name} has {most} train examples: its label curve ends at {most}, not at {asked}"
 
 
 def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
@@ -173,7 +200,8 @@ def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> I
 def _copies(cell: Cell, experiment: Experiment) -> Iterator[Cell]:
     """The cell for every number of labels and every seed that can make a difference."""
     recipe = cell.recipe
-    for labels in (experiment.labels if recipe.learns else ()) or (None,):
+    asked = {min(count, _most(cell.task)) for count in experiment.labels} if recipe.learns else ()
+    for labels in sorted(asked) or (None,):
         for seed in range(experiment.seeds if recipe.seeded else 1):
             yield replace(cell, recipe=limited(recipe, labels), labels=labels, seed=seed)
 

@@ -18,6 +18,7 @@ from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Engine
 from harness.core.secrets import HIDDEN, hidden
+from harness.core.torch_types import Network
 from harness.results.likeness import ANSWERING
 
 _SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
@@ -118,13 +119,27 @@ def runtime(engine: Engine) -> dict[str, JsonValue]:
     model = engine.model
     if model is None:
         return {"engine": engine.name}
+    from harness.models.number_format import dtype_of
+
     return {
         "engine": engine.name,
-        "dtype": str(getattr(model.network, "dtype", None)).removeprefix("torch."),
+        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix(
+            "torch."
+        ),
         "device": str(getattr(model.network, "device", None)),
+        "quantized_share": _quantized_share(model.network),
         "chat_template": digest(model.chat.template)[:12],
         "vocabulary": model.chat.vocabulary,
     }
+
+
+def _quantized_share(network: Network) -> float | None:
+    """The share of weights in few bits; None where nothing is quantized."""
+    if not getattr(network, "is_quantized", False):
+        return None
+    from harness.models.layers.plain_layers import quantized_share
+
+    return quantized_share(network)
 
 
 def command() -> str:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import datetime
+import logging
 import time
 import traceback
 from collections.abc import Callable, Mapping, Sequence
@@ -24,7 +25,7 @@ from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import environment, spent
+from harness.runner import cut_targets, environment, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -33,6 +34,8 @@ from harness.runner.peak_memory import PeakMemory
 from harness.runner.progress import Progress
 from harness.runner.spent import Spent
 from harness.runner.training_stages import train
+
+log = logging.getLogger(__name__)
 
 
 def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> RunRecord:
@@ -73,6 +76,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
             "metrics": sample_metrics.metrics(rows),
             "fitted": list(sentences(rows)),
             "parity": parity,
+            "cut_targets": cut_targets.sentence(cell.task, cell.examples, engine.model),
             "counts": sample_metrics.counts(rows, cell.task.primary),
         }
     )
@@ -134,22 +138,25 @@ def _prepare(
     if is_server(cell.model):
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
-    model = workbench.base(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    model = workbench.asked(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
         predicted(_peak_memory(attempt, model, ()))
         identity = digest([cell.fingerprint, cell.recipe.base.identity()])
         return attempt, workbench.engine(model, identity), None, []
-    from harness.training import parity
+    from harness.training import exported_as, parity
 
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(_peak_memory(attempt, model, lessons))
+    if reason := exported_as.why_not(cell.recipe.base, cell.recipe.weights):
+        log.warning("%s is trained and scored, but cannot be exported: %s", cell.recipe.name, reason)
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
-    learnt = learnt.changed(lessons=len(lessons))
     attempt.progress.state(cell, "checking")
     asked = [request(cell, example, attempt.prompter(example)) for example in attempt.pool]
-    checks = parity.check(model, lessons, canary, asked)
+    stages = tuple(attempt.folder.stage(index) for index in range(len(cell.recipe.weights)))
+    adapter = parity.Exported(stages=stages) if exported_as.is_adapter(cell.recipe, stages) else None
+    checks = parity.check(model, lessons, canary, asked, adapter)
     parity.require(checks)
     passed: list[Mapping[str, object]] = [dataclasses.asdict(check) for check in checks]
     return attempt, workbench.engine(model, cell.weights_key), learnt, passed

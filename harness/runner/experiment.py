@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.core import recipes, shipped
+from harness.core import kinds, recipes, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.recipes import Recipe
 from harness.evidence.command import Invocation
@@ -125,6 +125,15 @@ def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:
     return _merged(recipes.load(parent), spec, file, name=name)
 
 
+def _translated(
+    slot: str, stage: Mapping[str, Any], fields: Mapping[str, Any], file: Path | None
+) -> dict[str, Any]:
+    """Changes under the names of the fields of the kind that they change."""
+    kind = kinds.lookup("programs" if slot == "program" else slot, stage["kind"])
+    translated: dict[str, Any] = kind.translated(fields, file)
+    return translated
+
+
 def _merged(recipe: Recipe, changes: Mapping[str, Any], file: Path | None, name: str | None = None) -> Recipe:
     """`recipe` with the fields in `changes` replaced slot by slot."""
     config: dict[str, Any] = recipe.config()
@@ -134,7 +143,7 @@ def _merged(recipe: Recipe, changes: Mapping[str, Any], file: Path | None, name:
         if not isinstance(fields, dict) or "kind" in fields:
             config[slot] = fields
         elif slot == "weights":
-            config[slot] = [stage | fields for stage in config[slot]]
+            config[slot] = [stage | _translated(slot, stage, fields, file) for stage in config[slot]]
         else:
-            config[slot] = config[slot] | fields
+            config[slot] = config[slot] | _translated(slot, config[slot], fields, file)
     return recipes.from_config(config, name=name or recipe.name, about=recipe.about, file=file)

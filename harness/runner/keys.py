@@ -6,6 +6,7 @@ stored answers are read and scored again instead (`harness.runner.again`).
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 
@@ -82,8 +83,12 @@ def answers_key(
 
 
 def _constraint(task: Task) -> Mapping[str, object] | None:
+    """The language, and for a schema the order of its keys, which decides what is written first."""
     constraint = task.format.constraint()
-    return None if constraint is None else asdict(constraint)
+    if constraint is None:
+        return None
+    order = {"order": json.dumps(constraint.value)} if constraint.kind == "json_schema" else {}
+    return asdict(constraint) | order
 
 
 def _scoring(task: Task, recipe: Recipe) -> Mapping[str, object] | None:
@@ -99,8 +104,16 @@ def _content(examples: Sequence[Example]) -> str:
     return _once(
         examples,
         "content",
-        lambda: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta] for e in examples],
+        lambda: [
+            # Earlier turns only where there are some, so that the keys of other tasks stay.
+            [e.id, e.input, e.target, e.context_ids, e.group, e.meta, *([_turns(e)] if e.turns else [])]
+            for e in examples
+        ],
     )
+
+
+def _turns(example: Example) -> list[list[str]]:
+    return [[turn.role, turn.content] for turn in example.turns]
 
 
 def _corpus(documents: Sequence[Document]) -> str:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from harness.core.keys import digest
-from harness.core.protocols import Engine, LanguageModel
+from harness.core.protocols import TEMPLATE_DATE, Engine, LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.secrets import refuse_in_model
 from harness.runner import environment
@@ -30,6 +32,13 @@ class ModelPool:
             self._held = (key, model)
         return model
 
+    def asked(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
+        """`base`, whose chat template is told what the recipe's program says."""
+        model, program = self.base(spec, recipe, fresh=fresh), recipe.program
+        if program.thinking is None and program.template_date == TEMPLATE_DATE:
+            return model
+        return replace(model, chat=model.chat.told(bool(program.thinking), program.template_date))
+
     def discard(self) -> None:
         """Forget the held base, so that its memory is free for the next."""
         self._held = None
@@ -45,15 +54,16 @@ class ModelPool:
 
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
-        gave = [environment.answering(), str(getattr(network, "dtype", None)), device]
+        gave = [environment.answering(), str(getattr(network, "dtype", None)), device, *model.chat.settings]
         return self.remembering(local(model), digest([identity, gave]))
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""
         if spec.startswith("openai:"):
-            from harness.engines.openai import OpenAIEngine, without_limits
+            from harness.engines import served
+            from harness.engines.openai import OpenAIEngine
 
-            return self.remembering(OpenAIEngine(spec), without_limits(spec))
+            return self.remembering(OpenAIEngine(spec), served.identity(spec))
         from harness.engines.fake import FakeEngine
 
         return FakeEngine(spec.partition(":")[2] or "fake")
@@ -71,17 +81,37 @@ def is_server(spec: str) -> bool:
     return spec.startswith("openai:") or spec == "fake" or spec.startswith("fake:")
 
 
+def served(spec: str) -> dict[str, Any] | None:
+    """What a server says of the model that answers, for a run's record; None for a model that is loaded here."""
+    if not spec.startswith("openai:"):
+        return None
+    from harness.engines import served as servers
+
+    return servers.known(spec).to_json()
+
+
+def forget_servers() -> None:
+    """A new command asks every server anew which model it serves."""
+    from harness.engines import served as servers
+
+    servers.forget()
+
+
 def fingerprint(spec: str) -> str:
-    """What identifies a model: its files; for a server only its address is known.
+    """What identifies a model: its files; of a server its address and what it says of the model, for which it
+    is asked.
 
     Raises:
         ConfigError: no such model, or a secret in a server's address.
     """
-    if is_server(spec):
+    if spec.startswith("openai:"):
         refuse_in_model(spec)
-        from harness.engines.openai import without_limits
+        from harness.engines import served
 
-        return digest(["server", without_limits(spec)])
+        served.ask(spec)
+        return digest(["server", served.identity(spec)])
+    if is_server(spec):
+        return digest(["server", spec.partition("#")[0]])
     from harness.models.fingerprint import fingerprint as of_files
 
     return of_files(spec)

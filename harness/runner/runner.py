@@ -29,7 +29,7 @@ class Outcome:
     folders: tuple[Path, ...]
     fresh: int
     notes: tuple[str, ...] = ()
-    """What to know of runs that were taken as they are: they were made with other library versions."""
+    """What to know of runs: made with other library versions and taken as they are, answered by several models."""
 
     @property
     def failures(self) -> tuple[RunRecord, ...]:
@@ -86,6 +86,7 @@ def run(
         records[position] = seen_by(cells[position], done.record, folders[position])
         done_now += done.fresh
         notes += [] if done.fresh else again.stale(done.record)
+        notes += again.remarks(done.record)
         progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)
         mirror.push_run(results, folders[position].path)

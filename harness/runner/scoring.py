@@ -10,6 +10,7 @@ from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
+from harness.tasks import twins
 
 
 def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> SampleRecord:
@@ -22,12 +23,15 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         group=example.group,
         meta=dict(example.meta),
         context_ids=example.context_ids,
+        gold_twins=tuple(map(tuple, twins.gold(task.corpus, example))),
         prompt=completion.prompt,
         passages=tuple(RetrievalRecord(**asdict(passage)) for passage in prompt.passages),
+        searched=prompt.searched or None,
         passages_dropped=prompt.passages_dropped,
         shots=prompt.shots,
         shots_dropped=prompt.shots_dropped,
         output=completion.text,
+        reasoning=completion.thoughts or None,
         tokens_in=completion.tokens_in,
         tokens_out=completion.tokens_out,
         seconds=completion.seconds,
@@ -37,21 +41,31 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
         finish_reason=completion.finish_reason,
         cached=completion.cached,
         error=completion.error,
+        model=completion.model,
+        thought_tokens=completion.thought_tokens,
     )
     return scored(task, row, example)
 
 
 def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
-    """The row with its answer parsed and scored as the task says."""
+    """The row with its answer parsed and scored as the task says.
+
+    Args:
+        row: `thought_tokens` are those that the server counted, None where it did not.
+    """
+    row = replace(row, thoughts=None)
     if not row.answered:
         reason = row.error or ""
         unread = ParseResult(status="error", reason=reason, path="")
         scores = [Score(scorer=scorer.name(), status="error", reason=reason) for scorer in task.scorers]
-        row = replace(row, strict=unread, extracted=unread, scores=_recorded(scores))
+        row = replace(row, strict=unread, extracted=unread, scores=_recorded(scores), thought_tokens=None)
     else:
         parsed = _parsed(task, row)
+        thoughts = "\n".join(filter(None, [row.reasoning, parsed.thoughts]))
         row = replace(
             row,
+            thoughts=thoughts or None,
+            thought_tokens=_thought_tokens(row, thoughts),
             strict=_result(parsed.strict),
             extracted=_result(parsed.extracted),
             scores=_recorded(_score(scorer, parsed.extracted, example) for scorer in task.scorers),
@@ -61,6 +75,15 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
 
 def _recorded(scores: Iterable[Score]) -> tuple[ScoreRecord, ...]:
     return tuple(ScoreRecord(**asdict(score)) for score in scores)
+
+
+def _thought_tokens(row: SampleRecord, thoughts: str) -> int | None:
+    """Tokens of what the model thought aloud, in the answer or apart from it: as the server counts them, else by
+    its share of the text. None for a model that does not think aloud."""
+    if not thoughts or row.thought_tokens is not None:
+        return row.thought_tokens if thoughts else None
+    written = len(row.output or "") + len(row.reasoning or "")
+    return round((row.tokens_out or 0) * min(1.0, len(thoughts) / max(written, 1)))
 
 
 def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:

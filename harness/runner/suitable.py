@@ -11,6 +11,10 @@ from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.models import architecture, source
 from harness.runner.model_pool import is_server
+from harness.tasks.writable import writing
+
+LEAST_QUANTIZED = 0.5
+"""Below this share of weights in few bits a quantized base is refused."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,6 +66,18 @@ def of_task(task: Task, recipe: Recipe) -> Misfit | None:
         return Misfit(
             reason=f"task '{task.name}' has no train examples", remedy="add 'train:' to the task file's data"
         )
+    return _of_language(task) if recipe.program.constrain else None
+
+
+def _of_language(task: Task) -> Misfit | None:
+    """Why decoding cannot be held to the task's format."""
+    language = writing(task)
+    if language.fault:
+        return Misfit(reason=language.fault, remedy="leave out the constrained recipe")
+    if language.refused:
+        count = f"{len(language.unwritable):,} of {language.targets:,} targets"
+        reason = f"{count} cannot be written under the schema's grammar ({language.examples})"
+        return Misfit(reason=reason, remedy="make schema and targets agree: harness validate shows where")
     return None
 
 
@@ -69,15 +85,41 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
     """What the model does not allow."""
     if not is_server(model):
         kind = source.architecture_of(model)
-        if architecture.suits(kind, recipe):
-            return None
-        return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
+        if not architecture.suits(kind, recipe):
+            return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
+        return of_stages(recipe) or _of_quantization(model, recipe)
     if recipe.weights:
         return Misfit(
             reason=f"model '{hidden(model)}' is asked, never trained",
             remedy="name a model that can be loaded here with --model",
         )
     return None
+
+
+def of_stages(recipe: Recipe) -> Misfit | None:
+    """The first stage that cannot follow those before it over the recipe's base."""
+    for index, stage in enumerate(recipe.weights):
+        if reason := stage.obstacle(recipe.base, recipe.weights[:index]):
+            return Misfit(
+                reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora"
+            )
+    return None
+
+
+def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
+    """A base of few bits that would leave most weights as they are is none: memory and answers would be another's."""
+    if not recipe.base.quantized:
+        return None
+    from harness.models.dimensions import quantizable_share
+
+    share = quantizable_share(model)
+    if share >= LEAST_QUANTIZED:
+        return None
+    return Misfit(
+        reason=f"base {recipe.base.name()} can hold only {share:.0%} of the weights of '{model}' in few bits: the others "
+        "are no linear layers",
+        remedy="use base: plain",
+    )
 
 
 def require(task: Task, model: str, recipe: Recipe) -> None:

@@ -106,7 +106,7 @@ def _help() -> None:
 
 def _train(order: StageOrder, workbench: ModelPool) -> None:
     cell, folder = order.cell, RunFolder(order.folder)
-    model = workbench.base(cell.model, cell.recipe, fresh=True)
+    model = workbench.asked(cell.model, cell.recipe, fresh=True)
     attempt = begin(cell, folder, workbench, Progress(), order.pool, room_in(model, cell))
     for before, stage in enumerate(cell.recipe.weights[: order.index]):
         model = stage.load(model, folder.stage(before))

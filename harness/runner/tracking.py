@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
 log = logging.getLogger(__name__)
+T = TypeVar("T")
 
 
 def watched(progress: Progress, names: Sequence[Spec], results: Path) -> Progress:
@@ -86,7 +87,7 @@ class Feed(Progress):
         self._places[cell.key] = (step.stage, offset, step.step)
         return offset + step.step
 
-    def _safely(self, call: Callable[..., object], *given: object, **named: object) -> object:
+    def _safely(self, call: Callable[..., T], *given: object, **named: object) -> T | None:
         if self._broken:
             return None
         try:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from harness.core.protocols import LanguageModel, StepRecord, TrainingResult
+from harness.core.json_types import JsonValue
+from harness.core.protocols import LanguageModel, StepRecord, TrainingResult, Weights
 from harness.core.values import TrainingExample
 from harness.results.folder import RunFolder, read_json, write_json
 from harness.results.records.run import TrainRecord
@@ -40,8 +41,8 @@ def train(
             checkpoint.forget(done.path)
         totals.append(record)
     trained.remember(cell, folder)
-    total = _sum(totals)
-    return model, total.changed(trained_by=elsewhere) if elsewhere else total
+    learnt = _sum(totals).changed(**_learnt(cell.recipe.weights, totals, lessons))
+    return model, learnt.changed(trained_by=elsewhere) if elsewhere else learnt
 
 
 def _stage_record(folder: RunFolder) -> TrainRecord | None:
@@ -60,6 +61,21 @@ def _summary(result: TrainingResult, folder: RunFolder) -> TrainRecord:
     del numbers["model"]
     files = [path for path in folder.path.rglob("*") if path.is_file() and path.parent.name != "checkpoint"]
     return TrainRecord.of(numbers | {"bytes": sum(path.stat().st_size for path in files)})
+
+
+def _learnt(
+    stages: Sequence[Weights], records: Sequence[TrainRecord], lessons: Sequence[TrainingExample]
+) -> dict[str, JsonValue]:
+    """How many lessons at least one stage learnt from, of how many, and why the others were dropped."""
+    reading = [record for stage, record in zip(stages, records, strict=True) if stage.reads_examples]
+    dropped = [set(record.dropped) for record in reading]
+    lost = set.intersection(*dropped) if dropped else {lesson.id for lesson in lessons}
+    why = [record.why_dropped for record in reading if record.dropped]
+    return {
+        "lessons": sum(lesson.id not in lost for lesson in lessons),
+        "offered": len(lessons) if reading else 0,
+        "why_dropped": why[0] if lost and why else "",
+    }
 
 
 def _sum(stages: Sequence[TrainRecord]) -> TrainRecord:

@@ -32,17 +32,21 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
     return {dimension.name: distribution(dimension) for dimension in space.free}
 
 
-def suggest(trial: optuna.Trial, space: Space, known: Mapping[str, object]) -> None:
+def suggest(
+    trial: optuna.Trial, space: Space, known: Mapping[str, optuna.distributions.BaseDistribution]
+) -> None:
     """Let Optuna choose every knob of a trial whose condition holds; `known` are `distributions`."""
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
     for dimension in space.free:
         if not space.active(dimension, trial.params):
             continue
         distribution, log = known[dimension.name], dimension.log
-        if dimension.choices:
+        if isinstance(distribution, CategoricalDistribution):
             trial.suggest_categorical(dimension.name, distribution.choices)
-        elif dimension.whole:
+        elif isinstance(distribution, IntDistribution):
             trial.suggest_int(dimension.name, distribution.low, distribution.high, log=log)
-        else:
+        elif isinstance(distribution, FloatDistribution):
             trial.suggest_float(dimension.name, distribution.low, distribution.high, log=log)
 
 

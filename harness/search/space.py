@@ -9,6 +9,8 @@ from __future__ import annotations
 import dataclasses
 import random
 import re
+import types
+import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -40,11 +42,13 @@ class Dimension:
     factor: float = 1.0
     active_if: tuple[str, Any] | None = None
     """Another knob, and the value it must have for this one to vary."""
+    integer: bool = False
+    """Whether the knob's declared type is a whole number or null: a null default does not tell."""
 
     @property
     def whole(self) -> bool:
         """Whether the knob takes whole numbers only."""
-        return isinstance(self.default, int) and not isinstance(self.default, bool)
+        return self.integer or (isinstance(self.default, int) and not isinstance(self.default, bool))
 
     @property
     def free(self) -> bool:
@@ -60,6 +64,7 @@ class Dimension:
 
     def to_json(self) -> dict[str, Any]:
         fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
+        del fields["integer"]
         return {k: v for k, v in fields.items() if v not in (None, (), False)}
 
 
@@ -157,6 +162,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(
                 f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
             )
+    integers = {name for name, kind, _, _ in _fields(recipe) if _is_integer(kind, name.rpartition(".")[2])}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not text:
@@ -165,7 +171,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
         condition = (known[name][1] or {}).get("active_if")
         parsed = _parsed(name, known[name][0], text, known)
-        dimensions[name] = dataclasses.replace(parsed, active_if=condition)
+        dimensions[name] = dataclasses.replace(parsed, active_if=condition, integer=name in integers)
     made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
@@ -207,6 +213,13 @@ def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | N
             other, value = condition
             declared = {**declared, "active_if": (f"{prefix}.{other}", value)}
         yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
+
+
+def _is_integer(kind: Kind, field: str) -> bool:
+    """Whether a field holds whole numbers, or null."""
+    hint = typing.get_type_hints(type(kind)).get(field)
+    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+    return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
 
 
 def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dimension:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe, from_config
 from harness.evidence.cost import Prices
+from harness.results.trials import Search
 from harness.runner.cells import Cell
-from harness.search.objectives import Constraint
+from harness.search.objectives import Constraint, direction
 from harness.search.space import Space, space
 
 
@@ -49,6 +50,8 @@ class StudyConfig:
     results: Path
     storage: str | None = None
     given_name: str | None = None
+    scoring: Mapping[str, Any] = field(default_factory=dict)
+    """Scorers with their settings, primary and format, as run records say them."""
 
     @property
     def study(self) -> str:
@@ -69,6 +72,38 @@ class StudyConfig:
             self.labels,
         ]
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
+
+    def of(self) -> dict[str, Any]:
+        """What its trials are of; trials of another are not comparable with them."""
+        return {
+            "task": self.task_name,
+            "data_hash": self.data_hash,
+            **{name: self.scoring.get(name) for name in ("version", "primary", "scorers", "format")},
+            "model": {"spec": self.model, "fingerprint": self.fingerprint},
+            "recipe": self.default().identity(),
+            "objectives": list(self.objectives),
+            "labels": self.labels,
+            "limit": self.limit,
+            "seed": self.seed,
+        }
+
+    def about(self) -> Search:
+        """What every row of `trials.jsonl` says of its study."""
+        return Search(
+            objectives=self.objectives,
+            directions=self.directions,
+            task=self.task_name,
+            model=self.model,
+            recipe=str(self.recipe["name"]),
+            labels=self.labels,
+            limit=self.limit,
+            of=self.of(),
+        )
+
+    @property
+    def directions(self) -> list[Literal["maximize", "minimize"]]:
+        """Which way each objective is better."""
+        return [direction(name) for name in self.objectives]
 
     def default(self) -> Recipe:
         config = {k: v for k, v in self.recipe.items() if k != "name"}

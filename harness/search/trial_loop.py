@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
 from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.results.records.trial import TrialRecord
-from harness.search import objectives, samplers, study_storage, trial_accounting
+from harness.search import objectives, samplers, study_identity, study_storage, trial_accounting
 from harness.search.space import Space
 from harness.search.study_config import StudyConfig
 from harness.search.trial import Evaluate, PrunedError, evaluator
@@ -31,7 +31,7 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
     """The study of a plan, made with the defaults as its first trial where it is new.
 
     Raises:
-        ConfigError: storage not reachable, or a study of that name with other objectives.
+        ConfigError: storage not reachable, or a study of that name that is of something else.
     """
     import optuna
 
@@ -41,20 +41,28 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
             storage=kept,
             study_name=plan.study,
             load_if_exists=True,
-            directions=directions_of(plan),
+            directions=plan.directions,
             pruner=samplers.pruner(plan.pruner),
         )
+        study_identity.claim(study, plan.of(), plan.space())
         # A command that resumes would otherwise draw the points of the first one again.
         study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
+    except ConfigError:
+        raise
     except Exception as error:
         message = f"study '{plan.study}' cannot be opened: {study_storage.reason(error)}"
         raise ConfigError(message, remedy=study_storage.REMEDY) from None
 
 
-def directions_of(plan: StudyConfig) -> list[Literal["maximize", "minimize"]]:
-    """Which way each objective of a plan is better."""
-    return [objectives.direction(name) for name in plan.objectives]
+def recorded(plan: StudyConfig, study: optuna.Study) -> None:
+    """Bring `trials.jsonl` in step with the study's storage, which is the truth: others may have run its
+    trials, and told another results folder."""
+    known = {row.number: row.state for row in trials.read(plan.results) if row.study == plan.study}
+    for trial in study.get_trials(deepcopy=False):
+        row = trials.record(plan.study, trial, plan.about())
+        if trial.state.is_finished() and known.get(trial.number) != row.state:
+            trials.append(plan.results, row)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,15 +100,7 @@ class Loop:
         self.ledger = trial_accounting.Ledger(self.study)
         self.silent: set[int] = set()
         self.distributions = samplers.distributions(self.space)
-        self.search = trials.Search(
-            objectives=plan.objectives,
-            directions=directions_of(plan),
-            task=plan.task_name,
-            model=plan.model,
-            recipe=str(plan.recipe["name"]),
-            labels=plan.labels,
-            limit=plan.limit,
-        )
+        self.search = plan.about()
 
     def run(self, most: int | None = None) -> int:
         """Trials until the budget (or `most` of them) is spent; how many were run here.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -69,16 +70,15 @@ def _schema(path: Path) -> dict[str, Any]:
     return schema
 
 
-def build_scorers(source: TaskFile, path: Path) -> tuple[tuple[Scorer, ...], str]:
-    """The task's scorers, and the name of the one that decides.
+def build_scorers(source: TaskFile, path: Path, form: Format) -> tuple[tuple[Scorer, ...], str]:
+    """The task's scorers as they judge values of its format, and the name of the one that decides.
 
     Raises:
         ConfigError: unknown scorer or setting, one named twice, or a primary that is none of them.
     """
     specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
-    scorers: tuple[Scorer, ...] = tuple(
-        _built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)
-    )
+    built: list[Scorer] = [_built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)]
+    scorers = tuple(scorer.for_task(form, path.parent) for scorer in built)
     known = [scorer.name() for scorer in scorers]
     if len(set(known)) < len(known):
         line = task_file.line_of(path, ["scorers"])
@@ -139,6 +139,8 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
     """
     if target == [] and not _is_value([], form):
         return settle(NO_ANSWER, form)
+    if isinstance(target, list | tuple) and target and _accepts_several(target, form):
+        return [_settled_answer(answer, form) for answer in target], ""
     if isinstance(target, str):
         direct = form.parse(target)
         if isinstance(direct, Parsed) and isinstance(direct.value, dict | list):
@@ -152,6 +154,23 @@ def settle(target: Any, form: Format) -> tuple[Any, str]:
         return (parsed.value if isinstance(target, str) else target), ""
     at = f" at {parsed.path}" if parsed.path else ""
     return target, f"{parsed.reason}{at} (got {_short(answer)})"
+
+
+def _settled_answer(answer: Any, form: Format) -> Any:
+    """One of several accepted answers; a text that only loses white space stays as it is written."""
+    value = settle(answer, form)[0]
+    return answer if isinstance(answer, str) and value == answer.strip() else value
+
+
+def _accepts_several(target: Sequence[Any], form: Format) -> bool:
+    """Whether a list is one of accepted answers, each a value of its own, and no value itself."""
+    try:
+        own = form.parse(json.dumps(target, ensure_ascii=False))
+    except (TypeError, ValueError):
+        return False
+    if isinstance(own, Parsed) and isinstance(own.value, list):
+        return False
+    return all(isinstance(answer, str | int | float) and not settle(answer, form)[1] for answer in target)
 
 
 def _is_value(target: Any, form: Format) -> bool:

@@ -9,16 +9,22 @@ import statistics
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Literal
 
+from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import missing, near_duplicates, templates
-from harness.tasks.splits import normalise
+from harness.tasks import degenerate, missing, near_duplicates, row_length
+from harness.tasks.same_text import same_question
+from harness.tasks.twins import twins
 
 NEAR_LIMIT = 30_000_000
 """Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
+
+RUN_NEAR_LIMIT = 3_000_000
+"""The same before a run, which must not wait long: about a second."""
 
 FEW_TESTS = 100
 
@@ -60,19 +66,35 @@ class Labels:
         return sum((Counter(counts) for counts in self.counts.values()), Counter())
 
 
-def problems(task: Task) -> list[Problem]:
-    """Every finding about a task's rows and corpus."""
+def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
+    """Every finding about a task's rows and corpus.
+
+    Args:
+        near_limit: characters up to which near-duplicates are looked for; None is `NEAR_LIMIT`.
+    """
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
     problems = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
         *(_leak(texts, split) for split in ("test", "dev")),
-        *_near_leaks(texts),
+        *_near_leaks(texts, NEAR_LIMIT if near_limit is None else near_limit),
         *_missing_documents(task),
+        *_identical_documents(task),
         *_not_a_number(task),
         *_unseen_labels(task),
+        *_degenerate(task),
+        *_without_labels(task),
         *_sizes(task),
     ]
     return [problem for problem in problems if problem is not None]
+
+
+def before_run(task: Task) -> list[Problem]:
+    """The errors and warnings that a run repeats, so that nobody has to validate first to hear of them.
+
+    How few the rows are is not among them: every score says so by its interval.
+    """
+    every = by_level(problems(task, near_limit=RUN_NEAR_LIMIT))
+    return [problem for problem in every if problem.level != "note" and problem.check != "size"]
 
 
 def by_level(problems: Iterable[Problem]) -> list[Problem]:
@@ -106,14 +128,20 @@ def too_long(
         cut = [e.id for e in part if answers.get(e.id, 0) > task.max_new_tokens]
         if cut:
             message = (
-                f"{at_least}{len(cut)} {split} targets are longer than max_new_tokens ({task.max_new_tokens})"
+                f"{at_least}{counted(len(cut), f'{split} target is', f'{split} targets are')} "
+                f"longer than max_new_tokens ({task.max_new_tokens})"
             )
             problems.append(_problem(level, "max_new_tokens", message, cut))
         over = [
             e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
         ]
         if over:
-            message = f"{at_least}{len(over)} {split} prompts and answers exceed the model's context ({context} tokens)"
+            longest = max(over, key=lambda key: prompts[key] + answers.get(key, 0))
+            message = (
+                f"{at_least}{counted(len(over), f'{split} prompt and its answer exceed', f'{split} prompts and answers exceed')} "
+                f"the model's context ({context} tokens); "
+                f"the longest, {longest}, has {prompts[longest] + answers.get(longest, 0):,}"
+            )
             problems.append(_problem(level, "context", message, over))
     return problems
 
@@ -131,13 +159,8 @@ def labels(task: Task) -> Labels | None:
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
-    """What two examples must share to be duplicates: the normalised turns of the user and assistant, by id."""
-    return {example.id: normalise(_conversation(task, example)) for example in part}
-
-
-def _conversation(task: Task, example: Example) -> str:
-    turns = [turn.content for turn in example.turns]
-    return "\n".join([*turns, templates.render(task.input, example.input)])
+    """What two examples must share to be duplicates, by id."""
+    return {example.id: same_question(task, example) for example in part}
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
@@ -149,9 +172,10 @@ def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | N
     if not repeated:
         return None
     torn = sum(len({targets[key] for key in keys}) > 1 for keys in repeated)
-    message = f"{sum(len(keys) - 1 for keys in repeated)} {split} rows repeat the input of another"
+    copies = sum(len(keys) - 1 for keys in repeated)
+    message = f"{counted(copies, f'{split} row repeats', f'{split} rows repeat')} the input of another"
     if torn:
-        message += f"; {torn} inputs have more than one answer, so no method can score 100 %"
+        message += f"; {counted(torn, 'input has', 'inputs have')} more than one answer, so no method can score 100 %"
     return _problem("warning", "duplicates", message, (key for keys in repeated for key in keys[1:]))
 
 
@@ -160,14 +184,17 @@ def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
     leaked = [key for key, text in texts.get(split, {}).items() if text in train]
     if not leaked:
         return None
-    message = f"{len(leaked)} {split} inputs are also in train: trained methods have seen the answer"
+    message = (
+        f"{len(leaked)} {split} inputs are also in train: trained methods have seen the answer, and few-shot "
+        "leaves these train rows out for them"
+    )
     return _problem("warning", f"leak train/{split}", message, leaked)
 
 
-def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
+def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[Problem]:
     train = texts.get("train", {})
-    if sum(len(text) for part in texts.values() for text in part.values()) > NEAR_LIMIT:
-        message = f"near-duplicates were not looked for: more than {NEAR_LIMIT:,} characters"
+    if sum(len(text) for part in texts.values() for text in part.values()) > limit:
+        message = f"near-duplicates were not looked for: more than {limit:,} characters"
         yield _problem("note", "near leak", message, ())
         return
     exact = set(train.values())
@@ -181,7 +208,7 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
     for split, part in held_out.items():
         alike = [pair for pair in pairs if pair.right in part]
         if alike:
-            count = f"{len(alike)} {split} inputs are nearly a train input"
+            count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly a train input"
             remedy = (
                 "if they belong together, name the column that says so: init --group COLUMN, or map: group"
             )
@@ -189,6 +216,21 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]]) -> Iterable[Problem]:
             yield _problem(
                 "warning", f"near leak train/{split}", message, (f"{p.right}≈{p.left}" for p in alike)
             )
+
+
+def beyond_embedding(highest: Mapping[str, int], vocabulary: int | None) -> Iterable[Problem]:
+    """Token ids that the model cannot look up: its tokenizer has tokens that its embedding lacks.
+
+    Args:
+        highest: ids of the examples that hold such a token, with the highest token id of each.
+        vocabulary: how many ids the embedding has.
+    """
+    if highest:
+        message = (
+            f"{len(highest)} rows hold token id {max(highest.values())}, but the model's embedding ends at "
+            f"{(vocabulary or 0) - 1}: the tokenizer belongs to another model, or tokens were added to it alone"
+        )
+        yield _problem("error", "embedding", message, highest)
 
 
 def _missing_documents(task: Task) -> Iterable[Problem]:
@@ -199,12 +241,30 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
             continue
         missing = sorted({name for e in part for name in e.context_ids} - known)
         if not known:
-            message = f"{len(bad)} {split} rows have context_ids, but the task has no corpus"
+            rows = counted(len(bad), f"{split} row has", f"{split} rows have")
+            message = f"{rows} context_ids, but the task has no corpus: add `corpus:`, or init --corpus PATH"
             yield _problem("warning", "context_ids", message, bad)
         else:
             names = ", ".join(missing[:5])
-            message = f"{len(bad)} {split} rows name documents that the corpus lacks: {names}"
+            rows = counted(len(bad), f"{split} row names", f"{split} rows name")
+            hint = " (a document's id is its file name without the suffix)" if _stems(missing) & known else ""
+            message = f"{rows} documents that the corpus lacks: {names}{hint}"
             yield _problem("error", "context_ids", message, bad)
+
+
+def _stems(names: Iterable[str]) -> set[str]:
+    return {PurePath(name).stem for name in names}
+
+
+def _identical_documents(task: Task) -> Iterable[Problem]:
+    several = twins(task.corpus)
+    if several:
+        groups = {tuple(names) for names in several.values()}
+        message = (
+            f"{len(several) - len(groups)} documents of the corpus repeat the text of another: a retriever cannot "
+            "tell them apart, and finding any of them counts as finding the gold one"
+        )
+        yield _problem("warning", "corpus", message, ("=".join(sorted(group)) for group in sorted(groups)))
 
 
 def _not_a_number(task: Task) -> Iterable[Problem]:
@@ -212,7 +272,8 @@ def _not_a_number(task: Task) -> Iterable[Problem]:
     for split, part in task.splits.items():
         ids = [e.id for e in part if any(value in missing.SPELLED for value in e.input.values())]
         if ids:
-            message = f"{len(ids)} {split} inputs hold the text nan for a missing value: leave the cell empty"
+            inputs = counted(len(ids), f"{split} input holds", f"{split} inputs hold")
+            message = f"{inputs} the text nan for a missing value: leave the cell empty"
             yield _problem("warning", "nan", message, ids)
 
 
@@ -224,19 +285,64 @@ def _unseen_labels(task: Task) -> Iterable[Problem]:
     for split in ("dev", "test"):
         unseen = sorted(set(table.counts.get(split, {})) - train)
         if unseen:
-            message = f"{len(unseen)} labels of {split} never occur in train: {', '.join(unseen[:5])}"
+            some = counted(len(unseen), f"label of {split} never occurs", f"labels of {split} never occur")
+            message = f"{some} in train: {', '.join(unseen[:5])}"
             yield _problem("warning", "labels", message, ())
     unused = sorted(set(task.format.labels or ()) - set().union(*table.counts.values()))
     if unused:
-        message = f"{len(unused)} choices are the answer of no row: {', '.join(unused[:5])}"
+        choices = counted(len(unused), "choice is", "choices are")
+        message = f"{choices} the answer of no row: {', '.join(unused[:5])}"
         yield _problem("note", "labels", message, ())
+
+
+def _degenerate(task: Task) -> Iterable[Problem]:
+    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
+    only = degenerate.one_answer(example.target for example in task.splits["test"])
+    if only is not None:
+        yield _problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())
+    if task.format.name() in ("choice", "json_schema"):
+        targets = [example.target for part in task.splits.values() for example in part]
+        for line in degenerate.about_look_alikes(degenerate.look_alikes(targets)):
+            yield _problem("warning", "labels", line, ())
+
+
+def long_rows(task: Task) -> list[Problem]:
+    """Rows that are longer than the context of many models, where no model is named."""
+    long = row_length.too_long(example for part in task.splits.values() for example in part)
+    ids = [example.id for example in long]
+    return [_problem("warning", "length", row_length.described(long, ids), ids)] if long else []
+
+
+def _without_labels(task: Task) -> Iterable[Problem]:
+    """Targets that look like placeholders: all one value, or none of those that train repeats."""
+    targets = {split: [canonical_json(e.target) for e in part] for split, part in task.splits.items() if part}
+    train = Counter(targets.get("train", ()))
+    repeated = 1 < len(train) <= train.total() / 5
+    for split, values in targets.items():
+        foreign = split != "train" and not train.keys() & set(values)
+        if len(set(values)) == 1 and len(values) > 1:
+            never = ", which is no target of train: a split without labels?" if foreign and train else ""
+            level: Level = "error" if never else "warning"
+            message = f"all {len(values)} {split} targets are {_short(values[0])}{never}"
+            if never or split != "test":  # of test, `_degenerate` says the rest
+                yield _problem(level, f"targets {split}", message, ())
+        elif foreign and repeated:
+            message = (
+                f"none of the {len(set(values))} different {split} targets occurs in train, which repeats "
+                f"{len(train)}: labels of another data set, or placeholders?"
+            )
+            yield _problem("error", f"targets {split}", message, ())
+
+
+def _short(value: str) -> str:
+    return value if len(value) <= 60 else f"{value[:59]}…"
 
 
 def _sizes(task: Task) -> Iterable[Problem]:
     n = len(task.splits["test"])
     if n < FEW_TESTS:
         half = 100 * 1.96 * (0.25 / n) ** 0.5
-        message = f"{n} test rows: a rate near 50 % is known to ±{half:.0f} points only"
+        message = f"{counted(n, 'test row')}: a rate near 50 % is known to ±{half:.0f} points only"
         yield _problem("warning", "size", message, ())
     for split in ("train", "dev"):
         if not task.splits.get(split):

@@ -9,9 +9,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.core.formatting import counted
 from harness.core.kinds import Spec
 from harness.core.values import Example
 from harness.tasks import code, instructions, schema_inference
@@ -20,6 +21,10 @@ MAX_CHOICES = 200
 MAX_CHOICE_LENGTH = 64
 NUMBER = re.compile(r"[+-]?(0|[1-9]\d*)(\.\d+)?")
 """As JSON writes it: a code such as 007 is a label."""
+WRITTEN_NUMBER = re.compile(r"[+-]?[$€£¥]? ?(\d+,\d+|\d{1,3}([.,'’ ]\d{3})*([.,]\d+)?|\d+\.\d+) ?[$€£¥%]?")
+"""As people write it: with a decimal comma, thousands separators or a currency."""
+SEVERAL = "each text of a list is an accepted answer; where all of them are wanted: --format json_schema"
+AS_NUMBERS = "to have them compared as numbers, write 1234.5 for 1.234,5 or $1,234.50"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +54,10 @@ def scorer_name(spec: Spec) -> str:
 
 
 def answer(
-    examples: Sequence[Example], splits: Mapping[str, Sequence[Example]] | None = None, kind: str = ""
+    examples: Sequence[Example],
+    splits: Mapping[str, Sequence[Example]] | None = None,
+    kind: str = "",
+    shown: Sequence[Example] | None = None,
 ) -> Answer:
     """The format that fits the targets: objects, numbers, a few short labels, code, or text.
 
@@ -58,6 +66,7 @@ def answer(
         splits: those of train, from which alone a schema is inferred, and of the other splits, which it
             must accept. Default: all are train.
         kind: the kind of format that the user asked for; empty: guess.
+        shown: those whose labels are listed as choices: all that may become train. Default: all.
     """
     targets = [example.target for example in examples]
     if kind == "json_schema" or (not kind and all(isinstance(as_object(target), dict) for target in targets)):
@@ -65,18 +74,19 @@ def answer(
     if kind == "number" or (not kind and all(_is_number(target) for target in targets)):
         return _numbers(targets)
     if kind == "choice":
-        return _choices(sorted({as_label(target) for target in targets}))
+        return _choices(examples if shown is None else shown)
     if kind and kind != "text":
         return Answer(
             spec={"kind": kind}, scorers=(EXACT,), instructions="Write the answer.", why="named by --format"
         )
     if any(isinstance(target, list) for target in targets):
-        return _texts([str(target) for target in targets])
+        answer = _texts([str(target) for target in targets])
+        return replace(answer, why=f"{answer.why}; {SEVERAL}") if _are_label_lists(targets) else answer
     texts = [as_label(target) for target in targets]
     distinct = sorted(set(texts))
     short = all(len(text) <= MAX_CHOICE_LENGTH and "\n" not in text for text in distinct)
     if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
-        return _choices(distinct)
+        return _choices(examples if shown is None else shown)
     return _texts(texts)
 
 
@@ -109,6 +119,14 @@ def as_label(target: Any) -> str:
     return target.strip() if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
+def _are_label_lists(targets: Sequence[Any]) -> bool:
+    """Whether targets are lists of a few texts that repeat, which may be several labels of one row."""
+    texts = [
+        item for target in targets if isinstance(target, list) for item in target if isinstance(item, str)
+    ]
+    return 0 < len(set(texts)) <= len(texts) / 4
+
+
 def _is_number(target: Any) -> bool:
     if isinstance(target, str):
         return NUMBER.fullmatch(target.strip()) is not None
@@ -119,10 +137,11 @@ def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
     targets = {split: [as_object(example.target) for example in part] for split, part in splits.items()}
     held_out = [target for split, part in targets.items() if split != "train" for target in part]
     schema, refused = schema_inference.fitting(targets["train"], held_out)
+    noun = "a JSON object" if schema["type"] == "object" else "JSON"
     return Answer(
         spec={"kind": "json_schema", "schema": "schema.json"},
         scorers=("fields", "exact"),
-        why=f"every target is a JSON object; the schema is inferred from train alone{refused}",
+        why=f"every target is {noun}; the schema is inferred from train alone{refused}",
         schema=schema,
     )
 
@@ -137,12 +156,13 @@ def _numbers(targets: Sequence[Any]) -> Answer:
     )
 
 
-def _choices(distinct: list[str]) -> Answer:
+def _choices(shown: Sequence[Example]) -> Answer:
+    distinct = sorted({as_label(example.target) for example in shown})
     folds = len({label.casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),
-        why=f"{len(distinct)} distinct short targets",
+        why=f"{len(distinct)} distinct short target{'s' if len(distinct) > 1 else ''} in train",
     )
 
 
@@ -154,10 +174,11 @@ def _texts(texts: Sequence[str]) -> Answer:
             instructions=instructions.code(code.NOUNS[language]),
             why=f"targets are {code.NOUNS[language]}, compared character by character",
         )
+    written = f"; {AS_NUMBERS}" if all(WRITTEN_NUMBER.fullmatch(text) for text in texts) else ""
     words = sorted(len(text.split()) for text in texts)[len(texts) // 2]
     brief = words <= 10
     return Answer(
         spec={"kind": "text"},
         scorers=("f1", "exact", "contains") if brief else ("f1",),
-        why=f"targets are free text, {words} words in the median",
+        why=f"targets are free text, {counted(words, 'word')} in the median{written}",
     )

@@ -7,18 +7,17 @@ in silence: `harness init` prints the table of columns and reasons.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
-from harness.tasks import leaks, names
+from harness.tasks import leaks, names, target_column
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import reach
+from harness.tasks.target_column import Table
 from harness.tasks.task_file import MapFile
 
-FEW_ROWS = 5
-"""Below so many rows that a column is constant says nothing."""
 SAME = "the same in every row"
 UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 SPLIT_NAMES = {"train", "training", "dev", "val", "valid", "validation", "test", "testing"}
@@ -43,6 +42,7 @@ class Chosen:
     inputs: tuple[str, ...] = ()
     group: str | None = None
     context_ids: str | None = None
+    context_reason: str = "named by --context-ids"
 
     @property
     def named(self) -> tuple[str, ...]:
@@ -84,13 +84,13 @@ def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
     Raises:
         ConfigError: a named column is missing, nothing points to a target, or no input is left.
     """
-    table = _Table(rows)
+    table = Table(rows)
     known = table.names
     for name in chosen.named:
         if name not in known and all(reach(located.row, name) is None for located in rows[:1000]):
             raise ConfigError(f"no column '{name}'", file=rows[0].file, remedy=nearest(name, known))
     others = [name for name in known if name not in chosen.named]
-    target, why = (chosen.target, "named by --target") if chosen.target else _target(table, others)
+    target, why = (chosen.target, "named by --target") if chosen.target else target_column.find(table, others)
     roles = [_role(table, name, chosen) for name in known if name != target]
     roles = _one_id(_checked_for_leaks(table, _at_least_one_input(roles), chosen, target))
     given = [
@@ -109,66 +109,7 @@ def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
     )
 
 
-class _Table:
-    """The columns of rows; values are read once each."""
-
-    def __init__(self, rows: Sequence[Located]) -> None:
-        self.rows = rows
-        self.names = list(dict.fromkeys(name for located in rows for name in located.row))
-        self._texts: dict[str, list[str]] = {}
-
-    def texts(self, name: str) -> list[str]:
-        """A column's values, as something to compare by."""
-        if name not in self._texts:
-            self._texts[name] = [leaks.text(reach(located.row, name)) for located in self.rows]
-        return self._texts[name]
-
-    def constant(self, name: str) -> bool:
-        """Whether every row says the same."""
-        texts = self.texts(name)
-        return len(texts) >= FEW_ROWS and all(value == texts[0] for value in texts)
-
-    def unique(self, name: str) -> bool:
-        """Whether every row has a value and no two share one."""
-        texts = self.texts(name)
-        return all(texts) and len(set(texts)) == len(texts)
-
-    def every(self, name: str, holds: Callable[[str], Any]) -> bool:
-        """Whether something holds of every value."""
-        return all(holds(value) for value in self.texts(name))
-
-
-def _target(table: _Table, known: Sequence[str]) -> tuple[str, str]:
-    filled = [name for name in known if any(table.texts(name))]
-    name = names.target(filled)
-    if name is not None:
-        return _spelled_out(table, name, filled), "named like an answer"
-    plain = not any(isinstance(value, list) for located in table.rows[:100] for value in located.row.values())
-    if len(known) == 2 and plain:
-        fewest = min(known, key=lambda name: len(set(table.texts(name))))
-        return fewest, "the column with fewer distinct values"
-    raise ConfigError(
-        f"cannot tell which column is the answer (columns: {', '.join(table.names)})",
-        file=table.rows[0].file,
-        remedy="say it with --target COLUMN",
-    )
-
-
-def _spelled_out(table: _Table, name: str, known: Sequence[str]) -> str:
-    """Labels in words where `name` holds their codes: `label_text` beside `label`."""
-    codes = table.texts(name)
-    if not all(re.fullmatch(r"-?\d+", code) for code in codes):
-        return name
-    first = names.words(name)[0]
-    for other in known:
-        alike = other != name and names.is_answer(other) and names.words(other)[0] == first
-        in_words = alike and not any(text.isdigit() for text in table.texts(other))
-        if in_words and leaks.copies(table.texts(other), codes):
-            return other
-    return name
-
-
-def _role(table: _Table, name: str, chosen: Chosen) -> Column:
+def _role(table: Table, name: str, chosen: Chosen) -> Column:
     """What a column becomes by what the user said, its name and its values."""
 
     def becomes(role: Role, reason: str) -> Column:
@@ -179,7 +120,13 @@ def _role(table: _Table, name: str, chosen: Chosen) -> Column:
     if name == chosen.group:
         return becomes("group", "named by --group")
     if name == chosen.context_ids:
-        return becomes("context_ids", "named by --context-ids")
+        return becomes("context_ids", chosen.context_reason)
+    if (
+        chosen.target is not None
+        and chosen.target.startswith(f"{name}.")
+        and chosen.target not in table.names
+    ):
+        return becomes("meta", "holds the target")
     if not any(table.texts(name)):
         return becomes("dropped", "empty in every row")
     if (by_name := _by_name(table, name)) is not None:
@@ -200,11 +147,13 @@ def _role(table: _Table, name: str, chosen: Chosen) -> Column:
 _REPEATING = "an id that repeats; --group '{}' would keep its rows in one split"
 
 
-def _by_name(table: _Table, name: str) -> tuple[Role, str] | None:
+def _by_name(table: Table, name: str) -> tuple[Role, str] | None:
     """What a column becomes by its name, where that says it."""
     if names.words(name) in (("rejected",), ("chosen",)):
         return "meta", f"a {name} answer, for preference training"
-    if names.is_id(name) or _is_row_number(table, name):
+    if (index := _row_number(table, name)) is not None:
+        return index
+    if names.is_id(name):
         return (
             ("id", "an id, different in every row")
             if table.unique(name)
@@ -222,10 +171,22 @@ def _by_name(table: _Table, name: str) -> tuple[Role, str] | None:
     return None
 
 
-def _is_row_number(table: _Table, name: str) -> bool:
-    """Whether a column without a real name counts the rows, as data frames write it."""
-    nameless = not names.words(name) or names.words(name)[0] == "unnamed"
-    return nameless and table.every(name, str.isdigit) and table.unique(name)
+def _row_number(table: Table, name: str) -> tuple[Role, str] | None:
+    """What becomes of the index that a data frame wrote, or of numbers that count the rows."""
+    of_frame = names.is_frame_index(name)
+    if not of_frame and not names.is_counter(name):
+        return None
+    if table.every(name, str.isdigit) and (of_frame or table.unique(name)):
+        return ("id", "row numbers") if table.unique(name) else ("dropped", "row numbers of a data frame")
+    if not of_frame or names.words(name) == ("index",):
+        return None
+    if table.unique(name) and not table.every(name, lambda value: " " in value):
+        return "id", "the index of a data frame"
+    return (
+        ("input", "has no name in the file")
+        if names.is_nameless(name)
+        else ("meta", "the index of a data frame")
+    )
 
 
 def _at_least_one_input(roles: list[Column]) -> list[Column]:
@@ -237,7 +198,7 @@ def _at_least_one_input(roles: list[Column]) -> list[Column]:
     return [kept[0] if column is constant else column for column in roles]
 
 
-def _checked_for_leaks(table: _Table, roles: list[Column], chosen: Chosen, target: str) -> list[Column]:
+def _checked_for_leaks(table: Table, roles: list[Column], chosen: Chosen, target: str) -> list[Column]:
     """Copies of the target are carried along instead of shown, unless the user asked for them."""
     targets = table.texts(target)
     guessed = [column for column in roles if column.role == "input" and column.name not in chosen.inputs]
@@ -271,7 +232,7 @@ def _mapping(columns: Sequence[Column], chosen: Chosen, target: str) -> MapFile:
     )
 
 
-def _warnings(table: _Table, columns: Sequence[Column], chosen: Chosen, target: str) -> list[str]:
+def _warnings(table: Table, columns: Sequence[Column], chosen: Chosen, target: str) -> list[str]:
     """Leaks among the inputs, by name."""
     targets = table.texts(target)
     shown = {c.name: table.texts(c.name) for c in columns if c.role == "input"}
@@ -286,6 +247,11 @@ def _warnings(table: _Table, columns: Sequence[Column], chosen: Chosen, target: 
     answers = [
         name for name in rest if names.is_answer(name) and name not in chosen.inputs and len(shown) > 1
     ]
+    warnings += [
+        f"look at: column '{name}' has its own name as a value: is the first line a row? then put a line of names above it"
+        for name in table.names
+        if name.strip() and name in table.texts(name)
+    ][:1]
     warnings += [f"look at: input '{name}' is named like an answer; {remedy}" for name in answers]
     return warnings
 

@@ -1,28 +1,45 @@
-"""The corpus that retrieval reads: a folder of texts, or a JSONL file."""
+"""The corpus that retrieval reads: a folder of texts, or a table of documents."""
 
 from __future__ import annotations
 
 import re
-from pathlib import Path
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
 
 from harness.core.errors import ConfigError
 from harness.core.values import Document
 from harness.tasks import sources
-from harness.tasks.located import Located
+from harness.tasks.located import Located, Row
 
 SUFFIXES = (".md", ".txt")
+IDS = (
+    "id",
+    "_id",
+    "doc_id",
+    "document_id",
+    "docid",
+    "pid",
+    "passage_id",
+    "page_id",
+    "name",
+    "file",
+    "filename",
+)
+"""Names that the column with a document's id has, the most certain first."""
+TEXTS = ("text", "content", "contents", "body", "passage", "document", "page_content")
+REMEDY = "rows are {id, text, title}"
 
 
 def read(path: Path, encoding: str = "utf-8") -> tuple[Document, ...]:
     """Every document: of a folder the .md and .txt files (id = name without suffix, title = first
-    heading), of a .jsonl file the rows {id, text, title}.
+    heading), of a table (.jsonl, .csv, .parquet, …) the rows {id, text, title}.
 
     Raises:
         ConfigError: missing, empty, a row without id or text, or an id used twice.
     """
     if path.is_dir():
         documents = _folder(path, encoding)
-    elif path.suffix == ".jsonl":
+    elif sources.is_readable(path) and path.is_file():
         documents = [_document(located) for located in sources.read(path, encoding)]
     else:
         remedy = "a folder of .md and .txt files, or a .jsonl file of {id, text, title}"
@@ -42,6 +59,23 @@ def paths(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix in SUFFIXES and path.name[0] != ".")
 
 
+def id_column(row: Row) -> str | None:
+    """The column that holds the ids of documents; None where rows like this are no documents."""
+    return _column(row, IDS) if _column(row, TEXTS) else None
+
+
+def resolved(name: str, ids: Iterable[str]) -> str | None:
+    """The document that a cell names by its id, its file name or its path; None where it names none."""
+    known = ids if isinstance(ids, (set, frozenset, dict)) else set(ids)
+    file = PurePosixPath(name.strip().replace("\\", "/"))
+    return next((text for text in (name, name.strip(), file.name, file.stem) if text and text in known), None)
+
+
+def _column(row: Row, wanted: Iterable[str]) -> str | None:
+    names = {name.strip().lower(): name for name in row}
+    return next((names[name] for name in wanted if name in names), None)
+
+
 def _folder(folder: Path, encoding: str) -> list[Document]:
     texts = [(path.stem, sources.read_text(path, encoding)) for path in paths(folder)]
     return [Document(id=name, text=text.strip(), title=_title(text)) for name, text in texts]
@@ -54,7 +88,11 @@ def _title(text: str) -> str:
 
 def _document(located: Located) -> Document:
     row = located.row
-    for key in ("id", "text"):
-        if row.get(key) in (None, ""):
-            raise located.error(f"a document needs '{key}'", remedy="rows are {id, text, title}")
-    return Document(id=str(row["id"]), text=str(row["text"]), title=str(row.get("title") or ""))
+    columns = {"id": _column(row, IDS), "text": _column(row, TEXTS)}
+    for key, column in columns.items():
+        if column is None or row[column] in (None, ""):
+            raise located.error(f"a document needs '{key}'", remedy=REMEDY)
+    title = row.get(_column(row, ("title", "heading")) or "")
+    return Document(
+        id=str(row[str(columns["id"])]), text=str(row[str(columns["text"])]), title=str(title or "")
+    )

@@ -33,6 +33,8 @@ class SplitRows:
 
     parts: dict[str, list[Located]]
     notes: tuple[str, ...] = ()
+    unread: tuple[str, ...] = ()
+    """Names of data files that belong to no split."""
 
 
 def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> SplitRows:
@@ -140,8 +142,8 @@ def _files(
         f"files: {split} from {', '.join(file.name for file in group)}" for split, group in by_split.items()
     ]
     used = [file for group in by_split.values() for file in group]
-    unused = [file.name for file in files if file not in used]
-    return SplitRows(parts=parts, notes=(*lines, *([f"not read: {', '.join(unused)}"] if unused else [])))
+    unread = tuple(file.name for file in files if file not in used)
+    return SplitRows(parts=parts, notes=tuple(lines), unread=unread)
 
 
 def _rows(file: Path, encoding: str, sheet: str | None) -> list[Located]:

@@ -6,60 +6,34 @@ import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
-from harness.core.secrets import hidden
 from harness.core.values import Document, Example
-from harness.results.remote.data import local_copy
-from harness.results.remote.filesystem import is_url
 from harness.tasks import (
     column_inference,
-    folders,
+    degenerate,
     instructions,
-    missing,
+    intake,
     options,
-    pool,
     recognized,
-    row_layouts,
-    sources,
+    row_length,
     splits,
+    task_name,
     task_writer,
+    unseen_labels,
 )
-from harness.tasks.columns import Assignment, Chosen, Column, assign
-from harness.tasks.folders import ALIASES
+from harness.tasks.columns import Assignment, Column
+from harness.tasks.intake import MOST, Wish
 from harness.tasks.load import SPLITS, load
-from harness.tasks.located import Located
+from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed
 from harness.tasks.validation_report import Shown, shown
 
 SHARES = {"test": 0.2, "dev": 0.1}
-MOST = {"train": 2000, "dev": 200, "test": 500}
-"""Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Wish:
-    """What the user asked for; None and empty: guess, and sizes by share (`SHARES`) up to `MOST`."""
-
-    name: str | None = None
-    target: str | None = None
-    inputs: tuple[str, ...] = ()
-    group: str | None = None
-    context_ids: str | None = None
-    corpus: Path | None = None
-    instructions: str | None = None
-    format: str | None = None
-    primary: str | None = None
-    limit_rows: int | None = None
-    encoding: str = "utf-8"
-    sheet: str | None = None
-    sizes: Mapping[str, int] = field(default_factory=dict)
-    seed: int = 0
-    force: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,30 +65,40 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         ConfigError: unreadable data, columns that cannot be told apart, too few rows, or a folder that
             exists (unless forced).
     """
-    name = wish.name or _name(data)
+    name = wish.name or task_name.of(data)
     if not re.fullmatch(r"[\w.-]+", name):
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
     with working(f"reading {data}") as activity:
-        placed, documents, notes, assignment = _pools(data, wish)
+        taken = intake.read(data, wish)
+        placed, documents, notes, assignment = taken.parts, taken.documents, [*taken.notes], taken.assignment
         activity.now("splitting rows")
         pools = {split: [item.example for item in part] for split, part in placed.items()}
         everything = [example for part in pools.values() for example in part]
         own = recognized.instructions(everything)
         pools = recognized.without_shared_system(pools)
-        parts = _divide(pools, wish)
+        sources = {item.example.id: item.source for part in placed.values() for item in part}
+        try:
+            whole = _divide(pools, wish)
+        except ConfigError as error:
+            raise ConfigError(error.message, file=data, remedy=error.remedy) from None
+        parts = _sampled(whole, wish)
         spec, extra = options.format_spec(wish.format)
-        answer = column_inference.answer(everything, parts, spec)
+        answer = column_inference.answer(everything, parts, spec, shown=whole["train"])
+        unseen: list[str] = []
+        if answer.spec["kind"] == "choice" and "choices" not in extra:
+            whole, unseen = unseen_labels.left_out(whole, answer.spec, sources)
+            parts = _sampled(whole, wish)
         parts = {split: [_converted(e, answer.spec) for e in part] for split, part in parts.items()}
         text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
         answer = replace(answer, instructions=text)
         answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
         notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
-        notes += _notes(pools, parts, answer)
-        draft = _Draft(name, answer, parts, notes, assignment, documents)
-        example = _write(folder, wish, draft, placed, activity)
+        notes += [*unseen, *_notes(whole, parts, answer, sources)]
+        draft = _Draft(name, answer, parts, notes, assignment, documents, taken.corpus)
+        example = _write(folder, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
     columns = assignment.columns
     return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(notes), columns=columns, example=example)
@@ -142,10 +126,11 @@ class _Draft:
     notes: Sequence[str]
     assignment: Assignment
     documents: Sequence[Document]
+    corpus: Path | None
 
 
 def _write(
-    folder: Path, wish: Wish, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
+    folder: Path, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
 ) -> Shown | None:
     """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
     activity.now(f"writing {folder}")
@@ -156,7 +141,7 @@ def _write(
         keys = {
             **task_writer.input_key(task.assignment.mapping),
             **(
-                task_writer.corpus_key(wish.corpus, draft) or task_writer.documents_key(draft, task.documents)
+                task_writer.corpus_key(task.corpus, draft) or task_writer.documents_key(draft, task.documents)
             ),
         }
         text = task_writer.task_yaml(task.name, task.answer, task.parts, task.notes, keys=keys)
@@ -198,126 +183,49 @@ def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
 
 
 def _notes(
-    pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: column_inference.Answer
+    whole: Mapping[str, list[Example]],
+    parts: Mapping[str, list[Example]],
+    answer: column_inference.Answer,
+    sources: Mapping[str, Located],
 ) -> list[str]:
     """What else a person should know of the splits."""
     notes = []
-    if answer.spec["kind"] == "choice":
-        shown = {e.target for e in parts["train"]}
-        unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
-        if unseen:
-            notes.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
-    given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
+    everything = [example for part in parts.values() for example in part]
+    targets = [example.target for example in everything]
+    if (only := degenerate.one_answer(targets)) is not None:
+        notes.append(f"look at: {degenerate.about_one_answer(only, 'every row')}")
+    if answer.spec["kind"] in ("choice", "json_schema"):
+        alike = degenerate.about_look_alikes(degenerate.look_alikes(targets))
+        notes += [f"look at: {line}" for line in alike]
+    if long := row_length.too_long(everything):
+        where = (positions([sources[example.id]]) for example in long)
+        notes.append(f"look at: {row_length.described(long, where)}")
+    given, taken = (sum(len(part) for part in some.values()) for some in (whole, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
         notes.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
     return notes
 
 
-def _name(data: str) -> str:
-    path = Path(data)
-    general = path.stem.lower() in {*SPLITS, *ALIASES, "data", "dataset", "all", "examples"}
-    stem = path.resolve().parent.name if general and path.suffix else path.stem
-    return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
-
-
-def _pools(
-    data: str, wish: Wish
-) -> tuple[dict[str, list[Placed]], tuple[Document, ...], list[str], Assignment]:
-    """Rows of each split that the data come in (`train` alone for one file), the corpus that came with them,
-    and what was guessed."""
-    source = _read(data, wish)
-    whole = source.parts
-    notes = [*source.notes, *pool.line_counts(whole, wish.encoding)]
-    thinned = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
-    everything = [located for part in thinned.values() for located in part]
-    if not everything:
-        raise ConfigError("no rows", file=data)
-    chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
-    known = None if chosen.named else recognized.recognize(thinned)
-    if known is not None:
-        return known.pools, known.documents, [*notes, *known.notes], Assignment()
-    if not chosen.named:
-        chosen = pool.native_names(chosen, everything[0].row)
-    assignment = assign(everything, chosen)
-    notes += assignment.lines()
-    mapping = assignment.mapping
-    pools: dict[str, list[Placed]] = {}
-    for split, part in thinned.items():
-        labelled = [located for located in part if pool.labelled(located, mapping)]
-        if len(labelled) < len(part):
-            left_out = [located for located in part if not pool.labelled(located, mapping)]
-            where = pool.places(left_out)
-            notes.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
-        kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
-        if len(kept) < len(labelled):
-            notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
-        if mapping is not None:
-            kept, counts = missing.spelled(
-                [pool.filled(r, assignment) for r in kept], assignment.names("input")
-            )
-            notes += [f"{split}: {missing.in_words(counts)}"] if counts else []
-        pools[split] = row_layouts.examples(kept, "row" if len(thinned) == 1 else split, mapping)
-    row_layouts.unique_ids([item for part in pools.values() for item in part])
-    return pools, (), notes, assignment
-
-
-def _read(data: str, wish: Wish) -> folders.SplitRows:
-    if is_url(data):
-        return _read_url(data, wish)
-    path = Path(data).expanduser()
-    if path.is_dir() or path.suffix.lower() == ".zip":
-        return folders.read(path, wish.encoding, wish.sheet)
-    if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
-        return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
-    known: dict[str, str] = {}
-    for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
-        known.setdefault(folders.split_of(name), name)  # train before train_sft
-    chosen = {split: name for split, name in known.items() if split in SPLITS}
-    if "train" not in chosen:
-        raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
-    return folders.SplitRows(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
-
-
-def _read_url(url: str, wish: Wish) -> folders.SplitRows:
-    """Rows of a copy, under the names that the user knows."""
-    copy = local_copy(url, trusted=True)
-
-    def original(path: Path) -> str:
-        return f"{hidden(url)}/{path.relative_to(copy)}" if path != copy else hidden(url)
-
-    try:
-        rows_of_copy = _read(str(copy), wish)
-    except ConfigError as error:
-        name = original(Path(str(error.file)))
-        raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
-    parts = {
-        split: [replace(row, file=original(Path(row.file))) for row in part]
-        for split, part in rows_of_copy.parts.items()
-    }
-    return replace(rows_of_copy, parts=parts)
-
-
-def _thinned(part: list[Located], limit: int | None) -> list[Located]:
-    """At most `limit` rows, evenly spaced: files are often sorted by label."""
-    if limit is None or limit >= len(part):
-        return part
-    return [part[i * len(part) // limit] for i in range(limit)]
-
-
 def _divide(pools: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
-    """Seeded, stratified splits of the wished sizes; splits that exist are kept apart."""
+    """Seeded, stratified splits, train whole; splits that exist are kept apart."""
     train = pools["train"]
-    most = {**MOST, **wish.sizes}
     shares = {split: min(MOST[split], splits.count(share, len(train))) for split, share in SHARES.items()}
     missing = {split: wish.sizes.get(split, share) for split, share in shares.items() if split not in pools}
-    parts = splits.cut(splits.items(train), missing, wish.seed)
-    whole = {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
-    return {split: _sample(whole[split], most[split], wish.seed) for split in SPLITS}
+    rows = splits.items(train)
+    parts = splits.with_every_label_in_train(rows, splits.cut(rows, missing, wish.seed))
+    return {**pools, **{split: [train[row] for row in part] for split, part in parts.items()}}
 
 
-def _sample(part: list[Example], size: int, seed: int) -> list[Example]:
-    return [part[row] for row in splits.sample(splits.items(part), size, seed)]
+def _sampled(whole: Mapping[str, list[Example]], wish: Wish) -> dict[str, list[Example]]:
+    """At most as many rows of each split as wished."""
+    most = {**MOST, **wish.sizes}
+    return {
+        split: [
+            whole[split][row] for row in splits.sample(splits.items(whole[split]), most[split], wish.seed)
+        ]
+        for split in SPLITS
+    }
 
 
 def _move(draft: Path, folder: Path) -> None:
@@ -326,3 +234,6 @@ def _move(draft: Path, folder: Path) -> None:
         return
     for made in draft.iterdir():
         made.replace(folder / made.name)
+
+
+__all__ = ["Made", "Wish", "init"]

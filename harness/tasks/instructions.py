@@ -13,6 +13,7 @@ from harness.tasks import style
 from harness.tasks.templates import literal
 
 OBJECT = "Answer with one JSON object and nothing else."
+ARRAY = "Answer with one JSON array and nothing else."
 """The keys and values stand in the schema, which the task file shows in the prompt."""
 _GENERAL = {
     *("target", "label", "labels", "answer", "answers", "output", "completion", "response", "class", "y"),
@@ -43,7 +44,7 @@ def written(spec: Mapping[str, Any], targets: Sequence[Any], column: str = "") -
     if spec["kind"] == "choice":
         return labels(spec["choices"], column)
     if spec["kind"] == "json_schema":
-        return OBJECT
+        return ARRAY if targets and all(isinstance(target, list) for target in targets) else OBJECT
     return number(targets, column) if spec["kind"] == "number" else text(_first_accepted(targets), column)
 
 

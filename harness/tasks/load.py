@@ -55,8 +55,9 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     source = task_file.read(path)
     placed = _splits(source, path)
     form = answers.build_format(source, path)
-    scorers, primary = answers.build_scorers(source, path)
+    scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = answers.settle_all(placed, form)
+    form = form.in_order_of([example.target for example in settled["train"]])
     documents = _corpus(source, path) or row_layouts.documents(
         item for part in placed.values() for item in part
     )
@@ -144,7 +145,7 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     for split, part in placed.items():
         if not part:
             raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
-    placed = _cut(placed, data, path)
+    placed = _cut(placed, source, path)
     if not placed.get("test"):
         remedy = "give data: a test file, or split: {test: 0.2}"
         raise ConfigError(
@@ -153,8 +154,9 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     return {split: placed.get(split, []) for split in SPLITS}
 
 
-def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[str, list[Placed]]:
+def _cut(placed: dict[str, list[Placed]], source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     """Cut the splits that `split:` names from train."""
+    data = source.data
     wanted = data.split or (SplitFile(dev=0.1, test=0.2) if data.file else None)
     if wanted is None:
         return placed
@@ -168,7 +170,7 @@ def _cut(placed: dict[str, list[Placed]], data: DataFile, path: Path) -> dict[st
                 f"data has a {name} split already", file=path, line=task_file.line_of(path, keys)
             )
     try:
-        parts = splits.cut(splits.items([item.example for item in pool]), sizes, wanted.seed)
+        parts = splits.cut(splits.items([item.example for item in pool], source.input), sizes, wanted.seed)
     except ConfigError as error:
         line = task_file.line_of(path, ["data", "split"])
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
@@ -218,7 +220,9 @@ def _hash(
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
-    return digest({"splits": examples, "corpus": texts, "format": form.identity(), **shown})
+    # The version says how answers are read; a run's record has it. The data are the same.
+    written = {**form.identity(), "version": 1}
+    return digest({"splits": examples, "corpus": texts, "format": written, **shown})
 
 
 def _turns(example: Example) -> list[list[list[str]]]:

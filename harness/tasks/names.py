@@ -13,9 +13,18 @@ TARGETS = (
     "reference", "translation", "solution", "reply", "sql", "call", "function_call", "code", "y",
 )
 """Names of answers, the most certain first."""
+WHOLE_NAMES = ("y", "code")
+"""Names of answers that say so alone: `x.y` is a path, and `zip_code` no program."""
 IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier")
 NUMBERS = ("number", "no", "nr", "ref")
 """Last words of names that are ids where every value differs: "Ticket No"."""
+COUNTERS = {
+    ("nr",), ("no",), ("num",), ("row", "nr"), ("row", "no"), ("row", "num"), ("row", "number"), ("row",),
+    ("rownum",), ("s", "no"), ("sr", "no"), ("lfd", "nr"),
+}
+"""Words of names under which tables count their rows, where every number differs."""
+FRAME_INDEXES = {("index",), ("level", "0"), ("row", "index")}
+"""Words of names under which data frames write their index, beside those without a name of their own."""
 PREDICTIONS = ("pred", "preds", "predicted", "prediction", "predictions")
 RESERVED = {"true", "false", "none", "self", "loop", "system", "and", "or", "not", "in", "is", "if", "else"}
 """Names that mean something else in a template; `system` is the system message."""
@@ -31,6 +40,22 @@ def words(name: str) -> tuple[str, ...]:
 def is_id(name: str) -> bool:
     """Whether a name says that its column holds ids."""
     return bool(parts := words(name)) and parts[-1] in IDS
+
+
+def is_counter(name: str) -> bool:
+    """Whether a name is one under which tables count their rows: `Nr.`, `Row`."""
+    return words(name) in COUNTERS
+
+
+def is_frame_index(name: str) -> bool:
+    """Whether a name is one under which data frames write their index: `__index_level_0__`, `Unnamed: 0`."""
+    parts = words(name)
+    return parts in FRAME_INDEXES or parts[:2] == ("index", "level") or is_nameless(name)
+
+
+def is_nameless(name: str) -> bool:
+    """Whether a column has no name of its own: pandas calls such columns `Unnamed: 3`."""
+    return words(name)[:1] in ((), ("unnamed",))
 
 
 def is_number(name: str) -> bool:
@@ -57,7 +82,8 @@ def _ranked(known: Sequence[str]) -> list[str]:
     plain = [name for name in known if not is_id(name) and not is_prediction(name)]
     joined = {name: "_".join(words(name)) for name in plain}
     whole = [name for wanted in TARGETS for name in plain if joined[name] == wanted]
-    last = [name for wanted in TARGETS for name in plain if joined[name].endswith(f"_{wanted}")]
+    last_words = [wanted for wanted in TARGETS if wanted not in WHOLE_NAMES]
+    last = [name for wanted in last_words for name in plain if joined[name].endswith(f"_{wanted}")]
     return list(dict.fromkeys([*whole, *last]))
 
 

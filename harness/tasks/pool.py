@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -57,13 +57,6 @@ def line_counts(parts: Mapping[str, list[Located]], encoding: str) -> list[str]:
             difference = tables.difference(path, lines, encoding)
             notes += [f"rows: {len(lines):,} in {path.name}, which has {difference}"] if difference else []
     return notes
-
-
-def places(rows: Sequence[Located]) -> str:
-    """The lines of rows in a text file, or their numbers."""
-    unit = "row" if rows[0].line is None else "line"
-    shown = ", ".join(str(row.line or row.number) for row in rows[:5])
-    return f"{unit}{'s' if len(rows) > 1 else ''} {shown}{', …' if len(rows) > 5 else ''}"
 
 
 def filled(located: Located, assignment: Assignment) -> Located:

@@ -1,7 +1,7 @@
 """Rows of a layout that is known → examples of a new task, for `harness init`.
 
-Rows that the layout refuses are left out and reported, as long as they are few: one odd row in ten thousand
-must not keep a user from a first result.
+Rows that the layout refuses are left out, counted and named, unless they are nearly all: odd rows must not keep
+a user from a first result.
 """
 
 from __future__ import annotations
@@ -10,13 +10,16 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.core.values import NO_ANSWER, Document, Example
 from harness.tasks import layouts, row_layouts, templates
-from harness.tasks.located import Located, Row
+from harness.tasks.located import Located, Refused, Row, positions
 from harness.tasks.row_layouts import NATIVE, Placed
 
-MOST_REFUSED = 0.1
-"""Share of rows that may be left out because they do not fit the layout."""
+NEARLY_ALL = 0.9
+"""Share of rows that must not fit for the whole file to be refused: else the others are used."""
+MOST_REASONS = 5
+"""Reasons that are listed, the commonest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +35,7 @@ def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
     """The examples of rows that have the task file's own columns or a known layout; None for a table.
 
     Raises:
-        ConfigError: rows of a kind that is not supported, or more than a tenth that do not fit.
+        ConfigError: rows of a kind that is not supported, or nearly none that fits.
     """
     everything = [located for part in parts.values() for located in part]
     native = row_layouts.is_native(everything[0].row)
@@ -47,9 +50,10 @@ def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
     notes = [f"rows: layout '{title}'", *(layout.explain(everything[:1000]) if layout else [])]
     pools: dict[str, list[Placed]] = {}
     for split, part in parts.items():
-        refused: list[ConfigError] = []
+        refused: list[Refused] = []
         pools[split] = row_layouts.examples(part, "row" if len(parts) == 1 else split, None, refused)
-        notes += _left_out(split, part, pools[split], refused)
+        silent = layout.nothing_learnt() if layout else ""
+        notes += _left_out(split, part, pools[split], refused, silent)
     return Recognized(
         pools=_distinct(pools, notes),
         documents=row_layouts.documents(item for part in pools.values() for item in part),
@@ -105,35 +109,42 @@ def _without_system(example: Example) -> Example:
 
 
 def _left_out(
-    split: str, part: Sequence[Located], placed: Sequence[Placed], refused: Sequence[ConfigError]
+    split: str, part: Sequence[Located], placed: Sequence[Placed], refused: Sequence[Refused], silent: str
 ) -> list[str]:
-    """Which rows became no example, and why.
+    """Which rows became no example, and why: a line for each reason.
+
+    Args:
+        silent: why a row that fits may give no example.
 
     Raises:
-        ConfigError: the first fault, where the faults are more than a tenth of the rows.
+        ConfigError: nearly all rows became none; names the first of them.
     """
-    empty = [
-        fault
-        for fault in refused
-        if fault.message.endswith((row_layouts.EMPTY_INPUT, row_layouts.EMPTY_TARGET))
-    ]
-    odd = [fault for fault in refused if fault not in empty]
-    if len(odd) > MOST_REFUSED * len(part) or (refused and not placed):
-        raise (odd or refused)[0]
+    by_reason: dict[str, list[Refused]] = {}
+    for item in refused:
+        by_reason.setdefault(item.reason, []).append(item)
+    if part and (len(refused) > NEARLY_ALL * len(part) or (refused and not placed)):
+        items = max(by_reason.values(), key=len)
+        fault = items[0].fault
+        share = f"{len(items):,} of {len(part):,}"
+        message = fault.message if len(part) == 1 else f"{fault.message}, as in {share} rows"
+        raise ConfigError(message, file=fault.file, line=fault.line, remedy=fault.remedy)
     lines = []
-    if odd:
-        lines.append(f"left out: {_rows(len(odd))} of {split} that do not fit, such as {odd[0]}")
-    if empty:
-        lines.append(f"left out: {_rows(len(empty))} of {split} without input or target, such as {empty[0]}")
-    used = {id(item.source) for item in placed}
-    silent = len(part) - len(used) - len(refused)
-    if silent > 0:
-        lines.append(f"left out: {_rows(silent)} of {split} without an answer to learn")
-    return lines
+    for items in sorted(by_reason.values(), key=len, reverse=True)[:MOST_REASONS]:
+        first = items[0]
+        remedy = first.fault.remedy or "correct or delete the row"
+        lines.append(_line(split, [item.source for item in items], f"{first.reason} — {remedy}"))
+    others = len(refused) - sum(len(items) for items in sorted(by_reason.values(), key=len)[-MOST_REASONS:])
+    lines += [f"left out: {counted(others, 'row')} more of {split}, for other reasons"] if others else []
+    used = {id(row) for item in placed for row in (item.source, *item.joined)}
+    used |= {id(item.source) for item in refused}
+    unlearnt = [located for located in part if id(located) not in used]
+    if unlearnt and not placed:
+        raise unlearnt[0].error(f"no row of {split} can be used: {silent}")
+    return [*lines, *([_line(split, unlearnt, silent)] if unlearnt else [])]
 
 
-def _rows(count: int) -> str:
-    return f"{count:,} row{'s' if count != 1 else ''}"
+def _line(split: str, rows: Sequence[Located], reason: str) -> str:
+    return f"left out: {counted(len(rows), 'row')} of {split} ({positions(rows)}): {reason}"
 
 
 def _distinct(pools: dict[str, list[Placed]], notes: list[str]) -> dict[str, list[Placed]]:

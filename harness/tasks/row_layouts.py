@@ -17,8 +17,9 @@ from harness.core.values import Document, Example, Message
 from harness.tasks import layouts
 from harness.tasks.layouts import Converted
 from harness.tasks.layouts import _conversation as conversation
-from harness.tasks.located import Located, Row
+from harness.tasks.located import Located, Refused, Row
 from harness.tasks.task_file import Columns, MapFile
+from harness.tasks.templates import SYSTEM
 
 log = logging.getLogger(__name__)
 
@@ -34,13 +35,15 @@ class Placed:
     example: Example
     source: Located
     documents: tuple[Document, ...] = ()
+    joined: tuple[Located, ...] = ()
+    """Other rows that went into the example."""
 
 
 def examples(
     rows: Sequence[Located],
     split: str,
     mapping: MapFile | None,
-    refused: list[ConfigError] | None = None,
+    refused: list[Refused] | None = None,
 ) -> list[Placed]:
     """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
 
@@ -56,24 +59,30 @@ def examples(
     numbers = {id(located): i if several_files else located.number for i, located in enumerate(rows, 1)}
     placed: list[Placed] = []
     for located, part in _read(rows, mapping, refused):
-        for count, (row, documents) in enumerate(part, start=1):
+        for count, item in enumerate(part, start=1):
             number = f"{numbers[id(located)]}" + (f".{count}" if len(part) > 1 else "")
-            with _collected(refused):
-                placed.append(_placed(row, located, f"{split}-{number}", documents))
+            with _collected(refused, located):
+                placed.append(_placed(item, located, f"{split}-{number}"))
     return placed
 
 
-Part = list[tuple[Row, tuple[Document, ...]]]
+@dataclass(frozen=True, kw_only=True)
+class _Native:
+    """An example as a row of the native layout, and what else came with it."""
+
+    row: Row
+    documents: tuple[Document, ...] = ()
+    joined: tuple[Located, ...] = ()
 
 
 def _read(
-    rows: Sequence[Located], mapping: MapFile | None, refused: list[ConfigError] | None
-) -> Iterator[tuple[Located, Part]]:
+    rows: Sequence[Located], mapping: MapFile | None, refused: list[Refused] | None
+) -> Iterator[tuple[Located, list[_Native]]]:
     """Each row with the examples in it, as rows of the native layout."""
     if mapping is not None or is_native(rows[0].row):
         for located in rows:
-            with _collected(refused):
-                yield located, [(_mapped(located, mapping) if mapping else _native(located), ())]
+            with _collected(refused, located):
+                yield located, [_Native(row=_mapped(located, mapping) if mapping else _native(located))]
         return
     layout = layouts.detect(rows)
     if layout is None:
@@ -82,27 +91,30 @@ def _read(
         log.warning("%s: detected rows of %s", rows[0].file, layout.title)
     pairs: list[tuple[Located, Converted]] = []
     for located in rows:
-        with _collected(refused):
+        with _collected(refused, located):
             pairs += [(located, converted) for converted in layout.convert(located)]
     for _, group in itertools.groupby(layout.combine(pairs), key=lambda pair: id(pair[0])):
         part = list(group)
-        yield part[0][0], [(converted.row(), converted.documents) for _, converted in part]
+        yield (
+            part[0][0],
+            [_Native(row=c.row(), documents=c.documents, joined=c.joined) for _, c in part],
+        )
 
 
 @contextmanager
-def _collected(refused: list[ConfigError] | None) -> Iterator[None]:
+def _collected(refused: list[Refused] | None, located: Located) -> Iterator[None]:
     """Keep a row's fault in `refused`, where there is such a list."""
     try:
         yield
     except ConfigError as error:
         if refused is None:
             raise
-        refused.append(error)
+        refused.append(Refused(source=located, fault=error))
 
 
 def is_native(row: Row) -> bool:
     """Whether a row has the task file's own columns."""
-    return "input" in row and "target" in row
+    return "input" in row and "target" in row and not conversation.awaits_answer(row["input"])
 
 
 def _unmapped(located: Located) -> ConfigError:
@@ -113,8 +125,9 @@ def _unmapped(located: Located) -> ConfigError:
     return located.error(f"no column '{missing}'", remedy=remedy)
 
 
-def _placed(row: Row, located: Located, default: str, documents: tuple[Document, ...]) -> Placed:
+def _placed(item: _Native, located: Located, default: str) -> Placed:
     """An example from a row that has the native layout; `default` is its id where it has none."""
+    row = item.row
     identity = row.get("id")
     group = row.get("group")
     example = Example(
@@ -126,7 +139,7 @@ def _placed(row: Row, located: Located, default: str, documents: tuple[Document,
         meta=row.get("meta") or {},
         turns=_turns(row.get("turns"), located),
     )
-    return Placed(example=example, source=located, documents=documents)
+    return Placed(example=example, source=located, documents=item.documents, joined=item.joined)
 
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
@@ -140,11 +153,11 @@ def _mapped(located: Located, mapping: MapFile) -> Row:
         "target": _columns(located, mapping.answer),
         "meta": {**{name: column(located, name) for name in mapping.meta}, **rejected},
         **{key: column(located, name) for key, name in optional.items() if name is not None},
-        **({"context_ids": _listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
+        **({"context_ids": listed(column(located, mapping.context_ids))} if mapping.context_ids else {}),
     }
 
 
-def _listed(value: Any) -> Any:
+def listed(value: Any) -> Any:
     """The ids in a cell of a table: a JSON list, or separated by semicolons."""
     if not isinstance(value, str):
         return value
@@ -212,8 +225,9 @@ def _native(located: Located) -> Row:
 
 def _fields(value: Any, located: Located) -> dict[str, Any]:
     fields = value if isinstance(value, dict) else {"input": value}
-    if not fields or (not isinstance(value, dict) and value in (None, "")):
-        raise located.error(EMPTY_INPUT)
+    shown = [item for name, item in fields.items() if name != SYSTEM]
+    if not shown or (set(fields) <= {"input", SYSTEM} and shown[0] in (None, "")):
+        raise located.error(EMPTY_INPUT, remedy="leave the row out, or write what is asked")
     for name in fields:
         if not str(name).isidentifier() or keyword.iskeyword(name):
             remedy = "rename it: map: {input: {good_name: column}}"

@@ -99,9 +99,13 @@ def _object(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _enum(values: Sequence[str]) -> dict[str, Any]:
-    distinct = sorted(set(values))
-    closed = len(distinct) <= MAX_ENUM and len(values) >= REPEATS * len(distinct)
-    return {"enum": distinct} if closed else {}
+    return {"enum": sorted(set(values))} if closed(values) else {}
+
+
+def closed(values: Sequence[str]) -> bool:
+    """Whether texts are labels of a short list, each of which stands for several rows."""
+    distinct = len(set(values))
+    return distinct <= MAX_ENUM and len(values) >= REPEATS * distinct
 
 
 def _type(value: Any) -> str:

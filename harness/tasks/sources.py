@@ -6,7 +6,7 @@ import gc
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import missing, readers, tables
+from harness.tasks import hub_folder, json_rows, missing, readers, tables
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Located, Row
 
@@ -112,18 +112,26 @@ def _no_collection() -> Iterator[None]:
 def read_hub(name: str, split: str, config: str | None = None, revision: str | None = None) -> list[Located]:
     """Every row of one split of a hub data set (or of a local folder that `datasets` can read).
 
-    Class labels come as their names.
+    Class labels come as their names; -1, which stands for no label, as an empty cell. JSON and CSV files of a
+    local folder are read as they are.
 
     Raises:
-        ConfigError: the data set cannot be loaded; the remedy is the library's own message.
+        ConfigError: the data set cannot be loaded; the remedy is the library's own message. A column whose
+            texts the library may have changed.
     """
     import datasets
 
     try:
+        own = hub_folder.files(Path(name), split, config) if Path(name).is_dir() else None
+        if own is not None and all(is_readable(file) for file in own):
+            return [row for file in own for row in read(file)]
         rows = datasets.load_dataset(name, config, split=split, revision=revision)
+    except ConfigError:
+        raise
     except Exception as error:
         reason = " ".join(str(error).split())[:300]
         raise ConfigError(f"cannot load split '{split}' of data set '{name}'", remedy=reason) from None
+    hub_folder.refuse_guessed(rows, name)
     names = {key: f for key, f in rows.features.items() if isinstance(f, datasets.ClassLabel)}
     source = f"{name}[{split}]"
     located = [
@@ -149,8 +157,8 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
 
 
 def _labels(row: Row, names: dict[str, Any]) -> Row:
-    known = {key: row[key] for key in names if isinstance(row[key], int) and row[key] >= 0}
-    return {key: names[key].int2str(value) for key, value in known.items()}
+    known = {key: row[key] for key in names if isinstance(row[key], int)}
+    return {key: names[key].int2str(value) if value >= 0 else None for key, value in known.items()}
 
 
 def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
@@ -167,11 +175,7 @@ def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     from harness.tasks import layouts  # layouts read rows, which are defined here
 
     of_layout = layouts.document_rows(value)
-    rows = _rows_within(value) if of_layout is None else of_layout
-    if rows is None:
-        raise ConfigError(
-            "holds no rows", file=path, remedy="a list of objects, or an object of objects by id"
-        )
+    rows = json_rows.rows(value, path) if of_layout is None else of_layout
     in_list = isinstance(value, list) and len(value) == len(rows)
     lines = _lines(text) if in_list else [None] * len(rows)
     for row, line in zip(rows, lines, strict=True):
@@ -198,20 +202,6 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     except ValueError as error:
         # Also numbers of thousands of digits, which Python refuses.
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
-
-
-def _rows_within(value: Any) -> Sequence[Any] | None:
-    """The rows of a JSON file: a list, the one list in an object, or an object of objects by id."""
-    if isinstance(value, list):
-        return value
-    if not isinstance(value, dict):
-        return None
-    lists = [part for part in value.values() if isinstance(part, list) and part and isinstance(part[0], dict)]
-    if len(lists) == 1:
-        return lists[0]
-    if value and all(isinstance(part, dict) for part in value.values()):
-        return [{"id": key, **part} for key, part in value.items()]
-    return None
 
 
 def _lines(text: str) -> list[int]:
@@ -250,7 +240,8 @@ def _plain(row: Row) -> Row:
 
 def _object(row: Any, path: Path, line: int | None) -> Row:
     if not isinstance(row, dict):
-        raise ConfigError(f"a row must be an object, this is {type(row).__name__}", file=path, line=line)
+        message = f"a row must be an object, this is {type(row).__name__}"
+        raise ConfigError(message, file=path, line=line, remedy="delete it, or write it as {column: value}")
     return row
 
 

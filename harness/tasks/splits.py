@@ -6,16 +6,18 @@ same way on any machine and a few added rows move few others.
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.values import Example
+from harness.tasks import templates
+from harness.tasks.same_text import as_asked, same_fields, same_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,32 +29,31 @@ class Item:
     ties: tuple[Hashable, ...] = ()
 
 
-def normalise(text: str) -> str:
-    """Text with case, Unicode form and spacing made equal: two such texts are duplicates."""
-    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+def items(examples: Sequence[Example], template: str | None = None) -> list[Item]:
+    """What splitting needs to know of examples; targets are labels where they are few.
 
-
-def items(examples: Sequence[Example]) -> list[Item]:
-    """What splitting needs to know of examples; targets are labels where they are few."""
+    Args:
+        template: the user message, where the task file gives one: examples that it shows alike stay together,
+            though fields that it does not show differ.
+    """
     labels = [canonical_json(example.target) for example in examples]
     few = len(set(labels)) <= len(labels) / 5
     return [
         Item(
-            text=_question(example),
+            text=same_fields(example),
             label=label if few else "",
-            ties=() if example.group is None else (("group", example.group),),
+            ties=_ties(example, template),
         )
         for example, label in zip(examples, labels, strict=True)
     ]
 
 
-def _question(example: Example) -> str:
-    fields = canonical_json({name: _folded(value) for name, value in example.input.items()})
-    return "\n".join([*(_folded(turn.content) for turn in example.turns), fields])
-
-
-def _folded(value: Any) -> Any:
-    return normalise(value) if isinstance(value, str) else value
+def _ties(example: Example, template: str | None) -> tuple[Hashable, ...]:
+    ties: list[Hashable] = [] if example.group is None else [("group", example.group)]
+    if template:
+        with contextlib.suppress(ConfigError):  # said, with its line, when the template is checked
+            ties.append(("asked", as_asked(example, templates.render(template, example.input))))
+    return tuple(ties)
 
 
 def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[str, list[int]]:
@@ -63,20 +64,69 @@ def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[
     rows allow.
 
     Raises:
-        ConfigError: `sizes` leave no row to `train`.
+        ConfigError: `sizes` leave no row to `train`, or rows that belong together leave a split without any.
     """
+    names = (*sizes, "train")
     if sum(sizes.values()) >= len(items):
-        wanted = ", ".join(f"{name} {size}" for name, size in sizes.items())
+        raise _too_few(len(items), sizes)
+    units = _ordered(_units(items), items, seed)
+    if len(units) < len(names):
         raise ConfigError(
-            f"{len(items)} rows are too few for {wanted} and a train split", remedy="ask for less"
+            f"rows with the same input or group belong together, and these {len(items):,} rows are "
+            f"{len(units)} such {'part' if len(units) == 1 else 'parts'}: {_listed(names)} need at least {len(names)}",
+            remedy="add rows with other inputs, or group by another column",
         )
-    splits: dict[str, list[int]] = {name: [] for name in (*sizes, "train")}
-    for unit in _ordered(_units(items), items, seed):
-        name = next((name for name, size in sizes.items() if len(splits[name]) < size), "train")
-        splits[name].extend(unit)
-    if not splits["train"]:
-        raise ConfigError("too many rows belong together to leave any for train", remedy="ask for less")
+    splits: dict[str, list[int]] = {name: [] for name in names}
+    for index, unit in enumerate(units):
+        empty = [name for name in names if not splits[name]]
+        unfilled = next((name for name, size in sizes.items() if len(splits[name]) < size), "train")
+        # The last units go to the splits that have none yet, however large those before were.
+        splits[empty[0] if len(units) - index <= len(empty) else unfilled].extend(unit)
     return splits
+
+
+def with_every_label_in_train(
+    items: Sequence[Item], parts: Mapping[str, Sequence[int]]
+) -> dict[str, list[int]]:
+    """The splits with rows exchanged, so that train has the labels of one row: asked, they teach nothing.
+
+    Rows that are tied to others stay where they are.
+    """
+    texts = Counter(same_text(items[row].text) for part in parts.values() for row in part)
+    labels = Counter(items[row].label for row in parts["train"])
+
+    def alone(row: int) -> bool:
+        return not items[row].ties and texts[same_text(items[row].text)] == 1
+
+    kept = {name: list(part) for name, part in parts.items()}
+    common = [row for row in parts["train"] if alone(row) and labels[items[row].label] > 2]
+    for name, part in parts.items():
+        rare = [row for row in part if not labels[items[row].label] and alone(row)]
+        for row in rare[: len(common)] if name != "train" else ():
+            other = common.pop()
+            kept[name][kept[name].index(row)] = other
+            kept["train"][kept["train"].index(other)] = row
+    return kept
+
+
+def _too_few(rows: int, sizes: Mapping[str, int]) -> ConfigError:
+    """That rows are too few for splits of these sizes, and how many are needed."""
+    too_few = f"{counted(rows, 'row is', 'rows are')} too few"
+    names = (*sizes, "train")
+    if rows < len(names):
+        return ConfigError(
+            f"{too_few}: {_listed(names)} need at least {len(names)}", remedy="add labeled rows"
+        )
+    wanted = ", ".join(f"{size:,} for {name}" for name, size in sizes.items())
+    needed = sum(sizes.values()) + 1
+    remedy = f"add labeled rows, or ask for at most {rows - 1:,} in {' and '.join(sizes)}"
+    return ConfigError(f"{too_few}: {wanted} and one for train need at least {needed:,}", remedy=remedy)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """ "train, dev and test", in the order in which people say it."""
+    order = [name for name in ("train", "dev", "test") if name in names]
+    return f"{', '.join(order[:-1])} and {order[-1]}"
 
 
 def sample(items: Sequence[Item], size: int, seed: int = 0) -> list[int]:
@@ -107,7 +157,7 @@ def _units(items: Sequence[Item], *, copies: bool = True) -> list[list[int]]:
 
     owner: dict[Hashable, int] = {}
     for row, item in enumerate(items):
-        for tie in (normalise(item.text), *item.ties) if copies else item.ties:
+        for tie in (same_text(item.text), *item.ties) if copies else item.ties:
             parent[root(row)] = root(owner.setdefault(tie, row))
     units: dict[int, list[int]] = defaultdict(list)
     for row in range(len(items)):
@@ -120,7 +170,7 @@ def _ordered(units: list[list[int]], items: Sequence[Item], seed: int) -> list[l
     strata: dict[str, list[tuple[str, list[int]]]] = defaultdict(list)
     for unit in units:
         label = Counter(items[row].label for row in unit).most_common(1)[0][0]
-        strata[label].append((_hash(seed, normalise(items[unit[0]].text)), unit))
+        strata[label].append((_hash(seed, same_text(items[unit[0]].text)), unit))
     placed = []
     for label, members in strata.items():
         members.sort()

@@ -38,7 +38,7 @@ def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, Any], int]]:
         codec = encodings.actual(path, encoding)
         delimiter = _delimiter(path, codec)
         plain = delimiter == "\t" and _is_plain(path, codec)
-        with path.open(encoding=codec, newline="") as stream:
+        with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
             yield from _rows(_unquoted(stream) if plain else _quoted(stream, delimiter, path), path)
     except (UnicodeError, LookupError) as error:
         encodings.read_text(path, encoding)
@@ -82,21 +82,28 @@ def _bare(cell: str) -> str:
 
 def _is_plain(path: Path, codec: str) -> bool:
     """Whether every line of a TSV has as many tabs as the first, so that no cell spans lines."""
-    with path.open(encoding=codec, newline="") as stream:
+    with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
         tabs = stream.readline().count("\t")
         return all(line.count("\t") == tabs for line in stream if line.strip("\r\n"))
 
 
 def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
     names: Cells = []
+    header = nameless = 0
     suspicious: list[str] = []
     known: dict[str, str] = {}
     for cells, line, last in parts:
         if not cells:
             continue
         if not names:
-            names = _header(cells, path, line)
+            header = line
+            nameless = _nameless_at_end(cells)
+            names = _header(cells[: len(cells) - nameless], path, line)
             continue
+        if len(cells) == len(names) + nameless:
+            if any(map(str.strip, cells[len(names) :])):
+                raise _bad_header("a column has no name", path, header)
+            del cells[len(names) :]
         if len(cells) != len(names):
             remedy = "quote cells that contain the delimiter"
             message = f"{len(cells)} cells under {len(names)} columns"
@@ -132,7 +139,7 @@ def _delimiter(path: Path, codec: str) -> str:
     """The tab for .tsv; else whichever of comma, semicolon and tab the header has most, outside quotes."""
     if path.suffix.lower() == ".tsv":
         return "\t"
-    with path.open(encoding=codec, newline="") as stream:
+    with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
         header = "".join(stream.readline(1_000_000).split('"')[::2])
     return max(",;\t", key=header.count)
 
@@ -142,13 +149,23 @@ def _header(names: Cells, path: Path, line: int) -> Cells:
     if len(names) > MAX_COLUMNS:
         message = f"{len(names):,} columns, at most {MAX_COLUMNS:,} are read"
         raise ConfigError(message, file=path, line=line, remedy="are rows and columns exchanged?")
-    if len(names) > 1 and names[0] == "" and "" not in names[1:] and NAMELESS not in names:
-        names[0] = NAMELESS
+    if len(names) > 1 and names[0] == "" and "" not in names[1:]:
+        names[0] = NAMELESS if NAMELESS not in names else f"{NAMELESS}.1"
     twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice or "" in names:
         fault = f"column '{twice[0]}' appears twice" if twice and twice[0] else "a column has no name"
-        raise ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
+        raise _bad_header(fault, path, line)
     return names
+
+
+def _nameless_at_end(cells: Cells) -> int:
+    """Columns without a name after the last one with a name: spreadsheets write them, mostly empty."""
+    named = [index for index, cell in enumerate(cells) if cell.strip()]
+    return len(cells) - 1 - named[-1] if named else 0
+
+
+def _bad_header(fault: str, path: Path, line: int) -> ConfigError:
+    return ConfigError(fault, file=path, line=line, remedy="the first line must name the columns")
 
 
 def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
@@ -157,7 +174,7 @@ def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
     Args:
         lines: the line on which each row starts, in order.
     """
-    with path.open(encoding=encodings.actual(path, encoding), newline="") as stream:
+    with path.open(encoding=encodings.actual(path, encoding), errors=encodings.ERRORS, newline="") as stream:
         total = sum(1 for _ in stream)
     header = 0 if path.suffix.lower() in (".jsonl", ".ndjson") else 1
     if total - header == len(lines) or not lines:

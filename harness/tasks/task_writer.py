@@ -19,6 +19,10 @@ from harness.tasks.task_file import MapFile
 CORPUS = "corpus.jsonl"
 
 
+BREAKS = "\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"
+"""Characters other than the newline that end a line in YAML or for Python."""
+
+
 def files(folder: Path, parts: Mapping[str, Sequence[Example]], answer: Answer) -> None:
     """Write a JSONL file per split, and the schema where the format has one."""
     for split, part in parts.items():
@@ -58,10 +62,9 @@ def corpus_key(given: Path | None, folder: Path) -> dict[str, str]:
     """
     if given is None:
         return {}
-    corpus.read(given)
+    documents = corpus.read(given)
     if given.is_file():
-        shutil.copy(given, folder / "corpus.jsonl")
-        return {"corpus": "corpus.jsonl"}
+        return documents_key(folder, documents)
     for path in corpus.paths(given):
         copy = folder / "corpus" / path.relative_to(given)
         copy.parent.mkdir(parents=True, exist_ok=True)
@@ -80,7 +83,6 @@ def task_yaml(
     longest = max(len(_written(e.target).encode()) for part in parts.values() for e in part)
     # Tokens average two bytes or more in every common tokenizer; `harness validate` counts them.
     tokens = min(2048, max(16, math.ceil((longest / 2 + 8) / 16) * 16))
-    instructions = "\n".join(f"  {line}" for line in answer.instructions.splitlines())
     guesses = "\n".join(f"#   {' '.join(line.split())}" for line in notes)
     sizes = ", ".join(f"{len(part)} {split}" for split, part in parts.items())
     return f"""\
@@ -90,9 +92,7 @@ def task_yaml(
 name: {json.dumps(name)}
 version: 1
 # Jinja2; the example's fields are in scope. This is the prompt of every method: make it good.
-instructions: |
-{instructions}
-{_schema_key(answer)}{_block(keys or {})}# {sizes} rows
+{block("instructions", answer.instructions)}{_schema_key(answer)}{_block(keys or {})}# {sizes} rows
 data: {{train: train.jsonl, dev: dev.jsonl, test: test.jsonl}}
 {_dump({"format": answer.spec})}\
 {_dump({"scorers": list(answer.scorers), "primary": answer.primary})}\
@@ -138,11 +138,15 @@ def _written(target: Any) -> str:
 def _block(keys: Mapping[str, str]) -> str:
     """Texts under their keys; several lines as a block, as a person writes them."""
     return "".join(
-        f"{key}: |\n" + "".join(f"  {line}\n" for line in text.splitlines())
-        if "\n" in text
-        else f"{key}: {json.dumps(text)}\n"
-        for key, text in keys.items()
+        block(key, text) if "\n" in text else f"{key}: {json.dumps(text)}\n" for key, text in keys.items()
     )
+
+
+def block(key: str, text: str) -> str:
+    """A text as a block of lines; quoted where it holds what YAML takes for the end of a line."""
+    if any(mark in text for mark in BREAKS):
+        return f"{key}: {json.dumps(text)}\n"
+    return f"{key}: |\n" + "".join(f"  {line}\n" for line in text.rstrip("\n").split("\n"))
 
 
 def _dump(value: Mapping[str, Any]) -> str:

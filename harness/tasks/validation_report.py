@@ -13,7 +13,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Chat, Format, Prompter, Task
 from harness.core.values import Example, Message
-from harness.tasks import checks
+from harness.tasks import checks, writable
 from harness.tasks.answers import settle
 from harness.tasks.checks import Labels, Lengths, Problem
 from harness.tasks.load import examine
@@ -33,6 +33,8 @@ class Measure:
     model: str | None
     why: str = ""
     context: int | None = None
+    vocabulary: int | None = None
+    """How many token ids the model's embedding has; None where that is not known."""
 
     @property
     def unit(self) -> str:
@@ -103,9 +105,14 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
             for split, part in task.splits.items()
         }
         activity.now("looking for duplicates and leaks")
-        problems = [*_faults(faults), *checks.problems(task)]
+        problems = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         if measure.chat is not None:
             problems += checks.too_long(task, prompts, answers, measure.context)
+            problems += checks.beyond_embedding(
+                _unembedded(measure, chosen, prompter, written), measure.vocabulary
+            )
+        if measure.context is None:
+            problems += checks.long_rows(task)
     return Inspection(
         task=task,
         measure=measure,
@@ -179,17 +186,34 @@ def _measure(model: str | None) -> Measure:
     from harness.models.chat import load_chat
 
     if model is not None:
-        return Measure(chat=load_chat(model), model=model, context=_context(model))
+        context, vocabulary = _sizes(model)
+        return Measure(chat=load_chat(model), model=model, context=context, vocabulary=vocabulary)
     try:
         return Measure(chat=load_chat(BUNDLED), model=BUNDLED)
     except ConfigError as error:
         return Measure(chat=None, model=None, why=str(error))
 
 
-def _context(model: str) -> int:
+def _unembedded(
+    measure: Measure, chosen: Mapping[str, Example], prompter: Prompter, written: Mapping[str, str | None]
+) -> dict[str, int]:
+    """Examples whose prompt or target has a token id that the model has no embedding for, with the id."""
+    chat, most = measure.chat, measure.vocabulary
+    if chat is None or most is None or len(chat.tokenizer) <= most:
+        return {}
+    highest = {
+        key: max([*chat.encode(prompter(e).messages), *chat.encode_answer(written[key] or "")])
+        for key, e in chosen.items()
+    }
+    return {key: number for key, number in highest.items() if number >= most}
+
+
+def _sizes(model: str) -> tuple[int, int | None]:
+    """A model's context in tokens, and how many token ids its embedding has."""
     from transformers import AutoConfig
 
     from harness.models.load import context_length
     from harness.models.source import resolve
 
-    return context_length(AutoConfig.from_pretrained(resolve(model), trust_remote_code=False))
+    config = AutoConfig.from_pretrained(resolve(model), trust_remote_code=False)
+    return context_length(config), getattr(config.get_text_config(), "vocab_size", None)

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
 from harness.models.layers.blocks import blocks
+from harness.models.number_format import dtype_of
 from harness.training.batching import Batch
 from harness.training.distributed import ProcessGroup
 from harness.training.settings import TrainingSettings
@@ -196,4 +197,4 @@ def _of_other_types(network: Network) -> Iterator[Layer]:
         if parameter.requires_grad
     ]
     if len({dtype for _, dtype in learned}) > 1:
-        yield from dict.fromkeys(module for module, dtype in learned if dtype != network.dtype)
+        yield from dict.fromkeys(module for module, dtype in learned if dtype != dtype_of(network))

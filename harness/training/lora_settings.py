@@ -2,27 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel
+from harness.core.kinds import Translate, knob
+from harness.core.protocols import Base, LanguageModel, Weights
 from harness.core.torch_types import Network
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
     "lora_rank": "lora_r",
-    "lora_target": "target_modules",
-    "lora_target_modules": "target_modules",
     "peft_use_dora": "use_dora",
     "peft_use_rslora": "use_rslora",
     "peft_init_lora_weights": "init_lora_weights",
 }
+LAYER = re.compile(r"[A-Za-z_]\w*(\.\w+)*")
+
+
+def _targets(layers: object) -> Mapping[str, object]:
+    """LLaMA-Factory's `all`, and names of layers."""
+    return {"target_modules": "all-linear" if layers == "all" else layers}
+
+
+def _linear(wanted: object) -> Mapping[str, object]:
+    """Axolotl's `lora_target_linear`; false leaves the layers to what else names them."""
+    return {"target_modules": "all-linear"} if wanted is True else {}
+
+
+FOREIGN: Mapping[str, Translate] = {
+    "lora_target": _targets,
+    "lora_target_modules": _targets,
+    "lora_target_linear": _linear,
+}
+IMPLIED: Mapping[str, Translate] = {
+    "lora_rank": lambda rank: {"lora_alpha": 2 * rank} if isinstance(rank, int) else {}
+}
+"""LLaMA-Factory's alpha is twice the rank where it is not given."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +75,29 @@ class LowRank:
         "arXiv:2310.08659; these three change the frozen weights",
     )
 
+    adapter: ClassVar[str] = "LORA"
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        if base.quantized and self.use_dora and any(stage.adapter for stage in earlier):
+            # peft trains one function and answers with another, and nothing can be merged into few bits.
+            return f"DoRA after another adapter needs that one merged, which rounds base {base.name()}"
+        if self.use_dora and (base.quantization("auto") or {}).get("load_in_8bit") and not _on_gpu():
+            return f"peft has no DoRA over base {base.name()} on a CPU"
+        if base.quantized and self.alters_base:
+            return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
+        reason: str | None = super().obstacle(base, earlier)  # type: ignore[misc]
+        return reason
+
+    def __post_init__(self) -> None:
+        """Names of layers are refused when the recipe is read, not when training starts."""
+        targets = self.target_modules
+        for name in targets.split(",") if isinstance(targets, str) else targets:
+            if name.strip() not in ("all-linear", "attention") and not LAYER.fullmatch(name.strip()):
+                raise ConfigError(
+                    f"{type(self).__name__.lower()}.target_modules: {name!r} is no name of a layer; patterns are not read",
+                    remedy="'all-linear', 'attention', or names such as q_proj, v_proj",
+                )
+
     @property
     def alters_base(self) -> bool:
         return self.init_lora_weights in ("pissa", "olora", "loftq")
@@ -63,8 +107,9 @@ class LowRank:
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.architecture import of
-        from harness.models.layers.adapters import attach, quantization
-        from harness.models.layers.blocks import refuse_quantized
+        from harness.models.layers.adapters import attach
+        from harness.models.layers.blocks import outside_text, refuse_quantized
+        from harness.models.layers.plain_layers import quantization
 
         modules = list(model.network.modules())
         on_cpu = model.network.device.type == "cpu"
@@ -85,6 +130,7 @@ class LowRank:
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
+            exclude_modules=outside_text(model.network),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
@@ -107,6 +153,12 @@ class LowRank:
 
         adapters.load(model.network, folder)
         return model
+
+
+def _on_gpu() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def attention_layers(network: Network) -> tuple[str, ...]:

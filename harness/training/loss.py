@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
 from harness.core.torch_types import Network
+from harness.models.number_format import dtype_of
 from harness.training.activation_checkpointing import recomputes
 from harness.training.batching import Batch
 
@@ -84,7 +85,7 @@ def check_network(network: Network, shared: Batch, whole: Batch) -> bool:
     with torch.no_grad():
         has_loss = whole.weights > 0
         own = network(input_ids=whole.ids, use_cache=False).logits[has_loss].float()
-        tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
+        tolerance = 1e-3 if dtype_of(network) == torch.float32 else 0.1
         try:
             hidden = hidden_states(network, shared)[shared.weights > 0]
             if _close(head_logits(network, hidden), own, tolerance):
@@ -110,7 +111,7 @@ def check_packing(network: Network, packed: Batch, whole: Batch) -> bool:
             packed_states = hidden_states(network, packed)[packed.weights > 0]
         except (TypeError, ValueError, AttributeError, RuntimeError):
             return False
-        tolerance = 1e-3 if network.dtype == torch.float32 else 0.1
+        tolerance = 1e-3 if dtype_of(network) == torch.float32 else 0.1
         return _close(head_logits(network, packed_states), head_logits(network, expected), tolerance)
 
 

@@ -5,14 +5,17 @@ prompt                the training prompt and the evaluation prompt differ in so
 bos                   a model with a BOS gets none, or two
 eos                   the end of the answer has no loss, so the model never learns to stop
 trained               the trained weights are silently ignored
-merged                merging the adapter for export would change the answers
+merged                the whole model that an export would write answers differently
+adapter               the adapter that an export would write answers differently over the published base
+dropout               an adapter is trained as one function and answers as another
+neighbors             an answer would depend on the prompts that are computed beside it
 """
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ParityError
@@ -23,25 +26,23 @@ from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head
 from harness.training.encoder_decoder_loss import first_logits
+from harness.training.parity_exported import ParityCheck, check_adapter, check_dropout, check_merged
 from harness.training.tokenized import TokenizedExample, to_row
 
 if TYPE_CHECKING:
     import torch
 
-TOLERANCE = {"float32": 1e-3, "bfloat16": 5e-2, "float16": 1e-2}
-"""Largest mean difference of merged and unmerged logits, as a share of the logits' spread. Merged
-weights are rounded to the network's number format: bfloat16 keeps 8 bits."""
 _UNCHANGED = 1e-6
+_NEIGHBORS = 1e-2
+"""Batches of another size are rounded otherwise in 16 bits; other rotary factors move far more."""
 _CANARY_TOKENS = 256
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParityCheck:
-    """One check: its name, whether it passed, and what was measured, with a remedy if it failed."""
+class Exported:
+    """An adapter as an export would write it: the folders of its stages, oldest first."""
 
-    check: str
-    ok: bool
-    detail: str
+    stages: tuple[Path, ...]
 
 
 @dataclass(frozen=True)
@@ -63,8 +64,11 @@ def check(
     examples: Sequence[TrainingExample],
     before: Canary,
     requests: Sequence[Request] = (),
+    adapter: Exported | None = None,
 ) -> list[ParityCheck]:
     """All checks of a trained model.
+
+    `adapter` is what an export would write besides a whole model; None where it would write none.
 
     `requests` are the evaluation's requests for the training examples, built the way the evaluation builds
     them and in the same order; without them the training examples' own messages are used.
@@ -75,13 +79,19 @@ def check(
     # A learned prompt stands in front of everything, a BOS included, and the base knew none.
     lead = model.chat.lead
     before = Canary((*lead, *before.ids), before.logits)
-    return [
+    checks = [
         check_prompt(rows, prompts),
         check_bos([ids[len(lead) :] for ids in prompts], model.chat.bos_id),
         check_eos(rows, model.chat.eos_ids),
-        check_head(model.network) or check_trained(before, _logits(model, before.ids)),
-        check_merged(model, before),
     ]
+    after = _logits(model, before.ids)
+    if diverged := check_finite(after):
+        # Whatever is compared with what is no number differs from it.
+        return [*checks, diverged]
+    checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
+    if adapter is not None and adapters.names(model.network):
+        checks.append(check_adapter(model, before.ids, adapter.stages))
+    return [*checks, *check_dropout(model, before.ids), *check_neighbors(model, before.ids)]
 
 
 def require(checks: Sequence[ParityCheck]) -> None:
@@ -93,7 +103,9 @@ def require(checks: Sequence[ParityCheck]) -> None:
     failed = [check for check in checks if not check.ok]
     if failed:
         error = ParityError(
-            "score blocked: " + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
+            "score blocked: "
+            + "; ".join(f"parity check '{c.check}': {c.detail}" for c in failed)
+            + ". The trained weights are kept: the same command checks and scores them again without training"
         )
         error.checks = [vars(check) for check in checks]
         raise error
@@ -138,6 +150,32 @@ def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> Pari
     )
 
 
+def check_finite(logits: torch.Tensor) -> ParityCheck | None:
+    """A failed check where logits are no numbers, which is a matter of training alone; None where they are."""
+    if bool(logits.isfinite().all()):
+        return None
+    detail = "logits of a canary prompt are not finite: training diverged; lower learning_rate, or raise warmup_steps"
+    return ParityCheck(check="trained", ok=False, detail=detail)
+
+
+def check_neighbors(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
+    """The log-likelihood of a short sequence is the same alone and beside a long one, where the network's rotary
+    embedding depends on the length; no check where it does not."""
+    from harness.engines.engine_for import local
+    from harness.models.rotary import switching_length
+
+    limit = switching_length(model.network.config)
+    if limit is None or classification_head(model.network) is not None:
+        return []
+    short = (list(ids[: max(2, min(len(ids), limit // 2))]), [int(ids[-1])])
+    long = ((list(ids) * (limit // len(ids) + 1))[: min(limit + 8, model.context - 1)], [int(ids[-1])])
+    engine = local(model)
+    alone, beside = engine.loglikelihoods([short])[0][0], engine.loglikelihoods([long, short])[1][0]
+    difference = abs(alone - beside) / max(1.0, abs(alone))
+    detail = f"a log-likelihood is {alone:.4f} alone and {beside:.4f} beside a longer prompt"
+    return [ParityCheck(check="neighbors", ok=difference < _NEIGHBORS, detail=detail)]
+
+
 def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
     """The trained model's logits on the canary differ from its base's."""
     change = float((logits - before.logits).abs().max())
@@ -161,51 +199,6 @@ def check_head(network: Network) -> ParityCheck | None:
     size = float(head.weight.detach().abs().max())
     detail = f"the classification head's largest weight is {size:.3g}; it began at 0"
     return ParityCheck(check="trained", ok=size > 0, detail=detail)
-
-
-def check_merged(model: LanguageModel, before: Canary) -> ParityCheck:
-    """The adapter gives the same logits merged into the weights as unmerged."""
-    if not adapters.names(model.network):
-        return ParityCheck(check="merged", ok=True, detail="no adapter: there is nothing to merge")
-    with adapters.unrounded_inputs(model.network), _in_float32(model.network):
-        beside = _logits(model, before.ids)
-        with adapters.merged(model.network):
-            inside = _logits(model, before.ids)
-    difference = float((beside - inside).abs().mean() / beside.std())
-    name = str(model.network.dtype).removeprefix("torch.")
-    limit = TOLERANCE.get(name, max(TOLERANCE.values()))
-    detail = (
-        f"merged and unmerged logits differ by {difference:.1e} of their spread (limit {limit:g} in {name})"
-    )
-    if any(adapters.quantization(module) == "8bit" for module in model.network.modules()):
-        rounding = float((_logits(model, before.ids) - beside).abs().mean() / beside.std())
-        detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
-    remedy = "" if difference <= limit else "; serve the adapter unmerged, or merge in float32"
-    return ParityCheck(check="merged", ok=difference <= limit, detail=detail + remedy)
-
-
-@contextlib.contextmanager
-def _in_float32(network: Network) -> Iterator[None]:
-    """The network in float32 while the block runs, where none of it is quantized.
-
-    Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault
-    that is looked for. Float32 holds every 16-bit number, so the network comes back bit for bit.
-    """
-    import torch
-
-    short = (torch.bfloat16, torch.float16)
-    if any(adapters.quantization(module) for module in network.modules()):
-        yield
-        return
-    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.dtype in short]
-    before = [tensor.data for tensor in tensors]
-    for tensor in tensors:
-        tensor.data = tensor.data.float()
-    try:
-        yield
-    finally:
-        for tensor, data in zip(tensors, before, strict=True):
-            tensor.data = data
 
 
 def _asked(model: LanguageModel, request: Request) -> tuple[int, ...]:

@@ -4,24 +4,66 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
-from harness.core.kinds import knob
+from harness.core.kinds import Translate, knob
 
 AXOLOTL = {
     "micro_batch_size": "per_device_train_batch_size",
     "sequence_len": "max_length",
     "num_epochs": "num_train_epochs",
     "lr_scheduler": "lr_scheduler_type",
-    "optimizer": "optim",
     "evals_per_epoch": "eval_per_epoch",
-    "warmup_ratio": "warmup_steps",
     "gradient_checkpointing": "activation_checkpointing",
-    "sample_packing": "packing",
 }
 LLAMA_FACTORY = {"cutoff_len": "max_length"}
+OPTIMIZERS = {
+    **dict.fromkeys(("adamw_torch", "adamw_torch_fused", "adamw_hf"), "adamw"),
+    **dict.fromkeys(("adamw_bnb_8bit", "adamw_8bit"), "adamw_8bit"),
+    **dict.fromkeys(("paged_adamw_32bit", "paged_adamw"), "paged_adamw_32bit"),
+}
+"""Names of transformers, Axolotl and LLaMA-Factory for the same optimizers."""
+
+
+def _optimizer(name: Any) -> dict[str, Any]:
+    return {"optim": OPTIMIZERS.get(name, name) if isinstance(name, str) else name}
+
+
+def _warmup(share: Any) -> dict[str, Any]:
+    """A share of all steps, which `warmup_steps` holds where it is below 1.
+
+    Raises:
+        ValueError: 1 or more, which `warmup_steps` would take for a number of steps.
+    """
+    if isinstance(share, int | float) and not isinstance(share, bool) and not 0 <= share < 1:
+        raise ValueError(
+            f"a share of all steps, at least 0 and below 1 (got {share}); for a number: warmup_steps"
+        )
+    return {"warmup_steps": share}
+
+
+def _packing(wanted: Any) -> dict[str, Any]:
+    """Packing of another tool is refused: there a batch has so many full sequences, here so many rows.
+
+    Raises:
+        ValueError: it is wanted.
+    """
+    if wanted is False:
+        return {"packing": False}
+    raise ValueError(
+        "fills sequences of sequence_len there, and micro_batch_size counts these; here 'packing' puts the "
+        "per_device_train_batch_size rows of a batch end to end: give packing, and rows that fill a batch"
+    )
+
+
+FOREIGN: Mapping[str, Translate] = {
+    "optim": _optimizer,
+    "optimizer": _optimizer,
+    "warmup_ratio": _warmup,
+    "sample_packing": _packing,
+}
 Schedule = Literal[
     "linear", "cosine", "cosine_with_min_lr", "constant", "inverse_sqrt", "warmup_stable_decay"
 ]
@@ -32,6 +74,7 @@ class TrainingSettings:
     """The settings of every supervised kind of training; a kind overrides the defaults it needs."""
 
     aliases: ClassVar[Mapping[str, str]] = {**AXOLOTL, **LLAMA_FACTORY}
+    foreign: ClassVar[Mapping[str, Translate]] = FOREIGN
 
     learning_rate: PositiveFloat = knob(
         2e-4, low=1e-6, high=1e-2, log=True, doc="peak learning rate; LoRA wants about ten times that of full"

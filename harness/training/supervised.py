@@ -43,9 +43,10 @@ class Supervised(TrainingSettings, Weights):
         Raises:
             ConfigError: every example is too long.
         """
+        from harness.models.rotary import trainable_length
         from harness.training.tokenized import to_rows
 
-        longest = min(self.max_length, model.context)
+        longest = min(self.max_length, trainable_length(model))
         rows, dropped = to_rows(examples, model.chat, longest, self.prompt_loss_weight)
         if examples and not rows:
             raise ConfigError(
@@ -57,18 +58,24 @@ class Supervised(TrainingSettings, Weights):
     def train(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
+        from harness.models.rotary import trainable_length
         from harness.training.encoder_decoder_loss import answer_loss, check
         from harness.training.tokenized import to_rows
 
         check(model.spec, model.network, self, self)
         rows, dropped = self.rows(model, examples, context)
-        longest = min(self.max_length, model.context)
+        longest = min(self.max_length, trainable_length(model))
         dev_rows, _ = to_rows(context.dev[: self.dev_examples], model.chat, longest)
         dropped_note = (
             f"{len(dropped)} of {len(examples)} training examples are longer than {longest} tokens: dropped",
         )
         result = self.learn(model, rows, dev_rows, context, answer_loss(model.network))
-        return replace(result, dropped=dropped, notes=(*(dropped_note if dropped else ()), *result.notes))
+        return replace(
+            result,
+            dropped=dropped,
+            why_dropped=f"longer than {longest} tokens (max_length)",
+            notes=(*(dropped_note if dropped else ()), *result.notes),
+        )
 
     def learn(
         self,

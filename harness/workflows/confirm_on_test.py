@@ -9,7 +9,6 @@ from typing import Any
 
 import yaml
 
-from harness.core.json_types import JsonObject
 from harness.core.recipes import Recipe
 from harness.evidence.verdict import Verdict
 from harness.results import run_scores
@@ -55,7 +54,7 @@ class Confirmation:
     failed: int
     """Runs that failed or lack answers."""
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> dict[str, object]:
         return {
             "runs": list(self.runs),
             "test": [asdict(score) for score in self.test],

@@ -8,13 +8,12 @@ from pathlib import Path
 
 from harness.core import recipes
 from harness.core.errors import RunError
-from harness.core.json_types import JsonObject
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.evidence import random_model
 from harness.evidence.command import Invocation
-from harness.evidence.next_step import after_triage
+from harness.evidence.next_step import NextStep, after_triage
 from harness.evidence.triage import Probe, Triage, diagnose
 from harness.results.database import queries
 from harness.results.database.store import Store
@@ -27,6 +26,7 @@ from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
 from harness.runner.progress import Progress
 from harness.runner.runner import run
+from harness.runner.suitable import of_task
 from harness.tasks.sampling import sample
 
 PROBES = {
@@ -56,7 +56,7 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     """What to know before relying on the triage."""
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> dict[str, object]:
         runs = [folder.name for folder in self.folders]
         return {
             "task": self.task,
@@ -72,7 +72,7 @@ class Diagnosis:
 def probes(task: Task) -> dict[str, Recipe]:
     """The probes that make sense for a task: no retrieval without a corpus, no gold without ids."""
     chosen = {name: recipes.load(recipe) for name, recipe in PROBES.items()}
-    if task.format.constraint() is None:
+    if of_task(task, chosen["constrained"]):
         del chosen["constrained"]
     if not task.corpus:
         del chosen["bm25"], chosen["gold"]
@@ -121,6 +121,8 @@ def run_probes(
     )
     lacking = () if find_spec("sentence_transformers") else DENSE
     following = after_triage(triage, typed, without=lacking, done=_tried(results, task.name, model))
+    if random_model.is_random(model):
+        following = NextStep(replace(typed, model="").diagnose(), (random_model.NEXT,))
     diagnosis = Diagnosis(
         task=task.name,
         model=model,
@@ -143,7 +145,10 @@ def _tried(results: Path, task: str, model: str) -> list[str]:
 
 
 def on_training_data(task: Task) -> Task:
-    """A copy of a task that has no dev split, probed on the end of train instead."""
+    """A copy of a task that has no dev split, probed on a fifth of train instead: a seeded sample, labels in
+    proportion and groups whole, because the end of a file may be all of one label."""
     train = task.splits["train"]
-    cut = max(len(train) * 4 // 5, 1)
-    return replace(task, splits={**task.splits, "train": train[:cut], "dev": train[cut:]})
+    dev = sample(train, max(len(train) // 5, 1))
+    held_out = {example.id for example in dev}
+    rest = tuple(example for example in train if example.id not in held_out)
+    return replace(task, splits={**task.splits, "train": rest, "dev": dev})

@@ -17,9 +17,9 @@ from harness.benchmarks.subject import find
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
-from harness.core.protocols import Chat
 from harness.evidence.aggregate import gather, mean_interval
-from harness.export import card, program, serving, weights
+from harness.export import card, loading, program, serving, weights
+from harness.models.chat import ModelChat
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
@@ -67,11 +67,13 @@ def export(
     with _whole(folder) as draft:
         if target is not None and layout is not None:
             weights.write(target, layout, draft)
-        described = program.describe(known, recipe, record, rows, _chat(record.model.spec))
-        name = recipe.name
-        lines = serving.commands(folder, layout, name, record.model.spec, task or known.name, held=draft)
+        spec, name = record.model.spec, recipe.name
+        loaded = loading.loading(record, recipe, layout)
+        described = program.describe(known, recipe, record, rows, _chat(spec), loaded)
+        lines = serving.commands(folder, layout, name, spec, task or known.name, loaded, held=draft)
         _write_texts(draft, described, program.recipe_file(recipe, source.name))
-        text = card.render(record, known, scores(record, source), layout, lines)
+        rules = loading.rules_sentence(loaded) if layout == "adapter" else ""
+        text = card.render(record, known, scores(record, source), layout, lines, rules)
         (draft / "README.md").write_text(text, encoding="utf-8")
         _write_manifest(draft, record)
     files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
@@ -93,7 +95,7 @@ def scores(record: RunRecord, folder: Path) -> list[card.Score]:
     return listed
 
 
-def _chat(spec: str) -> Chat:
+def _chat(spec: str) -> ModelChat | None:
     if is_server(spec):
         return None
     from harness.models.chat import load_chat

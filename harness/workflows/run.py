@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core import recipes as catalogue
+from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
+from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
@@ -31,6 +34,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
+from harness.tasks import checks
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +47,9 @@ class RunSession:
     report: Path
     note: str = ""
     """What is said of an earlier report that holds more and is kept."""
+    warnings: tuple[str, ...] = ()
+    """What cannot be had as it was asked for, and what is wrong with the tasks' rows, as `harness validate` says
+    it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
 
@@ -65,6 +72,7 @@ class RunSession:
             "costs": [bill.to_json() for bill in self.bills],
             "left_out": [recipe.to_json() for recipe in self.left_out],
             "notes": list(self.outcome.notes),
+            "warnings": list(self.warnings),
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
@@ -154,6 +162,7 @@ def run(
     planned = layout(experiment)
     cells = planned.cells
     open_index(results)
+    warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     outcome = run_cells(
         cells,
         results,
@@ -196,8 +205,18 @@ def run(
         bills=costs,
         report=placed.file,
         note=placed.note,
+        warnings=warnings,
         left_out=planned.left_out,
     )
+
+
+def _warnings(tasks: Iterable[Task]) -> tuple[str, ...]:
+    """What `harness validate` warns of, for each task that is run."""
+    warnings = []
+    for task in {task.name: task for task in tasks}.values():
+        with working(f"checking the rows of {task.name}"):
+            warnings += [f"{task.name}: {problem.message}" for problem in checks.before_run(task)]
+    return tuple(warnings)
 
 
 def show(session: RunSession, *, as_json: bool) -> None:
@@ -210,6 +229,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
 
     for recipe in session.left_out:
         print(recipe.sentence, file=sys.stderr)
+    for line in session.warnings:
+        print(f"warning: {line}", file=sys.stderr)
     for line in session.incomplete:
         print(line)
     for record in session.outcome.records:

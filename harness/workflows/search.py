@@ -21,7 +21,7 @@ from harness.evidence.cost import load as load_prices
 from harness.results import trials as journal
 from harness.results.records.trial import TrialRecord
 from harness.runner import suitable
-from harness.runner.cells import limited
+from harness.runner.cells import describe_task, limited
 from harness.runner.database_sync import open_index
 from harness.runner.experiment import DEFAULT_MODEL, with_overrides
 from harness.runner.model_pool import fingerprint
@@ -30,7 +30,7 @@ from harness.search.duration_estimate import foreseen
 from harness.search.study_config import Budget, StudyConfig
 from harness.search.trial import Evaluate, evaluator
 from harness.search.trial_accounting import Ledger
-from harness.search.trial_loop import Loop, SearchWork, open_study
+from harness.search.trial_loop import Loop, SearchWork, open_study, recorded
 
 if TYPE_CHECKING:
     import optuna
@@ -106,6 +106,7 @@ def make_plan(
     loaded = load(task)
     if not loaded.splits.get("dev"):
         raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
+    labels = None if labels is None else min(labels, len(loaded.splits["train"]))
     chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
     spec = model or DEFAULT_MODEL
     refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])
@@ -130,6 +131,7 @@ def make_plan(
         results=results,
         storage=storage,
         given_name=name,
+        scoring=describe_task(loaded).raw,
     )
     plan.space()
     return plan
@@ -208,8 +210,9 @@ def search(
             [Job(what=(n, None)) for n in range(jobs)], work, lambda _, row: tell(cast(TrialRecord, row))
         ):
             pass
+    result = collect(plan)
     _index(plan.results)
-    return collect(plan)
+    return result
 
 
 def _until_all_end(loop: Loop, say: Callable[[str], None]) -> None:
@@ -242,11 +245,12 @@ def _announced(
 
 
 def collect(plan: StudyConfig) -> SearchResult:
-    """The study as `trials.jsonl` has it.
+    """The study as its storage has it, which `trials.jsonl` is brought in step with.
 
     Raises:
         RunError: no trial was finished.
     """
+    recorded(plan, open_study(plan))
     rows = tuple(row for row in journal.read(plan.results) if row.study == plan.study)
     done = [row for row in rows if row.state == "complete" and row.duplicate_of is None]
     feasible = [row for row in done if row.feasible]

@@ -8,7 +8,6 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.core.json_types import JsonObject
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
 from harness.workflows import confirm_on_test
@@ -33,7 +32,7 @@ class SearchSummary:
     def exit_code(self) -> int:
         return 3 if self.final and self.final.failed else 0
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> dict[str, object]:
         return {
             "study": self.result.study,
             "best": {**self.result.best.to_json(), "recipe_file": str(self.recipe_file)},

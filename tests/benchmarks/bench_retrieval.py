@@ -51,9 +51,9 @@ def _top(scores: Any) -> list[tuple[int, float]]:
 
 
 def _rank_bm25(passages: list[list[str]]) -> Ask:
-    from rank_bm25 import BM25Okapi
+    from harness.methods.retrieval._lucene import LuceneBm25
 
-    index = BM25Okapi(passages)
+    index = LuceneBm25(passages)  # rank-bm25 with the weights that ours has
     return lambda words: _top(index.get_scores(words))
 
 

@@ -154,7 +154,7 @@ def test_text_of_an_example_is_never_a_template(program: Program) -> None:
 
 def test_a_program_that_retrieves_says_so_and_needs_a_corpus(program: Program) -> None:
     it = task(corpus=())
-    if program.retriever is None:
+    if not program.retrieves:
         assert program.prepare(it, it.splits["train"], 0)(it.splits["test"][0]).passages == ()
     else:
         with pytest.raises(ConfigError, match="corpus"):

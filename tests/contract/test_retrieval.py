@@ -27,18 +27,30 @@ class Encoder:
     def __init__(self, name: str, trust_remote_code: bool) -> None:
         assert not trust_remote_code
 
-    def encode(self, texts: list[str], **options: bool) -> np.ndarray:
+    def encode_query(self, texts: list[str], **options: bool) -> np.ndarray:
         rows = np.zeros((len(texts), 64), dtype=np.float32)
         for row, text in zip(rows, texts, strict=True):
             for word in text.lower().split():
                 row[sum(map(ord, word)) % 64] += 1
         return rows / np.linalg.norm(rows, axis=1, keepdims=True)
 
+    encode_document = encode_query
+
+
+class CrossEncoder(Encoder):
+    """Scores a pair by the words that both have."""
+
+    def predict(self, pairs: list[tuple[str, str]], **options: bool) -> np.ndarray:
+        return np.array(
+            [len(set(a.lower().split()) & set(b.lower().split())) for a, b in pairs], dtype=np.float32
+        )
+
 
 @pytest.fixture(params=names("retrieval"))
 def searcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Searcher:
     module = types.ModuleType("sentence_transformers")
     module.SentenceTransformer = Encoder  # type: ignore[attr-defined]
+    module.CrossEncoder = CrossEncoder  # type: ignore[attr-defined]
     monkeypatch.setitem(sys.modules, "sentence_transformers", module)
     index: Searcher = build("retrieval", request.param).index(CORPUS)
     return index

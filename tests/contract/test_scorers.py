@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -24,8 +25,21 @@ JSON = st.recursive(
 WORDS = st.lists(st.sampled_from(["the", "blue", "Whale", "10:05", "-", "whale."]), max_size=5).map(" ".join)
 TEXT = WORDS | st.text(max_size=30)
 NUMBER = st.integers(-(10**6), 10**6) | st.floats(allow_nan=False, allow_infinity=False)
-VALUES: dict[str, st.SearchStrategy[Any]] = {"text": TEXT, "json": JSON, "any": JSON | TEXT, "number": NUMBER}
+SQL = st.sampled_from(["SELECT 1", "SELECT 1.0", "SELECT 2 UNION SELECT 1", "SELECT NULL"])
+CODE = st.sampled_from(["x = 1", "assert True", ""])
+VALUES: dict[str, st.SearchStrategy[Any]] = {
+    **{"text": TEXT, "json": JSON, "any": JSON | TEXT, "number": NUMBER},
+    **{"sql": SQL, "code": CODE},
+}
 EXAMPLE = Example(id="x", input={}, target=None)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _allowed() -> Iterator[None]:
+    """The contract runs the code of its own probes."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HARNESS_ALLOW_CODE", "1")
+        yield
 
 
 def _build(name: str) -> Scorer:

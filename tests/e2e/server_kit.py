@@ -16,7 +16,11 @@ Reply = tuple[int, Any] | tuple[int, Any, dict[str, str]]
 
 
 class Server(ThreadingHTTPServer):
-    """Speaks the chat completions wire format; `reply` answers a request, or None for the right colour."""
+    """Speaks the chat completions wire format; `reply` answers a request, or None for the right colour.
+
+    `models` is its model list (None: it has none), `answers_as` the model that its answers name. The question
+    which model it serves is no part of `bodies`.
+    """
 
     daemon_threads = True
 
@@ -24,6 +28,8 @@ class Server(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.lock = threading.Lock()
         self.bodies: list[Body] = []
+        self.models: list[Body] | None = None
+        self.answers_as = "m"
         self.reply: Callable[[Body, int], Reply | None] = lambda body, number: None
 
     def model(self, name: str = "m", limits: str = "concurrency=1,max_retries=0,timeout=20") -> str:
@@ -36,10 +42,22 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        if body["messages"][-1]["content"] == "Hi":
+            self._send(200, completion("Hello") | {"model": self.server.answers_as})
+            return
         with self.server.lock:
             self.server.bodies.append(body)
             number = len(self.server.bodies)
-        status, content, *headers = self.server.reply(body, number) or (200, completion(right(body)))
+        said = self.server.reply(body, number)
+        answer = completion(right(body)) | {"model": self.server.answers_as} if said is None else None
+        status, content, *headers = said or (200, answer)
+        self._send(status, content, *headers)
+
+    def do_GET(self) -> None:
+        entries = self.server.models
+        self._send(404, {"error": "no list"}) if entries is None else self._send(200, {"data": entries})
+
+    def _send(self, status: int, content: Any, *headers: dict[str, str]) -> None:
         raw = content if isinstance(content, bytes) else json.dumps(content).encode()
         self.send_response(status)
         self.send_header("Content-Length", str(len(raw)))

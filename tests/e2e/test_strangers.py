@@ -195,7 +195,7 @@ def test_one_row_longer_than_the_context() -> None:
     done = walk("long", quick=("--recipes", "zero_shot,few_shot"), code=3)
     assert len(done.asked["zero_shot"]) == 4
     assert done.said.lstrip().startswith("1 of 5 answers of zero_shot is missing: its prompt exceeds")
-    errors = [line for line in done.said.splitlines() if "1 of 5 examples are errors" in line]
+    errors = [line for line in done.said.splitlines() if "1 of 5 examples is an error" in line]
     assert len(errors) == 2
     assert all(line.endswith("exceeds the model's context of 8192") for line in errors)
     assert "exceeds the model" in done.page

@@ -29,12 +29,8 @@ def test_banking77() -> None:
     assert {line.removeprefix("- ") for line in done.first.instructions.splitlines()[1:]} == set(labels)
 
 
-def test_snips_has_one_file_in_latin_1_and_the_remedy_works() -> None:
-    refused = harness("init", str(DATA / "snips"), code=2).strip()
-    assert "\n" not in refused
-    assert "train_PlayMusic_full.json" in refused
-    assert "--encoding latin-1" in refused
-    done = walk(str(DATA / "snips"), "--encoding", "latin-1")
+def test_snips_with_its_one_emoji_of_two_surrogates_is_read() -> None:
+    done = walk(str(DATA / "snips"))
     assert set(done.first.target) == {"intent", "slots"}
     assert '"intent": "AddToPlaylist" | "BookRestaurant" | "GetWeather"' in done.first.instructions
     assert all(value in done.first.question for value in _texts(done.first.target["slots"]))

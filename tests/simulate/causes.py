@@ -44,6 +44,11 @@ def facts(rng: Generator, n: int, *, found: float = 0.9) -> Mapping[str, Probe]:
     }
 
 
+def shown(rng: Generator, n: int) -> Mapping[str, Probe]:
+    """The model lacks facts, and the examples in the prompt happen to hold three of five."""
+    return {**facts(rng, n), "few_shot": probe(rng.random(n) < 0.6)}
+
+
 def unfound(rng: Generator, n: int) -> Mapping[str, Probe]:
     """The model lacks facts, and BM25 finds few of them."""
     return facts(rng, n, found=0.15)
@@ -66,6 +71,7 @@ CASES: Mapping[str, tuple[Draw, str]] = {
     "chance, a quarter are right": (chance(0.25), "skill"),
     "chance, without a corpus": (chance(0.5, _ALL[:3]), "skill"),
     "facts that BM25 finds": (facts, "knowledge"),
+    "facts, which examples hold, too": (shown, "knowledge"),
     "facts that BM25 does not find": (unfound, "retrieval"),
     "form": (form, "form"),
 }

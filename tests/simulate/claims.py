@@ -7,9 +7,13 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.evidence.verdict import decide
+from harness.evidence.verdict_types import Comparison, Verdict
 from tests.simulate.world import World, mean
 
 MARGIN = 0.02
+HOLM = 0.025
+"""Level of the reference: paired tests with Holm's correction and no intervals, as verdicts were made before
+they had families."""
 
 
 @dataclass
@@ -22,7 +26,7 @@ class Counts:
     provisional: int = 0
     """Verdicts whose only false claims were marked provisional."""
     pairs_covered: int = 0
-    """Verdicts of which every pair's interval holds the truth."""
+    """Verdicts of which every pair's interval holds the truth, but for claims marked provisional."""
     means_covered: int = 0
     """Verdicts of which every recipe's interval holds the truth."""
     best_covered: int = 0
@@ -30,7 +34,11 @@ class Counts:
     """Verdicts that call a recipe not worse by the margin which is worse by it or more."""
     winner: dict[str, int] = field(default_factory=dict)
     shown: int = 0
-    """Verdicts in which the last recipe is shown better than the first."""
+    """Verdicts in which the last recipe is shown better than the first, provisionally or not."""
+    sure: int = 0
+    """The same without those marked provisional."""
+    reference: int = 0
+    """Verdicts in which Holm's correction of the paired tests alone would have shown it."""
 
     def share(self, name: str) -> float:
         return 100 * float(getattr(self, name)) / self.repeats
@@ -40,37 +48,54 @@ def count(world: World, repeats: int, seed: int = 1) -> Counts:
     """Decide `repeats` times on fresh draws of `world` and count claims and coverage."""
     rng, counts = np.random.default_rng(seed), Counts()
     behind = world.behind or (0.0,) * world.recipes
-    truths = {f"r{i:02d}": _true_mean(world, gap) for i, gap in enumerate(behind)}
+    truths = {f"r{i:02d}": mean(world.kind) - gap for i, gap in enumerate(behind)}
     for _ in range(repeats):
         verdict = decide("task", "model", "score", MARGIN, world.runs(rng))
         counts.repeats += 1
-        wrong = [
-            pair
-            for pair in verdict.comparisons
-            if (pair.outcome == "better" and truths[pair.recipe] <= truths[pair.reference])
-            or (pair.outcome == "worse" and truths[pair.recipe] >= truths[pair.reference])
-        ]
-        counts.false_claims += any(not pair.provisional for pair in wrong)
-        counts.provisional += bool(wrong) and all(pair.provisional for pair in wrong)
-        counts.pairs_covered += all(
-            pair.low - 1e-9 <= truths[pair.recipe] - truths[pair.reference] <= pair.high + 1e-9
-            for pair in verdict.comparisons
-        )
-        covered = [s.low - 1e-9 <= truths[s.recipe] <= s.high + 1e-9 for s in verdict.summaries]
-        counts.means_covered += all(covered)
-        counts.best_covered += covered[0]
-        counts.wrongly_not_worse += any(
-            pair.outcome in ("not_worse", "equivalent")
-            and not pair.provisional
-            and truths[pair.recipe] - truths[pair.reference] <= -MARGIN + 1e-9
-            for pair in verdict.comparisons
-        )
-        top = verdict.comparison("r00", f"r{world.recipes - 1:02d}")
-        counts.shown += top is not None and top.outcome == ("better" if top.reference == "r00" else "worse")
-        if verdict.winner is not None:
-            counts.winner[verdict.winner] = counts.winner.get(verdict.winner, 0) + 1
+        _count_claims(counts, verdict, truths)
+        _count_coverage(counts, verdict, truths)
+        _count_shown(counts, verdict, f"r{world.recipes - 1:02d}")
     return counts
 
 
-def _true_mean(world: World, gap: float) -> float:
-    return mean(world.kind) - gap
+def _count_claims(counts: Counts, verdict: Verdict, truths: dict[str, float]) -> None:
+    wrong = [
+        pair
+        for pair in verdict.comparisons
+        if (pair.outcome == "better" and truths[pair.recipe] <= truths[pair.reference])
+        or (pair.outcome == "worse" and truths[pair.recipe] >= truths[pair.reference])
+    ]
+    counts.false_claims += any(not pair.provisional for pair in wrong)
+    counts.provisional += bool(wrong) and all(pair.provisional for pair in wrong)
+    counts.wrongly_not_worse += any(
+        pair.outcome in ("not_worse", "equivalent")
+        and not pair.provisional
+        and truths[pair.recipe] - truths[pair.reference] <= -MARGIN + 1e-9
+        for pair in verdict.comparisons
+    )
+
+
+def _count_coverage(counts: Counts, verdict: Verdict, truths: dict[str, float]) -> None:
+    counts.pairs_covered += all(
+        pair.low - 1e-9 <= truths[pair.recipe] - truths[pair.reference] <= pair.high + 1e-9
+        for pair in verdict.comparisons
+        if not (pair.provisional and pair.outcome != "inconclusive")
+    )
+    covered = [s.low - 1e-9 <= truths[s.recipe] <= s.high + 1e-9 for s in verdict.summaries]
+    counts.means_covered += all(covered)
+    counts.best_covered += covered[0]
+
+
+def _count_shown(counts: Counts, verdict: Verdict, last: str) -> None:
+    top = verdict.comparison("r00", last)
+    shown = top is not None and top.outcome == ("better" if top.reference == "r00" else "worse")
+    counts.shown += shown
+    counts.sure += shown and top is not None and not top.provisional
+    counts.reference += top is not None and _by_holm(top, last)
+    if verdict.winner is not None:
+        counts.winner[verdict.winner] = counts.winner.get(verdict.winner, 0) + 1
+
+
+def _by_holm(pair: Comparison, better: str) -> bool:
+    lead = pair.difference if pair.recipe == better else -pair.difference
+    return lead > 0 and pair.p_holm <= HOLM

@@ -74,9 +74,7 @@ def _both(lines: list[str], taken: bool) -> None:
 def test_both_readings_agree(rows: list[dict[str, Any]]) -> None:
     named = [{"sample_id": f"s{i}"} | one for i, one in enumerate(rows)]
     lines = [json.dumps(one, ensure_ascii=False) + "\n" for one in named]
-    # A text that looks odd, such as the word NaN, sends a good file the slow way; that is no fault.
-    looks_odd = any(odd in line.encode("utf-8", "backslashreplace") for odd in bulk.ODD for line in lines)
-    _both(lines, not looks_odd)
+    _both(lines, True)
 
 
 GOOD = '{"sample_id": "a", "output": "x", "scores": [{"scorer": "exact", "value": 1.0}]}\n'
@@ -91,8 +89,30 @@ GOOD = '{"sample_id": "a", "output": "x", "scores": [{"scorer": "exact", "value"
         "\n",
         "[1]\n",
         '{"sample_id": "b", "input": NaN}\n',
-        '{"sample_id": "b", "output": "\\ud800"}\n',
+        '{"sample_id": "b", "extracted": {"value": {"a": [-Infinity]}}}\n',
     ],
 )
 def test_what_is_odd_is_read_row_by_row(odd: str) -> None:
     _both([GOOD, odd], False)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN",
+        'x: NaN, \\"Infinity\\": [-Infinity]',
+        "\\ud800",
+        "a\\udc00b\\ud83d",
+        "\\ud83d\\ude00",
+        "\\\\ud800",
+        "\\\\\\ud800",
+        "\\ud83d\\ud83d\\ude00",
+    ],
+)
+def test_what_answers_say_is_read_by_duckdb(text: str) -> None:
+    """`text` as it stands between the quotes of the file."""
+    odd = (
+        f'{{"sample_id": "b", "output": "{text}", "input": {{"{text}": "{text}"}}, "target": "{text}", '
+        f'"extracted": {{"status": "valid", "value": {{"a": ["{text}"]}}}}}}\n'
+    )
+    _both([GOOD, odd], True)

@@ -159,7 +159,8 @@ def test_constraints_and_limits_travel(url: str) -> None:
     first, second = _Handler.bodies
     assert first["response_format"]["json_schema"]["schema"] == schema
     assert (first["max_tokens"], first["stop"], first["temperature"]) == (9, ["\n"], 0.0)
-    assert second["guided_choice"] == ["a", "b"]
+    assert second["structured_outputs"] == {"choice": ["a", "b"]}
+    assert second["grammar"] == 'root ::= "a" | "b"'
 
 
 def test_the_key_comes_from_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -193,3 +194,30 @@ def test_limits_follow_the_address_and_are_no_part_of_who_answers() -> None:
 def test_a_bad_limit_is_named(limits: str, said: str) -> None:
     with pytest.raises(ConfigError, match=said):
         OpenAIEngine(f"openai:m@http://127.0.0.1:1/v1#{limits}")
+
+
+def test_reasoning_that_a_server_sends_apart_is_kept_and_counted(url: str) -> None:
+    def thinks(handler: _Handler, body: dict[str, Any]) -> bool:
+        message = {"role": "assistant", "content": "red", "reasoning_content": "It is warm."}
+        usage = {
+            "prompt_tokens": 7,
+            "completion_tokens": 9,
+            "completion_tokens_details": {"reasoning_tokens": 8},
+        }
+        choice = {"index": 0, "finish_reason": "stop", "message": message}
+        return handler.answer(200, {"choices": [choice], "usage": usage})
+
+    def only_thinks(handler: _Handler, body: dict[str, Any]) -> bool:
+        message = {"role": "assistant", "content": None, "reasoning": "Hm."}
+        return handler.answer(200, {"choices": [{"index": 0, "finish_reason": "stop", "message": message}]})
+
+    _Handler.faults = [thinks, only_thinks]
+    engine = OpenAIEngine(f"openai:m@{url}")
+    answers = [
+        next(engine.generate([Request(id="a", messages=(Message("user", "x"),))]))[1] for _ in range(2)
+    ]
+    assert [(a.text, a.thoughts, a.thought_tokens) for a in answers] == [
+        ("red", "It is warm.", 8),
+        ("", "Hm.", None),
+    ]
+    assert [a.finish_reason for a in answers] == ["stop", "stop"]

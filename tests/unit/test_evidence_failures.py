@@ -150,3 +150,10 @@ def test_count_is_by_frequency() -> None:
         SampleRecord(sample_id="e", failure=name) for name in ("malformed", None, "refused", "malformed")
     ]
     assert failure_modes.count(answers) == {"malformed": 2, "refused": 1}
+
+
+def test_a_right_answer_inside_a_chinese_sentence_is_dressed_up() -> None:
+    from harness.evidence.failure_modes import _words
+
+    assert _words("答案是 Tokyo 东京。") == "答 案 是 tokyo 东 京"
+    assert _words("It's 5!") == "it s 5"

@@ -122,7 +122,7 @@ def test_partial_scores_are_shared_out_by_what_was_won() -> None:
     found = triage(
         {"closed_book": probe(N, score=0.2), "few_shot": probe(N, score=0.5), "gold": probe(N, score=0.9)}
     )
-    assert shares(found) == {"retrieval": 0.5, "form": 0.375, "skill": 0.125, "knowledge": 0.0}
+    assert shares(found) == {"retrieval": 0.688, "form": 0.188, "skill": 0.125, "knowledge": 0.0}
 
 
 def test_answers_still_out_of_shape_after_examples_are_form() -> None:

@@ -69,7 +69,6 @@ def test_a_choice_is_found_only_when_it_is_the_only_one() -> None:
         ("#### 1,200 and not 5", 1200),
         ("costs -2.50 euros", -2.5),
         ("12:30, so 15", 15),
-        ("10-15", 15),
         ("#### $42", 42),
         ("a 1,234.5%", 1234.5),
     ],
@@ -140,7 +139,7 @@ def test_a_number_alone_is_strictly_valid(text: str, value: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["", "42 apples", "1,23", "1,2345", "nan", "inf", "1e999", "0x10", "١٢", "1_000"]
+    "text", ["", "42 apples", "1,2,3", "1,23,4", "nan", "inf", "1e999", "0x10", "5km", "1_000"]
 )
 def test_what_is_no_number_alone(text: str) -> None:
     assert isinstance(build("formats", "number").parse(text), Invalid)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from rank_bm25 import BM25Okapi
 
 from harness.core.kinds import build
 from harness.core.values import Example
+from harness.methods.retrieval._lucene import LuceneBm25
 from harness.methods.retrieval._words import words
 from harness.tasks.formats.json_schema import JsonSchema
 from tests.contract.test_programs import example, task
@@ -30,13 +30,13 @@ def few_shot(**settings: Any) -> Any:
     return build("programs", {"kind": "few_shot", **settings})
 
 
-def test_nearest_are_rank_bm25s_best_with_the_closest_last() -> None:
+def test_nearest_are_bm25s_best_with_the_closest_last() -> None:
     asked = example("x", question="which wall did the storm waves break")
     prompt = few_shot(k=3, choose="nearest").prepare(task(), pool(), 0)(asked)
     ordered = sorted(pool(), key=lambda shot: shot.id)
     texts = [words(f"Q: {shot.input['question']}", keep_stop_words=False) for shot in ordered]
     query = words(f"Q: {asked.input['question']}", keep_stop_words=False)
-    scores = BM25Okapi(texts).get_scores(query)
+    scores = LuceneBm25(texts).get_scores(query)
     best = sorted(range(len(ordered)), key=lambda i: -scores[i])[:3]
     assert list(prompt.shots) == [ordered[i].id for i in reversed(best)]
     assert prompt.shots[-1] == "storm"

@@ -47,6 +47,18 @@ def test_the_budget_is_kept_at_a_word(room: int) -> None:
         assert rest == "" or rest.startswith(" ")
 
 
+def test_a_budget_cuts_a_script_without_spaces_at_a_letter() -> None:
+    corpus = (Document(id="d0", text="北京是中国的首都。"), Document(id="d1", text="水在一百度沸腾。"))
+    prompt = rag(k=1, max_chars=4).prepare(task(corpus=corpus), (), 0)(example("x", question="首都"))
+    assert [p.text for p in prompt.passages] == ["北京是中"]
+
+
+def test_nothing_retrieved_shows_the_question_alone_and_is_recorded_as_a_search() -> None:
+    prompt = ask({"k": 2}, "volcano")
+    assert (prompt.passages, prompt.searched) == ((), True)
+    assert prompt.messages[-1].content == "Q: volcano"
+
+
 def test_gold_shows_the_examples_own_documents() -> None:
     prompt = ask({"retriever": "gold"}, "tusks")
     assert [p.document for p in prompt.passages] == ["d1"]

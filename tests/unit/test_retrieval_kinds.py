@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import sys
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Document, Example, Passage
-from harness.evidence.recall import recall_at_k
+from harness.evidence.ranking import ndcg_at_k, recall_at_k, reciprocal_rank
 from harness.methods.retrieval.hybrid import fuse
 
 CORPUS = [Document(id=name, text=f"text of {name}") for name in ("a", "b", "c")]
@@ -74,6 +75,31 @@ def test_dense_without_its_package_says_what_to_install(monkeypatch: pytest.Monk
         build("retrieval", "dense").index(CORPUS)
 
 
+def test_dense_asks_the_encoder_for_questions_and_passages_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An encoder saved with prompts puts another one before a question than before a passage."""
+    import types
+
+    seen: list[tuple[str, str]] = []
+
+    class Encoder:
+        def __init__(self, name: str, trust_remote_code: bool) -> None: ...
+
+        def encode_query(self, texts: list[str], **options: bool) -> np.ndarray:
+            seen.extend(("query", text) for text in texts)
+            return np.ones((len(texts), 2), dtype=np.float32)
+
+        def encode_document(self, texts: list[str], **options: bool) -> np.ndarray:
+            seen.extend(("document", text) for text in texts)
+            return np.ones((len(texts), 2), dtype=np.float32)
+
+    module = types.ModuleType("sentence_transformers")
+    module.SentenceTransformer = Encoder  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sentence_transformers", module)
+    index = build("retrieval", {"kind": "dense", "model": "any"}).index(CORPUS[:1])
+    index.search("why", Example(id="q", input={}, target=""), 1)
+    assert seen == [("document", "text of a"), ("query", "why")]
+
+
 @pytest.mark.real
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_dense_scores_equal_mean_pooled_transformers() -> None:
@@ -106,3 +132,76 @@ def test_recall_counts_each_gold_document_once() -> None:
     assert recall_at_k(["a", "a", "x"], ["a", "b"]) == 0.5
     assert recall_at_k([], ["a"]) == 0.0
     assert recall_at_k(["b", "a"], ["a"]) == 1.0
+
+
+def test_a_cross_encoder_orders_anothers_passages(monkeypatch: pytest.MonkeyPatch) -> None:
+    import types
+
+    class CrossEncoder:
+        def __init__(self, name: str, trust_remote_code: bool) -> None: ...
+
+        def predict(self, pairs: list[tuple[str, str]], **options: bool) -> np.ndarray:
+            return np.array([float(text.endswith("c")) for _, text in pairs], dtype=np.float32)
+
+    module = types.ModuleType("sentence_transformers")
+    module.CrossEncoder = CrossEncoder  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "sentence_transformers", module)
+    index = build("retrieval", {"kind": "reranked", "model": "any"}).index(CORPUS)
+    hits = index.search("text", Example(id="q", input={}, target=""), 2)
+    assert [hit.document for hit in hits] == ["c", "a"]
+    assert index.search("nothing", Example(id="q", input={}, target=""), 2) == ()
+    assert build("retrieval", {"kind": "reranked", "retriever": "gold"}).oracle
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_reranked_scores_are_those_of_the_cross_encoder_itself(tmp_path: object) -> None:
+    """A random cross-encoder of the size of a test, against plain transformers."""
+    pytest.importorskip("sentence_transformers")
+    import torch
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    from harness.models.source import resolve
+
+    folder = str(tmp_path)
+    torch.manual_seed(0)
+    network = AutoModelForSequenceClassification.from_pretrained(resolve("tiny:bert"), num_labels=1).eval()
+    tokenizer = AutoTokenizer.from_pretrained(resolve("tiny:bert"))
+    network.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    index = build("retrieval", {"kind": "reranked", "model": folder}).index(CORPUS)
+    hits = index.search("text of b", Example(id="q", input={}, target=""), 3)
+    with torch.inference_mode():
+        batch = tokenizer(["text of b"] * 3, [hit.text for hit in hits], padding=True, return_tensors="pt")
+        expected = torch.sigmoid(network(**batch).logits[:, 0]).tolist()
+    assert [hit.score for hit in hits] == pytest.approx(expected, abs=1e-4)
+    assert expected == sorted(expected, reverse=True)
+    assert recall_at_k(["a", "a", "x"], [["a"], ["b"]]) == 0.5
+    assert recall_at_k([], [["a"]]) == 0.0
+    assert recall_at_k(["b", "a"], [["a"]]) == 1.0
+
+
+def test_ndcg_and_mrr_are_those_of_scikit_learn_and_of_a_worked_example() -> None:
+    metrics = pytest.importorskip("sklearn.metrics")
+    rng = random.Random(0)
+    for _ in range(50):
+        names = [f"d{n}" for n in range(12)]
+        gold = rng.sample(names, rng.randint(1, 4))
+        ranked = rng.sample(names, len(names))
+        k = rng.randint(1, len(names))
+        relevant = [[float(name in gold) for name in ranked]]
+        falling = [[float(len(ranked) - place) for place in range(len(ranked))]]
+        want = metrics.ndcg_score(relevant, falling, k=k)
+        assert ndcg_at_k(ranked[:k], [[name] for name in gold]) == pytest.approx(want)
+        rank = metrics.label_ranking_average_precision_score([[float(n == gold[0]) for n in ranked]], falling)
+        assert reciprocal_rank(ranked, [[gold[0]]]) == pytest.approx(rank)
+    # Two of three gold at ranks 2 and 4: (1 / log2 3 + 1 / log2 5) / (1 + 1 / log2 3 + 1 / log2 4)
+    found = ["x", "a", "y", "b"]
+    assert ndcg_at_k(found, [["a"], ["b"], ["c"]]) == pytest.approx((0.63093 + 0.43068) / 2.13093, abs=1e-4)
+    assert reciprocal_rank(found, [["a"], ["b"], ["c"]]) == 0.5
+
+
+def test_an_identical_twin_of_a_gold_document_is_found_once() -> None:
+    gold = [["a", "twin"], ["b"]]
+    assert recall_at_k(["twin", "a", "x"], gold) == 0.5
+    assert ndcg_at_k(["twin", "b"], gold) == 1.0
+    assert reciprocal_rank(["x", "twin"], gold) == 0.5

@@ -126,7 +126,7 @@ def test_a_row_that_cannot_fit_is_an_error_and_the_others_are_asked(
         assert row["failure"] is None
         assert record["counts"]["error"] == 1
         assert record["metrics"]["exact"]["n"] == 7
-        assert f"1 of 8 examples are errors: {complaint}" in record["fitted"]
+        assert f"1 of 8 examples is an error: {complaint}" in record["fitted"]
     assert "test-0" not in {request.id for request in engine.asked}
     # Of a prompt that does not fit even without passages, all of them are gone.
     rag = next(row for row in rows(outcome.folders[1]) if row["sample_id"] == "test-0")

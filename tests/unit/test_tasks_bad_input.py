@@ -50,7 +50,11 @@ CASES = {
         GOOD,
         "task.yaml:1: data has a test split already",
     ),
-    "too few rows": ("data: {file: t.jsonl}\n", GOOD, "task.yaml:1: 1 rows are too few"),
+    "too few rows": (
+        "data: {file: t.jsonl}\n",
+        GOOD,
+        "task.yaml:1: 1 row is too few: train, dev and test need at least 3",
+    ),
     "unknown format": (
         "data: {test: t.jsonl}\nformat: choise\n",
         GOOD,

@@ -51,7 +51,7 @@ def test_duplicates_and_contradictions(clean: Task) -> None:
     problem = found(task)["duplicates"]
     assert problem.level == "warning"
     assert problem.message.startswith("2 train rows repeat")
-    assert "1 inputs have more than one answer" in problem.message
+    assert "1 input has more than one answer" in problem.message
     assert problem.ids == ("d1", "d2")
 
 
@@ -85,11 +85,11 @@ def test_labels_never_seen_or_never_used(clean: Task) -> None:
     task = replace(clean, splits={**clean.splits, "train": train})
     problems = [p for p in checks.problems(task) if p.check == "labels"]
     assert [p.message for p in problems] == [
-        "1 labels of dev never occur in train: blue",
-        "1 labels of test never occur in train: blue",
+        "1 label of dev never occurs in train: blue",
+        "1 label of test never occurs in train: blue",
     ]
     unused = replace(clean, format=clean.format.replace(choices=("red", "green", "blue", "pink")))
-    assert found(unused)["labels"].message == "1 choices are the answer of no row: pink"
+    assert found(unused)["labels"].message == "1 choice is the answer of no row: pink"
 
 
 def test_the_majority_baseline_is_that_of_train(clean: Task) -> None:

@@ -97,6 +97,31 @@ def test_a_chat_s_turns_stay_turns_and_its_system_prompt_becomes_the_instruction
     assert [message.role for message in task_made.example.messages] == ["system", "user", "assistant", "user"]
 
 
+@pytest.mark.parametrize("column", ["conversation", "messages", "prompt", "input"])
+def test_a_conversation_with_its_answer_beside_it_stays_turns(tmp_path: Path, column: str) -> None:
+    def row(i: int) -> Row:
+        turns = [message("user", f"hello {i}"), message("assistant", "hi"), message("user", f"what {i}?")]
+        return {"id": str(i), column: turns, "target": f"answer number {i}", "source": "web"}
+
+    result, task = made(tmp_path, rows(row))
+    example = examples(task)["3"]
+    asked = [("user", "hello 3"), ("assistant", "hi"), ("user", "what 3?")]
+    assert prompt_of(task, example)[-3:] == asked
+    assert (example.input, example.target) == ({"input": "what 3?"}, "answer number 3")
+    assert example.meta == {"source": "web"}
+    assert any("the last message as the input" in guess for guess in result.guesses)
+
+
+def test_a_history_beside_a_question_is_turns(tmp_path: Path) -> None:
+    def row(i: int) -> Row:
+        turns = [message("user", f"hello {i}"), message("assistant", "hi")]
+        return {"id": str(i), "history": turns, "question": f"what {i}?", "answer": f"answer number {i}"}
+
+    _, task = made(tmp_path, rows(row))
+    asked = [("user", "hello 3"), ("assistant", "hi"), ("user", "what 3?")]
+    assert prompt_of(task, examples(task)["3"])[-3:] == asked
+
+
 def test_system_prompts_that_differ_stay_with_their_rows(tmp_path: Path) -> None:
     def row(i: int) -> Row:
         system = [message("system", f"You are {i}.")] if i % 2 else []
@@ -192,7 +217,10 @@ def test_answers_without_weight_are_shown_and_not_learnt(tmp_path: Path) -> None
     messages, target = prompts(task)[2]
     assert messages[-3:] == [("user", "a 2"), ("assistant", "wrong"), ("user", "b 2")]
     assert target == "c 2"
-    assert "left out: 1 row of train without an answer to learn" in task_made.guesses
+    assert (
+        "left out: 1 row of train (line 8): no answer to learn (its answers have weight 0)"
+        in task_made.guesses
+    )
 
 
 def test_content_parts_and_the_developer_role_are_text(tmp_path: Path) -> None:
@@ -225,8 +253,8 @@ def test_one_odd_row_is_left_out_and_named(tmp_path: Path) -> None:
     data[4]["messages"].pop()
     task_made, task = made(tmp_path, data)
     assert len(examples(task)) == N - 1
-    (line,) = (line for line in task_made.guesses if "do not fit" in line)
-    assert "data.jsonl:5: the last message is from 'user'" in line
+    (line,) = (line for line in task_made.guesses if line.startswith("left out"))
+    assert line.startswith("left out: 1 row of train (line 5): the last message is from 'user' — it must be")
 
 
 WEATHER = {"type": "function", "function": {"name": "weather", "parameters": {"type": "object"}}}
@@ -378,7 +406,8 @@ def test_feedback_pairs_a_liked_answer_with_a_disliked_one(tmp_path: Path) -> No
     task_made, task = made(tmp_path, data)
     by_id = {e.input["input"]: (e.target, e.meta.get("rejected")) for e in examples(task).values()}
     assert by_id == {f"p {i}": (f"c {2 * i}", f"c {2 * i + 1}") for i in range(N)}
-    assert f"left out: {N + 1} rows of train without an answer to learn" in task_made.guesses
+    (line,) = (line for line in task_made.guesses if line.startswith("left out"))
+    assert line.startswith(f"left out: 1 row of train (line {2 * N + 1}): disliked, with no liked answer")
 
 
 def passage(i: int) -> Row:

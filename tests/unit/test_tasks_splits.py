@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from harness.core.errors import ConfigError
 from harness.core.values import Example
-from harness.tasks.splits import Item, count, cut, items, normalise, sample
+from harness.tasks.same_text import same_text
+from harness.tasks.splits import Item, count, cut, items, sample
 
 ITEMS = st.lists(
     st.builds(
@@ -38,7 +39,7 @@ def test_every_row_is_in_one_split_and_ties_are_never_torn(rows: list[Item], see
     side = {row: name for name, part in parts.items() for row in part}
     for one, first in enumerate(rows):
         for other, second in enumerate(rows):
-            if normalise(first.text) == normalise(second.text) or set(first.ties) & set(second.ties):
+            if same_text(first.text) == same_text(second.text) or set(first.ties) & set(second.ties):
                 assert side[one] == side[other]
 
 
@@ -48,7 +49,7 @@ def _knots(rows: list[Item]) -> list[int]:
     for _ in rows:
         for one, first in enumerate(rows):
             for other, second in enumerate(rows):
-                if normalise(first.text) == normalise(second.text) or set(first.ties) & set(second.ties):
+                if same_text(first.text) == same_text(second.text) or set(first.ties) & set(second.ties):
                     names[one] = names[other] = min(names[one], names[other])
     return names
 
@@ -83,7 +84,9 @@ def test_a_few_more_rows_move_few_others() -> None:
 
 def test_asking_for_too_much_is_refused() -> None:
     rows = [Item(text=str(i), label="") for i in range(4)]
-    with pytest.raises(ConfigError, match="4 rows are too few for test 3, dev 1"):
+    with pytest.raises(
+        ConfigError, match="4 rows are too few: 3 for test, 1 for dev and one for train need at least 5"
+    ):
         cut(rows, {"test": 3, "dev": 1})
     same = [Item(text="same", label="") for _ in range(9)]
     with pytest.raises(ConfigError, match="belong together"):
@@ -99,5 +102,5 @@ def test_examples_are_labelled_only_where_labels_are_few() -> None:
 
 
 def test_normalised_texts_and_shares() -> None:
-    assert normalise("  Ｆoo\n BAR ") == normalise("foo bar") == "foo bar"
+    assert same_text("  Ｆoo\n BAR ") == same_text("foo bar") == "foo bar"
     assert (count(0.1, 104), count(0.01, 5), count(7, 100)) == (10, 1, 7)

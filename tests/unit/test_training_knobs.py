@@ -265,7 +265,7 @@ def test_schedules_beyond_the_usual_three() -> None:
 
 
 def test_settings_of_other_tools_reach_the_knobs() -> None:
-    kind = build("weights", {"kind": "lora", "gradient_checkpointing": True, "sample_packing": True})
+    kind = build("weights", {"kind": "lora", "gradient_checkpointing": True, "packing": True})
     assert (kind.activation_checkpointing, kind.packing) == (True, True)
     for field, value in (("ema_decay", 1.0), ("ema_decay", -0.1), ("save_steps", -1), ("optim", "sgd9")):
         with pytest.raises(ConfigError, match=rf"lora\.{field}"):

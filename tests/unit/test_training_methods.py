@@ -19,7 +19,7 @@ from harness.core.protocols import LanguageModel
 from harness.core.values import Document, Request
 from harness.engines.hf.engine import HfEngine
 from harness.models.chat import TemplateChat
-from harness.models.layers import adapters
+from harness.models.layers import adapters, plain_layers
 from harness.models.layers.blocks import blocks
 from harness.training import dpo_loss, parity
 from harness.training.batching import collate
@@ -172,8 +172,8 @@ def test_merged_ia3_computes_what_it_does_unmerged(tmp_path: Path, shape: str, b
     of = model(shape, base=base)
     build("weights", {"kind": "ia3", "learning_rate": 5e-2}).train(of, lessons(16), context(tmp_path))
     before = parity.canary(of, lessons(1))
-    assert parity.check_merged(of, before).ok
-    with adapters.merged(of.network):
+    assert parity.check_merged(of, before.ids).ok
+    with plain_layers.merged(of.network):
         inside = parity.canary(of, lessons(1)).logits
     torch.testing.assert_close(inside, before.logits, atol=2e-2 if base == "nf4" else 1e-4, rtol=1e-3)
     if base == "plain":

@@ -12,7 +12,7 @@ from harness.core.errors import ParityError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
-from harness.models.layers import adapters
+from harness.models.layers import plain_layers
 from harness.training import parity
 from harness.training.tokenized import TokenizedExample
 from tests.unit.training_kit import context, lessons, model
@@ -60,18 +60,18 @@ def test_the_rounded_inputs_of_an_8_bit_base_are_no_fault_of_the_merge(tmp_path:
         for norm in (block.input_layernorm, block.post_attention_layernorm):
             norm.weight.data[0] = 300.0
     for module in of.network.modules():
-        if adapters.quantization(module) == "8bit":
+        if plain_layers.quantization(module) == "8bit":
             module.state.threshold = 0.0
             module.weight.data[:, 0] = 0
     before = parity.canary(of, lessons(8))
     build("weights", {"kind": "lora", "learning_rate": 1e-4, "num_train_epochs": 1}).train(
         of, lessons(8), context(tmp_path)
     )
-    found = parity.check_merged(of, before)
+    found = parity.check_merged(of, before.ids)
     assert found.ok
     rounding = float(found.detail.rpartition(" by ")[2])
     assert rounding > 0.05
-    with adapters.unrounded_inputs(of.network), adapters.merged(of.network):
+    with plain_layers.unrounded_inputs(of.network), plain_layers.merged(of.network):
         inside = parity._logits(of, before.ids)
     assert float((parity._logits(of, before.ids) - inside).abs().mean() / inside.std()) > 0.05
 
@@ -162,7 +162,7 @@ def test_a_merge_that_drifts_blocks_the_score(tmp_path: Path, monkeypatch: pytes
 def test_checking_a_merge_leaves_the_network_as_it_was(tmp_path: Path) -> None:
     of, before = trained(tmp_path)
     state = {name: tensor.clone() for name, tensor in of.network.state_dict().items()}
-    with adapters.merged(of.network):
+    with plain_layers.merged(of.network):
         pass
     parity.check(of, lessons(8), before)
     after = of.network.state_dict()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 from harness.core.json_types import JsonValue
 from harness.core.values import Constraint, Message, Request
@@ -24,6 +25,8 @@ _SYSTEM_ROLE = re.compile(
 _OPTIONAL = {
     "temperature": "the server takes no temperature: answers are drawn with its own default",
     "seed": "the server takes no seed",
+    "structured_outputs": "the server takes no structured_outputs",
+    "grammar": "the server takes no grammar",
 }
 """Fields that are left out where a server refuses them, and what is said of it."""
 
@@ -64,7 +67,10 @@ class Dialect:
         if request.stop:
             body["stop"] = list(request.stop)
         if request.constraint is not None:
-            body |= _constrained(request.constraint)
+            body |= _constrained(request.constraint, self._left_out)
+        if request.thinking is not None:
+            extra = {"chat_template_kwargs": {"enable_thinking": request.thinking}}
+            body["extra_body"] = {**_extra(body), **extra}
         return {name: value for name, value in body.items() if name not in self._left_out}
 
     def learn(self, fault: NoAnswerError, body: dict[str, JsonValue]) -> bool:
@@ -78,13 +84,18 @@ class Dialect:
             self._limit = "max_completion_tokens"
             return True
         for name in _OPTIONAL:
-            if unsupported and name in body and re.search(rf"\b{name}\b", text):
+            if unsupported and (name in body or name in _extra(body)) and re.search(rf"\b{name}\b", text):
                 self._left_out.add(name)
                 return True
         if _SYSTEM_ROLE.search(text) and _has_system(body["messages"]):
             self._folds_system = True
             return True
         return False
+
+
+def _extra(body: dict[str, JsonValue]) -> Mapping[str, JsonValue]:
+    extra = body.get("extra_body")
+    return extra if isinstance(extra, Mapping) else {}
 
 
 def _has_system(messages: JsonValue) -> bool:
@@ -100,11 +111,19 @@ def dialect(url: str, model: str) -> Dialect:
     return _KNOWN.setdefault((url, model), Dialect())
 
 
-def _constrained(constraint: Constraint) -> dict[str, JsonValue]:
-    """OpenAI's own form for a schema; vLLM's names for the other two."""
+def _constrained(constraint: Constraint, left_out: set[str]) -> dict[str, JsonValue]:
+    """OpenAI's own form for a schema, its keys in order; for the others vLLM's and, of choices, llama.cpp's."""
     if constraint.kind == "json_schema":
         schema = {"name": "answer", "schema": json.loads(json.dumps(constraint.value)), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
-    field = "guided_regex" if constraint.kind == "regex" else "guided_choice"
-    extra = {field: constraint.value}
-    return {"extra_body": extra}
+    extra: dict[str, JsonValue] = {"structured_outputs": {constraint.kind: constraint.value}}
+    if constraint.kind == "choice":
+        choices = [str(choice) for choice in cast("Sequence[JsonValue]", constraint.value)]
+        extra["structured_outputs"] = {"choice": choices}
+        extra["grammar"] = _gbnf(choices)
+    return {"extra_body": {name: value for name, value in extra.items() if name not in left_out}}
+
+
+def _gbnf(choices: Sequence[str]) -> str:
+    """llama.cpp's notation of a choice; its strings are escaped as JSON's."""
+    return "root ::= " + " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in choices)

@@ -33,6 +33,10 @@ _PASSING = re.compile(
     re.IGNORECASE,
 )
 """An error without a code that says this may be gone the next time; any other would be the same again."""
+_UNNAMED = 500
+"""The status of an error that names none: it is tried again."""
+LIST_SECONDS = 10.0
+"""How long a server may take to list its models."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +108,21 @@ class Wire:
         return Reply(
             content=content, seconds=end - starts[-1], waited=starts[-1] - began, retries=len(starts) - 1
         )
+
+    def models(self) -> list[JsonValue] | None:
+        """The entries of the server's model list: none where it has no such list, None where it does not reply."""
+        import openai
+
+        self._attempts.starts = []
+        client = self._client.with_options(max_retries=0, timeout=min(self._limits.timeout, LIST_SECONDS))
+        try:
+            content = json.loads(client.models.with_raw_response.list().content)
+        except openai.APIConnectionError:
+            return None
+        except (openai.OpenAIError, ValueError, TypeError):
+            return []
+        entries = content.get("data") if isinstance(content, dict) else content
+        return entries if isinstance(entries, list) else []
 
     def _note_attempt(self, request: object) -> None:
         self._attempts.starts.append(time.monotonic())

@@ -10,6 +10,7 @@ import torch
 from harness.core.torch_types import Network
 from harness.models.architecture import base_of
 from harness.models.dimensions import head_size, key_value_heads
+from harness.models.number_format import dtype_of
 
 _SHARE = 0.4
 """Share of the free memory for keys and values; the rest is for activations."""
@@ -23,7 +24,7 @@ def rows_that_fit(network: Network, length: int, most: int) -> int:
 def token_bytes(network: Network) -> int:
     """Bytes of one token's keys and values over all layers."""
     config = base_of(network).config.get_text_config()
-    width = torch.finfo(base_of(network).dtype).bits // 8
+    width = torch.finfo(dtype_of(network)).bits // 8
     return int(2 * config.num_hidden_layers * key_value_heads(config) * head_size(config) * width)
 
 

@@ -5,7 +5,6 @@ https://github.com/guidance-ai/llguidance
 
 from __future__ import annotations
 
-import json
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -14,10 +13,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from harness.core.keys import canonical_json
 from harness.core.protocols import Chat
 from harness.core.torch_types import Tokenizer
 from harness.core.values import Constraint
+from harness.engines.grammar import grammar
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
@@ -38,15 +37,15 @@ class Constrainer:
         self._matchers: dict[str, LLMatcher] = {}
 
     def matcher(self, constraint: Constraint) -> LLMatcher:
-        name = canonical_json([constraint.kind, constraint.value])
-        if name not in self._matchers:
-            self._matchers[name] = self._compile(constraint)
-        return self._matchers[name].deep_copy()
+        text = grammar(constraint).text
+        if text not in self._matchers:
+            self._matchers[text] = self._compile(constraint, text)
+        return self._matchers[text].deep_copy()
 
-    def _compile(self, constraint: Constraint) -> LLMatcher:
+    def _compile(self, constraint: Constraint, text: str) -> LLMatcher:
         from llguidance import LLMatcher
 
-        matcher = LLMatcher(self._tokenizer, _grammar(constraint), log_level=0)
+        matcher = LLMatcher(self._tokenizer, text, log_level=0)
         if matcher.is_error():
             raise ValueError(f"cannot constrain decoding to this {constraint.kind}: {matcher.get_error()}")
         return matcher
@@ -65,20 +64,6 @@ def _tokenizer(tokenizer: Tokenizer, vocabulary: int, eos_ids: tuple[int, ...]) 
     if (vocabulary, eos_ids) not in known:
         known[vocabulary, eos_ids] = from_tokenizer(tokenizer, n_vocab=vocabulary, eos_token=list(eos_ids))
     return known[vocabulary, eos_ids]
-
-
-def _grammar(constraint: Constraint) -> str:
-    from llguidance import LLMatcher
-
-    if constraint.kind == "json_schema":
-        # One way of spacing: a small model could otherwise emit whitespace forever.
-        schema = canonical_json(constraint.value)
-        return str(LLMatcher.grammar_from_json_schema(schema, overrides={"whitespace_flexible": False}))
-    if constraint.kind == "regex":
-        return str(LLMatcher.grammar_from_regex(str(constraint.value)))
-    labels = constraint.value if isinstance(constraint.value, Sequence) else [constraint.value]
-    choices = " | ".join(json.dumps(str(label), ensure_ascii=False) for label in labels)
-    return str(LLMatcher.grammar_from_lark(f"start: {choices}"))
 
 
 def forbid(logits: Tensor, matchers: Sequence[LLMatcher]) -> Tensor:

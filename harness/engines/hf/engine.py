@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from typing import Literal
 
 import torch
 
@@ -20,7 +21,9 @@ from harness.engines.hf.sequence import DecodingSequence
 from harness.engines.hf.serving_mode import NAME, serving
 from harness.engines.hf.shared_prefix_backend import SharedBackend
 from harness.models.architecture import base_of
+from harness.models.rotary import switching_length
 
+Side = Literal["short", "long", "across"]
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 _WORTH_SHARING = {"cpu": 256, "cuda": 8192}
@@ -57,14 +60,17 @@ class HfEngine:
         for row in rows:
             if row.reason is not None:
                 yield row.position, row.completion()
-        schedule = self._schedule([row for row in rows if row.reason is None])
-        while schedule.unfinished():
-            # Between answers the network is as it was: whoever takes them may use it.
-            with serving(self.model.network, NAME if self.shares else None):
-                done = schedule.advance()
-            self.batch_size = schedule.capacity
-            for row in done:
-                yield row.position, row.completion()
+        for side, members in self._sides([row for row in rows if row.reason is None]):
+            shares = self.shares and side == "short"
+            schedule = self._schedule(members, side)
+            while schedule.unfinished():
+                # Between answers the network is as it was: whoever takes them may use it.
+                with serving(self.model.network, NAME if shares else None):
+                    done = schedule.advance()
+                if side != "across" or self.batch_size is None:
+                    self.batch_size = schedule.capacity
+                for row in done:
+                    yield row.position, row.completion()
 
     def loglikelihoods(
         self, pairs: Sequence[tuple[Sequence[int], Sequence[int]]]
@@ -84,9 +90,16 @@ class HfEngine:
                     f"context of {len(context)} tokens + continuation of {len(continuation)} exceed the "
                     f"model's context of {self.context}"
                 )
-        budget = self._pass_tokens()
-        with serving(self.model.network, NAME if self.shares else None):
-            return score(self.model.network, checked, budget=budget, shares=self.shares)
+        budget, limit = self._pass_tokens(), self._switching_length
+        beyond = [limit is not None and len(c) + len(a) - 1 > limit for c, a in checked]
+        scores: dict[int, tuple[float, bool]] = {}
+        for side in sorted(set(beyond)):
+            members = [i for i, one in enumerate(beyond) if one is side]
+            shares = self.shares and not side
+            with serving(self.model.network, NAME if shares else None):
+                part = score(self.model.network, [checked[i] for i in members], budget=budget, shares=shares)
+            scores |= dict(zip(members, part, strict=True))
+        return [scores[i] for i in range(len(checked))]
 
     def _ids(self, request: Request) -> list[int]:
         if request.token_ids is not None:
@@ -130,10 +143,21 @@ class HfEngine:
         """The most tokens that an answer to this prompt can have."""
         return self.context - len(prompt)
 
-    def _schedule(self, rows: list[DecodingSequence]) -> Schedule:
-        if not rows:
-            return Schedule([], 1, lambda *_: PaddedBackend(self.model.network))
-        if self.shares:
+    def _sides(self, rows: list[DecodingSequence]) -> Iterator[tuple[Side, list[DecodingSequence]]]:
+        """Rows that one pass may compute together. Where the network's rotary frequencies change beyond a length, those
+        that stay below it, those that begin beyond it, and those that cross it are computed apart."""
+        limit = self._switching_length
+        sides: dict[Side, list[DecodingSequence]] = {"short": [], "long": [], "across": []}
+        for row in rows:
+            # The last token of an answer is never read.
+            if limit is None or len(row.prompt) + row.limit - 1 <= limit:
+                sides["short"].append(row)
+            else:
+                sides["long" if len(row.prompt) > limit else "across"].append(row)
+        return ((side, members) for side, members in sides.items() if members)
+
+    def _schedule(self, rows: list[DecodingSequence], side: Side) -> Schedule:
+        if self.shares and side == "short":
             prompts = [row.prompt for row in rows]
             tree = plan(prompts, [len(ids) - 1 for ids in prompts], self._setting(_WORTH_SHARING))
             for rank, i in enumerate(tree.order):
@@ -142,8 +166,9 @@ class HfEngine:
         else:
             rows.sort(key=lambda row: -len(row.prompt))
         longest = _room(rows)
-        most = self._most or self._setting(_MOST_ROWS)
-        return Schedule(rows, min(len(rows), rows_that_fit(self.model.network, longest, most)), self._backend)
+        most = 1 if side == "across" else self._most or self._setting(_MOST_ROWS)
+        fitting = min(len(rows), rows_that_fit(self.model.network, longest, most))
+        return Schedule(rows, fitting, self._backend if side == "short" else self._one_sided)
 
     @property
     def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
@@ -151,6 +176,13 @@ class HfEngine:
         if self.shares:
             return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
         return lambda *_: PaddedBackend(network)
+
+    def _one_sided(self, *_: object) -> Backend:
+        return PaddedBackend(self.model.network, self._switching_length)
+
+    @cached_property
+    def _switching_length(self) -> int | None:
+        return switching_length(base_of(self.model.network).config)
 
     @cached_property
     def shares(self) -> bool:

@@ -13,12 +13,17 @@ from harness.engines.hf.sequence import DecodingSequence
 
 
 class PaddedBackend:
-    """A batch that only shrinks, over transformers' own cache and attention."""
+    """A batch that only shrinks, over transformers' own cache and attention.
+
+    `switching_length` is the length beyond which the network's rotary frequencies are others: a row that reaches
+    it while it is decoded is computed anew from its first token, as its cached keys no longer fit.
+    """
 
     refills = False
 
-    def __init__(self, network: Network) -> None:
+    def __init__(self, network: Network, switching_length: int | None = None) -> None:
         self.network, self.device = network, network.device
+        self._switching_length = switching_length
         self.active: list[DecodingSequence] = []
         self._places: list[int] = []
         self._cache: Any = None
@@ -38,6 +43,8 @@ class PaddedBackend:
 
     def step(self) -> Tensor:
         """Compute the newest token of every active row; logits of what comes next."""
+        if any(len(row.prompt) + len(row.generated_ids) - 1 == self._switching_length for row in self.active):
+            return self.add(self.active)
         self._mask = torch.cat([self._mask, self._mask.new_ones(len(self._mask), 1)], 1)
         self._positions = self._positions[:, -1:] + 1
         newest = torch.zeros(len(self._mask), 1, dtype=torch.long)

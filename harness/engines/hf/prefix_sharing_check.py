@@ -13,6 +13,7 @@ from harness.engines.hf.prefix_tree import Node
 from harness.engines.hf.serving_mode import NAME, serving, why_not_shared
 from harness.engines.hf.shared_prefix_backend import compute_nodes
 from harness.models.architecture import base_of
+from harness.models.number_format import dtype_of
 
 logger = logging.getLogger("harness.engines")
 
@@ -49,6 +50,6 @@ def _differs(network: Network) -> str | None:
         return f"{type(error).__name__}: {error}"
     expected, actual = torch.stack(plain).float(), ours.float()
     # bfloat16 keeps 8 bits: over many layers the two ways differ by a few per cent of the largest logit.
-    allowed = 1e-3 if base_of(network).dtype == torch.float32 else 0.1
+    allowed = 1e-3 if dtype_of(network) == torch.float32 else 0.1
     gap = ((actual - expected).abs().max() / expected.abs().max()).item()
     return None if gap <= allowed else f"its logits would differ by {gap:.2g} of the largest"

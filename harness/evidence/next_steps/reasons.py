@@ -58,7 +58,7 @@ def weakness(summary: RecipeSummary) -> list[str]:
 
 def weak_fields(fields: Mapping[str, float]) -> str:
     """ "priority is right in 41 %, everything else in 80 % or more"; empty where no field stands out."""
-    if len(fields) < 2:
+    if len(set(fields.values())) < 2:
         return ""
     ordered = sorted(fields.items(), key=lambda item: item[1])
     gaps = [after[1] - before[1] for before, after in itertools.pairwise(ordered)]

@@ -133,9 +133,12 @@ def after_triage(
         chosen = [names[0] for names in fit if names and not set(names) & set(done)]
         if chosen:
             recipes = tuple(dict.fromkeys(["zero_shot", *done, *chosen]))
-            return NextStep(invocation.run(recipes=recipes), (triage.step,))
+            why = f"the probes cannot tell whether it helps, and it was not run yet: {', '.join(chosen)}"
+            return NextStep(invocation.run(recipes=recipes), (why if hoped is unsure else triage.step,))
         tried += [name for names in fit for name in names if name in done]
     reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
     if not tried:
         reason = "nothing that the probes call for can be run here"
+    if not invocation.trainable and any(set(names) & set(TRAINED) for names in worth):
+        reason += "; what trains needs a model that is loaded here, and labels"
     return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))

@@ -15,6 +15,9 @@ from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, boo
 
 Codes = NDArray[np.intp]
 
+FEW_GROUPS = 10
+"""Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
+
 
 def codes(groups: Sequence[str | None]) -> Codes:
     """A number per example, equal within a group; an example without a group is its own."""

@@ -18,11 +18,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
 
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.clusters import Codes
-from harness.evidence.stats.intervals import LEVEL, student
+from harness.evidence.stats.intervals import LEVEL, student, t_tails
 from harness.evidence.stats.resampling import Floats
 
 
@@ -50,7 +49,7 @@ class Estimate:
         """Two-sided p-value of "the true value is 0"."""
         if self.se == 0.0:
             return 1.0 if self.mean == 0.0 else 0.0
-        return float(2 * stats.t.sf(abs(self.mean) / self.se, self.df))
+        return t_tails(self.mean / self.se, self.df)
 
 
 @dataclass(frozen=True)
@@ -59,6 +58,15 @@ class TrainingNoise:
 
     variance: float
     df: float
+
+
+ASSUMED = TrainingNoise(0.04**2, math.inf)
+"""What is assumed of a recipe trained with one seed where nothing was measured: runs of one recipe that
+differ in nothing but the seed scatter with a standard deviation of 4 points. docs/verdict.md says where
+the number comes from."""
+
+_PRIOR = TrainingNoise(0.02**2, 1.0)
+"""What is known beforehand of training noise, worth one more run: two or three runs may agree by chance."""
 
 
 def training_noise(values: Floats, clusters: Codes) -> TrainingNoise | None:
@@ -90,9 +98,15 @@ def pool(parts: Sequence[TrainingNoise | None]) -> TrainingNoise | None:
     return TrainingNoise(sum(part.df * part.variance for part in known) / df, df) if known else None
 
 
+def with_prior(measured: TrainingNoise | None) -> TrainingNoise | None:
+    """What was measured, with one more run's worth of 2 points; None where nothing was."""
+    return None if measured is None else pool([measured, _PRIOR])
+
+
 def mean(values: Floats, clusters: Codes, pooled: TrainingNoise | None = None) -> Estimate:
     """Mean score of one method; `values` is (S, n), one row per seed."""
-    return _estimate(values.mean(axis=0), clusters, [(values, pooled)])
+    noise = larger(training_noise(values, clusters), pooled)
+    return _estimate(values.mean(axis=0), clusters, [(noise, len(values))])
 
 
 def difference(
@@ -105,29 +119,36 @@ def difference(
 
     `pooled` is the training noise that each is granted at least (None: what its seeds show).
     """
-    per_example = first.mean(axis=0) - second.mean(axis=0)
-    return _estimate(per_example, clusters, [(first, pooled[0]), (second, pooled[1])])
+    noises = [
+        larger(training_noise(side, clusters), least)
+        for side, least in zip((first, second), pooled, strict=True)
+    ]
+    return of_differences(
+        first.mean(axis=0) - second.mean(axis=0), clusters, (noises[0], len(first)), (noises[1], len(second))
+    )
 
 
-def _noise_of_mean(
-    values: Floats, clusters: Codes, pooled: TrainingNoise | None
-) -> tuple[float, float] | None:
-    """Variance of the mean over the seeds and its degrees of freedom: the larger of own and pooled."""
-    known = [part for part in (training_noise(values, clusters), pooled) if part is not None]
-    if not known:
-        return None
-    largest = max(known, key=lambda part: part.variance)
-    return largest.variance / len(values), max(part.df for part in known)
+def of_differences(
+    differences: Floats, clusters: Codes, *sides: tuple[TrainingNoise | None, int]
+) -> Estimate:
+    """Mean of `differences` (n,), whose sides have the given training noise and number of seeds."""
+    return _estimate(differences, clusters, sides)
+
+
+def larger(own: TrainingNoise | None, granted: TrainingNoise | None) -> TrainingNoise | None:
+    """The larger variance of the two, with the more degrees of freedom."""
+    if own is None or granted is None:
+        return own or granted
+    return TrainingNoise(max(own.variance, granted.variance), max(own.df, granted.df))
 
 
 def _estimate(
-    per_example: Floats, clusters: Codes, methods: list[tuple[Floats, TrainingNoise | None]]
+    per_example: Floats, clusters: Codes, methods: Sequence[tuple[TrainingNoise | None, int]]
 ) -> Estimate:
     sampling = float(by_cluster.mean_variance(per_example, clusters)[0])
     if not math.isfinite(sampling):
         return Estimate(mean=float(per_example.mean()), sampling_se=math.inf, training_se=None, df=1.0)
-    noises = [_noise_of_mean(values, clusters, pooled) for values, pooled in methods]
-    training = [part for part in noises if part is not None]
+    training = [(noise.variance / seeds, noise.df) for noise, seeds in methods if noise is not None]
     parts = [(sampling, max(by_cluster.count(clusters) - 1.0, 1.0)), *training]
     total = sum(variance for variance, _ in parts)
     weights = sum(variance**2 / df for variance, df in parts)

@@ -7,6 +7,8 @@ every interval keep its own method and degrees of freedom).
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 from scipy import special
 
@@ -45,12 +47,18 @@ def level_of_each(covariance: Floats, contrasts: Floats, *, level: float = TOGET
     if not (spread > 0).all():
         return strictest
     loadings /= spread[:, None]
-    rng, largest = generator(), np.empty(DRAWS)
+    drawn, largest = _normals(len(covariance)), np.empty(DRAWS)
     for start, stop in chunks(DRAWS, claims):
-        drawn = rng.standard_normal((stop - start, len(covariance)))
-        largest[start:stop] = np.abs(drawn @ loadings.T).max(axis=1)
+        statistics = drawn[start:stop] @ loadings.T
+        largest[start:stop] = np.maximum(statistics.max(axis=1), -statistics.min(axis=1))
     critical = float(np.quantile(largest, level))
     return min(max(2 * float(special.ndtr(critical)) - 1, level), strictest)
+
+
+@lru_cache(maxsize=4)
+def _normals(width: int) -> Floats:
+    """The same independent normal draws for every verdict, (DRAWS, width)."""
+    return generator().standard_normal((DRAWS, width))
 
 
 def pairwise(count: int) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.core.kinds import knob
 from harness.core.protocols import ArchitectureName, Base, LanguageModel
@@ -15,6 +15,7 @@ class Int8(Base):
 
     paper: ClassVar[str] = "Dettmers et al. 2022, LLM.int8(), https://arxiv.org/abs/2208.07339"
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
+    quantized: ClassVar[bool] = True
     aliases: ClassVar[dict[str, str]] = {"llm_int8_threshold": "threshold"}
 
     row_bytes: ClassVar[float] = 4.0
@@ -33,6 +34,7 @@ class Int8(Base):
 
         # It says at every call of every layer that it rounds its inputs, which is the method itself.
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
-        return load(
-            spec, quantization=BitsAndBytesConfig(load_in_8bit=True, llm_int8_threshold=self.threshold)
-        )
+        return load(spec, quantization=BitsAndBytesConfig(**self.quantization("auto")))
+
+    def quantization(self, dtype: str) -> dict[str, Any]:
+        return {"load_in_8bit": True, "llm_int8_threshold": self.threshold}

@@ -24,6 +24,7 @@ class LongContext(Base):
         "linear: Chen et al. 2023, Position Interpolation, arXiv:2306.15595; "
         "yarn: Peng et al. 2023, YaRN, arXiv:2309.00071"
     )
+    published: ClassVar[bool] = False
 
     rope_type: Literal["linear", "yarn"] = "yarn"
     factor: Annotated[float, Gt(1)] = knob(2.0, choices=(2.0, 4.0, 8.0), doc="how many times longer")

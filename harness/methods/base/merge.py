@@ -30,6 +30,7 @@ class Merge(Base):
         "ties: Yadav et al. 2023, https://arxiv.org/abs/2306.01708; "
         "dare: Yu et al. 2023, https://arxiv.org/abs/2311.03099"
     )
+    published: ClassVar[bool] = False
 
     method: Literal["linear", "slerp", "ties", "dare_linear", "dare_ties", "cat"] = "linear"
     runs: tuple[str, ...] = knob((), doc="folders of finished runs, such as results/runs/ID")
@@ -103,6 +104,7 @@ class Merge(Base):
     def _combined(self, spec: str) -> LanguageModel:
         from dataclasses import replace
 
+        from harness.models.layers import adapters
         from harness.models.layers.combine import combine
         from harness.models.load import load
 
@@ -114,7 +116,10 @@ class Merge(Base):
         model = load(spec, dtype=self.dtype)
         how = {} if self.method == "cat" else {"density": self.density}
         combined = combine(model.network, folders, self._shares(), self.method, self.seed, **how)
-        return replace(model, network=combined.merge_and_unload())
+        network = combined.get_base_model()
+        # Not peft's merge: it adds what was learnt for one end of tied embeddings to both.
+        adapters.fold(network)
+        return replace(model, network=network)
 
     def _merged(self, spec: str) -> LanguageModel:
         from harness.models.layers import adapters, merging

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import ArchitectureName, Base, LanguageModel
@@ -18,6 +18,7 @@ class Nf4(Base):
 
     paper: ClassVar[str] = "Dettmers et al. 2023, QLoRA, https://arxiv.org/abs/2305.14314"
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
+    quantized: ClassVar[bool] = True
     aliases: ClassVar[dict[str, str]] = {"bnb_4bit_use_double_quant": "double_quantization"}
 
     double_quantization: bool = knob(True, doc="quantize the block scales too: 0.37 bits a weight saved")
@@ -36,10 +37,13 @@ class Nf4(Base):
         from harness.models.load import dtype_for, load
 
         compute = dtype_for(spec, self.compute_dtype, "cuda" if torch.cuda.is_available() else "cpu")
-        quantization = BitsAndBytesConfig(
-            load_in_4bit=True,
-            bnb_4bit_quant_type="nf4",
-            bnb_4bit_use_double_quant=self.double_quantization,
-            bnb_4bit_compute_dtype=compute,
-        )
-        return load(spec, dtype=str(compute).removeprefix("torch."), quantization=quantization)
+        dtype = str(compute).removeprefix("torch.")
+        return load(spec, dtype=dtype, quantization=BitsAndBytesConfig(**self.quantization(dtype)))
+
+    def quantization(self, dtype: str) -> dict[str, Any]:
+        return {
+            "load_in_4bit": True,
+            "bnb_4bit_quant_type": "nf4",
+            "bnb_4bit_use_double_quant": self.double_quantization,
+            "bnb_4bit_compute_dtype": dtype,
+        }

@@ -12,6 +12,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from harness.core.kinds import Spec, build
 from harness.core.protocols import Data, DataContext, Engine, Program, Task
 from harness.core.values import Completion, Example, Invalid, Message, Request
 from harness.methods.fitting import fitted, room_of_engine
+from harness.tasks.same_text import same_fields, same_question
 
 VERSION = 1
 """Part of every set's key: raised when answers to the same requests are parsed differently."""
@@ -100,19 +102,31 @@ def remembered(
         _write(lines, text)
         _write(about, json.dumps(provenance, ensure_ascii=False, indent=1))
     context.note(json.loads(about.read_text(encoding="utf-8")) | {"file": lines.name})
-    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").splitlines()]
-    return tuple(map(_example, rows))
+    # At \n alone: U+2028 and its like are ordinary characters inside a JSON text.
+    rows = [json.loads(line) for line in lines.read_text(encoding="utf-8").split("\n") if line]
+    held_out = _held_out(task)
+    # A set from before copies were told by the text that they show may hold some.
+    stored = map(_example, rows)
+    return tuple(
+        one for one in stored if same_fields(one) not in held_out and _asked(task, one) not in held_out
+    )
 
 
 def _example(row: Mapping[str, Any]) -> Example:
     turns = tuple(Message(**turn) for turn in row.get("turns", ()))
-    return Example(**(row | {"context_ids": tuple(row["context_ids"]), "turns": turns}))
+    return Example(**{**row, "context_ids": tuple(row["context_ids"]), "turns": turns})
 
 
 def identity(spec: str) -> str:
-    """The teacher's identity: its files' fingerprint or its server's address; empty for none."""
-    if not spec or spec.startswith("openai:") or spec.partition(":")[0] == "fake":
+    """The teacher's identity: its files' fingerprint, or its server's address and what the server says of the
+    model; empty for none."""
+    if not spec or spec.partition(":")[0] == "fake":
         return spec
+    if spec.startswith("openai:"):
+        from harness.engines import served
+
+        mark = served.known(spec).identity
+        return f"{spec} {mark}" if mark else spec
     from harness.models.fingerprint import fingerprint
 
     return fingerprint(spec)
@@ -173,12 +187,13 @@ def teachable(task: Task, target: JsonValue) -> bool:
 
 def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example]:
     """Without repetitions, and without what dev or test asks: a generated question may be one of theirs."""
-    held_out = {_question(example) for split in ("dev", "test") for example in task.splits.get(split, ())}
+    held_out = _held_out(task)
     known: set[str] = set()
     kept = []
     for example in made:
-        mark = canonical_json([_question(example), example.target])
-        if _question(example) in held_out:
+        asked = same_fields(example)
+        mark = canonical_json([asked, example.target])
+        if asked in held_out or _asked(task, example) in held_out:
             tally.counts["held_out"] += 1
         elif mark in known:
             tally.counts["repeated"] += 1
@@ -189,9 +204,18 @@ def _admitted(task: Task, made: Iterable[Example], tally: Tally) -> list[Example
     return kept
 
 
-def _question(example: Example) -> str:
-    turns = [[turn.role, turn.content] for turn in example.turns]
-    return canonical_json([dict(example.input), turns] if turns else dict(example.input))
+def _held_out(task: Task) -> set[str]:
+    """What dev and test ask, by their fields and as the model sees it."""
+    examples = [example for split in ("dev", "test") for example in task.splits.get(split, ())]
+    return {mark(example) for example in examples for mark in (same_fields, partial(_asked, task))}
+
+
+def _asked(task: Task, example: Example) -> str:
+    """As the model sees it; its fields where the template does not fit what was generated."""
+    try:
+        return same_question(task, example)
+    except ConfigError:
+        return same_fields(example)
 
 
 def _write(file: Path, text: str) -> None:

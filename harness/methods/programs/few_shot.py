@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Literal
+from typing import Any, Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import Program, Prompter, Task
 from harness.core.values import Document, Example, Message, Prompt
 from harness.methods.programs._render import question, system
+from harness.tasks.same_text import as_asked
 
 Choose = Callable[[Example], Sequence[Example]]
 
@@ -22,12 +23,13 @@ Choose = Callable[[Example], Sequence[Example]]
 class FewShot(Program):
     """Shows `k` train examples. `nearest` picks them per question by BM25, the closest last.
 
-    An example is never a shot for its own question, nor for one with the same input: in training it would
-    give the answer away.
+    An example is never a shot for its own question, nor for one that asks the same (case, spacing and Unicode
+    form aside): it would give the answer away.
     """
 
     paper = "Brown et al. 2020, Language Models are Few-Shot Learners; nearest: Liu et al. 2022, KATE"
     shows_examples = True
+    version = 2
 
     k: int = knob(
         8, choices=(1, 2, 4, 8, 16), doc="examples shown; 10 to 100 in GPT-3, 8 in chain of thought"
@@ -36,13 +38,18 @@ class FewShot(Program):
         "random", choices=("random", "nearest"), doc="nearest: Liu et al. 2022 (KATE)"
     )
 
+    def identity(self) -> dict[str, Any]:
+        """`nearest` ranks as `bm25` does, and changes with it."""
+        ranking = {"version": 2} if self.choose == "nearest" else {}
+        return {**super().identity(), **ranking}
+
     @property
     def seeded(self) -> bool:
         """`nearest` depends on the pool alone; `first` on its order, which a seed decides."""
         return self.choose != "nearest"
 
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
-        choice = getattr(self, f"_{self.choose}")(task, pool, seed)
+        choice = getattr(self, f"_{self.choose}")(_Copies(task), pool, seed)
 
         by_id = {shot.id: shot for shot in pool}
 
@@ -65,36 +72,53 @@ class FewShot(Program):
         so that prompts keep a common beginning."""
         return shots[dropped:] if self.choose == "nearest" else shots[: len(shots) - dropped]
 
-    def _first(self, task: Task, pool: Sequence[Example], seed: int) -> Choose:
-        return lambda example: _others(pool, example, self.k)
+    def _first(self, copies: _Copies, pool: Sequence[Example], seed: int) -> Choose:
+        return lambda example: copies.without(pool, example, self.k)
 
-    def _random(self, task: Task, pool: Sequence[Example], seed: int) -> Choose:
+    def _random(self, copies: _Copies, pool: Sequence[Example], seed: int) -> Choose:
         """One draw for all questions, so that their prompts share it and it is computed once."""
         drawn = random.Random(seed).sample(pool, len(pool))
-        return lambda example: _others(drawn, example, self.k)
+        return lambda example: copies.without(drawn, example, self.k)
 
-    def _nearest(self, task: Task, pool: Sequence[Example], seed: int) -> Choose:
+    def _nearest(self, copies: _Copies, pool: Sequence[Example], seed: int) -> Choose:
         from harness.methods.retrieval.bm25 import Bm25
 
         ordered = {shot.id: shot for shot in sorted(pool, key=lambda shot: shot.id)}
-        documents = [Document(id=shot.id, text=question(task, shot)) for shot in ordered.values()]
-        longest = max((len(document.text.split()) for document in documents), default=0)
+        documents = [Document(id=shot.id, text=question(copies.task, shot)) for shot in ordered.values()]
+        longest = max((len(document.text) for document in documents), default=0)
         index = Bm25(chunk_size=longest + 1, overlap=0).index(documents)
-        copies = Counter(document.text for document in documents)
+        counts = Counter(copies.of(shot) for shot in pool)
 
         def choose(example: Example) -> Sequence[Example]:
-            text = question(task, example)
-            hits = index.search(text, example, self.k + 1 + copies[text])
-            near = _others((ordered[passage.document] for passage in hits), example, self.k)
+            most = self.k + 1 + counts[copies.of(example)]
+            hits = [hit.document for hit in index.search(question(copies.task, example), example, most)]
+            # Shots that share no word with the question come last, in the order of their ids.
+            ranked = dict.fromkeys([*hits, *islice(ordered, most + len(hits))])
+            near = copies.without((ordered[name] for name in ranked), example, self.k)
             return near[::-1]
 
         return choose
 
 
-def _others(pool: Iterable[Example], example: Example, k: int) -> list[Example]:
-    """The first `k` of the pool, without the example itself and its copies."""
-    others = (shot for shot in pool if shot.id != example.id and shot.question != example.question)
-    return list(islice(others, k))
+class _Copies:
+    """Which train examples ask the same as an example; what each asks is worked out once."""
+
+    def __init__(self, task: Task) -> None:
+        self.task = task
+        self._known: dict[int, tuple[Example, str]] = {}
+
+    def of(self, example: Example) -> str:
+        """What an example asks; equal ones are copies."""
+        known = self._known.get(id(example))
+        if known is None or known[0] is not example:
+            known = self._known[id(example)] = example, as_asked(example, question(self.task, example))
+        return known[1]
+
+    def without(self, pool: Iterable[Example], example: Example, k: int) -> list[Example]:
+        """The first `k` of the pool, without the example itself and its copies."""
+        asked = self.of(example)
+        others = (shot for shot in pool if shot.id != example.id and self.of(shot) != asked)
+        return list(islice(others, k))
 
 
 def _turns(task: Task, shot: Example) -> tuple[Message, ...]:

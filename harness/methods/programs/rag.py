@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+from harness.core.characters import is_unspaced
 from harness.core.errors import ConfigError
 from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Program, Prompter, Retriever, Task
@@ -52,7 +53,7 @@ class Rag(Program):
             kept = passages[: len(passages) - dropped]
             content = "\n\n".join([*map(_show, kept), asked])
             messages = (*system(task, example), *example.turns, Message("user", content))
-            return Prompt(messages=messages, passages=kept, passages_dropped=dropped)
+            return Prompt(messages=messages, passages=kept, searched=True, passages_dropped=dropped)
 
         return prompt
 
@@ -68,11 +69,19 @@ def _fit(passages: Sequence[Passage], room: int | None) -> tuple[Passage, ...]:
     for passage in passages:
         size = len(_show(passage))
         if size > room:
-            text = passage.text[: max(0, room - (size - len(passage.text)))].rpartition(" ")[0].rstrip()
+            text = _cut(passage.text, max(0, room - (size - len(passage.text))))
             return (*kept, replace(passage, text=text)) if text else tuple(kept)
         kept.append(passage)
         room -= size
     return tuple(kept)
+
+
+def _cut(text: str, length: int) -> str:
+    """The beginning of a text up to the end of a word; in scripts without spaces any letter ends one."""
+    beginning = text[:length]
+    if beginning and is_unspaced(beginning[-1]):
+        return beginning
+    return beginning.rpartition(" ")[0].rstrip()
 
 
 def _show(passage: Passage) -> str:

@@ -1,14 +1,23 @@
-"""Documents cut into overlapping chunks of whole words."""
+"""Documents cut into overlapping chunks, at the ends of sentences where there are some."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from bisect import bisect_left
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+import regex
+
+from harness.core.characters import UNSPACED
 from harness.core.values import Document, Passage
 
-_WORD = re.compile(r"\S+")
+LONGEST_WORD = 40
+"""Characters of the longest run without spaces that counts as one word: an address or a key counts as several."""
+_WORD = regex.compile(rf"(?V1){UNSPACED}\p{{M}}*+|[[\S]--{UNSPACED}]{{1,{LONGEST_WORD}}}+")
+_ASCII_WORD = regex.compile(rf"\S{{1,{LONGEST_WORD}}}+")
+_SENTENCE_END = regex.compile(r"[.!?…]['\")\]]*(?=\s)|[。！？؟।]|\n[ \t]*\n")
+_LEAST = 2 / 3
+"""The share of a chunk that must be full before it may end with a sentence."""
 
 
 @dataclass(frozen=True)
@@ -29,26 +38,67 @@ class Chunk:
         return Passage(document=self.document, title=self.title, text=self.text, score=score)
 
 
-def chunks(corpus: Sequence[Document], size: int, overlap: int) -> list[Chunk]:
+def chunks(corpus: Sequence[Document], size: int, overlap: int, tokenizer: str = "") -> list[Chunk]:
     """Chunks of at most `size` words, each sharing `overlap` words with the one before.
+
+    A letter of a script without spaces counts as a word. A chunk ends with a sentence where one ends in its last third.
+
+    Args:
+        corpus: what is searched.
+        size: words in a chunk.
+        overlap: words shared by neighbouring chunks.
+        tokenizer: a model in whose tokens both are counted instead; empty: words.
 
     Raises:
         ValueError: the overlap is not smaller than the size.
+        ConfigError: the tokenizer's model does not exist, or its tokenizer does not say where tokens stand.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and smaller than the chunk size {size}")
+    spans = _token_spans(tokenizer) if tokenizer else _word_spans
     return [
         Chunk(document.id, document.title, text)
         for document in corpus
-        for text in _cut(document.text, size, overlap)
+        for text in _cut(document.text, spans(document.text), size, overlap)
     ]
 
 
-def _cut(text: str, size: int, overlap: int) -> Iterator[str]:
-    spans = [match.span() for match in _WORD.finditer(text)]
+def _word_spans(text: str) -> list[tuple[int, int]]:
+    return [match.span() for match in (_ASCII_WORD if text.isascii() else _WORD).finditer(text)]
+
+
+def _token_spans(spec: str) -> Callable[[str], list[tuple[int, int]]]:
+    from harness.core.errors import ConfigError
+    from harness.models.chat import load_chat
+
+    tokenizer = load_chat(spec).tokenizer
+    if not tokenizer.is_fast:
+        raise ConfigError(
+            f"the tokenizer of '{spec}' does not say where its tokens stand",
+            remedy="leave 'tokenizer' out to count words",
+        )
+
+    def spans(text: str) -> list[tuple[int, int]]:
+        encoded = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True, verbose=False)
+        return [(start, end) for start, end in encoded["offset_mapping"] if end > start]
+
+    return spans
+
+
+def _cut(text: str, spans: Sequence[tuple[int, int]], size: int, overlap: int) -> Iterator[str]:
     if len(spans) <= size:
         yield text.strip()
         return
-    for start in range(0, len(spans) - overlap, size - overlap):
-        part = spans[start : start + size]
-        yield text[part[0][0] : part[-1][1]]
+    starts = [start for start, _ in spans]
+    ends = [bisect_left(starts, match.end()) for match in _SENTENCE_END.finditer(text)]
+    first = 0
+    while True:
+        last = min(first + size, len(spans))
+        if last < len(spans):
+            earliest = first + max(overlap + 1, int(_LEAST * size))
+            place = bisect_left(ends, last + 1) - 1
+            last = ends[place] if place >= 0 and ends[place] >= earliest else last
+        yield text[spans[first][0] : spans[last - 1][1]].strip()
+        if last == len(spans):
+            return
+        first = last - overlap

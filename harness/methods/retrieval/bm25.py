@@ -1,4 +1,4 @@
-"""BM25 over chunks of the corpus, by the package rank-bm25."""
+"""BM25 over chunks of the corpus, by the package rank-bm25, with weights that are never negative."""
 
 from __future__ import annotations
 
@@ -15,13 +15,17 @@ from harness.methods.retrieval._words import words
 
 @dataclass(frozen=True, kw_only=True)
 class Bm25(Retriever):
-    """Okapi BM25. `chunk_size` and `overlap` are in words.
+    """Okapi BM25 with Lucene's idf, which is above zero for every word. `chunk_size` and `overlap` are in words, or in
+    tokens of the model that `tokenizer` names; a letter of a script without spaces counts as a word.
 
-    English stop words are left out: rank-bm25 floors the weight of words that occur in more than half of the
-    chunks well above zero, so that "what is the" outweighs rarer words.
+    A chunk that shares no word with the question is not returned. English stop words are left out.
     """
 
-    paper = "Robertson & Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond"
+    paper = (
+        "Robertson & Zaragoza 2009, The Probabilistic Relevance Framework: BM25 and Beyond; "
+        "idf: Kamphuis et al. 2020, Which BM25 Do You Mean?"
+    )
+    version = 2
 
     k1: float = knob(1.5, low=0.5, high=3.0, doc="saturation of repeated words; 1.2 to 2 in the paper")
     b: float = knob(
@@ -30,9 +34,17 @@ class Bm25(Retriever):
     chunk_size: int = knob(200, choices=(50, 100, 200, 400), doc="words per chunk")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
     keep_stop_words: bool = knob(False, choices=(False, True), doc="whether words such as 'the' count")
+    parts: int = knob(
+        0,
+        key_default=0,
+        doc="letters of the pieces that words are counted by as well; 0: none",
+    )
+    tokenizer: str = knob(
+        "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
+    )
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
-        return _Index(self, chunks(corpus, self.chunk_size, self.overlap))
+        return _Index(self, chunks(corpus, self.chunk_size, self.overlap, self.tokenizer))
 
 
 class _Index:
@@ -42,18 +54,19 @@ class _Index:
         self._postings = self._count() if pieces else None
 
     def _count(self) -> Postings:
-        from rank_bm25 import BM25Okapi
+        from harness.methods.retrieval._lucene import LuceneBm25
 
         # rank-bm25 divides by the number of distinct words: an empty chunk holds one, the empty word.
         tokens = (self._words(piece.content) or [""] for piece in self._pieces)
-        return Postings(BM25Okapi(tokens, k1=self._settings.k1, b=self._settings.b))
+        return Postings(LuceneBm25(tokens, k1=self._settings.k1, b=self._settings.b))
 
     def _words(self, text: str) -> list[str]:
-        return words(text, keep_stop_words=self._settings.keep_stop_words)
+        return words(text, keep_stop_words=self._settings.keep_stop_words, parts=self._settings.parts)
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
-        """The best `k` chunks; ties go to the earlier one, so that the order never varies."""
+        """The best `k` chunks that share a word with the query; ties go to the earlier one, so that the order never
+        varies."""
         if self._postings is None:
             return ()
         scores = self._postings.scores(self._words(query))
-        return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k))
+        return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k) if scores[i] > 0)

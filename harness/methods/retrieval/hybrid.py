@@ -18,6 +18,7 @@ class Hybrid(Retriever):
     `chunk_size` and `overlap`: passages that differ could not support one another.
     """
 
+    version = 2
     paper = "Cormack, Clarke & Buettcher 2009, Reciprocal Rank Fusion outperforms Condorcet (SIGIR)"
 
     retrievers: tuple[Spec, ...] = field(default=("bm25", "dense"))

@@ -31,6 +31,7 @@ class Classification(Supervised):
         "decoders: Radford et al. 2018, GPT, https://openai.com/index/language-unsupervised/; "
         "encoders: Devlin et al. 2018, BERT, https://arxiv.org/abs/1810.04805"
     )
+    trains_base: ClassVar[bool] = True
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder")
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "nothing"
@@ -58,6 +59,7 @@ class Classification(Supervised):
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
+        from harness.models.rotary import trainable_length
         from harness.training import classification
 
         require(model.spec, model.network, self)
@@ -65,14 +67,15 @@ class Classification(Supervised):
         labels = classification.labels_of(form)
         if self.prompt_loss_weight:
             raise ConfigError("a classifier has no loss on prompts", remedy="leave prompt_loss_weight at 0")
-        longest = min(self.max_length, model.context)
+        longest = min(self.max_length, trainable_length(model))
         rows = [classification.to_row(example, model.chat, form, labels) for example in examples]
         dev = [classification.to_row(x, model.chat, form, labels) for x in context.dev[: self.dev_examples]]
         kept = [row for row in rows if len(row) - 1 <= longest]
         classification.attach(model.network, labels)
         fitting = [row for row in dev if len(row) - 1 <= longest]
         result = self.learn(model, kept, fitting, context, classification.label_loss)
-        return replace(result, dropped=tuple(row.id for row in rows if len(row) - 1 > longest))
+        dropped = tuple(row.id for row in rows if len(row) - 1 > longest)
+        return replace(result, dropped=dropped, why_dropped=f"longer than {longest} tokens (max_length)")
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.models.layers import adapters, blocks

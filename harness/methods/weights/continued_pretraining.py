@@ -27,6 +27,7 @@ class ContinuedPretraining(Full):
     not used: add another stage (`[continued_pretraining, lora]`) to learn how to answer.
     """
 
+    reads_examples: ClassVar[bool] = False
     paper: ClassVar[str] = "Gururangan et al. 2020, Don't stop pretraining, https://arxiv.org/abs/2004.10964"
 
     learning_rate: PositiveFloat = knob(
@@ -51,6 +52,7 @@ class ContinuedPretraining(Full):
         Raises:
             ConfigError: the task has no corpus.
         """
+        from harness.models.rotary import trainable_length
         from harness.training.pretraining_windows import windows
 
         task = context.task
@@ -59,4 +61,4 @@ class ContinuedPretraining(Full):
                 f"task '{task.name}' has no corpus to go on pretraining with",
                 remedy="name a folder of documents under 'corpus' in its task.yaml",
             )
-        return windows(task.corpus, model.chat, min(self.max_length, model.context) - reserved)
+        return windows(task.corpus, model.chat, min(self.max_length, trainable_length(model)) - reserved)

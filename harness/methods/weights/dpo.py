@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import knob
+from harness.core.kinds import Translate, knob
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult
 from harness.core.values import TrainingExample
 from harness.training import lora_settings
@@ -29,6 +29,8 @@ class Dpo(lora_settings.LowRank, Supervised):
 
     paper: ClassVar[str] = "Rafailov et al. 2023, DPO, https://arxiv.org/abs/2305.18290"
     aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **lora_settings.ALIASES}
+    foreign: ClassVar[Mapping[str, Translate]] = {**TrainingSettings.foreign, **lora_settings.FOREIGN}
+    implied: ClassVar[Mapping[str, Translate]] = lora_settings.IMPLIED
 
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-6, high=1e-3, log=True, doc="a tenth of LoRA's; 1e-6 in the paper for all weights"
@@ -63,13 +65,14 @@ class Dpo(lora_settings.LowRank, Supervised):
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
     ) -> TrainingResult:
         from harness.models.architecture import require
+        from harness.models.rotary import trainable_length
         from harness.training import dpo_loss
 
         require(model.spec, model.network, self)
         if self.prompt_loss_weight:
             raise ConfigError("dpo has no loss on prompts", remedy="leave prompt_loss_weight at 0")
         drawn = self._with_rejected(model, examples, context)
-        longest = min(self.max_length, model.context)
+        longest = min(self.max_length, trainable_length(model))
         pairs, long, same = dpo_loss.pairs(drawn, model.chat, longest)
         if not pairs:
             raise ConfigError(
@@ -92,7 +95,13 @@ class Dpo(lora_settings.LowRank, Supervised):
             f"{len(pairs)} preference pairs of {len(examples)} training examples; {len(long)} longer than {longest} "
             f"tokens, {len(same)} with two equal answers, the others without a wrong answer"
         )
-        return replace(result, dropped=(*long, *same), notes=(note, *result.notes))
+        learnt = {pair.key.id.rpartition("#")[0] for pair in pairs}
+        return replace(
+            result,
+            dropped=tuple(example.id for example in examples if example.id not in learnt),
+            why_dropped=f"longer than {longest} tokens (max_length), or without a wrong answer to prefer them to",
+            notes=(note, *result.notes),
+        )
 
     def _with_rejected(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext

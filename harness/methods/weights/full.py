@@ -18,6 +18,7 @@ class Full(Supervised):
     """Full finetuning. Adapters of earlier stages are merged into the weights first."""
 
     paper: ClassVar[str] = "Howard and Ruder 2018, ULMFiT, https://arxiv.org/abs/1801.06146"
+    trains_base: ClassVar[bool] = True
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
 
     learning_rate: PositiveFloat = knob(

@@ -11,7 +11,7 @@ from typing import Annotated, ClassVar, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import knob
+from harness.core.kinds import Translate, knob
 from harness.core.probes import WeightsProbe
 from harness.core.protocols import LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import TrainingExample
@@ -29,6 +29,8 @@ class Grpo(lora_settings.LowRank, Weights):
 
     paper: ClassVar[str] = "Shao et al. 2024, DeepSeekMath, https://arxiv.org/abs/2402.03300"
     aliases: ClassVar[Mapping[str, str]] = lora_settings.ALIASES
+    foreign: ClassVar[Mapping[str, Translate]] = lora_settings.FOREIGN
+    implied: ClassVar[Mapping[str, Translate]] = lora_settings.IMPLIED
 
     learning_rate: PositiveFloat = knob(
         1e-4, low=1e-6, high=1e-3, log=True, doc="1e-6 in the paper for all weights; more for LoRA"
@@ -71,13 +73,14 @@ class Grpo(lora_settings.LowRank, Weights):
         from harness.models.architecture import require
         from harness.models.layers import weights_io
         from harness.models.random_state import seeded
+        from harness.models.rotary import trainable_length
         from harness.training import grpo_trainer
 
         require(model.spec, model.network, self)
         if context.reward is None:
             raise ConfigError("grpo needs a task whose scorer can score answers")
         limit = context.task.max_new_tokens
-        fits = [x for x in examples if len(model.chat.encode(x.messages)) + limit <= model.context]
+        fits = [x for x in examples if len(model.chat.encode(x.messages)) + limit <= trainable_length(model)]
         if not fits:
             raise ConfigError(
                 "nothing to learn from", remedy="every prompt is longer than the model's context"
@@ -98,6 +101,7 @@ class Grpo(lora_settings.LowRank, Weights):
             seconds=time.monotonic() - clock,
             best_step=telemetry.steps,
             dropped=tuple(x.id for x in examples if x not in fits),
+            why_dropped=f"longer than the model's context of {model.context} tokens",
             notes=(_note(telemetry.rewards, telemetry.even),),
         )
 

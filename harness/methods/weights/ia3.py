@@ -18,6 +18,7 @@ class Ia3(Supervised):
     """(IA)³ with peft; which layers it scales is peft's choice for the architecture."""
 
     paper: ClassVar[str] = "Liu et al. 2022, (IA)^3, https://arxiv.org/abs/2205.05638"
+    adapter: ClassVar[str] = "IA3"
 
     learning_rate: PositiveFloat = knob(
         5e-3, low=5e-4, high=5e-2, log=True, doc="3e-3 in the paper, for a model of 3B"
@@ -36,10 +37,12 @@ class Ia3(Supervised):
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.layers.adapters import attach
+        from harness.models.layers.blocks import outside_text
 
         config = IA3Config(
             task_type="CAUSAL_LM",
             target_modules=list(self.target_modules) or None,
+            exclude_modules=outside_text(model.network),
             feedforward_modules=list(self.feedforward_modules) if self.target_modules else None,
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.network.modules()),
         )

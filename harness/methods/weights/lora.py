@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from pydantic import PositiveFloat
 
-from harness.core.kinds import knob
+from harness.core.kinds import Translate, knob
 from harness.core.protocols import ArchitectureName
 from harness.training import lora_settings
 from harness.training.settings import TrainingSettings
@@ -22,6 +22,8 @@ class Lora(lora_settings.LowRank, Supervised):
     paper: ClassVar[str] = "Hu et al. 2021, LoRA, https://arxiv.org/abs/2106.09685"
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder", "encoder-decoder")
     aliases: ClassVar[Mapping[str, str]] = {**TrainingSettings.aliases, **lora_settings.ALIASES}
+    foreign: ClassVar[Mapping[str, Translate]] = {**TrainingSettings.foreign, **lora_settings.FOREIGN}
+    implied: ClassVar[Mapping[str, Translate]] = lora_settings.IMPLIED
 
     learning_rate: PositiveFloat = knob(
         1e-3,

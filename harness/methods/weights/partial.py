@@ -22,6 +22,7 @@ class Partial(Supervised):
     """
 
     paper: ClassVar[str] = "Lee, Tang and Lin 2019, https://arxiv.org/abs/1911.03090"
+    trains_base: ClassVar[bool] = True
 
     learning_rate: PositiveFloat = knob(
         2e-4, low=1e-5, high=2e-3, log=True, doc="between that of full finetuning and that of LoRA"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -9,7 +10,7 @@ from typing import ClassVar
 from pydantic import PositiveFloat, PositiveInt
 
 from harness.core.kinds import knob
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Base, LanguageModel, Weights
 from harness.methods.weights._virtual_tokens import VirtualTokens
 
 
@@ -28,6 +29,11 @@ class PrefixTuning(VirtualTokens):
         20, choices=(5, 10, 20, 50), doc="length of the prefix; 10 for tables, 200 for summaries (paper)"
     )
     init_text: str = knob("", doc="begin with the activations of this text; empty: of tokens drawn at random")
+
+    def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
+        if any(isinstance(stage, PrefixTuning) for stage in earlier):
+            return "a model can learn one prefix only"
+        return super().obstacle(base, earlier)
 
     def prepare(self, model: LanguageModel) -> None:
         from harness.models.layers import prefix, soft_prompt

@@ -9,40 +9,56 @@ from __future__ import annotations
 import contextlib
 import copy
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError, RunError
-from harness.models.patch_forward import replaced
+from harness.models.layers import plain_layers, tied
+
+_FOLDED = {"earlier_stages_of_dora": "folded"}
 
 
 def attach(network: Any, config: Any) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
     Its parameters are float32, whatever the network's are. Adapters of one method are active side by side;
-    those of another method are merged into the weights first.
+    those of another method are merged into the weights first, and so are all before a DoRA adapter.
 
     Raises:
         ConfigError: peft cannot put this adapter into this network.
     """
     from peft.tuners.tuners_utils import cast_adapter_dtype
 
-    _fold_other_methods(network, config.peft_type)
+    _fold_incompatible(network, config)
     existing = names(network)
     name = f"stage{len(existing)}" if existing else "default"
     try:
-        with warnings.catch_warnings():
-            # A second adapter beside the first is what stages are.
-            warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        with expected_warnings():
             network.add_adapter(config, name)
     except (ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"peft cannot adapt this model: {error}") from None
+    tied.refuse_others(network)
     network.set_adapter([*existing, name])
     cast_adapter_dtype(network, name)
     for parameter, tensor in network.named_parameters():
         tensor.requires_grad_(f".{name}." in parameter or parameter.endswith(f".{name}"))
     return name
+
+
+@contextlib.contextmanager
+def expected_warnings() -> Iterator[None]:
+    """Inside the `with` block peft does not warn of what is meant or mended here."""
+    with warnings.catch_warnings():
+        # A second adapter beside the first is what stages are.
+        warnings.filterwarnings("ignore", message="Already found a `peft_config` attribute")
+        # Tied ends are told apart when they are merged.
+        warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
+        # peft's own patterns for fused experts, which it applies all the same.
+        warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
+        # peft still asks transformers by the old name.
+        warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
+        yield
 
 
 def names(network: Any) -> list[str]:
@@ -56,12 +72,14 @@ def save(network: Any, folder: Path) -> None:
     from safetensors.torch import save_file
 
     name = names(network)[-1]
-    state = get_peft_model_state_dict(network, adapter_name=name)
+    state = get_peft_model_state_dict(network, adapter_name=name, save_embedding_layers=False)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"base_model.model.{key}": tensor.detach().contiguous() for key, tensor in state.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt"})
+    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt", **_FOLDED})
     config = copy.copy(network.peft_config[name])
     config.inference_mode = True
+    # A path of this machine, which means nothing elsewhere.
+    config.base_model_name_or_path = None
     config.save_pretrained(folder)
 
 
@@ -79,8 +97,11 @@ def load(network: Any, folder: Path) -> None:
         raise RunError(f"no adapter at {folder}")
     config = PeftConfig.from_pretrained(str(folder))
     config.inference_mode = False
+    if getattr(config, "use_dora", False) and names(network):
+        _refuse_unfolded(file)
     name = attach(network, config)
-    state = {key.removeprefix("base_model.model."): tensor for key, tensor in load_file(file).items()}
+    stored = {key.removeprefix("base_model.model."): tensor for key, tensor in load_file(file).items()}
+    state = own_tensors(network, stored)
     outcome: Any = set_peft_model_state_dict(network, state, adapter_name=name)
     missing = [key for key in outcome.missing_keys if f".{name}." in key]
     if outcome.unexpected_keys or missing:
@@ -89,6 +110,24 @@ def load(network: Any, folder: Path) -> None:
         )
     network.requires_grad_(False)
     network.eval()
+
+
+def _refuse_unfolded(file: Path) -> None:
+    from safetensors import safe_open
+
+    with safe_open(file, framework="pt") as stored:
+        about = stored.metadata() or {}
+    if not _FOLDED.items() <= about.items():
+        raise RunError(
+            f"the DoRA adapter at {file.parent} was trained beside an earlier stage, as it no longer is: train again"
+        )
+
+
+def own_tensors(network: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
+    """An adapter's tensors without the base's weights. Files of earlier versions hold the base's embeddings where
+    these are adapted, and loading them would put these embeddings into whatever base they are loaded over."""
+    base = {name.replace(".base_layer", "") for name, _ in network.named_parameters()}
+    return {name: tensor for name, tensor in tensors.items() if name.replace(".base_layer", "") not in base}
 
 
 def detach(network: Any) -> None:
@@ -102,110 +141,34 @@ def detach(network: Any) -> None:
 
 
 def fold(network: Any) -> None:
-    """Merge every adapter into the weights that it adapts, permanently."""
+    """Merge every adapter into the weights that it adapts, permanently. Embeddings that are also the output layer
+    become two matrices where an adapter changes one of them."""
+    tied.untie(network)
     _unwrap(network, merge=True)
 
 
-def _fold_other_methods(network: Any, method: Any) -> None:
+def _fold_incompatible(network: Any, config: Any) -> None:
+    """Merge earlier adapters that cannot be active beside a new one: those of another method, and any before DoRA.
+
+    peft's DoRA scales what the adapters before it computed while it answers, and the base alone while it trains with
+    dropout; and merging takes its norm over both. Over weights that hold the earlier stage all three agree.
+    """
     from harness.models.layers.blocks import refuse_quantized
 
-    if any(config.peft_type != method for config in getattr(network, "peft_config", {}).values()):
+    earlier = getattr(network, "peft_config", {}).values()
+    if any(one.peft_type != config.peft_type for one in earlier):
         refuse_quantized(network, "an adapter over one of another method")
+        fold(network)
+    elif earlier and getattr(config, "use_dora", False):
+        refuse_quantized(network, "DoRA after another adapter")
         fold(network)
 
 
 def _unwrap(network: Any, merge: bool) -> None:
-    for path, layer in list(_layers(network)):
-        if merge:
-            layer.merge()
+    for path, layer in list(plain_layers.adapted(network)):
         parent, _, child = path.rpartition(".")
-        setattr(network.get_submodule(parent), child, layer.get_base_layer())
+        base = plain_layers.merge(layer) if merge else plain_layers.innermost(layer)
+        setattr(network.get_submodule(parent), child, base)
     if names(network):
         del network.peft_config
         network._hf_peft_config_loaded = False
-
-
-@contextlib.contextmanager
-def merged(network: Any) -> Iterator[None]:
-    """Inside the `with` block every adapted layer computes with merged weights, as after an export.
-
-    They are made layer by layer while computing, so this needs no second copy of the network. A
-    quantized layer is merged as it is exported: dequantized, then added to.
-    """
-    with replaced([layer for _, layer in _layers(network)], _merged_forward):
-        yield
-
-
-@contextlib.contextmanager
-def unrounded_inputs(network: Any) -> Iterator[None]:
-    """Inside the `with` block 8-bit layers multiply unrounded inputs, as they do after an export.
-
-    LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
-    """
-    # An adapted layer shows its base layer's weight as its own.
-    adapted = {id(layer) for _, layer in _layers(network)}
-    layers = [m for m in network.modules() if quantization(m) == "8bit" and id(m) not in adapted]
-    with replaced(layers, _dequantized):
-        yield
-
-
-def _layers(network: Any) -> Iterator[tuple[str, Any]]:
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    return ((path, m) for path, m in network.named_modules() if isinstance(m, BaseTunerLayer))
-
-
-def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
-    if quantization(layer.get_base_layer()):
-        return _dequantized(layer, x)
-    # The copy's own forward must not be the one set on the original.
-    held = layer.__dict__.pop("forward")
-    try:
-        alone = copy.deepcopy(layer)
-    finally:
-        layer.forward = held
-    alone.merge()
-    return alone.get_base_layer()(x, *args, **kwargs)
-
-
-def _dequantized(layer: Any, x: Any) -> Any:
-    from torch.nn.functional import linear
-
-    weight, bias = merged_weight(layer)
-    return linear(x.float(), weight, bias).to(x.dtype)
-
-
-def merged_weight(layer: Any) -> tuple[Any, Any]:
-    """Float32 weight [out, in] and bias (or None) of a quantized layer, with what its adapters add."""
-    from peft.tuners.tuners_utils import BaseTunerLayer
-
-    adapted = isinstance(layer, BaseTunerLayer)
-    base = layer.get_base_layer() if adapted else layer
-    weight, bias = _dequantize(base), None if base.bias is None else base.bias.float()
-    for name in layer.active_adapters if adapted else ():
-        if hasattr(layer, "ia3_l"):
-            # (IA)³ scales rows, or columns of a feed-forward layer.
-            scale = layer.ia3_l[name].float()
-            weight = weight * scale
-            bias = bias if bias is None or layer.is_feedforward else bias * scale.flatten()
-            continue
-        weight = weight + layer.get_delta_weight(name).float()
-        if (magnitude := getattr(layer, "lora_magnitude_vector", {})) and name in magnitude:
-            weight = weight * (magnitude[name].weight.float() / weight.norm(dim=1)).unsqueeze(1)
-    return weight, bias
-
-
-def quantization(module: Any) -> str:
-    """How bitsandbytes holds a module's weights: `4bit`, `8bit`, or empty when it does not."""
-    held = type(getattr(module, "weight", None)).__name__
-    return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
-
-
-def _dequantize(base: Any) -> Any:
-    """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
-    if quantization(base) == "4bit":
-        from bitsandbytes.functional import dequantize_4bit
-
-        return dequantize_4bit(base.weight.data, base.weight.quant_state).float()
-    scale = base.state.SCB if base.state.SCB is not None else base.weight.SCB
-    return base.weight.data.float() * (scale.float() / 127).unsqueeze(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -35,10 +36,37 @@ def blocks(network: Network) -> ModuleList:
     from torch.nn import ModuleList
 
     count = network.config.get_text_config().num_hidden_layers
-    for module in network.base_model.modules():
+    for module in _text(network).modules():
         if isinstance(module, ModuleList) and len(module) == count:
             return module
     raise ConfigError(f"{type(network).__name__} does not keep its {count} blocks in one list")
+
+
+def _text(network: Network) -> Network:
+    """The part that text passes; a multimodal network has a tower beside it with as many blocks, perhaps."""
+    several = network.config.get_text_config() is not network.config and not network.config.is_encoder_decoder
+    text: Network = network.get_decoder() if several else network.base_model
+    return text
+
+
+def outside_text(network: Network) -> str | None:
+    """A regular expression of the modules that no text passes: vision and audio towers and what joins them to the text;
+    None where the network has none. They are never computed here, so nothing is learned in them."""
+    text = _text(network)
+    if text is network.base_model:
+        return None
+    (inside,) = (name for name, module in network.named_modules() if module is text)
+    head = network.get_output_embeddings()
+    outside = [
+        name
+        for name, module in network.named_modules()
+        if name
+        and module is not head
+        and not inside.startswith(name)
+        and not (name == inside or name.startswith(f"{inside}."))
+        and (not (parent := name.rpartition(".")[0]) or inside.startswith(f"{parent}."))
+    ]
+    return rf"({'|'.join(map(re.escape, outside))})(\..*)?" if outside else None
 
 
 def final_norms(network: Network) -> Iterator[torch.nn.Parameter]:

@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.models.layers.adapters import expected_warnings
+from harness.models.layers.plain_layers import adapted
 
 NAME = "combined"
 
@@ -24,6 +26,8 @@ def is_lora(folder: Path) -> bool:
     return (
         config.get("peft_type") == "LORA"
         and not config.get("use_dora")
+        # Adapters of fused experts have ranks of their own, which peft does not combine.
+        and not config.get("target_parameters")
         and config.get("init_lora_weights", True) in drawn
     )
 
@@ -49,7 +53,7 @@ def combine(
                 "holds no plain LoRA adapter", file=folder, remedy="train it with weights: lora"
             )
     try:
-        with warnings.catch_warnings():
+        with expected_warnings():
             warnings.filterwarnings("ignore", category=FutureWarning)
             model = PeftModel.from_pretrained(network, str(folders[0]), adapter_name="part0")
             for index, folder in enumerate(folders[1:], start=1):
@@ -59,5 +63,16 @@ def combine(
                 model.add_weighted_adapter(parts, list(weights), NAME, combination_type=method, **how)
     except (ValueError, RuntimeError, TypeError) as error:
         raise ConfigError(f"peft cannot combine these adapters: {error}") from None
+    _unscale(model)
     model.set_adapter(NAME)
     return model.eval()
+
+
+def _unscale(model: Any) -> None:
+    """peft puts each part's scale into the combined matrices and gives them the first part's configuration: under
+    rsLoRA they would be scaled again, by the root of the rank."""
+    config = model.peft_config[NAME]
+    config.use_rslora, config.lora_alpha = False, config.r
+    for _, layer in adapted(model):
+        if NAME in layer.scaling:
+            layer.scaling[NAME] = 1.0

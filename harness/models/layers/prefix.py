@@ -19,6 +19,7 @@ from harness.core.torch_types import Layer, Network
 from harness.models.dimensions import key_value_heads
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
+from harness.models.rotary import switching_length
 
 
 class Prefix(nn.Module):
@@ -68,6 +69,7 @@ def attach(network: Network, states: Tensor) -> None:
         ConfigError: the network has a prefix already, or its layers keep no keys and values.
     """
     _refuse_second(network)
+    _refuse_switching(network)
     config = network.config.get_text_config()
     network.requires_grad_(False)
     heads, layers = key_value_heads(config), config.num_hidden_layers
@@ -105,6 +107,15 @@ def drawn(network: Network, ids: list[int]) -> Tensor:
             remedy="use prompt_tuning, or fewer virtual tokens",
         )
     return torch.stack(complete).permute(2, 0, 1, 3).flatten(1)
+
+
+def _refuse_switching(network: Network) -> None:
+    if switching_length(network.config) is not None:
+        # transformers drops the cache, and the prefix in it, where an answer passes that length.
+        raise ConfigError(
+            "a learned prefix does not survive where this model's rotary frequencies change with the length",
+            remedy="weights: prompt_tuning",
+        )
 
 
 def _refuse_second(network: Network) -> None:

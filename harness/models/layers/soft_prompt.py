@@ -25,7 +25,7 @@ class SoftChat:
     """`core.protocols.Chat` that begins every prompt with the ids of `lead`."""
 
     def __init__(self, inner: Chat, first: int, count: int) -> None:
-        self.inner, self.first = inner, first
+        self.inner, self.first, self.count = inner, first, count
         self.eos_ids, self.bos_id = inner.eos_ids, inner.bos_id
         self.lead: tuple[int, ...] = (*range(first, first + count), *inner.lead)
         self.tokenizer, self.template, self.stop = inner.tokenizer, inner.template, inner.stop
@@ -33,6 +33,13 @@ class SoftChat:
     @property
     def vocabulary(self) -> str:
         return self.inner.vocabulary
+
+    @property
+    def settings(self) -> tuple[str, ...]:
+        return self.inner.settings
+
+    def told(self, thinking: bool, date: str) -> SoftChat:
+        return SoftChat(self.inner.told(thinking, date), self.first, self.count)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return [*self.lead, *self.inner.encode(messages)[len(self.inner.lead) :]]

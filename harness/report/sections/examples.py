@@ -180,8 +180,8 @@ def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str
     ]
     kept = (
         "input target group meta context_ids prompt shots output tokens_in tokens_out seconds finish_reason cached "
-        "error strict extracted scores failure"
+        "error strict extracted scores failure thoughts"
     )
     line = row.to_json()
     answer = {name: line[name] for name in kept.split()}
-    return answer | {"id": row.sample_id, "score": run.score(row), "passages": shown}
+    return {**answer, "id": row.sample_id, "score": run.score(row), "passages": shown}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import yaml
@@ -11,7 +12,7 @@ from harness.core import formatting
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html import components
 from harness.report.html.page import html
-from harness.results.records.run import MachineRecord, TrainRecord
+from harness.results.records.run import MachineRecord, RunRecord, TrainRecord
 
 ORDER = 90
 TITLE = "Provenance"
@@ -104,6 +105,8 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("key", record.key),
         ("data hash", task.data_hash),
         ("model fingerprint", record.model.fingerprint),
+        ("served", ", ".join(f"{name} {value}" for name, value in _served(record).items())),
+        ("answers by model", ", ".join(f"{name}: {n}" for name, n in _models(record).items())),
         ("git", f"{git.sha}{', with changes' if git.dirty else ''}" if git.sha else None),
         ("processor", f"{machine.cpu}, {machine.cores} cores, {memory}" if known else None),
         ("GPU", machine.gpu),
@@ -113,11 +116,22 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
 
+def _served(record: RunRecord) -> Mapping[str, object]:
+    """What the server's model list said of the model."""
+    listed = (record.model.served or {}).get("listed")
+    return listed if isinstance(listed, Mapping) else {}
+
+
+def _models(record: RunRecord) -> Mapping[str, int]:
+    return (record.answer.models if record.answer else None) or {}
+
+
 def _notes(run: Run) -> list[str]:
     record, train = run.record, run.record.train or TrainRecord()
     lines = [record.error] if record.error else []
     lines += [f"parity {c.check}: {'ok' if c.ok else 'NOT ok'} {c.detail}" for c in record.parity]
     lines += train.notes
+    lines += [record.cut_targets] if record.cut_targets else []
     if train.dropped:
         lines.append("dropped from train: " + ", ".join(train.dropped))
     return [*lines, *run.problems]

@@ -1,4 +1,4 @@
-"""Retrieval: how often the gold passage is among the first k, and what finding it is worth."""
+"""Retrieval: how often the gold passage is among the first k, how high, and what finding it is worth."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from statistics import fmean
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.recall import recall_at_k
+from harness.evidence.ranking import documents_of, gold_of, ndcg_at_k, recall_at_k, reciprocal_rank
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html import components, svg
 
@@ -20,7 +20,8 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 600.0, 34.0, 250.0
 
 @dataclass(frozen=True)
 class Curve:
-    """Recall after the first 1, 2, … k passages, and the mean score with and without all gold found."""
+    """Recall after the first 1, 2, … k passages, how high the gold stands, and the mean score with and without
+    all gold found."""
 
     run: Run
     name: str
@@ -29,6 +30,8 @@ class Curve:
     with_gold: int
     score_found: float | None
     score_missed: float | None
+    ndcg: float
+    mrr: float
 
 
 @dataclass(frozen=True)
@@ -57,20 +60,17 @@ def render(info: Info) -> Markup:
 
 
 def _curve(group: TaskGroup, run: Run) -> Curve | None:
-    rows = [row for row in run.rows if row.passages and row.context_ids]
+    rows = [row for row in run.rows if (row.passages or row.searched) and row.context_ids]
     if not rows:
         return None
-    depth = max(len(row.passages) for row in rows)
-    documents = [[passage.document for passage in row.passages] for row in rows]
-    pairs = list(zip(documents, rows, strict=True))
-    recall = [
-        fmean(recall_at_k(names[:k], row.context_ids) for names, row in pairs) for k in range(1, depth + 1)
-    ]
+    depth = max(1, *(len(row.passages) for row in rows))
+    ranked = [(documents_of(row), gold_of(row)) for row in rows]
+    recall = [fmean(recall_at_k(names[:k], gold) for names, gold in ranked) for k in range(1, depth + 1)]
     scores: dict[bool, list[float]] = {True: [], False: []}
-    for names, row in pairs:
+    for (names, gold), row in zip(ranked, rows, strict=True):
         value = run.score(row)
         if value is not None:
-            scores[recall_at_k(names, row.context_ids) == 1.0].append(value)
+            scores[recall_at_k(names, gold) == 1.0].append(value)
     means = {hit: fmean(values) if values else None for hit, values in scores.items()}
     return Curve(
         run=run,
@@ -80,6 +80,8 @@ def _curve(group: TaskGroup, run: Run) -> Curve | None:
         with_gold=len(scores[True]),
         score_found=means[True],
         score_missed=means[False],
+        ndcg=fmean(ndcg_at_k(names, gold) for names, gold in ranked),
+        mrr=fmean(reciprocal_rank(names, gold) for names, gold in ranked),
     )
 
 
@@ -112,11 +114,21 @@ def _drawing(group: TaskGroup, curves: Sequence[Curve]) -> Markup:
 
 def _numbers(curves: Sequence[Curve]) -> components.Table:
     depth = max(len(curve.recall) for curve in curves)
-    columns = [("run", ""), *((f"recall@{k}", "") for k in range(1, depth + 1)), ("n", "")]
+    columns = [
+        ("run", ""),
+        *((f"recall@{k}", "") for k in range(1, depth + 1)),
+        (
+            "nDCG",
+            "Normalised discounted cumulative gain over all passages shown; 100 %: the gold stands first",
+        ),
+        ("MRR", "Mean of 1 / rank of the first gold document"),
+        ("n", ""),
+    ]
     body = []
     for curve in curves:
         values = [formatting.percent(value) for value in curve.recall]
-        values += [formatting.NONE] * (depth - len(values)) + [str(curve.n)]
+        values += [formatting.NONE] * (depth - len(values))
+        values += [formatting.percent(curve.ndcg), formatting.percent(curve.mrr), str(curve.n)]
         body.append([components.TableCell(text=curve.name), *(components.number(value) for value in values)])
     return components.Table(caption="Recall by number of passages", columns=columns, rows=body)
 

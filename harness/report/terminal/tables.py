@@ -15,6 +15,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from harness.core import formatting
 from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
@@ -77,14 +78,20 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | 
     return [
         run.id,
         run.status if run.error is None else f"{run.status}: {run.error[:60]}",
-        "–" if primary is None else f"{primary.mean:.3f}",
-        run.columns["n_samples"] if primary is None else primary.n,
+        "–" if primary is None else f"{run.primary_scorer} {formatting.decimal(primary.mean)}",
+        _count(run, primary),
         "–" if valid is None else f"{valid.mean:.0%}",
         "–" if train_seconds is None else f"{train_seconds:.0f}",
         "–" if not throughput else f"{1 / throughput:.2f}",
         "–" if memory is None else f"{memory / 2**30:.2f}",
         "" if started is None else f"{started:%Y-%m-%d %H:%M}",
     ]
+
+
+def _count(run: RunRow, primary: Measured | None) -> str:
+    """Examples that the score is over; those of a diagnosis are of dev."""
+    n = run.columns["n_samples"] if primary is None else primary.n
+    return f"{n}" if run.record.split in (None, "test") else f"{n} {run.record.split}"
 
 
 def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
@@ -102,14 +109,21 @@ def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
         console.print(Text(f"note: {problem}"))
 
 
-def print_example(sample: JsonLine) -> None:
-    """The exact prompt, what was retrieved, the raw answer and how it was judged."""
+def print_example(sample: JsonLine, *, searched: bool = False) -> None:
+    """The exact prompt, what was retrieved, the raw answer and how it was judged.
+
+    `searched`: whether the run looked for passages, so that none means that nothing was retrieved.
+    """
     console = Console(highlight=False, soft_wrap=True)
     parts = [("prompt", sample["prompt"] or "")]
     parts += [
         (f"passage {rank}: {passage['document']} ({passage['score']:.2f})", passage["text"])
         for rank, passage in enumerate(sample["passages"], start=1)
     ]
+    if searched and not sample["passages"]:
+        parts.append(("passages", "nothing retrieved"))
+    if sample["thoughts"]:
+        parts.append((f"thoughts ({sample['thought_tokens']} tokens)", sample["thoughts"]))
     parts += [
         ("output", sample["output"] or ""),
         ("parsed", _cell(sample["extracted_value"])),
@@ -170,5 +184,5 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _iso(value: object) -> str | None:
+def _iso(value: datetime.datetime | None) -> str | None:
     return None if value is None else f"{value.isoformat()}+00:00"

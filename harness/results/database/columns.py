@@ -112,6 +112,7 @@ def sample_columns(row: SampleRecord, position: int) -> JsonLine:
 _SAMPLE = (
     *("sample_id", "prompt", "output", "tokens_in", "tokens_out", "seconds", "waited", "retries", "clock"),
     *("finish_reason", "cached", "error", "failure", "shots_dropped", "passages_dropped"),
+    *("thoughts", "thought_tokens"),
 )
 
 
@@ -122,7 +123,7 @@ def score_columns(row: SampleRecord) -> Iterator[JsonLine]:
 
 def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
     """Retrieved passages, rank 1 first; `gold` is null where the task names no gold documents."""
-    gold = set(row.context_ids)
+    gold = {name for group in row.gold for name in group}
     for rank, passage in enumerate(row.passages, start=1):
         known = passage.document in gold if gold else None
         yield {"sample_id": row.sample_id, "rank": rank, "gold": known, **asdict(passage)}

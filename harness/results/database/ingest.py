@@ -142,23 +142,25 @@ _NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeErr
 
 def _load(store: Store, folders: Sequence[Path]) -> Ingested:
     known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
-    loader, count, problems = Loader(store), 0, []
-    for folder in folders:
-        head = read_head(folder)
-        if isinstance(head, str):
-            problems.append(head)
-        elif known.get(head.id) != head.source:
-            if head.id in known:
-                _forget(store, head.id)
-            _load_run(loader, head)
-            count += 1
-            problems += [f"{head.id}/{problem}" for problem in head.problems]
-    loader.flush()
+    count, problems = 0, []
+    with bulk.Reader() as reader:
+        loader = Loader(store, reader)
+        for folder in folders:
+            head = read_head(folder)
+            if isinstance(head, str):
+                problems.append(head)
+            elif known.get(head.id) != head.source:
+                if head.id in known:
+                    _forget(store, head.id)
+                _load_run(loader, head)
+                count += 1
+                problems += [f"{head.id}/{problem}" for problem in head.problems]
+        loader.flush()
     return Ingested(count, tuple(problems))
 
 
 def _load_run(loader: Loader, head: Head) -> None:
-    n_samples = bulk.load(loader.store, head.id, RunFolder(head.folder).samples)
+    n_samples = loader.bulk(head)
     if n_samples is None:
         n_samples = _load_samples(loader, head)
     steps = records(RunFolder(head.folder).steps, TrainStep, head.problems)
@@ -222,8 +224,8 @@ def _forget(store: Store, run_id: str) -> None:
 class Loader:
     """Rows gathered by table and inserted through Arrow, many at a time."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    def __init__(self, store: Store, reader: bulk.Reader | None = None) -> None:
+        self.store, self.reader = store, reader
         self._pending: dict[str, list[JsonLine]] = defaultdict(list)
         self._types: dict[str, dict[str, str]] = {}
 
@@ -232,6 +234,11 @@ class Loader:
         self._pending[table] += [{**row, "run_id": run_id} for row in rows]
         if len(self._pending[table]) >= BATCH:
             self.flush()
+
+    def bulk(self, head: Head) -> int | None:
+        """The samples of a run at once; how many, or None where they must be read row by row."""
+        file = RunFolder(head.folder).samples
+        return None if self.reader is None else self.reader.load(self.store, head.id, file)
 
     def flush(self) -> None:
         for table, rows in self._pending.items():

@@ -174,14 +174,17 @@ def views(store: Store) -> list[str]:
 
 
 def _with_record(row: JsonLine) -> RunRow:
-    texts = {
+    texts: dict[str, str] = {
         name: row[name] or "" for name in ("task", "model", "recipe", "split", "status", "primary_scorer")
     }
     record = RunRecord.of(json.loads(row["record"]) if row["record"] else {})
     return RunRow(
         id=row["id"],
         **texts,
-        **{name: row[name] for name in ("error", "data_hash", "example_limit", "margin")},
+        error=row["error"],
+        data_hash=row["data_hash"],
+        example_limit=row["example_limit"],
+        margin=row["margin"],
         record=record,
         columns=row,
     )

@@ -44,6 +44,8 @@ class ModelRecord(Lenient):
     spec: str = ""
     fingerprint: str | None = None
     """Of the weights; None in old records: unknown."""
+    served: JsonObject | None = None
+    """What a server says of the model that answers; None for a model that is loaded here."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +83,11 @@ class TrainRecord(Record):
     bytes: int | None = None
     """Size of what the stages saved."""
     lessons: int | None = None
-    """Labelled examples that were learned from."""
+    """Labelled examples that were learned from; in records without `offered`, those that were given."""
+    offered: int | None = None
+    """Labelled examples that were given, dropped ones included."""
+    why_dropped: str | None = None
+    """Why examples were dropped, in words that follow "the others are"."""
     trained_by: str | None = None
     """The run that trained the weights, where another one did."""
 
@@ -101,6 +107,8 @@ class AnswerRecord(Record):
     latency_n: int | None = None
     batch_size: int | None = None
     notes: tuple[str, ...] = ()
+    models: dict[str, int] | None = None
+    """How many answers a server gave under each name that it called its model by."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,6 +144,8 @@ class RuntimeRecord(Lenient):
     device: str | None = None
     chat_template: str | None = None
     vocabulary: str | None = None
+    quantized_share: float | None = None
+    """Share of the weights between the network's ends that are held in few bits."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,6 +226,8 @@ class RunRecord(CellRecord):
     metrics: dict[str, Metric] | None = None
     fitted: tuple[str, ...] = ()
     parity: tuple[ParityRecord, ...] = ()
+    cut_targets: str | None = None
+    """How many targets are longer than an answer can be, in a sentence; empty where none is."""
     counts: dict[str, int] = field(default_factory=dict)
     """Answers by the primary scorer's status, and how many were `truncated`."""
 

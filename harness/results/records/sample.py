@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, fields
 
 from harness.core.values import Example, Message
-from harness.evidence.recall import recall_at_k
+from harness.evidence import ranking
 from harness.results.records.base import JsonObject, JsonValue, Lenient
 
 
@@ -56,12 +56,18 @@ class SampleRecord(Lenient):
     group: str | None = None
     meta: JsonObject | None = None
     context_ids: tuple[str, ...] = ()
+    gold_twins: tuple[tuple[str, ...], ...] = ()
+    """Each gold document with those that hold the same text; empty in rows from before these were kept."""
     prompt: str | None = None
     passages: tuple[RetrievalRecord, ...] = ()
+    searched: bool | None = None
+    """Whether documents were looked for, so that no passages means that none was retrieved."""
     passages_dropped: int | None = None
     shots: tuple[str, ...] = ()
     shots_dropped: int | None = None
     output: str | None = None
+    reasoning: str | None = None
+    """What a server gave apart from the answer as the model's thoughts."""
     tokens_in: int | None = None
     tokens_out: int | None = None
     seconds: float | None = None
@@ -71,10 +77,15 @@ class SampleRecord(Lenient):
     finish_reason: str | None = None
     cached: bool | None = None
     error: str | None = None
+    model: str | None = None
+    """What the server calls the model that answered."""
     strict: ParseResult = ParseResult()
     extracted: ParseResult = ParseResult()
     scores: tuple[ScoreRecord, ...] = ()
     failure: str | None = None
+    thoughts: str | None = None
+    """All that the model thought aloud, in the answer or apart from it."""
+    thought_tokens: int | None = None
 
     @property
     def answered(self) -> bool:
@@ -96,9 +107,19 @@ class SampleRecord(Lenient):
         return [passage.document for passage in self.passages]
 
     @property
+    def gold(self) -> ranking.Groups:
+        """The gold documents, each with its identical twins; rows from before twins were recorded have none."""
+        return ranking.gold_of(self)
+
+    @property
+    def ranked(self) -> bool:
+        """Whether documents were looked for and some are gold, so that what was retrieved can be judged."""
+        return bool((self.passages or self.searched) and self.context_ids)
+
+    @property
     def recall(self) -> float | None:
-        """Share of the gold documents among the passages; None where nothing was retrieved or nothing is gold."""
-        return recall_at_k(self.documents, self.context_ids) if self.passages and self.context_ids else None
+        """Share of the gold documents among the passages; None where nothing was looked for or nothing is gold."""
+        return ranking.recall_at_k(self.documents, self.gold) if self.ranked else None
 
     def scored(self, scorer: str) -> ScoreRecord | None:
         """What a scorer said of the answer; None where it was not asked."""
@@ -121,7 +142,7 @@ class SampleRecord(Lenient):
         )
 
     def to_json(self) -> dict[str, JsonValue]:
-        """The line as JSON. Earlier turns are written only where there are any."""
+        """The line as JSON. What only some tasks and models have is written only where there is any."""
         line: dict[str, JsonValue] = {name: getattr(self, name) for name in _FIELDS}
         line |= {"context_ids": list(self.context_ids), "shots": list(self.shots)}
         line |= {"turns": [asdict(turn) for turn in self.turns]}
@@ -129,10 +150,15 @@ class SampleRecord(Lenient):
         line |= {"strict": _parse_json(self.strict)}
         line |= {"extracted": _parse_json(self.extracted) | {"value": self.extracted.value}}
         line |= {"scores": [asdict(score) for score in self.scores]}
-        return line if self.turns else {name: value for name, value in line.items() if name != "turns"}
+        if self.gold_twins:
+            line["gold_twins"] = [list(group) for group in self.gold_twins]
+        if not self.thoughts:
+            del line["thought_tokens"]
+        return {name: value for name, value in line.items() if value or name not in _WHERE_ANY}
 
 
 _FIELDS = tuple(field.name for field in fields(SampleRecord))
+_WHERE_ANY = frozenset({"turns", "gold_twins", "searched", "reasoning", "model", "thoughts"})
 
 
 def _parse_json(parse: ParseResult) -> dict[str, JsonValue]:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Annotated
+
+from pydantic import Field
 
 from harness.results.records.base import JsonObject, Record
 
@@ -39,6 +42,8 @@ class TrialRecord(Record):
     recipe: str = ""
     labels: int | None = None
     limit: int | None = None
+    subject: Annotated[JsonObject | None, Field(validation_alias="of")] = None
+    """What its study is of; trials of another are not comparable with it."""
     directions: tuple[str, ...] = ()
 
     @property

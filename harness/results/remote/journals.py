@@ -43,13 +43,13 @@ def whole_lines(file: Path) -> bytes:
 
 def merge(file: Path, content: bytes) -> None:
     """Append the whole lines of `content` that the journal does not have yet, in their order."""
-    lines = content[: content.rfind(b"\n") + 1].splitlines(keepends=True)
+    lines = [line + b"\n" for line in content[: content.rfind(b"\n") + 1].split(b"\n")[:-1]]
     file.parent.mkdir(parents=True, exist_ok=True)
     with file.open("a+b") as stream:
         fcntl.flock(stream, fcntl.LOCK_EX)
         stream.seek(0)
         before = stream.read()
-        known = set(before.splitlines())
+        known = set(before.split(b"\n"))
         new = [line for line in dict.fromkeys(lines) if line.strip() and line.rstrip(b"\n") not in known]
         if new:
             stream.write(line_end(stream) + b"".join(new))

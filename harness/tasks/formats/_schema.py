@@ -7,19 +7,27 @@ matched one pattern for too long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from contextvars import ContextVar
+from fractions import Fraction
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
+import referencing.jsonschema
 import regex as engine
 from jsonschema.protocols import Validator
-from referencing import Registry
+from jsonschema_specifications import REGISTRY as SPECIFICATIONS
+from referencing import Resource
 from referencing.exceptions import Unresolvable
 
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
+from harness.engines import string_formats
+
+if TYPE_CHECKING:
+    from referencing._core import Resolver
 
 MAX_DEPTH = 64
 """Levels of a schema: checking it, and compiling it for constrained decoding, recurse."""
@@ -61,20 +69,78 @@ def compile_schema(schema: Mapping[str, object]) -> None:
     names: set[str] = set()
     for part in _parts(schema):
         names |= part.keys()
-        for name in _REFERENCES:
-            reference = part.get(name)
-            if isinstance(reference, str) and not reference.startswith("#"):
-                raise ValueError(f"remote {name} '{reference}' is refused: a schema must be self-contained")
-    if {"patternProperties", "unevaluatedProperties"} <= names:
-        # The library matches these names without a timeout.
+    patterned = [part["patternProperties"] for part in _parts(schema) if "patternProperties" in part]
+    if "unevaluatedProperties" in names and not all(map(_quick, patterned)):
+        # Beside unevaluatedProperties the library matches names itself, without a timeout.
         raise ValueError(
-            "patternProperties beside unevaluatedProperties is refused: use additionalProperties"
+            "patternProperties with groups or several repetitions beside unevaluatedProperties is refused: "
+            "use additionalProperties"
         )
     cls = jsonschema.validators.validator_for(dict(schema), default=jsonschema.Draft202012Validator)
     try:
-        cls.check_schema(dict(schema))
+        # Without the library's formats: it would check patterns with `re`, which knows neither \p{L} nor (?<name>…).
+        check: Callable[..., None] = cls.check_schema  # the protocol does not know the argument
+        check(dict(schema), format_checker=jsonschema.FormatChecker(formats=()))
     except jsonschema.SchemaError as error:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
+    _check_references(cls, schema)
+    for pattern in dict.fromkeys(_patterns(schema)):
+        try:
+            engine.compile(pattern)
+        except engine.error as error:
+            raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
+
+
+def _check_references(cls: type[Validator], schema: Mapping[str, Any]) -> None:
+    """
+    Raises:
+        ValueError: a reference to another document, or to nothing.
+    """
+    draft = referencing.jsonschema.specification_with(
+        str(cls.META_SCHEMA.get("$schema", "")), default=referencing.jsonschema.DRAFT202012
+    )
+    root = draft.create_resource(dict(schema))
+    for reference in _dangling(root, SPECIFICATIONS.resolver_with_root(root)):
+        if reference.startswith("#"):
+            raise ValueError(f"reference '{reference}' points to nothing in this schema")
+        raise ValueError(f"remote reference '{reference}' is refused: a schema must be self-contained")
+
+
+def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[str]:
+    """References that nothing in the document answers; an `$id` within it is an address of its own."""
+    contents = resource.contents if isinstance(resource.contents, Mapping) else {}
+    for name in _REFERENCES:
+        reference = contents.get(name)
+        if isinstance(reference, str):
+            try:
+                resolver.lookup(reference)
+            except (Unresolvable, ValueError):
+                yield reference
+    for part in resource.subresources():
+        yield from _dangling(part, resolver.in_subresource(part))
+
+
+def unchecked_formats(schema: Mapping[str, Any]) -> list[str]:
+    """The names under `format` that are ignored, in the schema's order."""
+    names = (part.get("format") for part in _parts(schema))
+    return list(
+        dict.fromkeys(name for name in names if isinstance(name, str) and name not in string_formats.FORMATS)
+    )
+
+
+def _quick(patterns: Any) -> bool:
+    """Whether no pattern has more than one repetition, or a group: matching then takes no time to speak of."""
+    return isinstance(patterns, Mapping) and all(
+        len(re.findall(r"[*+?{]", pattern)) <= 1 and not set("(|") & set(pattern) for pattern in patterns
+    )
+
+
+def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
+    for part in _parts(schema):
+        if isinstance(part.get("pattern"), str):
+            yield part["pattern"]
+        named = part.get("patternProperties")
+        yield from named if isinstance(named, Mapping) else ()
 
 
 def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
@@ -103,10 +169,10 @@ def _validator(text: str) -> Validator:
     schema = json.loads(text)
     cls = jsonschema.validators.validator_for(schema, default=jsonschema.Draft202012Validator)
     changed = {name: _counted(cls.VALIDATORS[name]) for name in _REFERENCES if name in cls.VALIDATORS}
-    changed |= {"pattern": _pattern, "patternProperties": _named}
+    changed |= {"pattern": _pattern, "patternProperties": _named, "format": _format, "multipleOf": _multiple}
     changed["additionalProperties"] = _additional(cls.VALIDATORS["additionalProperties"])
     bounded: type[Validator] = jsonschema.validators.extend(cls, changed)
-    return bounded(schema, registry=Registry())
+    return bounded(schema, registry=SPECIFICATIONS)
 
 
 def _counted(follow: Any) -> Any:
@@ -122,6 +188,20 @@ def _counted(follow: Any) -> Any:
 def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[Any]:
     if isinstance(instance, str) and not engine.search(pattern, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
+
+
+def _format(_: Any, name: str, instance: Any, __: Any) -> Iterator[Any]:
+    expression = string_formats.pattern(name)
+    if expression and isinstance(instance, str) and not engine.search(expression, instance, timeout=TIMEOUT):
+        yield jsonschema.ValidationError(f"{instance!r} is not a {name!r}")
+
+
+def _multiple(_: Any, step: float, instance: Any, __: Any) -> Iterator[Any]:
+    """Of the numbers as they are written: 19.99 is a multiple of 0.01, though the nearest doubles are not."""
+    if isinstance(instance, int | float) and not isinstance(instance, bool):
+        ratio = Fraction(str(instance)) / Fraction(str(step))
+        if ratio.denominator != 1:
+            yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {step!r}")
 
 
 def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -> Iterator[Any]:

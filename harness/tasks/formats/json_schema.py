@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
+from harness.tasks import key_order
 from harness.tasks.formats import _extract, _plain, _schema
 
 
@@ -18,6 +19,7 @@ class JsonSchema(Format):
     """The reason of an invalid answer is the schema's best match, with its path in the value."""
 
     paper = "JSON Schema 2020-12, https://json-schema.org/draft/2020-12"
+    version = 2
 
     schema: Mapping[str, Any]
 
@@ -42,15 +44,24 @@ class JsonSchema(Format):
             return Invalid(f"not JSON: {error}")
         return _plain.fault(value) or _schema.check(value, self.schema)
 
-    def extract(self, text: str) -> str | None:
-        return _extract.json_part(_extract.fenced(text) or text) or _extract.json_part(text)
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        """The last object or list that satisfies the schema."""
+        parts = _extract.json_parts(text)
+        objects = [part for part in parts if part.startswith("{")]
+        return _extract.last_valid(
+            objects if objects and self.schema.get("type") == "object" else parts, self.parse
+        )
 
     def begun(self, text: str) -> bool:
         scalar = self.schema.get("type", "object") not in ("object", "array")
         return scalar or "{" in text or "[" in text
 
     def render(self, target: Any) -> str:
-        return json.dumps(target, ensure_ascii=False, separators=(",", ":"))
+        ordered = key_order.ordered_value(self.schema, target)
+        return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
+
+    def in_order_of(self, targets: Sequence[Any]) -> JsonSchema:
+        return replace(self, schema=key_order.ordered_schema(self.schema, targets))
 
     def constraint(self) -> Constraint:
         return Constraint(kind="json_schema", value=self.schema)

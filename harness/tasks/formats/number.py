@@ -1,30 +1,33 @@
-"""A number, alone or as the last number of a worked answer."""
+"""A number, alone or as the conclusion of a worked answer."""
 
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.kinds import knob
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
-
-# At most a hundred groups: without a bound, a long list of groups would take time that grows with its square.
-_DIGITS = r"(?:[0-9]{1,3}(?:,[0-9]{3}){1,100}|[0-9]+)"
-_NUMBER = rf"[-+]?(?:{_DIGITS}(?:\.[0-9]+)?|\.[0-9]+)(?:[eE][-+]?[0-9]{{1,3}})?"
-_WHOLE = re.compile(_NUMBER)
-_MARKED = re.compile(rf"####[ \t]*[$€£]?({_NUMBER})(?!,*\w)")
-_INSIDE = re.compile(rf"(?<![\w.]){_NUMBER}(?!\w)")
+from harness.tasks.formats import _numerals
+from harness.tasks.formats._accepted import first
+from harness.tasks.formats._answer_number import answer_number
 
 
 @dataclass(frozen=True, kw_only=True)
 class Number(Format):
-    """Thousands may be set off by commas; the value is an int where the answer has neither a point nor an
-    exponent. Extraction takes what follows the last `####`, else the last number."""
+    """A number in any common notation (`_numerals`); an int where the answer has neither a decimal mark nor an
+    exponent. Extraction takes the number that the text concludes with, by the rule of `_answer_number`.
+
+    `decimal` decides between thousands and decimals only where both readings are possible: `1,234` is 1234 with the
+    default ".", and 1.234 with ",".
+    """
 
     paper = "Cobbe et al. 2021, GSM8K (the #### convention)"
+    version = 2
+
+    decimal: _numerals.DecimalMark = knob(".", key_default=".", doc="the decimal mark of ambiguous numbers")
 
     @classmethod
     def probe(cls) -> FormatProbe:
@@ -32,26 +35,26 @@ class Number(Format):
 
     def parse(self, text: str) -> Parsed | Invalid:
         answer = text.strip()
-        if not _WHOLE.fullmatch(answer):
-            return Invalid(f"'{answer[:60]}' is not a number")
-        plain = answer.replace(",", "")
-        value = float(plain)
-        if not math.isfinite(value):
-            return Invalid("too large for a number")
-        return Parsed(int(plain) if re.fullmatch(r"[-+]?[0-9]{1,300}", plain) else value)
+        if _numerals.PLAIN.fullmatch(answer):
+            return Parsed(int(answer))
+        if len(answer) <= 2 * _numerals.MOST_DIGITS:
+            value = _numerals.whole(_numerals.simplified(answer).strip(), self.decimal)
+            if value is not None:
+                return Parsed(value) if math.isfinite(value) else Invalid("too large for a number")
+        return Invalid(f"'{answer[:60]}' is not a number")
 
-    def extract(self, text: str) -> str | None:
-        marked = _MARKED.findall(text)
-        numbers = marked or _INSIDE.findall(text)
-        return numbers[-1] if numbers else None
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        answer = answer_number(text, self.decimal)
+        return answer if answer is None or isinstance(answer, Invalid) else Parsed(answer)
 
     def begun(self, text: str) -> bool:
-        return any(letter in "0123456789" for letter in text)
+        return any(letter.isdecimal() for letter in text)
 
     def render(self, target: Any) -> str:
-        if isinstance(target, float) and target.is_integer() and abs(target) < 1e15:
-            return str(int(target))
-        return str(target)
+        target = first(target)
+        whole = isinstance(target, float) and target.is_integer() and abs(target) < 1e15
+        return str(int(target) if whole else target).replace(".", self.decimal)
 
     def constraint(self) -> Constraint:
-        return Constraint(kind="regex", value=r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e[-+]?[0-9]{1,3})?")
+        mark = r"\." if self.decimal == "." else ","
+        return Constraint(kind="regex", value=rf"-?[0-9]{{1,20}}({mark}[0-9]{{1,20}})?(e[-+]?[0-9]{{1,3}})?")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import regex as engine
@@ -12,7 +13,9 @@ import regex as engine
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
+from harness.tasks.formats._conclusion import after_markers
 
+MOST_MATCHES = 50
 TIMEOUT = 0.5
 """Seconds for one match: a pattern may be exponential, an answer may be hostile."""
 
@@ -26,6 +29,7 @@ class Regex(Format):
     """
 
     paper = "the package regex (https://github.com/mrabarnett/mrab-regex)"
+    version = 2
 
     pattern: str
     template: str = ""
@@ -60,13 +64,20 @@ class Regex(Format):
         groups = {name: part or "" for name, part in match.groupdict().items()}
         return Parsed(groups or match.group())
 
-    def extract(self, text: str) -> str | None:
-        """The first place where the pattern matches."""
+    def extract(self, text: str) -> str | Invalid | None:
+        """The first match behind the last "the answer is"; elsewhere the only text that matches."""
         try:
-            match = engine.search(self.pattern, text, timeout=TIMEOUT)
+            for part in after_markers(text):
+                if match := engine.search(self.pattern, part, timeout=TIMEOUT):
+                    answer: str = match.group()
+                    return answer
+            matches = islice(engine.finditer(self.pattern, text, timeout=TIMEOUT), MOST_MATCHES)
+            different = list(dict.fromkeys(match.group() for match in matches if match.group()))
         except TimeoutError:
             return None
-        return None if match is None else match.group()
+        if len(different) > 1:
+            return Invalid(f"ambiguous: '{different[0][:60]}' or '{different[1][:60]}'")
+        return different[0] if different else None
 
     def render(self, target: Any) -> str:
         return self.template.format_map(target) if isinstance(target, Mapping) else str(target)

@@ -15,6 +15,7 @@ from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
 from harness.tasks.formats import _extract
+from harness.tasks.formats._conclusion import after_markers
 
 MAX_CHARS = 10_000
 """Longer answers are refused unread."""
@@ -36,6 +37,7 @@ class Sql(Format):
     final semicolon do not tell two statements apart. `dialect` is one of sqlglot's ("" is its own)."""
 
     paper = "sqlglot, https://github.com/tobymao/sqlglot"
+    version = 2
 
     dialect: str = ""
 
@@ -71,12 +73,17 @@ class Sql(Format):
     def begun(self, text: str) -> bool:
         return bool(_START.search(text))
 
-    def extract(self, text: str) -> str | None:
-        """The first code fence, else the first stretch that parses, ending as late as it can."""
-        fence = _extract.fenced(text)
-        return fence or next(
-            (part for part in _stretches(text) if isinstance(self.parse(part), Parsed)), None
-        )
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        """The last code fence that parses; else, behind the last "the answer is" or anywhere, the first stretch that
+        does, ending as late as it can."""
+        fenced = _extract.last_valid(_extract.fences(text), self.parse)
+        if fenced is not None:
+            return fenced
+        for stretch in (*after_markers(text), text):
+            for part in _stretches(stretch):
+                if isinstance(reading := self.parse(part), Parsed):
+                    return reading
+        return None
 
 
 def _bare(tree: object) -> bool:

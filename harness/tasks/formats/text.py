@@ -8,11 +8,14 @@ from typing import Any
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
+from harness.tasks.formats._accepted import first
 
 
 @dataclass(frozen=True, kw_only=True)
 class Text(Format):
     """White space around the answer is not part of it. `max_chars` bounds its length."""
+
+    version = 2
 
     max_chars: int | None = None
 
@@ -30,4 +33,4 @@ class Text(Format):
 
     def render(self, target: Any) -> str:
         """Of several accepted answers the first is the one to give."""
-        return str(target[0] if isinstance(target, list | tuple) else target)
+        return str(first(target))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import yaml
@@ -12,6 +12,7 @@ import yaml
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
+from harness.tasks import key_order
 from harness.tasks.formats import _extract, _plain, _schema
 
 _BEGUN = re.compile(r"^[ \t]*(?:- |[\w\"'-]{1,60}[ \t]*:(?:[ \t]|$))", re.MULTILINE)
@@ -45,6 +46,7 @@ class Yaml(Format):
     """A mapping or a list of JSON values, so that a plain sentence is not taken for an answer."""
 
     paper = "YAML 1.1 as PyYAML reads it, https://yaml.org/spec/1.1/"
+    version = 2
 
     schema: Mapping[str, Any] | None = None
 
@@ -80,15 +82,24 @@ class Yaml(Format):
             return reason or Parsed(value)
         return _schema.check(value, self.schema)
 
-    def extract(self, text: str) -> str | None:
-        return _extract.fenced(text)
+    def extract(self, text: str) -> Parsed | Invalid | None:
+        """The last code fence that is valid."""
+        return _extract.last_valid(_extract.fences(text), self.parse)
 
     def begun(self, text: str) -> bool:
         """A key with its colon or an item with its dash at the beginning of a line."""
         return bool(_BEGUN.search(text))
 
+    def in_order_of(self, targets: Sequence[Any]) -> Yaml:
+        return (
+            self
+            if self.schema is None
+            else replace(self, schema=key_order.ordered_schema(self.schema, targets))
+        )
+
     def render(self, target: Any) -> str:
-        return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip("\n")
+        ordered = target if self.schema is None else key_order.ordered_value(self.schema, target)
+        return yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip("\n")
 
 
 def _refused(text: str) -> str:

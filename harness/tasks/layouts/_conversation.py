@@ -78,12 +78,37 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
     last = learnt[-1] if learnt and learnt[-1] != answers[-1] else len(turns) - 1
     if turns[last].role != "assistant":
         raise located.error(
-            f"the last message is from '{turns[last].role}'", remedy="it must be the assistant's"
+            f"the last message is from '{turns[last].role}'",
+            remedy="it must be the assistant's: add the answer, or delete the row",
         )
+    return _conversation(turns, turns[:last], turns[last].value, located, tools)
+
+
+def asked(messages: Any, located: Located, *, column: str, answer: Any, tools: Any = None) -> Conversation:
+    """A conversation that ends with the user, whose answer stands in another column.
+
+    Raises:
+        ConfigError: as `read`.
+    """
+    turns = parse(messages, located, column=column)
+    return _conversation(turns, turns, answer, located, tools)
+
+
+def awaits_answer(value: Any) -> bool:
+    """Whether a value is a list of messages of which the last is not the assistant's."""
+    if not is_messages(value):
+        return False
+    role = ROLES.get(str(value[-1].get("role") or value[-1].get("from")).lower())
+    return role in ("user", "tool")
+
+
+def _conversation(
+    turns: Sequence[Turn], shown: Sequence[Turn], answer: Any, located: Located, tools: Any
+) -> Conversation:
     system = [turn.text for turn in turns if turn.role == "system"]
-    before = merged(turn for turn in turns[:last] if turn.role != "system")
+    before = merged(turn for turn in shown if turn.role != "system")
     if not before:
-        raise located.error("no message from the user before the answer")
+        raise located.error("no message from the user before the answer", remedy="add it, or delete the row")
     if before[-1].role != "user":
         raise located.error("two messages from the assistant in a row before the end", remedy="join them")
     if before[0].role == "assistant":
@@ -96,7 +121,7 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
         system="\n\n".join(system),
         turns=before[:-1],
         question=before[-1].content,
-        answer=turns[last].value,
+        answer=answer,
     )
 
 
@@ -107,7 +132,10 @@ def parse(messages: Any, located: Located, *, column: str) -> list[Turn]:
         ConfigError: as `read`.
     """
     if not isinstance(messages, list) or not messages:
-        raise located.error(f"'{column}' must be a list of messages that ends with the answer")
+        raise located.error(
+            f"'{column}' must be a list of messages that ends with the answer (got {str(messages)[:80]})",
+            remedy="correct or delete the row",
+        )
     calls: dict[str, str] = {}
     return [_turn(message, located, calls) for message in messages]
 
@@ -161,7 +189,11 @@ def _content(message: Mapping[str, Any], located: Located) -> str:
     if content is None and isinstance(message.get("refusal"), str):
         return str(message["refusal"])
     if not isinstance(content, str):
-        raise located.error(f"a message's content must be a text (got {content!r})")
+        fault = "a message has no content" if content is None else "a message's content must be a text"
+        raise located.error(
+            fault if content is None else f"{fault} (got {str(content)[:80]})",
+            remedy="write its text, or delete the row",
+        )
     return content
 
 

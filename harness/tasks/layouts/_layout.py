@@ -19,7 +19,8 @@ class Converted:
     """One example as a layout reads it, before it is checked.
 
     `system` is the system prompt, `turns` are the turns before the question, and `rejected` is an answer
-    that is worse than `target`. `documents` are the passages of the corpus that the row brings along.
+    that is worse than `target`. `documents` are the passages of the corpus that the row brings along, and
+    `joined` the other rows that went into the example.
     """
 
     input: Any
@@ -31,6 +32,7 @@ class Converted:
     group: str | None = None
     context_ids: tuple[str, ...] = ()
     documents: tuple[Document, ...] = ()
+    joined: tuple[Located, ...] = ()
     meta: Mapping[str, Any] = field(default_factory=dict)
 
     def row(self) -> Row:
@@ -78,6 +80,10 @@ class Layout(Kind):
     def document(self, document: Any) -> list[Row] | None:
         """The rows of a JSON file of this layout's own shape; None where it has an ordinary one."""
         return None
+
+    def nothing_learnt(self) -> str:
+        """Why a row that fits may give no example, and the remedy."""
+        return "no answer to learn (its answers have weight 0)"
 
     def explain(self, rows: Iterable[Located]) -> list[str]:
         """What becomes of each column of these rows, one line each."""

@@ -39,7 +39,7 @@ class Chat(Layout):
         row = located.row
         name = _column(row)
         if name is None:
-            raise located.error("no column 'messages'")
+            raise located.error("no column 'messages'", remedy="correct or delete the row")
         tools = row.get("tools") or row.get("functions")
         conversation = _conversation.read(row[name], located, column=name, tools=tools)
         if conversation is None:

@@ -57,8 +57,13 @@ def pair(prompt: Any, answer: Any, located: Located, *, tools: Any = None) -> Co
     Raises:
         ConfigError: anything else, with the row's file and line.
     """
+    for name, value in (("prompt", prompt), ("answer", answer)):
+        if value in (None, "", []) and (name == "answer" or not isinstance(prompt, list)):
+            raise located.error(f"the {name} is empty", remedy="write it, or delete the row")
     before = [{"role": "user", "content": prompt}] if isinstance(prompt, str) else prompt
     after = [{"role": "assistant", "content": answer}] if isinstance(answer, str) else answer
     if not isinstance(before, list) or not isinstance(after, list):
-        raise located.error("a prompt and its answer must be texts or lists of messages")
+        wrong = prompt if not isinstance(before, list) else answer
+        message = f"a prompt and its answer must be texts or lists of messages (got {str(wrong)[:80]})"
+        raise located.error(message, remedy="correct or delete the row")
     return _conversation.read([*before, *after], located, column="prompt", tools=tools)

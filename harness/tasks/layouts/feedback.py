@@ -57,18 +57,26 @@ class Feedback(Layout):
             ),
         )
 
+    def nothing_learnt(self) -> str:
+        return (
+            "disliked, with no liked answer to the same prompt left to pair it with — add one to use the row"
+        )
+
     def combine(self, pairs: Sequence[tuple[Located, Converted]]) -> Sequence[tuple[Located, Converted]]:
-        disliked: dict[str, list[Any]] = {}
-        for _, converted in pairs:
+        disliked: dict[str, list[tuple[Located, Any]]] = {}
+        for located, converted in pairs:
             if not converted.meta[LIKED]:
-                disliked.setdefault(_asked(converted), []).append(converted.target)
+                disliked.setdefault(_asked(converted), []).append((located, converted.target))
         kept = []
         for located, converted in pairs:
             if converted.meta[LIKED]:
                 worse = disliked.get(_asked(converted), [])
-                rejected = worse.pop(0) if worse else None
                 meta = {name: value for name, value in converted.meta.items() if name != LIKED}
-                kept.append((located, replace(converted, rejected=rejected, meta=meta)))
+                if worse:
+                    source, rejected = worse.pop(0)
+                    kept.append((located, replace(converted, rejected=rejected, joined=(source,), meta=meta)))
+                else:
+                    kept.append((located, replace(converted, meta=meta)))
         return kept
 
 

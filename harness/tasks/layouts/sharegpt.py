@@ -31,7 +31,7 @@ class ShareGpt(Layout):
         row = located.row
         name = _column(row)
         if name is None:
-            raise located.error("no column 'conversations'")
+            raise located.error("no column 'conversations'", remedy="correct or delete the row")
         conversation = _conversation.read(row[name], located, column=name, tools=row.get("tools"))
         if conversation is None:
             return ()

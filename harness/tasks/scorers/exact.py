@@ -3,37 +3,49 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from harness.core.probes import ScorerProbe
-from harness.core.protocols import Scorer
+from harness.core.protocols import Format, Scorer
 from harness.core.values import Example
-from harness.tasks.scorers._normalise import accepted, normalise
+from harness.tasks.scorers._normalise import accepted
+from harness.tasks.scorers._text import TextScorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class Exact(Scorer):
-    """1 where the value equals an accepted target; texts are compared after SQuAD's normalization."""
+class Exact(TextScorer):
+    """1 where the value equals an accepted target.
 
-    paper = "Rajpurkar et al. 2016, SQuAD"
+    `normalise`: whether texts are compared after SQuAD's normalization. By default free texts are; labels of a
+    `choice` are values and compared as they are.
+    """
+
+    paper = "Rajpurkar et al. 2016, SQuAD; Lewis et al. 2020, MLQA (other languages)"
+    version = 2
     binary = True
 
-    normalise: bool = True
+    normalise: bool | None = None
 
     @classmethod
     def probe(cls) -> ScorerProbe:
         return ScorerProbe(takes="any")
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        if isinstance(value, str):
-            right = any(self._fold(value) == self._fold(str(answer)) for answer in accepted(target))
-        else:
-            right = any(same(value, answer) for answer in (target, *accepted(target)))
-        return float(right), ""
+    def for_task(self, form: Format, folder: Path) -> Scorer:
+        if self.normalise is not None:
+            return self
+        return replace(self, normalise=form.labels is None)
 
-    def _fold(self, text: str) -> str:
-        return normalise(text) if self.normalise else text
+    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+        if not isinstance(value, str):
+            right = any(same(value, answer) for answer in (target, *accepted(target)))
+        elif self.normalise is False:
+            right = any(value == str(answer) for answer in accepted(target))
+        else:
+            words = self.tokens(value)
+            right = any(words == self.tokens(str(answer)) for answer in accepted(target))
+        return float(right), ""
 
 
 def same(first: Any, second: Any) -> bool:

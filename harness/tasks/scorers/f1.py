@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from harness.core.protocols import Scorer
 from harness.core.values import Example
-from harness.tasks.scorers._normalise import accepted, normalise
+from harness.tasks.scorers._normalise import accepted
+from harness.tasks.scorers._text import TextScorer
 
 
 @dataclass(frozen=True, kw_only=True)
-class F1(Scorer):
-    """Harmonic mean of precision and recall over words; the best of the accepted targets."""
+class F1(TextScorer):
+    """Harmonic mean of precision and recall over words (letters in scripts without spaces); the best of the
+    accepted targets."""
 
-    paper = "Rajpurkar et al. 2016, SQuAD"
+    paper = "Rajpurkar et al. 2016, SQuAD; Lewis et al. 2020, MLQA (other languages)"
+    version = 2
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
-        return max(token_f1(str(value), str(answer)) for answer in accepted(target)), ""
+        words = self.tokens(str(value))
+        return max(token_f1(words, self.tokens(str(answer))) for answer in accepted(target)), ""
 
 
-def token_f1(answer: str, target: str) -> float:
-    """F1 in [0, 1]; two empty texts agree."""
-    answer_words, target_words = normalise(answer).split(), normalise(target).split()
-    if not answer_words or not target_words:
-        return float(answer_words == target_words)
-    common = sum((Counter(answer_words) & Counter(target_words)).values())
-    return 2 * common / (len(answer_words) + len(target_words))
+def token_f1(answer: Sequence[str], target: Sequence[str]) -> float:
+    """F1 of two lists of words, in [0, 1]; two empty ones agree."""
+    if not answer or not target:
+        return float(answer == target)
+    common = sum((Counter(answer) & Counter(target)).values())
+    return 2 * common / (len(answer) + len(target))

@@ -16,10 +16,11 @@ from harness.core.values import Example
 class Fields(Scorer):
     """F1 over (path, value) pairs of the leaves: a missing, wrong or invented field each costs.
 
-    Texts are compared without regard to case and outer whitespace.
+    Texts are compared without regard to case, outer whitespace and the several spellings that Unicode has of one text.
     """
 
     paper = "Chinchor & Sundheim 1993, MUC-5 Evaluation Metrics (slot F1)"
+    version = 2
 
     @classmethod
     def probe(cls) -> ScorerProbe:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core.characters import folded, word_list
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
@@ -19,11 +20,13 @@ _WORD = re.compile(r"[a-z0-9]+")
 class Rouge(Scorer):
     """F-measure of ROUGE-L, without stemming; the best of the accepted targets.
 
-    Words are runs of a–z and 0–9 in lower case, as in the package rouge_score, so it is of use for
-    English only. Two texts without any word agree when they are the same.
+    Words of ASCII texts are runs of a–z and 0–9 in lower case, as in the package rouge_score. In other texts they
+    are runs of letters, digits and combining marks, and single letters in scripts without spaces. Two texts without
+    any word agree when they are the same.
     """
 
     paper = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
+    version = 2
 
     def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
         answer = str(accepted(value)[0])
@@ -32,10 +35,16 @@ class Rouge(Scorer):
 
 def rouge_l(answer: str, target: str) -> float:
     """F-measure in [0, 1]."""
-    answer_words, target_words = _WORD.findall(answer.lower()), _WORD.findall(target.lower())
+    answer_words, target_words = words(answer), words(target)
     if not answer_words and not target_words:
         return float(answer.strip() == target.strip())
     return 2 * common_length(answer_words, target_words) / (len(answer_words) + len(target_words))
+
+
+def words(text: str) -> list[str]:
+    """The words whose order is compared."""
+    lower = folded(text)
+    return _WORD.findall(lower) if lower.isascii() else word_list(lower)
 
 
 def common_length(first: Sequence[str], second: Sequence[str]) -> int:

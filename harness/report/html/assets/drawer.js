@@ -42,6 +42,7 @@ function side(letter, name, answer, view, texts) {
   const failure = answer.failure ? `; ${answer.failure}: ${view.failures[answer.failure] ?? ""}` : "";
   box.append(make("p", answer.error ? `Execution error: ${answer.error}` : `Score ${view.points(answer.score)}${failure}`, "verdict-line"));
   box.append(make("p", cost(answer), "cost"));
+  if (answer.thoughts) box.append(make("h4", "Thoughts"), block(answer.thoughts));
   box.append(make("h4", "Raw answer"), block(answer.output));
   const strict = answer.strict.status === "valid";
   box.append(make("h4", "Read strictly"), make("p", reading(answer.strict), strict ? "" : "broken"));

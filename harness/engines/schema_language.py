@@ -1,0 +1,254 @@
+"""A JSON Schema as decoding can be held to it: rewritten where llguidance reads it otherwise than a validator does.
+
+A rewritten schema allows what the original allows, or more. What is left out is named and validated afterwards.
+https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from typing import TypeAlias, cast
+
+from harness.engines import string_formats
+
+Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
+
+MOST_DECIMALS = 12
+"""Bounds with more decimals are handed over unchanged."""
+EXACT = 2**53
+"""llguidance reads numbers as doubles: a whole number above this may become its neighbor."""
+SMALLEST = 1e-15
+"""Stands for an exclusive bound of 0 below a maximum of less than 1, where llguidance would allow 0 itself."""
+
+_IGNORED = frozenset(
+    (
+        "title",
+        "description",
+        "default",
+        "examples",
+        "example",
+        "deprecated",
+        "readOnly",
+        "writeOnly",
+        "$comment",
+    )
+)
+"""Annotations: they restrict nothing."""
+_LISTS_OF_SCHEMAS = frozenset(("anyOf", "allOf", "oneOf", "prefixItems"))
+_MAPS_OF_SCHEMAS = frozenset(("properties", "patternProperties", "$defs", "definitions"))
+_SCHEMAS = frozenset(("items", "additionalProperties", "additionalItems"))
+_CLASSES = {"d": r"\p{Nd}", "w": r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"}
+"""What `\\d` and `\\w` mean to the validator; llguidance takes them for ASCII."""
+
+
+@dataclass
+class Rewriter:
+    """Rewrites the parts of one schema, and remembers what it left out.
+
+    Args:
+        usable: whether llguidance compiles a pattern.
+    """
+
+    usable: Callable[[str], bool]
+    left_out: list[str] = field(default_factory=list)
+
+    def schema(self, schema: Json) -> Json:
+        """The schema to hand over, keys in the order of the original."""
+        if not isinstance(schema, dict):
+            return schema
+        handlers = {
+            "enum": self._enum,
+            "const": self._const,
+            "pattern": self._pattern,
+            "format": self._format,
+        }
+        rewritten: dict[str, Json] = {}
+        for key, value in schema.items():
+            if key in _IGNORED or (key == "uniqueItems" and value is False):
+                continue
+            if key in handlers:
+                rewritten = _both(rewritten, handlers[key](value))
+            else:
+                rewritten = _both(rewritten, {key: self._inner(key, value)})
+        return self._bounds(self._sizes(self._named(rewritten)))
+
+    def _inner(self, key: str, value: Json) -> Json:
+        if key in _LISTS_OF_SCHEMAS or (key == "items" and isinstance(value, list)):
+            return [self.schema(part) for part in cast("list[Json]", value)]
+        if key == "patternProperties" and isinstance(value, dict):
+            return {unicode_pattern(name): self.schema(part) for name, part in value.items()}
+        if key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
+            return {name: self.schema(part) for name, part in value.items()}
+        if key in _SCHEMAS:
+            return self.schema(value)
+        return value
+
+    def _enum(self, values: Json) -> dict[str, Json]:
+        options = cast("list[Json]", values)
+        if not any(map(_inexact, options)):
+            return {"enum": options}
+        self._drop("whole numbers above 2^53 in enum")
+        return {"anyOf": [{"type": "integer"} if _inexact(one) else {"const": one} for one in options]}
+
+    def _const(self, value: Json) -> dict[str, Json]:
+        if not _inexact(value):
+            return {"const": value}
+        self._drop("a whole number above 2^53 in const")
+        return {"type": "integer"} if isinstance(value, int) else {"type": _type(value)}
+
+    def _pattern(self, pattern: Json) -> dict[str, Json]:
+        text = unicode_pattern(str(pattern))
+        if self.usable(text):
+            return {"pattern": text}
+        self._drop(f"pattern {pattern}")
+        return {}
+
+    def _named(self, schema: dict[str, Json]) -> dict[str, Json]:
+        """Names that match a pattern which cannot be expressed: then any name is allowed."""
+        patterns = schema.get("patternProperties")
+        if not isinstance(patterns, dict) or all(map(self.usable, patterns)):
+            return schema
+        self._drop("patternProperties")
+        return {
+            key: value
+            for key, value in schema.items()
+            if key not in ("patternProperties", "additionalProperties")
+        }
+
+    def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
+        """A number of properties, where some may be left out: llguidance would demand all of them."""
+        names, required = schema.get("properties", {}), schema.get("required", [])
+        sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
+        if not sizes or (
+            isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required))
+        ):
+            return schema
+        self._drop(" and ".join(sizes))
+        return {key: value for key, value in schema.items() if key not in sizes}
+
+    def _format(self, name: Json) -> dict[str, Json]:
+        """The regular expression that the validator checks; other names are ignored by both."""
+        expression = string_formats.pattern(str(name))
+        return {} if expression is None else {"pattern": expression}
+
+    def _bounds(self, schema: dict[str, Json]) -> dict[str, Json]:
+        """Bounds with decimals, spelled with fewer decimals too; bounds that doubles cannot hold are left out."""
+        bounds = {key: schema[key] for key in _BOUNDS if _is_number(schema.get(key))}
+        for key in [key for key, value in bounds.items() if _inexact(value)]:
+            self._drop(f"{key} above 2^53")
+            schema = {name: value for name, value in schema.items() if name != key}
+            del bounds[key]
+        if not bounds:
+            return schema
+        versions = spellings({key: cast("int | float", value) for key, value in bounds.items()})
+        if len(versions) == 1:
+            return schema | cast("dict[str, Json]", versions[0])
+        rest = {key: value for key, value in schema.items() if key not in _BOUNDS}
+        return _both(rest, {"anyOf": [cast("dict[str, Json]", dict(one)) for one in versions]})
+
+    def _drop(self, what: str) -> None:
+        if what not in self.left_out:
+            self.left_out.append(what)
+
+
+def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
+    """A schema that demands both; a key that both have goes into `allOf`."""
+    if not schema.keys() & part.keys():
+        return schema | part
+    if part.keys() == {"allOf"}:
+        return schema | {"allOf": [*cast("list[Json]", schema["allOf"]), *cast("list[Json]", part["allOf"])]}
+    return schema | {"allOf": [*cast("list[Json]", schema.get("allOf", [])), cast("Json", part)]}
+
+
+_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+
+
+def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | float]]:
+    """Bounds whose union allows every number within `bounds`, however few decimals it is written with.
+
+    llguidance compares digit by digit: below a maximum of 0.25 it allows 0.20 and refuses 0.2. A number with one
+    decimal is below 0.25 just where it is at most 0.2, so that version is allowed beside the original.
+    """
+    decimals = max(_decimals(value) for value in bounds.values())
+    if decimals == 0 or decimals > MOST_DECIMALS:
+        return [_above_zero(bounds)]
+    versions = [_above_zero(bounds)]
+    for kept in range(decimals - 1, -1, -1):
+        version = {_inclusive(key, value, kept): _rounded(key, value, kept) for key, value in bounds.items()}
+        low, high = _limit(version, "inimum", max), _limit(version, "aximum", min)
+        if (low is None or high is None or low <= high) and version not in versions:
+            versions.append(_above_zero(version))
+    return versions
+
+
+def _above_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
+    high = min((value for key, value in bounds.items() if key.endswith("aximum")), default=1)
+    if bounds.get("exclusiveMinimum") == 0 and high < 1:
+        return {key: value for key, value in bounds.items() if key != "exclusiveMinimum"} | {
+            "minimum": SMALLEST
+        }
+    return bounds
+
+
+def _inclusive(key: str, value: int | float, kept: int) -> str:
+    """A bound that rounding moved inwards is reached: it becomes inclusive."""
+    plain = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}.get(key, key)
+    return key if _decimals(value) <= kept else plain
+
+
+def _rounded(key: str, value: int | float, kept: int) -> int | float:
+    rounding = ROUND_CEILING if key.endswith("inimum") else ROUND_FLOOR
+    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-kept), rounding=rounding)
+    return int(exact) if exact == exact.to_integral_value() else float(exact)
+
+
+def _limit(
+    bounds: Mapping[str, int | float], ending: str, tightest: Callable[[Sequence[int | float]], int | float]
+) -> int | float | None:
+    values = [value for key, value in bounds.items() if key.endswith(ending)]
+    return tightest(values) if values else None
+
+
+def _decimals(value: int | float) -> int:
+    return max(0, -int(Decimal(str(value)).normalize().as_tuple().exponent))
+
+
+def _is_number(value: Json) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _inexact(value: Json) -> bool:
+    """Whether a value holds a whole number that a double may change."""
+    if isinstance(value, dict):
+        return any(map(_inexact, value.values()))
+    if isinstance(value, list):
+        return any(map(_inexact, value))
+    return isinstance(value, int) and not isinstance(value, bool) and abs(value) > EXACT
+
+
+def _type(value: Json) -> str:
+    return "object" if isinstance(value, dict) else "array"
+
+
+_ESCAPE = re.compile(r"\\(.)|\[\^?\]?|\]", re.DOTALL)
+
+
+def unicode_pattern(pattern: str) -> str:
+    """A pattern in which `\\d`, `\\w` and their opposites mean what they mean to the validator: Unicode's classes."""
+    inside = False
+
+    def replace(match: re.Match[str]) -> str:
+        nonlocal inside
+        letter = match.group(1)
+        if letter is None:
+            inside = match.group() != "]"
+            return match.group()
+        if letter in _CLASSES:
+            return _CLASSES[letter] if inside else f"[{_CLASSES[letter]}]"
+        opposite = _CLASSES.get(letter.lower()) if letter in "DW" else None
+        return match.group() if opposite is None else f"[^{opposite}]"
+
+    return _ESCAPE.sub(replace, pattern)

@@ -1,0 +1,54 @@
+"""How an export must be loaded and asked so that it answers as its run did."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from harness.core.recipes import Recipe
+from harness.models.source import architecture_of
+from harness.results.records.run import RunRecord
+from harness.runner.model_pool import is_server
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loading:
+    """`dtype` is the number format that the run computed in, `quantization` the arguments of transformers'
+    `BitsAndBytesConfig` for the base below an adapter, and `generation` what `generate` must be given to switch
+    off the rules that the published base comes with."""
+
+    dtype: str = "auto"
+    quantization: Mapping[str, Any] | None = None
+    generation: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def loading(record: RunRecord, recipe: Recipe, layout: str | None) -> Loading:
+    """How what a run's export holds is loaded; an exported model carries its own settings."""
+    spec, dtype = record.model.spec, record.runtime.dtype or "auto"
+    if is_server(spec) or layout == "model":
+        return Loading(dtype=dtype)
+    from harness.export.weights import published_generation
+    from harness.models.layers.exported import generation_rules
+
+    asked = architecture_of(spec).writes
+    return Loading(
+        dtype=dtype,
+        quantization=recipe.base.quantization(dtype),
+        generation=generation_rules(published_generation(spec)) if asked else {},
+    )
+
+
+def rules_sentence(loaded: Loading) -> str:
+    """What a server must not do although the base asks for it; empty where the base has no rules."""
+    if not loaded.generation:
+        return ""
+    names = ", ".join(f"`{name}`" for name in loaded.generation)
+    return (
+        f"The published base's generation settings have rules that the run did not follow: {names}. The "
+        "`generation_config.json` of this folder has none of them: the commands above give it to the server. A client "
+        "of `generate` sets what `program.json` lists under `serve`."
+    )

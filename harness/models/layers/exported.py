@@ -1,0 +1,116 @@
+"""A trained network as other tools load it: rebuilt from a configuration and plain weights alone.
+
+What the parity gate checks and what `harness export` writes are both this network, so whatever the
+configuration cannot express, or merging gets wrong, shows before a score is given.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from typing import Any
+
+from harness.core.errors import RunError
+from harness.models.cache import quiet
+from harness.models.layers import plain_layers, tied
+from harness.models.number_format import dtype_of
+
+
+def rebuilt(network: Any, *, adapters: bool = True, device: Any = None) -> Any:
+    """A plain network of the same class, made as `from_pretrained` makes one, that shares the weights which
+    need no change. `network` stays as it is.
+
+    Args:
+        adapters: merge them; without, the result is the base under them.
+        device: where its weights are put; by default where they are.
+
+    Raises:
+        RunError: the configuration does not describe a network with these weights.
+    """
+    configuration = _configuration(network, untied=adapters and tied.adapted(network))
+    state = _state(network, adapters)
+    where = network.device if device is None else device
+    state = {name: tensor.to(where) for name, tensor in state.items()}
+    try:
+        with quiet():
+            made, report = type(network).from_pretrained(
+                None,
+                config=configuration,
+                state_dict=state,
+                dtype=dtype_of(network),
+                device_map={"": where},
+                output_loading_info=True,
+            )
+    except (RuntimeError, ValueError, IndexError, KeyError, TypeError, AttributeError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise RunError(f"the exported network cannot be loaded: {type(error).__name__}: {reason}") from None
+    wrong = [
+        str(name) for key in ("missing_keys", "unexpected_keys", "mismatched_keys") for name in report[key]
+    ]
+    if wrong:
+        raise RunError(f"the exported network does not fit its configuration: {', '.join(sorted(wrong)[:3])}")
+    return made.eval()
+
+
+def generation_config(network: Any, eos_ids: Any) -> Any:
+    """Generation settings that answer as the engines do: greedily, under no rule of the base's."""
+    return fresh_generation_config(network.generation_config, eos_ids)
+
+
+def fresh_generation_config(own: Any, eos_ids: Any) -> Any:
+    """Settings with the special tokens of `own`, and none of its rules."""
+    from transformers import GenerationConfig
+
+    names = ("bos_token_id", "pad_token_id", "decoder_start_token_id")
+    ids = {name: getattr(own, name, None) for name in names if getattr(own, name, None) is not None}
+    return GenerationConfig(eos_token_id=sorted(eos_ids), do_sample=False, **ids)
+
+
+_NO_RULE = {
+    "bos_token_id",
+    "cache_implementation",
+    "decoder_start_token_id",
+    "do_sample",
+    "eos_token_id",
+    "max_length",
+    "max_new_tokens",
+    "pad_token_id",
+    "transformers_version",
+    "use_cache",
+}
+"""Generation settings that change no greedy answer, or that every request states."""
+
+
+def generation_rules(own: Any) -> dict[str, Any]:
+    """What `generate` must be given so that a base's own rules (repetition penalty, beams, bans) are not followed:
+    each rule that the base has, with the value that switches it off."""
+    neutral = type(own)._get_default_generation_params()
+    rules = {name for name in own.to_diff_dict() if name not in _NO_RULE and not name.startswith("_")}
+    sampling = {"temperature", "top_p", "top_k", "min_p", "typical_p"}
+    return {name: neutral.get(name) for name in sorted(rules - sampling)}
+
+
+def _configuration(network: Any, untied: bool) -> Any:
+    configuration = copy.deepcopy(network.config)
+    if hasattr(configuration, "quantization_config"):
+        del configuration.quantization_config
+    if untied:
+        tied.mark(configuration)
+    return configuration
+
+
+def _state(network: Any, adapters: bool) -> Mapping[str, Any]:
+    dtype = dtype_of(network)
+    layers = dict(plain_layers.special(network))
+    inside = tuple(f"{path}." for path in layers)
+    state = {
+        name: tensor
+        for name, tensor in network.state_dict().items()
+        if not (inside and name.startswith(inside))
+    }
+    for path, layer in layers.items():
+        source = layer if adapters else plain_layers.innermost(layer)
+        held = bool(plain_layers.quantization(plain_layers.innermost(layer)))
+        made = plain_layers.plain(source, dtype) if adapters or held else source
+        state |= {f"{path}.{name}": tensor for name, tensor in made.state_dict().items()}
+    return state

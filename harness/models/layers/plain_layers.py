@@ -1,0 +1,186 @@
+"""The plain layer that an adapted or quantized layer stands for: what an export writes in its place."""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+from collections.abc import Iterator
+from typing import Any, cast
+
+from harness.models.patch_forward import replaced
+
+
+def quantization(module: Any) -> str:
+    """How bitsandbytes holds a module's weights: `4bit`, `8bit`, or empty when it does not."""
+    held = type(getattr(module, "weight", None)).__name__
+    return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
+
+
+def quantized_share(network: Any) -> float | None:
+    """The share of the weights between embeddings and output layer that bitsandbytes holds in few bits; None where
+    nothing is quantized.
+
+    bitsandbytes replaces linear layers only: fused experts and layers of an architecture's own stay as they are.
+    """
+    ends = {
+        id(end.weight) for end in (network.get_input_embeddings(), network.get_output_embeddings()) if end
+    }
+    held = whole = 0
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.dim() < 2 or id(parameter) in ends:
+                continue
+            state = getattr(parameter, "quant_state", None)
+            size = parameter.numel() if state is None else state.shape.numel()
+            whole += size
+            held += size if name == "weight" and quantization(module) else 0
+    return held / whole if held else None
+
+
+def adapted(network: Any) -> Iterator[tuple[str, Any]]:
+    """Path and layer of every adapted layer. Of wrappers inside each other (one for each parameter of a
+    mixture of experts) only the outermost: it stands for all of them."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return _outermost(network, lambda module: isinstance(module, BaseTunerLayer))
+
+
+def special(network: Any) -> Iterator[tuple[str, Any]]:
+    """Path and layer of every layer that is adapted, quantized or both."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    return _outermost(
+        network, lambda module: isinstance(module, BaseTunerLayer) or bool(quantization(module))
+    )
+
+
+def plain(layer: Any, dtype: Any) -> Any:
+    """A plain copy of an adapted or quantized layer, with its active adapters merged; the layer stays as it is.
+
+    Args:
+        dtype: the number format of what was quantized; other layers keep theirs.
+    """
+    base = innermost(layer)
+    if quantization(base):
+        return _dequantized_layer(layer, base, dtype)
+    return merge(copy.deepcopy(layer))
+
+
+def merge(layer: Any) -> Any:
+    """Merge an adapted layer's adapters in place, and return the layer below them."""
+    for wrapper in wrappers(layer):
+        wrapper.merge()
+    return innermost(layer)
+
+
+def wrappers(layer: Any) -> list[Any]:
+    """An adapted layer and the adapted layers inside it, the innermost first."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    chain = []
+    while isinstance(layer, BaseTunerLayer):
+        chain.append(layer)
+        layer = cast("Any", layer).base_layer
+    return chain[::-1]
+
+
+def innermost(layer: Any) -> Any:
+    """The layer that adapters wrap, or the layer itself."""
+    return layer.get_base_layer() if wrappers(layer) else layer
+
+
+def dequantized(layer: Any) -> Any:
+    """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
+    if quantization(layer) == "4bit":
+        from bitsandbytes.functional import dequantize_4bit
+
+        return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+    scale = layer.state.SCB if layer.state.SCB is not None else layer.weight.SCB
+    return layer.weight.data.float() * (scale.float() / 127).unsqueeze(1)
+
+
+def merged_weight(layer: Any) -> tuple[Any, Any]:
+    """Float32 weight [out, in] and bias (or None) of a quantized layer, with what its adapters add."""
+    base = innermost(layer)
+    weight, bias = dequantized(base), None if base.bias is None else base.bias.float()
+    for name in layer.active_adapters if wrappers(layer) else ():
+        if hasattr(layer, "ia3_l"):
+            # (IA)³ scales rows, or columns of a feed-forward layer.
+            scale = layer.ia3_l[name].float()
+            weight = weight * scale
+            bias = bias if bias is None or layer.is_feedforward else bias * scale.flatten()
+            continue
+        if name not in layer.lora_A:
+            continue
+        weight = weight + layer.get_delta_weight(name).float()
+        if (magnitude := getattr(layer, "lora_magnitude_vector", {})) and name in magnitude:
+            weight = weight * (magnitude[name].weight.float() / weight.norm(dim=1)).unsqueeze(1)
+    return weight, bias
+
+
+@contextlib.contextmanager
+def merged(network: Any) -> Iterator[None]:
+    """Inside the `with` block every adapted layer computes with merged weights, made while computing."""
+    with replaced([layer for _, layer in adapted(network)], _merged_forward):
+        yield
+
+
+@contextlib.contextmanager
+def unrounded_inputs(network: Any) -> Iterator[None]:
+    """Inside the `with` block 8-bit layers multiply unrounded inputs, as they do after an export.
+
+    LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
+    """
+    # An adapted layer shows its base layer's weight as its own.
+    outer = {id(layer) for _, layer in adapted(network)}
+    layers = [m for m in network.modules() if quantization(m) == "8bit" and id(m) not in outer]
+    with replaced(layers, _dequantized_forward):
+        yield
+
+
+def _outermost(network: Any, chosen: Any) -> Iterator[tuple[str, Any]]:
+    inside: tuple[str, ...] = ()
+    for path, module in list(network.named_modules()):
+        if chosen(module) and not (inside and path.startswith(inside)):
+            inside = (*inside, f"{path}.")
+            yield path, module
+
+
+def _dequantized_layer(layer: Any, base: Any, dtype: Any) -> Any:
+    """Of the class that the layer had before it was quantized: GPT-2's keeps its weights transposed."""
+    import torch
+    from torch import nn
+    from transformers.pytorch_utils import Conv1D
+
+    with torch.no_grad():
+        weight, bias = merged_weight(layer)
+    transposed = getattr(base, "source_cls", None) is Conv1D
+    rows, columns = weight.shape
+    with torch.device("meta"):
+        made = Conv1D(rows, columns) if transposed else nn.Linear(columns, rows, bias=bias is not None)
+    held = weight.T.contiguous() if transposed else weight
+    made.weight = nn.Parameter(held.to(dtype), requires_grad=False)
+    if bias is not None:
+        made.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
+    elif transposed:
+        made.bias = nn.Parameter(torch.zeros(rows, dtype=dtype, device=weight.device), requires_grad=False)
+    return made
+
+
+def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+    if quantization(innermost(layer)):
+        return _dequantized_forward(layer, x)
+    # The copy's own forward must not be the one set on the original.
+    held = layer.__dict__.pop("forward")
+    try:
+        alone = plain(layer, None)
+    finally:
+        layer.forward = held
+    return alone(x, *args, **kwargs)
+
+
+def _dequantized_forward(layer: Any, x: Any) -> Any:
+    from torch.nn.functional import linear
+
+    weight, bias = merged_weight(layer)
+    return linear(x.float(), weight, bias).to(x.dtype)

@@ -1,0 +1,19 @@
+"""The number format of a network."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from harness.models.architecture import base_of
+
+if TYPE_CHECKING:
+    import torch
+
+
+def dtype_of(network: Any) -> torch.dtype:
+    """The format of its embeddings. transformers' own `dtype` is that of the first parameter, which is float32
+    wherever a prompt or an adapter is learned in front of the embeddings."""
+    model = base_of(network)
+    inner = model.get_input_embeddings() if hasattr(model, "get_input_embeddings") else None
+    dtype: torch.dtype = getattr(getattr(inner, "weight", None), "dtype", None) or model.dtype
+    return dtype

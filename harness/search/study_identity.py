@@ -1,0 +1,81 @@
+"""What a study is of: its trials are comparable only where task, data, scoring, model and recipe are the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError
+from harness.core.leaves import leaves
+from harness.search import samplers
+from harness.search.space import Space
+
+if TYPE_CHECKING:
+    import optuna
+
+OF = "of"
+"""The attribute of a study that says it."""
+SHOWN = 3
+
+
+def claim(study: optuna.Study, of: Mapping[str, Any], space: Space) -> None:
+    """Write down what a new study is of, or check that an old one is of the same.
+
+    A study with trials from before this was written down is taken as it is.
+
+    Raises:
+        ConfigError: the study is of something else, or a knob takes other values; the message names what differs.
+    """
+    trials = study.get_trials(deepcopy=False)
+    before = study.user_attrs.get(OF)
+    if before is None and not trials:
+        study.set_user_attr(OF, dict(of))
+    elif before is not None:
+        _refuse(study.study_name, _differences(before, of))
+    _refuse(study.study_name, _other_choices(trials, space))
+
+
+def _refuse(study: str, differences: list[str]) -> None:
+    if not differences:
+        return
+    more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
+    raise ConfigError(
+        f"study '{study}' is of something else: {'; '.join(differences[:SHOWN])}{more}",
+        remedy="start another one with --study NAME, and --warm-start from this one; or give what it is of",
+    )
+
+
+def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+    old, new = dict(leaves(before)), dict(leaves(now))
+    names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
+    return [
+        f"{name.removeprefix('$.')} {_short(old.get(name))}, now {_short(new.get(name))}" for name in names
+    ]
+
+
+def _other_choices(trials: list[optuna.trial.FrozenTrial], space: Space) -> list[str]:
+    """Knobs whose values Optuna cannot hold beside those of earlier trials, each with both."""
+    from optuna.distributions import check_distribution_compatibility
+
+    earlier = {name: known for trial in trials for name, known in trial.distributions.items()}
+    differences = []
+    for name, now in samplers.distributions(space).items():
+        if name not in earlier:
+            continue
+        try:
+            check_distribution_compatibility(earlier[name], now)
+        except ValueError:
+            differences.append(f"{name} had {_values(earlier[name])}, now {_values(now)}")
+    return differences
+
+
+def _values(known: Any) -> str:
+    choices = getattr(known, "choices", None)
+    if choices is not None:
+        return f"the choices {', '.join(map(str, choices))}"
+    return f"{known.low:g}..{known.high:g}{':log' if known.log else ''}"
+
+
+def _short(value: str | None) -> str:
+    text = "not recorded" if value is None else value.strip('"')
+    return text if len(text) <= 40 else f"{text[:12]}…"

@@ -1,0 +1,218 @@
+"""The corpus beside a data file: a folder of texts, or a table of documents, that a column of the rows names.
+
+Question answering data come as questions with the name of a document, and the documents next to them. Without
+the corpus, retrieval is left out of every comparison.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from harness.core.errors import HarnessError
+from harness.core.formatting import counted
+from harness.tasks import corpus, names, sources
+from harness.tasks.located import Located, positions
+from harness.tasks.row_layouts import Placed, listed, reach
+
+WORDS = {
+    "corpus", "docs", "doc", "documents", "passages", "articles", "pages", "manuals", "knowledge", "kb", "wiki",
+    "contexts", "chunks", "texts", "files", "sources", "policies", "faq", "help",
+}  # fmt: skip
+"""Words in the name of a table that holds documents. Folders are judged by what is in them."""
+MOST_FOLDERS, MOST_FILES, MOST_BYTES = 100, 20_000, 200_000_000
+"""What is looked at beside a file: a download folder may hold a whole disk."""
+FEW_FILES = 1000
+"""Files that are looked at in a folder whose name says nothing of documents."""
+OURS = ("tasks", "results", "reports", "node_modules")
+"""Folders that hold no data."""
+FIRST = 200
+"""Rows of which one must name a document, before all are looked at."""
+LIKELY, FILLED = 0.5, 0.5
+"""Shares of rows: that name a document, to be worth a hint; and that name anything, to be sure."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Corpus:
+    """What retrieval reads, the column whose cells name its documents, and lines that say so to the user.
+
+    `path` is None where nothing is certain: then `notes` say what to try.
+    """
+
+    path: Path | None = None
+    column: str | None = None
+    ids: Mapping[str, None] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """Why the column holds context ids, for the table of columns."""
+        return f"names the documents of {_shown(self.path)}" if self.path else ""
+
+    def applied(self, placed: Sequence[Placed], notes: list[str]) -> list[Placed]:
+        """The examples with the ids of their documents, where cells hold file names or paths. Names of documents
+        that the corpus lacks go to `notes`."""
+        if self.path is None or self.column is None:
+            return list(placed)
+        pairs = [(item, self._ids(item)) for item in placed]
+        lacking = [item.source for item, ids in pairs if None in ids]
+        if lacking:
+            rows = counted(len(lacking), "row names", "rows name")
+            notes.append(
+                f"context_ids: {rows} documents that {_shown(self.path)} lacks ({positions(lacking)})"
+            )
+        return [
+            replace(item, example=replace(item.example, context_ids=tuple(name for name in ids if name)))
+            for item, ids in pairs
+        ]
+
+    def _ids(self, item: Placed) -> list[str | None]:
+        own = item.example.context_ids or _cells(reach(item.source.row, str(self.column)))
+        return [corpus.resolved(name, self.ids) for name in own]
+
+
+def find(
+    rows: Sequence[Located],
+    data: Path,
+    *,
+    given: Path | None = None,
+    column: str | None = None,
+    target: str = "",
+) -> Corpus:
+    """The corpus that the user gave or that lies beside the data, with the column that names its documents.
+
+    Args:
+        data: the data file, or the folder of data files.
+        given: the corpus that the user named; None: look for one.
+        column: the column with the ids of documents that the user named; None: look for one.
+        target: the column with the answer, where the user named it.
+    """
+    candidates = [given] if given is not None else _candidates(data)
+    known = [name for name in dict.fromkeys(n for row in rows[:1000] for n in row.row) if name != target]
+    asked = [column] if column is not None else [name for name in known if not _is_own_id(name)]
+    hints = []
+    for path in candidates:
+        if not (ids := _ids_of(path)):
+            continue
+        for name in asked:
+            match = _match(rows, name, ids)
+            if match is None:
+                continue
+            if given is not None or match.certain:
+                notes = (
+                    () if given is not None and column is not None else (_used(path, name, match, len(ids)),)
+                )
+                return Corpus(path=path, column=name, ids=ids, notes=notes)
+            hints.append(_hint(path, name, match))
+    if given is not None:
+        return Corpus(path=given, column=column, ids=_ids_of(given))
+    named = [f"corpus: {_shown(path)} lies beside the data and is not read; if answers come from it: --corpus {path}"
+             for path in candidates if names.words(path.stem)[:1] == ("corpus",)]  # fmt: skip
+    return Corpus(notes=tuple(hints or named)[:1])
+
+
+@dataclass(frozen=True)
+class _Match:
+    """How many rows name a document, of how many that name anything, and how many different ones."""
+
+    named: int
+    filled: int
+    rows: int
+    documents: int
+
+    @property
+    def certain(self) -> bool:
+        enough = self.documents > 1 and self.filled >= FILLED * self.rows
+        return self.named == self.filled and enough
+
+
+def _match(rows: Sequence[Located], column: str, ids: Mapping[str, None]) -> _Match | None:
+    """How the cells of a column name documents; None where too few do."""
+    if not any(_named(located, column, ids) for located in rows[:FIRST]):
+        return None
+    cells = [cell for located in rows if (cell := _cells(reach(located.row, column)))]
+    resolved = [[corpus.resolved(name, ids) for name in cell] for cell in cells]
+    named = [documents for documents in resolved if all(documents)]
+    if len(named) < LIKELY * len(cells):
+        return None
+    return _Match(len(named), len(cells), len(rows), len({name for documents in named for name in documents}))
+
+
+def _named(located: Located, column: str, ids: Mapping[str, None]) -> bool:
+    return any(corpus.resolved(name, ids) for name in _cells(reach(located.row, column)))
+
+
+def _cells(value: Any) -> tuple[str, ...]:
+    """The names in a cell: one text, several separated by semicolons, or a list."""
+    items = listed(value)
+    items = items if isinstance(items, list) else [items]
+    return tuple(str(item) for item in items if isinstance(item, str | int) and str(item).strip())
+
+
+def _is_own_id(name: str) -> bool:
+    """Whether a column numbers the rows themselves: `id`, but not `doc_id`."""
+    return names.is_id(name) and len(names.words(name)) == 1
+
+
+def _candidates(data: Path) -> list[Path]:
+    """Folders of texts and tables of documents beside a file or in a folder, the likeliest names first."""
+    folder = data if data.is_dir() else data.parent
+    try:
+        inside = sorted(p for p in folder.iterdir() if p.name[0] not in "._")[:MOST_FILES]
+    except OSError:
+        return []
+    beside = [path for path in inside if path.resolve() != data.resolve()]
+    folders = [path for path in beside if path.is_dir() and path.name not in OURS][:MOST_FOLDERS]
+    tables = [
+        path
+        for path in beside
+        if path.is_file() and sources.is_readable(path) and _sounds_like_documents(path)
+    ]
+    return sorted([*folders, *tables], key=lambda path: not _sounds_like_documents(path))
+
+
+def _sounds_like_documents(path: Path) -> bool:
+    return not WORDS.isdisjoint(names.words(path.stem))
+
+
+def _ids_of(path: Path) -> dict[str, None]:
+    """The ids of a corpus without reading its texts; none where it is no corpus."""
+    if path.is_dir():
+        return dict.fromkeys(Path(name).stem for name in _files(path))
+    if not path.is_file() or path.stat().st_size > MOST_BYTES:
+        return {}
+    try:
+        rows = sources.read(path)
+    except HarnessError:
+        return {}  # not a table of documents, whatever is wrong with it
+    column = corpus.id_column(rows[0].row) if rows else None
+    return dict.fromkeys(str(located.row.get(column)) for located in rows) if column else {}
+
+
+def _files(folder: Path) -> Iterator[str]:
+    """Names of the documents below a folder, links not followed."""
+    most = MOST_FILES if _sounds_like_documents(folder) else FEW_FILES
+    entries = itertools.islice((name for _, _, files in os.walk(folder) for name in files), most)
+    return (name for name in entries if Path(name).suffix in corpus.SUFFIXES and name[0] != ".")
+
+
+def _used(path: Path, column: str, match: _Match, size: int) -> str:
+    where = "every row" if match.filled == match.rows else f"{match.filled:,} of {match.rows:,} rows"
+    kept = f"corpus: {_shown(path)} ({size:,} documents): '{column}' names one in {where}"
+    return f"{kept}; to do without retrieval, remove `corpus` from the task file"
+
+
+def _hint(path: Path, column: str, match: _Match) -> str:
+    return (
+        f"corpus: '{column}' names a document of {_shown(path)} in {match.named:,} of {match.filled:,} rows; "
+        f"if answers come from there: --corpus {path} --context-ids {json.dumps(column) if ' ' in column else column}"
+    )
+
+
+def _shown(path: Path | None) -> str:
+    return "" if path is None else f"{path.name}/" if path.is_dir() else path.name

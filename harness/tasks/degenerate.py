@@ -1,0 +1,90 @@
+"""Answers that leave nothing to learn or to tell apart: one for all rows, or labels that differ in spelling alone."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from harness.core.keys import canonical_json
+from harness.tasks import schema_inference
+from harness.tasks.same_text import same_text
+
+MOST_VALUES = 200
+"""Distinct values of a field up to which it holds labels."""
+SHOWN = 3
+
+
+def one_answer(targets: Iterable[Any]) -> Any | None:
+    """The answer that all of two rows or more have; None where they differ."""
+    texts: set[str] = set()
+    count, first = 0, None
+    for target in targets:
+        first = target if count == 0 else first
+        count += 1
+        texts.add(canonical_json(target))
+        if len(texts) > 1:
+            return None
+    return first if count > 1 else None
+
+
+def about_one_answer(answer: Any, rows: str) -> str:
+    """What to say of rows that all have one answer. `rows`: whose they are, such as "every row"."""
+    text = answer if isinstance(answer, str) else canonical_json(answer)
+    shown = text if len(text) <= 60 else f"{text[:59]}…"
+    return (
+        f"{rows} has the same answer, '{shown}': nothing can be told apart, and always saying it scores 100 %; "
+        "add rows with other answers, or make the task from another column (init --target)"
+    )
+
+
+def look_alikes(targets: Sequence[Any]) -> dict[str, list[list[str]]]:
+    """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it).
+
+    Fields of objects hold labels where a schema would list their values.
+    """
+    values: dict[str, list[str]] = defaultdict(list)
+    for target in targets:
+        for path, text in _texts(target, ""):
+            values[path].append(text)
+    distinct = {
+        path: set(texts) for path, texts in values.items() if not path or schema_inference.closed(texts)
+    }
+    groups = {path: _alike(texts) for path, texts in distinct.items() if len(texts) <= MOST_VALUES}
+    return {path: alike for path, alike in groups.items() if alike}
+
+
+def about_look_alikes(groups: Mapping[str, Sequence[Sequence[str]]]) -> list[str]:
+    """A line for each place with such labels, with the remedy."""
+    lines = []
+    for path, alike in groups.items():
+        listed = "; ".join(" / ".join(f"'{text}'" for text in group) for group in alike[:SHOWN])
+        more = f" and {len(alike) - SHOWN} more" if len(alike) > SHOWN else ""
+        where = f" of '{path}'" if path else ""
+        because = "" if path else " because only the exact spelling counts as right,"
+        lines.append(
+            f"labels{where} that differ only in case, spaces or hyphens: {listed}{more};{because} "
+            "write those that mean the same alike in the data"
+        )
+    return lines
+
+
+def _texts(target: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(target, str):
+        yield path, target
+    elif isinstance(target, dict):
+        for key, value in target.items():
+            yield from _texts(value, f"{path}.{key}" if path else str(key))
+
+
+def _alike(texts: set[str]) -> list[list[str]]:
+    by_fold: dict[str, list[str]] = defaultdict(list)
+    for text in sorted(texts):
+        by_fold[_folded(text)].append(text)
+    return [group for group in by_fold.values() if len(group) > 1]
+
+
+def _folded(text: str) -> str:
+    """A label without what people write differently; a sign before a number stays."""
+    return re.sub(r"(?<=\w)[\s_-]+(?=\w)", "", same_text(text))

@@ -1,0 +1,142 @@
+"""Which of the numbers in a worked answer is the answer.
+
+The rule, in this order:
+
+1. What follows a marker (`####`, `\\boxed{…}`, "the answer is …", "Answer: …") is searched first, the last marker first.
+   There, the first number counts; otherwise the last sentence that holds a number is searched.
+2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
+3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
+4. One value, however often, is the answer; of several the first behind the last "so", "therefore", "is", … is.
+5. Anything else is ambiguous. Times, dates, versions, footnotes and list numbers are no candidates.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Sequence
+
+from harness.core.values import Invalid
+from harness.tasks.formats._conclusion import MOST_READ, after_markers
+from harness.tasks.formats._numerals import DecimalMark, Numeral, numerals, simplified
+
+_SENTENCE = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n+")
+_EQUALS = re.compile(r"=|≈|\bequals\b|\bis equal to\b")
+_OPERATOR = re.compile(r"\s*[-+*/×÷·−x]\s*")
+_JOINED = re.compile(
+    r"[^\w\s,]{0,3}\s*(?:[-–—~～〜]|,\s|\b(?:or|and|to|oder|und|bis|ou|et|à|o|u|y|e|a|или|и|до|أو|و|या|और|veya|ve)\b"
+    r"|または|か|或者?|和|到|至|与|및|또는)\s*[$€£¥]?"
+)
+_CUE = re.compile(
+    r"\b(?:so|thus|hence|therefore|then|total|altogether|makes?|gives?|leaves?|is|are|equals|also|somit|daher|insgesamt|ist|sind"
+    r"|donc|est|sont|entonces|es|son|totale|sono|portanto|são|итого|значит|поэтому)\b|→|⇒|所以|因此|一共|共|是|为|為|つまり|よって",
+    re.IGNORECASE,
+)
+_LABELLED = re.compile(
+    r"(?:\b(?:step|question|problem|example|figure|table|chapter|page|section|case|line|no\.)\s|[±\[#])\s*$",
+    re.IGNORECASE,
+)
+_LIST_NUMBER = re.compile(r"\A\s*(?:[*_>-]+\s*)?\Z")
+
+
+def answer_number(text: str, decimal: DecimalMark) -> float | Invalid | None:
+    """The number that a text gives as its answer; why there is none; None where there is no numeral at all."""
+    for part in after_markers(text):
+        answer = _first(simplified(part[:2000]), decimal)
+        if answer is not None:
+            return answer
+    return _concluded(simplified(text[-MOST_READ:]), decimal)
+
+
+def _first(text: str, decimal: DecimalMark) -> float | Invalid | None:
+    """The first number behind a marker, unless it is one of several alternatives or part of an equation."""
+    for sentence in _SENTENCE.split(text):
+        numbers = [number for number in _candidates(sentence, decimal) if number.value is not None]
+        if numbers:
+            answer = _by_equation(sentence, numbers)
+            if answer is None:
+                answer = _alternatives(sentence, numbers[0], numbers)
+            return numbers[0].value if answer is None else answer
+    return None
+
+
+def _concluded(text: str, decimal: DecimalMark) -> float | Invalid | None:
+    nothing: Invalid | None = None
+    for sentence in reversed(_SENTENCE.split(text)):
+        every = _candidates(sentence, decimal)
+        numbers = [number for number in every if number.value is not None]
+        if numbers:
+            return _of_sentence(sentence, numbers)
+        if every and nothing is None:
+            nothing = Invalid(f"'{every[-1].text[:60]}' is {every[-1].what}")
+    return nothing
+
+
+def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid | None:
+    by_equation = _by_equation(sentence, numbers)
+    if by_equation is not None:
+        return by_equation
+    if len({number.value for number in numbers}) == 1:
+        return numbers[-1].value
+    cues = list(_CUE.finditer(sentence))
+    behind = [number for number in numbers if cues and number.start >= cues[-1].end()]
+    chosen = behind[0] if behind else numbers[-1]
+    ambiguous = _alternatives(sentence, chosen, numbers)
+    if ambiguous is not None:
+        return ambiguous
+    return chosen.value if behind else _ambiguous(numbers[-2:])
+
+
+def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
+    """The numerals of a sentence without footnotes and list numbers, unless there are no others."""
+    every = list(numerals(sentence, decimal))
+    chosen = [number for number in every if not _is_label(sentence, number)]
+    return chosen or every
+
+
+def _is_label(sentence: str, number: Numeral) -> bool:
+    before, after = sentence[max(0, number.start - 20) : number.start], sentence[number.end : number.end + 2]
+    if _LABELLED.search(before) and not before.rstrip().endswith("####"):
+        return True
+    return (
+        after[:1] in (".", ")")
+        and after[1:2] == " "
+        and _LIST_NUMBER.match(sentence[: number.start]) is not None
+    )
+
+
+def _by_equation(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid | None:
+    """The side of the last equation that is one number; None without an equation."""
+    signs = list(_EQUALS.finditer(sentence))
+    if not signs:
+        return None
+    sign = signs[-1]
+    left = signs[-2].end() if len(signs) > 1 else 0
+    right = [number for number in numbers if number.start >= sign.end()]
+    before = [number for number in numbers if left <= number.start and number.end <= sign.start()]
+    if right and not _is_sum(sentence, right):
+        return _alternatives(sentence, right[0], right) or right[0].value
+    if before and not _is_sum(sentence, before[-2:]):
+        return before[-1].value
+    return _ambiguous([before[-1], right[0]]) if before and right else None
+
+
+def _is_sum(sentence: str, side: Sequence[Numeral]) -> bool:
+    """Whether an operator stands between the first two numbers of one side."""
+    return len(side) > 1 and (
+        (side[1].text[:1] in "+-" and not sentence[side[0].end : side[1].start].strip())
+        or _OPERATOR.fullmatch(sentence, side[0].end, side[1].start) is not None
+    )  # fmt: skip
+
+
+def _alternatives(sentence: str, chosen: Numeral, numbers: Sequence[Numeral]) -> Invalid | None:
+    """Both candidates where a number is joined to its neighbour by "or", "and", a comma or a dash."""
+    at = numbers.index(chosen)
+    for first, second in itertools.pairwise(numbers[max(0, at - 1) : at + 2]):
+        if first.value != second.value and _JOINED.fullmatch(sentence, first.end, second.start):
+            return _ambiguous([first, second])
+    return None
+
+
+def _ambiguous(numbers: Sequence[Numeral]) -> Invalid:
+    return Invalid(f"ambiguous: {' or '.join(number.text for number in numbers)}")

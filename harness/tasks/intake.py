@@ -1,0 +1,185 @@
+"""The user's data as labelled examples by split, with everything that was guessed on the way, for `init`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.formatting import counted
+from harness.core.secrets import hidden
+from harness.core.values import Document
+from harness.results.remote.data import local_copy
+from harness.results.remote.filesystem import is_url
+from harness.tasks import corpus_beside, encodings, folders, missing, pool, recognized, row_layouts, sources
+from harness.tasks.columns import Assignment, Chosen, assign
+from harness.tasks.corpus_beside import Corpus
+from harness.tasks.folders import ALIASES
+from harness.tasks.load import SPLITS
+from harness.tasks.located import Located, positions
+from harness.tasks.row_layouts import Placed
+
+MOST = {"train": 2000, "dev": 200, "test": 500}
+"""Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user asked for; None and empty: guess, and sizes by share (`SHARES`) up to `MOST`."""
+
+    name: str | None = None
+    target: str | None = None
+    inputs: tuple[str, ...] = ()
+    group: str | None = None
+    context_ids: str | None = None
+    corpus: Path | None = None
+    instructions: str | None = None
+    format: str | None = None
+    primary: str | None = None
+    limit_rows: int | None = None
+    encoding: str = "utf-8"
+    sheet: str | None = None
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    seed: int = 0
+    force: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Intake:
+    """Examples of each split that the data come in (`train` alone for one file), the corpus that came with
+    them or lies beside them, and lines that say what was guessed."""
+
+    parts: dict[str, list[Placed]]
+    documents: tuple[Document, ...]
+    corpus: Path | None
+    notes: tuple[str, ...]
+    assignment: Assignment
+
+
+def read(data: str, wish: Wish) -> Intake:
+    """Every labelled row of the user's data.
+
+    Raises:
+        ConfigError: unreadable data, no rows, or columns that cannot be told apart.
+    """
+    source = _read(data, wish)
+    notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
+    parts = {split: _thinned(part, wish.limit_rows) for split, part in source.parts.items()}
+    everything = [located for part in parts.values() for located in part]
+    if not everything:
+        raise ConfigError("no rows", file=data)
+    chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
+    known = None if chosen.named else recognized.recognize(parts)
+    corpus = _corpus(data, wish, everything, known)
+    unread = [name for name in source.unread if corpus.path is None or name != corpus.path.name]
+    notes += [f"not read: {', '.join(unread)}"] if unread else []
+    if known is not None:
+        notes += [*known.notes, *corpus.notes]
+        pools = {split: corpus.applied(part, notes) for split, part in known.pools.items()}
+        return Intake(
+            parts=pools,
+            documents=known.documents,
+            corpus=corpus.path,
+            notes=tuple(notes),
+            assignment=Assignment(),
+        )
+    if not chosen.named:
+        chosen = pool.native_names(chosen, everything[0].row)
+    if corpus.path is not None and corpus.column is not None and chosen.context_ids is None:
+        chosen = replace(chosen, context_ids=corpus.column, context_reason=corpus.reason)
+    assignment = assign(everything, chosen)
+    notes += [*assignment.lines(), *corpus.notes]
+    pools = {
+        split: corpus.applied(_examples(split, part, assignment, wish, notes, one=len(parts) == 1), notes)
+        for split, part in parts.items()
+    }
+    for split in [name for name, part in pools.items() if not part and name != "train"]:
+        del pools[split]
+        notes.append(f"not used: {split}, which has no labeled row; {split} is cut from train instead")
+    row_layouts.unique_ids([item for part in pools.values() for item in part])
+    return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
+
+
+def _encoding(data: str, wish: Wish) -> list[str]:
+    """What one text file is read as, where it is not UTF-8."""
+    path = Path(data).expanduser()
+    of_text = path.suffix.lower() in (".csv", ".tsv", ".json", ".jsonl", ".ndjson")
+    line = encodings.assumed(path, wish.encoding) if of_text and path.is_file() else ""
+    return [line] if line else []
+
+
+def _corpus(data: str, wish: Wish, rows: list[Located], known: recognized.Recognized | None) -> Corpus:
+    """The corpus that the user named or that lies beside local data; none where the rows bring theirs along."""
+    path = Path(data).expanduser()
+    if known is not None and known.documents:
+        return Corpus(path=wish.corpus)
+    if wish.corpus is None and (is_url(data) or not path.exists()):
+        return Corpus()
+    return corpus_beside.find(
+        rows, path, given=wish.corpus, column=wish.context_ids, target=wish.target or ""
+    )
+
+
+def _examples(
+    split: str, part: list[Located], assignment: Assignment, wish: Wish, notes: list[str], *, one: bool
+) -> list[Placed]:
+    """The examples in one split of a table; what is left out goes to `notes`."""
+    mapping = assignment.mapping
+    labelled = [located for located in part if pool.labelled(located, mapping)]
+    if len(labelled) < len(part):
+        left_out = [located for located in part if not pool.labelled(located, mapping)]
+        where = positions(left_out)
+        notes.append(
+            f"left out: {counted(len(left_out), 'row')} of {split} without input or target ({where})"
+        )
+    kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
+    if len(kept) < len(labelled):
+        notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+    if mapping is not None:
+        kept, counts = missing.spelled([pool.filled(r, assignment) for r in kept], assignment.names("input"))
+        notes += [f"{split}: {missing.in_words(counts)}"] if counts else []
+    return row_layouts.examples(kept, "row" if one else split, mapping)
+
+
+def _read(data: str, wish: Wish) -> folders.SplitRows:
+    if is_url(data):
+        return _read_url(data, wish)
+    path = Path(data).expanduser()
+    if path.is_dir() or path.suffix.lower() == ".zip":
+        return folders.read(path, wish.encoding, wish.sheet)
+    if path.exists() or sources.is_readable(path) or data.startswith((".", "/", "~")):
+        return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
+    known: dict[str, str] = {}
+    for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
+        known.setdefault(folders.split_of(name), name)  # train before train_sft
+    chosen = {split: name for split, name in known.items() if split in SPLITS}
+    if "train" not in chosen:
+        raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")
+    return folders.SplitRows(parts={split: sources.read_hub(data, name) for split, name in chosen.items()})
+
+
+def _read_url(url: str, wish: Wish) -> folders.SplitRows:
+    """Rows of a copy, under the names that the user knows."""
+    copy = local_copy(url, trusted=True)
+
+    def original(path: Path) -> str:
+        return f"{hidden(url)}/{path.relative_to(copy)}" if path != copy else hidden(url)
+
+    try:
+        rows_of_copy = _read(str(copy), wish)
+    except ConfigError as error:
+        name = original(Path(str(error.file)))
+        raise ConfigError(error.message, file=name, line=error.line, remedy=error.remedy) from None
+    parts = {
+        split: [replace(row, file=original(Path(row.file))) for row in part]
+        for split, part in rows_of_copy.parts.items()
+    }
+    return replace(rows_of_copy, parts=parts)
+
+
+def _thinned(part: list[Located], limit: int | None) -> list[Located]:
+    """At most `limit` rows, evenly spaced: files are often sorted by label."""
+    if limit is None or limit >= len(part):
+        return part
+    return [part[i * len(part) // limit] for i in range(limit)]

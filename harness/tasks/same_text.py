@@ -1,0 +1,48 @@
+"""When two texts are the same, and two examples copies of each other: one notion for the whole product.
+
+Splits keep copies on one side, few-shot never shows a copy of the question that it asks, generated data
+leaves out copies of what dev and test ask, and `validate` and `run` warn of copies.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from harness.core.keys import canonical_json
+from harness.core.protocols import Task
+from harness.core.values import Example
+from harness.tasks import templates
+
+
+def same_text(text: str) -> str:
+    """Text with case, Unicode form and spacing made equal: two such texts are the same."""
+    return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
+
+
+def same_question(task: Task, example: Example) -> str:
+    """What a model is asked, turns and message, with what makes no difference made equal: examples with equal
+    ones are copies of each other, whatever the fields that the prompt does not show."""
+    return as_asked(example, templates.render(task.input, example.input))
+
+
+def as_asked(example: Example, message: str) -> str:
+    """The same for a message that is rendered already."""
+    return "\n".join([*(same_text(turn.content) for turn in example.turns), same_text(message)])
+
+
+def same_fields(example: Example) -> str:
+    """The same where no template says what is shown: all fields count."""
+    return "\n".join(
+        [*(same_text(turn.content) for turn in example.turns), canonical_json(_folded(example.input))]
+    )
+
+
+def _folded(value: Any) -> Any:
+    """A JSON value with every text in it folded, names left alone."""
+    if isinstance(value, str):
+        return same_text(value)
+    if isinstance(value, Mapping):
+        return {name: _folded(part) for name, part in value.items()}
+    return [_folded(part) for part in value] if isinstance(value, list | tuple) else value

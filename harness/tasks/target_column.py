@@ -1,0 +1,101 @@
+"""Which column of a table is the answer, where the user does not say it."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from harness.core.errors import ConfigError
+from harness.tasks import leaks, names
+from harness.tasks.located import Located
+from harness.tasks.row_layouts import reach
+
+FEW_ROWS = 5
+"""Below so many rows that a column is constant says nothing."""
+CLEARLY_FEWER = 0.5
+"""Of two columns one is the answer where it has at most this share of the other's distinct values."""
+
+
+class Table:
+    """The columns of rows; values are read once each."""
+
+    def __init__(self, rows: Sequence[Located]) -> None:
+        self.rows = rows
+        self.names = list(dict.fromkeys(name for located in rows for name in located.row))
+        self._texts: dict[str, list[str]] = {}
+
+    def texts(self, name: str) -> list[str]:
+        """A column's values, as something to compare by."""
+        if name not in self._texts:
+            self._texts[name] = [leaks.text(reach(located.row, name)) for located in self.rows]
+        return self._texts[name]
+
+    def constant(self, name: str) -> bool:
+        """Whether every row says the same."""
+        texts = self.texts(name)
+        return len(texts) >= FEW_ROWS and all(value == texts[0] for value in texts)
+
+    def unique(self, name: str) -> bool:
+        """Whether every row has a value and no two share one."""
+        texts = self.texts(name)
+        return all(texts) and len(set(texts)) == len(texts)
+
+    def every(self, name: str, holds: Callable[[str], Any]) -> bool:
+        """Whether something holds of every value."""
+        return all(holds(value) for value in self.texts(name))
+
+
+def find(table: Table, known: Sequence[str]) -> tuple[str, str]:
+    """The column with the answer, of those in `known`, and the reason.
+
+    Raises:
+        ConfigError: neither a name nor the values point to one column; names the candidates.
+    """
+    filled = [name for name in known if any(table.texts(name))]
+    name = names.target(filled)
+    if name is not None:
+        return _spelled_out(table, name, filled), "named like an answer"
+    candidates = [name for name in filled if not _numbers_rows(table, name)]
+    plain = not any(isinstance(value, list) for located in table.rows[:100] for value in located.row.values())
+    if len(candidates) == 2 and plain:
+        return _with_fewer_values(table, candidates)
+    fewest = min(candidates, key=lambda name: len(set(table.texts(name))), default="COLUMN")
+    raise ConfigError(
+        f"cannot tell which column is the answer (columns: {', '.join(table.names)})",
+        file=table.rows[0].file,
+        remedy=f"say it with --target COLUMN, such as --target {shlex.quote(fewest)}",
+    )
+
+
+def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:
+    counts = {name: len(set(table.texts(name))) for name in pair}
+    fewest, most = sorted(pair, key=lambda name: counts[name])
+    if counts[fewest] <= CLEARLY_FEWER * counts[most]:
+        return fewest, f"the column with fewer distinct values ({counts[fewest]:,} against {counts[most]:,})"
+    first, second = pair
+    raise ConfigError(
+        f"cannot tell whether '{first}' or '{second}' is the answer: "
+        f"they have {counts[first]:,} and {counts[second]:,} distinct values",
+        file=table.rows[0].file,
+        remedy=f"say it with --target {shlex.quote(first)} or --target {shlex.quote(second)}",
+    )
+
+
+def _numbers_rows(table: Table, name: str) -> bool:
+    return (names.is_id(name) or names.is_counter(name) or names.is_frame_index(name)) and table.unique(name)
+
+
+def _spelled_out(table: Table, name: str, known: Sequence[str]) -> str:
+    """Labels in words where `name` holds their codes: `label_text` beside `label`."""
+    codes = table.texts(name)
+    if not all(re.fullmatch(r"-?\d+", code) for code in codes):
+        return name
+    first = names.words(name)[0]
+    for other in known:
+        alike = other != name and names.is_answer(other) and names.words(other)[0] == first
+        in_words = alike and not any(text.isdigit() for text in table.texts(other))
+        if in_words and leaks.copies(table.texts(other), codes):
+            return other
+    return name

@@ -1,0 +1,33 @@
+"""The name that a task gets where the user gives none: that of its data, or of the folder around them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from harness.tasks.folders import split_of
+from harness.tasks.load import SPLITS
+
+GENERAL = {
+    "data", "dataset", "all", "examples", "export", "output", "input", "file", "download", "downloads", "dump",
+    "raw", "clean", "cleaned", "final", "full", "part", "shard", "default", "new", "old", "copy", "sheet", "table",
+    "book", "mappe", "tabelle", "untitled", "unnamed", "document", "documents", "desktop", "tmp", "temp", "home",
+    "of", "csv", "jsonl", "json", "parquet", "xlsx",
+}  # fmt: skip
+"""Words that say nothing of what a file holds."""
+UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}", re.IGNORECASE)
+
+
+def of(data: str) -> str:
+    """A name for a task made of `data`: the file's name, or its folder's where that says more."""
+    path = Path(data)
+    stem = path.stem
+    if path.suffix and _is_general(stem) and not _is_general(path.resolve().parent.name):
+        stem = path.resolve().parent.name
+    return re.sub(r"\W+", "_", stem).strip("_").lower() or "task"
+
+
+def _is_general(stem: str) -> bool:
+    """Whether a name has no word that says what the data are: `train`, `Export (3)`, `part-00000-of-00002`."""
+    words = [word for word in re.split(r"[\W_]+", UUID.sub("", stem).lower()) if word and not word.isdigit()]
+    return (split_of(stem) in SPLITS and len(words) == 1) or all(word in GENERAL for word in words)

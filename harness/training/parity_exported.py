@@ -1,0 +1,244 @@
+"""The parity checks of what an export would write: the whole model, and the adapter over its base."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from harness.core.errors import ConfigError, RunError
+from harness.core.protocols import LanguageModel
+from harness.models.architecture import DECODER, of
+from harness.models.layers import adapters, exported, plain_layers
+from harness.models.layers.attached import classification_head, learnt_prefix
+from harness.training.encoder_decoder_loss import first_logits
+
+if TYPE_CHECKING:
+    import torch
+
+_NOTHING = 1e-12
+"""A dropout that drops nothing, but is not skipped as 0 would be."""
+TOLERANCE = 1e-3
+"""Largest mean difference of the logits of all positions, as a share of their spread; both are float32."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityCheck:
+    """One check: its name, whether it passed, and what was measured, with a remedy if it failed."""
+
+    check: str
+    ok: bool
+    detail: str
+
+
+def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
+    """The network that `harness export --merged` would write gives the logits that the run's gives."""
+    if (reason := _not_whole(model)) is not None:
+        return ParityCheck(check="merged", ok=True, detail=reason)
+    network = model.network
+
+    def compare(device: Any) -> ParityCheck:
+        with plain_layers.unrounded_inputs(network), in_float32(network):
+            trained = logits(network, ids)
+            difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
+        settings = exported.generation_config(network, model.chat.eos_ids)
+        if rules := exported.generation_rules(settings):
+            detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
+            return ParityCheck(check="merged", ok=False, detail=detail)
+        detail = (
+            f"exported and trained logits differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        )
+        if any(plain_layers.quantization(module) == "8bit" for module in network.modules()):
+            rounding = _difference(trained, logits(network, ids))
+            detail += f"; inputs rounded to 8 bits, as here and not in an export, move them by {rounding:.1e}"
+        remedy = "" if difference <= TOLERANCE else "; serve the adapter unmerged, or report this combination"
+        return ParityCheck(check="merged", ok=difference <= TOLERANCE, detail=detail + remedy)
+
+    return _compared("merged", compare)
+
+
+def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Path]) -> ParityCheck:
+    """The adapter that `harness export` would write gives, over the published base, the run's logits.
+
+    Args:
+        stages: folders of the trained stages, oldest first.
+    """
+    network = model.network
+
+    def compare(device: Any) -> ParityCheck:
+        if change := _changed(model):
+            detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
+            return ParityCheck(check="adapter", ok=False, detail=detail)
+        with plain_layers.unrounded_inputs(network), in_float32(network):
+            trained = logits(network, ids)
+            base = exported.rebuilt(network, adapters=False, device=device)
+            difference = _difference(trained, logits(_with_adapters(base, stages), ids))
+        detail = (
+            f"logits of base and adapter differ by {difference:.1e} of their spread (limit {TOLERANCE:g})"
+        )
+        return ParityCheck(check="adapter", ok=difference <= TOLERANCE, detail=detail)
+
+    return _compared("adapter", compare)
+
+
+def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
+    """Adapters with dropout compute in training what they compute in answering, but for what is dropped; no check
+    where none has dropout."""
+    from torch import nn
+
+    layers = [layer for _, layer in plain_layers.adapted(model.network)]
+    dropping = [m for layer in layers for m in layer.modules() if isinstance(m, nn.Dropout) and m.p]
+    if not dropping:
+        return []
+    with in_float32(model.network):
+        answering = logits(model.network, ids)
+        shares = [module.p for module in dropping]
+        for layer in layers:
+            layer.train()
+        for module in dropping:
+            module.p = _NOTHING
+        try:
+            training = logits(model.network, ids, mode=None)
+        finally:
+            for module, share in zip(dropping, shares, strict=True):
+                module.p = share
+            model.network.eval()
+    difference = _difference(answering, training)
+    detail = f"logits in training, where nothing is dropped, differ by {difference:.1e} of their spread from answering's"
+    return [ParityCheck(check="dropout", ok=difference <= TOLERANCE, detail=detail)]
+
+
+@contextlib.contextmanager
+def in_float32(network: Any) -> Iterator[None]:
+    """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
+
+    Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault
+    that is looked for. Float32 holds every 16-bit number, so the network comes back bit for bit.
+    """
+    import torch
+
+    short = (torch.bfloat16, torch.float16)
+    tensors = [t for t in (*network.parameters(), *network.buffers()) if t.dtype in short]
+    before = [tensor.data for tensor in tensors]
+    computing = [m for m in network.modules() if getattr(m, "compute_dtype", None) in short]
+    formats = [module.compute_dtype for module in computing]
+    for tensor in tensors:
+        tensor.data = tensor.data.float()
+    for module in computing:
+        module.compute_dtype = torch.float32
+    try:
+        yield
+    finally:
+        for tensor, data in zip(tensors, before, strict=True):
+            tensor.data = data
+        for module, number in zip(computing, formats, strict=True):
+            module.compute_dtype = number
+
+
+def logits(network: Any, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
+    """Float32 logits on the CPU: of every position for a decoder, else of what comes first.
+
+    Args:
+        mode: whether in training mode; None: as the network is.
+    """
+    import torch
+
+    if mode is not None:
+        network.train(mode)
+    with torch.no_grad():
+        if of(network.config) is not DECODER:
+            return first_logits(network, ids)
+        asked = torch.tensor([list(ids)], device=network.device)
+        whole: torch.Tensor = network(input_ids=asked, use_cache=False).logits
+        return whole[0].float().cpu()
+
+
+def _not_whole(model: LanguageModel) -> str | None:
+    """Why the network is not exported as a whole; None where it is."""
+    from harness.models.layers.bottleneck import newest
+
+    network = model.network
+    if classification_head(network) is not None or not of(network.config).writes:
+        return "a classifier is not merged"
+    if model.chat.lead or learnt_prefix(network) is not None:
+        return "what stands in front of the input is not merged"
+    if any(True for _ in newest(network)):
+        return "bottleneck adapters cannot be merged"
+    return None
+
+
+def _compared(name: str, compare: Callable[[Any], ParityCheck]) -> ParityCheck:
+    """The outcome of a comparison: on the network's device, on the CPU where that is too small for two networks,
+    or a failure where what is exported cannot be loaded at all."""
+    from harness.models.layers.out_of_memory import is_out_of_memory, release
+
+    for device in (None, "cpu"):
+        try:
+            return compare(device)
+        except (RunError, ConfigError) as error:
+            return ParityCheck(check=name, ok=False, detail=str(error))
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            release()
+    return ParityCheck(check=name, ok=True, detail="not compared: two networks do not fit into memory")
+
+
+def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
+    """Mean difference as a share of the spread; infinite where either is no number."""
+    difference = float((one - other).abs().mean() / one.std())
+    return difference if difference == difference else float("inf")
+
+
+def _with_adapters(base: Any, stages: Sequence[Path]) -> Any:
+    from peft import PeftModel
+
+    from harness.models.layers.combine import combine
+
+    if len(stages) > 1:
+        return combine(base, stages, [1.0] * len(stages), "cat")
+    with adapters.expected_warnings():
+        return PeftModel.from_pretrained(base, str(stages[0])).eval()
+
+
+_VOLATILE = {
+    "_name_or_path",
+    "architectures",
+    "dtype",
+    "quantization_config",
+    "transformers_version",
+    "use_cache",
+}
+
+
+def _changed(model: LanguageModel) -> str:
+    """What of the base under the adapters differs from the published model's files; empty where nothing does."""
+    from transformers import AutoConfig
+
+    from harness.models.source import resolve
+
+    folder = resolve(model.spec)
+    ours, theirs = model.network.config.to_dict(), AutoConfig.from_pretrained(folder).to_dict()
+    for name in sorted((ours.keys() | theirs.keys()) - _VOLATILE):
+        if ours.get(name) != theirs.get(name):
+            return f"its {name} differs"
+    return _changed_weight(model.network, folder)
+
+
+def _changed_weight(network: Any, folder: Path) -> str:
+    """The first adapted layer is compared with the published file's tensor of that name, where there is one."""
+    from safetensors import safe_open
+
+    for path, layer in plain_layers.adapted(network):
+        base = plain_layers.innermost(layer)
+        if plain_layers.quantization(base) or not hasattr(base, "weight"):
+            continue
+        for file in sorted(folder.glob("*.safetensors")):
+            with safe_open(file, framework="pt") as stored:
+                if f"{path}.weight" not in stored.keys():  # noqa: SIM118  (not a mapping)
+                    continue
+                tensor = stored.get_tensor(f"{path}.weight").to(base.weight.device, base.weight.dtype)
+                return "" if tensor.equal(base.weight) else f"its weight '{path}' differs"
+    return ""

@@ -1,0 +1,1 @@
+"""Whether an exported folder answers in plain transformers and peft as its run did. `python -m tests.served`."""

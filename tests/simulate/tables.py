@@ -1,0 +1,308 @@
+"""The tables of docs/simulations.md: a row is a function of nothing, so that processes can share them out."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from harness.evidence.stats import resampling
+from tests.simulate import causes, checks, coverage, curves
+from tests.simulate.claims import Counts, count
+from tests.simulate.coverage import Groups
+from tests.simulate.world import Kind, World
+
+SCALE = float(os.environ.get("HARNESS_SIMULATE", "1"))
+USUAL, CLOSE = 400, 2_000
+"""Repeats of a row, and of one whose first repeats come near its bound."""
+POWER = 200
+"""Repeats of a row that has no bound."""
+Row = Sequence[str]
+RowMaker = Callable[[], Row]
+KINDS: tuple[Kind, ...] = ("binary", "graded")
+_NOISE = ((1, 0.0), (1, 0.01), (1, 0.02), (1, 0.03), (3, 0.01), (3, 0.03))
+
+
+@dataclass(frozen=True)
+class Table:
+    """A section: heading, text, names of the columns, rows in order."""
+
+    title: str
+    text: str
+    head: Sequence[str]
+    rows: Sequence[RowMaker]
+
+
+def repeats(number: int = USUAL) -> int:
+    """How often, at the scale that HARNESS_SIMULATE asks for; at least 20 times."""
+    return max(int(number * SCALE), 20)
+
+
+def _counted(world: World) -> Counts:
+    """As often as usual; more often where chance alone may decide on which side of its bound a rate lies."""
+    counts = count(world, repeats())
+    close = (
+        counts.share("false_claims") > 4.0
+        or counts.share("wrongly_not_worse") > 2.0
+        or counts.share("pairs_covered") < 95.0
+        or counts.share("means_covered") < 94.0
+    )
+    return count(world, repeats(CLOSE)) if close else counts
+
+
+def _points(share: float) -> str:
+    return f"{100 * share:.0f}"
+
+
+def _percent(*shares: float) -> list[str]:
+    return [f"{share:.1f}" for share in shares]
+
+
+def _claims(world: World, groups: str) -> Row:
+    counts = _counted(world)
+    names = ("false_claims", "provisional", "pairs_covered", "means_covered", "best_covered")
+    about = (world.kind, f"{world.n}", f"{world.recipes}", f"{world.seeds}", _points(world.noise), groups)
+    return (*about, f"{counts.repeats}", *_percent(*(counts.share(name) for name in names)))
+
+
+def _equal() -> Iterator[RowMaker]:
+    """No recipe is better than another: every claim is false."""
+    for kind in (*KINDS, "zeros"):
+        for recipes in (2, 6, 12):
+            noises = _NOISE if kind != "zeros" else ((1, 0.0), (1, 0.01), (3, 0.01))
+            for seeds, noise in noises if recipes < 12 else noises[:1] + noises[-3:]:
+                world = World(kind=kind, recipes=recipes, seeds=seeds, noise=noise, trained=noise > 0)
+                yield partial(_claims, world, "none")
+    for recipes, seeds, noise in ((2, 1, 0.03), (6, 1, 0.03), (6, 1, 0.05), (2, 3, 0.03), (6, 3, 0.03)):
+        yield partial(
+            _claims, World(kind="binary", n=1_000, recipes=recipes, seeds=seeds, noise=noise), "none"
+        )
+    for kind, number, size in (
+        ("binary", 20, 10),
+        ("graded", 20, 10),
+        ("binary", 10, 20),
+        ("graded", 10, 20),
+    ):
+        for recipes in (2, 6):
+            world = World(
+                kind=kind, n=number * size, recipes=recipes, group_size=size, icc=0.5, trained=False
+            )
+            yield partial(_claims, world, f"{number} × {size}")
+
+
+def _shown(world: World) -> Row:
+    counts = count(world, repeats(POWER))
+    top = counts.winner.get(f"r{world.recipes - 1:02d}", 0)
+    return (
+        world.kind, f"{world.recipes}", f"{world.seeds}", _points(world.noise),
+        *(f"{counts.share(name):.0f}" for name in ("shown", "reference")), f"{100 * top / counts.repeats:.0f}",
+    )  # fmt: skip
+
+
+def _power() -> Iterator[RowMaker]:
+    """The dearest recipe is 5 points better than all others."""
+    for kind in KINDS:
+        for recipes in (2, 6, 12):
+            for seeds, noise in ((1, 0.0), (3, 0.02)):
+                behind = (0.05,) * (recipes - 1) + (0.0,)
+                world = World(
+                    kind=kind, n=1_000, recipes=recipes, seeds=seeds, noise=noise, behind=behind,
+                    trained=noise > 0,
+                )  # fmt: skip
+                yield partial(_shown, world)
+
+
+def _lead(world: World, lead: float) -> Row:
+    counts = count(world, repeats(POWER))
+    shares = (counts.share("sure"), counts.share("shown") - counts.share("sure"))
+    return (
+        world.kind, f"{world.n}", f"{world.recipes}", _points(world.noise), _points(lead),
+        *(f"{share:.0f}" for share in shares),
+    )  # fmt: skip
+
+
+def _leads() -> Iterator[RowMaker]:
+    """One training seed: the last recipe leads all others."""
+    for kind in KINDS:
+        for n, recipes in ((80, 6), (200, 2), (200, 6)):
+            for lead in (0.05, 0.1, 0.2, 0.3):
+                behind = (lead,) * (recipes - 1) + (0.0,)
+                world = World(kind=kind, n=n, recipes=recipes, noise=0.02, behind=behind)
+                yield partial(_lead, world, lead)
+
+
+def _called_not_worse(world: World) -> Row:
+    counts = _counted(world)
+    return (
+        world.kind, f"{world.n}", f"{world.seeds}", _points(world.noise), _points(world.behind[0]),
+        f"{counts.repeats}", f"{counts.share('wrongly_not_worse'):.1f}",
+    )  # fmt: skip
+
+
+def _not_worse() -> Iterator[RowMaker]:
+    """The cheapest recipe is worse by the margin, or by twice as much."""
+    for kind in KINDS:
+        for n in (200, 1_000):
+            for seeds, noise in ((1, 0.0), (1, 0.02), (3, 0.02)):
+                for times in (1, 2):
+                    world = World(
+                        kind=kind,
+                        n=n,
+                        seeds=seeds,
+                        noise=noise,
+                        behind=(0.02 * times, 0.0),
+                        trained=noise > 0,
+                    )
+                    yield partial(_called_not_worse, world)
+
+
+def _in_groups(groups: Groups) -> Row:
+    often = repeats()
+    rates = [coverage.rate(groups, truth, often) for truth in (0.6, 0.9)]
+    balanced, _ = coverage.lost_whole(groups, often, wins=0.3, losses=0.3)
+    whole, wrong = coverage.lost_whole(groups, often, wins=0.0, losses=0.1)
+    graded = coverage.graded_mean(groups, often)
+    return (
+        f"{groups.count} × {groups.size}",
+        f"{groups.icc}",
+        *_percent(*rates, graded, balanced, whole, wrong),
+    )
+
+
+def _grouped() -> Iterator[RowMaker]:
+    for number, size in ((2, 50), (5, 50), (10, 50), (20, 50), (50, 4)):
+        for icc in (0.1, 0.5, 1.0):
+            yield partial(_in_groups, Groups(number, size, icc))
+
+
+def _triage(name: str, gap: str) -> Row:
+    return name, gap, f"{causes.right(name, repeats()):.1f}"
+
+
+def _advice(name: str, behind: tuple[float, ...], seeds: int, noise: float) -> Row:
+    words = curves.advice(behind, seeds=seeds, noise=noise, n=1_000, repeats=repeats())
+    shares = [f"{100 * words[word] / words.total():.1f}" for word in ("yes", "no", "unclear")]
+    return name, f"{seeds}", _points(noise), *shares
+
+
+def _labels() -> Iterator[RowMaker]:
+    cases = (
+        ("flat", (0.0, 0.0)),
+        ("flat after a steep rise", (0.26, 0.06, 0.0)),
+        ("steep", (0.3, 0.15, 0.0)),
+    )
+    for name, behind in cases:
+        for seeds, noise in ((1, 0.02), (1, 0.03), (3, 0.0), (3, 0.02)):
+            yield partial(_advice, name, behind, seeds, noise)
+
+
+def _gate(kind: Kind, n: int, noise: float, reruns: int) -> Row:
+    cells = []
+    for loss in (0.0, 0.04, 0.1):
+        states = checks.gate(kind, n, noise=noise, reruns=reruns, loss=loss, repeats=repeats())
+        cells.append(100 * states["regression"] / states.total())
+    return kind, f"{n}", _points(noise), f"{reruns}" if noise else "–", *_percent(*cells)
+
+
+def _gates() -> Iterator[RowMaker]:
+    for kind in KINDS:
+        for n in (200, 1_000):
+            for noise, reruns in ((0.0, 0), (0.02, 0), (0.03, 0), (0.02, 2), (0.03, 2)):
+                yield partial(_gate, kind, n, noise, reruns)
+
+
+def _history(kind: Kind, n: int, runs: int) -> Row:
+    marked = [
+        checks.changes(kind, n, runs=runs, noise=noise, repeats=repeats())
+        for noise in (0.0, 0.01, 0.02, 0.03)
+    ]
+    return kind, f"{n}", f"{runs}", *_percent(*marked)
+
+
+def _lasting(n: int, runs: int) -> Row:
+    found = [checks.losses(n, runs=runs, loss=loss, repeats=repeats()) for loss in (0.05, 0.1)]
+    return f"{n}", f"{runs}", *(f"{share:.0f}" for share in found)
+
+
+TABLES = (
+    Table(
+        "Equal recipes: every claim is false",
+        "Training noise in points: the standard deviation of a run's mean from seed to seed. Without it nothing is "
+        "trained; otherwise all recipes but the first are. *False* counts verdicts with a claim that is not marked "
+        "provisional; the bound is 5. *Provisional* counts those whose only claims are, and that `--seeds 3` is there "
+        "to check. *Pairs* and *means*: all intervals of a verdict hold the truth together, provisional claims left "
+        "out of the first (their intervals are those of these runs alone); *best*: the interval of the one that "
+        "scored highest does. With 5 points training varies by more than is assumed.",
+        ("scores", "n", "recipes", "seeds", "noise", "groups", "repeats", "false", "provisional", "pairs", "means", "best"),
+        tuple(_equal()),
+    ),
+    Table(
+        "One recipe is 5 points better, 1,000 examples",
+        "How often it is shown better than the cheapest; how often the same paired tests with Holm's correction alone "
+        "show it (verdicts before they had families); and how often it is named as the winner. 200 repeats.",
+        ("scores", "recipes", "seeds", "noise", "shown", "Holm alone", "winner"),
+        tuple(_power()),
+    ),
+    Table(
+        "One training seed: how often a lead is shown",
+        "The last of the recipes leads all others; training varies by 2 points. 200 repeats.",
+        ("scores", "n", "recipes", "noise", "true lead", "shown", "shown provisionally"),
+        tuple(_leads()),
+    ),
+    Table(
+        "The cheaper of two recipes is worse by the margin or more",
+        "How often it is called not worse by 2 points, provisional claims left out; the bound is 3.",
+        ("scores", "n", "seeds", "noise", "worse by", "repeats", "called not worse"),
+        tuple(_not_worse()),
+    ),
+    Table(
+        "Groups: how often a 95 % interval holds the truth",
+        "Rates of 60 and 90 %, a graded mean, a pair with three tenths of the groups won and three lost whole, and a "
+        "pair with a tenth lost whole, which must not be called not worse by 2 points. The pairs' intervals are a "
+        "verdict's (97 %).",
+        ("groups", "icc", "rate 60", "rate 90", "graded", "balanced", "tenth lost", "called not worse"),
+        tuple(_grouped()),
+    ),
+    Table(
+        "Triage of 100 examples: how often the right gap is named",
+        "At chance no probe mends anything, whatever single answers it turns.",
+        ("case", "gap", "right"),
+        tuple(partial(_triage, name, gap) for name, (_, gap) in causes.CASES.items()),
+    ),
+    Table(
+        "Label curves: are more labels worth buying?",
+        "True scores by doubling: flat; 40, 60, 66 (the next gains 1 to 2); 36, 51, 66. 1,000 examples.",
+        ("curve", "seeds", "noise", "yes", "no", "cannot tell"),
+        tuple(_labels()),
+    ),
+    Table(
+        "Gates: how often a run is called a regression",
+        "By its true loss in points; the first column is false (bound: 2.5). *Reruns* measured the noise floor.",
+        ("scores", "n", "noise", "reruns", "loss 0", "loss 4", "loss 10"),
+        tuple(_gates()),
+    ),
+    Table(
+        "Histories of one recipe's seeds: how often a change is marked",
+        "By training noise in points; every mark is false (bound: 5).",
+        ("scores", "n", "runs", "noise 0", "noise 1", "noise 2", "noise 3"),
+        tuple(partial(_history, kind, n, runs) for kind in KINDS for n in (200, 1_000) for runs in (4, 10, 20)),
+    ),
+    Table(
+        "Histories with a lasting loss: how often it is marked",
+        "Identical answers in the first half of the runs; then 5 or 10 points are lost for good.",
+        ("n", "runs", "5 points", "10 points"),
+        tuple(partial(_lasting, n, runs) for n in (120, 200, 1_000) for runs in (6, 10, 20)),
+    ),
+)  # fmt: skip
+
+
+def prepare() -> None:
+    """Keeps the same resamples for 1,000 examples, too: much faster."""
+    resampling._CELLS = 12_000_000
+
+
+def made(place: tuple[int, int]) -> Row:
+    """The row at (table, row)."""
+    table, row = place
+    return TABLES[table].rows[row]()

@@ -1,0 +1,114 @@
+"""Where the examples cannot tell whether anything works, and whose scores mean nothing at all."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from harness.core import formatting
+from harness.evidence.command import Invocation
+from harness.evidence.random_model import NOTE
+from harness.evidence.verdict import decide
+from harness.evidence.verdict_types import CommonAnswer, Cost, RunScores, Verdict
+from harness.report.badges import badge, tone
+from harness.report.terminal.summary import _difference
+
+
+def run(
+    recipe: str,
+    right: int,
+    n: int,
+    *,
+    groups: Sequence[str] | None = None,
+    common: CommonAnswer | None = None,
+) -> RunScores:
+    return RunScores(
+        recipe=recipe,
+        seed=0,
+        ids=tuple(f"e{i}" for i in range(n)),
+        groups=tuple(groups) if groups else (None,) * n,
+        values=tuple(float(i < right) for i in range(n)),
+        binary=True,
+        cost=Cost(prompt_tokens=len(recipe)),
+        family="prompt",
+        common_answer=common,
+    )
+
+
+def judged(
+    *runs: RunScores,
+    constant: RunScores | None = None,
+    model: str = "m",
+    examples: int = 1000,
+    limit: int = 5,
+) -> Verdict:
+    models = (model,) if model != "m" else ()
+    asked = Invocation(target="t", task="t", models=models, model=model, limit=limit, examples=examples)
+    return decide("t", model, "exact", 0.02, runs, constant=constant, invocation=asked)
+
+
+def test_a_lead_that_five_examples_cannot_tell_is_open_and_no_failure() -> None:
+    """60 against 40 %."""
+    found = judged(run("few_shot", 3, 5), run("zero_shot", 0, 5), constant=run("constant answer", 2, 5))
+    assert found.sentence.startswith("Can't tell yet. The best recipe, few_shot, scores 60.0 [")
+    assert "may be chance on 5 examples." in found.sentence
+    assert (found.kind, found.recommended) == ("inconclusive", None)
+    assert (badge(found), tone(found)) == ("Can't tell yet", "inconclusive")
+    assert found.next_step.startswith("harness run t --limit ")
+    assert "with the 5 that were asked" in found.evidence[0]
+
+
+def test_what_five_examples_cannot_tell_is_asked_of_all_and_then_waits_for_labels() -> None:
+    runs = (run("few_shot", 3, 5), run("zero_shot", 0, 5))
+    constant = run("constant answer", 2, 5)
+    near = judged(*runs, constant=constant, examples=16)
+    assert near.next_step == "harness run t", "no limit beyond the test split"
+    assert "the task has 16: this asks all" in near.evidence[0]
+    none = judged(*runs, constant=constant, examples=5)
+    assert "label that many first" in none.evidence[0]
+
+
+def test_what_is_behind_the_constant_answer_does_not_work_however_few_examples() -> None:
+    found = judged(run("few_shot", 2, 5), run("zero_shot", 0, 5), constant=run("constant answer", 3, 5))
+    assert found.kind == "nothing_works"
+    assert found.sentence.startswith("Nothing works yet.")
+
+
+def test_one_answer_to_every_question_is_no_lead_that_more_examples_may_show() -> None:
+    one = CommonAnswer(text="a", count=5, n=5, wanted=3)
+    found = judged(
+        run("few_shot", 3, 5, common=one), run("zero_shot", 0, 5), constant=run("constant answer", 2, 5)
+    )
+    assert found.kind == "nothing_works"
+
+
+def test_answers_of_few_groups_are_told_from_nothing_by_groups() -> None:
+    """Sixty examples, of which the eight right ones are all of one of three groups."""
+    groups = [f"g{max(0, (i - 8) // 26 + 1)}" for i in range(60)]
+    alone = judged(run("few_shot", 8, 60), run("zero_shot", 0, 60))
+    grouped = judged(run("few_shot", 8, 60, groups=groups), run("zero_shot", 0, 60, groups=groups))
+    assert alone.kind != "inconclusive"
+    assert grouped.sentence.startswith("Can't tell yet.")
+
+
+def test_no_recipe_is_best_where_all_score_nothing() -> None:
+    found = judged(run("zero_shot", 0, 8), run("few_shot", 0, 8))
+    assert "No recipe scores above 0 on 8 examples" in found.sentence
+    first, other = (summary.recipe for summary in found.summaries)
+    assert _difference(found, first) == "level"
+    assert _difference(found, other).startswith("+0.000 [")
+
+
+@pytest.mark.parametrize("value", [-0.0, -0.0001, -1e-17])
+def test_nothing_is_minus_nothing(value: float) -> None:
+    said = (formatting.signed_decimal(value), formatting.decimal(value), formatting.change(value))
+    assert said == ("+0.000", "0.000", "+0.0")
+
+
+@pytest.mark.parametrize("model", ["tiny", "tiny:gpt2", "tiny ·ab12"])
+def test_a_random_model_is_said_first_and_a_real_one_is_next(model: str) -> None:
+    found = judged(run("zero_shot", 3, 8), run("few_shot", 8, 8), model=model)
+    assert found.notes[0] == NOTE == found.to_json()["notes"][0]
+    assert found.next_step == "harness run t --limit 5"
+    assert NOTE not in judged(run("zero_shot", 3, 8), model="tinyllama").notes
