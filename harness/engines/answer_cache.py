@@ -107,6 +107,9 @@ def _key(request: Request) -> str | None:
         return None
     content = {field.name: getattr(request, field.name) for field in dataclasses.fields(request)}
     del content["id"], content["seed"]
-    content["messages"] = [[message.role, message.content] for message in request.messages]
+    content["messages"] = [
+        [message.role, message.content, *([message.tools] if message.tools else [])]
+        for message in request.messages
+    ]
     content["constraint"] = None if request.constraint is None else dataclasses.asdict(request.constraint)
     return digest(content)
