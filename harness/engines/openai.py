@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -14,6 +15,8 @@ from typing import Any, Literal
 from harness.core.errors import ConfigError, EngineError
 from harness.core.protocols import Engine
 from harness.core.secrets import refuse_in_model
+from harness.core.tools import call as call_of
+from harness.core.tools import offered
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
 from harness.engines._openai.dialect import dialect
@@ -203,7 +206,7 @@ class OpenAIEngine:
             raise NoAnswerError(
                 f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
             )
-        text, finish_reason, error = _answer(choice)
+        text, finish_reason, error = _answer(_with_calls(choice) if offered(request.messages) else choice)
         thoughts = _reasoning(choice["message"])
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
@@ -254,6 +257,21 @@ class OpenAIEngine:
 def without_limits(spec: str) -> str:
     """The part of a spec that identifies the model, without the limits."""
     return spec.partition("#")[0]
+
+
+def _with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
+    made = choice["message"].get("tool_calls")
+    functions = [call.get("function") for call in made or () if isinstance(call, dict)]
+    if not functions or not all(isinstance(f, dict) and isinstance(f.get("name"), str) for f in functions):
+        return choice
+    calls = [call_of(function) for function in functions]
+    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
+    return {
+        **choice,
+        "message": {**choice["message"], "content": text, "tool_calls": None},
+        "finish_reason": "stop",
+    }
 
 
 def _answer(choice: Mapping[str, Any]) -> Answer:

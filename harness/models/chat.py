@@ -15,6 +15,7 @@ from datetime import datetime
 from functools import cached_property, lru_cache
 from typing import Any
 
+from harness.core import tools
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import TEMPLATE_DATE
@@ -116,20 +117,43 @@ class TemplateChat:
         message."""
         return self._takes_system
 
+    @cached_property
+    def takes_tools(self) -> bool:
+        """Whether the template shows the functions that a model may call; if not, they are listed in the system
+        message."""
+        if "tools" not in self.template:
+            return False
+        function = {"type": "function", "function": {"name": _PROBE, "description": "", "parameters": {}}}
+        try:
+            return _PROBE in self._rendered([{"role": "user", "content": "question"}], [function])
+        except ConfigError:
+            return False
+
     def opening(self) -> str:
         """Text of the special tokens that come before a prompt of a model without a template."""
         return self.show(self._prefix) if self._prefix else ""
 
     def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+        functions = tools.offered(messages)
+        if functions and not self.takes_tools:
+            messages, functions = tools.as_text(messages), []
+        if not self._takes_system:
+            messages = fold_system(messages)
+        rows = [message.row() for message in messages]
+        return self._rendered(rows, functions, generation_prompt)
+
+    def _rendered(
+        self, rows: list[dict[str, str]], functions: list[dict[str, Any]], generation_prompt: bool = True
+    ) -> str:
         from jinja2.exceptions import TemplateError
 
-        rows = [{"role": message.role, "content": message.content} for message in messages]
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
             # switch ignore it.
             return str(
                 self.tokenizer.apply_chat_template(
                     rows,
+                    tools=functions or None,
                     chat_template=_dated(self.template, self._date),
                     tokenize=False,
                     add_generation_prompt=generation_prompt,

@@ -17,7 +17,7 @@ def sample(task: Task, example: Example, prompt: Prompt, completion: Completion)
     row: dict[str, Any] = {
         "sample_id": example.id,
         "input": dict(example.input),
-        **({"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}),
+        **({"turns": [turn.row() for turn in example.turns]} if example.turns else {}),
         "target": example.target,
         "group": example.group,
         "meta": dict(example.meta),

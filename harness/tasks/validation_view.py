@@ -40,7 +40,7 @@ def as_json(found: Inspection) -> dict[str, Any]:
             for split, parts in found.lengths.items()
         },
         "labels": None if found.labels is None else asdict(found.labels),
-        "example": None if found.example is None else asdict(found.example),
+        "example": None if found.example is None else found.example.as_json(),
         "problems": [asdict(problem) for problem in found.problems],
     }
 

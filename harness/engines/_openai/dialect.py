@@ -7,6 +7,7 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
+from harness.core.tools import as_text, offered
 from harness.core.values import Constraint, Message, Request
 from harness.engines._openai.faults import NoAnswerError
 from harness.models.chat import fold_system
@@ -39,6 +40,7 @@ class Dialect:
     def __init__(self) -> None:
         self._limit = "max_tokens"
         self._folds_system = False
+        self._lists_tools = False
         self._left_out: set[str] = set()
 
     @property
@@ -47,22 +49,27 @@ class Dialect:
         found = [_OPTIONAL[name] for name in sorted(self._left_out)]
         if self._folds_system:
             found.append("the server takes no system message: it is put in front of the user's first")
+        if self._lists_tools:
+            found.append("the server takes no tools: they are listed in the system message")
         return tuple(found)
 
     def messages(self, request: Request) -> Sequence[Message]:
         """The messages as they are sent."""
-        return fold_system(request.messages) if self._folds_system else request.messages
+        messages = as_text(request.messages) if self._lists_tools else request.messages
+        return fold_system(messages) if self._folds_system else messages
 
     def body(self, model: str, request: Request) -> dict[str, Any]:
         """The body of a chat completion."""
         messages = self.messages(request)
         body: dict[str, Any] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": [message.row() for message in messages],
             self._limit: request.max_new_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
         }
+        if not self._lists_tools and (functions := offered(request.messages)):
+            body["tools"] = functions
         if request.stop:
             body["stop"] = list(request.stop)
         if request.constraint is not None:
@@ -90,6 +97,9 @@ class Dialect:
             ):
                 self._left_out.add(name)
                 return True
+        if "tools" in body and re.search(r"\btools?\b|function.call", text, re.IGNORECASE):
+            self._lists_tools = True
+            return True
         if _SYSTEM_ROLE.search(text) and any(row["role"] == "system" for row in body["messages"]):
             self._folds_system = True
             return True
