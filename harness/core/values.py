@@ -16,6 +16,12 @@ NO_ANSWER = "no answer"
 class Message:
     role: Literal["system", "user", "assistant"]
     content: str
+    tools: str = ""
+    """On the first message of a prompt: the functions that the model may call, as `core.tools` writes them."""
+
+    def row(self) -> dict[str, str]:
+        """The message as chat templates, servers and files have it, without functions."""
+        return {"role": self.role, "content": self.content}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,11 +38,13 @@ class Example:
     meta: Mapping[str, JsonValue] = field(default_factory=dict)
     turns: tuple[Message, ...] = ()
     """Earlier turns of the conversation, oldest first; `input` is the user turn that is answered."""
+    tools: str = ""
+    """The functions that the model may call, as `core.tools` writes them; empty: none."""
 
     @property
-    def question(self) -> tuple[Mapping[str, JsonValue], tuple[Message, ...]]:
+    def question(self) -> tuple[Mapping[str, JsonValue], tuple[Message, ...], str]:
         """Everything that is asked: two examples with equal questions are copies of each other."""
-        return self.input, self.turns
+        return self.input, self.turns, self.tools
 
 
 @dataclass(frozen=True, kw_only=True)

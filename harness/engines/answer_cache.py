@@ -105,6 +105,9 @@ def _key(request: Request) -> str | None:
     del content["id"], content["seed"]
     if request.thinking is None:
         del content["thinking"]
-    content["messages"] = [[message.role, message.content] for message in request.messages]
+    content["messages"] = [
+        [message.role, message.content, *([message.tools] if message.tools else [])]
+        for message in request.messages
+    ]
     content["constraint"] = None if request.constraint is None else dataclasses.asdict(request.constraint)
     return digest(content)

@@ -6,6 +6,7 @@ import zlib
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from harness.core.protocols import Engine
+from harness.core.tools import as_text
 from harness.core.values import Completion, Request
 
 Answer = Callable[[Request], str] | Mapping[str, str] | str
@@ -49,10 +50,10 @@ class FakeEngine:
     def count(self, request: Request) -> int:
         if request.token_ids is not None:
             return len(request.token_ids)
-        return sum(len(message.content.split()) for message in request.messages)
+        return sum(len(message.content.split()) for message in as_text(request.messages))
 
     def _complete(self, request: Request) -> Completion:
-        prompt = "\n".join(f"{message.role}: {message.content}" for message in request.messages)
+        prompt = "\n".join(f"{message.role}: {message.content}" for message in as_text(request.messages))
         text = None if request.id in self.fail else self._text(request)
         if text is None:
             reason = "told to fail" if request.id in self.fail else f"no answer for id '{request.id}'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import queue
 import re
@@ -15,6 +16,8 @@ from harness.core.errors import ConfigError, EngineError
 from harness.core.json_types import JsonValue
 from harness.core.protocols import Engine
 from harness.core.secrets import refuse_in_model
+from harness.core.tools import call as call_of
+from harness.core.tools import offered
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
 from harness.engines._openai.dialect import dialect
@@ -204,7 +207,7 @@ class OpenAIEngine:
             raise NoAnswerError(
                 f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
             )
-        text, finish_reason, error = _answer(choice)
+        text, finish_reason, error = _answer(_with_calls(choice) if offered(request.messages) else choice)
         thoughts = _reasoning(choice["message"])
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
@@ -255,6 +258,22 @@ class OpenAIEngine:
 def without_limits(spec: str) -> str:
     """The part of a spec that identifies the model, without the limits."""
     return spec.partition("#")[0]
+
+
+def _with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
+    made = choice["message"].get("tool_calls")
+    named = [call.get("function") for call in made or () if isinstance(call, dict)]
+    functions = [f for f in named if isinstance(f, dict) and isinstance(f.get("name"), str)]
+    if not functions or len(functions) < len(named):
+        return choice
+    calls = [call_of(function) for function in functions]
+    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
+    return {
+        **choice,
+        "message": {**choice["message"], "content": text, "tool_calls": None},
+        "finish_reason": "stop",
+    }
 
 
 def _answer(choice: Mapping[str, Any]) -> Answer:

@@ -11,6 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
+from harness.core.tools import as_text, offered
 from harness.core.values import Example, Message
 from harness.export.loading import Loading
 from harness.models.chat import ModelChat
@@ -69,7 +70,10 @@ def describe(
         "corpus": _corpus(task, recipe),
         "request": _request(task, recipe, chat),
         "serve": loaded.to_json(),
-        "example": _with_text(_example(task, recipe, record, folds), chat),
+        "example": _with_text(
+            _example(task, recipe, record, folds=folds, takes_tools=chat is not None and chat.takes_tools),
+            chat,
+        ),
     }
 
 
@@ -93,7 +97,7 @@ def _shots(task: Task, recipe: Recipe, rows: Sequence[SampleRecord]) -> Content 
 
 
 def _shot(task: Task, example: Example) -> Content:
-    turns = {"turns": [dataclasses.asdict(turn) for turn in example.turns]} if example.turns else {}
+    turns = {"turns": [turn.row() for turn in example.turns]} if example.turns else {}
     return {
         "id": example.id,
         **turns,
@@ -123,7 +127,9 @@ def _request(task: Task, recipe: Recipe, chat: ModelChat | None) -> Content:
     return body
 
 
-def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Content | None:
+def _example(
+    task: Task, recipe: Recipe, record: RunRecord, *, folds: bool, takes_tools: bool
+) -> Content | None:
     """A train example's messages; None where the shots were generated, or there is no train split."""
     train = task.splits.get("train", ())
     generated = recipe.program.shows_examples and record.generated
@@ -133,9 +139,12 @@ def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Cont
 
     pool = _pool(task, recipe, record.seed) if recipe.program.shows_examples else ()
     messages: Sequence[Message] = recipe.program.prepare(task, pool, record.seed)(train[0]).messages
+    functions = offered(messages) if takes_tools else []
+    messages = messages if functions else as_text(messages)
     messages = fold_system(messages) if folds else messages
-    turns = [{"role": message.role, "content": message.content} for message in messages]
-    return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
+    turns = [message.row() for message in messages]
+    row = {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
+    return row | ({"tools": functions} if functions else {})
 
 
 def _with_text(example: Content | None, chat: ModelChat | None) -> Content | None:

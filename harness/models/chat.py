@@ -9,14 +9,16 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
 from datetime import datetime
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias, cast
 
+from harness.core import tools
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import TEMPLATE_DATE
 from harness.core.torch_types import ModelConfig, Tokenizer
@@ -122,20 +124,49 @@ class TemplateChat:
         message."""
         return self._takes_system
 
+    @cached_property
+    def takes_tools(self) -> bool:
+        """Whether the template shows the functions that a model may call; if not, they are listed in the system
+        message."""
+        if "tools" not in self.template:
+            return False
+        function: Mapping[str, JsonValue] = {
+            "type": "function",
+            "function": {"name": _PROBE, "description": "", "parameters": {}},
+        }
+        try:
+            return _PROBE in self._rendered([{"role": "user", "content": "question"}], [function])
+        except ConfigError:
+            return False
+
     def opening(self) -> str:
         """Text of the special tokens that come before a prompt of a model without a template."""
         return self.show(self._prefix) if self._prefix else ""
 
     def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+        functions = tools.offered(messages)
+        if functions and not self.takes_tools:
+            messages, functions = tools.as_text(messages), []
+        if not self._takes_system:
+            messages = fold_system(messages)
+        rows = [message.row() for message in messages]
+        return self._rendered(rows, functions, generation_prompt)
+
+    def _rendered(
+        self,
+        rows: list[dict[str, str]],
+        functions: Sequence[Mapping[str, JsonValue]],
+        generation_prompt: bool = True,
+    ) -> str:
         from jinja2.exceptions import TemplateError
 
-        rows = [{"role": message.role, "content": message.content} for message in messages]
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
             # switch ignore it.
             return str(
                 self.tokenizer.apply_chat_template(
                     rows,
+                    tools=[dict(function) for function in functions] or None,
                     chat_template=_dated(self.template, self._date),
                     tokenize=False,
                     add_generation_prompt=generation_prompt,

@@ -8,6 +8,7 @@ from functools import cached_property
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.tools import as_text
 from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
 from harness.models.special_tokens import encoded, names_special
@@ -28,6 +29,7 @@ class PlainChat:
     stop: tuple[str, ...] = ()
     lead: tuple[int, ...] = ()
     takes_system = True
+    takes_tools = False
 
     def __init__(self, tokenizer: Tokenizer, eos_ids: Iterable[int] = (), longest: int = sys.maxsize) -> None:
         self.tokenizer, self.longest = tokenizer, longest
@@ -82,6 +84,7 @@ class PlainChat:
 
 def plain_text(messages: Sequence[Message]) -> str:
     """A prompt as one text. Roles are written only if examples are shown, to separate them."""
+    messages = as_text(messages)
     shown = any(message.role == "assistant" for message in messages)
     parts = [(_MARKS.get(m.role, "") if shown else "") + m.content for m in messages if m.content]
     return "\n\n".join([*parts, "Answer:"] if shown else parts)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from harness.core.keys import digest
+from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe, from_config
 from harness.evidence.cost import Prices
@@ -74,8 +75,8 @@ class StudyConfig:
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
     def of(self) -> dict[str, Any]:
-        """What its trials are of; trials of another are not comparable with them."""
-        return {
+        """What its trials are of, as JSON gives it back; trials of another are not comparable with them."""
+        about = {
             "task": self.task_name,
             "data_hash": self.data_hash,
             **{name: self.scoring.get(name) for name in ("version", "primary", "scorers", "format")},
@@ -86,6 +87,8 @@ class StudyConfig:
             "limit": self.limit,
             "seed": self.seed,
         }
+        plain: dict[str, Any] = json.loads(canonical_json(about))
+        return plain
 
     def about(self) -> Search:
         """What every row of `trials.jsonl` says of its study."""

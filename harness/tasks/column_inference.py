@@ -87,6 +87,11 @@ def answer(
     short = all(len(text) <= MAX_CHOICE_LENGTH and "\n" not in text for text in distinct)
     if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
         return _choices(examples if shown is None else shown)
+    if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 2):
+        found = _texts(texts)
+        return replace(
+            found, why=f"{found.why}; {len(distinct)} distinct: if they are labels: --format choice"
+        )
     return _texts(texts)
 
 

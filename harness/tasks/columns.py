@@ -103,7 +103,7 @@ def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
     columns = (*ordered, *given)
     return Assignment(
         columns=columns,
-        mapping=_mapping(columns, chosen, target),
+        mapping=_mapping(table, columns, chosen, target),
         warnings=tuple(_warnings(table, columns, chosen, target)),
         instructions=next((str(rows[0].row[c.name]).strip() for c in roles if c.role == "instructions"), ""),
     )
@@ -218,10 +218,11 @@ def _one_id(roles: list[Column]) -> list[Column]:
     ]
 
 
-def _mapping(columns: Sequence[Column], chosen: Chosen, target: str) -> MapFile:
+def _mapping(table: Table, columns: Sequence[Column], chosen: Chosen, target: str) -> MapFile:
     inputs = [*chosen.inputs] or [column.name for column in columns if column.role == "input"]
     if not inputs:
-        raise ConfigError(f"no column is left for the input beside '{target}'", remedy="--input COLUMN")
+        message = f"no column is left for the input beside '{target}' (columns: {', '.join(table.names)})"
+        raise ConfigError(message, file=table.rows[0].file, remedy="name one: --input COLUMN")
     return MapFile(
         input=inputs[0] if len(inputs) == 1 else dict(names.fields(inputs)),
         target=target,

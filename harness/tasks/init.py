@@ -55,7 +55,8 @@ class Made:
 
     def as_json(self) -> dict[str, Any]:
         """The same as plain JSON values."""
-        return {**asdict(self), "folder": str(self.folder)}
+        example = None if self.example is None else self.example.as_json()
+        return {**asdict(self), "folder": str(self.folder), "example": example}
 
 
 def init(data: str, into: Path, wish: Wish) -> Made:

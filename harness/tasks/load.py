@@ -216,13 +216,20 @@ def _hash(
 ) -> str:
     """Digest of everything here that decides a result; scorers have their own part in a run's key."""
     examples = {
-        split: [[e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e)] for e in part]
+        split: [
+            [e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e), *_tools(e)] for e in part
+        ]
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
     # The version says how answers are read; a run's record has it. The data are the same.
     written = {**form.identity(), "version": 1}
     return digest({"splits": examples, "corpus": texts, "format": written, **shown})
+
+
+def _tools(example: Example) -> list[dict[str, str]]:
+    """The functions as a part of the hash; nothing where there are none."""
+    return [{"tools": example.tools}] if example.tools else []
 
 
 def _turns(example: Example) -> list[list[list[str]]]:

@@ -15,6 +15,8 @@ TARGETS = (
 """Names of answers, the most certain first."""
 WHOLE_NAMES = ("y", "code")
 """Names of answers that say so alone: `x.y` is a path, and `zip_code` no program."""
+QUESTIONS = (("question",), ("query",))
+"""Last words of the names of questions."""
 IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier")
 NUMBERS = ("number", "no", "nr", "ref")
 """Last words of names that are ids where every value differs: "Ticket No"."""
@@ -75,7 +77,13 @@ def is_answer(name: str) -> bool:
 
 def target(known: Sequence[str]) -> str | None:
     """The column whose name most certainly names the answer: a whole name first, then a last word."""
-    return next(iter(_ranked(known)), None)
+    ranked = _ranked(known)
+    asks = any(words(name)[-1:] in QUESTIONS for name in known)
+    # Beside a question the answer is its answer, whatever category the pair has.
+    answers = [
+        name for name in ranked if asks and words(name)[-1:] in (("answer",), ("response",), ("reply",))
+    ]
+    return next(iter((*answers, *ranked)), None)
 
 
 def _ranked(known: Sequence[str]) -> list[str]:

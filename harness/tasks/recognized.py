@@ -130,9 +130,9 @@ def _left_out(
         raise ConfigError(message, file=fault.file, line=fault.line, remedy=fault.remedy)
     lines = []
     for items in sorted(by_reason.values(), key=len, reverse=True)[:MOST_REASONS]:
-        first = items[0]
-        remedy = first.fault.remedy or "correct or delete the row"
-        lines.append(_line(split, [item.source for item in items], f"{first.reason} — {remedy}"))
+        example = items[0]
+        remedy = example.fault.remedy or "correct or delete the row"
+        lines.append(_line(split, [item.source for item in items], f"{example.reason} — {remedy}"))
     others = len(refused) - sum(len(items) for items in sorted(by_reason.values(), key=len)[-MOST_REASONS:])
     lines += [f"left out: {counted(others, 'row')} more of {split}, for other reasons"] if others else []
     used = {id(row) for item in placed for row in (item.source, *item.joined)}

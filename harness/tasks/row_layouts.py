@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from harness.core import tools
 from harness.core.errors import ConfigError, nearest
 from harness.core.values import Document, Example, Message
 from harness.tasks import layouts
@@ -24,7 +25,7 @@ from harness.tasks.templates import SYSTEM
 log = logging.getLogger(__name__)
 
 EMPTY_INPUT, EMPTY_TARGET = "the input is empty", "the target is empty"
-NATIVE = ("id", "input", "target", "turns", "context_ids", "group", "meta")
+NATIVE = ("id", "input", "target", "turns", "tools", "context_ids", "group", "meta")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -138,13 +139,14 @@ def _placed(item: _Native, located: Located, default: str) -> Placed:
         group=None if group in (None, "") else str(group),
         meta=row.get("meta") or {},
         turns=_turns(row.get("turns"), located),
+        tools=tools.written(row.get("tools")),
     )
     return Placed(example=example, source=located, documents=item.documents, joined=item.joined)
 
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
     single = isinstance(mapping.input, str)
-    optional = {"id": mapping.id, "group": mapping.group, "turns": mapping.turns}
+    optional = {"id": mapping.id, "group": mapping.group, "turns": mapping.turns, "tools": mapping.tools}
     fields = {"input": column(located, mapping.input)} if single else _columns(located, mapping.input)
     system = {"system": column(located, mapping.system)} if mapping.system else {}
     rejected = {"rejected": column(located, mapping.rejected)} if mapping.rejected else {}

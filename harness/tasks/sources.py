@@ -20,6 +20,7 @@ from harness.tasks.encodings import read_text
 from harness.tasks.located import Located, Row
 
 UNREADABLE = {
+    ".txt": "rows need columns, as in .csv or .jsonl; a folder of .txt files may hold texts by label, or a corpus",
     ".xls": "save it as .xlsx or .csv",
     ".ods": "save it as .xlsx or .csv",
     ".gz": "unpack it: gunzip -k FILE",

@@ -136,12 +136,12 @@ def _swallows(cells: Cells, width: int) -> bool:
 
 
 def _delimiter(path: Path, codec: str) -> str:
-    """The tab for .tsv; else whichever of comma, semicolon and tab the header has most, outside quotes."""
+    """The tab for .tsv; else whichever of comma, semicolon, tab and bar the header has most, outside quotes."""
     if path.suffix.lower() == ".tsv":
         return "\t"
     with path.open(encoding=codec, errors=encodings.ERRORS, newline="") as stream:
         header = "".join(stream.readline(1_000_000).split('"')[::2])
-    return max(",;\t", key=header.count)
+    return max(",;\t|", key=header.count)
 
 
 def _header(names: Cells, path: Path, line: int) -> Cells:

@@ -78,6 +78,7 @@ class MapFile(_Strict):
     rejected: str | None = Field(default=None, description="Column with an answer worse than the target.")
     system: str | None = Field(default=None, description="Column with the row's system prompt.")
     turns: str | None = Field(default=None, description="Column with the messages before the question.")
+    tools: str | None = Field(default=None, description="Column with the functions that the model may call.")
     id: str | None = Field(default=None, description="Column with unique ids; else ids are made from rows.")
     group: str | None = Field(default=None, description="Rows of one group are not independent.")
     context_ids: str | None = Field(default=None, description="Ids of the documents that hold the answer.")

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from harness.core import tools
 from harness.core.values import Document, Example
 from harness.tasks import corpus, task_file
 from harness.tasks.column_inference import Answer
@@ -119,6 +120,7 @@ def _row(example: Example) -> dict[str, Any]:
     single = list(whole) == ["input"]
     optional = {
         "turns": [{"role": turn.role, "content": turn.content} for turn in example.turns],
+        "tools": tools.value(example.tools),
         "context_ids": list(example.context_ids),
         "group": example.group,
         "meta": dict(example.meta),

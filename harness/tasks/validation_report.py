@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Chat, Format, Prompter, Task
+from harness.core.tools import as_text
 from harness.core.values import Example, Message
 from harness.tasks import checks, writable
 from harness.tasks.answers import settle
@@ -42,7 +43,7 @@ class Measure:
 
     def prompt(self, messages: tuple[Message, ...]) -> int:
         if self.chat is None:
-            return sum(len(message.content) for message in messages)
+            return sum(len(message.content) for message in as_text(messages))
         return len(self.chat.encode(messages))
 
     def answer(self, text: str) -> int:
@@ -61,6 +62,10 @@ class Shown:
     target: str
     prompt: str = ""
     token_ids: tuple[int, ...] = ()
+
+    def as_json(self) -> dict[str, Any]:
+        """The same as plain JSON values."""
+        return asdict(self) | {"messages": [message.row() for message in self.messages]}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -166,13 +171,13 @@ def _example(task: Task, prompter: Prompter, measure: Measure | None) -> Shown |
     if example is None or written is None:
         return None
     messages = prompter(example).messages
-    shown = Shown(id=example.id, messages=messages, target=written)
+    shown = Shown(id=example.id, messages=as_text(messages), target=written)
     if measure is None or measure.chat is None:
         return shown
     ids = measure.chat.encode(messages)
     return Shown(
         id=shown.id,
-        messages=messages,
+        messages=shown.messages,
         target=shown.target,
         prompt=measure.chat.show(ids),
         token_ids=tuple(ids),

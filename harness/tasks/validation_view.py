@@ -40,7 +40,7 @@ def as_json(inspection: Inspection) -> dict[str, Any]:
             for split, parts in inspection.lengths.items()
         },
         "labels": None if inspection.labels is None else asdict(inspection.labels),
-        "example": None if inspection.example is None else asdict(inspection.example),
+        "example": None if inspection.example is None else inspection.example.as_json(),
         "problems": [asdict(problem) for problem in inspection.problems],
     }
 

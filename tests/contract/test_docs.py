@@ -15,7 +15,7 @@ from harness import cli
 ROOT = Path(__file__).parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
 LINK = re.compile(r"\]\(([^)\s]+)\)")
-PATH = re.compile(r"(?<![\w/.])((?:harness|tests|docs)/[\w./-]*\w)")
+PATH = re.compile(r"(?<![\w/.-])((?:harness|tests|docs)/[\w./-]*\w)")
 COMMAND = re.compile(r"(?:`|\$ |bin/| {4})harness (db [a-z]+|[a-z]+)\b([^`\n#]*)")
 OPTION = re.compile(r"(?<!\S)(--[a-z][a-z-]+)")
 

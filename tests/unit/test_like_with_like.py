@@ -406,6 +406,9 @@ def study(task: Path, name: str = "s", **changes: Any) -> Any:
 def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: None) -> None:
     study(tiny_task, trials=2)
     study(tiny_task, trials=3)  # the same goes on
+    modules = ("weights.target_modules=[q_proj, v_proj]",)
+    for _ in range(2):  # lists come back from the storage as they went in
+        study(tiny_task, name="modules", trials=2, overrides=modules)
     with pytest.raises(
         ConfigError, match=r"weights.lora_r had the choices 4, 8, 16, 32, now the choices 4, 8"
     ):

@@ -18,6 +18,7 @@ from pyarrow import parquet
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Task
+from harness.core.tools import as_text, offered
 from harness.core.values import Example
 from harness.tasks.init import Made, Wish, init
 from harness.tasks.load import load
@@ -271,9 +272,12 @@ def test_tools_are_offered_and_calls_are_the_answer(tmp_path: Path) -> None:
         return {"messages": asked, "tools": [WEATHER], "parallel_tool_calls": False}
 
     _, task = made(tmp_path, rows(row))
+    prompt = build("programs", "zero_shot").prepare(task, (), 0)(examples(task)["row-6"])
+    assert offered(prompt.messages) == [WEATHER]
+    listed = as_text(prompt.messages)
+    assert listed[0].role == "system"
+    assert '{"name": "weather", "parameters": {"type": "object"}}' in listed[0].content
     messages, target = prompts(task)[5]
-    assert messages[0][0] == "system"
-    assert '{"name": "weather", "parameters": {"type": "object"}}' in messages[0][1]
     assert messages[1:] == [("user", "Rain on day 5?")]
     assert target == {"name": "weather", "arguments": {"day": 5}}
     assert task.format.name() == "json_schema"

@@ -116,3 +116,25 @@ def test_an_answer_among_many_columns_is_asked_for_by_name(tmp_path: Path) -> No
     rows = [{"body": f"b{i}", "zip_code": i % 9, "urgent": "yn"[i % 2]} for i in range(N)]
     with pytest.raises(ConfigError, match=r"columns: body, zip_code, urgent.*such as --target urgent"):
         made(tmp_path, rows)
+
+
+def test_beside_a_question_its_answer_is_the_target(tmp_path: Path) -> None:
+    rows = [{"Question": f"q{i}", "Answer": f"a{i}", "Category": "xy"[i % 2]} for i in range(N)]
+    result = made(tmp_path, rows)
+    assert {name: role for name, (role, _) in roles(result).items()} == {
+        "Question": "input",
+        "Answer": "target",
+        "Category": "input",
+    }
+
+
+def test_bars_between_cells_are_read(tmp_path: Path) -> None:
+    lines = [f"one, two {i}|{'ab'[i % 2]}" for i in range(N)]
+    (tmp_path / "bars.csv").write_text("\n".join(["text|label", *lines]), encoding="utf-8")
+    assert set(roles(init(str(tmp_path / "bars.csv"), tmp_path / "tasks", Wish()))) == {"text", "label"}
+
+
+def test_short_answers_that_repeat_little_get_the_hint_that_they_may_be_labels(tmp_path: Path) -> None:
+    result = made(tmp_path, [{"text": f"t{i}", "intent": f"intent-{i % 15}"} for i in range(N)])
+    (line,) = [guess for guess in result.guesses if guess.startswith("format: text")]
+    assert "15 distinct: if they are labels: --format choice" in line

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import cast
 
 from harness.core.json_types import JsonValue
+from harness.core.tools import as_text, offered
 from harness.core.values import Constraint, Message, Request
 from harness.engines._openai.faults import NoAnswerError
 from harness.models.chat import fold_system
@@ -40,6 +41,7 @@ class Dialect:
     def __init__(self) -> None:
         self._limit = "max_tokens"
         self._folds_system = False
+        self._lists_tools = False
         self._left_out: set[str] = set()
 
     @property
@@ -48,22 +50,27 @@ class Dialect:
         notes = [_OPTIONAL[name] for name in sorted(self._left_out)]
         if self._folds_system:
             notes.append("the server takes no system message: it is put in front of the user's first")
+        if self._lists_tools:
+            notes.append("the server takes no tools: they are listed in the system message")
         return tuple(notes)
 
     def messages(self, request: Request) -> Sequence[Message]:
         """The messages as they are sent."""
-        return fold_system(request.messages) if self._folds_system else request.messages
+        messages = as_text(request.messages) if self._lists_tools else request.messages
+        return fold_system(messages) if self._folds_system else messages
 
     def body(self, model: str, request: Request) -> dict[str, JsonValue]:
         """The body of a chat completion."""
         messages = self.messages(request)
         body: dict[str, JsonValue] = {
             "model": model,
-            "messages": [{"role": message.role, "content": message.content} for message in messages],
+            "messages": [message.row() for message in messages],
             self._limit: request.max_new_tokens,
             "temperature": request.temperature,
             "seed": request.seed,
         }
+        if not self._lists_tools and (functions := offered(request.messages)):
+            body["tools"] = functions
         if request.stop:
             body["stop"] = list(request.stop)
         if request.constraint is not None:
@@ -87,6 +94,9 @@ class Dialect:
             if unsupported and (name in body or name in _extra(body)) and re.search(rf"\b{name}\b", text):
                 self._left_out.add(name)
                 return True
+        if "tools" in body and re.search(r"\btools?\b|function.call", text, re.IGNORECASE):
+            self._lists_tools = True
+            return True
         if _SYSTEM_ROLE.search(text) and _has_system(body["messages"]):
             self._folds_system = True
             return True

@@ -84,7 +84,7 @@ def remembered(
         if not made:
             counts = ", ".join(f"{count} {name}" for name, count in sorted(tally.counts.items()))
             raise RunError(f"data '{kind.name()}' generated nothing that could be kept ({counts})")
-        text = "".join(canonical_json(dataclasses.asdict(example)) + "\n" for example in made)
+        text = "".join(canonical_json(_record(example)) + "\n" for example in made)
         provenance = {
             "kind": kind.name(),
             "config": kind.config(),
@@ -110,6 +110,12 @@ def remembered(
     return tuple(
         one for one in stored if same_fields(one) not in held_out and _asked(task, one) not in held_out
     )
+
+
+def _record(example: Example) -> dict[str, Any]:
+    """An example as a row; without functions as before there were any, so that digests stay."""
+    row = dataclasses.asdict(example) | {"turns": [turn.row() for turn in example.turns]}
+    return row if example.tools else {name: value for name, value in row.items() if name != "tools"}
 
 
 def _example(row: Mapping[str, Any]) -> Example:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import Program, Prompter, Task
+from harness.core.tools import offering
 from harness.core.values import Document, Example, Message, Prompt
 from harness.methods.programs._render import question, system
 from harness.tasks.same_text import as_asked
@@ -61,7 +62,7 @@ class FewShot(Program):
             shots = self._without(choice(example), dropped)
             shown = [turn for shot in shots for turn in turns(shot.id)]
             asked = Message("user", question(task, example))
-            messages = (*system(task, example), *shown, *example.turns, asked)
+            messages = offering((*system(task, example), *shown, *example.turns, asked), example.tools)
             ids = tuple(shot.id for shot in shots)
             return Prompt(messages=messages, shots=ids, shots_dropped=dropped)
 

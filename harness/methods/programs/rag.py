@@ -9,6 +9,7 @@ from harness.core.characters import is_unspaced
 from harness.core.errors import ConfigError
 from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Program, Prompter, Retriever, Task
+from harness.core.tools import offering
 from harness.core.values import Example, Message, Passage, Prompt
 from harness.methods.programs._render import question, system
 
@@ -52,7 +53,8 @@ class Rag(Program):
             passages = _fit(index.search(asked, example, self.k), self.max_chars)
             kept = passages[: len(passages) - dropped]
             content = "\n\n".join([*map(_show, kept), asked])
-            messages = (*system(task, example), *example.turns, Message("user", content))
+            asking = (*system(task, example), *example.turns, Message("user", content))
+            messages = offering(asking, example.tools)
             return Prompt(messages=messages, passages=kept, searched=True, passages_dropped=dropped)
 
         return prompt

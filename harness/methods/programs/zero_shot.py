@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.protocols import Program, Prompter, Task
+from harness.core.tools import offering
 from harness.core.values import Example, Message, Prompt
 from harness.methods.programs._render import question, system
 
@@ -19,6 +20,6 @@ class ZeroShot(Program):
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
         def prompt(example: Example, *, dropped: int = 0) -> Prompt:  # noqa: ARG001 nothing can be dropped
             asked = Message("user", question(task, example))
-            return Prompt(messages=(*system(task, example), *example.turns, asked))
+            return Prompt(messages=offering((*system(task, example), *example.turns, asked), example.tools))
 
         return prompt

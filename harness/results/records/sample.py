@@ -145,7 +145,7 @@ class SampleRecord(Lenient):
         """The line as JSON. What only some tasks and models have is written only where there is any."""
         line: dict[str, JsonValue] = {name: getattr(self, name) for name in _FIELDS}
         line |= {"context_ids": list(self.context_ids), "shots": list(self.shots)}
-        line |= {"turns": [asdict(turn) for turn in self.turns]}
+        line |= {"turns": [turn.row() for turn in self.turns]}
         line |= {"passages": [asdict(passage) for passage in self.passages]}
         line |= {"strict": _parse_json(self.strict)}
         line |= {"extracted": _parse_json(self.extracted) | {"value": self.extracted.value}}

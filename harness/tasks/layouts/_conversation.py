@@ -1,7 +1,7 @@
 """Messages → a system prompt, earlier turns, a question and its answer.
 
 Chat templates want turns of user and assistant in alternation, so neighbouring turns of one role become
-one. Tool calls and the results of tools become text, which every template and every server can show.
+one. The calls of functions and the results of tools become text, which every template and every server can show.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.core import tools as functions
 from harness.core.values import Message
 from harness.tasks.located import Located
 
@@ -56,6 +57,7 @@ class Conversation:
     turns: tuple[Message, ...]
     question: str
     answer: Any
+    tools: str = ""
 
 
 def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> Conversation | None:
@@ -115,13 +117,12 @@ def _conversation(
         # Templates that want turns in alternation refuse a conversation that the assistant begins.
         system.append(f"You began the conversation with: {before[0].content}")
         before = before[1:]
-    if tools:
-        system.append(_offered(tools))
     return Conversation(
         system="\n\n".join(system),
         turns=before[:-1],
         question=before[-1].content,
         answer=answer,
+        tools=functions.written(tools),
     )
 
 
@@ -175,7 +176,7 @@ def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
     else:
         value = _content(message, located)
         if role == "assistant" and name == "function_call":
-            value = _json(value)
+            value = functions.value(value)
         if role == "tool":
             tool = message.get("name") or calls.get(str(message.get("tool_call_id")), "the tool")
             value = f"{tool} returned: {value}"
@@ -222,32 +223,4 @@ def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, Any]:
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
         raise located.error(f"a tool call needs a function with a name (got {call!r})")
     calls[str(call.get("id"))] = function["name"]
-    arguments = function.get("arguments")
-    return {"name": function["name"], "arguments": {} if arguments in (None, "") else _json(arguments)}
-
-
-def _json(text: Any) -> Any:
-    if not isinstance(text, str):
-        return text
-    try:
-        return json.loads(text)
-    except ValueError:
-        return text
-
-
-def _offered(tools: Any) -> str:
-    """The tools as a part of the system prompt, one a line."""
-    listed: Sequence[Any] = decoded if isinstance(decoded := _json(tools), list) else [decoded]
-    lines = (json.dumps(_function(tool), ensure_ascii=False) for tool in listed)
-    return (
-        "You can call these functions:\n"
-        + "\n".join(lines)
-        + '\nTo call one, answer with JSON alone: {"name": "…", "arguments": {…}}'
-    )
-
-
-def _function(tool: Any) -> Any:
-    function = tool.get("function", tool) if isinstance(tool, dict) else tool
-    if isinstance(function, dict):
-        return {name: value for name, value in function.items() if value is not None}
-    return function
+    return functions.call(function)

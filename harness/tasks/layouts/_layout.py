@@ -27,6 +27,7 @@ class Converted:
     target: Any
     system: str = ""
     turns: tuple[Message, ...] = ()
+    tools: str = ""
     rejected: Any = None
     id: str | None = None
     group: str | None = None
@@ -44,6 +45,7 @@ class Converted:
             "input": {"system": self.system, **fields} if self.system else fields,
             "target": self.target,
             "turns": self.turns,
+            "tools": self.tools,
             "group": self.group,
             "context_ids": list(self.context_ids),
             "meta": {**self.meta, **rejected},

@@ -21,8 +21,8 @@ class Chat(Layout):
     title: ClassVar[str] = "chat messages"
     roles: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(COLUMNS, TURNS),
-        "tools": "listed at the end of the system prompt; calls are JSON answers",
-        "functions": "listed at the end of the system prompt; calls are JSON answers",
+        "tools": "offered to the model as functions; calls are JSON answers",
+        "functions": "offered to the model as functions; calls are JSON answers",
         "parallel_tool_calls": "not used",
     }
 
@@ -50,6 +50,7 @@ class Chat(Layout):
                 target=conversation.answer,
                 system=conversation.system,
                 turns=conversation.turns,
+                tools=conversation.tools,
                 id=self.identity_of(row),
                 meta=self.rest(row),
             ),

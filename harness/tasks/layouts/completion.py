@@ -24,7 +24,7 @@ class Completion(Layout):
         "completion": "target",
         "response": "target",
         "system": "the system prompt",
-        "tools": "listed at the end of the system prompt; calls are JSON answers",
+        "tools": "offered to the model as functions; calls are JSON answers",
     }
 
     def detect(self, row: Row) -> int | None:
@@ -45,6 +45,7 @@ class Completion(Layout):
                 target=conversation.answer,
                 system="\n\n".join(filter(None, (own, conversation.system))),
                 turns=conversation.turns,
+                tools=conversation.tools,
                 id=self.identity_of(row),
                 meta=self.rest(row),
             ),

@@ -20,7 +20,7 @@ class ShareGpt(Layout):
     roles: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(COLUMNS, TURNS),
         "system": "the system prompt",
-        "tools": "listed at the end of the system prompt; calls are JSON answers",
+        "tools": "offered to the model as functions; calls are JSON answers",
     }
 
     def detect(self, row: Row) -> int | None:
@@ -42,6 +42,7 @@ class ShareGpt(Layout):
                 target=conversation.answer,
                 system="\n\n".join(filter(None, (own, conversation.system))),
                 turns=conversation.turns,
+                tools=conversation.tools,
                 id=self.identity_of(row),
                 meta=self.rest(row),
             ),
