@@ -97,9 +97,10 @@ def records(path: Path, kind: type[T], problems: list[str]) -> Iterator[T]:
 
 def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
     reader = adapter(kind)
+    read = reader.validate_json
     for number, line in enumerate(stream, start=1):
         try:
-            yield reader.validate_json(line)
+            yield read(line)
         except ValueError:
             record, problem = _tolerated(line, reader)
             if record is None:
