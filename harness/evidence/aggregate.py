@@ -6,6 +6,7 @@ import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 
@@ -246,7 +247,7 @@ def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) ->
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
     """Field by field, over the runs that measured it."""
-    medians: dict[str, float | None] = {}
+    medians: dict[str, Any] = {}
     for column in fields(Cost):
         known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
         medians[column.name] = statistics.median(known) if known else None

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import cast
+from typing import TypeAlias, cast
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
@@ -175,7 +175,11 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return (*folded, Message("user", "\n\n".join(system))) if system else tuple(folded)
 
 
-def load_chat(spec: str) -> TemplateChat | PlainChat:
+ModelChat: TypeAlias = TemplateChat | PlainChat
+"""The chat of a model, with a chat template or without one."""
+
+
+def load_chat(spec: str) -> ModelChat:
     """The chat of a model: its tokenizer and template, without its weights.
 
     Raises:
@@ -186,7 +190,7 @@ def load_chat(spec: str) -> TemplateChat | PlainChat:
     return chat_from(resolve(spec))
 
 
-def chat_from(folder: Path) -> TemplateChat | PlainChat:
+def chat_from(folder: Path) -> ModelChat:
     """The chat of a model folder: its chat template, or plain text for encoders and for encoder-decoders
     without a template.
 

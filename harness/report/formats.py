@@ -84,7 +84,9 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
         for summary in verdict.summaries:
             plain = summary.to_json()
             against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
-            writer.writerow(shared | plain | plain["cost"] | against)
+            cost = plain["cost"]
+            assert isinstance(cost, dict)
+            writer.writerow({**shared, **plain, **cost, **against})
     return stream.getvalue()
 
 

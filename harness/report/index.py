@@ -101,16 +101,16 @@ def write(folder: Path) -> Path:
     return out
 
 
-def render(reports: Sequence[Mapping[str, object]], *, history: bool = False) -> str:
+def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> str:
     """The page as text."""
 
     css = asset("css")
     named = [
-        report
-        | {
+        {
+            **report,
             "verdicts": [
                 v | {"name": v["badge"] or KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]
-            ]
+            ],
         }
         for report in sorted(reports, key=lambda r: (r["finished"], r["file"]), reverse=True)
     ]

@@ -7,7 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
@@ -163,7 +163,7 @@ class LiveProgress(Progress):
         from rich.console import Console
         from rich.live import Live
 
-        self._rows: dict[str, dict[str, object]] = {}
+        self._rows: dict[str, dict[str, Any]] = {}
         self._live = Live(console=Console(stderr=True), get_renderable=self._table, refresh_per_second=4)
 
     def __enter__(self) -> Self:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
@@ -19,6 +19,7 @@ from harness.runner.progress import Progress, Several
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
+Returned = TypeVar("Returned")
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +87,7 @@ class Feed(Progress):
         self._places[cell.key] = (step.stage, offset, step.step)
         return offset + step.step
 
-    def _safely(self, call: Callable[..., object], *given: object, **named: object) -> object:
+    def _safely(self, call: Callable[..., Returned], *given: object, **named: object) -> Returned | None:
         if self._broken:
             return None
         try:

@@ -32,7 +32,7 @@ def distributions(space: Space) -> dict[str, optuna.distributions.BaseDistributi
     return {dimension.name: distribution(dimension) for dimension in space.free}
 
 
-def suggest(trial: optuna.Trial, space: Space, known: Mapping[str, object]) -> None:
+def suggest(trial: optuna.Trial, space: Space, known: Mapping[str, Any]) -> None:
     """Let Optuna choose every knob of a trial whose condition holds; `known` are `distributions`."""
     for dimension in space.free:
         if not space.active(dimension, trial.params):

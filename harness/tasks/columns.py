@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
 from harness.tasks import leaks, names
@@ -133,7 +133,7 @@ class _Table:
         texts = self.texts(name)
         return all(texts) and len(set(texts)) == len(texts)
 
-    def every(self, name: str, holds: Callable[[str], Any]) -> bool:
+    def every(self, name: str, holds: Callable[[str], object]) -> bool:
         """Whether something holds of every value."""
         return all(holds(value) for value in self.texts(name))
 

@@ -17,9 +17,9 @@ from harness.benchmarks.subject import find
 from harness.core import recipes
 from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
-from harness.core.protocols import Chat
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, program, serving, weights
+from harness.models.chat import ModelChat
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
@@ -93,7 +93,7 @@ def scores(record: RunRecord, folder: Path) -> list[card.Score]:
     return listed
 
 
-def _chat(spec: str) -> Chat:
+def _chat(spec: str) -> ModelChat | None:
     if is_server(spec):
         return None
     from harness.models.chat import load_chat

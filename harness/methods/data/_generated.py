@@ -105,7 +105,7 @@ def remembered(
 
 def _example(row: Mapping[str, Any]) -> Example:
     turns = tuple(Message(**turn) for turn in row.get("turns", ()))
-    return Example(**(row | {"context_ids": tuple(row["context_ids"]), "turns": turns}))
+    return Example(**{**row, "context_ids": tuple(row["context_ids"]), "turns": turns})
 
 
 def identity(spec: str) -> str:

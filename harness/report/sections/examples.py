@@ -167,7 +167,9 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, object]:
+def _answer(
+    run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]
+) -> Mapping[str, object]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     shown = [
         {
@@ -184,4 +186,4 @@ def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str
     )
     line = row.to_json()
     answer = {name: line[name] for name in kept.split()}
-    return answer | {"id": row.sample_id, "score": run.score(row), "passages": shown}
+    return {**answer, "id": row.sample_id, "score": run.score(row), "passages": shown}

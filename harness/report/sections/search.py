@@ -47,7 +47,7 @@ def collect(data: ReportData) -> Info | None:
     Studies know tasks and models as they are recorded: names of groups may be marked where runs were scored in
     several ways, or a model had several weights.
     """
-    places = {(run.record["task"]["name"], run.record["model"]["spec"]) for run in data.runs}
+    places = {(run.record.task.name, run.record.model.spec) for run in data.runs}
     own = [study for study in data.studies if study.name == data.title]
     studies = own or [study for study in data.studies if (study.task, study.model) in places]
     return Info(tuple(studies)) if studies else None

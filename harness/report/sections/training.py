@@ -89,7 +89,7 @@ def _picture(name: str, run: Run) -> components.Picture:
 
 def _numbered(steps: Sequence[TrainStep]) -> list[tuple[float, TrainStep]]:
     """Steps counted on through all stages, so that a second stage stands right of the first."""
-    numbered, offset, last, stage = [], 0, 0, steps[0].get("stage")
+    numbered, offset, last, stage = [], 0, 0, steps[0].stage
     for step in steps:
         if step.stage != stage:
             offset, stage = offset + last, step.stage
@@ -170,8 +170,8 @@ def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
             components.TableCell(text=str(step.step)),
             components.number(f"{step.epoch:.2f}"),
             *(
-                components.number(_number(step.get(k)))
-                for k in ("loss", "learning_rate", "grad_norm", "dev_loss")
+                components.number(_number(number))
+                for number in (step.loss, step.learning_rate, step.grad_norm, step.dev_loss)
             ),
             components.number(_dev_score(step)),
         ]

@@ -170,5 +170,5 @@ def _cell(value: object) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _iso(value: object) -> str | None:
+def _iso(value: datetime.datetime | None) -> str | None:
     return None if value is None else f"{value.isoformat()}+00:00"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.results.database.store import Store
@@ -174,7 +175,7 @@ def views(store: Store) -> list[str]:
 
 
 def _with_record(row: JsonLine) -> RunRow:
-    texts = {
+    texts: dict[str, Any] = {
         name: row[name] or "" for name in ("task", "model", "recipe", "split", "status", "primary_scorer")
     }
     record = RunRecord.of(json.loads(row["record"]) if row["record"] else {})

@@ -112,7 +112,7 @@ def agrees(folder: Path, name: str, there: Mapping[str, Info]) -> bool:
     )
 
 
-def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, object]) -> str:
+def _take(remote: Remote, name: str, folder: Path, listed: Mapping[str, Mapping[str, str]]) -> str:
     draft, old = folder.with_name(f".fetched-{folder.name}"), folder.with_name(f".old-{folder.name}")
     shutil.rmtree(draft, ignore_errors=True)
     try:
