@@ -48,7 +48,7 @@ ROOMS = (
         holds="**what contributors add**: the slots `data/ base/ weights/ programs/`, and `retrieval/`",
         torch=True,
     ),
-    Room(name="estimate", holds="memory and parameters, before anything runs", torch=True),
+    Room(name="estimate", holds="memory, parameters and duration, before anything runs", torch=True),
     Room(name="training", holds="the one training loop, batches, losses, parity", torch=True),
     Room(name="tasks", holds="task files, rows, checks, `init`; `formats/` and `scorers/`, one a file"),
     Room(

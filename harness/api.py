@@ -143,9 +143,9 @@ def run(
     from harness.results.remote import mirror
     from harness.runner import progress
     from harness.runner.tracking import watched
-    from harness.workflows import run as session
+    from harness.workflows import run as workflow
 
-    experiment = session.experiment(
+    experiment = workflow.experiment(
         str(target),
         models=(model,) if isinstance(model, str) else tuple(model),
         recipes=tuple(recipes),
@@ -158,7 +158,7 @@ def run(
         mirror.opened(results) as folder,
         watched(progress.choose(quiet=quiet), log_to, folder) as watching,
     ):
-        done = session.run(
+        done = workflow.run(
             experiment, folder, progress=watching, report=None if report is None else Path(report)
         )
     ids = [path.name for path in done.outcome.folders]

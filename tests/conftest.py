@@ -4,10 +4,47 @@ from __future__ import annotations
 
 import gc
 import json
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from harness.engines.fake import FakeEngine
+
+Harness = Callable[..., tuple[int, str, str]]
+"""Runs a command; returns its exit code, stdout and stderr."""
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
+    """Every cell of a served model is asked of this one engine, which always says red and counts its questions."""
+    from harness.runner.model_pool import ModelPool
+
+    fake = FakeEngine("red")
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
+    return fake
+
+
+@pytest.fixture
+def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
+    """Runs a command in the test's own folder."""
+    from harness import cli
+
+    monkeypatch.chdir(tmp_path)
+
+    def call(*words: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["harness", *words])
+        code: Any = 0
+        try:
+            cli.main()
+        except SystemExit as left:
+            code = left.code
+        printed = capsys.readouterr()
+        return int(code or 0), printed.out, printed.err
+
+    return call
 
 
 @pytest.fixture
@@ -79,3 +116,11 @@ max_new_tokens: 6
         encoding="utf-8",
     )
     return folder
+
+
+def edit_task(task: Path, old: str, new: str) -> None:
+    """Replace a text that stands in a task's `task.yaml`."""
+    file = task / "task.yaml"
+    text = file.read_text(encoding="utf-8")
+    assert old in text
+    file.write_text(text.replace(old, new), encoding="utf-8")

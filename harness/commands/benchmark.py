@@ -61,15 +61,15 @@ def benchmark(
     """
     from harness.benchmarks.result_files import Settings
     from harness.results.database import ingest
-    from harness.workflows import benchmark as session
+    from harness.workflows import benchmark as workflow
 
-    work = session.work(results, targets or (), dtype=dtype, quiet=quiet or json)
-    taken = session.take(work, import_ or ())
+    work = workflow.work(results, targets or (), dtype=dtype, quiet=quiet or json)
+    taken = workflow.take(work, import_ or ())
     settings = Settings(limit=limit, num_fewshot=num_fewshot, chat_template=chat_template)
     if tasks:
-        measured = session.run(work, tasks, settings, bases=base, cache=cache, batch=batch)
+        measured = workflow.run(work, tasks, settings, bases=base, cache=cache, batch=batch)
     else:
-        measured = session.stored(work)
-    files = session.write(work, export) if export is not None else ()
+        measured = workflow.stored(work)
+    files = workflow.write(work, export) if export is not None else ()
     ingest.sync(results)
-    session.show(session.BenchmarkResult(measured=measured, imported=taken, files=files), as_json=json)
+    workflow.show(workflow.BenchmarkResult(measured=measured, imported=taken, files=files), as_json=json)

@@ -38,7 +38,7 @@ def estimate(
 
     from harness.core import recipes as catalogue
     from harness.core.errors import ConfigError, nearest
-    from harness.estimate import requirements as estimates
+    from harness.estimate import requirements
     from harness.estimate.memory import BYTES
 
     if dtype not in BYTES:
@@ -46,10 +46,10 @@ def estimate(
     if (model is None) == (parameters is None):
         raise ConfigError("name a model or --parameters, not both", remedy="e.g. --parameters 13B")
     if parameters is not None:
-        figures = estimates.rule(estimates.parameters(parameters), BYTES[dtype])
+        figures = requirements.rule(requirements.parameters(parameters), BYTES[dtype])
     else:
         chosen = [catalogue.load(name.strip()) for name in recipes.split(",")]
-        figures = estimates.to_json(str(model), chosen, dtype, length, batch, rows)
+        figures = requirements.to_json(str(model), chosen, dtype, length, batch, rows)
     if json:
         print(jsonlib.dumps(figures, ensure_ascii=False))
         return

@@ -30,13 +30,13 @@ def export(
 
       harness export support_tickets-lora ticket-model --merged
     """
-    import json as encoder
+    import json as jsonlib
 
     from harness.workflows.export import export as write
 
     exported = write(results, run, folder, merged=merged, task=task)
     if json:
-        print(encoder.dumps(exported.to_json(), ensure_ascii=False))
+        print(jsonlib.dumps(exported.to_json(), ensure_ascii=False))
         return
     held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[exported.layout]
     print(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB\n")

@@ -42,7 +42,7 @@ def gate(
 
       harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
     """
-    import json as encoder
+    import json as jsonlib
     import sys
 
     from harness.core.errors import ConfigError, RunError
@@ -67,7 +67,7 @@ def gate(
         if junit is not None:
             write_text(junit, xml.of_error(run, against, error))
         raise
-    print(encoder.dumps(outcome.to_json()) if json else gate_text.text(outcome), flush=True)
+    print(jsonlib.dumps(outcome.to_json()) if json else gate_text.text(outcome), flush=True)
     try:
         if junit is not None:
             write_text(junit, xml.document(outcome))

@@ -26,7 +26,7 @@ def history(
 
       harness history --html
     """
-    import json as encoder
+    import json as jsonlib
     import sys
 
     from harness.regression import history as trends
@@ -43,7 +43,7 @@ def history(
         page = build_history(series, out)
     if json:
         content = {"series": [item.to_json() for item in series], "page": None if page is None else str(page)}
-        print(encoder.dumps(content, ensure_ascii=False))
+        print(jsonlib.dumps(content, ensure_ascii=False))
     elif page is not None:
         print(page)
     else:

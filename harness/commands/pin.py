@@ -24,7 +24,7 @@ def pin(
 
       harness pin support_tickets-lora-smollm2-135m-instruct-s0 --as tickets
     """
-    import json as encoder
+    import json as jsonlib
 
     from harness.regression import floor
     from harness.results import pins as kept
@@ -35,7 +35,7 @@ def pin(
     path = kept.write(snapshot, as_, pins)
     size, count = path.stat().st_size, len(snapshot.samples)
     if json:
-        print(encoder.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
+        print(jsonlib.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
     else:
         print(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
         if floor.trained(snapshot) and floor.pooled(snapshot) is None:

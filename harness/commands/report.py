@@ -79,7 +79,7 @@ def report(
         names["other_examples"] = list(chosen.other_examples)
         tables.print_json({"files": [str(file) for file in written], **names, "verdicts": summaries})
         return
-    from harness.report.terminal import written as told
+    from harness.report.terminal import written as described
 
-    for line in told.lines(written, chosen, verdicts):
+    for line in described.lines(written, chosen, verdicts):
         print(line)

@@ -56,15 +56,15 @@ def run(
     from harness.runner.executor_choice import executor as choose_executor
     from harness.runner.progress import choose
     from harness.runner.tracking import watched
-    from harness.workflows import run as session
+    from harness.workflows import run as workflow
 
-    experiment = session.experiment(
+    experiment = workflow.experiment(
         target,
         models=tuple(model or ()),
         recipes=tuple(name.strip() for name in recipes.split(",")) if recipes else (),
         seeds=seeds,
         limit=limit,
-        labels=session.numbers(labels, "--labels"),
+        labels=workflow.numbers(labels, "--labels"),
         settings=tuple(set_ or ()),
     )
     chosen = choose_executor(executor)
@@ -72,7 +72,7 @@ def run(
         if not leads:
             raise typer.Exit(0)
         with watched(choose(quiet=quiet or json), log_to or (), results) as progress:
-            done = session.run(
+            done = workflow.run(
                 experiment,
                 results,
                 progress=progress,
@@ -82,5 +82,5 @@ def run(
                 executor=chosen,
                 fresh=fresh,
             )
-    session.show(done, as_json=json)
+    workflow.show(done, as_json=json)
     raise typer.Exit(done.exit_code)

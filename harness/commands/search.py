@@ -69,10 +69,10 @@ def search(
 
       harness search support_tickets --space 'weights.learning_rate=1e-5..1e-3:log' --jobs 2
     """
-    from harness.workflows import search as session
+    from harness.workflows import search as workflow
     from harness.workflows import search_output
 
-    plan = session.make_plan(
+    plan = workflow.make_plan(
         task,
         recipe,
         trials=trials,
@@ -95,7 +95,7 @@ def search(
         name=study,
     )
     silent = quiet or json
-    result = session.search(
+    result = workflow.search(
         plan,
         jobs=jobs,
         warm_start=tuple(warm_start or ()),

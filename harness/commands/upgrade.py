@@ -38,7 +38,7 @@ def upgrade(
 
       harness upgrade support_tickets --from smollm2-135m-instruct --to-base int8 --recipes zero_shot,lora
     """
-    import json as encoder
+    import json as jsonlib
 
     from harness.regression import upgrade_text
     from harness.regression.upgrade import exit_code
@@ -55,7 +55,7 @@ def upgrade(
     code = exit_code(replays, allow_inconclusive=allow_inconclusive)
     if json:
         content = {"replays": [item.to_json() for item in replays], "exit_code": code}
-        print(encoder.dumps(content, ensure_ascii=False))
+        print(jsonlib.dumps(content, ensure_ascii=False))
     else:
         for item in replays:
             print(upgrade_text.text(item))

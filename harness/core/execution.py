@@ -9,13 +9,15 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar, Generic, TypeVar
 
 from harness.core.errors import WorkerLostError
 from harness.core.kinds import Kind
 
-Notify = Callable[[Any], None]
-Worker = Callable[[Any, Notify], Any]
+What = TypeVar("What")
+Result = TypeVar("Result")
+Notify = Callable[[object], None]
+Worker = Callable[[What, Notify], Result]
 """(what to do, where to report progress) → result. Held by its place, so that it may keep a model."""
 
 MAX_LOST = 3
@@ -23,10 +25,10 @@ MAX_LOST = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class Job:
+class Job(Generic[What]):
     """Something picklable to do; jobs of one `group` share what a worker keeps (a loaded model)."""
 
-    what: Any
+    what: What
     group: str = ""
 
 
@@ -40,8 +42,11 @@ class Executor(Kind):
 
     @abstractmethod
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """Position and result of every job, each once, in the order they finish.
 
         The result is a `WorkerLostError` where a job was lost with `MAX_LOST` workers. What a worker
@@ -49,10 +54,10 @@ class Executor(Kind):
         """
 
 
-class JobQueue:
+class JobQueue(Generic[What]):
     """Jobs that wait. A worker is handed one of the group that it has just worked on, if any is left."""
 
-    def __init__(self, jobs: Sequence[Job]) -> None:
+    def __init__(self, jobs: Sequence[Job[What]]) -> None:
         self.jobs = jobs
         self._waiting = list(range(len(jobs)))
         self._lost = [0] * len(jobs)

@@ -75,7 +75,7 @@ class Kind:
 
 
 def knob(
-    default: Any,
+    default: object,
     *,
     low: float | None = None,
     high: float | None = None,

@@ -10,7 +10,7 @@ _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LINKS = re.compile(r"(?i)(@|:(?=//)|www(?=\.))")
 
 
-def whole(value: Any) -> Any:
+def whole(value: object) -> Any:
     """A JSON value whose escaped halves of characters are put together, as RFC 8259 section 7 means them.
 
     Raises:

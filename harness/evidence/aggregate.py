@@ -55,8 +55,8 @@ class RecipeScores:
 
     def on(self, ids: Sequence[str]) -> Floats:
         """The columns of `ids`, in that order: (seeds, len(ids))."""
-        place = {id_: column for column, id_ in enumerate(self.ids)}
-        return self.values[:, [place[id_] for id_ in ids]]
+        column_of = {id_: column for column, id_ in enumerate(self.ids)}
+        return self.values[:, [column_of[id_] for id_ in ids]]
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
         return by_cluster.codes([self.groups[id_] for id_ in ids])
@@ -146,7 +146,7 @@ def summarise(
     if not tables:
         return []
     costs = {table.recipe: median_cost([run.cost for run in table.runs]) for table in tables}
-    rank = {recipe: place for place, recipe in enumerate(cheapest_first(costs), start=1)}
+    rank = {recipe: number for number, recipe in enumerate(cheapest_first(costs), start=1)}
     granted = granted_noise(tables, floors or {})
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
@@ -215,15 +215,15 @@ def _intervals(
 ) -> list[tuple[float, float]]:
     """One interval a table; graded scores of one run share their resamples where they share their size."""
     intervals, alike = [], dict[int, list[int]]()
-    for place, (table, noise) in enumerate(zip(tables, noises, strict=True)):
+    for index, (table, noise) in enumerate(zip(tables, noises, strict=True)):
         intervals.append(_computed(table, noise, level))
         plain = noise is None and table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
-            alike.setdefault(len(table.ids), []).append(place)
+            alike.setdefault(len(table.ids), []).append(index)
     for places in alike.values():
-        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
-        for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
-            intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
+        low, high = bca(np.stack([tables[index].values[0] for index in places], axis=1), level=level)
+        for index, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
+            intervals[index] = min(intervals[index][0], ends[0]), max(intervals[index][1], ends[1])
     return [(max(0.0, low), min(1.0, high)) for low, high in intervals]
 
 
@@ -247,10 +247,10 @@ def _computed(table: RecipeScores, noise: TrainingNoise | None, level: float) ->
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
     """Field by field, over the runs that measured it."""
-    found: dict[str, Any] = {}
+    medians: dict[str, Any] = {}
     for column in fields(Cost):
         known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
-        found[column.name] = statistics.median(known) if known else None
+        medians[column.name] = statistics.median(known) if known else None
     for name in ("trainable_parameters", "bytes_to_ship", "peak_memory_bytes"):
-        found[name] = None if found[name] is None else int(found[name])
-    return Cost(**found)
+        medians[name] = None if medians[name] is None else int(medians[name])
+    return Cost(**medians)

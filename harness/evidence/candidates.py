@@ -36,5 +36,5 @@ class Candidates:
         perfect = next(
             summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
         )
-        found = [self.between(recipe, other) for other in others if other != recipe]
-        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in found)
+        claims = [self.between(recipe, other) for other in others if other != recipe]
+        return all(pair is not None and (perfect or pair.outcome in SETTLED) for pair in claims)

@@ -64,8 +64,8 @@ class Invocation(Jsonable):
     def export(self, run: str, folder: str, task: str) -> str:
         """`harness export RUN FOLDER` for a run of the task named `task`, which is located where that name
         alone does not lead to it."""
-        place = ["--task", self.task] if self.task != task else []
-        return shlex.join(["harness", "export", run, folder, *place, *self._where()])
+        option = ["--task", self.task] if self.task != task else []
+        return shlex.join(["harness", "export", run, folder, *option, *self._where()])
 
     def _where(self) -> list[str]:
         return ["--results", self.results] if self.results != RESULTS else []

@@ -41,19 +41,19 @@ def runs_on_common(runs: Sequence[RunScores]) -> list[RunScores]:
 
 
 def _run_on(run: RunScores, ids: Collection[str]) -> RunScores:
-    places = [place for place, id_ in enumerate(run.ids) if id_ in ids]
+    places = [index for index, id_ in enumerate(run.ids) if id_ in ids]
     if not places or len(places) == len(run.ids):
         return run
     return replace(
         run,
-        ids=tuple(run.ids[place] for place in places),
-        groups=tuple(run.groups[place] for place in places),
-        values=tuple(run.values[place] for place in places),
+        ids=tuple(run.ids[index] for index in places),
+        groups=tuple(run.groups[index] for index in places),
+        values=tuple(run.values[index] for index in places),
         other_scorers=tuple(
             ScorerValues(
                 name=scorer.name,
                 binary=scorer.binary,
-                values=tuple(scorer.values[place] for place in places),
+                values=tuple(scorer.values[index] for index in places),
             )
             for scorer in run.other_scorers
         ),

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import canonical_json
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Example, Parsed
@@ -55,7 +55,7 @@ class Constant(Jsonable):
 @dataclass(frozen=True, eq=False)
 class _Candidate:
     text: str
-    value: Any
+    value: JsonValue
 
 
 def constant_answer(task: Task) -> Constant | None:
@@ -79,11 +79,11 @@ def _candidates(task: Task, train: Sequence[Example]) -> list[_Candidate]:
     chosen = [by_key[key] for key, _ in common.most_common(CANDIDATES)]
     if objects := [target for target in targets if isinstance(target, Mapping)]:
         chosen.append(_commonest_fields(objects))
-    found = (_read(task, target) for target in chosen)
-    return [candidate for candidate in found if candidate is not None]
+    answers = (_read(task, target) for target in chosen)
+    return [candidate for candidate in answers if candidate is not None]
 
 
-def _accepted(task: Task, target: Any) -> Sequence[Any]:
+def _accepted(task: Task, target: JsonValue) -> Sequence[JsonValue]:
     """Each of several accepted answers; a list that is itself the answer stays whole."""
     if not isinstance(target, list | tuple) or not target:
         return [target]
@@ -91,32 +91,32 @@ def _accepted(task: Task, target: Any) -> Sequence[Any]:
     return [target] if whole is not None and isinstance(whole.value, list) else target
 
 
-def _read(task: Task, target: Any) -> _Candidate | None:
+def _read(task: Task, target: JsonValue) -> _Candidate | None:
     """A target as an answer that the format reads; None where it does not."""
     try:
         text = task.format.render(target)
-        found = task.format.read(text).extracted
+        parsed = task.format.read(text).extracted
     except (TypeError, ValueError, LookupError, ArithmeticError):
         return None
-    return _Candidate(text, found.value) if isinstance(found, Parsed) else None
+    return _Candidate(text, parsed.value) if isinstance(parsed, Parsed) else None
 
 
-def _commonest_fields(objects: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+def _commonest_fields(objects: Sequence[JsonObject]) -> dict[str, JsonValue]:
     """Each field that most objects have, with its commonest value."""
-    found: dict[str, Any] = {}
+    fields: dict[str, JsonValue] = {}
     for name in dict.fromkeys(name for item in objects for name in item):
         values = [item[name] for item in objects if name in item]
         if 2 * len(values) < len(objects):
             continue
         inner = [value for value in values if isinstance(value, Mapping)]
         if 2 * len(inner) > len(values):
-            found[name] = _commonest_fields(inner)
+            fields[name] = _commonest_fields(inner)
         else:
-            found[name] = _commonest(values)
-    return found
+            fields[name] = _commonest(values)
+    return fields
 
 
-def _commonest(values: Sequence[Any]) -> Any:
+def _commonest(values: Sequence[JsonValue]) -> JsonValue:
     known = {canonical_json(value): value for value in values}
     counts = Counter(canonical_json(value) for value in values)
     return known[counts.most_common(1)[0][0]]
@@ -126,7 +126,7 @@ def _spread(examples: Sequence[Example], count: int) -> list[Example]:
     """`count` examples at even distances, or all."""
     if len(examples) <= count:
         return list(examples)
-    return [examples[place * len(examples) // count] for place in range(count)]
+    return [examples[index * len(examples) // count] for index in range(count)]
 
 
 def _best(
@@ -141,7 +141,7 @@ def _best(
     return sorted(candidates, key=mean, reverse=True)[:count]
 
 
-def _score(scorer: Scorer, value: Any, example: Example) -> float | None:
+def _score(scorer: Scorer, value: JsonValue, example: Example) -> float | None:
     try:
         return float(scorer.score(value, example.target, example)[0])
     except Exception:  # a scorer's crash is a fact about the scorer, as in a run

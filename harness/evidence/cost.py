@@ -152,14 +152,14 @@ def _finite(value: float) -> float | None:
     return value if np.isfinite(value) else None
 
 
-def _sentence(found: BreakEven) -> str:
-    if found.volume is None:
-        return f"{found.tuned} is not cheaper than {found.prompted} at any volume."
-    if found.volume == 0.0:
-        return f"{found.tuned} is cheaper than {found.prompted} at any volume."
-    high = "no limit" if found.high is None else f"{found.high:,.0f}"
-    side = "below" if found.below else "above"
+def _sentence(break_even: BreakEven) -> str:
+    if break_even.volume is None:
+        return f"{break_even.tuned} is not cheaper than {break_even.prompted} at any volume."
+    if break_even.volume == 0.0:
+        return f"{break_even.tuned} is cheaper than {break_even.prompted} at any volume."
+    high = "no limit" if break_even.high is None else f"{break_even.high:,.0f}"
+    side = "below" if break_even.below else "above"
     return (
-        f"{found.tuned} is cheaper than {found.prompted} {side} {found.volume:,.0f} answers a month "
-        f"[{found.low:,.0f}, {high}]."
+        f"{break_even.tuned} is cheaper than {break_even.prompted} {side} {break_even.volume:,.0f} answers a month "
+        f"[{break_even.low:,.0f}, {high}]."
     )

@@ -10,8 +10,8 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Task
 from harness.evidence.answers import Answer
 
@@ -48,14 +48,14 @@ class _Answer:
 
     row: Answer
     task: Task
-    shots: Mapping[str, Any]
+    shots: Mapping[str, JsonValue]
 
     @property
     def text(self) -> str:
         return str(self.row.output)
 
     @property
-    def value(self) -> Any:
+    def value(self) -> JsonValue:
         return self.row.extracted.value
 
     @property
@@ -80,7 +80,7 @@ class _Answer:
         return not isinstance(self.row.target, Mapping | list) and not isinstance(self.value, Mapping | list)
 
 
-def label(row: Answer, task: Task, shots: Mapping[str, Any] | None = None) -> str | None:
+def label(row: Answer, task: Task, shots: Mapping[str, JsonValue] | None = None) -> str | None:
     """The failure mode of a row of `samples.jsonl`, or None.
 
     None means that the answer is right and strictly valid, or that there was no answer to
@@ -102,7 +102,7 @@ def count(rows: Iterable[Answer]) -> dict[str, int]:
     return dict(Counter(row.failure for row in rows if row.failure).most_common())
 
 
-def _shown(row: Answer, task: Task) -> dict[str, Any]:
+def _shown(row: Answer, task: Task) -> dict[str, JsonValue]:
     ids = set(row.shots)
     if not ids:
         return {}
@@ -142,8 +142,8 @@ def _copied(answer: _Answer) -> bool:
         return False  # with a handful of possible answers, repeating one is no copy
     if isinstance(answer.value, Mapping | list):
         return any(answer.value == shot for shot in answer.shots.values())
-    said = _words(answer.text)
-    return len(said) >= _COPY_LENGTH and any(said == _words(str(shot)) for shot in answer.shots.values())
+    words = _words(answer.text)
+    return len(words) >= _COPY_LENGTH and any(words == _words(str(shot)) for shot in answer.shots.values())
 
 
 def _wrong_fields(answer: _Answer) -> bool:
@@ -160,8 +160,8 @@ def _unsupported(answer: _Answer) -> bool:
         return False
     known = " ".join([*(p.text for p in passages), *(str(v) for v in (answer.row.input or {}).values())])
     source = set(_words(known).split())
-    said = [word for word in _words(answer.text).split() if len(word) > 3 or word.isdigit()]
-    return bool(said) and sum(word in source for word in said) < 0.5 * len(said)
+    words = [word for word in _words(answer.text).split() if len(word) > 3 or word.isdigit()]
+    return bool(words) and sum(word in source for word in words) < 0.5 * len(words)
 
 
 def _contains_target(answer: _Answer) -> bool:
@@ -169,22 +169,22 @@ def _contains_target(answer: _Answer) -> bool:
     options = target if isinstance(target, list) else [target]
     if any(isinstance(option, Mapping | list) for option in options):
         return False
-    said = f" {_words(answer.text)} "
-    return any(_words(str(option)) and f" {_words(str(option))} " in said for option in options)
+    words = f" {_words(answer.text)} "
+    return any(_words(str(option)) and f" {_words(str(option))} " in words for option in options)
 
 
 def _hedges(answer: _Answer) -> bool:
     """Names several of the possible answers, so that it contains the right one by saying all."""
-    said = f" {_words(answer.text)} "
+    words = f" {_words(answer.text)} "
     choices = answer.task.format.labels or ()
-    return sum(f" {_words(str(choice))} " in said for choice in choices) > 1
+    return sum(f" {_words(str(choice))} " in words for choice in choices) > 1
 
 
 def _words(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.lower()))
 
 
-def _paths(value: Any, prefix: str = "") -> Iterable[str]:
+def _paths(value: JsonValue, prefix: str = "") -> Iterable[str]:
     """Paths of every field; list positions are left out, so that a list's length is a value."""
     if isinstance(value, Mapping):
         for key, item in value.items():

@@ -55,10 +55,10 @@ def of_run(run: RunScores) -> Family:
 
 def members(ranked: Sequence[RecipeSummary]) -> dict[Family, list[RecipeSummary]]:
     """Recipes by family; families and recipes with the highest mean first."""
-    found: dict[Family, list[RecipeSummary]] = {}
+    by_family: dict[Family, list[RecipeSummary]] = {}
     for summary in ranked:
-        found.setdefault(summary.family, []).append(summary)
-    return found
+        by_family.setdefault(summary.family, []).append(summary)
+    return by_family
 
 
 def champion(pairs: Pairs, own: Sequence[RecipeSummary], other: Sequence[RecipeSummary]) -> str | None:
@@ -112,11 +112,11 @@ class Standing:
         first = sorted(own, key=lambda summary: summary.recipe != self.recommended)
         leader = champion(self.pairs, first, rivals)
         shown = [self.pairs.between(leader or self.recommended, rival.recipe) for rival in rivals]
-        found = [pair for pair in shown if pair is not None]
-        if not found:
+        claims = [pair for pair in shown if pair is not None]
+        if not claims:
             return None
-        drawn = found[0]
-        level = len(found) == len(rivals) and all(pair.outcome in SETTLED for pair in found)
+        drawn = claims[0]
+        level = len(claims) == len(rivals) and all(pair.outcome in SETTLED for pair in claims)
         return FamilyClaim(
             over=other,
             outcome="ahead" if leader else "level" if level else "open",
@@ -125,7 +125,7 @@ class Standing:
             difference=drawn.difference,
             low=drawn.low,
             high=drawn.high,
-            provisional=any(pair.provisional for pair in found),
+            provisional=any(pair.provisional for pair in claims),
         )
 
     def _badge(self) -> str:

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.leaves import leaves
 from harness.evidence.answers import Answer
 
@@ -28,12 +28,12 @@ class Confusion:
     count: int
 
 
-def flat(value: Any) -> dict[str, str]:
+def flat(value: JsonValue) -> dict[str, str]:
     """Path of each field → its value as text, folded as the scorer `fields` folds it; a list is one value."""
-    found: dict[str, list[str]] = {}
+    values: dict[str, list[str]] = {}
     for path, leaf in leaves(value):
-        found.setdefault(_INDEX.sub("", path).removeprefix("$").removeprefix("."), []).append(leaf)
-    return {path: parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]" for path, parts in found.items()}
+        values.setdefault(_INDEX.sub("", path).removeprefix("$").removeprefix("."), []).append(leaf)
+    return {path: parts[0] if len(parts) == 1 else f"[{', '.join(parts)}]" for path, parts in values.items()}
 
 
 def judged(row: Answer) -> dict[str, bool]:
@@ -62,7 +62,7 @@ def shares(rows: Iterable[Answer]) -> dict[str, float]:
 
 def confusions(rows: Iterable[Answer]) -> list[Confusion]:
     """What was given in place of what, the commonest first."""
-    found: Counter[tuple[str, str, str]] = Counter()
+    counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         verdicts = judged(row)
         if not verdicts:
@@ -71,17 +71,17 @@ def confusions(rows: Iterable[Answer]) -> list[Confusion]:
         valid = row.extracted.valid
         for path, correct in verdicts.items():
             if not correct:
-                said = given.get(path, MISSING) if valid else NO_ANSWER
-                found[path, _short(wanted[path]), _short(said)] += 1
+                answered = given.get(path, MISSING) if valid else NO_ANSWER
+                counts[path, _short(wanted[path]), _short(answered)] += 1
     return [
         Confusion(field=path, wanted=wanted, given=given, count=count)
-        for (path, wanted, given), count in sorted(found.items(), key=lambda item: (-item[1], item[0]))
+        for (path, wanted, given), count in sorted(counts.items(), key=lambda item: (-item[1], item[0]))
     ]
 
 
-def commonest(found: Sequence[Confusion], fields: Sequence[str], each: int) -> list[Confusion]:
+def commonest(confusions: Sequence[Confusion], fields: Sequence[str], each: int) -> list[Confusion]:
     """The `each` commonest confusions of every field, in the order of `fields`."""
-    return [c for name in fields for c in [c for c in found if c.field == name][:each]]
+    return [c for name in fields for c in [c for c in confusions if c.field == name][:each]]
 
 
 def _given(row: Answer) -> dict[str, str]:

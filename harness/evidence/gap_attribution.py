@@ -41,12 +41,12 @@ _OUT_OF_SHAPE = frozenset(
 class Probe:
     """One probe's answers, one entry per example: primary score (None: not scored) and failure label.
 
-    `found` says whether the passages shown hold the gold document; empty when not known.
+    `holds_gold` says whether the passages shown hold the gold document; empty when not known.
     """
 
     scores: tuple[float | None, ...]
     failures: tuple[str | None, ...]
-    found: tuple[bool, ...] = ()
+    holds_gold: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, rows: Sequence[Answer], primary: str) -> Probe:
@@ -56,7 +56,7 @@ class Probe:
         return cls(
             scores=tuple(scores),
             failures=tuple(row.failure for row in rows),
-            found=tuple(_holds_gold(row) for row in rows) if known else (),
+            holds_gold=tuple(_holds_gold(row) for row in rows) if known else (),
         )
 
 
@@ -65,21 +65,21 @@ def _holds_gold(row: Answer) -> bool:
 
 
 @dataclass(frozen=True)
-class _Seen:
+class _Outcome:
     score: Floats
     content: Floats
     """The score, or 1 where the right answer is there in the wrong dress."""
     misshapen: NDArray[np.bool_]
-    found: NDArray[np.bool_]
+    holds_gold: NDArray[np.bool_]
 
     @classmethod
-    def of(cls, probe: Probe, kept: Sequence[int]) -> _Seen:
+    def of(cls, probe: Probe, kept: Sequence[int]) -> _Outcome:
         score = np.array([probe.scores[i] for i in kept], dtype=np.float64)
         labels = [probe.failures[i] for i in kept]
         dressed = np.array([label == "dressed_up" for label in labels])
         misshapen = np.array([label in _OUT_OF_SHAPE for label in labels])
-        found = np.array([bool(probe.found and probe.found[i]) for i in kept])
-        return cls(score, np.where(dressed, 1.0, score), misshapen, found)
+        holds_gold = np.array([bool(probe.holds_gold and probe.holds_gold[i]) for i in kept])
+        return cls(score, np.where(dressed, 1.0, score), misshapen, holds_gold)
 
 
 _FORM = ("closed_book", "constrained", "few_shot")
@@ -108,39 +108,42 @@ def measure(probes: Mapping[str, Probe], kept: Sequence[int], in_train: NDArray[
 
     `in_train` says for each kept example whether its target is also a target in train.
     """
-    seen = {name: _Seen.of(probe, kept) for name, probe in probes.items()}
-    closed = seen["closed_book"]
-    forms = [name for name in _FORM if name in seen]
-    informed: list[str | None] = [name for name in _INFORMED if name in seen]
-    memorable = in_train if "bm25" in seen and in_train.mean() >= MEMORABLE else np.zeros_like(in_train)
-    shapeless = seen[forms[-1]].misshapen
+    outcomes = {name: _Outcome.of(probe, kept) for name, probe in probes.items()}
+    closed = outcomes["closed_book"]
+    forms = [name for name in _FORM if name in outcomes]
+    informed: list[str | None] = [name for name in _INFORMED if name in outcomes]
+    memorable = in_train if "bm25" in outcomes and in_train.mean() >= MEMORABLE else np.zeros_like(in_train)
+    shapeless = outcomes[forms[-1]].misshapen
     blocks = [
-        [_pair(seen, seen[form], name, shapeless, memorable) for name in informed or [None]] for form in forms
+        [_pair(outcomes, outcomes[form], name, shapeless, memorable) for name in informed or [None]]
+        for form in forms
     ]
     return Measured(
         lost=1.0 - closed.score,
         columns=np.stack([np.stack(block, axis=1) for block in blocks], axis=1),
-        gains={name: probe.content - closed.score for name, probe in seen.items() if name != "closed_book"},
+        gains={
+            name: probe.content - closed.score for name, probe in outcomes.items() if name != "closed_book"
+        },
     )
 
 
 def _pair(
-    seen: Mapping[str, _Seen],
-    form: _Seen,
+    outcomes: Mapping[str, _Outcome],
+    form: _Outcome,
     name: str | None,
     shapeless: NDArray[np.bool_],
     in_train: NDArray[np.bool_],
 ) -> Floats:
     """One pair of conditions: (n, len(_COLUMNS)); `name` is None where no probe shows passages."""
-    closed = seen["closed_book"]
-    informed = closed if name is None else seen[name]
-    found, gold = seen.get("bm25", closed), seen.get("gold", seen.get("bm25", closed))
+    closed = outcomes["closed_book"]
+    informed = closed if name is None else outcomes[name]
+    bm25, gold = outcomes.get("bm25", closed), outcomes.get("gold", outcomes.get("bm25", closed))
     facts = np.maximum(0.0, informed.content - form.content) * (name is not None)
     undressed = np.minimum(facts, informed.content - informed.score) / 2
     left = facts - undressed
-    won = np.minimum(left, np.maximum(0.0, found.content - form.content))
-    known = np.where(found.found, left, won)
-    memorable = in_train & (found.content <= form.content)
+    won = np.minimum(left, np.maximum(0.0, bm25.content - form.content))
+    known = np.where(bm25.holds_gold, left, won)
+    memorable = in_train & (bm25.content <= form.content)
     rest = 1.0 - np.maximum(form.content, informed.content if name is not None else closed.score)
     out_of_shape = shapeless | memorable
     unseen = np.where(gold.misshapen & ~out_of_shape & (name is not None), rest / 2, 0.0)
@@ -157,7 +160,7 @@ def _pair(
         "rest": rest,
         "shapeless": np.where(out_of_shape, rest, 0.0),
         "unseen": unseen,
-        "unseen_found": np.where(found.found, unseen, 0.0),
+        "unseen_found": np.where(bm25.holds_gold, unseen, 0.0),
         "helped": helped.astype(float),
         "judged": (helped | ~gold.misshapen).astype(float),
     }
@@ -178,7 +181,7 @@ def share_out(lost: Floats, means: Floats, *, form_shown: bool = True, facts_sho
     picked = np.take_along_axis(means, chosen[..., None, None, None], axis=-3)[..., 0, :, :]
     best = picked[..., _COLUMNS.index("informed")].argmax(axis=-1)
     picked = np.take_along_axis(picked, best[..., None, None], axis=-2)[..., 0, :]
-    of = {name: picked[..., place] for place, name in enumerate(_COLUMNS)}
+    of = {name: picked[..., column] for column, name in enumerate(_COLUMNS)}
 
     form = np.clip(of["form"], 0.0, lost)
     informed = np.clip(of["informed"], 0.0, lost) * facts_shown
@@ -187,10 +190,10 @@ def share_out(lost: Floats, means: Floats, *, form_shown: bool = True, facts_sho
     rest = lost - form - facts
     scale, left = _ratio(facts, of["facts"]), _ratio(rest, of["rest"])
     help_ = _ratio(of["helped"], of["judged"]) * facts_shown
-    inferred, found = of["unseen"] * left * help_, of["unseen_found"] * left * help_
+    inferred, retrieved = of["unseen"] * left * help_, of["unseen_found"] * left * help_
     form = form + (of["undressed"] + of["memorable"]) * scale + (of["shapeless"] + of["unseen"]) * left
-    knowledge = of["known"] * scale + found
-    retrieval = (of["unfound"] - of["memorable"]) * scale + inferred - found
+    knowledge = of["known"] * scale + retrieved
+    retrieval = (of["unfound"] - of["memorable"]) * scale + inferred - retrieved
     return np.stack([form, knowledge, retrieval, lost - form - knowledge - retrieval], axis=-1)
 
 

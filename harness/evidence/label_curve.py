@@ -93,8 +93,8 @@ def label_curve(
     known = {count: table for count, table in tables.items() if table is not None}
     if not known:
         raise ValueError(f"{recipe}: no point of the label curve has a scored example")
-    found = {name: _one(name, members) for name, members in references.items()}
-    overtakes = [_overtaking(recipe, known, table) for table in found.values() if table is not None]
+    curves = {name: _one(name, members) for name, members in references.items()}
+    overtakes = [_overtaking(recipe, known, table) for table in curves.values() if table is not None]
     noise = pooled_noise(list(known.values()))
     gain, ahead = _last_doubling(known, noise), _next_doubling(known, noise)
     provisional = noise is None and any(table.seeds == 1 for table in known.values())

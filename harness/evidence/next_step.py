@@ -31,44 +31,44 @@ from harness.evidence.next_steps.situation import NextStep, Situation
 __all__ = ["NextStep", "Situation", "after_triage", "next_step", "weak_fields"]
 
 
-def next_step(found: Situation) -> NextStep:
+def next_step(situation: Situation) -> NextStep:
     """The one command to run next, with its reasons."""
-    if found.unproven:
-        return more_than_constant(found)
-    if found.kind == "nothing_works":
-        return _look(found)
-    if found.kind == "nothing_to_compare":
-        return missing_family(found) or NextStep(found.invocation.run(), ())
+    if situation.unproven:
+        return more_than_constant(situation)
+    if situation.kind == "nothing_works":
+        return _look(situation)
+    if situation.kind == "nothing_to_compare":
+        return missing_family(situation) or NextStep(situation.invocation.run(), ())
     for step in (more_groups, more_seeds, more_examples, missing_family, untried):
-        chosen = step(found)
+        chosen = step(situation)
         if chosen is not None:
             return chosen
-    return _use(found)
+    return _use(situation)
 
 
-def _look(found: Situation) -> NextStep:
+def _look(situation: Situation) -> NextStep:
     """Format, token limit, prompt and labels, in the order in which they are likely to be at fault.
 
     A diagnosis says whether to finetune; where finetunes have failed as well, it has nothing to say.
     """
-    best = found.recommended
-    if (called := untried_called_for(found)) is not None:
+    best = situation.recommended
+    if (called := untried_called_for(situation)) is not None:
         return called
     evidence = (
         f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid",
         *of_failures(best),
         "check the token limit, the prompt and the labels: what is asked, and what a right answer looks like",
     )
-    if found.triage is None and not found.known & {"finetune", "both"}:
-        return NextStep(found.invocation.diagnose(), evidence)
-    return NextStep(found.invocation.validate(), evidence)
+    if situation.triage is None and not situation.known & {"finetune", "both"}:
+        return NextStep(situation.invocation.diagnose(), evidence)
+    return NextStep(situation.invocation.validate(), evidence)
 
 
-def _use(found: Situation) -> NextStep:
+def _use(situation: Situation) -> NextStep:
     """Nothing is left to settle or to try."""
-    best = found.recommended
+    best = situation.recommended
     evidence = tuple(of_failures(best)) or (f"{best.recipe} has no failure to mend",)
     if not best.run:
-        return NextStep(found.invocation.run(), evidence)
+        return NextStep(situation.invocation.run(), evidence)
     folder = f"exported/{best.recipe.split(' ')[0]}"
-    return NextStep(found.invocation.export(best.run, folder, found.task), evidence)
+    return NextStep(situation.invocation.export(best.run, folder, situation.task), evidence)

@@ -27,32 +27,32 @@ class Claim:
 
 def claims(families: Families, within: Within | None, ranked: Sequence[RecipeSummary]) -> list[Claim]:
     """The headline's claims about pairs: between families, else between the two best recipes."""
-    found = [
+    claims = [
         Claim(c.recipe, c.reference, "ahead" if c.outcome == "ahead" else "level") for c in families.claims
     ]
-    if found or within is None or len(ranked) < 2:
-        return found
+    if claims or within is None or len(ranked) < 2:
+        return claims
     rival = next(summary.recipe for summary in ranked if summary.recipe != within.recommended)
     return [Claim(within.recommended, rival, "ahead" if within.state == "settled" else "level")]
 
 
-def disagreements(tables: Sequence[RecipeScores], found: Sequence[Claim], margin: float) -> list[str]:
+def disagreements(tables: Sequence[RecipeScores], claims: Sequence[Claim], margin: float) -> list[str]:
     """A sentence for each other scorer that does not bear the headline out, on the first claim that it denies."""
     names = dict.fromkeys(
         scorer.name for table in tables for run in table.runs for scorer in run.other_scorers
     )
-    said = []
+    sentences = []
     for name in names:
         scored = [_with(run, name) for table in tables for run in table.runs]
         ids = common_ids(tables)
         known = {t.recipe: t for t in on_common(gather([run for run in scored if run is not None]), ids)}
-        for claim in found:
+        for claim in claims:
             if claim.recipe in known and claim.reference in known:
                 sentence = _denied(name, claim, known[claim.recipe], known[claim.reference], margin)
                 if sentence:
-                    said.append(sentence)
+                    sentences.append(sentence)
                     break
-    return said
+    return sentences
 
 
 def _with(run: RunScores, name: str) -> RunScores | None:

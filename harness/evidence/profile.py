@@ -31,8 +31,8 @@ def _described(summary: RecipeSummary, table: RecipeScores) -> RecipeSummary:
     )
 
 
-def _most_common(found: Sequence[CommonAnswer | None]) -> CommonAnswer | None:
-    known = [answer for answer in found if answer is not None and answer.n]
+def _most_common(answers: Sequence[CommonAnswer | None]) -> CommonAnswer | None:
+    known = [answer for answer in answers if answer is not None and answer.n]
     return max(known, key=lambda answer: answer.count / answer.n, default=None)
 
 

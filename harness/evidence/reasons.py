@@ -16,14 +16,14 @@ from harness.evidence.verdict_text import (
 
 def reasons(story: VerdictFacts) -> tuple[str, ...]:
     """What supports or limits the headline, the most important first."""
-    found = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
+    listed = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
     claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
     if story.minimum < min(claimed, default=1.0):
-        found.append(
+        listed.append(
             f"differences under {points(story.minimum)} points cannot be relied on to show with "
             f"{story.n} examples (80 % power, {count(len(story.comparisons), 'comparison')})"
         )
-    return (*found, *_caveats(story))
+    return (*listed, *_caveats(story))
 
 
 def _beaten(story: VerdictFacts) -> list[str]:
@@ -54,24 +54,24 @@ def _level_with(story: VerdictFacts) -> list[str]:
 
 
 def _not_settled(story: VerdictFacts) -> list[str]:
-    found = []
+    reasons = []
     for c in story.mine:
         if c.reference in _cheaper(story) and c.outcome != "better":
-            found.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
+            reasons.append(f"{c.reference}, which is cheaper, may be as good: {standing(c)}")
         elif c.outcome == "worse":
-            found.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
+            reasons.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":
             if story.chosen.mean >= 1.0 and story.kind == "winner":
-                found.append(f"{c.reference} is level with it and dearer: {by(c)}")
+                reasons.append(f"{c.reference} is level with it and dearer: {by(c)}")
                 continue
-            found.append(f"{story.recommended} against {c.reference} is open: {by(c)}")
-    return found
+            reasons.append(f"{story.recommended} against {c.reference} is open: {by(c)}")
+    return reasons
 
 
 def _economies(story: VerdictFacts) -> list[str]:
     """What the recommended recipe saves against the leaders it was preferred to."""
     chosen = story.chosen
-    found = []
+    reasons = []
     for other in story.summaries:
         if other.recipe not in story.leaders or other.recipe == chosen.recipe:
             continue
@@ -81,8 +81,8 @@ def _economies(story: VerdictFacts) -> list[str]:
             _ratio(chosen.cost.prompt_tokens, other.cost.prompt_tokens, "the prompt tokens"),
         ]
         if any(parts):
-            found.append(f"{chosen.recipe} needs {listed([p for p in parts if p])} of {other.recipe}")
-    return found
+            reasons.append(f"{chosen.recipe} needs {listed([p for p in parts if p])} of {other.recipe}")
+    return reasons
 
 
 def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
@@ -92,13 +92,13 @@ def _ratio(mine: float | None, theirs: float | None, what: str) -> str:
 
 
 def _caveats(story: VerdictFacts) -> list[str]:
-    found = []
+    caveats = []
     if story.once:
         verb = "was" if len(story.once) == 1 else "were"
-        found.append(
+        caveats.append(
             f"{listed(story.once)} {verb} trained with one seed and the noise of training is not known: it is in "
             "no interval, and what is said of them is provisional"
         )
     for oracle in story.oracles:
-        found.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
-    return found
+        caveats.append(f"{scored(oracle)}: an upper bound that sees the gold passages, not a candidate")
+    return caveats

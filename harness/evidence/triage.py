@@ -15,10 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.evidence.gap_attribution import GAPS, Gap, Measured, Probe, measure, share_out
 from harness.evidence.stats import clusters as by_cluster
@@ -78,8 +78,8 @@ class Triage(Jsonable):
 def diagnose(
     probes: Mapping[str, Probe],
     *,
-    targets: Sequence[Any],
-    train_targets: Sequence[Any],
+    targets: Sequence[JsonValue],
+    train_targets: Sequence[JsonValue],
     groups: Sequence[str | None],
 ) -> Triage:
     """Triage from probes over the same examples in the same order.
@@ -114,15 +114,15 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     shown = _shown(measured, clusters)
     shares, drawn = _shares(measured, clusters, shown)
     order = np.argsort(-shares, kind="stable")
-    found = [
-        _share(GAPS[place], float(shares[place]), drawn[:, place], measured, clusters) for place in order
+    ranked = [
+        _share(GAPS[index], float(shares[index]), drawn[:, index], measured, clusters) for index in order
     ]
-    found.sort(key=lambda share: not share.measured)
+    ranked.sort(key=lambda share: not share.measured)
     groups = by_cluster.count(clusters)
     certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
-    first = found[0]
-    second = next(share for share in found[1:] if share.measured)
-    predictions = predict({s.gap: s.share for s in found}, gains, overlap, n=n, lost=lost)
+    first = ranked[0]
+    second = next(share for share in ranked[1:] if share.measured)
+    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost)
     meaning, step = _WORDS[first.gap]
     if any(not p.worth and p.certain for p in predictions if "few_shot" in p.recipes):
         step = step.replace(", or show examples", "")
@@ -131,11 +131,11 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
         sentence = f"No probe gains anything that {n} examples can show: {meaning}."
     elif not certain and groups >= FEW:
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
-    sentence += _unmeasured(found) + _few(clusters, n)
+    sentence += _unmeasured(ranked) + _few(clusters, n)
     return Triage(
         n=n,
         lost=lost,
-        shares=tuple(found),
+        shares=tuple(ranked),
         dominant=first.gap,
         certain=certain,
         train_overlap=overlap,
@@ -159,9 +159,9 @@ def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: 
     )
 
 
-def _unmeasured(found: Sequence[Share]) -> str:
+def _unmeasured(shares: Sequence[Share]) -> str:
     """Which gaps no probe could show."""
-    gaps = [share.gap for share in found if not share.measured]
+    gaps = [share.gap for share in shares if not share.measured]
     if not gaps:
         return ""
     return f" {' and '.join(gaps).capitalize()} {'was' if len(gaps) == 1 else 'were'} not measured."
@@ -220,5 +220,5 @@ def _percent(share: Share) -> str:
     return f"{100 * share.share:.0f} % [{100 * share.low:.0f}, {100 * share.high:.0f}]"
 
 
-def _canonical(target: Any) -> str:
+def _canonical(target: JsonValue) -> str:
     return " ".join(target.lower().split()) if isinstance(target, str) else canonical_json(target)

@@ -60,18 +60,18 @@ def predict(
     form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
     knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
     enough = ENOUGH * lost
-    found = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
-    found.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
+    predictions = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
+    predictions.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
     if "bm25" in gains:
         both = knowledge >= ENOUGH and form + skill >= ENOUGH
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
-        found.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
+        predictions.append(Prediction(recipes=("rag_lora",), worth=both, because=because))
     if "gold" in gains:
         because = f"{_share(retrieval)} is lost because BM25 misses passages that would help"
-        found.append(
+        predictions.append(
             Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
         )
-    return tuple(found)
+    return tuple(predictions)
 
 
 _PROBED = (("few_shot", "few_shot"), ("constrained", "constrained"), ("bm25_rag", "bm25"))
@@ -103,18 +103,18 @@ def compare(predictions: tuple[Prediction, ...], verdict: Verdict) -> tuple[Fore
     rows = []
     for prediction in predictions:
         for recipe in prediction.recipes:
-            found = verdict.comparison(recipe, PLAIN)
-            if found is None or recipe == PLAIN:
+            comparison = verdict.comparison(recipe, PLAIN)
+            if comparison is None or recipe == PLAIN:
                 continue
-            sign = 1.0 if found.recipe == recipe else -1.0
-            low, high = sorted((sign * found.low, sign * found.high))
+            sign = 1.0 if comparison.recipe == recipe else -1.0
+            low, high = sorted((sign * comparison.low, sign * comparison.high))
             gained = True if low > 0 else False if high < verdict.margin else None
             rows.append(
                 ForecastOutcome(
                     recipe=recipe,
                     predicted=prediction.worth,
                     because=prediction.because,
-                    gain=sign * found.difference,
+                    gain=sign * comparison.difference,
                     low=low,
                     high=high,
                     agrees=gained == prediction.worth if gained is not None and prediction.certain else None,

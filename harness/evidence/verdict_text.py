@@ -128,14 +128,16 @@ def nothing_works(
 
 def mostly_one_answer(summary: RecipeSummary) -> str:
     """A sentence where nearly all answers of a recipe are one text, and the targets are not."""
-    found = summary.common_answer
-    if found is None or found.count < MOSTLY_ONE * found.n or found.count - found.wanted < 0.1 * found.n:
+    answer = summary.common_answer
+    if (
+        answer is None
+        or answer.count < MOSTLY_ONE * answer.n
+        or answer.count - answer.wanted < 0.1 * answer.n
+    ):
         return ""
-    if not found.text:
-        return (
-            f" {summary.recipe} gives no answer at all (empty text) to {found.count} of {found.n} questions."
-        )
-    return f" {summary.recipe} gives one answer, “{found.text}”, to {found.count} of {found.n} questions."
+    if not answer.text:
+        return f" {summary.recipe} gives no answer at all (empty text) to {answer.count} of {answer.n} questions."
+    return f" {summary.recipe} gives one answer, “{answer.text}”, to {answer.count} of {answer.n} questions."
 
 
 def _ahead(story: VerdictFacts) -> str:
@@ -156,23 +158,23 @@ def _level(story: VerdictFacts) -> str:
     level = [claim for claim in story.families.claims if claim.outcome == "level"]
     first = level[0]
     names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
-    found = [
+    sentences = [
         f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
         f"{by(first)}, margin {points(story.margin)}."
     ]
-    return " ".join([*found, *filter(None, [_beats(story.families.claims)])])
+    return " ".join([*sentences, *filter(None, [_beats(story.families.claims)])])
 
 
 def _open(story: VerdictFacts) -> str:
     families = [NOUNS[family] for family in story.families.candidates]
-    found = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
+    sentence = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
     unsettled = [claim for claim in story.families.claims if claim.over in story.families.candidates]
     for claim in sorted(unsettled, key=lambda claim: claim.difference)[:1]:
-        found += f" {standing(claim)}."
+        sentence += f" {standing(claim)}."
     beaten = _beats(story.families.claims)
     if provisional(story):
         beaten = f"{beaten[:-1]}{_marked(story)}."
-    return " ".join(filter(None, [found, beaten, f"Use {story.recommended} for now."]))
+    return " ".join(filter(None, [sentence, beaten, f"Use {story.recommended} for now."]))
 
 
 def standing(pair: Comparison | FamilyClaim) -> str:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.finite import finite
+from harness.core.json_types import JsonValue
 
 Outcome = Literal["better", "worse", "not_worse", "equivalent", "inconclusive"]
 VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_works", "nothing_to_compare"]
@@ -20,7 +21,7 @@ WithinState = Literal["settled", "open", "only"]
 class Jsonable:
     """A dataclass that turns into plain JSON values; infinities and NaN become null."""
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, JsonValue]:
         plain = finite(dataclasses.asdict(self))  # type: ignore[call-overload]
         assert isinstance(plain, dict)
         return plain

@@ -12,6 +12,7 @@ from harness.core.keys import digest
 from harness.core.protocols import DataContext, Engine, Task
 from harness.core.recipes import Recipe
 from harness.core.values import Example, Message
+from harness.models.chat import ModelChat
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 
@@ -41,7 +42,7 @@ def task_of(record: RunRecord, path: str | None) -> Task:
 
 
 def describe(
-    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: Any
+    task: Task, recipe: Recipe, record: RunRecord, rows: Sequence[SampleRecord], chat: ModelChat | None
 ) -> Content:
     """The program of a run.
 
@@ -101,7 +102,7 @@ def _corpus(task: Task, recipe: Recipe) -> Content | None:
     return {"task": task.name, "documents": len(content), "sha256": digest(content)}
 
 
-def _request(task: Task, recipe: Recipe, chat: Any) -> Content:
+def _request(task: Task, recipe: Recipe, chat: ModelChat | None) -> Content:
     body: dict[str, object] = {"temperature": 0, "max_tokens": task.max_new_tokens}
     stop = () if chat is None else chat.stop
     if stop:
@@ -129,7 +130,7 @@ def _example(task: Task, recipe: Recipe, record: RunRecord, folds: bool) -> Cont
     return {"id": train[0].id, "messages": turns, "answer": task.format.render(train[0].target)}
 
 
-def _with_text(example: Content | None, chat: Any) -> Content | None:
+def _with_text(example: Content | None, chat: ModelChat | None) -> Content | None:
     """The example with its prompt as text, for models without a chat template."""
     if example is None or chat is None or chat.template:
         return example

@@ -118,6 +118,7 @@ def suits(architecture: Architecture, recipe: Recipe) -> bool:
     return all(architecture.name in part.architectures for part in parts)
 
 
-def base_of(network: Network) -> Any:
+def base_of(network: Network) -> Network:
     """The transformers model inside a peft wrapper, or the network itself."""
-    return network.get_base_model() if hasattr(network, "get_base_model") else network
+    base: Network = network.get_base_model() if hasattr(network, "get_base_model") else network
+    return base

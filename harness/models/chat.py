@@ -10,11 +10,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias, cast
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
-from harness.core.torch_types import Tokenizer
+from harness.core.torch_types import ModelConfig, Tokenizer
 from harness.core.values import Message
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
 from harness.models.plain_chat import PlainChat
@@ -175,7 +175,11 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     return (*folded, Message("user", "\n\n".join(system))) if system else tuple(folded)
 
 
-def load_chat(spec: str) -> TemplateChat | PlainChat:
+ModelChat: TypeAlias = TemplateChat | PlainChat
+"""The chat of a model, with a chat template or without one."""
+
+
+def load_chat(spec: str) -> ModelChat:
     """The chat of a model: its tokenizer and template, without its weights.
 
     Raises:
@@ -186,7 +190,7 @@ def load_chat(spec: str) -> TemplateChat | PlainChat:
     return chat_from(resolve(spec))
 
 
-def chat_from(folder: Path) -> TemplateChat | PlainChat:
+def chat_from(folder: Path) -> ModelChat:
     """The chat of a model folder: its chat template, or plain text for encoders and for encoder-decoders
     without a template.
 
@@ -196,8 +200,8 @@ def chat_from(folder: Path) -> TemplateChat | PlainChat:
     from transformers import AutoConfig, AutoTokenizer, GenerationConfig
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
-        config: Any = AutoConfig.from_pretrained(folder, trust_remote_code=False)
+        tokenizer = cast(Tokenizer, AutoTokenizer.from_pretrained(folder, trust_remote_code=False))
+        config = cast(ModelConfig, AutoConfig.from_pretrained(folder, trust_remote_code=False))
     except (OSError, ValueError, KeyError) as error:
         raise ConfigError(f"cannot read the model's tokenizer: {error}", file=folder) from None
     try:
@@ -214,7 +218,7 @@ def chat_from(folder: Path) -> TemplateChat | PlainChat:
     return TemplateChat(tokenizer, ends)
 
 
-def _as_ids(value: Any) -> tuple[int, ...]:
+def _as_ids(value: int | Sequence[int] | None) -> tuple[int, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, int) else tuple(value)

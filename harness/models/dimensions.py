@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from harness.core.errors import ConfigError
-from harness.core.torch_types import ModelConfig
+from harness.core.torch_types import ModelConfig, Network
 from harness.models.architecture import of
 from harness.models.source import BUNDLED, gguf_file, is_tiny, resolve
 
@@ -34,7 +34,7 @@ class Shape:
     context: int
 
 
-def config(spec: str) -> Any:
+def config(spec: str) -> ModelConfig:
     """The transformers configuration of a model; of a hub id only `config.json` is fetched.
 
     Raises:
@@ -46,7 +46,8 @@ def config(spec: str) -> Any:
     if not here and spec.startswith(("/", ".", "~", "openai:", "fake")):
         raise ConfigError(f"'{spec}' has no configuration here", remedy=f"bundled: {', '.join(BUNDLED)}")
     try:
-        return AutoConfig.from_pretrained(str(resolve(spec)) if here else spec, trust_remote_code=False)
+        name = str(resolve(spec)) if here else spec
+        return cast(ModelConfig, AutoConfig.from_pretrained(name, trust_remote_code=False))
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         remedy = (
@@ -73,7 +74,7 @@ def head_size(config: ModelConfig) -> int:
     return int(getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads)
 
 
-def network(spec: str) -> Any:
+def network(spec: str) -> Network:
     """The model's network on torch's meta device, where tensors have a shape but no storage.
 
     Raises:
@@ -85,9 +86,8 @@ def network(spec: str) -> Any:
     configuration = config(spec)
     try:
         with torch.device("meta"):
-            return getattr(transformers, of(configuration).loader).from_config(
-                configuration, trust_remote_code=False
-            )
+            loader = getattr(transformers, of(configuration).loader)
+            return cast(Network, loader.from_config(configuration, trust_remote_code=False))
     except (ValueError, KeyError) as error:
         raise ConfigError(f"cannot build model '{spec}': {str(error).splitlines()[0]}") from None
 

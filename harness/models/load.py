@@ -25,7 +25,7 @@ DTYPES = ("auto", "float32", "bfloat16", "float16")
 def load(
     spec: str,
     dtype: str = "auto",
-    quantization: Any = None,
+    quantization: object = None,
     device: str | None = None,
     config: ModelConfig | None = None,
 ) -> LanguageModel:

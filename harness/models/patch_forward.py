@@ -6,14 +6,12 @@ import contextlib
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from harness.core.torch_types import Layer
-
 
 @contextlib.contextmanager
-def replaced(modules: Iterable[Any], forward: Callable[..., Any]) -> Iterator[None]:
+def replaced(modules: Iterable[Any], forward: Callable[..., object]) -> Iterator[None]:
     """Inside the `with` block each module's `forward` is `forward(module, …)`; their hooks stay."""
 
-    def bound(module: Layer) -> Callable[..., Any]:
+    def bound(module: object) -> Callable[..., object]:
         return lambda *args, **kwargs: forward(module, *args, **kwargs)
 
     chosen = list(modules)

@@ -9,12 +9,15 @@ encoders put [CLS] and [SEP] (RoBERTa <s> and </s>) round a text, the encoder-de
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.models.architecture import of
 from harness.models.cache import make_once, quiet
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerFast
 
 _SIZE = {
     "vocab_size": 264,
@@ -164,7 +167,7 @@ def _make(draft: Path, shape: str, seed: int) -> None:
     tokenizer.save_pretrained(draft)
 
 
-def _tokenizer(recipe: dict[str, Any]) -> Any:
+def _tokenizer(recipe: dict[str, Any]) -> PreTrainedTokenizerFast:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

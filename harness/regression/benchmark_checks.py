@@ -38,27 +38,27 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
     return check(pairs, margin, comparisons=total)
 
 
-def forgetting(task: str, margin: float, found: Forgetting | None, total: int) -> MetricCheck:
+def forgetting(task: str, margin: float, loss: Forgetting | None, total: int) -> MetricCheck:
     """What training cost on a benchmark; a claim of a loss is corrected for all metrics of the gate."""
     name = f"forgetting.{task}"
-    if found is None:
+    if loss is None:
         remedy = f"not measured on run and base: harness benchmark RUN --tasks {task}"
         return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
     state: State = "inconclusive"
-    if found.low > -margin:
+    if loss.low > -margin:
         state = "passed"
-    elif found.high < 0 and found.p <= (1 - LEVEL) / total:
+    elif loss.high < 0 and loss.p <= (1 - LEVEL) / total:
         state = "regression"
     return MetricCheck(
         metric=name,
         state=state,
         margin=margin,
-        before=found.before,
-        after=found.after,
-        change=found.change,
-        low=found.low,
-        high=found.high,
-        n=found.n,
+        before=loss.before,
+        after=loss.after,
+        change=loss.change,
+        low=loss.low,
+        high=loss.high,
+        n=loss.n,
         examples_needed=None if state == "inconclusive" else 0,
         reason="measure more documents" if state == "inconclusive" else "",
     )

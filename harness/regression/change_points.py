@@ -33,9 +33,9 @@ FEWEST_RUNS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
-    """The series before and from run `place` on: mean difference, standard error, degrees of freedom."""
+    """The series before and from run `start` on: mean difference, standard error, degrees of freedom."""
 
-    place: int
+    start: int
     before: float
     after: float
     se: float
@@ -60,7 +60,7 @@ class Step:
     """A change beyond chance. `first` and `last` bound its place with 95 % confidence; `low` and `high` its
     size, at the level that the claim was made at."""
 
-    place: int
+    start: int
     first: int
     last: int
     before: float
@@ -78,8 +78,8 @@ def step(values: Floats, groups: Codes) -> Step | None:
     runs, examples = values.shape
     if runs < FEWEST_RUNS or examples < 2 or clusters.count(groups) < 2:
         return None
-    places = [place for place in range(1, runs) if not np.array_equal(values[place - 1], values[place])]
-    splits = [_split(values, groups, place) for place in places]
+    places = [start for start in range(1, runs) if not np.array_equal(values[start - 1], values[start])]
+    splits = [_split(values, groups, start) for start in places]
     if not splits:
         return None
     best = min(splits, key=lambda split: (split.p, -abs(split.change)))
@@ -89,7 +89,7 @@ def step(values: Floats, groups: Codes) -> Step | None:
     half = float(stats.t.ppf(1 - ALPHA / 2 / len(splits), best.df)) * best.se
     likely = _likely(best, splits, runs)
     return Step(
-        place=best.place,
+        start=best.start,
         first=min(likely),
         last=max(likely),
         before=best.before,
@@ -100,19 +100,19 @@ def step(values: Floats, groups: Codes) -> Step | None:
     )
 
 
-def _split(values: Floats, groups: Codes, place: int) -> Split:
-    sides = values[:place], values[place:]
+def _split(values: Floats, groups: Codes, start: int) -> Split:
+    sides = values[:start], values[start:]
     differences = sides[1].mean(axis=0) - sides[0].mean(axis=0)
     means = [side.mean(axis=1) for side in sides]
     rest = float(sum(((side - side.mean()) ** 2).sum() for side in means))
-    of_means = 1 / place + 1 / (len(values) - place)
+    of_means = 1 / start + 1 / (len(values) - start)
     between = rest / (len(values) - 2) * of_means
     residuals = np.vstack([side - side.mean(axis=0) for side in sides])
     noise = float(clusters.mean_variance(residuals.T, groups).sum()) / (len(values) - 2) * of_means
     variance = _variance(values, differences, groups, between, noise)
     of_examples, of_runs = clusters.count(groups) - 1.0, len(values) - 2.0
     return Split(
-        place=place,
+        start=start,
         before=float(means[0].mean()),
         after=float(means[1].mean()),
         se=math.sqrt(variance),
@@ -139,6 +139,6 @@ def _likely(best: Split, splits: Sequence[Split], runs: int) -> list[int]:
 
     The chance of the answers that every run's mean has by itself is part of what they are held against.
     """
-    by_chance = best.se**2 / (1 / best.place + 1 / (runs - best.place))
+    by_chance = best.se**2 / (1 / best.start + 1 / (runs - best.start))
     limit = float(stats.f.ppf(1 - ALPHA, 1, runs - 2)) * by_chance
-    return [split.place for split in splits if split.rest - best.rest <= limit]
+    return [split.start for split in splits if split.rest - best.rest <= limit]

@@ -31,9 +31,9 @@ def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
     """Every recorded fact in which two runs differ."""
     old, new = _facts(before), _facts(after)
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _LEFT_OUT]
-    found = [Difference(fact=name, before=old.get(name), after=new.get(name)) for name in changed]
-    found += _prompts(before, after)
-    return tuple(sorted(found, key=lambda d: (_ORDER.index(d.fact.split(".")[0]), d.fact)))
+    differences = [Difference(fact=name, before=old.get(name), after=new.get(name)) for name in changed]
+    differences += _prompts(before, after)
+    return tuple(sorted(differences, key=lambda d: (_ORDER.index(d.fact.split(".")[0]), d.fact)))
 
 
 def _facts(side: Snapshot) -> dict[str, JsonValue]:
@@ -49,8 +49,8 @@ def _flat(value: JsonValue, name: str) -> Iterator[tuple[str, JsonValue]]:
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}")
     elif isinstance(value, list) and any(isinstance(item, Mapping) for item in value):
-        for place, item in enumerate(value):
-            yield from _flat(item, f"{name}.{place}")
+        for index, item in enumerate(value):
+            yield from _flat(item, f"{name}.{index}")
     else:
         yield name, value
 

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from scipy import stats
@@ -94,7 +93,7 @@ def between(before: Snapshot, after: Snapshot) -> Flips:
     )
 
 
-def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[str, Any]]) -> Flip | None:
+def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[str, object]]) -> Flip | None:
     a, b = old.values.get(primary), new.values.get(primary)
     if a is None or b is None:
         return None
@@ -108,21 +107,21 @@ def _flip(old: Sample, new: Sample, primary: str, details: Mapping[str, Mapping[
 
 
 def _by_failure(rows: Iterable[Flip]) -> dict[str, tuple[Flip, ...]]:
-    found: dict[str, list[Flip]] = {}
+    by_failure: dict[str, list[Flip]] = {}
     for row in rows:
-        found.setdefault(row.failure, []).append(row)
-    ordered = sorted(found.items(), key=lambda item: (-len(item[1]), item[0]))
+        by_failure.setdefault(row.failure, []).append(row)
+    ordered = sorted(by_failure.items(), key=lambda item: (-len(item[1]), item[0]))
     return {name: tuple(sorted(items, key=lambda f: f.id)) for name, items in ordered}
 
 
 def _categories(rows: Sequence[Flip]) -> tuple[Category, ...]:
-    found = []
+    categories = []
     for field in sorted({name for row in rows for name in row.where}):
         sizes = Counter(row.where[field] for row in rows if field in row.where)
         if 2 <= len(sizes) <= MOST_VALUES:
-            found += [_category(rows, field, value) for value in sizes]
-    adjusted = holm([category.p for category in found])
-    kept = [(p, c) for p, c in zip(adjusted, found, strict=True) if p <= ALPHA]
+            categories += [_category(rows, field, value) for value in sizes]
+    adjusted = holm([category.p for category in categories])
+    kept = [(p, c) for p, c in zip(adjusted, categories, strict=True) if p <= ALPHA]
     ordered = sorted(kept, key=lambda pair: (pair[0], pair[1].change))
     return tuple(Category(**(vars(category) | {"p": p})) for p, category in ordered)
 

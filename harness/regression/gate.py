@@ -76,14 +76,18 @@ class Gate:
 
     @property
     def sentence(self) -> str:
-        said = {
+        outcome = {
             "passed": f"{self.run} is not worse than {self.pin}",
             "regression": f"{self.run} is worse than {self.pin}: {', '.join(self._in('regression'))}",
             "error": f"{self.run} could not be judged: {', '.join(self._in('error')) or self._missing()}",
             "inconclusive": f"cannot tell whether {self.run} is worse than {self.pin}: "
             f"{', '.join(self._in('inconclusive'))}",
         }[self.verdict]
-        return f"{said} (provisional: one seed, noise of training not measured)" if self.provisional else said
+        return (
+            f"{outcome} (provisional: one seed, noise of training not measured)"
+            if self.provisional
+            else outcome
+        )
 
     def _missing(self) -> str:
         if self.errors or self.allow_missing or not self.examples.not_judged:
@@ -130,18 +134,18 @@ def judge(
     flaky = floor.flaky(pin, run)
     metrics = [m for m in rules.margins if m != pin.primary or PRIMARY not in rules.margins]
     total = len(metrics) + len(rules.benchmarks) + len(rules.forgetting)
-    found = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
-    found += [
+    checks = [_metric(name, rules.margins[name], shared, run, pin, total) for name in metrics]
+    checks += [
         benchmark_checks.against_pin(task, margin, run, pin, total)
         for task, margin in rules.benchmarks.items()
     ]
-    found += [
+    checks += [
         benchmark_checks.forgetting(task, margin, (forgotten or {}).get(task), total)
         for task, margin in rules.forgetting.items()
     ]
     must = tuple(_must_pass(rules, run, pin, flaky))
     errors = tuple(new.id for _, new in shared if new.values.get(pin.primary) is None)
-    states = {check.state for check in found} | {item.state for item in must}
+    states = {check.state for check in checks} | {item.state for item in must}
     states |= {"error"} if errors or (moved.not_judged and not allow_missing) else set()
     order: tuple[Verdict, ...] = ("regression", "error", "inconclusive")
     verdict: Verdict = next((state for state in order if state in states), "passed")
@@ -151,13 +155,13 @@ def judge(
         pin=pin.name,
         verdict=verdict,
         exit_code=0 if allowed else CODES[verdict],
-        checks=tuple(found),
+        checks=tuple(checks),
         must_pass=must,
         errors=errors,
         flips=flips.between(pin, run),
         changed=config_diff.between(pin, run),
         flaky=flaky,
-        notes=(*notes, *_notes(run, pin, found, rules)),
+        notes=(*notes, *_notes(run, pin, checks, rules)),
         examples=moved,
         allow_missing=allow_missing,
     )

@@ -85,10 +85,10 @@ def parse(
 
 
 def _by_task(gate: Mapping[str, Any], name: str, file: Path | None) -> dict[str, float]:
-    found = gate.get(name) or {}
-    if not isinstance(found, Mapping):
-        raise _wrong(file, name, f"must map tasks to margins (got {found!r})", "e.g. {arc_easy: 0.03}")
-    return {str(task): _number(margin, f"{name}.{task}", file) for task, margin in found.items()}
+    margins = gate.get(name) or {}
+    if not isinstance(margins, Mapping):
+        raise _wrong(file, name, f"must map tasks to margins (got {margins!r})", "e.g. {arc_easy: 0.03}")
+    return {str(task): _number(margin, f"{name}.{task}", file) for task, margin in margins.items()}
 
 
 def _number(value: Any, name: str, file: Path | None) -> float:
@@ -99,9 +99,9 @@ def _number(value: Any, name: str, file: Path | None) -> float:
     return float(value)
 
 
-def _wrong(file: Path | None, place: str, message: str, remedy: str) -> ConfigError:
+def _wrong(file: Path | None, setting: str, message: str, remedy: str) -> ConfigError:
     from harness.tasks.task_file import line_of
 
     known = file is not None and file.is_file()
-    line = line_of(file, ["gate", *place.split(".")]) if known and file is not None else None
-    return ConfigError(f"gate.{place}: {message}", file=file, line=line, remedy=remedy)
+    line = line_of(file, ["gate", *setting.split(".")]) if known and file is not None else None
+    return ConfigError(f"gate.{setting}: {message}", file=file, line=line, remedy=remedy)

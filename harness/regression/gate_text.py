@@ -82,8 +82,8 @@ def markdown(gate: Gate) -> str:
     for what, ids in gate.examples.lines():
         parts.append(f"**{len(ids)} examples: {what}**: {escape(_listed(ids))}")
     if gate.flips.categories:
-        found = [f"- {escape(category.sentence)}" for category in gate.flips.categories[:5]]
-        parts.append("**Losses gather in**\n\n" + "\n".join(found))
+        categories = [f"- {escape(category.sentence)}" for category in gate.flips.categories[:5]]
+        parts.append("**Losses gather in**\n\n" + "\n".join(categories))
     flips = [
         f"- {title} · {escape(line)}"
         for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained))

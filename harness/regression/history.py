@@ -101,12 +101,12 @@ def load(
 
     Of a series whose runs' ids `keep` refuses, no answer is read.
     """
-    told: list[str] = [] if problems is None else problems
+    notes: list[str] = [] if problems is None else problems
     records: list[RunRecord] = []
     for folder in ResultsFolder(results).run_folders():
         head = read_head(folder)
         if isinstance(head, str):
-            told.append(head)
+            notes.append(head)
         elif head.record.status == "done" and head.record.split == "test":
             record = head.record
             if task in (None, record.task.name) and recipe in (None, record.recipe.name):
@@ -114,12 +114,12 @@ def load(
     places = [_series_of(record) for record in records]
     ways = likeness.ways(places, [record.task for record in records])
     members: dict[Place, dict[str, list[str]]] = {}
-    for record, place, way in zip(records, places, ways, strict=True):
-        members.setdefault(place, {}).setdefault(way, []).append(record.id)
+    for record, group, way in zip(records, places, ways, strict=True):
+        members.setdefault(group, {}).setdefault(way, []).append(record.id)
     made = []
     for _, several in sorted(members.items(), key=lambda item: str(item[0])):
         for way, ids in sorted(several.items()):
-            runs = list(_readable(results, ids, told)) if keep(ids) else []
+            runs = list(_readable(results, ids, notes)) if keep(ids) else []
             if runs:
                 made.append(series(runs, scored=way if len(several) > 1 else ""))
     return tuple(made)
@@ -127,12 +127,12 @@ def load(
 
 def _readable(results: Path, ids: Sequence[str], problems: list[str]) -> Iterator[Snapshot]:
     for name in ids:
-        with _said(ResultsFolder(results).run(name).path, problems):
+        with _noted(ResultsFolder(results).run(name).path, problems):
             yield pins.of_run(results, name)
 
 
 @contextlib.contextmanager
-def _said(folder: Path, problems: list[str]) -> Iterator[None]:
+def _noted(folder: Path, problems: list[str]) -> Iterator[None]:
     try:
         yield
     except (ConfigError, KeyError, TypeError, ValueError, AttributeError) as error:
@@ -204,19 +204,19 @@ def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
     """The clearest lasting change among runs in the order of time; None where none is beyond chance."""
     alike = _sharing(runs)
     values, groups = _table(alike)
-    found = change_points.step(values, groups)
-    if found is None:
+    step = change_points.step(values, groups)
+    if step is None:
         return None
     return ChangePoint(
-        run=alike[found.place].name,
-        first=alike[found.first].name,
-        last=alike[found.last].name,
-        before=found.before,
-        after=found.after,
-        change=found.after - found.before,
-        low=found.low,
-        high=found.high,
-        p=found.p,
+        run=alike[step.start].name,
+        first=alike[step.first].name,
+        last=alike[step.last].name,
+        before=step.before,
+        after=step.after,
+        change=step.after - step.before,
+        low=step.low,
+        high=step.high,
+        p=step.p,
     )
 
 

@@ -9,11 +9,11 @@ from harness.core.text import one_line
 from harness.regression.history import ChangePoint, Point, Series
 
 
-def text(found: Sequence[Series]) -> str:
+def text(series: Sequence[Series]) -> str:
     """Every series with its runs, upgrades and change point."""
-    if not found:
+    if not series:
         return "no finished runs; start with: harness run support_tickets --limit 20"
-    return "\n".join(line for item in found for line in _series(item))
+    return "\n".join(line for item in series for line in _series(item))
 
 
 def _series(item: Series) -> Iterator[str]:
@@ -31,9 +31,7 @@ def _point(point: Point) -> Iterator[str]:
     yield from (f"      ↑ {one_line(change)}" for change in point.changed)
 
 
-def _change(found: ChangePoint) -> str:
-    size = (
-        f"{formatting.change(found.change)} [{formatting.change(found.low)}, {formatting.change(found.high)}]"
-    )
-    between = "" if found.first == found.last else f" (between {found.first} and {found.last})"
-    return one_line(f"change at {found.run}: {size} points{between}")
+def _change(change: ChangePoint) -> str:
+    size = f"{formatting.change(change.change)} [{formatting.change(change.low)}, {formatting.change(change.high)}]"
+    between = "" if change.first == change.last else f" (between {change.first} and {change.last})"
+    return one_line(f"change at {change.run}: {size} points{between}")

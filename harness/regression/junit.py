@@ -34,12 +34,12 @@ def document(gate: Gate) -> str:
 def _examples(suite: ET.Element, what: str, ids: tuple[str, ...], gate: Gate) -> None:
     """One case for all examples that one thing happened to: an error where it keeps the gate from passing."""
     case = ET.SubElement(suite, "testcase", classname="examples", name=what)
-    said = _legal(f"{len(ids)} examples: {', '.join(ids)}")
+    text = _legal(f"{len(ids)} examples: {', '.join(ids)}")
     judged = what not in ExampleChanges.UNJUDGED or gate.allow_missing
     if judged:
-        ET.SubElement(case, "system-out").text = said
+        ET.SubElement(case, "system-out").text = text
     else:
-        ET.SubElement(case, "error", type="examples", message=said)
+        ET.SubElement(case, "error", type="examples", message=text)
 
 
 def of_error(run: str, pin: str, error: Exception) -> str:
@@ -72,19 +72,19 @@ def _legal(text: str) -> str:
 
 def _check(suite: ET.Element, check: MetricCheck, *, allowed: bool) -> None:
     case = ET.SubElement(suite, "testcase", classname="metrics", name=_legal(check.metric))
-    said = _legal(describe(check))
+    text = _legal(describe(check))
     if check.state == "regression" or (check.state == "inconclusive" and not allowed):
-        ET.SubElement(case, "failure", type=check.state, message=said)
+        ET.SubElement(case, "failure", type=check.state, message=text)
     elif check.state == "error":
-        ET.SubElement(case, "error", type="execution", message=said)
+        ET.SubElement(case, "error", type="execution", message=text)
     elif check.state != "passed":
-        ET.SubElement(case, "skipped", message=f"{check.state}: {said}")
+        ET.SubElement(case, "skipped", message=f"{check.state}: {text}")
 
 
 def _must_pass(suite: ET.Element, item: MustPass) -> None:
     case = ET.SubElement(suite, "testcase", classname="must_pass", name=_legal(item.id))
     if item.state == "regression":
-        said = f"scored {item.after}, pinned {item.before}; failure mode {item.failure}"
-        ET.SubElement(case, "failure", type="regression", message=said)
+        message = f"scored {item.after}, pinned {item.before}; failure mode {item.failure}"
+        ET.SubElement(case, "failure", type="regression", message=message)
     elif item.state == "error":
         ET.SubElement(case, "error", type="execution", message="no score")

@@ -167,10 +167,10 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
     n = len(pairs.before)
     if n < 1 or (n < 2 and not pairs.identical):
         return dataclasses.replace(blank, n=n, state="error", reason="fewer than two examples in common")
-    found = change(pairs)
-    low, high = found.interval()
+    difference = change(pairs)
+    low, high = difference.interval()
     level = 1 - (1 - LEVEL) / max(comparisons, 1)
-    worse = found.interval(level)[1] < 0
+    worse = difference.interval(level)[1] < 0
     unmeasured = pairs.trained and pairs.noise is None and not pairs.identical
     doubtful = worse and pairs.trained and _claimed(pairs).interval(level)[1] >= 0
     state: State = "inconclusive"
@@ -183,12 +183,12 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
         state=state,
         before=float(pairs.before.mean()),
         after=float(pairs.after.mean()),
-        change=found.mean,
+        change=difference.mean,
         low=low if math.isfinite(low) else None,
         high=high if math.isfinite(high) else None,
         n=n,
-        examples_needed=_needed(found, margin, n) if state == "inconclusive" and not doubtful else 0,
-        reason=_reason(pairs, found, doubtful),
+        examples_needed=_needed(difference, margin, n) if state == "inconclusive" and not doubtful else 0,
+        reason=_reason(pairs, difference, doubtful),
         provisional=unmeasured,
     )
 
@@ -202,18 +202,18 @@ def claim_noise(measured: TrainingNoise | None) -> TrainingNoise | None:
     return ASSUMED if measured is None else seeds.pool([measured, PRIOR])
 
 
-def _reason(pairs: Pairs, found: Change, doubtful: bool) -> str:
+def _reason(pairs: Pairs, change: Change, doubtful: bool) -> str:
     if pairs.identical:
         return "both gave the same answers"
-    if found.groups < 2:
+    if change.groups < 2:
         return "all examples belong to one group: nothing can be said about others"
     if doubtful and pairs.noise is not None:
         return "another seed could explain it: measure with more reruns (--aa)"
     if doubtful:
         points = 100 * math.sqrt(ASSUMED.variance)
         return f"another seed could explain it if training varies by {points:.0f} points: measure with --aa 3"
-    if found.groups < FEW_GROUPS and len(pairs.before) > found.groups:
-        return f"only {found.groups} groups: the interval is rough"
+    if change.groups < FEW_GROUPS and len(pairs.before) > change.groups:
+        return f"only {change.groups} groups: the interval is rough"
     return ""
 
 
@@ -228,9 +228,9 @@ def _differences(pairs: Pairs) -> tuple[Floats, float]:
     return (pairs.before * ratio - pairs.after) / total, 1.0 - ratio
 
 
-def _needed(found: Change, margin: float, n: int) -> int | None:
-    if found.groups < 2:
+def _needed(change: Change, margin: float, n: int) -> int | None:
+    if change.groups < 2:
         return None
-    sd = found.sampling_se * math.sqrt(n)
-    total = power.examples_to_settle(found.mean, sd, margin, training_se=found.noise_se)
+    sd = change.sampling_se * math.sqrt(n)
+    total = power.examples_to_settle(change.mean, sd, margin, training_se=change.noise_se)
     return None if total is None else max(total - n, 1)

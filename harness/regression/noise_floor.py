@@ -42,12 +42,12 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
     _require_alike(first, cell)
     others: list[Snapshot] = []
     if cell.recipe.seeded:
-        cells = [dataclasses.replace(cell, seed=cell.seed + place) for place in range(1, reruns + 1)]
+        cells = [dataclasses.replace(cell, seed=cell.seed + rerun) for rerun in range(1, reruns + 1)]
         others = _run(cells, results, progress, cache=True)
     again = [
         snapshot
-        for place in range(1, reruns + 1)
-        for snapshot in _run([cell], results / "aa" / str(place), progress, cache=False)
+        for rerun in range(1, reruns + 1)
+        for snapshot in _run([cell], results / "aa" / str(rerun), progress, cache=False)
     ]
     measured = summarise(first, others, again)
     write_noise(results, first.head, measured)

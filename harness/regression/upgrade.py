@@ -186,30 +186,32 @@ def _answer(
     retrained_better = as_is is not None and claimed.low > max(as_is.high, as_is.change + margin)
     if as_is is not None and _not_worse(as_is, margin) and not (trains and retrained_better):
         what = "the old trained part on the new base" if trains else "the same prompts on the new base"
-        return "upgrade_as_is", f"{what}: {_said(as_is)}, not worse by {100 * margin:.3g}"
+        return "upgrade_as_is", f"{what}: {_in_words(as_is)}, not worse by {100 * margin:.3g}"
     if trains and _not_worse(total, margin):
         why = (
-            f"the old part cannot be moved ({cells.not_moved})" if as_is is None else f"as is {_said(as_is)}"
+            f"the old part cannot be moved ({cells.not_moved})"
+            if as_is is None
+            else f"as is {_in_words(as_is)}"
         )
-        return "upgrade_and_retrain", f"{why}; retrained {_said(total)}"
+        return "upgrade_and_retrain", f"{why}; retrained {_in_words(total)}"
     if claimed.high < 0 and (as_is is None or as_is.high < 0):
-        return "stay", f"the new base is worse: {_said(total)}"
+        return "stay", f"the new base is worse: {_in_words(total)}"
     if total.high < 0 <= claimed.high:
-        return "inconclusive", f"{_said(total)}; another seed could explain it: measure with gate --aa 3"
-    return "inconclusive", f"{_said(total)} does not exclude a loss of {100 * margin:.3g} points"
+        return "inconclusive", f"{_in_words(total)}; another seed could explain it: measure with gate --aa 3"
+    return "inconclusive", f"{_in_words(total)} does not exclude a loss of {100 * margin:.3g} points"
 
 
-def _said(found: Effect) -> str:
-    return f"{formatting.change(found.change)} points [{formatting.change(found.low)}, {formatting.change(found.high)}]"
+def _in_words(effect: Effect) -> str:
+    return f"{formatting.change(effect.change)} points [{formatting.change(effect.low)}, {formatting.change(effect.high)}]"
 
 
-def _needed(found: Effect, claimed: Effect, margin: float) -> int | None:
+def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:
     """None where no number of examples settles it, because training noise may explain the loss."""
-    if found.n < 2 or found.high < 0 <= claimed.high:
+    if effect.n < 2 or effect.high < 0 <= claimed.high:
         return None
-    se = (found.high - found.low) / 3.92
-    total = power.examples_to_settle(found.change, se * found.n**0.5, margin)
-    return None if total is None else max(total - found.n, 1)
+    se = (effect.high - effect.low) / 3.92
+    total = power.examples_to_settle(effect.change, se * effect.n**0.5, margin)
+    return None if total is None else max(total - effect.n, 1)
 
 
 def _mean(side: Snapshot) -> float:

@@ -68,17 +68,17 @@ class Section(Protocol):
     ORDER: int
     TITLE: str
 
-    def collect(self, data: ReportData) -> Any | None: ...
+    def collect(self, data: ReportData) -> object: ...
 
     def render(self, info: Any) -> Markup: ...
 
 
 def discover() -> list[tuple[str, Section]]:
     """Every section with its name, in order; a file is found by being there, a plugin by its entry point."""
-    found: list[tuple[str, Any]] = [
+    parts: list[tuple[str, Any]] = [
         (name, kinds.module("sections", name)) for name in kinds.names("sections")
     ]
-    return sorted(found, key=lambda pair: (pair[1].ORDER, pair[0]))
+    return sorted(parts, key=lambda pair: (pair[1].ORDER, pair[0]))
 
 
 def build(

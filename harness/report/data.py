@@ -162,8 +162,8 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
     for run in runs:
         members.setdefault(where[run.record.id], []).append(run)
     return tuple(
-        TaskGroup(task=task, model=model, runs=tuple(found), triage=_triage(results, found[0]))
-        for (task, model), found in members.items()
+        TaskGroup(task=task, model=model, runs=tuple(group_runs), triage=_triage(results, group_runs[0]))
+        for (task, model), group_runs in members.items()
     )
 
 
@@ -177,7 +177,7 @@ def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> 
     groups = []
     for group in data.groups:
         decided = dataclasses.replace(group, verdict=known.get((group.task, group.model)))
-        order = {recipe: place for place, recipe in enumerate(decided.recipes)}
+        order = {recipe: rank for rank, recipe in enumerate(decided.recipes)}
         runs = sorted(group.runs, key=lambda run: (order[run.recipe], run.seed))
         groups.append(dataclasses.replace(decided, runs=tuple(runs)))
     return dataclasses.replace(data, title=title, groups=tuple(groups))

@@ -28,7 +28,7 @@ def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
 
     The primary one is the verdict's own, so that no number is shown in two versions.
     """
-    found: dict[str, dict[str, Estimate]] = {}
+    by_name: dict[str, dict[str, Estimate]] = {}
     for name, (measure, binary) in _measures(group).items():
         row = {}
         for recipe in group.recipes:
@@ -36,12 +36,12 @@ def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
             if estimate is not None:
                 row[recipe] = estimate
         if row:
-            found[name] = row
-    if group.verdict is not None and group.verdict.primary in found:
-        found[group.verdict.primary] |= {
+            by_name[name] = row
+    if group.verdict is not None and group.verdict.primary in by_name:
+        by_name[group.verdict.primary] |= {
             s.recipe: Estimate(mean=s.mean, low=s.low, high=s.high, n=s.n) for s in group.verdict.summaries
         }
-    return found
+    return by_name
 
 
 def _measures(group: TaskGroup) -> Mapping[str, tuple[Measure, bool]]:

@@ -38,11 +38,11 @@ def parse(text: str) -> tuple[str, ...]:
     Raises:
         ConfigError: one that is not known.
     """
-    found = tuple(part.strip() for part in text.split(",") if part.strip())
-    for name in found:
+    kinds = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in kinds:
         if name not in FORMATS:
             raise ConfigError(f"unknown format '{name}'", remedy=f"known: {', '.join(FORMATS)}")
-    return found or ("html",)
+    return kinds or ("html",)
 
 
 Diagnoses = Mapping[tuple[str, str], Sequence[str]]
@@ -84,18 +84,20 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
         for summary in verdict.summaries:
             plain = summary.to_json()
             against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
-            writer.writerow(shared | plain | plain["cost"] | against)
+            cost = plain["cost"]
+            assert isinstance(cost, dict)
+            writer.writerow({**shared, **plain, **cost, **against})
     return stream.getvalue()
 
 
 def _against(verdict: Verdict, summary: RecipeSummary) -> tuple[float | None, ...]:
     """This recipe minus the best, its interval and p after Holm; nothing for the best itself."""
-    found = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
-    if found is None:
+    pair = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
+    if pair is None:
         return None, None, None, None
-    sign = 1 if found.recipe == summary.recipe else -1
-    low, high = sorted((sign * found.low, sign * found.high))
-    return sign * found.difference, low, high, found.p_holm
+    sign = 1 if pair.recipe == summary.recipe else -1
+    low, high = sorted((sign * pair.low, sign * pair.high))
+    return sign * pair.difference, low, high, pair.p_holm
 
 
 def markdown(verdicts: Sequence[Verdict], diagnoses: Diagnoses | None = None) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -48,9 +49,9 @@ _PAGE = """\
 {% for report in reports %}
 <article class="entry"><h2><a href="{{ report.file|urlencode }}">{{ report.title }}</a></h2>
 <p class="when">{{ report.finished or "no finished run" }} · {{ report.runs }} {{ "run" if report.runs == 1 else "runs" }}</p>
-<ul class="overview">{% for found in report.verdicts %}
-<li class="{{ found.kind }}"><span class="eyebrow">{{ found.task }} · {{ found.model }}
-<span class="badge">{{ found.name }}</span></span><p>{{ found.sentence }}</p></li>{% endfor %}</ul></article>
+<ul class="overview">{% for verdict in report.verdicts %}
+<li class="{{ verdict.kind }}"><span class="eyebrow">{{ verdict.task }} · {{ verdict.model }}
+<span class="badge">{{ verdict.name }}</span></span><p>{{ verdict.sentence }}</p></li>{% endfor %}</ul></article>
 {% else %}<p>No report yet; <code>harness run TASK</code> writes one.</p>
 {% endfor %}
 </section></main>
@@ -59,7 +60,7 @@ _PAGE = """\
 """
 
 
-def summary(data: ReportData) -> dict[str, Any]:
+def summary(data: ReportData) -> dict[str, object]:
     """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
     times = [str(run.record.finished_at) for run in data.runs if run.record.finished_at]
     verdicts = [
@@ -92,24 +93,24 @@ def belongs(report: Path) -> bool:
 
 def write(folder: Path) -> Path:
     """Make `folder/index.html` from the reports that are there, the latest first."""
-    found = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
-    reports = [{"file": name, **content} for name, content in found if content is not None]
+    pages = [(file.name, _read(file)) for file in sorted(folder.glob("*.html")) if file.name != NAME]
+    reports = [{"file": name, **content} for name, content in pages if content is not None]
     out = folder / NAME
     with draft(out) as part:
         part.write_text(render(reports, history=(folder / HISTORY).exists()), encoding="utf-8")
     return out
 
 
-def render(reports: list[dict[str, Any]], *, history: bool = False) -> str:
+def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> str:
     """The page as text."""
 
     css = asset("css")
     named = [
-        report
-        | {
+        {
+            **report,
             "verdicts": [
                 v | {"name": v["badge"] or KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]
-            ]
+            ],
         }
         for report in sorted(reports, key=lambda r: (r["finished"], r["file"]), reverse=True)
     ]
@@ -138,11 +139,11 @@ def finished_runs(report: Path) -> tuple[str, ...]:
 
 def _read(file: Path) -> dict[str, Any] | None:
     """A report's summary; None for a page that is none of ours."""
-    found = _SUMMARY.search(_head(file))
-    if found is None:
+    match = _SUMMARY.search(_head(file))
+    if match is None:
         return None
     try:
-        content = json.loads(found[1])
+        content = json.loads(match[1])
         verdicts = [
             {name: str(v[name]) for name in ("task", "model", "kind", "sentence")}
             | {"badge": str(v.get("badge", ""))}

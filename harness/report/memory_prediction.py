@@ -30,7 +30,7 @@ class Peak:
 
 def peaks(group: TaskGroup) -> tuple[Peak, ...]:
     """One for each recipe that has both; runs from before there were predictions have none."""
-    found = []
+    peaks = []
     for recipe in group.recipes:
         records = [run.record for run in group.of(recipe)]
         for where, measures in (
@@ -41,12 +41,12 @@ def peaks(group: TaskGroup) -> tuple[Peak, ...]:
             known = [(predicted, measured) for predicted, measured in pairs if predicted and measured]
             if known:
                 predicted, measured = (statistics.median(side) for side in zip(*known, strict=True))
-                found.append(Peak(recipe=recipe, where=where, predicted=predicted, measured=measured))
+                peaks.append(Peak(recipe=recipe, where=where, predicted=predicted, measured=measured))
                 break
-    return tuple(found)
+    return tuple(peaks)
 
 
-def table(found: Sequence[Peak]) -> Markup:
+def table(peaks: Sequence[Peak]) -> Markup:
     columns = [
         ("recipe", ""),
         ("memory of", ""),
@@ -62,7 +62,7 @@ def table(found: Sequence[Peak]) -> Markup:
             components.number(formatting.size(peak.measured), peak.measured),
             components.number(f"{100 * peak.error:+.0f} %".replace("-", formatting.MINUS), peak.error),
         ]
-        for peak in found
+        for peak in peaks
     ]
     return components.table(
         components.Table(caption="Peak memory, predicted and measured", columns=columns, rows=rows)

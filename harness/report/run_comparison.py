@@ -50,17 +50,17 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
     binary = a.record.task.binary(a.primary_scorer)
     sides = zip(names, ("first", "second"), (a.record, b.record), strict=True)
     runs = [_scores(name, side, rows, binary, cost(record)) for name, side, record in sides]
-    found = compare(gather(runs), a.margin or 0.0)
-    if not found:
+    comparison = compare(gather(runs), a.margin or 0.0)
+    if not comparison:
         raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
     flips = tuple(row for row in rows if row.first != row.second)
     return RunPair(
         first=names[0],
         second=names[1],
         primary=a.primary_scorer,
-        comparison=found[0],
+        comparison=comparison[0],
         flips=flips,
-        sentence=_sentence(found[0], a.primary_scorer),
+        sentence=_sentence(comparison[0], a.primary_scorer),
         notes=tuple(_notes(a.record, b.record)),
     )
 
@@ -113,7 +113,7 @@ def _scores(name: str, side: str, rows: list[Flip], binary: bool, price: Cost) -
     )
 
 
-def _sentence(found: Comparison, primary: str) -> str:
+def _sentence(comparison: Comparison, primary: str) -> str:
     words = {
         "better": "is better than",
         "worse": "is worse than",
@@ -121,8 +121,8 @@ def _sentence(found: Comparison, primary: str) -> str:
         "not_worse": "is not worse than",
         "inconclusive": "cannot be told apart from",
     }
-    points = [formatting.change(value) for value in (found.difference, found.low, found.high)]
+    points = [formatting.change(value) for value in (comparison.difference, comparison.low, comparison.high)]
     return (
-        f"{found.recipe} {words[found.outcome]} {found.reference}: {points[0]} points of {primary} "
-        f"[{points[1]}, {points[2]}]{_LUCK if found.provisional else ''}"
+        f"{comparison.recipe} {words[comparison.outcome]} {comparison.reference}: {points[0]} points of {primary} "
+        f"[{points[1]}, {points[2]}]{_LUCK if comparison.provisional else ''}"
     )

@@ -25,16 +25,16 @@ class Chosen:
     @property
     def notes(self) -> tuple[str, ...]:
         """What is left out, for a person."""
-        found = []
+        notes = []
         if count := len(self.other_examples):
             whose = "run is" if count == 1 else "runs are"
-            found.append(
+            notes.append(
                 f"{count} {whose} left out, of other examples or data than the latest: "
                 f"{_named(self.other_examples)}; name runs to compare them"
             )
         if self.unfinished:
-            found.append(f"not finished, and left out: {', '.join(self.unfinished)}; the report says why")
-        return tuple(found)
+            notes.append(f"not finished, and left out: {', '.join(self.unfinished)}; the report says why")
+        return tuple(notes)
 
 
 SHOWN = 5

@@ -100,8 +100,8 @@ class Study:
         """Optuna's description of a knob's range, with its `name`."""
         for trial in self.trials:
             if knob in trial.row.distributions:
-                found: JsonLine = json.loads(trial.row.distributions[knob])
-                return {"name": found["name"], **found["attributes"]}
+                distribution: JsonLine = json.loads(trial.row.distributions[knob])
+                return {"name": distribution["name"], **distribution["attributes"]}
         return {"name": ""}
 
 
@@ -112,7 +112,7 @@ def read(results: Path) -> tuple[Study, ...]:
     for row in journal.read(results, odd):
         if row.study not in odd and row.duplicate_of is None and row.state != "duplicate":
             rows.setdefault(row.study, []).append(row)
-    return tuple(study for found in rows.values() if (study := _study(found)) is not None)
+    return tuple(study for of_study in rows.values() if (study := _study(of_study)) is not None)
 
 
 def _study(rows: Sequence[TrialRecord]) -> Study | None:
@@ -136,12 +136,14 @@ def _study(rows: Sequence[TrialRecord]) -> Study | None:
 
 def _trial(row: TrialRecord, objectives: Sequence[str]) -> Trial:
     factors = [UNITS.get(name, (1.0, name))[0] for name in objectives]
-    found = row.objectives
+    measured = row.objectives
     score = UNITS["score"][0]
     return Trial(
         number=int(row.number),
         state=str(row.state),
-        values=tuple(float(found[n]) * f for n, f in zip(objectives, factors, strict=True)) if found else (),
+        values=tuple(float(measured[n]) * f for n, f in zip(objectives, factors, strict=True))
+        if measured
+        else (),
         params=dict(row.params),
         steps=tuple(sorted((int(k), score * float(v)) for k, v in row.intermediate.items())),
         feasible=row.feasible,

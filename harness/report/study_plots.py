@@ -83,8 +83,8 @@ def on_the_way(study: Study) -> components.Picture | None:
     columns = [("trial", ""), ("state", ""), *((str(rung), "rung") for rung in sorted(set(rungs)))]
     rows = []
     for trial in trials:
-        found = dict(trial.steps)
-        cells = [components.number(figure_of(found.get(rung))) for rung in sorted(set(rungs))]
+        scores = dict(trial.steps)
+        cells = [components.number(figure_of(scores.get(rung))) for rung in sorted(set(rungs))]
         rows.append([components.TableCell(text=str(trial.number)), components.number(trial.state), *cells])
     table = components.Table(caption="Dev score at each rung, points", columns=columns, rows=rows)
     return components.Picture(name="On the way", drawing=drawing, table=table)
@@ -105,7 +105,7 @@ def _slice(study: Study, knob: str) -> components.Picture:
         f"Value of {len(trials)} trials against {study.short(knob)}; the best has "
         f"{written(study.best.params.get(knob))}.",
         svg.y_axis(y, LEFT, RIGHT, [f"{tick:g}" for tick in y.ticks()], unit(study)),
-        *(_tick(place, label) for place, label in x.ticks()),
+        *(_tick(at, label) for at, label in x.ticks()),
         svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, study.short(knob), "axis", "middle"),
         *(_mark(study, t, _beside(x, t, t.params[knob]), y) for t in trials),
     )
@@ -130,7 +130,7 @@ def parallel(study: Study) -> components.Picture | None:
         return None
     y = [axis(study, knob, BOTTOM, TOP + 16) for knob in knobs]
     last = svg.linear([t.values[0] for t in study.done], BOTTOM, TOP + 16)
-    x = [70.0 + place * (RIGHT - 100) / len(knobs) for place in range(len(knobs) + 1)]
+    x = [70.0 + index * (RIGHT - 100) / len(knobs) for index in range(len(knobs) + 1)]
     ranked = sorted(study.done, key=lambda t: study.sign(0) * t.values[0])
     most = ranked[-max(1, len(ranked) // 4) :]
     lines = []
@@ -218,12 +218,12 @@ def _last(study: Study, trial: Trial) -> float | None:
 
 
 def _best_so_far(study: Study) -> list[tuple[Trial, float]]:
-    found: list[tuple[Trial, float]] = []
+    best: list[tuple[Trial, float]] = []
     for trial in study.done:
         value = trial.values[0]
-        if trial.feasible and (not found or study.sign(0) * (value - found[-1][1]) > 0):
-            found.append((trial, value))
-    return found
+        if trial.feasible and (not best or study.sign(0) * (value - best[-1][1]) > 0):
+            best.append((trial, value))
+    return best
 
 
 def _mark(study: Study, trial: Trial, x: float, y: svg.Scale) -> Markup:
@@ -255,9 +255,9 @@ def _beside(x: KnobAxis, trial: Trial, value: object) -> float:
     return x(value) + (((trial.number * 7) % 11 - 5) * 2.0 if x.choices else 0.0)
 
 
-def _tick(place: float, label: str) -> Markup:
+def _tick(at: float, label: str) -> Markup:
     return svg.group(
-        svg.line(place, TOP, place, BOTTOM, "grid"), svg.text(place, BOTTOM + 16, label, "tick", "middle")
+        svg.line(at, TOP, at, BOTTOM, "grid"), svg.text(at, BOTTOM + 16, label, "tick", "middle")
     )
 
 
@@ -269,12 +269,12 @@ def _whole_axis(x: svg.Scale, title: str) -> Markup:
     )
 
 
-def _pole(x: float, name: str, ticks: Sequence[tuple[float, str]], place: int, last: bool = False) -> Markup:
+def _pole(x: float, name: str, ticks: Sequence[tuple[float, str]], index: int, last: bool = False) -> Markup:
     """One axis of the picture of all knobs; names stand on two lines in turn, or they would touch."""
     name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
-    anchor = "end" if last else "middle" if place else "start"
+    anchor = "end" if last else "middle" if index else "start"
     return svg.group(
         svg.line(x, TOP + 16, x, BOTTOM, "zero"),
-        svg.text(RIGHT if last else x if place else 0.0, TOP - 22 + 18 * (place % 2), name, "axis", anchor),
+        svg.text(RIGHT if last else x if index else 0.0, TOP - 22 + 18 * (index % 2), name, "axis", anchor),
         *(svg.text(x - 6, y + 4, label, "tick halo", "end") for y, label in ticks),
     )

@@ -96,7 +96,7 @@ def records(path: Path, kind: type[T], problems: list[str]) -> Iterator[T]:
 
 
 def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
-    reader = adapter(kind)
+    reader: TypeAdapter[T] = adapter(kind)
     read = reader.validate_json
     for number, line in enumerate(stream, start=1):
         try:
@@ -185,7 +185,7 @@ def _whole(path: Path) -> int:
     return end
 
 
-def _repaired(value: Any) -> Any:
+def _repaired(value: object) -> Any:
     """Lone surrogates, which no UTF-8 file can hold, become the replacement character."""
     if isinstance(value, str):
         return value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

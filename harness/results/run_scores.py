@@ -82,7 +82,9 @@ def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
     ended = {record.id for record in finished}
     about = [record.task for record in records]
     data = [(task.name, task.primary, task.version, task.data_hash) for task in about]
-    marks = [digest([*place, way])[:4] for place, way in zip(data, likeness.ways(data, about), strict=True)]
+    marks = [
+        digest([*data_key, way])[:4] for data_key, way in zip(data, likeness.ways(data, about), strict=True)
+    ]
     several: dict[str, set[str]] = {}
     for record, mark in zip(records, marks, strict=True):
         if record.id in ended:
@@ -108,9 +110,9 @@ def _decide(
     results = RunFolder(group[0][1]).results.path
     names = labels([record for record, _ in group])
     runs = [scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)]
-    place = (about.name, group[0][0].model.spec)
-    triage = read_triage(results, *place)
-    command = typed.get(place) or _latest(group, results)
+    group_key = (about.name, group[0][0].model.spec)
+    triage = read_triage(results, *group_key)
+    command = typed.get(group_key) or _latest(group, results)
     noise = floors.known(group, names, lambda record, path: scores(record, path, "", asked.get(path.name)))
 
     def judge(runs: Sequence[RunScores]) -> Verdict:
@@ -200,8 +202,8 @@ def labels(records: Iterable[CellRecord]) -> dict[str, str]:
         # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
         asked = [record.format, record.limit if record.format == 1 else None, record.split]
         marks[id] = digest([list(record.recipe.slots.values()), asked])
-        place = (*where[id], plain[id])
-        kinds.setdefault(place, set()).add(marks[id])
+        entry = (*where[id], plain[id])
+        kinds.setdefault(entry, set()).add(marks[id])
     shared = {name for (_, _, name), known_marks in kinds.items() if len(known_marks) > 1}
     return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
 

@@ -69,8 +69,8 @@ def _completions(
             tokens = attempt.room.count(prompts[position].messages)
             yield position, refused(requests[position], complaint, tokens)
     asked = [position for position, complaint in enumerate(complaints) if not complaint]
-    for place, completion in engine.generate([requests[position] for position in asked]):
-        yield asked[place], completion
+    for index, completion in engine.generate([requests[position] for position in asked]):
+        yield asked[index], completion
 
 
 def _timed(attempt: CellContext, examples: Sequence[Example]) -> list[Request]:

@@ -15,7 +15,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core import library_notices
 from harness.core.errors import ConfigError, RunError
@@ -68,9 +67,9 @@ class CellWork:
         finally:
             mark.unlink(missing_ok=True)
 
-    def __call__(self) -> Worker:
-        seen = (ResultsFolder(self.results).runs / self.mark).exists()
-        results = ResultsFolder(self.results if seen else Path(tempfile.mkdtemp(prefix="harness-")))
+    def __call__(self) -> Worker[Cell, CellResult]:
+        shared = (ResultsFolder(self.results).runs / self.mark).exists()
+        results = ResultsFolder(self.results if shared else Path(tempfile.mkdtemp(prefix="harness-")))
         workbench = ModelPool(results.answers if self.cache else None)
         sys.argv = list(self.command) or sys.argv
 
@@ -82,12 +81,12 @@ class CellWork:
                 fresh = record is None
                 if record is None:
                     record = _attempt(cell, folder, workbench, _Relay(notify))
-            return CellResult(record=record, fresh=fresh, files={} if seen else packed(folder.path))
+            return CellResult(record=record, fresh=fresh, files={} if shared else packed(folder.path))
 
         return worker
 
 
-def job(cell: Cell) -> Job:
+def job(cell: Cell) -> Job[Cell]:
     """Cells of one model and base go to one worker where that is possible: it has the model loaded."""
     return Job(what=cell, group=digest([cell.model, cell.recipe.base.identity()]))
 
@@ -112,7 +111,11 @@ def unpack(files: Mapping[str, bytes], folder: Path) -> None:
             part.write_bytes(files[name])
 
 
-def replay(progress: Progress, cell: Cell, event: tuple[str, tuple[Any, ...], dict[str, Any]]) -> None:
+Event = tuple[str, tuple[object, ...], dict[str, object]]
+"""A method of `Progress`, and what it is called with besides the cell."""
+
+
+def replay(progress: Progress, cell: Cell, event: Event) -> None:
     """Show what a worker reported."""
     name, words, named = event
     getattr(progress, name)(cell, *words, **named)

@@ -131,8 +131,8 @@ def layout(experiment: Experiment) -> Layout:
     left_out: list[LeftOut] = []
     for model in experiment.models:
         mark = fingerprint(model)
-        for place, task in tasks:
-            invocation = _invocation(experiment, place, task, model)
+        for named, task in tasks:
+            invocation = _invocation(experiment, named, task, model)
             for recipe in experiment.recipes:
                 refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
                 reason = misfit(task, model, recipe)
@@ -154,14 +154,14 @@ def layout(experiment: Experiment) -> Layout:
     return Layout(cells=tuple(ordered), left_out=tuple(left_out))
 
 
-def _invocation(experiment: Experiment, place: str, task: Task, model: str) -> Invocation | None:
+def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
     """The command that was typed, with what other commands need to know of this task and model."""
     if experiment.invocation is None:
         return None
     learnable = not is_server(model) and bool(task.splits.get("train"))
     return replace(
         experiment.invocation,
-        task=place,
+        task=named,
         models=tuple(hidden(name) for name in experiment.invocation.models),
         model="" if model == DEFAULT_MODEL else hidden(model),
         trainable=learnable and of_model(model, recipes.load("lora")) is None,

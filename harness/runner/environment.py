@@ -72,13 +72,13 @@ def git() -> dict[str, JsonValue]:
 @cache
 def versions() -> dict[str, str]:
     """Versions of the packages that can change a result."""
-    found = {}
+    installed = {}
     for name in PACKAGES:
         try:
-            found[name] = metadata.version(name)
+            installed[name] = metadata.version(name)
         except metadata.PackageNotFoundError:
             continue
-    return found
+    return installed
 
 
 @cache

@@ -9,21 +9,22 @@ import dataclasses
 import datetime
 import time
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 from harness.core.errors import EngineError, ParityError
 from harness.core.keys import digest
 from harness.core.kinds import build
-from harness.core.protocols import DataContext, Engine
+from harness.core.protocols import DataContext, Engine, LanguageModel
 from harness.core.secrets import hidden
-from harness.core.values import Example
+from harness.core.values import Example, TrainingExample
+from harness.estimate import memory_forecast
 from harness.methods.fitting import Room, room_of_engine
 from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import environment, memory_forecast, spent
+from harness.runner import environment, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -136,13 +137,13 @@ def _prepare(
     model = workbench.base(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
-        predicted(memory_forecast.peak(attempt, model, ()))
+        predicted(_peak_memory(attempt, model, ()))
         identity = digest([cell.fingerprint, cell.recipe.base.identity()])
         return attempt, workbench.engine(model, identity), None, []
     from harness.training import parity
 
     lessons = [lesson(attempt, example) for example in attempt.pool]
-    predicted(memory_forecast.peak(attempt, model, lessons))
+    predicted(_peak_memory(attempt, model, lessons))
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
     learnt = learnt.changed(lessons=len(lessons))
@@ -152,6 +153,16 @@ def _prepare(
     parity.require(checks)
     passed: list[Mapping[str, object]] = [dataclasses.asdict(check) for check in checks]
     return attempt, workbench.engine(model, cell.weights_key), learnt, passed
+
+
+def _peak_memory(
+    attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]
+) -> int | None:
+    """The memory to expect of a cell, before it is trained and asked; None where it cannot be estimated."""
+    cell, made = attempt.cell, map(attempt.prompter, attempt.cell.examples)
+    prompts = (prompt for prompt in made if attempt.room.fits(prompt))
+    limit = cell.task.max_new_tokens
+    return memory_forecast.peak(cell.recipe, cell.model, model, lessons, prompts, limit)
 
 
 def _now() -> str:

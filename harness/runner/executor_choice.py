@@ -17,8 +17,8 @@ def executor(text: str) -> Executor:
     Raises:
         ConfigError: unknown kind or setting, or a value that does not fit.
     """
-    found: Executor = build("executors", _fields(text), file="--executor")
-    return found
+    chosen: Executor = build("executors", _fields(text), file="--executor")
+    return chosen
 
 
 def _fields(text: str) -> dict[str, Any]:

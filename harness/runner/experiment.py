@@ -68,8 +68,8 @@ def from_file(path: Path) -> Experiment:
         file = ExperimentFile.model_validate(raw)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{place}: {first['msg']} (got {first['input']!r})", file=path) from None
+        setting = ".".join(str(part) for part in first["loc"])
+        raise ConfigError(f"{setting}: {first['msg']} (got {first['input']!r})", file=path) from None
     return Experiment(
         name=file.name or path.stem,
         tasks=tuple([file.task] if isinstance(file.task, str) else file.task),
@@ -98,7 +98,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     return _merged(recipe, changes, None) if changes else recipe
 
 
-def value_of(text: str) -> Any:
+def value_of(text: str) -> object:
     """As YAML reads it, and numbers such as 1e-6, which YAML 1.1 takes for words."""
     import yaml
 

@@ -6,9 +6,8 @@ stored answers are read and scored again instead (`harness.runner.again`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
-from typing import Any
 
 from harness.core.keys import digest
 from harness.core.protocols import Task
@@ -82,12 +81,12 @@ def answers_key(
     )
 
 
-def _constraint(task: Task) -> Mapping[str, object] | None:
+def _constraint(task: Task) -> dict[str, object] | None:
     constraint = task.format.constraint()
     return None if constraint is None else asdict(constraint)
 
 
-def _scoring(task: Task, recipe: Recipe) -> Mapping[str, object] | None:
+def _scoring(task: Task, recipe: Recipe) -> dict[str, object] | None:
     """How answers are read and scored, where the recipe learns from that."""
     if not recipe.uses_scores:
         return None
@@ -115,7 +114,7 @@ def _written(task: Task, split: str) -> str:
     return _once(examples, digest(task.format.identity()), written)
 
 
-def _once(rows: Sequence[Any], what: str, content: Callable[[], Any]) -> str:
+def _once(rows: Sequence[object], what: str, content: Callable[[], object]) -> str:
     """Digest of a split's content; worked out once for the many cells of an experiment."""
     key = id(rows), what
     remembered = _KNOWN.get(key)
@@ -127,6 +126,6 @@ def _once(rows: Sequence[Any], what: str, content: Callable[[], Any]) -> str:
     return _KNOWN[key][1]
 
 
-_KNOWN: dict[tuple[int, str], tuple[Sequence[Any], str]] = {}
+_KNOWN: dict[tuple[int, str], tuple[Sequence[object], str]] = {}
 _MOST = 48
 """Digests that are remembered; the rows of each are held in memory, so that their id stays their own."""

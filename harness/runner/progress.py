@@ -8,12 +8,14 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from harness.runner.cells import Cell
 
 
@@ -195,7 +197,7 @@ class LiveProgress(Progress):
     ) -> None:
         self._live.__exit__(kind, error, trace)
 
-    def _table(self) -> Any:
+    def _table(self) -> Table:
         from rich.table import Table
 
         table = Table(box=None, pad_edge=False, header_style="bold")

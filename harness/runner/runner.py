@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import cast
 
 from harness.core.errors import ConfigError, WorkerLostError
 from harness.core.execution import Executor
@@ -15,7 +15,7 @@ from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.runner import again, trained
 from harness.runner.asked import seen_by
-from harness.runner.cell_worker import CellResult, CellWork, job, replay, unpack
+from harness.runner.cell_worker import CellResult, CellWork, Event, job, replay, unpack
 from harness.runner.cells import Cell
 from harness.runner.execute import failed
 from harness.runner.progress import Progress
@@ -113,19 +113,20 @@ def _results(
     if not left:
         return
 
-    def notify(place: int, event: Any) -> None:
-        replay(progress, cells[left[place]], event)
+    def notify(index: int, event: object) -> None:
+        replay(progress, cells[left[index]], cast(Event, event))
 
     jobs = [job(cells[position]) for position in left]
+    chosen: Executor = executor or build("executors", "local")
     with work.marked() as open_worker:
-        for place, found in (executor or build("executors", "local")).run(jobs, open_worker, notify):
-            cell, folder = cells[left[place]], folders[left[place]]
-            if isinstance(found, WorkerLostError):
-                found = CellResult(record=failed(cell, folder, found), fresh=True)
-            if found.files:
-                unpack(found.files, folder.path)
+        for index, outcome in chosen.run(jobs, open_worker, notify):
+            cell, folder = cells[left[index]], folders[left[index]]
+            if isinstance(outcome, WorkerLostError):
+                outcome = CellResult(record=failed(cell, folder, outcome), fresh=True)
+            if outcome.files:
+                unpack(outcome.files, folder.path)
                 trained.remember(cell, folder)
-            yield left[place], found
+            yield left[index], outcome
 
 
 def check_writable(results: Path) -> None:

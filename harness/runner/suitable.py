@@ -85,8 +85,8 @@ def require(task: Task, model: str, recipe: Recipe) -> None:
     Raises:
         ConfigError: the recipe does not fit; it says why and what would help.
     """
-    if found := misfit(task, model, recipe):
-        raise ConfigError(f"recipe '{recipe.name}': {found.reason}", remedy=found.remedy)
+    if reason := misfit(task, model, recipe):
+        raise ConfigError(f"recipe '{recipe.name}': {reason.reason}", remedy=reason.remedy)
 
 
 def nothing_fits(left_out: Sequence[LeftOut]) -> ConfigError:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import redirect_stdout
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Self, TypeVar
 
 from harness.core.kinds import Spec, build
 from harness.core.protocols import StepRecord
@@ -19,6 +19,7 @@ from harness.runner.progress import Progress, Several
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
+Returned = TypeVar("Returned")
 log = logging.getLogger(__name__)
 
 
@@ -86,7 +87,7 @@ class Feed(Progress):
         self._places[cell.key] = (step.stage, offset, step.step)
         return offset + step.step
 
-    def _safely(self, call: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    def _safely(self, call: Callable[..., Returned], *given: object, **named: object) -> Returned | None:
         if self._broken:
             return None
         try:
@@ -103,7 +104,7 @@ class Feed(Progress):
 
 
 def _values(step: StepRecord) -> dict[str, float]:
-    found = {
+    values = {
         "train/loss": step.loss,
         "train/learning_rate": step.learning_rate,
         "train/grad_norm": step.grad_norm,
@@ -112,7 +113,7 @@ def _values(step: StepRecord) -> dict[str, float]:
         "dev/loss": step.dev_loss,
         "dev/score" if step.dev_part is None else "dev/score_of_part": step.dev_score,
     }
-    return {name: float(value) for name, value in found.items() if value is not None}
+    return {name: float(value) for name, value in values.items() if value is not None}
 
 
 def _result(record: RunRecord) -> dict[str, float]:
@@ -130,13 +131,13 @@ def _result(record: RunRecord) -> dict[str, float]:
     return scores | {f"cost/{name}": float(value) for name, value in costs.items() if value is not None}
 
 
-def _flat(value: Any, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
     """`{a: {b: 1}}` as `a.b` → 1; what is neither number nor text is written as text, None is left out."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}" if name else str(key))
     elif isinstance(value, list | tuple):
-        for place, item in enumerate(value):
-            yield from _flat(item, f"{name}.{place}")
+        for index, item in enumerate(value):
+            yield from _flat(item, f"{name}.{index}")
     elif value is not None:
         yield name, value if isinstance(value, str | int | float | bool) else str(value)

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.protocols import Task
-from harness.results import trials as journal
+from harness.estimate import flops_estimate
+from harness.results import trials
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.records.run import RunRecord
 from harness.results.records.trial import TrialRecord
-from harness.search import flops_estimate as rough
 from harness.search.study_config import StudyConfig
 
 MOST_RUNS = 20
@@ -33,7 +33,11 @@ def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
     known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
     if known is not None:
         return Estimate(seconds=known, source="by earlier runs")
-    guess = None if task is None else rough.seconds_per_trial(plan, task)
+    if task is None:
+        return None
+    guess = flops_estimate.seconds_per_trial(
+        plan.default(), plan.model, task, labels=plan.labels, limit=plan.limit, seed=plan.seed
+    )
     if guess is None:
         return None
     return Estimate(seconds=guess, source="roughly, by the model's size", rough=True)
@@ -42,8 +46,8 @@ def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
 def seconds_per_trial(plan: StudyConfig, dev: int) -> float | None:
     """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
     are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
-    trials = [row.seconds for row in journal.read(plan.results) if row.seconds and _is_like(row, plan)]
-    durations = trials or _of_runs(plan, dev)
+    finished = [row.seconds for row in trials.read(plan.results) if row.seconds and _is_like(row, plan)]
+    durations = finished or _of_runs(plan, dev)
     return statistics.median(durations) if durations else None
 
 

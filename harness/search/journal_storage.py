@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ class JournalFile(BaseJournalBackend):
     def read_logs(self, log_number_from: int) -> Iterable[dict[str, Any]]:
         return self._inner.read_logs(log_number_from)
 
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+    def append_logs(self, logs: Sequence[Mapping[str, object]]) -> None:
         lines = "".join(json.dumps(log, separators=(",", ":")) + "\n" for log in logs)
         self._lock.acquire()
         try:
@@ -53,6 +53,6 @@ def _seek_end(stream: Any) -> None:
     stream.seek(end)
 
 
-def _can_wait(log: Mapping[str, Any]) -> bool:
+def _can_wait(log: Mapping[str, object]) -> bool:
     """Whether an operation updates a running trial without starting or finishing it."""
     return "trial_id" in log and "state" not in log

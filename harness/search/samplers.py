@@ -82,6 +82,6 @@ def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
     return None
 
 
-def mark(values: Mapping[str, Any]) -> str:
+def mark(values: Mapping[str, object]) -> str:
     """The identity of a configuration; `values` must be complete."""
     return digest(dict(values))

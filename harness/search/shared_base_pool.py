@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from harness.core.keys import digest
-from harness.core.protocols import LanguageModel
+from harness.core.protocols import Chat, LanguageModel
 from harness.core.recipes import Recipe
+from harness.core.torch_types import Network
 from harness.core.values import Message
 from harness.runner.model_pool import ModelPool
 
@@ -38,7 +39,7 @@ class SearchWorkbench(ModelPool):
 class RememberingChat:
     """A chat that encodes the same messages or answer once; everything else is the inner one's."""
 
-    def __init__(self, inner: Any) -> None:
+    def __init__(self, inner: Chat) -> None:
         self._inner = inner
         self._prompts: dict[tuple[Message, ...], list[int]] = {}
         self._answers: dict[str, list[int]] = {}
@@ -58,5 +59,5 @@ class RememberingChat:
         return getattr(self._inner, name)
 
 
-def _bytes(network: Any) -> float:
+def _bytes(network: Network) -> float:
     return float(sum(p.numel() * p.element_size() for p in network.parameters()))

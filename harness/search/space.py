@@ -51,7 +51,7 @@ class Dimension:
         """Whether a search has anything to choose."""
         return self.tied_to is None and len(self.choices) != 1
 
-    def holds(self, value: Any) -> bool:
+    def holds(self, value: object) -> bool:
         if self.choices:
             return value in self.choices
         if self.low is None or self.high is None:
@@ -91,7 +91,7 @@ class Space:
         hold is left to the sampler."""
         return {d.name: d.default for d in self.free if d.holds(d.default)}
 
-    def active(self, dimension: Dimension, params: Mapping[str, Any]) -> bool:
+    def active(self, dimension: Dimension, params: Mapping[str, object]) -> bool:
         """Whether a knob's condition holds beside the values of the others."""
         if dimension.active_if is None:
             return True
@@ -115,7 +115,7 @@ class Space:
                 values[dimension.name] = round(product) if dimension.whole else product
         return values
 
-    def apply(self, params: Mapping[str, Any], name: str | None = None) -> Recipe:
+    def apply(self, params: Mapping[str, object], name: str | None = None) -> Recipe:
         """The recipe with these values.
 
         Raises:
@@ -243,7 +243,7 @@ def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dim
     )
 
 
-def _value(text: str, default: Any) -> Any:
+def _value(text: str, default: object) -> Any:
     """A knob with fractional values gets floats: 3 and 3.0 would be two configurations."""
     if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
         return float(text)
@@ -277,7 +277,7 @@ def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str,
         yield _filled(space, {}, rng)
 
 
-def _filled(space: Space, known: dict[str, Any], rng: random.Random) -> dict[str, Any]:
+def _filled(space: Space, known: Mapping[str, object], rng: random.Random) -> dict[str, Any]:
     drawn = {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
     return {d.name: drawn[d.name] for d in space.free if space.active(d, drawn)}
 

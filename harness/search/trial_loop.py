@@ -65,7 +65,7 @@ class SearchWork:
     began: float
     evaluator: Callable[[StudyConfig], Evaluate] = evaluator
 
-    def __call__(self) -> Worker:
+    def __call__(self) -> Worker[tuple[int, int | None], int]:
         evaluate = self.evaluator(self.plan)
 
         def worker(job: tuple[int, int | None], notify: Notify) -> int:
@@ -84,7 +84,7 @@ class Loop:
         evaluate: Evaluate,
         worker: int,
         began: float,
-        notify: Notify = lambda _: None,
+        notify: Callable[[TrialRecord], None] = lambda _: None,
     ) -> None:
         self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
         self.space: Space = plan.space()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
 from harness.tasks import leaks, names
@@ -68,14 +68,14 @@ class Assignment:
 
     def lines(self) -> list[str]:
         """The roles as lines of text: target and input first."""
-        said = [f"target: column '{name}'" for name in self.names("target")]
-        said.append(f"input: {_quoted(self.names('input'))}")
+        lines = [f"target: column '{name}'" for name in self.names("target")]
+        lines.append(f"input: {_quoted(self.names('input'))}")
         for role in ("id", "group", "context_ids", "instructions"):
-            said += [f"{role}: column '{name}'" for name in self.names(role)]
+            lines += [f"{role}: column '{name}'" for name in self.names(role)]
         for role in ("meta", "dropped"):
             kept = [f"'{c.name}' ({c.reason})" for c in self.columns if c.role == role]
-            said += [f"{role}: {', '.join(kept)}"] if kept else []
-        return [*said, *self.warnings]
+            lines += [f"{role}: {', '.join(kept)}"] if kept else []
+        return [*lines, *self.warnings]
 
 
 def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
@@ -133,7 +133,7 @@ class _Table:
         texts = self.texts(name)
         return all(texts) and len(set(texts)) == len(texts)
 
-    def every(self, name: str, holds: Callable[[str], Any]) -> bool:
+    def every(self, name: str, holds: Callable[[str], object]) -> bool:
         """Whether something holds of every value."""
         return all(holds(value) for value in self.texts(name))
 
@@ -279,13 +279,15 @@ def _warnings(table: _Table, columns: Sequence[Column], chosen: Chosen, target: 
     rest = {name: values for name, values in shown.items() if name not in alone}
     together = leaks.pairs(rest, targets)
     remedy = "if not known when the model is asked, leave it out: name the others with --input"
-    said = [f"leak: '{name}' alone predicts '{target}' in every row; {remedy}" for name in alone]
-    said += [f"leak: '{a}' and '{b}' together predict '{target}' in every row; {remedy}" for a, b in together]
+    warnings = [f"leak: '{name}' alone predicts '{target}' in every row; {remedy}" for name in alone]
+    warnings += [
+        f"leak: '{a}' and '{b}' together predict '{target}' in every row; {remedy}" for a, b in together
+    ]
     answers = [
         name for name in rest if names.is_answer(name) and name not in chosen.inputs and len(shown) > 1
     ]
-    said += [f"look at: input '{name}' is named like an answer; {remedy}" for name in answers]
-    return said
+    warnings += [f"look at: input '{name}' is named like an answer; {remedy}" for name in answers]
+    return warnings
 
 
 def _quoted(columns: Sequence[str]) -> str:

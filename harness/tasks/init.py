@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
@@ -79,7 +78,7 @@ class Made:
         """What other commands, started here, find the task by."""
         return self.name if self.folder.parent == Path("tasks") else str(self.folder)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The same as plain JSON values."""
         return {**asdict(self), "folder": str(self.folder)}
 
@@ -98,7 +97,7 @@ def init(data: str, into: Path, wish: Wish) -> Made:
     if folder.exists() and not wish.force:
         raise ConfigError("this folder exists", file=folder, remedy="choose another --name, or --force")
     with working(f"reading {data}") as activity:
-        placed, documents, said, assignment = _pools(data, wish)
+        placed, documents, notes, assignment = _pools(data, wish)
         activity.now("splitting rows")
         pools = {split: [item.example for item in part] for split, part in placed.items()}
         everything = [example for part in pools.values() for example in part]
@@ -111,13 +110,13 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         text = own if own is not None else _instructions(answer, parts["train"], assignment, everything)
         answer = replace(answer, instructions=text)
         answer = options.applied(answer, extra, wish.primary, wish.instructions, assignment.instructions)
-        said.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
-        said += _notes(pools, parts, answer)
-        draft = _Draft(name, answer, parts, said, assignment, documents)
+        notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
+        notes += _notes(pools, parts, answer)
+        draft = _Draft(name, answer, parts, notes, assignment, documents)
         example = _write(folder, wish, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
     columns = assignment.columns
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(said), columns=columns, example=example)
+    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(notes), columns=columns, example=example)
 
 
 def _instructions(
@@ -139,7 +138,7 @@ class _Draft:
     name: str
     answer: column_inference.Answer
     parts: Mapping[str, list[Example]]
-    said: Sequence[str]
+    notes: Sequence[str]
     assignment: Assignment
     documents: Sequence[Document]
 
@@ -159,7 +158,7 @@ def _write(
                 task_writer.corpus_key(wish.corpus, draft) or task_writer.documents_key(draft, task.documents)
             ),
         }
-        text = task_writer.task_yaml(task.name, task.answer, task.parts, task.said, keys=keys)
+        text = task_writer.task_yaml(task.name, task.answer, task.parts, task.notes, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         try:
             example = shown(load(draft))
@@ -189,7 +188,7 @@ def _in_the_users_file(
     )
 
 
-def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
+def _converted(example: Example, spec: Mapping[str, object]) -> Example:
     """An example with its target as the format wants it, and its rejected answer trimmed like it."""
     target = column_inference.convert(example.target, dict(spec))
     rejected = example.meta.get("rejected")
@@ -201,17 +200,17 @@ def _notes(
     pools: Mapping[str, list[Example]], parts: Mapping[str, list[Example]], answer: column_inference.Answer
 ) -> list[str]:
     """What else a person should know of the splits."""
-    said = []
+    notes = []
     if answer.spec["kind"] == "choice":
         shown = {e.target for e in parts["train"]}
         unseen = sorted({str(e.target) for split in ("dev", "test") for e in parts[split]} - shown)
         if unseen:
-            said.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
+            notes.append(f"labels that train never shows: {len(unseen)} ({', '.join(unseen[:5])})")
     given, taken = (sum(len(part) for part in some.values()) for some in (pools, parts))
     if taken < given:
         options = "--train-size, --dev-size and --test-size"
-        said.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
-    return said
+        notes.append(f"taken: {taken:,} of {given:,} rows, for a quick first answer; more with {options}")
+    return notes
 
 
 def _name(data: str) -> str:
@@ -228,38 +227,38 @@ def _pools(
     and what was guessed."""
     source = _read(data, wish)
     whole = source.parts
-    said = [*source.notes, *pool.line_counts(whole, wish.encoding)]
-    found = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
-    everything = [located for part in found.values() for located in part]
+    notes = [*source.notes, *pool.line_counts(whole, wish.encoding)]
+    thinned = {split: _thinned(part, wish.limit_rows) for split, part in whole.items()}
+    everything = [located for part in thinned.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
     chosen = Chosen(target=wish.target, inputs=wish.inputs, group=wish.group, context_ids=wish.context_ids)
-    known = None if chosen.named else recognized.recognize(found)
+    known = None if chosen.named else recognized.recognize(thinned)
     if known is not None:
-        return known.pools, known.documents, [*said, *known.notes], Assignment()
+        return known.pools, known.documents, [*notes, *known.notes], Assignment()
     if not chosen.named:
         chosen = pool.native_names(chosen, everything[0].row)
     assignment = assign(everything, chosen)
-    said += assignment.lines()
+    notes += assignment.lines()
     mapping = assignment.mapping
     pools: dict[str, list[Placed]] = {}
-    for split, part in found.items():
+    for split, part in thinned.items():
         labelled = [located for located in part if pool.labelled(located, mapping)]
         if len(labelled) < len(part):
             left_out = [located for located in part if not pool.labelled(located, mapping)]
             where = pool.places(left_out)
-            said.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
+            notes.append(f"left out: {len(left_out)} rows of {split} without input or target ({where})")
         kept = pool.enough(labelled, mapping, taken=sum({**MOST, **wish.sizes}.values()))
         if len(kept) < len(labelled):
-            said.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
+            notes.append(f"drawn from: {len(kept):,} of {len(labelled):,} rows of {split}, evenly spaced")
         if mapping is not None:
             kept, counts = missing.spelled(
                 [pool.filled(r, assignment) for r in kept], assignment.names("input")
             )
-            said += [f"{split}: {missing.told(counts)}"] if counts else []
-        pools[split] = row_layouts.examples(kept, "row" if len(found) == 1 else split, mapping)
+            notes += [f"{split}: {missing.in_words(counts)}"] if counts else []
+        pools[split] = row_layouts.examples(kept, "row" if len(thinned) == 1 else split, mapping)
     row_layouts.unique_ids([item for part in pools.values() for item in part])
-    return pools, (), said, assignment
+    return pools, (), notes, assignment
 
 
 def _read(data: str, wish: Wish) -> folders.SplitRows:

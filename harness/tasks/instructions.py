@@ -32,7 +32,7 @@ LONGEST_SCALE = 10
 """Whole numbers that lie no further apart are a scale, which is named from end to end."""
 
 
-def written(spec: Mapping[str, Any], targets: Sequence[Any], column: str = "") -> str:
+def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = "") -> str:
     """The instructions for a format.
 
     Args:
@@ -55,7 +55,7 @@ def labels(choices: Sequence[str], column: str = "") -> str:
     return f"{asked} with exactly one of these labels, spelled as here, and nothing else:\n{listed}"
 
 
-def number(targets: Sequence[Any], column: str = "") -> str:
+def number(targets: Sequence[object], column: str = "") -> str:
     """For `number`: its name, its unit where the column's name has one, and how it is written."""
     unit = _unit(column)
     asked = f"{_name(column) or ('value' if unit else 'answer')}{f' in {unit}' if unit else ''}"
@@ -79,12 +79,12 @@ def code(noun: str) -> str:
     return f"Answer with the {noun} and nothing else: no explanation and no code fence."
 
 
-def _first_accepted(targets: Sequence[Any]) -> list[str]:
+def _first_accepted(targets: Sequence[object]) -> list[str]:
     """Each target as the text that a model is taught: of several accepted answers the first."""
     return [str(target[0] if isinstance(target, list) else target) for target in targets if target != []]
 
 
-def _kind(targets: Sequence[Any]) -> str:
+def _kind(targets: Sequence[object]) -> str:
     """What sort of number the targets are: whole, on a short scale, or with so many decimals."""
     texts = [str(target).strip() for target in targets]
     decimals = max((len(text.partition(".")[2]) for text in texts if "e" not in text.lower()), default=0)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
 REPEATS = 5
 """A value must stand for this many rows on average: that a text seen once has one answer says nothing."""
@@ -15,7 +14,7 @@ MOST_COLUMNS = 12
 Values = Sequence[str]
 
 
-def text(value: Any) -> str:
+def text(value: object) -> str:
     """A value as something to compare by: numbers and their texts are the same."""
     if isinstance(value, str):
         return value.strip()
@@ -40,9 +39,9 @@ def copies(values: Values, targets: Values) -> bool:
     return few(values) and few(targets) and predicts(values, targets) and predicts(targets, values)
 
 
-def predicts(values: Sequence[Any], targets: Values) -> bool:
+def predicts(values: Sequence[object], targets: Values) -> bool:
     """Whether equal values always stand beside equal answers."""
-    answer_of: dict[Any, str] = {}
+    answer_of: dict[Hashable, str] = {}
     return all(
         answer_of.setdefault(value, answer) == answer for value, answer in zip(values, targets, strict=True)
     )

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.tasks.located import Located
@@ -25,7 +25,7 @@ def emptied(rows: Sequence[Located]) -> list[Located]:
     counts: Counter[str] = Counter()
     cleaned = [_row(located, counts) for located in rows]
     if counts:
-        log.warning("%s: %s", rows[0].file, told(counts))
+        log.warning("%s: %s", rows[0].file, in_words(counts))
     return cleaned
 
 
@@ -40,7 +40,7 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
     return cleaned, counts
 
 
-def told(counts: Counter[str]) -> str:
+def in_words(counts: Counter[str]) -> str:
     """What was read as empty, in words."""
     listed = ", ".join(f"{count:,} in '{name}'" for name, count in counts.items())
     return f"NaN and infinite numbers are read as empty cells ({listed})"
@@ -54,7 +54,7 @@ def _row(located: Located, counts: Counter[str]) -> Located:
     return replace(located, row=located.row | {name: _without(located.row[name]) for name in names})
 
 
-def _holds(value: Any) -> bool:
+def _holds(value: object) -> bool:
     if isinstance(value, float):
         return not math.isfinite(value)
     if isinstance(value, dict):
@@ -62,7 +62,7 @@ def _holds(value: Any) -> bool:
     return isinstance(value, list) and any(map(_holds, value))
 
 
-def _without(value: Any) -> Any:
+def _without(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without(item) for key, item in value.items()}
     if isinstance(value, list):

@@ -37,7 +37,11 @@ def format_spec(text: str | None) -> tuple[str, Mapping[str, Any]]:
 
 
 def applied(
-    answer: Answer, settings: Mapping[str, Any], primary: str | None, instructions: str | None, constant: str
+    answer: Answer,
+    settings: Mapping[str, object],
+    primary: str | None,
+    instructions: str | None,
+    constant: str,
 ) -> Answer:
     """The guessed answer with what the user asked for in its place.
 

@@ -24,7 +24,7 @@ _SIZES = {"minLength": "at least {} characters", "maxLength": "at most {} charac
           "minItems": "at least {} items", "maxItems": "at most {} items"}  # fmt: skip
 
 
-def compact(schema: Mapping[str, Any]) -> str:
+def compact(schema: Mapping[str, object]) -> str:
     """The schema's text: keys in the schema's order, `?` after the key of a field that may be left out."""
     return _Writer(schema).text(schema, "", 0)
 
@@ -32,7 +32,7 @@ def compact(schema: Mapping[str, Any]) -> str:
 class _Writer:
     """Writes the parts of one schema; `root` is what a `$ref` points into."""
 
-    def __init__(self, root: Mapping[str, Any]) -> None:
+    def __init__(self, root: Mapping[str, object]) -> None:
         self.root = root
         self.open: list[str] = []
 
@@ -110,7 +110,7 @@ class _Writer:
         return "\n".join(["{", *lines, f"{indent}}}"])
 
 
-def _resolved(root: Mapping[str, Any], reference: str) -> Schema | None:
+def _resolved(root: Mapping[str, object], reference: str) -> Schema | None:
     """What a `$ref` within the schema points to; None for one that leads elsewhere."""
     if not reference.startswith("#"):
         return None
@@ -137,14 +137,14 @@ def _joined(schema: Mapping[str, Any]) -> dict[str, Any]:
     return joined
 
 
-def _implied(schema: Mapping[str, Any]) -> list[str]:
+def _implied(schema: Mapping[str, object]) -> list[str]:
     """The type that a schema without one means by its keywords."""
     if "properties" in schema or "additionalProperties" in schema:
         return ["object"]
     return ["array"] if "items" in schema else ["string"] if "pattern" in schema else []
 
 
-def _limited(text: str, schema: Mapping[str, Any], keys: Sequence[str]) -> str:
+def _limited(text: str, schema: Mapping[str, object], keys: Sequence[str]) -> str:
     limits = [_SIZES[key].format(schema[key]) for key in keys if key in schema]
     return f"{text} ({', '.join(limits)})" if limits else text
 
@@ -158,5 +158,5 @@ def _comment(schema: Schema) -> str:
     return f"  // {note}" if (note := _description(schema)) else ""
 
 
-def _json(value: Any) -> str:
+def _json(value: object) -> str:
     return json.dumps(value, ensure_ascii=False)

@@ -6,7 +6,7 @@ import gc
 import io
 import json
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
         raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
 
 
-def _labels(row: Row, names: dict[str, Any]) -> Row:
+def _labels(row: Row, names: Mapping[str, Any]) -> Row:
     known = {key: row[key] for key in names if isinstance(row[key], int) and row[key] >= 0}
     return {key: names[key].int2str(value) for key, value in known.items()}
 
@@ -200,7 +200,7 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
 
 
-def _rows_within(value: Any) -> Sequence[Any] | None:
+def _rows_within(value: object) -> Sequence[Any] | None:
     """The rows of a JSON file: a list, the one list in an object, or an object of objects by id."""
     if isinstance(value, list):
         return value
@@ -248,7 +248,7 @@ def _plain(row: Row) -> Row:
     return plain
 
 
-def _object(row: Any, path: Path, line: int | None) -> Row:
+def _object(row: object, path: Path, line: int | None) -> Row:
     if not isinstance(row, dict):
         raise ConfigError(f"a row must be an object, this is {type(row).__name__}", file=path, line=line)
     return row

@@ -11,9 +11,9 @@ import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.core.values import Example
 
@@ -48,10 +48,10 @@ def items(examples: Sequence[Example]) -> list[Item]:
 
 def _question(example: Example) -> str:
     fields = canonical_json({name: _folded(value) for name, value in example.input.items()})
-    return "\n".join([*(_folded(turn.content) for turn in example.turns), fields])
+    return "\n".join([*(normalise(turn.content) for turn in example.turns), fields])
 
 
-def _folded(value: Any) -> Any:
+def _folded(value: JsonValue) -> JsonValue:
     return normalise(value) if isinstance(value, str) else value
 
 

@@ -7,7 +7,6 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -114,7 +113,7 @@ def _schema_key(answer: Answer) -> str:
     return f"{comment}\nschema_in_prompt: true\n"
 
 
-def _row(example: Example) -> dict[str, Any]:
+def _row(example: Example) -> dict[str, object]:
     whole = dict(example.input)
     single = list(whole) == ["input"]
     optional = {
@@ -131,7 +130,7 @@ def _row(example: Example) -> dict[str, Any]:
     }
 
 
-def _written(target: Any) -> str:
+def _written(target: object) -> str:
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
@@ -145,7 +144,7 @@ def _block(keys: Mapping[str, str]) -> str:
     )
 
 
-def _dump(value: Mapping[str, Any]) -> str:
+def _dump(value: Mapping[str, object]) -> str:
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     return text
 

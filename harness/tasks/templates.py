@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from harness.core.errors import ConfigError, nearest
@@ -25,7 +26,7 @@ SYSTEM = "system"
 """A field of this name is the system message: the default instructions, no part of the default input."""
 
 
-def render(source: str, fields: Mapping[str, Any]) -> str:
+def render(source: str, fields: Mapping[str, object]) -> str:
     """The text of a template with `fields` in scope.
 
     Raises:
@@ -52,7 +53,9 @@ def render(source: str, fields: Mapping[str, Any]) -> str:
         raise ConfigError(f"template: {type(error).__name__}: {error}") from None
 
 
-def check(source: str, fields: Mapping[str, Any], *, key: str, file: Path, line: int | None = None) -> None:
+def check(
+    source: str, fields: Mapping[str, object], *, key: str, file: Path, line: int | None = None
+) -> None:
     """Render once, so that a bad template is reported as the fault of `key` in `file`.
 
     Raises:
@@ -120,7 +123,7 @@ class _Sandbox(SandboxedEnvironment):
 
     intercepted_binops = frozenset(["*", "**"])
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:
         if operator == "**" and not (abs(left) < 1e6 and abs(right) < 100):
             raise ValueError("a power too large for a prompt")
         sizes = [len(side) for side in (left, right) if hasattr(side, "__len__")]
@@ -140,7 +143,7 @@ def _compiled(source: str) -> Template:
     return _environment().from_string(source)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

@@ -13,11 +13,12 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ParityError
 from harness.core.protocols import LanguageModel
 from harness.core.sequences import common_prefix_length
+from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
 from harness.models.layers.attached import classification_head
@@ -152,7 +153,7 @@ def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:
     )
 
 
-def check_head(network: Any) -> ParityCheck | None:
+def check_head(network: Network) -> ParityCheck | None:
     """Whether a classification head has moved from its initial zeros; None if there is none."""
     head = classification_head(network)
     if head is None:
@@ -184,7 +185,7 @@ def check_merged(model: LanguageModel, before: Canary) -> ParityCheck:
 
 
 @contextlib.contextmanager
-def _in_float32(network: Any) -> Iterator[None]:
+def _in_float32(network: Network) -> Iterator[None]:
     """The network in float32 while the block runs, where none of it is quantized.
 
     Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault

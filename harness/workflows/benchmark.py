@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from harness.benchmarks import forgetting, lm_eval_files, measure, result_files, tasks
 from harness.benchmarks.measure import Measured
@@ -17,6 +17,9 @@ from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.results.records.benchmark import BenchmarkRecord
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,7 +135,7 @@ def _overall(measured: Sequence[Measured]) -> list[forgetting.Overall]:
     return [total for total in means if total is not None]
 
 
-def _table(measured: Sequence[Measured]) -> Any:
+def _table(measured: Sequence[Measured]) -> Table:
     from rich.table import Table
 
     table = Table()

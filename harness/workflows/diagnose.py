@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.core import recipes
 from harness.core.errors import RunError
-from harness.core.json_types import JsonObject
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
@@ -56,7 +56,7 @@ class Diagnosis:
     notes: tuple[str, ...] = ()
     """What to know before relying on the triage."""
 
-    def to_json(self) -> JsonObject:
+    def to_json(self) -> dict[str, JsonValue]:
         runs = [folder.name for folder in self.folders]
         return {
             "task": self.task,

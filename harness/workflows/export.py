@@ -10,7 +10,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -20,6 +19,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.evidence.aggregate import gather, mean_interval
 from harness.export import card, program, serving, weights
+from harness.models.chat import ModelChat
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
@@ -93,7 +93,7 @@ def scores(record: RunRecord, folder: Path) -> list[card.Score]:
     return listed
 
 
-def _chat(spec: str) -> Any:
+def _chat(spec: str) -> ModelChat | None:
     if is_server(spec):
         return None
     from harness.models.chat import load_chat
@@ -101,7 +101,7 @@ def _chat(spec: str) -> Any:
     return load_chat(spec)
 
 
-def _write_texts(draft: Path, described: Mapping[str, Any], recipe: Mapping[str, Any]) -> None:
+def _write_texts(draft: Path, described: Mapping[str, object], recipe: Mapping[str, object]) -> None:
     text = json.dumps(described, ensure_ascii=False, indent=1)
     (draft / "program.json").write_text(text + "\n", encoding="utf-8")
     text = yaml.safe_dump(dict(recipe), sort_keys=False, allow_unicode=True)

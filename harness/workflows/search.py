@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from harness.core import formatting
 from harness.core import recipes as catalogue
@@ -204,7 +204,9 @@ def search(
         del evaluate
         work = SearchWork(plan=plan, began=began, evaluator=make)
         executor: Executor = build("executors", {"kind": "processes", "workers": jobs})
-        for _ in executor.run([Job(what=(n, None)) for n in range(jobs)], work, lambda _, row: tell(row)):
+        for _ in executor.run(
+            [Job(what=(n, None)) for n in range(jobs)], work, lambda _, row: tell(cast(TrialRecord, row))
+        ):
             pass
     _index(plan.results)
     return collect(plan)

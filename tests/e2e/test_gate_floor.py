@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from pathlib import Path
@@ -11,32 +10,13 @@ from typing import Any
 
 import pytest
 
-from harness import cli
 from harness.core.values import Request
 from harness.engines.fake import FakeEngine
 from harness.results import pins
+from tests.conftest import Harness
 
 COLOURS = ("red", "green", "blue")
-Harness = Callable[..., tuple[int, str, str]]
 TRAIN = ("--set", "weights.num_train_epochs=1", "--set", "weights.dev_examples=0", "-q")
-
-
-@pytest.fixture
-def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
-    """Runs a command in an empty folder; returns its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *words])
-        code: Any = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        printed = capsys.readouterr()
-        return int(code or 0), printed.out, printed.err
-
-    return call
 
 
 @pytest.fixture

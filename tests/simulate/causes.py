@@ -20,7 +20,7 @@ def probe(
     return Probe(
         scores=tuple(float(value) for value in right),
         failures=tuple(None if value else failure for value in right),
-        found=tuple(bool(value) for value in found),
+        holds_gold=tuple(bool(value) for value in found),
     )
 
 

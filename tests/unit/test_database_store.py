@@ -74,7 +74,7 @@ def test_older_schema_is_brought_up_to_date(tmp_path: Path) -> None:
         connection.execute(first.read_text())
         connection.execute("INSERT INTO migrations VALUES (?)", [first.stem])
     with Store.open(tmp_path) as store:
-        assert store.seen() == {path.stem for path in migrations()}
+        assert store.migrated() == {path.stem for path in migrations()}
         assert queries.leaderboard(store) == []
 
 

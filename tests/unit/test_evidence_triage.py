@@ -67,7 +67,7 @@ def test_facts_that_bm25_misses_are_retrieval() -> None:
 def test_a_document_that_bm25_found_is_no_fault_of_retrieval() -> None:
     """The model was shown the answer among distracting passages and did not use it."""
     wrong = (0.0,) * N
-    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, found=(True,) * 40 + (False,) * 20)
+    bm25 = Probe(scores=wrong, failures=("wrong_value",) * N, holds_gold=(True,) * 40 + (False,) * 20)
     found = triage({"closed_book": probe(0), "bm25": bm25, "gold": probe(N)})
     assert shares(found)["knowledge"] == pytest.approx(40 / 60, abs=1e-3)
     assert shares(found)["retrieval"] == pytest.approx(20 / 60, abs=1e-3)
@@ -88,8 +88,8 @@ def test_probes_are_read_from_sample_rows() -> None:
     )
     missed = replace(row, scores=(ScoreRecord(scorer="exact", status="error"),), passages=(passage("b"),))
     found = Probe.of([row, missed], "exact")
-    assert found == Probe(scores=(1.0, None), failures=(None, None), found=(True, False))
-    assert Probe.of([replace(row, passages=()), missed], "exact").found == ()
+    assert found == Probe(scores=(1.0, None), failures=(None, None), holds_gold=(True, False))
+    assert Probe.of([replace(row, passages=()), missed], "exact").holds_gold == ()
 
 
 def test_what_the_constraint_mends_is_form() -> None:
@@ -153,7 +153,7 @@ def test_shape_from_examples_and_facts_from_passages_but_never_both() -> None:
     gold = Probe(
         scores=(1.0,) * 30 + (0.0,) * 30,
         failures=(None,) * 30 + ("truncated",) * 24 + ("wrong_value",) * 6,
-        found=(True,) * N,
+        holds_gold=(True,) * N,
     )
     found = triage({"closed_book": probe(0, "truncated"), "few_shot": probe(0), "bm25": gold, "gold": gold})
     helped = 30 / 36

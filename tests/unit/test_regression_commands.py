@@ -5,14 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import shutil
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from harness import cli
 from harness.core.errors import ConfigError
 from harness.engines.fake import FakeEngine
 from harness.results import pins
@@ -23,10 +21,9 @@ from harness.runner.progress import Progress
 from harness.runner.runner import run as run_cells
 from harness.workflows import gate
 from harness.workflows import run as session_of_runs
-from tests.conftest import write_tiny_task
+from tests.conftest import Harness, write_tiny_task
 from tests.unit.regress_kit import snapshot
 
-Harness = Callable[..., tuple[int, str, str]]
 COLOURS = ("red", "green", "blue")
 
 
@@ -50,24 +47,6 @@ def run(made: tuple[Path, str], tmp_path: Path) -> str:
     """The pinned run, in the current folder."""
     shutil.copytree(made[0], tmp_path, dirs_exist_ok=True)
     return made[1]
-
-
-@pytest.fixture
-def harness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Harness:
-    """Runs a command in a folder of its own; returns its exit code, stdout and stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*words: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["harness", *words])
-        code: Any = 0
-        try:
-            cli.main()
-        except SystemExit as left:
-            code = left.code
-        printed = capsys.readouterr()
-        return int(code or 0), printed.out, printed.err
-
-    return call
 
 
 GATE = ("--against", "p", "--task", "colours")

@@ -25,6 +25,7 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
+from tests.conftest import edit_task
 from tests.unit.regress_kit import snapshot
 from tests.unit.test_database_commands import Command
 
@@ -209,19 +210,12 @@ def _again(task: Path, results: Path, *, fresh: bool = False) -> Outcome:
     return run(cells, results, progress=Progress(), fresh=fresh)
 
 
-def _edit(task: Path, old: str, new: str) -> None:
-    file = task / "task.yaml"
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
-
-
 def test_an_edited_margin_and_version_are_read_without_asking_again(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     _again(tiny_task, tmp_path / "results")
     asked = len(engine.asked)
-    _edit(tiny_task, "version: 1", "version: 2\nmargin: 0.11")
+    edit_task(tiny_task, "version: 1", "version: 2\nmargin: 0.11")
     (record,) = (one.raw for one in _again(tiny_task, tmp_path / "results").records)
     assert len(engine.asked) == asked
     assert (record["task"]["margin"], record["task"]["version"]) == (0.11, 2)
@@ -232,10 +226,10 @@ def test_an_edited_margin_and_version_are_read_without_asking_again(
 def test_stored_answers_are_scored_again_when_the_scorer_changes(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
-    _edit(tiny_task, "format: {kind: choice, choices: [red, green, blue]}", "format: {kind: text}")
+    edit_task(tiny_task, "format: {kind: choice, choices: [red, green, blue]}", "format: {kind: text}")
     (before,) = (one.raw for one in _again(tiny_task, tmp_path / "results").records)
     asked = len(engine.asked)
-    _edit(
+    edit_task(
         tiny_task,
         "scorers: [{kind: exact}]\nprimary: exact",
         "scorers: [{kind: f1}, {kind: exact}]\nprimary: f1",

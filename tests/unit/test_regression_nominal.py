@@ -237,7 +237,7 @@ def test_a_lasting_loss_of_five_points_between_identical_answers_is_found_in_its
     new[rng.choice(np.flatnonzero(old), round(0.05 * n), replace=False)] = 0.0
     found = change_points.step(np.array([old] * (runs // 2) + [new] * (runs - runs // 2)), np.arange(n))
     assert found is not None
-    assert found.first == found.place == found.last == runs // 2
+    assert found.first == found.start == found.last == runs // 2
     assert found.low <= -0.05 <= found.high < 0
 
 

@@ -24,14 +24,6 @@ def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object
     return plan(session.experiment(str(task), models=("fake",), recipes=recipes, **more))  # type: ignore[arg-type]
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    """Every cell is asked of one engine that always says red, and counts what it was asked."""
-    fake = FakeEngine("red")
-    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
-    return fake
-
-
 def test_a_run_scores_every_test_example(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     outcome = run(_cells(tiny_task), tmp_path / "results", progress=Progress())
     (record,) = (one.raw for one in outcome.records)

@@ -11,10 +11,10 @@ import pytest
 from harness.engines.fake import FakeEngine
 from harness.results import run_scores
 from harness.runner.cells import Cell, plan
-from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
+from tests.conftest import edit_task
 
 EXACT = "scorers: [{kind: exact}]\nprimary: exact"
 F1 = "scorers: [{kind: f1}]\nprimary: f1"
@@ -32,13 +32,6 @@ class Interrupted(Progress):
             raise KeyboardInterrupt
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine("red")
-    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
-    return fake
-
-
 def cell(task: Path, recipe: str = "zero_shot", *settings: str, model: str = "fake", **more: Any) -> Cell:
     found = session.experiment(str(task), models=(model,), recipes=(recipe,), settings=settings, **more)
     return plan(found)[0]
@@ -46,13 +39,6 @@ def cell(task: Path, recipe: str = "zero_shot", *settings: str, model: str = "fa
 
 def go(of: Cell, folder: Path) -> Outcome:
     return run([of], folder / "r", progress=Progress())
-
-
-def edit(task: Path, old: str, new: str) -> None:
-    file = task / "task.yaml"
-    text = file.read_text()
-    assert old in text
-    file.write_text(text.replace(old, new))
 
 
 def rows(outcome: Outcome) -> list[dict[str, Any]]:
@@ -83,7 +69,7 @@ KEYS: dict[str, tuple[tuple[str, ...], str, str, bool]] = {
 def test_scoring_is_in_the_keys_only_where_it_decides_an_answer(tiny_task: Path, name: str) -> None:
     recipe, old, new, same = KEYS[name]
     before = cell(tiny_task, *recipe, model="tiny")
-    edit(tiny_task, old, new)
+    edit_task(tiny_task, old, new)
     after = cell(tiny_task, *recipe, model="tiny")
     assert (after.key == before.key) is same
     if before.recipe.weights:
@@ -96,7 +82,7 @@ def test_a_format_that_reads_otherwise_reads_stored_answers_again(
     engine.answer = "Red."
     before = go(cell(tiny_task), tmp_path).records[0].raw
     asked = len(engine.asked)
-    edit(tiny_task, CHOICE, STRICT)
+    edit_task(tiny_task, CHOICE, STRICT)
     outcome = go(cell(tiny_task), tmp_path)
     (after,) = (one.raw for one in outcome.records)
     assert (outcome.fresh, len(engine.asked), after["id"]) == (0, asked, before["id"])
@@ -110,7 +96,7 @@ def test_what_an_interrupted_run_has_answered_is_scored_as_the_rest(
 ) -> None:
     with pytest.raises(KeyboardInterrupt):
         run([cell(tiny_task)], tmp_path / "r", progress=Interrupted())
-    edit(tiny_task, EXACT, F1)
+    edit_task(tiny_task, EXACT, F1)
     outcome = go(cell(tiny_task), tmp_path)
     assert {score["scorer"] for row in rows(outcome) for score in row["scores"]} == {"f1"}
     assert outcome.records[0].metrics["f1"].n == 8
@@ -123,7 +109,7 @@ def test_more_examples_after_another_scorer_are_all_scored_by_it(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     go(cell(tiny_task, limit=3), tmp_path)
-    edit(tiny_task, EXACT, F1)
+    edit_task(tiny_task, EXACT, F1)
     outcome = go(cell(tiny_task), tmp_path)
     assert {score["scorer"] for row in rows(outcome) for score in row["scores"]} == {"f1"}
     assert outcome.records[0].counts["scored"] == 8

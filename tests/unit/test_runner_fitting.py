@@ -45,13 +45,6 @@ def words(context: int | None, answer: int = 0) -> Room:
     )
 
 
-@pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine("red")
-    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
-    return fake
-
-
 def cells(folder: Path, *recipes: str, **more: Any) -> list[Cell]:
     return plan(session.experiment(str(folder), models=("fake",), recipes=recipes, **more))
 

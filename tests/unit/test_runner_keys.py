@@ -61,13 +61,6 @@ def asked(outcome: Outcome) -> list[str]:
 
 
 @pytest.fixture
-def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
-    fake = FakeEngine("red")
-    monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
-    return fake
-
-
-@pytest.fixture
 def asked_of_model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the requests that the loaded model answered, at batch one for the timing too."""
     found: list[str] = []

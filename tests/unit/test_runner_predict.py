@@ -8,9 +8,9 @@ import pytest
 
 from harness.core.kinds import build
 from harness.estimate import memory
+from harness.estimate.memory_forecast import largest_batch
 from harness.models.dimensions import shape
 from harness.runner.cells import plan
-from harness.runner.memory_forecast import largest_batch
 from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.training.collator import Layout

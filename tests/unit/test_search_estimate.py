@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from harness.core.errors import RunError
+from harness.estimate import flops_estimate
 from harness.results.folder import read_lines
-from harness.search import flops_estimate
 from harness.search.duration_estimate import Estimate
 from harness.search.trial import evaluator
 from harness.tasks.load import load, without_test
@@ -31,7 +31,8 @@ def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any
     if recipe == "zero_shot":
         given["settings"] = ("program.constrain=false,true",)  # It declares no range of its own.
     mine = make_plan(str(task), recipe, trials=4, results=results, overrides=overrides, **given)
-    return flops_estimate.seconds_per_trial(mine, without_test(load(task)))
+    asked = {"labels": mine.labels, "limit": mine.limit, "seed": mine.seed}
+    return flops_estimate.seconds_per_trial(mine.default(), mine.model, without_test(load(task)), **asked)
 
 
 def test_the_rough_estimate_follows_the_work(steady: None, tiny_task: Path, tmp_path: Path) -> None:

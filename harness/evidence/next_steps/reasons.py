@@ -44,8 +44,10 @@ def of_failures(summary: RecipeSummary) -> list[str]:
     if weak and mode == "wrong_value":
         return weak
     about = ABOUT.get(mode, mode)
-    said = f"{summary.failures[mode]} of {wrong} failures of {summary.recipe} are {mode} ({about}): {remedy}"
-    return [said, *weak]
+    sentence = (
+        f"{summary.failures[mode]} of {wrong} failures of {summary.recipe} are {mode} ({about}): {remedy}"
+    )
+    return [sentence, *weak]
 
 
 def weakness(summary: RecipeSummary) -> list[str]:

@@ -16,50 +16,50 @@ TRAINED = ("lora", "qlora", "full", "rag_lora")
 """Shipped recipes that a triage may call for and that train."""
 
 
-def missing_family(found: Situation) -> NextStep | None:
+def missing_family(situation: Situation) -> NextStep | None:
     """Prompts alone do not answer the question; nor do finetunes alone. A triage says which family is worth it."""
-    known = found.known
+    known = situation.known
     if len(known) > 1:
         return None
-    best, invocation = found.recommended, found.invocation
+    best, invocation = situation.recommended, situation.invocation
     if known <= {"finetune", "both"}:
         return (
-            _with(found, "zero_shot", "few_shot", why=["no prompt was run beside it"])
+            _with(situation, "zero_shot", "few_shot", why=["no prompt was run beside it"])
             if invocation.askable
             else None
         )
-    called = [name for name in _called_for(found) if FAMILY_OF[name] not in known]
-    if called and found.triage is not None:
-        return _with(found, called[0], why=[found.triage.sentence, *of_failures(best)])
-    if invocation.trainable and _promises(found.triage, "lora"):
-        return _with(found, "lora", why=["no finetune was run beside it", *of_failures(best)])
+    called = [name for name in _called_for(situation) if FAMILY_OF[name] not in known]
+    if called and situation.triage is not None:
+        return _with(situation, called[0], why=[situation.triage.sentence, *of_failures(best)])
+    if invocation.trainable and _promises(situation.triage, "lora"):
+        return _with(situation, "lora", why=["no finetune was run beside it", *of_failures(best)])
     return None
 
 
-def untried(found: Situation) -> NextStep | None:
+def untried(situation: Situation) -> NextStep | None:
     """What the failures of the recommended recipe call for and nobody has run yet."""
-    best, invocation = found.recommended, found.invocation
-    known = found.known
+    best, invocation = situation.recommended, situation.invocation
+    known = situation.known
     evidence = of_failures(best)
     if not evidence:
         return None
-    if found.triage is not None and found.triage.dominant is not None:
-        evidence.append(found.triage.sentence)
+    if situation.triage is not None and situation.triage.dominant is not None:
+        evidence.append(situation.triage.sentence)
     if commonest_failure(best) == "truncated":
         return NextStep(invocation.validate(), tuple(evidence))
-    promising = _promises(found.triage, "rag_lora")
+    promising = _promises(situation.triage, "rag_lora")
     if best.family == "retrieve" and "both" not in known and invocation.trainable and promising:
-        return _with(found, "rag_lora", why=evidence)
-    called = [name for name in _called_for(found) if FAMILY_OF[name] not in known]
+        return _with(situation, "rag_lora", why=evidence)
+    called = [name for name in _called_for(situation) if FAMILY_OF[name] not in known]
     if called:
-        return _with(found, called[0], why=evidence)
-    if best.family == "finetune" and _facts(found.triage) and "both" not in known:
+        return _with(situation, called[0], why=evidence)
+    if best.family == "finetune" and _facts(situation.triage) and "both" not in known:
         # Labels do not teach facts, and passages alone have lost: both together are what is left.
-        return _with(found, "rag_lora", why=evidence)
+        return _with(situation, "rag_lora", why=evidence)
     untrained = not known & {"finetune", "both"} and invocation.trainable
-    if best.family == "prompt" and untrained and _promises(found.triage, "lora"):
-        return _with(found, "lora", why=evidence)
-    labels_help = best.family != "finetune" or not _facts(found.triage)
+    if best.family == "prompt" and untrained and _promises(situation.triage, "lora"):
+        return _with(situation, "lora", why=evidence)
+    labels_help = best.family != "finetune" or not _facts(situation.triage)
     if trained(best.cost) and labels_help and best.lessons >= ENOUGH_LABELS and not invocation.labels:
         count = best.lessons
         labels = (count // 4, count // 2, count)
@@ -69,12 +69,12 @@ def untried(found: Situation) -> NextStep | None:
     return None
 
 
-def untried_called_for(found: Situation) -> NextStep | None:
+def untried_called_for(situation: Situation) -> NextStep | None:
     """What a triage expects to be worth trying and no run has tried."""
-    called = [name for name in _called_for(found) if FAMILY_OF[name] not in found.known]
-    if not called or found.triage is None:
+    called = [name for name in _called_for(situation) if FAMILY_OF[name] not in situation.known]
+    if not called or situation.triage is None:
         return None
-    return _with(found, called[0], why=[found.triage.sentence])
+    return _with(situation, called[0], why=[situation.triage.sentence])
 
 
 def _facts(triage: Triage | None) -> bool:
@@ -87,26 +87,29 @@ def _promises(triage: Triage | None, recipe: str) -> bool:
     return all(p.worth or not p.certain for p in predictions if recipe in p.recipes)
 
 
-def _called_for(found: Situation) -> list[str]:
+def _called_for(situation: Situation) -> list[str]:
     """Shipped recipes, one of each family, that a triage expects to be worth trying and that fit here."""
-    triage = found.triage
+    triage = situation.triage
     names = [] if triage is None else [n for p in triage.predictions if p.worth for n in p.recipes]
-    fit = [name for name in names if found.invocation.trainable or name not in TRAINED]
+    fit = [name for name in names if situation.invocation.trainable or name not in TRAINED]
     return [name for name in fit if name in FAMILY_OF]
 
 
-def _with(found: Situation, *new: str, why: Sequence[str]) -> NextStep:
+def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
     """The command with new recipes beside all that were run; what is finished is not run again.
 
     Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
     with `--set` may not fit another recipe and are left out. A recipe of the user's own file has no name that
     the command line knows: the shipped one of its family stands for it.
     """
-    ranked = [found.recommended, *(s for s in found.ranked if s.recipe != found.recommended.recipe)]
+    ranked = [
+        situation.recommended,
+        *(s for s in situation.ranked if s.recipe != situation.recommended.recipe),
+    ]
     names = [(summary.recipe.split(" ")[0], summary.family) for summary in ranked]
-    known = [name if name in found.invocation.known else SHIPPED[family] for name, family in names]
+    known = [name if name in situation.invocation.known else SHIPPED[family] for name, family in names]
     recipes = tuple(dict.fromkeys((*known, *new)))
-    return NextStep(found.invocation.run(recipes=recipes, settings=(), labels=()), tuple(why))
+    return NextStep(situation.invocation.run(recipes=recipes, settings=(), labels=()), tuple(why))
 
 
 def after_triage(

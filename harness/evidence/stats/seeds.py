@@ -126,8 +126,8 @@ def _estimate(
     sampling = float(by_cluster.mean_variance(per_example, clusters)[0])
     if not math.isfinite(sampling):
         return Estimate(mean=float(per_example.mean()), sampling_se=math.inf, training_se=None, df=1.0)
-    found = [_noise_of_mean(values, clusters, pooled) for values, pooled in methods]
-    training = [part for part in found if part is not None]
+    noises = [_noise_of_mean(values, clusters, pooled) for values, pooled in methods]
+    training = [part for part in noises if part is not None]
     parts = [(sampling, max(by_cluster.count(clusters) - 1.0, 1.0)), *training]
     total = sum(variance for variance, _ in parts)
     weights = sum(variance**2 / df for variance, df in parts)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Ge, Lt
 
 from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import Base, LanguageModel
+from harness.core.torch_types import Network
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class Stack(Base):
         return [index for first, end in spans for index in range(first, end)]
 
 
-def _stack(network: Any, chosen: list[int]) -> None:
+def _stack(network: Network, chosen: list[int]) -> None:
     from torch import nn
 
     from harness.models.layers.blocks import blocks

@@ -10,7 +10,7 @@ import dataclasses
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -104,9 +104,9 @@ def remembered(
     return tuple(map(_example, rows))
 
 
-def _example(row: dict[str, Any]) -> Example:
+def _example(row: Mapping[str, Any]) -> Example:
     turns = tuple(Message(**turn) for turn in row.get("turns", ()))
-    return Example(**(row | {"context_ids": tuple(row["context_ids"]), "turns": turns}))
+    return Example(**{**row, "context_ids": tuple(row["context_ids"]), "turns": turns})
 
 
 def identity(spec: str) -> str:

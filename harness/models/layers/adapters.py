@@ -11,13 +11,18 @@ import copy
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from torch import Tensor
 
-def attach(network: Any, config: Any) -> str:
+
+def attach(network: Network, config: PeftConfig) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
     Its parameters are float32, whatever the network's are. Adapters of one method are active side by side;
@@ -45,12 +50,12 @@ def attach(network: Any, config: Any) -> str:
     return name
 
 
-def names(network: Any) -> list[str]:
+def names(network: Network) -> list[str]:
     """Names of the adapters in the network, oldest first."""
     return list(network.peft_config) if getattr(network, "_hf_peft_config_loaded", False) else []
 
 
-def save(network: Any, folder: Path) -> None:
+def save(network: Network, folder: Path) -> None:
     """Write the newest adapter in peft's layout, which other tools read directly."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -65,7 +70,7 @@ def save(network: Any, folder: Path) -> None:
     config.save_pretrained(folder)
 
 
-def load(network: Any, folder: Path) -> None:
+def load(network: Network, folder: Path) -> None:
     """Add the adapter that `save` wrote.
 
     Raises:
@@ -91,7 +96,7 @@ def load(network: Any, folder: Path) -> None:
     network.eval()
 
 
-def detach(network: Any) -> None:
+def detach(network: Network) -> None:
     """Remove every adapter: the network is the base again, bit for bit, unless the adapter's initialization
     changed it (PiSSA, OLoRA, LoftQ)."""
     from harness.models.layers import bottleneck, prefix, soft_prompt
@@ -101,12 +106,12 @@ def detach(network: Any) -> None:
         learned.detach(network)
 
 
-def fold(network: Any) -> None:
+def fold(network: Network) -> None:
     """Merge every adapter into the weights that it adapts, permanently."""
     _unwrap(network, merge=True)
 
 
-def _fold_other_methods(network: Any, method: Any) -> None:
+def _fold_other_methods(network: Network, method: object) -> None:
     from harness.models.layers.blocks import refuse_quantized
 
     if any(config.peft_type != method for config in getattr(network, "peft_config", {}).values()):
@@ -114,7 +119,7 @@ def _fold_other_methods(network: Any, method: Any) -> None:
         fold(network)
 
 
-def _unwrap(network: Any, merge: bool) -> None:
+def _unwrap(network: Network, merge: bool) -> None:
     for path, layer in list(_layers(network)):
         if merge:
             layer.merge()
@@ -126,7 +131,7 @@ def _unwrap(network: Any, merge: bool) -> None:
 
 
 @contextlib.contextmanager
-def merged(network: Any) -> Iterator[None]:
+def merged(network: Network) -> Iterator[None]:
     """Inside the `with` block every adapted layer computes with merged weights, as after an export.
 
     They are made layer by layer while computing, so this needs no second copy of the network. A
@@ -137,7 +142,7 @@ def merged(network: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def unrounded_inputs(network: Any) -> Iterator[None]:
+def unrounded_inputs(network: Network) -> Iterator[None]:
     """Inside the `with` block 8-bit layers multiply unrounded inputs, as they do after an export.
 
     LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
@@ -149,13 +154,13 @@ def unrounded_inputs(network: Any) -> Iterator[None]:
         yield
 
 
-def _layers(network: Any) -> Iterator[tuple[str, Any]]:
+def _layers(network: Network) -> Iterator[tuple[str, Layer]]:
     from peft.tuners.tuners_utils import BaseTunerLayer
 
     return ((path, m) for path, m in network.named_modules() if isinstance(m, BaseTunerLayer))
 
 
-def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+def _merged_forward(layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor:
     if quantization(layer.get_base_layer()):
         return _dequantized(layer, x)
     # The copy's own forward must not be the one set on the original.
@@ -165,17 +170,18 @@ def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
     finally:
         layer.forward = held
     alone.merge()
-    return alone.get_base_layer()(x, *args, **kwargs)
+    out: Tensor = alone.get_base_layer()(x, *args, **kwargs)
+    return out
 
 
-def _dequantized(layer: Any, x: Any) -> Any:
+def _dequantized(layer: Layer, x: Tensor) -> Tensor:
     from torch.nn.functional import linear
 
     weight, bias = merged_weight(layer)
     return linear(x.float(), weight, bias).to(x.dtype)
 
 
-def merged_weight(layer: Any) -> tuple[Any, Any]:
+def merged_weight(layer: Layer) -> tuple[Tensor, Tensor | None]:
     """Float32 weight [out, in] and bias (or None) of a quantized layer, with what its adapters add."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -195,17 +201,18 @@ def merged_weight(layer: Any) -> tuple[Any, Any]:
     return weight, bias
 
 
-def quantization(module: Any) -> str:
+def quantization(module: Layer) -> str:
     """How bitsandbytes holds a module's weights: `4bit`, `8bit`, or empty when it does not."""
     held = type(getattr(module, "weight", None)).__name__
     return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
 
 
-def _dequantize(base: Any) -> Any:
+def _dequantize(base: Layer) -> Tensor:
     """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
     if quantization(base) == "4bit":
         from bitsandbytes.functional import dequantize_4bit
 
         return dequantize_4bit(base.weight.data, base.weight.quant_state).float()
     scale = base.state.SCB if base.state.SCB is not None else base.weight.SCB
-    return base.weight.data.float() * (scale.float() / 127).unsqueeze(1)
+    weight: Tensor = base.weight.data.float() * (scale.float() / 127).unsqueeze(1)
+    return weight

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Layer, Network
 
 if TYPE_CHECKING:
     import torch
+    from torch.nn import ModuleList
 
 OUTPUTS = (
     "o_proj",
@@ -24,7 +26,7 @@ OUTPUTS = (
 """Names that architectures give to the last linear layer of attention and of the feed-forward part."""
 
 
-def blocks(network: Any) -> Any:
+def blocks(network: Network) -> ModuleList:
     """The network's transformer blocks, first to last.
 
     Raises:
@@ -39,7 +41,7 @@ def blocks(network: Any) -> Any:
     raise ConfigError(f"{type(network).__name__} does not keep its {count} blocks in one list")
 
 
-def final_norms(network: Any) -> Iterator[torch.nn.Parameter]:
+def final_norms(network: Network) -> Iterator[torch.nn.Parameter]:
     """Parameters of the network's body after its blocks: the final norm."""
     stack, reached = blocks(network), False
     for module in network.base_model.children():
@@ -48,7 +50,7 @@ def final_norms(network: Any) -> Iterator[torch.nn.Parameter]:
         reached = reached or module is stack
 
 
-def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+def before_blocks(network: Network) -> Iterator[torch.nn.Parameter]:
     """Parameters before the network's blocks: its embeddings."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     for parameter in network.base_model.parameters():
@@ -57,14 +59,14 @@ def before_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
         yield parameter
 
 
-def parameters_after_blocks(network: Any) -> Iterator[torch.nn.Parameter]:
+def parameters_after_blocks(network: Network) -> Iterator[torch.nn.Parameter]:
     """Every parameter registered after the network's blocks: norms, poolers and heads."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
     indices = [i for i, parameter in enumerate(network.parameters()) if id(parameter) in inside]
     yield from list(network.parameters())[indices[-1] + 1 :]
 
 
-def thaw_last(network: Any, count: int) -> None:
+def thaw_last(network: Network, count: int) -> None:
     """Make the last `count` blocks and the final norm trainable, and nothing else."""
     network.requires_grad_(False)
     for block in list(blocks(network))[-count:] if count else ():
@@ -73,7 +75,7 @@ def thaw_last(network: Any, count: int) -> None:
         parameter.requires_grad_(True)
 
 
-def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[str, Any]]:
+def block_outputs(network: Network, names: tuple[str, ...] = OUTPUTS) -> list[tuple[str, Layer]]:
     """Path and module of every layer inside the blocks that has one of these names.
 
     Raises:
@@ -93,7 +95,7 @@ def block_outputs(network: Any, names: tuple[str, ...] = OUTPUTS) -> list[tuple[
     return outputs
 
 
-def refuse_quantized(network: Any, method: str) -> None:
+def refuse_quantized(network: Network, method: str) -> None:
     """Reject networks with 4-bit or 8-bit weights, which cannot be trained.
 
     Raises:

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, linear
 
 from harness.core.errors import RunError
+from harness.core.torch_types import Layer, Network
 from harness.models.layers import weights_io
 from harness.models.layers.blocks import block_outputs
 
@@ -38,7 +39,7 @@ class Bottleneck(nn.Module):
         for matrix in (self.down, self.up):
             nn.init.trunc_normal_(matrix, std=_SPREAD, a=-2 * _SPREAD, b=2 * _SPREAD)
 
-    def forward(self, x: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+    def forward(self, x: Tensor, *args: object, **kwargs: object) -> Tensor:
         y: Tensor = self.inner(x, *args, **kwargs)
         hidden = gelu(linear(y.float(), self.down, self.down_bias))
         return y + linear(hidden, self.up, self.up_bias).to(y.dtype)
@@ -48,7 +49,7 @@ class Bottleneck(nn.Module):
         return dict(self.named_parameters(recurse=False))
 
 
-def attach(network: Any, size: int, names: tuple[str, ...]) -> None:
+def attach(network: Network, size: int, names: tuple[str, ...]) -> None:
     """Add a bottleneck of `size` after every named layer of the blocks; only these are trainable.
 
     Raises:
@@ -61,7 +62,7 @@ def attach(network: Any, size: int, names: tuple[str, ...]) -> None:
         setattr(network.get_submodule(parent), child, wrapped)
 
 
-def newest(network: Any) -> Iterator[tuple[str, Bottleneck]]:
+def newest(network: Network) -> Iterator[tuple[str, Bottleneck]]:
     """Path and module of the bottlenecks that were added last."""
     return (
         (path, module)
@@ -70,7 +71,7 @@ def newest(network: Any) -> Iterator[tuple[str, Bottleneck]]:
     )
 
 
-def detach(network: Any) -> None:
+def detach(network: Network) -> None:
     """Remove every bottleneck, which restores the network."""
     while bottlenecks := list(newest(network)):
         for path, module in bottlenecks:
@@ -78,7 +79,7 @@ def detach(network: Any) -> None:
             setattr(network.get_submodule(parent), child, module.inner)
 
 
-def save(network: Any, folder: Path) -> None:
+def save(network: Network, folder: Path) -> None:
     """Write the newest bottlenecks."""
     weights_io.save(
         {f"{path}.{name}": p for path, module in newest(network) for name, p in module.own().items()},
@@ -86,7 +87,7 @@ def save(network: Any, folder: Path) -> None:
     )
 
 
-def load(network: Any, folder: Path) -> None:
+def load(network: Network, folder: Path) -> None:
     """Add the bottlenecks that `save` wrote.
 
     Raises:
@@ -111,9 +112,10 @@ def load(network: Any, folder: Path) -> None:
     network.eval()
 
 
-def _width(layer: Any) -> int:
+def _width(layer: Layer) -> int:
     """How many features a linear layer (adapted, quantized or transposed) gives."""
-    while isinstance(layer, Bottleneck):
-        layer = layer.inner
-    base = layer.get_base_layer() if hasattr(layer, "get_base_layer") else layer
+    inner: Any = layer
+    while isinstance(inner, Bottleneck):
+        inner = inner.inner
+    base = inner.get_base_layer() if hasattr(inner, "get_base_layer") else inner
     return int(getattr(base, "out_features", None) or base.nf)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Network
 
 NAME = "combined"
 
@@ -29,7 +30,12 @@ def is_lora(folder: Path) -> bool:
 
 
 def combine(
-    network: Any, folders: Sequence[Path], weights: Sequence[float], method: str, seed: int = 0, **how: Any
+    network: Network,
+    folders: Sequence[Path],
+    weights: Sequence[float],
+    method: str,
+    seed: int = 0,
+    **how: Any,
 ) -> Any:
     """A `PeftModel` over `network` with one active adapter, named `NAME`, made of those in `folders`.
 

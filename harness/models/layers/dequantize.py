@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from harness.core.torch_types import Network
 from harness.models.layers.adapters import merged_weight, quantization
 
 
-def merge(network: Any) -> None:
+def merge(network: Network) -> None:
     """Replace quantized linear layers by plain ones, merged with their adapters, in the dtype of the rest of
     the network. A network that is not quantized is left unchanged.
     """
@@ -34,7 +33,7 @@ def merge(network: Any) -> None:
     _unmark(network)
 
 
-def _unmark(network: Any) -> None:
+def _unmark(network: Network) -> None:
     """transformers refuses to save, or saves as quantized, what carries these marks."""
     for name in ("is_quantized", "is_loaded_in_8bit", "is_loaded_in_4bit"):
         if hasattr(network, name):

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
 
@@ -40,7 +41,7 @@ class _Product(torch.autograd.Function):
 
 
 @contextlib.contextmanager
-def fused_lora(network: Any) -> Iterator[None]:
+def fused_lora(network: Network) -> Iterator[None]:
     """Inside the `with` block, LoRA layers that support it compute as above; the others stay peft's.
     Supported is one adapter without dropout over a frozen float32 linear layer; DoRA and other variants, several
     stages at once and quantized layers are left to peft.
@@ -49,7 +50,7 @@ def fused_lora(network: Any) -> Iterator[None]:
         yield
 
 
-def _is_plain(module: Any) -> bool:
+def _is_plain(module: nn.Module) -> bool:
     from peft.tuners.lora import Linear
 
     if type(module) is not Linear or type(module.base_layer) is not nn.Linear or module.merged:
@@ -65,7 +66,7 @@ def _is_plain(module: Any) -> bool:
     return still and same and whole and b.bias is None and type(module.lora_dropout[active[0]]) is nn.Identity
 
 
-def _forward(layer: Any, x: Tensor) -> Tensor:
+def _forward(layer: Layer, x: Tensor) -> Tensor:
     name = next(name for name in layer.active_adapters if name in layer.lora_A)
     base, a, b = layer.base_layer, layer.lora_A[name].weight, layer.lora_B[name].weight
     flat = x.reshape(-1, x.shape[-1])

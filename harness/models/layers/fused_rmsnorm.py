@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
 
@@ -32,7 +33,7 @@ class _RootMeanSquareNorm(torch.autograd.Function):
 
 
 @contextlib.contextmanager
-def fused_norms(network: Any) -> Iterator[None]:
+def fused_norms(network: Network) -> Iterator[None]:
     """Inside the `with` block, norms that equal this function use it; the others are left unchanged.
     Equality is tested on a random input: Gemma's norm, for example, multiplies by 1 + weight and is left
     unchanged.
@@ -46,7 +47,7 @@ def _dot(a: Tensor, b: Tensor) -> Tensor:
     return dot.unsqueeze(-1)
 
 
-def _is_plain(module: Any) -> bool:
+def _is_plain(module: Layer) -> bool:
     weight: Any = getattr(module, "weight", None)
     # A weight that is divided over processes is a parameter of another type.
     plain = type(weight) is nn.Parameter and hasattr(module, "variance_epsilon")
@@ -58,7 +59,7 @@ def _is_plain(module: Any) -> bool:
         return torch.allclose(module(trial), _forward(module, trial), rtol=1e-5, atol=1e-6)
 
 
-def _forward(norm: Any, x: Tensor) -> Tensor:
+def _forward(norm: Layer, x: Tensor) -> Tensor:
     flat = x.reshape(-1, x.shape[-1])
     out: Tensor = _RootMeanSquareNorm.apply(flat, norm.weight, norm.variance_epsilon)  # type: ignore[no-untyped-call]
     return out.view(x.shape)

@@ -7,7 +7,6 @@ import contextlib
 import ctypes
 import sys
 from collections.abc import Iterator
-from typing import Any
 
 _TRIM_THRESHOLD, _MMAP_THRESHOLD = -1, -3
 """Parameters of glibc's `mallopt` (malloc.h)."""
@@ -41,7 +40,7 @@ def trim() -> None:
         library.malloc_trim(0)
 
 
-def _glibc() -> Any:
+def _glibc() -> ctypes.CDLL | None:
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None)

@@ -7,9 +7,10 @@ differences. Two runs are interpolated on the sphere by `slerp`.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Network
 
 if TYPE_CHECKING:
     import torch
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     Tensors = Mapping[str, torch.Tensor]
 
 
-def tensors(network: Any) -> dict[str, torch.Tensor]:
+def tensors(network: Network) -> dict[str, torch.Tensor]:
     """Float32 copies of every parameter by name, tied ones once; adapters must be folded in."""
     return {name: p.detach().float().clone() for name, p in network.named_parameters()}
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
+from harness.core.torch_types import Network
 
 if TYPE_CHECKING:
     import torch
+    from peft import PromptLearningConfig
 
 _FILE = "adapter_model.safetensors"
 _KEY = "prompt_embeddings"
 
 
-def write_prompt(network: Any, prompt: torch.Tensor, config: Any, folder: Path) -> None:
+def write_prompt(network: Network, prompt: torch.Tensor, config: PromptLearningConfig, folder: Path) -> None:
     """Write `prompt` [tokens, width] with its peft configuration."""
     from safetensors.torch import save_file
 
@@ -25,10 +27,10 @@ def write_prompt(network: Any, prompt: torch.Tensor, config: Any, folder: Path) 
     folder.mkdir(parents=True, exist_ok=True)
     about = {"format": "pt", "model_type": str(network.config.model_type)}
     save_file({_KEY: prompt.detach().contiguous()}, folder / _FILE, metadata=about)
-    config.save_pretrained(folder)
+    config.save_pretrained(str(folder))
 
 
-def read_prompt(network: Any, folder: Path) -> torch.Tensor:
+def read_prompt(network: Network, folder: Path) -> torch.Tensor:
     """Read what `write_prompt` wrote.
 
     Raises:

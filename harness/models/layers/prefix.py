@@ -11,9 +11,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.torch_types import Layer, Network
 from harness.models.dimensions import key_value_heads
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
@@ -26,7 +28,7 @@ class Prefix(nn.Module):
         super().__init__()
         self.states = nn.Parameter(states)
         self.heads, self.layers = heads, layers
-        self.hook: Any = None
+        self.hook: RemovableHandle | None = None
 
     def __len__(self) -> int:
         return len(self.states)
@@ -37,7 +39,9 @@ class Prefix(nn.Module):
         parts = parts.to(dtype).unsqueeze(1).expand(-1, rows, -1, -1, -1)
         return [(parts[2 * i], parts[2 * i + 1]) for i in range(self.layers)]
 
-    def put_in(self, body: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    def put_in(
+        self, body: Layer, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> tuple[tuple[Any, ...], dict[str, Any]]:
         """Before the network's body runs: an empty cache gets the prefix, the rest is shifted."""
         if getattr(body, "is_activation_checkpointing", False) and body.training:
             raise ConfigError("prefix tuning works without activation checkpointing only")
@@ -57,7 +61,7 @@ class Prefix(nn.Module):
         return args, kwargs
 
 
-def attach(network: Any, states: Tensor) -> None:
+def attach(network: Network, states: Tensor) -> None:
     """Prepend the prefix `states` in every layer; only it is trainable.
 
     Raises:
@@ -72,14 +76,14 @@ def attach(network: Any, states: Tensor) -> None:
     network.learnt_prefix = prefix
 
 
-def detach(network: Any) -> None:
+def detach(network: Network) -> None:
     """Take the prefix out."""
     if (prefix := learnt_prefix(network)) is not None:
         prefix.hook.remove()
         del network.learnt_prefix
 
 
-def drawn(network: Any, ids: list[int]) -> Tensor:
+def drawn(network: Network, ids: list[int]) -> Tensor:
     """Initial states: the keys and values that the network computes for `ids`.
 
     Real activations make a better start than random numbers (Li and Liang 2021, section 7.4).
@@ -103,12 +107,12 @@ def drawn(network: Any, ids: list[int]) -> Tensor:
     return torch.stack(complete).permute(2, 0, 1, 3).flatten(1)
 
 
-def _refuse_second(network: Any) -> None:
+def _refuse_second(network: Network) -> None:
     if learnt_prefix(network) is not None:
         raise ConfigError("this model has a learned prefix already", remedy="use one stage of prefix_tuning")
 
 
-def save(network: Any, folder: Path) -> None:
+def save(network: Network, folder: Path) -> None:
     """Write the prefix in peft's layout."""
     from peft import PrefixTuningConfig
 
@@ -121,7 +125,7 @@ def save(network: Any, folder: Path) -> None:
     write_prompt(network, prefix.states, config, folder)
 
 
-def load(network: Any, folder: Path) -> None:
+def load(network: Network, folder: Path) -> None:
     """Add the prefix that `save` wrote.
 
     Raises:

@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from harness.core.errors import RunError
 from harness.core.protocols import Chat, LanguageModel
+from harness.core.torch_types import Layer, Network
 from harness.core.values import Message
 from harness.models.layers.peft_files import read_prompt, write_prompt
 
@@ -51,7 +51,7 @@ class SoftChat:
 class SoftEmbedding(nn.Module):
     """Embeddings of the vocabulary and of the learned ids past its end: `prompt` [tokens, width]."""
 
-    def __init__(self, inner: nn.Module, prompt: Tensor) -> None:
+    def __init__(self, inner: Layer, prompt: Tensor) -> None:
         super().__init__()
         self.inner = inner
         self.prompt = nn.Parameter(prompt)
@@ -60,7 +60,7 @@ class SoftEmbedding(nn.Module):
     @property
     def weight(self) -> Tensor:
         """The vocabulary's embeddings, which some networks share with their output layer."""
-        weight: Tensor = self.inner.weight  # type: ignore[assignment]
+        weight: Tensor = self.inner.weight
         return weight
 
     def forward(self, ids: Tensor) -> Tensor:
@@ -70,7 +70,7 @@ class SoftEmbedding(nn.Module):
         return torch.where(learned.unsqueeze(-1), own, known)
 
 
-def vocabulary(embedding: Any) -> int:
+def vocabulary(embedding: Layer) -> int:
     """Number of ids an embedding has, learned ones included."""
     if isinstance(embedding, SoftEmbedding):
         return embedding.first + len(embedding.prompt)
@@ -88,7 +88,7 @@ def attach(model: LanguageModel, prompt: Tensor) -> LanguageModel:
     return replace(model, chat=chat)
 
 
-def detach(network: Any) -> None:
+def detach(network: Network) -> None:
     """Remove every learned prompt from the network; chats that start with one must not be used with it
     afterwards."""
     while isinstance(soft := network.get_input_embeddings(), SoftEmbedding):
@@ -119,7 +119,7 @@ def _tokens(model: LanguageModel) -> int:
     return int(model.network.config.get_text_config().vocab_size)
 
 
-def save(network: Any, folder: Path) -> None:
+def save(network: Network, folder: Path) -> None:
     """Write the newest learned prompt in peft's layout."""
     from peft import PromptTuningConfig
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
 from harness.core.files import draft
+from harness.core.torch_types import Network
 
 if TYPE_CHECKING:
     import torch
 
 
-def trainable(network: Any) -> dict[str, torch.nn.Parameter]:
+def trainable(network: Network) -> dict[str, torch.nn.Parameter]:
     """The parameters that training changes, by name; a tied one appears once."""
     return {name: p for name, p in network.named_parameters() if p.requires_grad}
 
@@ -27,7 +28,7 @@ def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
         save_file({name: p.detach().contiguous() for name, p in parameters.items()}, part)
 
 
-def restore(network: Any, file: Path) -> None:
+def restore(network: Network, file: Path) -> None:
     """Copy the tensors of a file into the network's parameters of the same names.
 
     Raises:
@@ -48,7 +49,7 @@ def restore(network: Any, file: Path) -> None:
             target.copy_(tensor)
 
 
-def count(network: Any) -> tuple[int, int]:
+def count(network: Network) -> tuple[int, int]:
     """Trainable and all parameters; 4-bit weights are stored two in a byte and count as two."""
     learned = total = 0
     for parameter in network.parameters():

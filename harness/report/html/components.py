@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 
@@ -100,8 +99,8 @@ _GROUPS = """\
 """
 
 _LEGEND = """\
-<ul class="legend">{% for place, name in entries %}
-<li><svg viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3" class="fill {{ place }}"/></svg>
+<ul class="legend">{% for colour, name in entries %}
+<li><svg viewBox="0 0 12 12" aria-hidden="true"><rect width="12" height="12" rx="3" class="fill {{ colour }}"/></svg>
 {{- name }}</li>{% endfor %}</ul>
 """
 
@@ -143,6 +142,6 @@ def number(text: str, sort: float | None = None, note: str | Markup = "", kind: 
     return TableCell(text=text, sort=sort, note=note, kind=kind)
 
 
-def interval(low: Any, high: Any) -> str:
+def interval(low: object, high: object) -> str:
     """The small print under a mean."""
     return f"{low} – {high}"

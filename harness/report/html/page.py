@@ -13,7 +13,6 @@ import json
 import re
 from functools import cache
 from importlib import resources
-from typing import Any
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
@@ -33,12 +32,12 @@ def visible(text: str) -> str:
     return _DIRECTION.sub(lambda m: f"⟦U+{ord(m[0]):04X}⟧", text)
 
 
-def html(template: str, **values: Any) -> Markup:
+def html(template: str, **values: object) -> Markup:
     """Render a template; every value that is not Markup is escaped."""
     return Markup(_compiled(template).render(**values))
 
 
-def embedded_json(value: Any) -> Markup:
+def embedded_json(value: object) -> Markup:
     """JSON that is safe inside `<script type="application/json">`; NaN and infinities become null.
 
     No character in it can end the element or start a comment in it; a script reads it with
@@ -52,7 +51,7 @@ def embedded_json(value: Any) -> Markup:
     return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
 
 
-def _dump(value: Any) -> str:
+def _dump(value: object) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
@@ -69,7 +68,7 @@ def _hash(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def _shown(value: Any) -> Any:
+def _shown(value: object) -> object:
     """What `{{ }}` prints: Markup as it is, text made visible, nothing for None."""
     if value is None:
         return ""

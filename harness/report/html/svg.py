@@ -104,13 +104,13 @@ def text(x: float, y: float, words: str, class_: str = "", anchor: str = "start"
 
 def path(points: Sequence[tuple[float, float]], class_: str) -> Markup:
     """A line through the points."""
-    commands = "".join(f"{'ML'[place > 0]}{number(x)} {number(y)}" for place, (x, y) in enumerate(points))
+    commands = "".join(f"{'ML'[index > 0]}{number(x)} {number(y)}" for index, (x, y) in enumerate(points))
     return element("path", d=commands, class_=class_)
 
 
-def mark(x: float, y: float, place: int, title: str, radius: float = 5.5) -> Markup:
+def mark(x: float, y: float, index: int, title: str, radius: float = 5.5) -> Markup:
     """A point of series `place`: colour and shape both say which."""
-    shape, class_ = SHAPES[place % len(SHAPES)], f"mark c{place % PALETTE}"
+    shape, class_ = SHAPES[index % len(SHAPES)], f"mark c{index % PALETTE}"
     tip = element("title", title)
     if shape == "circle":
         return element("circle", tip, cx=x, cy=y, r=radius, class_=class_)

@@ -61,13 +61,13 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = []
+    groups = []
     for group in data.groups:
         telling = tuple(plot for plot in _plots(group) if len({point.cost for point in plot[2]}) > 1)
         if telling:
-            found.append((group, telling))
+            groups.append((group, telling))
     peaks = tuple((group, known) for group in data.groups if (known := memory_prediction.peaks(group)))
-    return Info(tuple(found), peaks) if found or peaks else None
+    return Info(tuple(groups), peaks) if groups or peaks else None
 
 
 def render(info: Info) -> Markup:
@@ -77,7 +77,7 @@ def render(info: Info) -> Markup:
         pictures = [_picture(group, name, axis, points) for name, axis, points in axes]
         figure = components.figure(pictures, caption=caption, question="Cost", other="Quality")
         bodies.append((group.name, figure))
-    memory = [(group.name, memory_prediction.table(found)) for group, found in info.peaks]
+    memory = [(group.name, memory_prediction.table(peaks)) for group, peaks in info.peaks]
     return components.groups(bodies) + (components.groups(memory) if memory else Markup(""))
 
 
@@ -95,25 +95,25 @@ def _plots(group: TaskGroup) -> list[tuple[str, Axis, tuple[Point, ...]]]:
 def _points(
     summaries: Sequence[RecipeSummary], measured: Mapping[str, estimates.Estimate], axis: Axis
 ) -> tuple[Point, ...]:
-    found = []
+    points = []
     for summary in summaries:
         price, value = axis.read(summary.cost), measured.get(summary.recipe)
         if price is not None and value is not None:
             low, mean, high = value.low, value.mean, value.high
             recipe, oracle = summary.recipe, summary.oracle
-            found.append(Point(recipe=recipe, oracle=oracle, mean=mean, low=low, high=high, cost=price))
-    return tuple(found)
+            points.append(Point(recipe=recipe, oracle=oracle, mean=mean, low=low, high=high, cost=price))
+    return tuple(points)
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
     """Recipes that no cheaper or equally cheap one matches, the cheapest first; oracles take no part."""
-    best, found = float("-inf"), []
+    best, front = float("-inf"), []
     usable = [point for point in points if not point.oracle]
     for point in sorted(usable, key=lambda point: (point.cost, -point.mean)):
         if point.mean > best:
-            found.append(point)
+            front.append(point)
             best = point.mean
-    return found
+    return front
 
 
 def _picture(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]) -> components.Picture:
@@ -143,28 +143,28 @@ def _picture(group: TaskGroup, quality: str, axis: Axis, points: Sequence[Point]
 
 
 def _mark(group: TaskGroup, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale) -> Markup:
-    colour, place = group.colour(point.recipe), x(point.cost)
+    colour, at = group.colour(point.recipe), x(point.cost)
     tip = f"{point.recipe}: {formatting.score(point.mean)} points, {axis.write(point.cost)}"
     return svg.group(
-        svg.line(place, y(point.low), place, y(point.high), f"whisker thin s{colour % svg.PALETTE}"),
-        svg.mark(place, y(point.mean), colour, tip),
+        svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{colour % svg.PALETTE}"),
+        svg.mark(at, y(point.mean), colour, tip),
     )
 
 
 def _labels(places: Sequence[tuple[str, float, float]]) -> list[Markup]:
     """Names right of their marks, moved up or down until none covers another, then with a leader."""
     taken: list[tuple[float, float, float]] = []
-    found = []
-    for name, x, y in sorted(places, key=lambda place: place[2]):
+    labels = []
+    for name, x, y in sorted(places, key=lambda point: point[2]):
         left, width = x + 14, 7.0 * len(name)
         offsets = sorted(range(-210, 211, 7), key=abs)
         fits = (o for o in offsets if TOP <= y + o <= BOTTOM - 6 and not _covered(left, y + o, width, taken))
         shift = next(fits, 0)
         taken.append((left, y + shift, width))
         if abs(shift) > 7:
-            found.append(svg.line(x + 5, y, left - 2, y + shift, "leader"))
-        found.append(svg.text(left, y + shift + 4, name, "label halo"))
-    return found
+            labels.append(svg.line(x + 5, y, left - 2, y + shift, "leader"))
+        labels.append(svg.text(left, y + shift + 4, name, "label halo"))
+    return labels
 
 
 def _covered(left: float, y: float, width: float, taken: Sequence[tuple[float, float, float]]) -> bool:
@@ -172,8 +172,8 @@ def _covered(left: float, y: float, width: float, taken: Sequence[tuple[float, f
 
 
 def _description(quality: str, axis: Axis, points: Sequence[Point]) -> str:
-    said = "; ".join(f"{p.recipe} {formatting.score(p.mean)} at {axis.write(p.cost)}" for p in points)
-    return f"Scatter plot of {quality} in points against {axis.title}: {said}."
+    listed = "; ".join(f"{p.recipe} {formatting.score(p.mean)} at {axis.write(p.cost)}" for p in points)
+    return f"Scatter plot of {quality} in points against {axis.title}: {listed}."
 
 
 def _numbers(quality: str, axis: Axis, points: Sequence[Point]) -> components.Table:

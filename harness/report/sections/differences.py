@@ -27,17 +27,17 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = []
+    groups = []
     for group in data.groups:
         if group.verdict is not None and group.verdict.comparisons:
-            found.append((group, group.verdict, _by_reference(group.verdict)))
-    return Info(tuple(found)) if found else None
+            groups.append((group, group.verdict, _by_reference(group.verdict)))
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
     bodies = []
     for group, verdict, references in info.groups:
-        pictures = [_picture(group, verdict, reference, found) for reference, found in references]
+        pictures = [_picture(group, verdict, reference, pairs) for reference, pairs in references]
         caption = (
             f"Each line: recipe minus reference on the same examples, with the interval that decides (all of them "
             f"hold together at 95 %). Shaded: within "
@@ -51,7 +51,7 @@ def _by_reference(verdict: Verdict) -> tuple[tuple[str, tuple[Comparison, ...]],
     names = [s.recipe for s in verdict.summaries if not s.oracle]
     first = [name for name in names if name == verdict.recommended]
     alpha = level_of_each(len(verdict.comparisons))
-    found = []
+    references = []
     for reference in [*first, *(name for name in names if name not in first)]:
         rows = []
         for name in names:
@@ -59,8 +59,8 @@ def _by_reference(verdict: Verdict) -> tuple[tuple[str, tuple[Comparison, ...]],
             if name != reference and pair is not None:
                 rows.append(pair if pair.recipe == name else flip(pair, verdict.margin, alpha))
         if rows:
-            found.append((reference, tuple(sorted(rows, key=lambda c: -c.difference))))
-    return tuple(found)
+            references.append((reference, tuple(sorted(rows, key=lambda c: -c.difference))))
+    return tuple(references)
 
 
 def _picture(
@@ -81,32 +81,32 @@ def _picture(
         band,
         svg.x_axis(x, TOP, bottom, labels, f"{verdict.primary}, points more than {reference}"),
         svg.line(x(0), TOP, x(0), bottom, "zero"),
-        *(_row(group, x, place, found) for place, found in enumerate(rows)),
+        *(_row(group, x, index, pair) for index, pair in enumerate(rows)),
     )
     return components.Picture(name=reference, drawing=drawing, table=_numbers(reference, rows))
 
 
-def _row(group: TaskGroup, x: svg.Scale, place: int, found: Comparison) -> Markup:
-    y = TOP + ROW * (place + 0.5)
-    colour = group.colour(found.recipe)
-    open_ = " open" if found.outcome == "inconclusive" else ""
-    shown = f"{formatting.signed(found.difference)}  [{formatting.signed(found.low)}, {formatting.signed(found.high)}]"
+def _row(group: TaskGroup, x: svg.Scale, index: int, pair: Comparison) -> Markup:
+    y = TOP + ROW * (index + 0.5)
+    colour = group.colour(pair.recipe)
+    open_ = " open" if pair.outcome == "inconclusive" else ""
+    shown = f"{formatting.signed(pair.difference)}  [{formatting.signed(pair.low)}, {formatting.signed(pair.high)}]"
     return svg.group(
-        svg.text(x.start - 14, y + 4, found.recipe, "label", "end"),
-        svg.line(x(found.low), y, x(found.high), y, f"whisker s{colour % svg.PALETTE}"),
-        svg.mark(x(found.difference), y, colour, f"{found.recipe}: {shown}"),
-        svg.text(RIGHT + 18, y + 4, f"{MARKS[found.outcome][0]}  {shown}", "value"),
+        svg.text(x.start - 14, y + 4, pair.recipe, "label", "end"),
+        svg.line(x(pair.low), y, x(pair.high), y, f"whisker s{colour % svg.PALETTE}"),
+        svg.mark(x(pair.difference), y, colour, f"{pair.recipe}: {shown}"),
+        svg.text(RIGHT + 18, y + 4, f"{MARKS[pair.outcome][0]}  {shown}", "value"),
         class_=f"row{open_}",
     )
 
 
 def _description(reference: str, rows: Sequence[Comparison]) -> str:
-    said = "; ".join(
+    listed = "; ".join(
         f"{c.recipe} {formatting.signed(c.difference)} ({formatting.signed(c.low)} to {formatting.signed(c.high)}), "
         f"{MARKS[c.outcome][1]}"
         for c in rows
     )
-    return f"Forest plot of paired differences from {reference}, in points: {said}."
+    return f"Forest plot of paired differences from {reference}, in points: {listed}."
 
 
 def _numbers(reference: str, rows: Sequence[Comparison]) -> components.Table:

@@ -10,7 +10,6 @@ from collections import ChainMap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
-from typing import Any
 
 from markupsafe import Markup
 
@@ -65,16 +64,16 @@ The address of this page keeps the choice, so a link leads back to it.</p>
 class Info:
     """The index of runs and examples, one block of answers per run, and what did not fit."""
 
-    index: Mapping[str, Any]
+    index: Mapping[str, object]
     blocks: tuple[tuple[str, Markup], ...]
     left_out: str
 
 
 def collect(data: ReportData) -> Info | None:
-    runs = [(place, run) for place, run in enumerate(data.runs) if run.rows]
+    runs = [(number, run) for number, run in enumerate(data.runs) if run.rows]
     if not runs:
         return None
-    blocks = {place: _Block(run) for place, run in runs}
+    blocks = {number: _Block(run) for number, run in runs}
     _fill(list(blocks.values()), CAP)
     index = {
         "groups": [_group(data, group) for group in data.groups],
@@ -82,7 +81,7 @@ def collect(data: ReportData) -> Info | None:
     }
     return Info(
         index,
-        tuple((f"answers-{place}", block.json()) for place, block in blocks.items()),
+        tuple((f"answers-{number}", block.json()) for number, block in blocks.items()),
         _missing(data, sum(len(block.left) for block in blocks.values())),
     )
 
@@ -103,9 +102,9 @@ def _missing(data: ReportData, count: int) -> str:
     if count == 0:
         return ""
     total = sum(len(run.rows) for run in data.runs)
-    place = f"{data.beside}, beside this file" if data.file else "samples.jsonl in the run's folder"
-    said, found = ("is", "it is") if count == 1 else ("are", "they are")
-    return f"{count:,} of {total:,} answers {said} not in this file, to keep it small; {found} in {place}."
+    where = f"{data.beside}, beside this file" if data.file else "samples.jsonl in the run's folder"
+    verb, them = ("is", "it is") if count == 1 else ("are", "they are")
+    return f"{count:,} of {total:,} answers {verb} not in this file, to keep it small; {them} in {where}."
 
 
 def render(info: Info) -> Markup:
@@ -113,7 +112,7 @@ def render(info: Info) -> Markup:
 
 
 def _group(data: ReportData, group: TaskGroup) -> dict[str, object]:
-    places = {run.id: place for place, run in enumerate(data.runs)}
+    places = {run.id: number for number, run in enumerate(data.runs)}
     chosen = None if group.verdict is None else group.verdict.recommended
     runs = [
         {
@@ -168,7 +167,9 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, object]:
+def _answer(
+    run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]
+) -> Mapping[str, object]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     shown = [
         {
@@ -185,4 +186,4 @@ def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str
     )
     line = row.to_json()
     answer = {name: line[name] for name in kept.split()}
-    return answer | {"id": row.sample_id, "score": run.score(row), "passages": shown}
+    return {**answer, "id": row.sample_id, "score": run.score(row), "passages": shown}

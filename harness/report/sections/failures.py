@@ -40,14 +40,14 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = []
+    groups = []
     for group in data.groups:
         bars = tuple(Bar(r, group.run_name(r), _counts(r)) for r in group.runs if r.rows)
         modes = sum((Counter(bar.counts) for bar in bars), Counter())
         names = tuple(name for name, _ in modes.most_common() if name not in (RIGHT_ANSWER, ERROR))
         if bars and (names or modes[ERROR]):
-            found.append((group, bars, names + ((ERROR,) if modes[ERROR] else ())))
-    return Info(tuple(found)) if found else None
+            groups.append((group, bars, names + ((ERROR,) if modes[ERROR] else ())))
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -64,10 +64,10 @@ def render(info: Info) -> Markup:
 
 
 def _counts(run: Run) -> Counter[str]:
-    found: Counter[str] = Counter()
+    counts: Counter[str] = Counter()
     for row in run.rows:
-        found[ERROR if row.finish_reason == "error" else row.failure or RIGHT_ANSWER] += 1
-    return found
+        counts[ERROR if row.finish_reason == "error" else row.failure or RIGHT_ANSWER] += 1
+    return counts
 
 
 def _about(mode: str) -> str:
@@ -85,7 +85,7 @@ def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
     left = svg.beside(bar.name for bar in bars)
     x = svg.Scale(0.0, float(max(bar.total for bar in bars)), left, RIGHT)
     labels = [f"{tick:g}" for tick in x.ticks()]
-    said = "; ".join(
+    listed = "; ".join(
         f"{bar.name}: "
         + ", ".join(f"{bar.counts[m]} {m}" for m in (*modes, RIGHT_ANSWER) if bar.counts.get(m))
         for bar in bars
@@ -93,9 +93,9 @@ def _drawing(bars: Sequence[Bar], modes: Sequence[str]) -> Markup:
     return svg.svg(
         WIDTH,
         bottom + 46,
-        f"Stacked bars of answers by failure mode. {said}.",
+        f"Stacked bars of answers by failure mode. {listed}.",
         svg.x_axis(x, TOP, bottom, labels, "answers"),
-        *(_bar(bar, modes, x, TOP + ROW * place) for place, bar in enumerate(bars)),
+        *(_bar(bar, modes, x, TOP + ROW * index) for index, bar in enumerate(bars)),
         role="group",
     )
 

@@ -56,12 +56,12 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = [item for group in data.groups if (item := _collected(group)) is not None]
-    return Info(tuple(found)) if found else None
+    groups = [item for group in data.groups if (item := _collected(group)) is not None]
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
-    return components.groups([(found.group.name, _body(found)) for found in info.groups])
+    return components.groups([(fields.group.name, _body(fields)) for fields in info.groups])
 
 
 def _collected(group: TaskGroup) -> Fields | None:
@@ -90,14 +90,14 @@ def _chosen(group: TaskGroup, recipes: Sequence[str]) -> str:
 
 
 def _shares(judged: dict[str, list[tuple[Run, list[dict[str, bool]]]]], name: str) -> dict[str, Estimate]:
-    found = {}
+    shares = {}
     for recipe, runs in judged.items():
         tables = gather([_run(run, answers, name) for run, answers in runs])
         if tables:
             low, high = mean_interval(tables[0])
             mean, n = float(tables[0].values.mean()), len(tables[0].ids)
-            found[recipe] = Estimate(mean=mean, low=low, high=high, n=n)
-    return found
+            shares[recipe] = Estimate(mean=mean, low=low, high=high, n=n)
+    return shares
 
 
 def _run(run: Run, answers: Sequence[dict[str, bool]], name: str) -> RunScores:
@@ -112,16 +112,16 @@ def _run(run: Run, answers: Sequence[dict[str, bool]], name: str) -> RunScores:
     )
 
 
-def _body(found: Fields) -> Markup:
+def _body(fields: Fields) -> Markup:
     words = (
         "Share of the answers that have the field right, in percent, with its 95 % interval; an answer that "
         "cannot be read has every field wrong."
     )
-    body = components.table(_table(found.group, found.right)) + html(_NOTE, words=words)
-    if not found.confusions:
+    body = components.table(_table(fields.group, fields.right)) + html(_NOTE, words=words)
+    if not fields.confusions:
         return body
-    table = components.table(_confusions(found.recipe, found.confusions))
-    return body + html(_LESS, recipe=found.recipe) + table
+    table = components.table(_confusions(fields.recipe, fields.confusions))
+    return body + html(_LESS, recipe=fields.recipe) + table
 
 
 def _table(group: TaskGroup, right: Right) -> components.Table:
@@ -138,14 +138,14 @@ def _table(group: TaskGroup, right: Right) -> components.Table:
     )
 
 
-def _cell(found: Estimate | None) -> components.TableCell:
-    if found is None:
+def _cell(estimate: Estimate | None) -> components.TableCell:
+    if estimate is None:
         return components.number(formatting.NONE)
-    ends = components.interval(f"{100 * found.low:.0f}", f"{100 * found.high:.0f}")
-    return components.number(f"{100 * found.mean:.0f} %", found.mean, f"{ends}, n={found.n}")
+    ends = components.interval(f"{100 * estimate.low:.0f}", f"{100 * estimate.high:.0f}")
+    return components.number(f"{100 * estimate.mean:.0f} %", estimate.mean, f"{ends}, n={estimate.n}")
 
 
-def _confusions(recipe: str, found: Sequence[Confusion]) -> components.Table:
+def _confusions(recipe: str, confusions: Sequence[Confusion]) -> components.Table:
     rows = [
         [
             components.TableCell(text=c.field),
@@ -153,7 +153,7 @@ def _confusions(recipe: str, found: Sequence[Confusion]) -> components.Table:
             components.TableCell(text=c.given),
             components.number(str(c.count)),
         ]
-        for c in found
+        for c in confusions
     ]
     columns = [
         ("field", ""),

@@ -24,7 +24,7 @@ class Measured:
     """One run's changes on every benchmark that its base was measured on too."""
 
     name: str
-    found: tuple[Forgetting, ...]
+    changes: tuple[Forgetting, ...]
     overall: Overall
 
 
@@ -35,8 +35,8 @@ class Info:
 
 def collect(data: ReportData) -> Info | None:
     groups = [(group.name, tuple(_measured(group))) for group in data.groups]
-    found = tuple((name, runs) for name, runs in groups if runs)
-    return Info(found) if found else None
+    measured = tuple((name, runs) for name, runs in groups if runs)
+    return Info(measured) if measured else None
 
 
 def render(info: Info) -> Markup:
@@ -44,13 +44,13 @@ def render(info: Info) -> Markup:
 
 
 def _measured(group: TaskGroup) -> list[Measured]:
-    found = []
+    measured = []
     for run in group.runs:
         changes = _changes(run)
         total = forgetting.overall(changes)
         if total is not None:
-            found.append(Measured(name=group.run_name(run), found=changes, overall=total))
-    return found
+            measured.append(Measured(name=group.run_name(run), changes=changes, overall=total))
+    return measured
 
 
 def _changes(run: Run) -> tuple[Forgetting, ...]:
@@ -59,7 +59,7 @@ def _changes(run: Run) -> tuple[Forgetting, ...]:
 
 
 def _one(runs: tuple[Measured, ...]) -> Markup:
-    rows = [_row(run.name, item) for run in runs for item in run.found]
+    rows = [_row(run.name, item) for run in runs for item in run.changes]
     columns = (
         ("run", ""),
         ("benchmark", "and its metric"),

@@ -37,12 +37,12 @@ def collect(data: ReportData) -> Info | None:
     own = {run.id for run in data.runs}
     wanted = {(run.record.task.name, run.record.recipe.name) for run in data.runs if run.done}
     tasks = {task: data.runs[0].folder.parent.parent for task, _ in wanted}
-    found = [
+    series = [
         item
         for task, results in sorted(tasks.items())
         for item in history.load(results, task, keep=lambda ids: len(ids) > 1 and not own.isdisjoint(ids))
     ]
-    kept = [item for item in found if (item.task, item.recipe) in wanted and _says_more(item, own)]
+    kept = [item for item in series if (item.task, item.recipe) in wanted and _says_more(item, own)]
     return Info(tuple(kept)) if kept else None
 
 
@@ -58,17 +58,19 @@ def render(info: Info) -> Markup:
         "the shaded stretch holds the place of the change with 95 % confidence."
     )
     tasks = {item.task: [s for s in info.series if s.task == item.task] for item in info.series}
-    return components.groups([(task, _body(found, caption)) for task, found in tasks.items()])
+    return components.groups([(task, _body(series, caption)) for task, series in tasks.items()])
 
 
-def _body(found: Sequence[Series], caption: str) -> Markup:
+def _body(series: Sequence[Series], caption: str) -> Markup:
     """The trends, and by name what was run once only."""
     pictures = [
         components.Picture(name=item.name, drawing=_drawing(item), table=_numbers(item))
-        for item in found
+        for item in series
         if len(item.points) > 1
     ]
-    once = [f"{item.name} {formatting.score(item.points[0].mean)}" for item in found if len(item.points) == 1]
+    once = [
+        f"{item.name} {formatting.score(item.points[0].mean)}" for item in series if len(item.points) == 1
+    ]
     drawn = components.figure(pictures, caption=caption, question="Recipe") if pictures else Markup("")
     return drawn + html(_ONCE, once=once)
 
@@ -77,7 +79,7 @@ def _drawing(item: Series) -> Markup:
     points = item.points
     y = svg.linear([end for p in points for end in (p.low, p.high)], BOTTOM, TOP)
     step = (RIGHT - LEFT) / len(points)
-    x = [LEFT + step * (place + 0.5) for place in range(len(points))]
+    x = [LEFT + step * (index + 0.5) for index in range(len(points))]
     models = list(dict.fromkeys(_model(p) for p in points))
     labels = [f"{100 * tick:.3g}" for tick in y.ticks()]
     return svg.svg(
@@ -95,21 +97,21 @@ def _drawing(item: Series) -> Markup:
     )
 
 
-def _point(x: float, point: Point, place: int, y: svg.Scale) -> Markup:
-    said = f"{point.run}: {formatting.score(point.mean)} points"
-    whisker = svg.line(x, y(point.low), x, y(point.high), f"whisker thin s{place % svg.PALETTE}")
-    return svg.group(whisker, svg.mark(x, y(point.mean), place, said))
+def _point(x: float, point: Point, index: int, y: svg.Scale) -> Markup:
+    title = f"{point.run}: {formatting.score(point.mean)} points"
+    whisker = svg.line(x, y(point.low), x, y(point.high), f"whisker thin s{index % svg.PALETTE}")
+    return svg.group(whisker, svg.mark(x, y(point.mean), index, title))
 
 
 def _band(item: Series, change: ChangePoint, x: Sequence[float], step: float) -> Markup:
-    first, last = x[_place(item, change.first)] - step, x[_place(item, change.last)]
+    first, last = x[_index(item, change.first)] - step, x[_index(item, change.last)]
     return svg.element(
         "rect", x=first, y=TOP, width=max(last - first, 2.0), height=BOTTOM - TOP, class_="margin"
     )
 
 
 def _levels(item: Series, change: ChangePoint, x: Sequence[float], y: svg.Scale, step: float) -> Markup:
-    middle = x[_place(item, change.run)] - step / 2
+    middle = x[_index(item, change.run)] - step / 2
     size = f"{formatting.signed(change.change)} [{formatting.signed(change.low)}, {formatting.signed(change.high)}]"
     anchor = "end" if middle > (LEFT + RIGHT) / 2 else "start"
     return svg.group(
@@ -119,24 +121,24 @@ def _levels(item: Series, change: ChangePoint, x: Sequence[float], y: svg.Scale,
     )
 
 
-def _place(item: Series, run: str) -> int:
-    return next(place for place, point in enumerate(item.points) if point.run == run)
+def _index(item: Series, run: str) -> int:
+    return next(index for index, point in enumerate(item.points) if point.run == run)
 
 
 def _upgrades(item: Series) -> list[tuple[int, Point]]:
-    return [(place, point) for place, point in enumerate(item.points) if point.changed]
+    return [(index, point) for index, point in enumerate(item.points) if point.changed]
 
 
 def _upgrade_lines(item: Series, x: Sequence[float], step: float) -> list[Markup]:
-    found = []
-    for number, (place, point) in enumerate(_upgrades(item), start=1):
-        middle = x[place] - step / 2
+    lines = []
+    for number, (index, point) in enumerate(_upgrades(item), start=1):
+        middle = x[index] - step / 2
         name = svg.element(
             "text", Markup(svg.element("title", "; ".join(point.changed))) + str(number),
             x=middle, y=TOP - 6, class_="tick", text_anchor="middle",
         )  # fmt: skip
-        found.append(svg.group(svg.line(middle, TOP, middle, BOTTOM, "kept"), name))
-    return found
+        lines.append(svg.group(svg.line(middle, TOP, middle, BOTTOM, "kept"), name))
+    return lines
 
 
 def _dates(points: Sequence[Point], x: Sequence[float]) -> list[Markup]:
@@ -145,31 +147,31 @@ def _dates(points: Sequence[Point], x: Sequence[float]) -> list[Markup]:
     words = [point.at[11:16] for point in points] if len(set(days)) == 1 else days
     every = -(-len(points) // _DATES)
     shown = [
-        place for place in range(0, len(points), every) if place == 0 or words[place] != words[place - every]
+        index for index in range(0, len(points), every) if index == 0 or words[index] != words[index - every]
     ]
     title = f"{days[0]}, UTC" if len(set(days)) == 1 else "day of the run"
     return [
-        *(svg.text(x[place], BOTTOM + 18, words[place], "tick", "middle") for place in shown),
+        *(svg.text(x[index], BOTTOM + 18, words[index], "tick", "middle") for index in shown),
         svg.text((LEFT + RIGHT) / 2, BOTTOM + 38, title, "axis", "middle"),
     ]
 
 
 def _key(item: Series, models: Sequence[str]) -> list[Markup]:
     """Base models with their marks and upgrades with their numbers, right of the picture."""
-    found, y = [], TOP
-    for place, name in enumerate(models):
-        found += [svg.mark(KEY, y, place, name, radius=4.5), svg.text(KEY + 12, y + 4, name, "label")]
+    marks, y = [], TOP
+    for index, name in enumerate(models):
+        marks += [svg.mark(KEY, y, index, name, radius=4.5), svg.text(KEY + 12, y + 4, name, "label")]
         y += _LINE
     upgrades, room = _upgrades(item), _room(models)
     for number, (_, point) in enumerate(upgrades[:room], start=1):
         y += _LINE if number > 1 else _LINE / 2
-        found.append(svg.text(KEY - 5, y + 4, f"{number}", "tick"))
-        found.append(svg.text(KEY + 12, y + 4, _cut(_facts(point)), "tick"))
+        marks.append(svg.text(KEY - 5, y + 4, f"{number}", "tick"))
+        marks.append(svg.text(KEY + 12, y + 4, _cut(_facts(point)), "tick"))
     if len(upgrades) > room:
-        found.append(
+        marks.append(
             svg.text(KEY + 12, y + _LINE + 4, f"and {len(upgrades) - room} more: the numbers", "tick")
         )
-    return found
+    return marks
 
 
 def _room(models: Sequence[str]) -> int:
@@ -197,12 +199,12 @@ def _cut(text: str, length: int = _WORDS) -> str:
 
 
 def _description(item: Series) -> str:
-    said = "; ".join(
+    listed = "; ".join(
         f"{p.at[:10]} {_model(p)} {formatting.score(p.mean)} ({formatting.score(p.low)} to {formatting.score(p.high)})"
         + (f", after a change of {_facts(p)}" if p.changed else "")
         for p in item.points
     )
-    text = f"Scores of {item.name} over time, {item.primary} in points: {said}."
+    text = f"Scores of {item.name} over time, {item.primary} in points: {listed}."
     if item.change is None:
         return text
     ends = f"{formatting.signed(item.change.low)} to {formatting.signed(item.change.high)}"

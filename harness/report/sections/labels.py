@@ -28,14 +28,14 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = []
+    groups = []
     for group in data.groups:
         curves = _curves(group)
         if curves and group.verdict is not None:
             flat = [r.recipe for r in group.runs if r.record.labels is None]
             references = tuple(s for s in group.verdict.summaries if s.recipe in flat and not s.oracle)
-            found.append((group, curves, references))
-    return Info(tuple(found)) if found else None
+            groups.append((group, curves, references))
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -61,15 +61,15 @@ def _curves(group: TaskGroup) -> tuple[LabelCurve, ...]:
     references: dict[str, list[RunScores]] = {}
     for run in group.runs:
         if run.done:
-            name, count, found = (
+            name, count, run_scores = (
                 run.record.recipe.name,
                 run.record.labels,
                 scores(run.record, run.folder),
             )
             if count is None:
-                references.setdefault(name, []).append(found)
+                references.setdefault(name, []).append(run_scores)
             else:
-                runs.setdefault(name, {}).setdefault(count, []).append(found)
+                runs.setdefault(name, {}).setdefault(count, []).append(run_scores)
     margin = group.verdict.margin
     return tuple(
         label_curve(name, points, _others(references, name), margin) for name, points in runs.items()
@@ -91,30 +91,30 @@ def _drawing(group: TaskGroup, curves: Sequence[LabelCurve], references: Sequenc
         colour = group.colour(summary.recipe) % svg.PALETTE
         drawn.append(svg.line(LEFT, y(summary.mean), RIGHT, y(summary.mean), f"level s{colour}"))
         names.append((y(summary.mean), summary.recipe))
-    for place, curve in enumerate(curves):
+    for index, curve in enumerate(curves):
         points = [(x(point.labels), y(point.mean)) for point in curve.points]
-        drawn.append(svg.path(points, f"curve s{place % svg.PALETTE}"))
+        drawn.append(svg.path(points, f"curve s{index % svg.PALETTE}"))
         for point in curve.points:
             at = x(point.labels)
             drawn.append(
-                svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{place % svg.PALETTE}")
+                svg.line(at, y(point.low), at, y(point.high), f"whisker thin s{index % svg.PALETTE}")
             )
             drawn.append(
-                svg.mark(at, y(point.mean), place, f"{point.labels} labels: {formatting.score(point.mean)}")
+                svg.mark(at, y(point.mean), index, f"{point.labels} labels: {formatting.score(point.mean)}")
             )
         names.append((points[-1][1], f"{curve.recipe}, by labels"))
     below = TOP - 15
     for height, name in sorted(names):
         below = max(height, below + 15)
         drawn.append(svg.text(RIGHT + 8, below + 4, name, "label"))
-    said = "; ".join(
+    listed = "; ".join(
         f"{c.recipe}: " + ", ".join(f"{formatting.score(p.mean)} with {p.labels}" for p in c.points)
         for c in curves
     )
     primary = "" if group.verdict is None else group.verdict.primary
     axis = svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:g}" for tick in y.ticks()], f"{primary}, points")
     title = svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, "labels in train", "axis", "middle")
-    return svg.svg(WIDTH, BOTTOM + 46, f"Score by number of labels. {said}.", axis, title, *drawn)
+    return svg.svg(WIDTH, BOTTOM + 46, f"Score by number of labels. {listed}.", axis, title, *drawn)
 
 
 def _numbers(curves: Sequence[LabelCurve]) -> components.Table:

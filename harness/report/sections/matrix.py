@@ -48,10 +48,10 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = [
+    groups = [
         (g.name, _table(g, g.verdict), _has_oracle(g.verdict)) for g in data.groups if g.verdict is not None
     ]
-    return Info(tuple(found)) if found else None
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -92,9 +92,9 @@ def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
 
 def _constant(summary: RecipeSummary, columns: int) -> list[components.TableCell]:
     """What a program that never reads the question would score."""
-    found = estimates.Estimate(mean=summary.mean, low=summary.low, high=summary.high, n=summary.n)
+    estimate = estimates.Estimate(mean=summary.mean, low=summary.low, high=summary.high, n=summary.n)
     name = components.TableCell(text=summary.recipe, sort=summary.recipe, note="same for every question")
-    return [name, _estimate(found), *(components.number(formatting.NONE) for _ in range(columns - 2))]
+    return [name, _estimate(estimate), *(components.number(formatting.NONE) for _ in range(columns - 2))]
 
 
 def _name(summary: RecipeSummary) -> components.TableCell:
@@ -102,41 +102,41 @@ def _name(summary: RecipeSummary) -> components.TableCell:
     return components.TableCell(text=summary.recipe, sort=summary.recipe, note=note)
 
 
-def _estimate(found: estimates.Estimate | None) -> components.TableCell:
-    if found is None:
+def _estimate(estimate: estimates.Estimate | None) -> components.TableCell:
+    if estimate is None:
         return components.number(formatting.NONE)
-    ends = components.interval(formatting.score(found.low), formatting.score(found.high))
-    return components.number(formatting.score(found.mean), found.mean, ends)
+    ends = components.interval(formatting.score(estimate.low), formatting.score(estimate.high))
+    return components.number(formatting.score(estimate.mean), estimate.mean, ends)
 
 
 def _against(verdict: Verdict, summary: RecipeSummary) -> components.TableCell:
     if summary.recipe == verdict.best:
         return components.number("best", 0.0)
-    found = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
-    if found is None:
+    pair = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
+    if pair is None:
         return components.number(formatting.NONE)
-    mine = found.recipe == summary.recipe
+    mine = pair.recipe == summary.recipe
     sign = 1 if mine else -1
-    outcome = found.outcome if mine else FLIPPED.get(found.outcome, found.outcome)
+    outcome = pair.outcome if mine else FLIPPED.get(pair.outcome, pair.outcome)
     if not mine and outcome == "not_worse":
         outcome = "inconclusive"  # best not worse than this one says nothing about the converse
-    low, high = sorted((sign * found.low, sign * found.high))
+    low, high = sorted((sign * pair.low, sign * pair.high))
     if not mine and outcome == "inconclusive" and low > -verdict.margin:
         outcome = "not_worse"
     text = html(
         '{{ d }} <span class="sign" title="{{ words }}">{{ mark }}</span>',
-        d=formatting.signed(sign * found.difference),
+        d=formatting.signed(sign * pair.difference),
         mark=MARKS[outcome][0],
         words=MARKS[outcome][1],
     )
     ends = components.interval(formatting.signed(low), formatting.signed(high))
-    return components.number(text, sign * found.difference, ends)
+    return components.number(text, sign * pair.difference, ends)
 
 
 def _failure(summary: RecipeSummary) -> components.TableCell:
     if not summary.failures:
         return components.number("none", 0)
-    mode, count = max(summary.failures.items(), key=lambda found: (found[1], found[0]))
+    mode, count = max(summary.failures.items(), key=lambda item: (item[1], item[0]))
     total = sum(summary.failures.values())
     return components.number(mode, total, f"{count} of {total} failures")
 

@@ -16,7 +16,7 @@ ORDER = 35
 TITLE = "Money"
 
 _SENTENCES = (
-    """<ul class="notes">{% for found in bill.break_evens %}<li>{{ found.sentence }}</li>{% endfor %}</ul>"""
+    """<ul class="notes">{% for item in bill.break_evens %}<li>{{ item.sentence }}</li>{% endfor %}</ul>"""
 )
 
 

@@ -29,7 +29,7 @@ _RUN = """\
 {% if run.record.command %}<h3 class="minor">Repeat it</h3>
 <div class="command"><pre>{{ run.record.command }}</pre><button type="button" class="copy" data-copy="command">
 Copy</button></div>{% endif %}
-{% if said %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in said %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if notes %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in notes %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 </details>
 """
 _PROBLEMS = """<ul class="notes problems">{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>"""
@@ -48,7 +48,7 @@ def collect(data: ReportData) -> Info | None:
 def render(info: Info) -> Markup:
     bodies = []
     for group in info.groups:
-        runs = [html(_RUN, run=r, name=group.run_name(r), recipe=_yaml(r), facts=_facts(r), said=_said(r))
+        runs = [html(_RUN, run=r, name=group.run_name(r), recipe=_yaml(r), facts=_facts(r), notes=_notes(r))
                 for r in group.runs]  # fmt: skip
         bodies.append((group.name, components.table(_accounts(group)) + Markup("").join(runs)))
     problems = html(_PROBLEMS, problems=info.problems) if info.problems else Markup("")
@@ -93,7 +93,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     git, machine = record.git, record.machine
     known = machine != MachineRecord()
     memory = formatting.size(machine.memory_bytes)
-    found: list[tuple[str, object]] = [
+    facts: list[tuple[str, object]] = [
         ("task", f"{task.name}, version {task.version}, split {record.split}"),
         ("seed", record.seed),
         ("limit", record.limit),
@@ -110,10 +110,10 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("system", f"Python {machine.python}, {machine.platform}" if known else None),
         ("packages", ", ".join(f"{name} {v}" for name, v in (record.versions or {}).items())),
     ]
-    return [(name, str(value)) for name, value in found if value not in (None, "")]
+    return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
 
-def _said(run: Run) -> list[str]:
+def _notes(run: Run) -> list[str]:
     record, train = run.record, run.record.train or TrainRecord()
     lines = [record.error] if record.error else []
     lines += [f"parity {c.check}: {'ok' if c.ok else 'NOT ok'} {c.detail}" for c in record.parity]

@@ -26,7 +26,7 @@ class Curve:
     name: str
     n: int
     recall: tuple[float, ...]
-    found: int
+    with_gold: int
     score_found: float | None
     score_missed: float | None
 
@@ -37,12 +37,12 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = []
+    groups = []
     for group in data.groups:
         curves = tuple(curve for run in group.runs if (curve := _curve(group, run)) is not None)
         if curves:
-            found.append((group, curves))
-    return Info(tuple(found)) if found else None
+            groups.append((group, curves))
+    return Info(tuple(groups)) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -77,7 +77,7 @@ def _curve(group: TaskGroup, run: Run) -> Curve | None:
         name=group.run_name(run),
         n=len(rows),
         recall=tuple(recall),
-        found=len(scores[True]),
+        with_gold=len(scores[True]),
         score_found=means[True],
         score_missed=means[False],
     )
@@ -96,18 +96,18 @@ def _drawing(group: TaskGroup, curves: Sequence[Curve]) -> Markup:
         places = [(x(k), y(value)) for k, value in enumerate(curve.recall, start=1)]
         drawn.append(svg.path(places, f"curve s{colour % svg.PALETTE}"))
         drawn += [
-            svg.mark(*place, colour, f"{curve.name}, k = {k}: {formatting.percent(value)}", 4.5)
-            for k, (place, value) in enumerate(zip(places, curve.recall, strict=True), start=1)
+            svg.mark(*at, colour, f"{curve.name}, k = {k}: {formatting.percent(value)}", 4.5)
+            for k, (at, value) in enumerate(zip(places, curve.recall, strict=True), start=1)
         ]
         height = max([places[-1][1], *(end + 15 for end in ends)]) if ends else places[-1][1]
         ends.append(height)
         drawn.append(svg.text(places[-1][0] + 12, height + 4, curve.name, "label halo"))
-    said = "; ".join(
+    listed = "; ".join(
         f"{c.name}: " + ", ".join(formatting.percent(value) for value in c.recall) for c in curves
     )
     axis = svg.y_axis(y, LEFT, RIGHT, [formatting.percent(tick) for tick in y.ticks()], "recall")
     title = svg.text((LEFT + RIGHT) / 2, BOTTOM + 36, "k, passages in the prompt", "axis", "middle")
-    return svg.svg(WIDTH, BOTTOM + 46, f"Recall after 1 to {depth} passages. {said}.", axis, title, *drawn)
+    return svg.svg(WIDTH, BOTTOM + 46, f"Recall after 1 to {depth} passages. {listed}.", axis, title, *drawn)
 
 
 def _numbers(curves: Sequence[Curve]) -> components.Table:
@@ -134,7 +134,7 @@ def _worth(curves: Sequence[Curve]) -> components.Table:
             components.TableCell(text=curve.name),
             components.number(formatting.score(curve.score_found)),
             components.number(formatting.score(curve.score_missed)),
-            components.number(str(curve.found)),
+            components.number(str(curve.with_gold)),
             components.number(str(curve.n)),
         ]
         for curve in curves

@@ -22,8 +22,8 @@ TITLE = "Search"
 WIDTH, LEFT, RIGHT, ROW = 760.0, 230.0, 690.0, 26.0
 
 _STUDY = """\
-<div class="study"><p>{{ said }}</p>
-{{ found }}
+<div class="study"><p>{{ caption }}</p>
+{{ best }}
 {{ views }}
 {% if importance %}<h3 class="minor">Which knob mattered</h3>{{ importance }}{% endif %}
 {% if slices %}<h3 class="minor">One knob at a time</h3>{{ slices }}{% endif %}
@@ -49,8 +49,8 @@ def collect(data: ReportData) -> Info | None:
     """
     places = {(run.record.task.name, run.record.model.spec) for run in data.runs}
     own = [study for study in data.studies if study.name == data.title]
-    found = own or [study for study in data.studies if (study.task, study.model) in places]
-    return Info(tuple(found)) if found else None
+    studies = own or [study for study in data.studies if (study.task, study.model) in places]
+    return Info(tuple(studies)) if studies else None
 
 
 def render(info: Info) -> Markup:
@@ -65,15 +65,15 @@ def _study(study: Study) -> Markup:
         figures.append(components.figure(study_plots.pareto(study), caption=caption, question="Against"))
     return html(
         _STUDY,
-        said=_said(study),
-        found=components.table(_found(study)),
+        caption=_caption(study),
+        best=components.table(_best(study)),
         views=Markup("").join(figures),
         importance=_importance(study) if study.importance else "",
         slices=components.figure(study_plots.slices(study), question="Knob") if study.knobs else "",
     )
 
 
-def _said(study: Study) -> str:
+def _caption(study: Study) -> str:
     states = Counter(trial.state for trial in study.trials)
     seconds = sum(trial.row.seconds or 0.0 for trial in study.trials)
     training = sum(trial.row.train_seconds or 0.0 for trial in study.trials)
@@ -91,19 +91,19 @@ def _start(study: Study) -> float | None:
     return first.values[0] if first and first.values else None
 
 
-def _found(study: Study) -> components.Table:
+def _best(study: Study) -> components.Table:
     """Every knob that varied: where the search began, and what was found."""
     first = next((trial for trial in study.trials if trial.number == 0), None)
     rows = []
     for knob in study.knobs:
         begun = first.params.get(knob) if first else None
-        found = study.best.params.get(knob)
-        kind = "best" if found != begun else ""
+        value = study.best.params.get(knob)
+        kind = "best" if value != begun else ""
         rows.append(
             [
                 components.TableCell(text=study.short(knob)),
                 components.number("–" if begun is None else written(begun)),
-                components.number("–" if found is None else written(found), kind=kind),
+                components.number("–" if value is None else written(value), kind=kind),
                 components.number(formatting.percent(study.importance.get(knob))),
             ]
         )
@@ -119,7 +119,7 @@ def _found(study: Study) -> components.Table:
 def _importance(study: Study) -> Markup:
     ranked = [(knob, study.importance[knob]) for knob in study.knobs if knob in study.importance]
     x = svg.Scale(0.0, max(share for _, share in ranked) or 1.0, LEFT, RIGHT)
-    bars = [_bar(study.short(knob), share, 8 + ROW * place, x) for place, (knob, share) in enumerate(ranked)]
+    bars = [_bar(study.short(knob), share, 8 + ROW * index, x) for index, (knob, share) in enumerate(ranked)]
     best = ", ".join(f"{study.short(knob)} {formatting.percent(share)}" for knob, share in ranked)
     drawing = svg.svg(WIDTH, 16 + ROW * len(ranked), f"Importance of each knob: {best}.", *bars)
     caption = (

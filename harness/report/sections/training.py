@@ -34,8 +34,8 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = [(group, tuple(run for run in group.runs if len(run.steps) > 1)) for group in data.groups]
-    kept = tuple((group, runs) for group, runs in found if runs)
+    groups = [(group, tuple(run for run in group.runs if len(run.steps) > 1)) for group in data.groups]
+    kept = tuple((group, runs) for group, runs in groups if runs)
     return Info(kept) if kept else None
 
 
@@ -53,29 +53,29 @@ def _caption(run: Run) -> str:
     train = run.record.train
     if not train:
         return "Not finished."
-    said = [
+    sentences = [
         formatting.seconds(train.seconds),
         f"{train.steps} steps",
         f"{formatting.count(train.trainable_parameters)} of {formatting.count(train.total_parameters)} parameters",
     ]
     if train.dropped:
-        said.append(f"{len(train.dropped)} examples dropped, too long")
+        sentences.append(f"{len(train.dropped)} examples dropped, too long")
     diagnosis = [f"Diagnosis: {sentence}" for sentence in train.diagnosis]
-    return " · ".join([*diagnosis, *said, *train.notes])
+    return " · ".join([*diagnosis, *sentences, *train.notes])
 
 
 def _picture(name: str, run: Run) -> components.Picture:
     steps = _numbered(run.steps)
-    losses = _thinned([(place, step.loss) for place, step in steps if step.loss is not None])
-    dev = [(place, step.dev_loss) for place, step in steps if step.dev_loss is not None]
+    losses = _thinned([(at, step.loss) for at, step in steps if step.loss is not None])
+    dev = [(at, step.dev_loss) for at, step in steps if step.dev_loss is not None]
     scores = [(p, s.dev_score) for p, s in steps if s.dev_score is not None and not s.dev_part]
     x = svg.Scale(steps[0][0], max(steps[-1][0], steps[0][0] + 1), LEFT, RIGHT)
     y = svg.Scale(0.0, max([value for _, value in losses + dev] or [1.0]) * 1.08 or 1.0, LOSS_BOTTOM, TOP)
     drawn = [
         svg.text(0, 16, name, "label strong"),
         svg.y_axis(y, LEFT, RIGHT, [f"{tick:g}" for tick in y.ticks()], ""),
-        svg.path([(x(place), y(value)) for place, value in losses], "curve train"),
-        svg.path([(x(place), y(value)) for place, value in dev], "curve dev") if len(dev) > 1 else Markup(""),
+        svg.path([(x(at), y(value)) for at, value in losses], "curve train"),
+        svg.path([(x(at), y(value)) for at, value in dev], "curve dev") if len(dev) > 1 else Markup(""),
         *(svg.element("circle", cx=x(p), cy=y(v), r=3.5, class_="mark dev") for p, v in dev),
         _best(run, x, bool(scores)),
     ]
@@ -89,13 +89,13 @@ def _picture(name: str, run: Run) -> components.Picture:
 
 def _numbered(steps: Sequence[TrainStep]) -> list[tuple[float, TrainStep]]:
     """Steps counted on through all stages, so that a second stage stands right of the first."""
-    found, offset, last, stage = [], 0, 0, steps[0].stage
+    numbered, offset, last, stage = [], 0, 0, steps[0].stage
     for step in steps:
         if step.stage != stage:
             offset, stage = offset + last, step.stage
         last = step.step
-        found.append((float(offset + last), step))
-    return found
+        numbered.append((float(offset + last), step))
+    return numbered
 
 
 def _thinned(points: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -110,7 +110,7 @@ def _scores(scores: Sequence[tuple[float, float]], x: svg.Scale) -> Markup:
         svg.y_axis(y, LEFT, RIGHT, [f"{100 * tick:g}" for tick in y.ticks(2)][: len(y.ticks())], "")
         if len(y.ticks()) == len(y.ticks(2))
         else _ends(y),
-        svg.path([(x(place), y(value)) for place, value in scores], "curve score"),
+        svg.path([(x(at), y(value)) for at, value in scores], "curve score"),
         *(svg.element("circle", cx=x(p), cy=y(v), r=3.5, class_="mark score") for p, v in scores),
     )
 
@@ -144,12 +144,14 @@ def _description(
     dev: Sequence[tuple[float, float]],
     scores: Sequence[tuple[float, float]],
 ) -> str:
-    said = [f"Train loss of {name} from {losses[0][1]:.3g} to {losses[-1][1]:.3g}"]
+    sentences = [f"Train loss of {name} from {losses[0][1]:.3g} to {losses[-1][1]:.3g}"]
     if dev:
-        said.append(f"dev loss from {dev[0][1]:.3g} to {dev[-1][1]:.3g}")
+        sentences.append(f"dev loss from {dev[0][1]:.3g} to {dev[-1][1]:.3g}")
     if scores:
-        said.append(f"dev score from {formatting.score(scores[0][1])} to {formatting.score(scores[-1][1])}")
-    return "; ".join(said) + "."
+        sentences.append(
+            f"dev score from {formatting.score(scores[0][1])} to {formatting.score(scores[-1][1])}"
+        )
+    return "; ".join(sentences) + "."
 
 
 def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
@@ -157,8 +159,8 @@ def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
     every = -(-len(steps) // 40)
     kept = [
         step
-        for place, step in enumerate(steps)
-        if step.dev_loss is not None or place in (0, len(steps) - 1) or place % every == 0
+        for at, step in enumerate(steps)
+        if step.dev_loss is not None or at in (0, len(steps) - 1) or at % every == 0
     ]
     columns = [
         (title, "") for title in ("step", "epoch", "loss", "learning rate", "gradient norm", "dev loss")
@@ -168,8 +170,8 @@ def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
             components.TableCell(text=str(step.step)),
             components.number(f"{step.epoch:.2f}"),
             *(
-                components.number(_number(getattr(step, k)))
-                for k in ("loss", "learning_rate", "grad_norm", "dev_loss")
+                components.number(_number(number))
+                for number in (step.loss, step.learning_rate, step.grad_norm, step.dev_loss)
             ),
             components.number(_dev_score(step)),
         ]

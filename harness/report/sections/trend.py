@@ -74,10 +74,10 @@ def _trend(task: str, groups: Sequence[TaskGroup]) -> Trend:
 def _drawing(trend: Trend) -> Markup:
     top = max(s.high for row in trend.recipes.values() for s in row.values())
     y = svg.Scale(0.0, min(1.0, top * 1.08) or 1.0, BOTTOM, TOP)
-    x = {m: LEFT + (RIGHT - LEFT) * (place + 0.5) / len(trend.models) for place, m in enumerate(trend.models)}
-    lines = [_line(place, name, row, x, y) for place, (name, row) in enumerate(trend.recipes.items())]
+    x = {m: LEFT + (RIGHT - LEFT) * (index + 0.5) / len(trend.models) for index, m in enumerate(trend.models)}
+    lines = [_line(index, name, row, x, y) for index, (name, row) in enumerate(trend.recipes.items())]
     ends = [(name, row[max(row, key=lambda m: x[m])]) for name, row in trend.recipes.items()]
-    places = [(name, place, y(summary.mean)) for place, (name, summary) in enumerate(ends)]
+    places = [(name, index, y(summary.mean)) for index, (name, summary) in enumerate(ends)]
     return svg.svg(
         WIDTH,
         BOTTOM + 46,
@@ -85,21 +85,21 @@ def _drawing(trend: Trend) -> Markup:
         svg.y_axis(
             y, LEFT, RIGHT, [f"{100 * tick:.0f}" for tick in y.ticks()], f"{trend.primary}, in points"
         ),
-        *(svg.text(place, BOTTOM + 18, model, "tick", "middle") for model, place in x.items()),
+        *(svg.text(at, BOTTOM + 18, model, "tick", "middle") for model, at in x.items()),
         *lines,
         *_names(places),
     )
 
 
 def _line(
-    place: int, name: str, row: Mapping[str, RecipeSummary], x: Mapping[str, float], y: svg.Scale
+    index: int, name: str, row: Mapping[str, RecipeSummary], x: Mapping[str, float], y: svg.Scale
 ) -> Markup:
     # Beside one another, or equal scores would hide each other.
-    at = {model: x[model] + 7.0 * (place % 5 - 2) for model in row}
-    colour = f"s{place % svg.PALETTE}"
+    at = {model: x[model] + 7.0 * (index % 5 - 2) for model in row}
+    colour = f"s{index % svg.PALETTE}"
     whiskers = [svg.line(at[m], y(s.low), at[m], y(s.high), f"whisker thin {colour}") for m, s in row.items()]
     marks = [
-        svg.mark(at[m], y(s.mean), place, f"{name}, {m}: {formatting.score(s.mean)} points")
+        svg.mark(at[m], y(s.mean), index, f"{name}, {m}: {formatting.score(s.mean)} points")
         for m, s in row.items()
     ]
     return svg.group(
@@ -109,22 +109,22 @@ def _line(
 
 def _names(places: Sequence[tuple[str, int, float]]) -> list[Markup]:
     """Names with their marks right of the lines, moved down until none covers another."""
-    found, last = [], TOP - 20.0
-    for name, place, y in sorted(places, key=lambda found: found[2]):
+    labels, last = [], TOP - 20.0
+    for name, index, y in sorted(places, key=lambda item: item[2]):
         last = max(y + 4, last + 16)
-        found += [
-            svg.mark(RIGHT + 18, last - 4, place, name, radius=4.5),
+        labels += [
+            svg.mark(RIGHT + 18, last - 4, index, name, radius=4.5),
             svg.text(RIGHT + 30, last, name, "label halo"),
         ]
-    return found
+    return labels
 
 
 def _description(trend: Trend) -> str:
-    said = "; ".join(
+    listed = "; ".join(
         f"{name} " + ", ".join(f"{formatting.score(s.mean)} under {model}" for model, s in row.items())
         for name, row in trend.recipes.items()
     )
-    return f"Line chart of {trend.primary} in points by base model: {said}."
+    return f"Line chart of {trend.primary} in points by base model: {listed}."
 
 
 def _numbers(trend: Trend) -> components.Table:

@@ -37,8 +37,8 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    found = tuple(group for group in data.groups if group.triage is not None)
-    return Info(found) if found else None
+    groups = tuple(group for group in data.groups if group.triage is not None)
+    return Info(groups) if groups else None
 
 
 def render(info: Info) -> Markup:
@@ -50,7 +50,9 @@ def render(info: Info) -> Markup:
 def _one(group: TaskGroup, triage: Triage) -> Markup:
     shares = html(_SHARES, sentence=triage.sentence, shares=triage.shares)
     outcomes = compare(triage.predictions, group.verdict) if group.verdict is not None else ()
-    return shares + components.table(_table(triage.predictions, {found.recipe: found for found in outcomes}))
+    return shares + components.table(
+        _table(triage.predictions, {outcome.recipe: outcome for outcome in outcomes})
+    )
 
 
 def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutcome]) -> components.Table:
@@ -71,13 +73,13 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutc
 
 
 def _cells(prediction: Prediction, outcome: ForecastOutcome | None) -> list[components.TableCell]:
-    said = components.TableCell(text=prediction.words, note=prediction.because)
+    cell = components.TableCell(text=prediction.words, note=prediction.because)
     if outcome is None:
-        return [said, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
+        return [cell, components.TableCell(text="–", note="not run"), components.TableCell(text="–")]
     ends = components.interval(formatting.signed(outcome.low), formatting.signed(outcome.high))
     word = {True: "yes", False: "no", None: "open"}[outcome.agrees]
     return [
-        said,
+        cell,
         components.TableCell(text=formatting.signed(outcome.gain), note=ends),
         components.TableCell(text=word),
     ]

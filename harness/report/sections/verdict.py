@@ -65,7 +65,7 @@ def render(info: Info) -> Markup:
         return html(_BODY, **_plain("No run could be read, so there is nothing to decide."))
     if len(info.groups) == 1:
         return _one(info.groups[0], "")
-    places = [(f"verdict-{place}", group) for place, group in enumerate(info.groups, start=1)]
+    places = [(f"verdict-{number}", group) for number, group in enumerate(info.groups, start=1)]
     entries = [(anchor, *_headline(group)) for anchor, group in places]
     return html(_OVERVIEW, entries=entries) + Markup("").join(_one(group, anchor) for anchor, group in places)
 
@@ -80,8 +80,8 @@ def _headline(group: TaskGroup) -> tuple[str, str, str, str]:
 def _one(group: TaskGroup, anchor: str) -> Markup:
     verdict = group.verdict
     if verdict is None:
-        said = {"name": group.name, "anchor": anchor, "trouble": _trouble(group)}
-        return html(_BODY, **_plain(NOTHING) | said)
+        labels = {"name": group.name, "anchor": anchor, "trouble": _trouble(group)}
+        return html(_BODY, **_plain(NOTHING) | labels)
     values = {
         "anchor": anchor,
         "kind": tone(verdict),
@@ -123,10 +123,10 @@ def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
 
 def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str]]:
     rows = [_scored(chosen)]
-    for found in _telling(verdict):
-        ends = components.interval(formatting.signed(found.low), formatting.signed(found.high))
+    for pair in _telling(verdict):
+        ends = components.interval(formatting.signed(pair.low), formatting.signed(pair.high))
         rows.append(
-            (f"against {found.reference}", formatting.signed(found.difference), f"95 % interval {ends}")
+            (f"against {pair.reference}", formatting.signed(pair.difference), f"95 % interval {ends}")
         )
     return [*rows, *_floor(verdict)]
 
@@ -189,7 +189,7 @@ def _trouble(group: TaskGroup) -> str:
     failed = sum(run.record.status == "failed" for run in group.runs)
     partial = sum(run.record.status == "partial" for run in group.runs)
     errors = sum(row.finish_reason == "error" for run in group.runs for row in run.rows)
-    said = [
+    sentences = [
         f"{number} {one if number == 1 else many}"
         for number, one, many in (
             (failed, "run failed", "runs failed"),
@@ -202,7 +202,7 @@ def _trouble(group: TaskGroup) -> str:
         )
         if number
     ]
-    return _capital("; ".join(said) + ".") if said else ""
+    return _capital("; ".join(sentences) + ".") if sentences else ""
 
 
 def _capital(text: str, names: Collection[str] = ()) -> str:

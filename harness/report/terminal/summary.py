@@ -93,13 +93,13 @@ def _difference(verdict: Verdict, recipe: str) -> str:
     if verdict.best is None or recipe == verdict.best:
         means = [row.mean for row in verdict.summaries if not row.oracle]
         return "best" if means.count(max(means)) == 1 else "level"
-    found = verdict.comparison(recipe, verdict.best)
-    if found is None:
+    pair = verdict.comparison(recipe, verdict.best)
+    if pair is None:
         return ""
-    sign = 1 if found.recipe == recipe else -1
-    low, high = sorted((sign * found.low, sign * found.high))
+    sign = 1 if pair.recipe == recipe else -1
+    low, high = sorted((sign * pair.low, sign * pair.high))
     ends = f"[{formatting.signed_decimal(low, 2)} {formatting.signed_decimal(high, 2)}]"
-    return f"{formatting.signed_decimal(sign * found.difference)} {ends}"
+    return f"{formatting.signed_decimal(sign * pair.difference)} {ends}"
 
 
 class Diagnosed(Protocol):
@@ -119,15 +119,15 @@ class Diagnosed(Protocol):
     def notes(self) -> tuple[str, ...]: ...
 
 
-def print_triage(found: Diagnosed, console: Console | None = None) -> None:
+def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
     """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
     command to run next."""
     console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
-    triage = found.triage
+    triage = diagnosis.triage
     console.print()
-    console.print(Text(f"{found.task} · {found.model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {triage.n} dev examples", style="dim"))
     console.print(Text(triage.sentence, style="bold"))
-    for note in found.notes:
+    for note in diagnosis.notes:
         console.print(Text(note))
     table = Table(box=None, pad_edge=False, header_style="bold")
     for name in ("gap", "share of the lost score", "", "95 % interval"):
@@ -148,25 +148,25 @@ def print_triage(found: Diagnosed, console: Console | None = None) -> None:
                 ("  ", ""), (f"{prediction.words:13}", style), (names, "bold"), f": {prediction.because}"
             )
         )
-    console.print(Text.assemble(("next: ", "bold"), found.next_step), soft_wrap=True)
-    for line in found.evidence:
+    console.print(Text.assemble(("next: ", "bold"), diagnosis.next_step), soft_wrap=True)
+    for line in diagnosis.evidence:
         console.print(Text(f"  · {line}", style="dim"))
     console.print()
 
 
-def print_estimate(found: Mapping[str, Any]) -> None:
+def print_estimate(estimate: Mapping[str, Any]) -> None:
     """The textbook's figures, and each method's terms where a model was named."""
-    console, rule = Console(), found["textbook"]
-    console.print(f"{formatting.count(found['parameters'])} parameters", highlight=False)
-    said = ", ".join(
+    console, rule = Console(), estimate["textbook"]
+    console.print(f"{formatting.count(estimate['parameters'])} parameters", highlight=False)
+    figures = ", ".join(
         f"{name[:-3].replace('_', ' ')} {rule[name]:g} GB" for name in rule if name.endswith("_gb")
     )
-    console.print(f"textbook: {said} (training without activations)", highlight=False)
-    if "methods" not in found:
+    console.print(f"textbook: {figures} (training without activations)", highlight=False)
+    if "methods" not in estimate:
         return
     names = ("weights", "gradients", "masters", "optimizer", "activations", "cache", "total")
     table = Table("method", "trainable", *(f"{name} GB" for name in names))
-    for method, terms in found["methods"].items():
+    for method, terms in estimate["methods"].items():
         cells = [f"{terms[f'{name}_gb']:.3f}" for name in names]
         table.add_row(method, formatting.count(terms["trainable_parameters"]), *cells)
     console.print(table)

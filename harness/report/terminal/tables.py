@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.table import Table
@@ -25,18 +25,20 @@ SHOWN = 20
 """Flipped examples listed on a terminal; JSON has them all."""
 
 
-def print_json(value: Any) -> None:
+def print_json(value: object) -> None:
     """One JSON object on stdout; times as ISO 8601 in UTC."""
     print(json.dumps(value, ensure_ascii=False, default=str).encode("utf-8", "replace").decode())
 
 
-def print_csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
+def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(columns)
     writer.writerows(rows)
 
 
-def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], numeric: Iterable[str] = ()) -> None:
+def print_table(
+    columns: Sequence[str], rows: Sequence[Sequence[object]], numeric: Iterable[str] = ()
+) -> None:
     """A table without borders; numbers are right-aligned."""
     table = Table(box=None, pad_edge=False, header_style="bold")
     right = set(numeric) | {
@@ -127,9 +129,11 @@ def print_pair(pair: RunPair) -> None:
     """The paired difference in a sentence, then the examples that flipped."""
     console = Console(highlight=False)
     console.print(Text(pair.sentence, style="bold"))
-    found = pair.comparison
+    comparison = pair.comparison
     console.print(
-        Text(f"{found.wins} better, {found.losses} worse, n {found.n}; p {found.p:.3g}; {found.method}")
+        Text(
+            f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; p {comparison.p:.3g}; {comparison.method}"
+        )
     )
     for note in pair.notes:
         console.print(Text(f"note: {visible(note)}"))
@@ -144,7 +148,7 @@ def print_pair(pair: RunPair) -> None:
 
 def visible(text: str) -> str:
     """Model text without power over the terminal: control and bidi characters as `\\x1b`, `\\u202e`."""
-    return _CONTROL.sub(lambda found: found[0].encode("unicode_escape").decode(), text)
+    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -152,11 +156,11 @@ _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2
 
 def _judged(sample: JsonLine, reading: str) -> str:
     status, path, reason = (sample[f"{reading}_{name}"] for name in ("status", "path", "reason"))
-    place = f" at {path}" if path else ""
-    return f"{status}{place}: {reason}" if reason else str(status)
+    where = f" at {path}" if path else ""
+    return f"{status}{where}: {reason}" if reason else str(status)
 
 
-def _cell(value: Any) -> str:
+def _cell(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
@@ -166,5 +170,5 @@ def _cell(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def _iso(value: Any) -> str | None:
+def _iso(value: datetime.datetime | None) -> str | None:
     return None if value is None else f"{value.isoformat()}+00:00"

@@ -61,8 +61,8 @@ def place_of(folder: Path, row: BenchmarkRecord) -> Path:
     return folder / FOLDER / row.folder
 
 
-def samples_file(place: Path, task: str) -> Path:
-    return place / f"samples_{task.replace('/', '__')}.jsonl"
+def samples_file(folder: Path, task: str) -> Path:
+    return folder / f"samples_{task.replace('/', '__')}.jsonl"
 
 
 def sample_rows(folder: Path, measured: Sequence[BenchmarkRecord]) -> Iterator[JsonLine]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Any
 
 from harness.core.finite import finite
 from harness.core.keys import digest
@@ -129,7 +128,7 @@ def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
         yield {"sample_id": row.sample_id, "rank": rank, "gold": known, **asdict(passage)}
 
 
-def as_json(value: Any) -> str | None:
+def as_json(value: object) -> str | None:
     """JSON text for a JSON column; None stays NULL, and what JSON cannot say becomes null."""
     if value is None:
         return None

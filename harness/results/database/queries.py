@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.results.database.store import Store
@@ -70,14 +71,12 @@ def find(store: Store, name: str) -> RunRow:
         ConfigError: none (with the nearest), or more than one.
     """
     query = "SELECT * FROM runs WHERE id = ? OR starts_with(id, ?) OR starts_with(key, ?) ORDER BY id"
-    found = store.rows(query, [name, name, name])
-    exact = [row for row in found if row["id"] == name]
-    if len(exact or found) == 1:
-        return _with_record((exact or found)[0])
-    if found:
-        raise ConfigError(
-            f"'{name}' fits {len(found)} runs", remedy=", ".join(row["id"] for row in found[:6])
-        )
+    rows = store.rows(query, [name, name, name])
+    exact = [row for row in rows if row["id"] == name]
+    if len(exact or rows) == 1:
+        return _with_record((exact or rows)[0])
+    if rows:
+        raise ConfigError(f"'{name}' fits {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6]))
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
     remedy = nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
     raise ConfigError(f"no run '{name}'", remedy=remedy)
@@ -89,12 +88,12 @@ def sample(store: Store, run_id: str, sample_id: str) -> JsonLine:
     Raises:
         ConfigError: no such example in that run.
     """
-    found = next(samples(store, run_id, sample_id=sample_id), None)
-    if found is None:
+    sample_row = next(samples(store, run_id, sample_id=sample_id), None)
+    if sample_row is None:
         query = "SELECT sample_id FROM samples WHERE run_id = ? ORDER BY position LIMIT 10"
         known = [row["sample_id"] for row in store.rows(query, [run_id])]
         raise ConfigError(f"no example '{sample_id}' in {run_id}", remedy=f"it has {', '.join(known)} …")
-    return found
+    return sample_row
 
 
 def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[JsonLine]:
@@ -114,9 +113,9 @@ def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Itera
         ) AS p USING (sample_id)
         WHERE s.run_id = $run AND ($sample IS NULL OR s.sample_id = $sample) ORDER BY s.position
     """
-    found = store.connection.cursor().execute(query, {"run": run_id, "sample": sample_id})
-    columns = [column[0] for column in found.description or ()]
-    while batch := found.fetchmany(1000):
+    cursor = store.connection.cursor().execute(query, {"run": run_id, "sample": sample_id})
+    columns = [column[0] for column in cursor.description or ()]
+    while batch := cursor.fetchmany(1000):
         for values in batch:
             row = dict(zip(columns, values, strict=True))
             for name in ("input", "target", "meta", "extracted_value"):
@@ -133,10 +132,10 @@ def train_steps(store: Store, run_id: str) -> list[JsonLine]:
 def metrics(store: Store, ids: Sequence[str]) -> dict[str, dict[str, Measured]]:
     """Run id → metric → {mean, n, stderr}; benchmark results are named `<task>/<metric>`."""
     query = "SELECT run_id, metric, value AS mean, n, stderr FROM matrix WHERE list_contains(?, run_id)"
-    found: dict[str, dict[str, Measured]] = {run_id: {} for run_id in ids}
+    by_run: dict[str, dict[str, Measured]] = {run_id: {} for run_id in ids}
     for row in store.rows(f"{query} ORDER BY ALL", [list(ids)]):
-        found[row["run_id"]][row["metric"]] = Measured(mean=row["mean"], n=row["n"], stderr=row["stderr"])
-    return found
+        by_run[row["run_id"]][row["metric"]] = Measured(mean=row["mean"], n=row["n"], stderr=row["stderr"])
+    return by_run
 
 
 def leaderboard(store: Store, task: str | None = None) -> list[JsonLine]:
@@ -176,7 +175,7 @@ def views(store: Store) -> list[str]:
 
 
 def _with_record(row: JsonLine) -> RunRow:
-    texts = {
+    texts: dict[str, Any] = {
         name: row[name] or "" for name in ("task", "model", "recipe", "split", "status", "primary_scorer")
     }
     record = RunRecord.of(json.loads(row["record"]) if row["record"] else {})

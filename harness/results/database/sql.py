@@ -7,7 +7,6 @@ import math
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
@@ -20,7 +19,7 @@ class Answer:
     """Column names (made unique) and rows of plain JSON values."""
 
     columns: tuple[str, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[object, ...], ...]
 
     def to_json(self) -> dict[str, object]:
         return {
@@ -39,9 +38,9 @@ def run(results: Path, query: str) -> Answer:
         store.execute("SET enable_external_access = false")
         store.execute("SET lock_configuration = true")
         try:
-            found = store.connection.execute(query)
-            names = _unique([column[0] for column in found.description or ()])
-            rows = tuple(tuple(_plain(value) for value in row) for row in found.fetchall()) if names else ()
+            result = store.connection.execute(query)
+            names = _unique([column[0] for column in result.description or ()])
+            rows = tuple(tuple(_plain(value) for value in row) for row in result.fetchall()) if names else ()
         except duckdb.Error as error:
             remedy = "tables and views: docs/store.md, or: harness sql 'SHOW ALL TABLES'"
             raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
@@ -59,8 +58,8 @@ def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
         store.execute("SET enable_external_access = false")
         store.execute("SET lock_configuration = true")
         try:
-            found = store.connection.sql(query)
-            table = None if found is None else found.to_arrow_table()
+            answer = store.connection.sql(query)
+            table = None if answer is None else answer.to_arrow_table()
         except duckdb.Error as error:
             remedy = "tables and views: docs/store.md"
             raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
@@ -77,17 +76,17 @@ def _first_line(error: duckdb.Error) -> str:
 
 def _unique(names: list[str]) -> tuple[str, ...]:
     """A second `n` becomes `n_2`, so that a row can be an object."""
-    found: list[str] = []
+    unique: list[str] = []
     for name in names:
-        place, candidate = 1, name
-        while candidate in found:
-            place += 1
-            candidate = f"{name}_{place}"
-        found.append(candidate)
-    return tuple(found)
+        number, candidate = 1, name
+        while candidate in unique:
+            number += 1
+            candidate = f"{name}_{number}"
+        unique.append(candidate)
+    return tuple(unique)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if value is None or isinstance(value, bool | int | str):

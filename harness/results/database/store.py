@@ -49,7 +49,7 @@ class Store:
         if write or not path.exists():
             return cls.writable(path, patience)
         store = cls(_connect(path, read_only=True, patience=patience), path)
-        if store.seen() == {file.stem for file in migrations()}:
+        if store.migrated() == {file.stem for file in migrations()}:
             return store
         store.close()
         cls.writable(path, patience).close()
@@ -66,7 +66,7 @@ class Store:
         store._migrate()
         return store
 
-    def seen(self) -> set[str]:
+    def migrated(self) -> set[str]:
         """Names of the migrations that this file has had."""
         if not self.rows("SELECT 1 FROM duckdb_tables() WHERE table_name = 'migrations'"):
             return set()
@@ -76,10 +76,10 @@ class Store:
         """Run the migrations that are missing; an index made by another version is emptied first."""
         known = {file.stem: file for file in migrations()}
         with self.transaction():
-            if not self.seen() <= set(known):
+            if not self.migrated() <= set(known):
                 self._empty()
             self.execute("CREATE TABLE IF NOT EXISTS migrations (name VARCHAR PRIMARY KEY)")
-            for name in sorted(set(known) - self.seen()):
+            for name in sorted(set(known) - self.migrated()):
                 self.execute(known[name].read_text(encoding="utf-8"))
                 self.execute("INSERT INTO migrations VALUES (?)", [name])
 
@@ -94,9 +94,9 @@ class Store:
 
     def rows(self, query: str, parameters: Parameters | None = None) -> list[JsonLine]:
         """All rows of a query, as dicts by column name."""
-        found = self.connection.execute(query, parameters)
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = self.connection.execute(query, parameters)
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

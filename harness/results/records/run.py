@@ -236,8 +236,8 @@ class RunRecord(CellRecord):
 
     def mean(self, metric: str) -> float | None:
         """The mean of a metric; None where it was not measured."""
-        found = (self.metrics or {}).get(metric)
-        return None if found is None else found.mean
+        measured = (self.metrics or {}).get(metric)
+        return None if measured is None else measured.mean
 
 
 def _holds_gold(retriever: object) -> bool:

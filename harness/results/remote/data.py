@@ -48,13 +48,13 @@ def _file(remote: Remote, name: str) -> Path:
         raise ConfigError("no such file", file=remote.url) from None
     if info.is_certain:
         key = digest([remote.url, info.stamp])
-        return cache.make_once(_place(key), lambda folder: remote.download("", folder / name)) / name
+        return cache.make_once(_cache_name(key), lambda folder: remote.download("", folder / name)) / name
     # A server that does not say whether it changed: it is read each time, and what is new gets a new place.
     with tempfile.TemporaryDirectory() as draft:
         file = Path(draft) / name
         remote.download("", file)
         key = digest([remote.url, file_digest(file)])
-        return cache.make_once(_place(key), lambda folder: _copy(file, folder / name)) / name
+        return cache.make_once(_cache_name(key), lambda folder: _copy(file, folder / name)) / name
 
 
 def _folder(remote: Remote, there: Mapping[str, Info]) -> Path:
@@ -63,10 +63,10 @@ def _folder(remote: Remote, there: Mapping[str, Info]) -> Path:
             remote.download(name, folder / name)
 
     key = digest([remote.url, {name: info.stamp for name, info in there.items()}])
-    return cache.make_once(_place(key), make)
+    return cache.make_once(_cache_name(key), make)
 
 
-def _place(key: str) -> str:
+def _cache_name(key: str) -> str:
     return f"data/{key[:24]}"
 
 

@@ -83,17 +83,17 @@ class Remote:
         def ask() -> Mapping[str, Mapping[str, object]]:
             self.system.invalidate_cache()
             try:
-                found: Mapping[str, Mapping[str, object]] = self.system.find(self._path(below), detail=True)
+                entries: Mapping[str, Mapping[str, object]] = self.system.find(self._path(below), detail=True)
             except FileNotFoundError:
                 return {}
-            return found
+            return entries
 
-        found = {}
+        files = {}
         for path, info in self._tried(f"list {below or 'it'}", ask).items():
             name = path.removeprefix(self.root).lstrip("/")
             if is_safe(name):
-                found[name] = _info(info)
-        return found
+                files[name] = _info(info)
+        return files
 
     def info(self, name: str = "") -> Info:
         """One file.
@@ -101,10 +101,10 @@ class Remote:
         Raises:
             FileNotFoundError: there is none.
         """
-        found = self._tried(f"read {name or 'it'}", lambda: self.system.info(self._path(name)))
-        if found["type"] != "file":
+        entry = self._tried(f"read {name or 'it'}", lambda: self.system.info(self._path(name)))
+        if entry["type"] != "file":
             raise FileNotFoundError(name)
-        return _info(found)
+        return _info(entry)
 
     def read(self, name: str) -> bytes:
         """A whole (small) file.
@@ -153,10 +153,10 @@ def is_safe(name: str) -> bool:
     return bool(parts) and not odd and not any(part.startswith(".") for part in parts)
 
 
-def _info(found: Mapping[str, object]) -> Info:
-    known = found.get("size")
+def _info(entry: Mapping[str, object]) -> Info:
+    known = entry.get("size")
     size = int(known) if isinstance(known, int | float) else 0
-    return Info(size, " ".join([str(size), *(f"{key}={found[key]}" for key in STAMPS if key in found)]))
+    return Info(size, " ".join([str(size), *(f"{key}={entry[key]}" for key in STAMPS if key in entry)]))
 
 
 def _package(scheme: str) -> str:

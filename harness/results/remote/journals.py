@@ -24,7 +24,7 @@ def is_journal(name: str) -> bool:
     )
 
 
-def place(machine: str, name: str) -> str:
+def remote_name(machine: str, name: str) -> str:
     """Where a machine's copy lies on the remote."""
     return f"{MACHINES}/{machine}/{name}"
 

@@ -13,8 +13,8 @@ INDEX = "harness.duckdb"
 
 def to_upload(folder: Path) -> list[str]:
     """What is to be uploaded: finished runs first (by their `run.json`), then journals, then other files."""
-    found = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
-    kept = [name for name in found if is_record(name) or is_plain(name) or journals.is_journal(name)]
+    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    kept = [name for name in names if is_record(name) or is_plain(name) or journals.is_journal(name)]
     return sorted(kept, key=lambda name: (not is_record(name), not journals.is_journal(name), name))
 
 

@@ -35,16 +35,16 @@ State = dict[str, dict[str, object]]
 log = logging.getLogger(__name__)
 
 
-def results_folder(place: str | Path) -> Path:
+def results_folder(address: str | Path) -> Path:
     """The folder to work in: a path as it is, or the working folder of a URL, brought up to date.
 
     Raises:
         ConfigError: a URL with a password, of an unknown scheme, or whose package is missing.
         RemoteError: what is there cannot be read.
     """
-    if not is_url(str(place)):
-        return Path(place)
-    url = str(place).rstrip("/")
+    if not is_url(str(address)):
+        return Path(address)
+    url = str(address).rstrip("/")
     remote = Remote.open(url)
     name = re.sub(r"[^A-Za-z0-9]+", "-", url).strip("-")[-40:]
     folder = cache.folder() / "results" / f"{name}-{digest(url)[:12]}"
@@ -55,9 +55,9 @@ def results_folder(place: str | Path) -> Path:
 
 
 @contextmanager
-def opened(place: str | Path) -> Iterator[Path]:
+def opened(address: str | Path) -> Iterator[Path]:
     """`results_folder`, and what is new in it is uploaded at the end, however the block ends."""
-    folder = results_folder(place)
+    folder = results_folder(address)
     try:
         yield folder
     finally:
@@ -90,7 +90,7 @@ def check(results: Path) -> None:
     """
     if mirror := of(results):
         try:
-            mirror.remote.write(journals.place(mirror.machine, "here"), b"")
+            mirror.remote.write(journals.remote_name(mirror.machine, "here"), b"")
         except RemoteError as error:
             remedy = "check the address and the rights of your key"
             raise ConfigError(f"results cannot be kept there: {error}", remedy=remedy) from None
@@ -168,7 +168,7 @@ class Mirror:
         """
         there = self.remote.listing()
         with self._state() as state:
-            for name in [name for name, seen in state.items() if seen["at"] not in there]:
+            for name in [name for name, entry in state.items() if entry["at"] not in there]:
                 del state[name]
             for name in sorted(there):
                 if layout.is_record(name):
@@ -215,7 +215,7 @@ class Mirror:
             run = name.rpartition("/")[0]
             runs.push(self.remote, self.folder / run, run)
         elif journals.is_journal(name):
-            at = journals.place(self.machine, name)
+            at = journals.remote_name(self.machine, name)
             self.remote.write(at, journals.whole_lines(self.folder / name))
         else:
             self.remote.upload(self.folder / name, name)
@@ -240,8 +240,8 @@ class Mirror:
 
     def _fetch_plain(self, name: str, info: Info, state: State) -> None:
         """A file that is not here, or was changed there and not here; of two that changed, ours stands."""
-        seen, here = state.get(name, {}), self._here(name)
-        if here is not None and (seen.get("here") != here or seen.get("there") == info.stamp):
+        known, here = state.get(name, {}), self._here(name)
+        if here is not None and (known.get("here") != here or known.get("there") == info.stamp):
             return
         draft = self.folder / MARK / "draft.part"
         self.remote.download(name, draft)
@@ -257,10 +257,10 @@ class Mirror:
     def _here(self, name: str) -> list[int] | None:
         """What changes when a local file does: its size and time; None where there is none."""
         try:
-            found = (self.folder / name).stat()
+            status = (self.folder / name).stat()
         except FileNotFoundError:
             return None
-        return [found.st_size, found.st_mtime_ns]
+        return [status.st_size, status.st_mtime_ns]
 
     @contextmanager
     def _state(self) -> Iterator[State]:

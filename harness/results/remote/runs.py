@@ -208,13 +208,13 @@ def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Listed]]:
 
 def _files(folder: Path) -> list[tuple[str, Path]]:
     """Files of a run by relative name; those that are being written have a hidden name or end in .part."""
-    found = []
+    names = []
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         own = name.split("/")[0] not in LATER
         if path.is_file() and own and is_safe(name) and not name.endswith(".part"):
-            found.append((name, path))
-    return found
+            names.append((name, path))
+    return names
 
 
 def _record(folder: Path) -> RunRecord | None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from harness.core.execution import Executor, Job, Worker
+from harness.core.errors import WorkerLostError
+from harness.core.execution import Executor, Job, Result, What, Worker
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,8 +18,11 @@ class Local(Executor):
     in_process: ClassVar[bool] = True
 
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         worker = open_worker()
         for position, job in enumerate(jobs):
             yield position, worker(job.what, partial(notify, position))

@@ -13,10 +13,12 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
+from multiprocessing.context import SpawnProcess
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar, Generic
 
-from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.errors import WorkerLostError
+from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
 
 _CONTEXT = get_context("spawn")
@@ -37,38 +39,41 @@ class Processes(Executor):
             raise ValueError("workers must not be negative")
 
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         line = JobQueue(jobs)
         count = min(self.workers or max(len(_gpus()), 2), len(jobs))
-        places = [_Place(number, count, open_worker) for number in range(count)]
+        slots = [_Slot(number, count, open_worker) for number in range(count)]
         try:
-            while line or any(place.position is not None for place in places):
-                for place in places:
-                    place.work_on(line)
-                busy = [place for place in places if place.position is not None]
-                ready = wait([place.pipe for place in busy])
-                for place in busy:
-                    if place.pipe in ready:
-                        yield from place.hear(line, notify)
+            while line or any(slot.position is not None for slot in slots):
+                for slot in slots:
+                    slot.work_on(line)
+                busy = [slot for slot in slots if slot.position is not None]
+                ready = wait([slot.pipe for slot in busy])
+                for slot in busy:
+                    if slot.pipe in ready:
+                        yield from slot.hear(line, notify)
         finally:
-            for place in places:
-                place.stop()
+            for slot in slots:
+                slot.stop()
 
 
 @dataclass
-class _Place:
+class _Slot(Generic[What, Result]):
     """A worker process and what it is doing; started when there is something to do."""
 
     number: int
     count: int
-    open_worker: Callable[[], Worker]
+    open_worker: Callable[[], Worker[What, Result]]
     position: int | None = None
     group: str | None = None
-    process: Any = None
+    process: SpawnProcess | None = None
     pipe: Connection = field(init=False)
 
-    def work_on(self, line: JobQueue) -> None:
+    def work_on(self, line: JobQueue[What]) -> None:
         if self.position is not None or (taken := line.take(self.group)) is None:
             return
         if self.process is None or not self.process.is_alive():
@@ -80,7 +85,9 @@ class _Place:
             # Died while idle: reading its pipe will say so, and the job goes back in line.
             return
 
-    def hear(self, line: JobQueue, notify: Callable[[int, Any], None]) -> Iterator[tuple[int, Any]]:
+    def hear(
+        self, line: JobQueue[What], notify: Callable[[int, object], None]
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """One word of the worker; a closed pipe is its death."""
         position = self.position
         assert position is not None
@@ -122,14 +129,16 @@ class _Place:
         theirs.close()
 
 
-def _serve(pipe: Connection, variables: dict[str, str], open_worker: Callable[[], Worker]) -> None:
+def _serve(
+    pipe: Connection, variables: dict[str, str], open_worker: Callable[[], Worker[What, Result]]
+) -> None:
     """What a worker process does until its pipe closes."""
     # Ctrl-C reaches the whole process group; the parent decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     given = os.environ.get("OMP_NUM_THREADS")
     os.environ.update(variables | ({"OMP_NUM_THREADS": given} if given else {}))
 
-    def tell(word: str, value: Any) -> None:
+    def tell(word: str, value: object) -> None:
         try:
             pipe.send((word, value))
         except OSError:
@@ -151,5 +160,5 @@ def _gpus() -> list[str]:
     """Names of the visible GPUs, found without importing torch in the parent."""
     if (chosen := os.environ.get("CUDA_VISIBLE_DEVICES")) is not None:
         return [name for name in chosen.split(",") if name.strip() not in ("", "-1")]
-    found = Path("/proc/driver/nvidia/gpus")
-    return [str(number) for number, _ in enumerate(found.iterdir())] if found.is_dir() else []
+    folder = Path("/proc/driver/nvidia/gpus")
+    return [str(number) for number, _ in enumerate(folder.iterdir())] if folder.is_dir() else []

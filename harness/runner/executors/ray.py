@@ -10,10 +10,10 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic
 
-from harness.core.errors import ConfigError
-from harness.core.execution import Executor, Job, JobQueue, Worker
+from harness.core.errors import ConfigError, WorkerLostError
+from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
 
 TICK = 0.5
@@ -35,8 +35,11 @@ class Ray(Executor):
     memory_gb: float = knob(0.0, doc="memory per worker that Ray sets aside, in GB; 0 is no demand")
 
     def run(
-        self, jobs: Sequence[Job], open_worker: Callable[[], Worker], notify: Callable[[int, Any], None]
-    ) -> Iterator[tuple[int, Any]]:
+        self,
+        jobs: Sequence[Job[What]],
+        open_worker: Callable[[], Worker[What, Result]],
+        notify: Callable[[int, object], None],
+    ) -> Iterator[tuple[int, Result | WorkerLostError]]:
         ray = _ray()
         ours = not ray.is_initialized()
         if ours:
@@ -55,7 +58,7 @@ class Ray(Executor):
         return {"CPU": self.cpus, "GPU": gpus, "memory": self.memory_gb * 1e9}
 
 
-class _Place:
+class _Slot:
     """One actor. It gets its first job once it has been placed on a node."""
 
     def __init__(self, actor: Any) -> None:
@@ -65,73 +68,73 @@ class _Place:
         self.group: str | None = None
 
 
-class _Crew:
+class _Crew(Generic[What, Result]):
     def __init__(
         self,
         ray: Any,
         settings: Ray,
-        open_worker: Callable[[], Worker],
-        line: JobQueue,
-        notify: Callable[[int, Any], None],
+        open_worker: Callable[[], Worker[What, Result]],
+        line: JobQueue[What],
+        notify: Callable[[int, object], None],
     ) -> None:
         self._ray, self._settings, self._line, self._notify = ray, settings, line, notify
         self._open_worker = ray.put(open_worker)
-        self._places: list[_Place] = []
-        self._seen = time.monotonic()
+        self._slots: list[_Slot] = []
+        self._hired_at = time.monotonic()
 
-    def results(self) -> Iterator[tuple[int, Any]]:
-        while self._line or any(place.position is not None for place in self._places):
+    def results(self) -> Iterator[tuple[int, Result | WorkerLostError]]:
+        while self._line or any(slot.position is not None for slot in self._slots):
             self._hire()
-            waiting = {place.waits_for: place for place in self._places if place.waits_for is not None}
+            waiting = {slot.waits_for: slot for slot in self._slots if slot.waits_for is not None}
             ready = self._ray.wait(list(waiting), timeout=TICK)[0] if waiting else self._pause()
             self._relay()
             for reference in ready:
                 yield from self._settle(waiting[reference])
-            for place in self._places:
-                self._assign(place)
+            for slot in self._slots:
+                self._assign(slot)
 
-    def _pause(self) -> list[Any]:
+    def _pause(self) -> list[object]:
         time.sleep(TICK)
         return []
 
     def dismiss(self) -> None:
-        for place in self._places:
-            self._ray.kill(place.actor, no_restart=True)
+        for slot in self._slots:
+            self._ray.kill(slot.actor, no_restart=True)
 
     def _hire(self) -> None:
         """Start workers while the cluster has room for them and jobs wait for one."""
         resources = self._ray.cluster_resources()
         needs = self._settings.needs(resources)
         room = min((int(resources.get(name, 0) // need) for name, need in needs.items() if need), default=1)
-        idle = sum(place.position is None for place in self._places)
-        if self._places or room:
-            self._seen = time.monotonic()
-        elif time.monotonic() - self._seen > PATIENCE:
+        idle = sum(slot.position is None for slot in self._slots)
+        if self._slots or room:
+            self._hired_at = time.monotonic()
+        elif time.monotonic() - self._hired_at > PATIENCE:
             raise ConfigError(
                 f"the Ray cluster has no room for a worker that needs {needs}",
                 remedy="ask for less: --executor '{kind: ray, cpus: 1, gpus: 0}', or add nodes",
             )
-        for _ in range(min(room - len(self._places), len(self._line) - idle)):
+        for _ in range(min(room - len(self._slots), len(self._line) - idle)):
             options = {"num_cpus": needs["CPU"], "num_gpus": needs["GPU"], "max_concurrency": 2}
             options |= {"memory": needs["memory"]} if needs["memory"] else {}
             actor = self._ray.remote(_Actor).options(**options).remote(self._open_worker)
-            self._places.append(_Place(actor))
+            self._slots.append(_Slot(actor))
 
-    def _assign(self, place: _Place) -> None:
-        if place.waits_for is None and (taken := self._line.take(place.group)) is not None:
-            place.position, place.group = taken, self._line.jobs[taken].group
-            place.waits_for = place.actor.run.remote(self._line.jobs[taken].what)
+    def _assign(self, slot: _Slot) -> None:
+        if slot.waits_for is None and (taken := self._line.take(slot.group)) is not None:
+            slot.position, slot.group = taken, self._line.jobs[taken].group
+            slot.waits_for = slot.actor.run.remote(self._line.jobs[taken].what)
 
-    def _settle(self, place: _Place) -> Iterator[tuple[int, Any]]:
+    def _settle(self, slot: _Slot) -> Iterator[tuple[int, Result | WorkerLostError]]:
         """A worker is ready, done or dead."""
-        position, reference = place.position, place.waits_for
-        place.position = place.waits_for = None
+        position, reference = slot.position, slot.waits_for
+        slot.position = slot.waits_for = None
         try:
             result = self._ray.get(reference)
         except self._ray.exceptions.RayTaskError as error:
             raise error.cause if isinstance(error.cause, Exception) else error from None
         except self._ray.exceptions.RayError as error:
-            self._places.remove(place)
+            self._slots.remove(slot)
             lost = None if position is None else self._line.lost(position, type(error).__name__)
             if position is not None and lost is not None:
                 yield position, lost
@@ -142,9 +145,7 @@ class _Crew:
     def _relay(self) -> None:
         """Progress of all workers, to whoever shows it; a dead one is noticed elsewhere."""
         asked = {
-            place.actor.events.remote(): place.position
-            for place in self._places
-            if place.position is not None
+            slot.actor.events.remote(): slot.position for slot in self._slots if slot.position is not None
         }
         ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=TICK) if asked else ([], [])
         for reference in ready:
@@ -156,20 +157,20 @@ class _Crew:
                 self._notify(asked[reference], event)
 
 
-class _Actor:
+class _Actor(Generic[What, Result]):
     """Runs in a worker of Ray: one thread works, another hands out what it reports."""
 
-    def __init__(self, open_worker: Callable[[], Worker]) -> None:
+    def __init__(self, open_worker: Callable[[], Worker[What, Result]]) -> None:
         self._worker = open_worker()
-        self._events: deque[Any] = deque()
+        self._events: deque[object] = deque()
 
     def ready(self) -> bool:
         return True
 
-    def run(self, what: Any) -> Any:
+    def run(self, what: What) -> Result:
         return self._worker(what, self._events.append)
 
-    def events(self) -> list[Any]:
+    def events(self) -> list[object]:
         return [self._events.popleft() for _ in range(len(self._events))]
 
 

@@ -25,8 +25,8 @@ class MLflow(Logger):
         mlflow = package("mlflow", "mlflow")
         # A client and not mlflow.start_run: several runs may be open at once.
         client = mlflow.MlflowClient()
-        found = client.get_experiment_by_name(self.project)
-        experiment = found.experiment_id if found else client.create_experiment(self.project)
+        known = client.get_experiment_by_name(self.project)
+        experiment = known.experiment_id if known else client.create_experiment(self.project)
         tags = {"task": about.task}
         run = client.create_run(experiment, tags=tags, run_name=about.id).info.run_id
         params = [mlflow.entities.Param(name, str(value)[:LONGEST]) for name, value in about.config.items()]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from typing import Any
 
 from harness.core.values import Invalid
 
@@ -11,7 +10,7 @@ MAX_DEPTH = 64
 """Lists and mappings within one another; the check and everything after it recurse."""
 
 
-def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
+def fault(value: object, path: str = "$", depth: int = 0) -> Invalid | None:
     """Why `value` is not a plain JSON value, with the path of the offending part; None if it is one.
 
     NaN, infinities and lone surrogates cannot be written as UTF-8 JSON, so they would stop a run when its
@@ -29,11 +28,11 @@ def fault(value: Any, path: str = "$", depth: int = 0) -> Invalid | None:
     return _leaf(value, path)
 
 
-def _key(name: Any, path: str) -> Invalid | None:
+def _key(name: object, path: str) -> Invalid | None:
     return None if isinstance(name, str) else Invalid(f"the key {name!r} is not a text", path)
 
 
-def _leaf(value: Any, path: str) -> Invalid | None:
+def _leaf(value: object, path: str) -> Invalid | None:
     if isinstance(value, float) and not math.isfinite(value):
         return Invalid(f"{value} is not a number", path)
     if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):

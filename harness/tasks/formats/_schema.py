@@ -7,7 +7,7 @@ matched one pattern for too long.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from jsonschema.protocols import Validator
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
 
@@ -38,7 +39,7 @@ class _TooMuchError(Exception):
     """The check exceeded its time limit."""
 
 
-def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
+def check(value: Any, schema: Mapping[str, object]) -> Parsed | Invalid:
     """`value` under `schema`; the reason names the error, `path` the place in the value."""
     _followed.set(0)
     try:
@@ -52,7 +53,7 @@ def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
     return Invalid(error.message[:300], error.json_path)
 
 
-def compile_schema(schema: Mapping[str, Any]) -> None:
+def compile_schema(schema: Mapping[str, object]) -> None:
     """Reject a schema that cannot be used.
 
     Raises:
@@ -77,7 +78,7 @@ def compile_schema(schema: Mapping[str, Any]) -> None:
         raise ValueError(f"not a JSON Schema at {error.json_path}: {error.message}") from None
 
 
-def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
+def _parts(schema: object) -> Iterator[Mapping[str, object]]:
     """Every mapping in a schema, level by level."""
     level, size = [schema], 0
     for _ in range(MAX_DEPTH):
@@ -92,7 +93,7 @@ def _parts(schema: Any) -> Iterator[Mapping[str, Any]]:
     raise ValueError(f"a schema of more than {MAX_DEPTH} levels is refused")
 
 
-def _items(value: Any) -> list[Any]:
+def _items(value: object) -> list[object]:
     return [] if not hasattr(value, "__iter__") else list(value)
 
 
@@ -109,8 +110,13 @@ def _validator(text: str) -> Validator:
     return bounded(schema, registry=Registry())
 
 
-def _counted(follow: Any) -> Any:
-    def counted(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
+Check = Callable[[Validator, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]
+"""What jsonschema calls for a keyword: (validator, the keyword's value, the instance, the schema)."""
+Errors = Iterator[jsonschema.ValidationError]
+
+
+def _counted(follow: Check) -> Check:
+    def counted(validator: Validator, reference: object, instance: object, schema: object) -> Errors:
         _followed.set(_followed.get() + 1)
         if _followed.get() > MAX_REFERENCES:
             raise _TooMuchError(f"it follows more than {MAX_REFERENCES} references")
@@ -119,22 +125,24 @@ def _counted(follow: Any) -> Any:
     return counted
 
 
-def _pattern(_: Any, pattern: str, instance: Any, __: Any) -> Iterator[Any]:
+def _pattern(_: object, pattern: str, instance: object, __: object) -> Errors:
     if isinstance(instance, str) and not engine.search(pattern, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -> Iterator[Any]:
+def _named(validator: Any, patterns: JsonObject, instance: object, _: object) -> Errors:
     for pattern, inner in patterns.items():
         for name, value in instance.items() if isinstance(instance, dict) else ():
             if engine.search(pattern, name, timeout=TIMEOUT):
                 yield from validator.descend(value, inner, path=name, schema_path=pattern)
 
 
-def _additional(library: Any) -> Any:
+def _additional(library: Check) -> Check:
     """The library's check of what no pattern names; the names are matched here, in bounded time."""
 
-    def additional(validator: Any, extra: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    def additional(
+        validator: Validator, extra: object, instance: object, schema: Mapping[str, Mapping[str, object]]
+    ) -> Errors:
         patterns = schema.get("patternProperties", {})
         if patterns and isinstance(instance, dict):
             instance = {name: value for name, value in instance.items() if not _matches(patterns, name)}
@@ -144,5 +152,5 @@ def _additional(library: Any) -> Any:
     return additional
 
 
-def _matches(patterns: Mapping[str, Any], name: str) -> bool:
+def _matches(patterns: Mapping[str, object], name: str) -> bool:
     return any(engine.search(pattern, name, timeout=TIMEOUT) for pattern in patterns)

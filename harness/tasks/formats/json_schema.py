@@ -49,7 +49,7 @@ class JsonSchema(Format):
         scalar = self.schema.get("type", "object") not in ("object", "array")
         return scalar or "{" in text or "[" in text
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         return json.dumps(target, ensure_ascii=False, separators=(",", ":"))
 
     def constraint(self) -> Constraint:

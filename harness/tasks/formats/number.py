@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
@@ -48,7 +47,7 @@ class Number(Format):
     def begun(self, text: str) -> bool:
         return any(letter in "0123456789" for letter in text)
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         if isinstance(target, float) and target.is_integer() and abs(target) < 1e15:
             return str(int(target))
         return str(target)

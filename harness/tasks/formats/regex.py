@@ -5,7 +5,6 @@ from __future__ import annotations
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import regex as engine
 
@@ -68,7 +67,7 @@ class Regex(Format):
             return None
         return None if match is None else match.group()
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         return self.template.format_map(target) if isinstance(target, Mapping) else str(target)
 
     def constraint(self) -> Constraint:

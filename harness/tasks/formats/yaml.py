@@ -87,7 +87,7 @@ class Yaml(Format):
         """A key with its colon or an item with its dash at the beginning of a line."""
         return bool(_BEGUN.search(text))
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         return yaml.dump(target, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip("\n")
 
 

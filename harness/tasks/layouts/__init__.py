@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cache
-from typing import Any
 
 from harness.core.kinds import lookup, names
 from harness.tasks.layouts._layout import Converted, Layout
@@ -34,7 +33,7 @@ def detect(rows: Sequence[Located]) -> Layout | None:
     return max(fits, key=lambda fit: (fit[0], fit[1].name()))[1] if fits else None
 
 
-def document_rows(document: Any) -> list[Row] | None:
+def document_rows(document: object) -> list[Row] | None:
     """The rows of a JSON file whose outermost value only a layout understands; None for ordinary files."""
     return next((rows for layout in known() if (rows := layout.document(document)) is not None), None)
 

@@ -7,10 +7,11 @@ one. Tool calls and the results of tools become text, which every template and e
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from harness.core.json_types import JsonValue
 from harness.core.values import Message
 from harness.tasks.located import Located
 
@@ -58,7 +59,7 @@ class Conversation:
     answer: Any
 
 
-def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> Conversation | None:
+def read(messages: object, located: Located, *, column: str, tools: object = None) -> Conversation | None:
     """The last answer that is to be learnt, and everything before it; None where no answer is.
 
     Args:
@@ -100,7 +101,7 @@ def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> 
     )
 
 
-def parse(messages: Any, located: Located, *, column: str) -> list[Turn]:
+def parse(messages: object, located: Located, *, column: str) -> list[Turn]:
     """The messages of a conversation, tools included.
 
     Raises:
@@ -124,7 +125,7 @@ def merged(turns: Iterable[Turn]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def is_messages(value: Any) -> bool:
+def is_messages(value: object) -> bool:
     """Whether a value is a list of messages, of OpenAI's or ShareGPT's kind."""
     return (
         isinstance(value, list)
@@ -154,7 +155,7 @@ def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
     return Turn(role=role, value=value, learnt=message.get("weight") not in (0, 0.0))
 
 
-def _content(message: Mapping[str, Any], located: Located) -> str:
+def _content(message: Mapping[str, object], located: Located) -> str:
     content = message.get("content", message.get("value"))
     if isinstance(content, list):
         return "\n".join(_part(part, located) for part in content)
@@ -178,13 +179,13 @@ def _part(part: Any, located: Located) -> str:
     )
 
 
-def _calls(message: Mapping[str, Any]) -> list[Any]:
+def _calls(message: Mapping[str, object]) -> list[object]:
     """The calls that a message makes, under today's name and the one before."""
     many, one = message.get("tool_calls"), message.get("function_call")
     return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
-def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, Any]:
+def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
     """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):
@@ -203,9 +204,9 @@ def _json(text: Any) -> Any:
         return text
 
 
-def _offered(tools: Any) -> str:
+def _offered(tools: object) -> str:
     """The tools as a part of the system prompt, one a line."""
-    listed: Sequence[Any] = decoded if isinstance(decoded := _json(tools), list) else [decoded]
+    listed = decoded if isinstance(decoded := _json(tools), list) else [decoded]
     lines = (json.dumps(_function(tool), ensure_ascii=False) for tool in listed)
     return (
         "You can call these functions:\n"
@@ -214,7 +215,7 @@ def _offered(tools: Any) -> str:
     )
 
 
-def _function(tool: Any) -> Any:
+def _function(tool: object) -> object:
     function = tool.get("function", tool) if isinstance(tool, dict) else tool
     if isinstance(function, dict):
         return {name: value for name, value in function.items() if value is not None}

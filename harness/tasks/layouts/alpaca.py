@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.core.values import Message
 from harness.tasks.layouts._layout import Converted, Layout
@@ -59,7 +59,7 @@ def instruction(located: Located) -> str:
     return "\n\n".join(texts)
 
 
-def _history(pairs: Any, located: Located) -> tuple[Message, ...]:
+def _history(pairs: object, located: Located) -> tuple[Message, ...]:
     if not pairs:
         return ()
     if not isinstance(pairs, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in pairs):

@@ -43,7 +43,7 @@ class AnnotatedSpans(Layout):
             ),
         )
 
-    def document(self, document: Any) -> list[Row] | None:
+    def document(self, document: object) -> list[Row] | None:
         """An object of lists by intent."""
         if not isinstance(document, dict) or not document:
             return None
@@ -53,15 +53,15 @@ class AnnotatedSpans(Layout):
         return [{"intent": intent, **item} for intent, items in document.items() for item in items]
 
 
-def _listed(value: Any) -> list[Any]:
+def _listed(value: object) -> list[Any]:
     return value if isinstance(value, list) else [value]
 
 
-def _is_request(item: Any) -> bool:
+def _is_request(item: object) -> bool:
     return isinstance(item, dict) and _are_spans(item.get("data"))
 
 
-def _are_spans(value: Any) -> bool:
+def _are_spans(value: object) -> bool:
     return (
         isinstance(value, list)
         and bool(value)

@@ -95,7 +95,9 @@ def _prompt(located: Located) -> Any:
     return messages
 
 
-def _conversed(prompt: Any, answer: Any, located: Located, tools: Any) -> _conversation.Conversation | None:
+def _conversed(
+    prompt: object, answer: object, located: Located, tools: object
+) -> _conversation.Conversation | None:
     if isinstance(answer, str):
         if turns := _transcript(answer):
             return _conversation.read(turns, located, column="chosen", tools=tools)
@@ -113,7 +115,7 @@ def _is_whole(answer: Any) -> bool:
     return _conversation.is_messages(answer) and _role(answer[0]) in ("system", "user")
 
 
-def _role(message: dict[str, Any]) -> str | None:
+def _role(message: Mapping[str, object]) -> str | None:
     return _conversation.ROLES.get(str(message.get("role") or message.get("from")))
 
 

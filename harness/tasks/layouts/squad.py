@@ -54,7 +54,7 @@ class Squad(Layout):
             for question in _questions(passage, located)
         ]
 
-    def _example(self, question: Any, passage: Row, article: Row, located: Located) -> Converted:
+    def _example(self, question: object, passage: Row, article: Row, located: Located) -> Converted:
         text, title = passage.get("context"), str(article.get("title") or "").replace("_", " ")
         if not isinstance(text, str) or not text.strip():
             raise located.error("a passage needs 'context', a text")
@@ -76,13 +76,13 @@ class Squad(Layout):
         )
 
 
-def _questions(passage: Any, located: Located) -> list[Any]:
+def _questions(passage: object, located: Located) -> list[Any]:
     if not isinstance(passage, dict) or not isinstance(passage.get("qas"), list):
         raise located.error("a paragraph needs 'context' and 'qas'")
     return list(passage["qas"])
 
 
-def _answers(value: Any) -> list[str] | None:
+def _answers(value: object) -> list[str] | None:
     """The accepted answers: `{text: […]}`, or a list of texts or of `{text}`; None for anything else."""
     if isinstance(value, dict):
         value = value.get("text")

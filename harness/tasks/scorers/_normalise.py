@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Sequence
-from typing import Any
+
+from harness.core.json_types import JsonValue
 
 _ARTICLES = re.compile(r"\b(a|an|the)\b")
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -19,6 +20,6 @@ def normalise(text: str) -> str:
     return " ".join(_ARTICLES.sub(" ", text.lower().translate(_PUNCTUATION)).split())
 
 
-def accepted(target: Any) -> Sequence[Any]:
+def accepted(target: JsonValue) -> Sequence[JsonValue]:
     """The answers that count as right: a list of several, or the target alone."""
     return target if isinstance(target, list | tuple) and target else [target]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted, normalise
@@ -17,6 +17,6 @@ class Contains(Scorer):
     paper = "Mallen et al. 2023, When Not to Trust Language Models (accuracy by containment)"
     binary = True
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         answer = f" {normalise(str(value))} "
         return float(any(f" {normalise(str(wanted))} " in answer for wanted in accepted(target))), ""

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
@@ -25,7 +25,7 @@ class Exact(Scorer):
     def probe(cls) -> ScorerProbe:
         return ScorerProbe(takes="any")
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         if isinstance(value, str):
             right = any(self._fold(value) == self._fold(str(answer)) for answer in accepted(target))
         else:
@@ -36,7 +36,7 @@ class Exact(Scorer):
         return normalise(text) if self.normalise else text
 
 
-def same(first: Any, second: Any) -> bool:
+def same(first: object, second: object) -> bool:
     """Equality of JSON values: 1 is 1.0, and true is not 1."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return first.keys() == second.keys() and all(same(part, second[name]) for name, part in first.items())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted, normalise
@@ -17,7 +17,7 @@ class F1(Scorer):
 
     paper = "Rajpurkar et al. 2016, SQuAD"
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         return max(token_f1(str(value), str(answer)) for answer in accepted(target)), ""
 
 

@@ -6,8 +6,8 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
@@ -25,7 +25,7 @@ class Rouge(Scorer):
 
     paper = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         answer = str(accepted(value)[0])
         return max(rouge_l(answer, str(wanted)) for wanted in accepted(target)), ""
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.protocols import Prompter, Task
+from harness.core.recipes import Recipe
 from harness.core.sequences import common_prefix_length
 from harness.core.values import Example
-from harness.search.study_config import StudyConfig
 
 CHARACTERS = 4.0
 """Characters per token in English text, for a vocabulary of common size."""
@@ -34,11 +34,22 @@ LEAST_SECONDS = 0.05
 log = logging.getLogger(__name__)
 
 
-def seconds_per_trial(plan: StudyConfig, task: Task) -> float | None:
-    """Seconds of a trial with the defaults; None if the model is behind an API, or if it is not trained on
-    its training examples' answers."""
+def seconds_per_trial(
+    recipe: Recipe, spec: str, task: Task, *, labels: int | None, limit: int | None, seed: int
+) -> float | None:
+    """Seconds to train a recipe and score it on dev; None if the model is behind an API, or if it is not
+    trained on its training examples' answers.
+
+    Args:
+        recipe: the recipe with a trial's default settings.
+        spec: the model.
+        task: its train and dev splits are read.
+        labels: training examples; None: all.
+        limit: dev examples that are answered; None: all.
+        seed: decides which examples a prompt shows.
+    """
     try:
-        return _seconds(plan, task)
+        return _seconds(recipe, spec, task, labels, limit, seed)
     except Exception as error:  # whatever a model or a program does not allow, a search begins without
         log.info("no rough estimate: %s: %s", type(error).__name__, error)
         return None
@@ -53,25 +64,27 @@ class _Lengths:
     answer: float
 
 
-def _seconds(plan: StudyConfig, task: Task) -> float | None:
+def _seconds(
+    recipe: Recipe, spec: str, task: Task, labels: int | None, limit: int | None, seed: int
+) -> float | None:
     from harness.estimate.requirements import counted
     from harness.models.dimensions import shape
     from harness.training.supervised import Supervised
 
-    recipe, sizes = plan.default(), shape(plan.model)
+    sizes = shape(spec)
     plain = all(isinstance(s, Supervised) and type(s).train is Supervised.train for s in recipe.weights)
     if not plain or any(
         type(s).rows is not Supervised.rows for s in recipe.weights if isinstance(s, Supervised)
     ):
         return None
-    train, dev = task.splits.get("train", ())[: plan.labels], task.splits["dev"]
-    prompter = recipe.program.prepare(task, train, plan.seed)
+    train, dev = task.splits.get("train", ())[:labels], task.splits["dev"]
+    prompter = recipe.program.prepare(task, train, seed)
     lengths = _lengths(task, prompter, dev)
-    answered = min(len(dev), plan.limit or len(dev))
+    answered = min(len(dev), limit or len(dev))
     forward = 2.0 * sizes.parameters
     speed = _Speed(sizes.hidden)
     seconds = _answers(forward, lengths, answered, speed)
-    for stage, moved, _ in counted(plan.model, recipe):
+    for stage, moved, _ in counted(spec, recipe):
         epochs = stage.num_train_epochs
         if epochs is None:
             return None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from harness.core.protocols import LanguageModel, Weights
-from harness.core.values import TrainingExample
+from harness.core.recipes import Recipe
+from harness.core.sequences import common_prefix_length
+from harness.core.values import Prompt, TrainingExample
 from harness.estimate import memory
-from harness.runner.cell_context import CellContext
 
 MOST_ROWS = {"cpu": 128, "cuda": 256}
 """Rows that the engine answers at once at most (`harness.engines.hf.engine`)."""
@@ -16,36 +17,59 @@ MOST_ROWS = {"cpu": 128, "cuda": 256}
 log = logging.getLogger(__name__)
 
 
-def peak(attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]) -> int | None:
-    """Bytes on the device, or of the whole process on the CPU; None where it cannot be told.
+def peak(
+    recipe: Recipe,
+    spec: str,
+    model: LanguageModel,
+    lessons: Sequence[TrainingExample],
+    prompts: Iterable[Prompt],
+    max_new_tokens: int,
+) -> int | None:
+    """Bytes on the device, or of the whole process on the CPU; None where it cannot be estimated.
 
     From the configuration, the recipe and the lengths of the prompts, not from what is measured.
+
+    Args:
+        recipe: what is trained and how it is asked.
+        spec: what the model was named.
+        model: the base as it was loaded, before training.
+        lessons: what is learnt; empty where nothing is trained.
+        prompts: those that are answered, made while they are read.
+        max_new_tokens: longest answer.
     """
     try:
-        return round(_peak(attempt, model, lessons))
+        return round(_peak(recipe, spec, model, lessons, prompts, max_new_tokens))
     except Exception as error:  # whatever an unknown architecture does, a run goes on without an estimate
         log.info("no estimate of memory: %s: %s", type(error).__name__, error)
         return None
 
 
-def _peak(attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]) -> float:
+def _peak(
+    recipe: Recipe,
+    spec: str,
+    model: LanguageModel,
+    lessons: Sequence[TrainingExample],
+    prompts: Iterable[Prompt],
+    max_new_tokens: int,
+) -> float:
     from harness.estimate import requirements
     from harness.models.dimensions import shape
 
-    cell, device = attempt.cell, model.network.device.type
-    recipe, sizes, dtype = cell.recipe, shape(cell.model), str(model.network.dtype).removeprefix("torch.")
+    device, sizes = model.network.device.type, shape(spec)
+    dtype = str(model.network.dtype).removeprefix("torch.")
     if model.network.config.get_text_config().num_hidden_layers != sizes.layers:
         raise ValueError("the base has been made deeper than the model that the estimate knows")
-    prompts = [attempt.prompter(example) for example in cell.examples]
-    asked = [model.chat.encode(prompt.messages) for prompt in prompts if attempt.room.fits(prompt)]
-    own = max(map(len, asked)) - _shared(asked) + cell.task.max_new_tokens
+    asked = [model.chat.encode(prompt.messages) for prompt in prompts]
+    # What the first and the last in sorted order share, all of them share.
+    shared = common_prefix_length(min(asked), max(asked)) if len(asked) > 1 else 0
+    own = max(map(len, asked)) - shared + max_new_tokens
     rows = min(len(asked), MOST_ROWS.get(device, MOST_ROWS["cpu"]))
     idle = memory.Work(tokens=0, loss_tokens=0, rows=rows, length=own)
-    found = [memory.inference(sizes, recipe.base, dtype, idle).total]
-    for stage, moved, added in requirements.counted(cell.model, recipe) if lessons else ():
+    peaks = [memory.inference(sizes, recipe.base, dtype, idle).total]
+    for stage, moved, added in requirements.counted(spec, recipe) if lessons else ():
         work = largest_batch(lessons, model, stage)
-        found.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
-    return max(found) + (0 if device == "cuda" else memory.PROCESS)
+        peaks.append(memory.training(sizes, recipe.base, dtype, work, stage, moved, added).total)
+    return max(peaks) + (0 if device == "cuda" else memory.PROCESS)
 
 
 def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stage: Weights) -> memory.Work:
@@ -65,12 +89,3 @@ def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stag
         rows=0,
         length=0,
     )
-
-
-def _shared(prompts: Sequence[Sequence[int]]) -> int:
-    """How many tokens all prompts begin with."""
-    if len(prompts) < 2:
-        return 0
-    lists = [list(prompt) for prompt in prompts]
-    first, last = min(lists), max(lists)
-    return next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), len(first))
