@@ -46,6 +46,7 @@ def report(
     from harness.report.terminal import tables
     from harness.results import run_scores
     from harness.results.database import ingest
+    from harness.results.folder import ResultsFolder
     from harness.results.remote import mirror
 
     kinds = formats.parse(format_)
@@ -54,7 +55,7 @@ def report(
     chosen = run_selection.choose(results, runs or (), task)
     for note in chosen.notes:
         print(f"note: {note}", file=sys.stderr)
-    folders = [results / "runs" / run_id for run_id in chosen.runs]
+    folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
     verdicts = run_scores.verdicts(folders)
     name = task or "report"
     base = out or Path("reports") / f"{name}.html"

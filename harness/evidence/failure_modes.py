@@ -161,7 +161,7 @@ def _unsupported(answer: _Answer) -> bool:
     passages = answer.row.passages
     if not passages or not answer.wordy:
         return False
-    known = " ".join([*(p.text for p in passages), *(str(v) for v in answer.row.input.values())])
+    known = " ".join([*(p.text for p in passages), *(str(v) for v in (answer.row.input or {}).values())])
     source = set(_words(known).split())
     words = [word for word in _words(answer.text).split() if len(word) > 3 or word.isdigit()]
     return bool(words) and sum(word in source for word in words) < 0.5 * len(words)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from harness.core.finite import finite
+from harness.core.json_types import JsonValue
 
 Outcome = Literal["better", "worse", "not_worse", "equivalent", "inconclusive"]
 VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_works", "nothing_to_compare"]
@@ -20,7 +21,7 @@ WithinState = Literal["settled", "open", "only"]
 class Jsonable:
     """A dataclass that turns into plain JSON values; infinities and NaN become null."""
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, JsonValue]:
         plain = finite(dataclasses.asdict(self))  # type: ignore[call-overload]
         assert isinstance(plain, dict)
         return plain

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 
 from harness.report import index
+from harness.results.folder import ResultsFolder
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,4 +56,4 @@ def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
 def _held(results: Path, report: Path) -> set[str]:
     """The finished runs that a report is made from and that are still there."""
     runs = index.finished_runs(report)
-    return {run for run in runs if (results / "runs" / run).is_dir()}
+    return {run for run in runs if ResultsFolder(results).run(run).path.is_dir()}

@@ -108,8 +108,9 @@ class Study:
 def read(results: Path) -> tuple[Study, ...]:
     """The studies with at least one finished trial; rows that are no trials are left out."""
     rows: dict[str, list[TrialRecord]] = {}
-    for row in journal.read(results):
-        if row.duplicate_of is None and row.state != "duplicate":
+    odd: set[str] = set()
+    for row in journal.read(results, odd):
+        if row.study not in odd and row.duplicate_of is None and row.state != "duplicate":
             rows.setdefault(row.study, []).append(row)
     return tuple(study for of_study in rows.values() if (study := _study(of_study)) is not None)
 

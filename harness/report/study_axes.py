@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
+from harness.core.json_types import JsonValue
 from harness.report.html import svg
 from harness.report.studies import Study
 
@@ -20,11 +21,11 @@ class KnobAxis:
     """A scale of numbers, or evenly spaced `choices`."""
 
     scale: svg.Scale
-    choices: tuple[object, ...] = ()
+    choices: tuple[JsonValue, ...] = ()
 
-    def __call__(self, value: Any) -> float:
+    def __call__(self, value: JsonValue) -> float:
         if not self.choices:
-            return self.scale(float(value))
+            return self.scale(float(cast(float, value)))
         return self.scale(self.choices.index(value) + 0.5)
 
     def ticks(self) -> list[tuple[float, str]]:
@@ -61,8 +62,8 @@ def written(value: object) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def _choices(values: Sequence[object], start: float, end: float) -> KnobAxis:
-    kept: list[object] = []
+def _choices(values: Sequence[JsonValue], start: float, end: float) -> KnobAxis:
+    kept: list[JsonValue] = []
     for value in values:
         if value not in kept:
             kept.append(value)

@@ -96,10 +96,11 @@ def records(path: Path, kind: type[T], problems: list[str]) -> Iterator[T]:
 
 
 def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[str]) -> Iterator[T]:
-    reader = adapter(kind)
+    reader: TypeAdapter[T] = adapter(kind)
+    read = reader.validate_json
     for number, line in enumerate(stream, start=1):
         try:
-            yield reader.validate_json(line)
+            yield read(line)
         except ValueError:
             problem = ""
             try:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Literal
 from harness.core.files import append_line
 from harness.core.json_types import JsonObject
 from harness.results.folder import ResultsFolder
-from harness.results.lines import records
 from harness.results.records.trial import TrialRecord
+from harness.results.run_files import read_rows
 
 if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
@@ -97,10 +97,19 @@ def append(results: Path, trial: TrialRecord) -> None:
     append_line(ResultsFolder(results).trials, trial.to_json())
 
 
-def read(results: Path) -> list[TrialRecord]:
-    """The last line of every trial, by study and number; lines that a kill cut off are left out."""
-    latest = {
-        (trial.study, trial.number): trial
-        for trial in records(ResultsFolder(results).trials, TrialRecord, [])
-    }
+def read(results: Path, odd: set[str] | None = None) -> list[TrialRecord]:
+    """The last line of every trial, by study and number; lines that a kill cut off are left out.
+
+    Args:
+        odd: takes the names of studies with a line of another layout, which is left out as well.
+    """
+    latest: dict[tuple[str, int], TrialRecord] = {}
+    for line in read_rows(ResultsFolder(results).trials, []):
+        try:
+            trial = TrialRecord.of(line)
+        except ValueError:
+            if odd is not None:
+                odd.add(str(line.get("study")))
+            continue
+        latest[(trial.study, trial.number)] = trial
     return [latest[key] for key in sorted(latest)]

@@ -19,6 +19,7 @@ from harness.runner.progress import Progress, Several
 if TYPE_CHECKING:
     from harness.runner.cells import Cell
 
+Returned = TypeVar("Returned")
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 

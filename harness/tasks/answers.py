@@ -13,6 +13,7 @@ from jsonschema.exceptions import SchemaError
 from jsonschema.validators import validator_for
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
 from harness.core.values import NO_ANSWER, Example, Parsed
@@ -97,7 +98,7 @@ def settle_all(
     """Examples whose targets are values of the format, and what is wrong with those that are not."""
     faults: list[ConfigError] = []
     settled: dict[str, tuple[Example, ...]] = {}
-    known: dict[str, tuple[Any, str]] = {}
+    known: dict[str, tuple[JsonValue, str]] = {}
     for split, part in placed.items():
         examples = []
         for item in part:
@@ -110,7 +111,9 @@ def settle_all(
     return settled, faults
 
 
-def _settled_once(target: Any, form: Format, known: dict[str, tuple[Any, str]]) -> tuple[Any, str]:
+def _settled_once(
+    target: JsonValue, form: Format, known: dict[str, tuple[JsonValue, str]]
+) -> tuple[JsonValue, str]:
     """As `settle`; a short text that repeats, such as a label, is read once."""
     if not isinstance(target, str) or len(target) > SHORT:
         return settle(target, form)
@@ -120,7 +123,7 @@ def _settled_once(target: Any, form: Format, known: dict[str, tuple[Any, str]]) 
     return (value, fault) if isinstance(value, str | int | float) else settle(target, form)
 
 
-def _settled_meta(example: Example, form: Format) -> Mapping[str, Any]:
+def _settled_meta(example: Example, form: Format) -> JsonObject:
     """The meta data with a rejected answer trimmed as targets are; one that is not in the format stays a text."""
     worse = example.meta.get("rejected")
     if worse is None:
@@ -131,7 +134,7 @@ def _settled_meta(example: Example, form: Format) -> Mapping[str, Any]:
     return {**example.meta, "rejected": settled}
 
 
-def settle(target: Any, form: Format) -> tuple[Any, str]:
+def settle(target: JsonValue, form: Format) -> tuple[JsonValue, str]:
     """A target as the format reads it back, and why it does not (empty when it does).
 
     A cell of a table holds objects and numbers as text; a text becomes the value that the format reads. An
@@ -181,6 +184,6 @@ def _is_value(target: Any, form: Format) -> bool:
         return False
 
 
-def _short(value: Any) -> str:
+def _short(value: object) -> str:
     text = repr(value)
     return text if len(text) <= 80 else f"{text[:77]}…"

@@ -95,7 +95,7 @@ def answer(
     return _texts(texts)
 
 
-def convert(target: Any, spec: dict[str, Any]) -> Any:
+def convert(target: object, spec: Mapping[str, object]) -> Any:
     """A target as the guessed format wants it: objects and numbers out of text, labels trimmed.
 
     A list of texts stays one: several accepted answers.
@@ -103,13 +103,13 @@ def convert(target: Any, spec: dict[str, Any]) -> Any:
     if spec["kind"] == "json_schema":
         return as_object(target)
     if spec["kind"] == "number":
-        is_text = isinstance(target, str) and _is_number(target)
-        return json.loads(target.strip().removeprefix("+")) if is_text else target
+        text = target.strip() if isinstance(target, str) and _is_number(target) else None
+        return target if text is None else json.loads(text.removeprefix("+"))
     accepted = isinstance(target, list) and all(isinstance(item, str) for item in target)
     return target if accepted else as_label(target)
 
 
-def as_object(target: Any) -> Any:
+def as_object(target: object) -> Any:
     """The object that a text holds as JSON; anything else as it is."""
     if not (isinstance(target, str) and target.strip().startswith("{")):
         return target
@@ -119,7 +119,7 @@ def as_object(target: Any) -> Any:
         return target
 
 
-def as_label(target: Any) -> str:
+def as_label(target: object) -> str:
     """A target as a text: trimmed; true and false in lower case; lists as JSON."""
     return target.strip() if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
@@ -151,7 +151,7 @@ def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
     )
 
 
-def _numbers(targets: Sequence[Any]) -> Answer:
+def _numbers(targets: Sequence[object]) -> Answer:
     distinct = len({str(target).strip() for target in targets})
     hint = f" (only {distinct} distinct: if they are classes: --format choice)" if distinct <= 10 else ""
     return Answer(

@@ -8,7 +8,6 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
@@ -53,7 +52,7 @@ class Made:
         """What other commands, started here, find the task by."""
         return self.name if self.folder.parent == Path("tasks") else str(self.folder)
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, object]:
         """The same as plain JSON values."""
         example = None if self.example is None else self.example.as_json()
         return {**asdict(self), "folder": str(self.folder), "example": example}
@@ -175,7 +174,7 @@ def _in_the_users_file(
     )
 
 
-def _converted(example: Example, spec: Mapping[str, Any]) -> Example:
+def _converted(example: Example, spec: Mapping[str, object]) -> Example:
     """An example with its target as the format wants it, and its rejected answer trimmed like it."""
     target = column_inference.convert(example.target, dict(spec))
     rejected = example.meta.get("rejected")

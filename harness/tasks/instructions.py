@@ -33,7 +33,7 @@ LONGEST_SCALE = 10
 """Whole numbers that lie no further apart are a scale, which is named from end to end."""
 
 
-def written(spec: Mapping[str, Any], targets: Sequence[Any], column: str = "") -> str:
+def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = "") -> str:
     """The instructions for a format.
 
     Args:

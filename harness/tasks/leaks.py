@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
 REPEATS = 5
 """A value must stand for this many rows on average: that a text seen once has one answer says nothing."""
@@ -42,7 +41,7 @@ def copies(values: Values, targets: Values) -> bool:
 
 def predicts(values: Sequence[object], targets: Values) -> bool:
     """Whether equal values always stand beside equal answers."""
-    answer_of: dict[Any, str] = {}
+    answer_of: dict[Hashable, str] = {}
     return all(
         answer_of.setdefault(value, answer) == answer for value, answer in zip(values, targets, strict=True)
     )

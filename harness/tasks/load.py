@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core import shipped
 from harness.core.errors import ConfigError, nearest
@@ -212,7 +211,7 @@ def _hash(
     settled: Mapping[str, Sequence[Example]],
     documents: Sequence[Document],
     form: Format,
-    shown: Mapping[str, Any],
+    shown: Mapping[str, object],
 ) -> str:
     """Digest of everything here that decides a result; scorers have their own part in a run's key."""
     examples = {

@@ -7,7 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from harness.tasks.located import Located
@@ -62,7 +62,7 @@ def _holds(value: object) -> bool:
     return isinstance(value, list) and any(map(_holds, value))
 
 
-def _without(value: object) -> Any:
+def _without(value: object) -> object:
     if isinstance(value, dict):
         return {key: _without(item) for key, item in value.items()}
     if isinstance(value, list):

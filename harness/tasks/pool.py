@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from harness.tasks import row_layouts as rows
 from harness.tasks import tables, task_file
@@ -75,5 +74,5 @@ def labelled(located: Located, mapping: task_file.MapFile | None) -> bool:
     return _says(rows.reach(located.row, str(mapping.target))) and any(map(_says, values))
 
 
-def _says(value: Any) -> bool:
+def _says(value: object) -> bool:
     return bool(value.strip()) if isinstance(value, str) else value is not None

@@ -191,7 +191,7 @@ def column(located: Located, name: Columns) -> Any:
     return value
 
 
-def reach(row: Row, name: str, missing: Any = None) -> Any:
+def reach(row: Row, name: str, missing: object = None) -> Any:
     """The value of a column, or of a dotted path into objects and lists; `missing` where there is none."""
     if name in row:
         return row[name]
@@ -225,7 +225,7 @@ def _native(located: Located) -> Row:
     return {**row, "meta": {**meta, **extra}}
 
 
-def _fields(value: Any, located: Located) -> dict[str, Any]:
+def _fields(value: object, located: Located) -> dict[str, Any]:
     fields = value if isinstance(value, dict) else {"input": value}
     shown = [item for name, item in fields.items() if name != SYSTEM]
     if not shown or (set(fields) <= {"input", SYSTEM} and shown[0] in (None, "")):
@@ -237,23 +237,25 @@ def _fields(value: Any, located: Located) -> dict[str, Any]:
     return fields
 
 
-def _target(value: Any, located: Located) -> Any:
+def _target(value: object, located: Located) -> Any:
     if value is None or value == "":
         raise located.error(EMPTY_TARGET, remedy="leave the row out, or label it")
     return value
 
 
-def _turns(value: Any, located: Located) -> tuple[Message, ...]:
+def _turns(value: object, located: Located) -> tuple[Message, ...]:
     """Earlier turns: messages of user and assistant."""
-    if value in (None, "") or isinstance(value, tuple):
-        return value or ()
+    if value in (None, ""):
+        return ()
+    if isinstance(value, tuple):
+        return value
     turns = conversation.parse(value, located, column="turns")
     if any(turn.role == "system" for turn in turns):
         raise located.error("a system message among 'turns'", remedy="make it a field of the input: system")
     return conversation.merged(turns)
 
 
-def _ids(value: Any, located: Located) -> tuple[str, ...]:
+def _ids(value: object, located: Located) -> tuple[str, ...]:
     if value in (None, ""):
         return ()
     items = value if isinstance(value, list) else [value]

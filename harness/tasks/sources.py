@@ -239,7 +239,7 @@ def _plain(row: Row) -> Row:
     return plain
 
 
-def _object(row: Any, path: Path, line: int | None) -> Row:
+def _object(row: object, path: Path, line: int | None) -> Row:
     if not isinstance(row, dict):
         message = f"a row must be an object, this is {type(row).__name__}"
         raise ConfigError(message, file=path, line=line, remedy="delete it, or write it as {column: value}")

@@ -8,7 +8,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.tasks import encodings
@@ -26,7 +25,7 @@ MOST_KNOWN = 10_000
 Cells = list[str]
 
 
-def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, Any], int]]:
+def read(path: Path, encoding: str) -> Iterator[tuple[dict[str, str], int]]:
     """Each row of a table and the line on which it starts.
 
     Raises:
@@ -87,7 +86,7 @@ def _is_plain(path: Path, codec: str) -> bool:
         return all(line.count("\t") == tabs for line in stream if line.strip("\r\n"))
 
 
-def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple[dict[str, Any], int]]:
+def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple[dict[str, str], int]]:
     names: Cells = []
     header = nameless = 0
     suspicious: list[str] = []

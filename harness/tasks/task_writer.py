@@ -7,7 +7,6 @@ import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -115,7 +114,7 @@ def _schema_key(answer: Answer) -> str:
     return f"{comment}\nschema_in_prompt: true\n"
 
 
-def _row(example: Example) -> dict[str, Any]:
+def _row(example: Example) -> dict[str, object]:
     whole = dict(example.input)
     single = list(whole) == ["input"]
     optional = {
@@ -133,7 +132,7 @@ def _row(example: Example) -> dict[str, Any]:
     }
 
 
-def _written(target: Any) -> str:
+def _written(target: object) -> str:
     return target if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from harness.core.errors import ConfigError, nearest
@@ -122,7 +123,7 @@ class _Sandbox(SandboxedEnvironment):
 
     intercepted_binops = frozenset(["*", "**"])
 
-    def call_binop(self, context: Any, operator: str, left: Any, right: Any) -> Any:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:
         if operator == "**" and not (abs(left) < 1e6 and abs(right) < 100):
             raise ValueError("a power too large for a prompt")
         sizes = [len(side) for side in (left, right) if hasattr(side, "__len__")]
@@ -142,7 +143,7 @@ def _compiled(source: str) -> Template:
     return _environment().from_string(source)
 
 
-def _plain(value: object) -> Any:
+def _plain(value: object) -> object:
     if value is None:
         return ""
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list) else value

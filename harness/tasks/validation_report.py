@@ -6,7 +6,6 @@ import heapq
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core.activity import working
 from harness.core.errors import ConfigError
@@ -150,7 +149,7 @@ def _lengths(part: Sequence[Example], spread: Sequence[Example], known: Mapping[
     return lengths and replace(lengths, max=most)
 
 
-def _written(target: Any, form: Format) -> str | None:
+def _written(target: object, form: Format) -> str | None:
     """A target as an answer; None where the format cannot write it."""
     settled, fault = settle(target, form)
     return None if fault else form.render(settled)

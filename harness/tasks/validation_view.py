@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import asdict
-from typing import Any
 
 from rich.console import Console, Group, RenderableType
 from rich.panel import Panel
@@ -18,7 +17,7 @@ COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 SHOWN_LABELS = 15
 
 
-def as_json(inspection: Inspection) -> dict[str, Any]:
+def as_json(inspection: Inspection) -> dict[str, object]:
     """The inspection as one JSON object."""
     task = inspection.task
     return {

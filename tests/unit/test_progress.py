@@ -11,13 +11,14 @@ import pytest
 from rich.console import Console
 
 from harness.core.protocols import StepRecord
+from harness.results.records.run import RunRecord
 from harness.runner import progress
 from harness.runner.progress import LiveProgress, PlainProgress, Progress, Several
 
-RECORD = {
+RECORD = RunRecord.of({
     "status": "done", "seconds": 12.0, "task": {"primary": "exact"},
     "metrics": {"exact": {"mean": 0.75, "n": 8}, "valid_extracted": {"mean": 1.0, "n": 8}},
-}  # fmt: skip
+})  # fmt: skip
 
 
 @pytest.fixture
@@ -65,7 +66,7 @@ def test_live_table_says_state_progress_rate_time_left_and_dev_score(clock: Simp
         assert words in drawn(live)
     live.finished(one, RECORD, fresh=True)
     assert "exact 0.750 (n=8) · valid 100%" in drawn(live)
-    live.finished(other, {**RECORD, "status": "failed", "error": "ValueError: no"}, fresh=True)
+    live.finished(other, RECORD.changed(status="failed", error="ValueError: no"), fresh=True)
     assert "failed: ValueError: no" in drawn(live)
 
 

@@ -62,10 +62,10 @@ def test_a_search_is_shown_beside_runs_that_are_marked_as_scored_in_several_ways
 
 def test_what_was_found_and_what_the_start_had_are_the_trials_own(results: Path) -> None:
     rows = [row for row in trials.read(results) if row.study == "pruned"]
-    best = max((row for row in rows if row.state == "complete"), key=lambda row: row.value)
+    best = max((row for row in rows if row.state == "complete"), key=lambda row: row.value or 0.0)
     text = page(results, "pruned")
-    assert f"trial {best['number']} with {100 * best['value']:.1f} (dev score, points)" in text
-    assert f"the start, trial 0, had {100 * rows[0]['value']:.1f}." in text
+    assert f"trial {best.number} with {100 * (best.value or 0.0):.1f} (dev score, points)" in text
+    assert f"the start, trial 0, had {100 * (rows[0].value or 0.0):.1f}." in text
     pruned = sum(row.state == "pruned" for row in rows)
     assert pruned > 0
     assert f"{pruned} pruned" in text

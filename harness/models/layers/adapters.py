@@ -11,15 +11,19 @@ import copy
 import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.models.layers import plain_layers, tied
 
 _FOLDED = {"earlier_stages_of_dora": "folded"}
 
+if TYPE_CHECKING:
+    from peft import PeftConfig
+    from torch import Tensor
 
-def attach(network: Any, config: Any) -> str:
+
+def attach(network: Network, config: PeftConfig) -> str:
     """Add the adapter of a peft configuration and return its name; only it has gradients.
 
     Its parameters are float32, whatever the network's are. Adapters of one method are active side by side;
@@ -66,7 +70,7 @@ def names(network: Any) -> list[str]:
     return list(network.peft_config) if getattr(network, "_hf_peft_config_loaded", False) else []
 
 
-def save(network: Any, folder: Path) -> None:
+def save(network: Network, folder: Path) -> None:
     """Write the newest adapter in peft's layout, which other tools read directly."""
     from peft import get_peft_model_state_dict
     from safetensors.torch import save_file
@@ -83,7 +87,7 @@ def save(network: Any, folder: Path) -> None:
     config.save_pretrained(folder)
 
 
-def load(network: Any, folder: Path) -> None:
+def load(network: Network, folder: Path) -> None:
     """Add the adapter that `save` wrote.
 
     Raises:

@@ -33,7 +33,12 @@ def is_lora(folder: Path) -> bool:
 
 
 def combine(
-    network: Any, folders: Sequence[Path], weights: Sequence[float], method: str, seed: int = 0, **how: Any
+    network: Network,
+    folders: Sequence[Path],
+    weights: Sequence[float],
+    method: str,
+    seed: int = 0,
+    **how: Any,
 ) -> Any:
     """A `PeftModel` over `network` with one active adapter, named `NAME`, made of those in `folders`.
 

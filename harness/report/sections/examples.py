@@ -167,7 +167,9 @@ def _fill(blocks: Sequence[_Block], cap: int) -> None:
                     block.left.append(row)
 
 
-def _answer(run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]) -> dict[str, object]:
+def _answer(
+    run: Run, row: SampleRecord, places: Mapping[str, int] | Mapping[str, str]
+) -> Mapping[str, object]:
     """What the explorer shows of one answer; `places` says where each passage's text is kept, or holds it."""
     shown = [
         {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, fields
 
 from harness.core.values import Example, Message
 from harness.evidence import ranking
@@ -50,7 +50,7 @@ class SampleRecord(Lenient):
     """One answer. `strict` is how it parses as it stands, `extracted` after extraction from chatter."""
 
     sample_id: str
-    input: JsonObject = field(default_factory=dict)
+    input: JsonObject | None = None
     turns: tuple[Message, ...] = ()
     target: JsonValue = None
     group: str | None = None
@@ -133,7 +133,7 @@ class SampleRecord(Lenient):
         """The example that was asked."""
         return Example(
             id=self.sample_id,
-            input=self.input,
+            input=self.input or {},
             target=self.target,
             context_ids=self.context_ids,
             group=self.group,

@@ -22,6 +22,7 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Resource
 from referencing.exceptions import Unresolvable
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
 from harness.engines import string_formats
@@ -46,7 +47,7 @@ class _TooMuchError(Exception):
     """The check exceeded its time limit."""
 
 
-def check(value: Any, schema: Mapping[str, Any]) -> Parsed | Invalid:
+def check(value: Any, schema: Mapping[str, object]) -> Parsed | Invalid:
     """`value` under `schema`; the reason names the error, `path` the place in the value."""
     _followed.set(0)
     try:
@@ -143,7 +144,7 @@ def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
         yield from named if isinstance(named, Mapping) else ()
 
 
-def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
+def _parts(schema: object) -> Iterator[Mapping[str, object]]:
     """Every mapping in a schema, level by level."""
     level, size = [schema], 0
     for _ in range(MAX_DEPTH):
@@ -158,7 +159,7 @@ def _parts(schema: object) -> Iterator[Mapping[str, Any]]:
     raise ValueError(f"a schema of more than {MAX_DEPTH} levels is refused")
 
 
-def _items(value: object) -> list[Any]:
+def _items(value: object) -> list[object]:
     return [] if not hasattr(value, "__iter__") else list(value)
 
 
@@ -175,8 +176,13 @@ def _validator(text: str) -> Validator:
     return bounded(schema, registry=SPECIFICATIONS)
 
 
-def _counted(follow: Any) -> Any:
-    def counted(validator: Any, reference: Any, instance: Any, schema: Any) -> Iterator[Any]:
+Check = Callable[[Validator, Any, Any, Any], Iterable[jsonschema.ValidationError] | None]
+"""What jsonschema calls for a keyword: (validator, the keyword's value, the instance, the schema)."""
+Errors = Iterator[jsonschema.ValidationError]
+
+
+def _counted(follow: Check) -> Check:
+    def counted(validator: Validator, reference: object, instance: object, schema: object) -> Errors:
         _followed.set(_followed.get() + 1)
         if _followed.get() > MAX_REFERENCES:
             raise _TooMuchError(f"it follows more than {MAX_REFERENCES} references")
@@ -185,7 +191,7 @@ def _counted(follow: Any) -> Any:
     return counted
 
 
-def _pattern(_: object, pattern: str, instance: object, __: object) -> Iterator[Any]:
+def _pattern(_: object, pattern: str, instance: object, __: object) -> Errors:
     if isinstance(instance, str) and not engine.search(pattern, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
@@ -211,10 +217,12 @@ def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -
                 yield from validator.descend(value, inner, path=name, schema_path=pattern)
 
 
-def _additional(library: Any) -> Any:
+def _additional(library: Check) -> Check:
     """The library's check of what no pattern names; the names are matched here, in bounded time."""
 
-    def additional(validator: Any, extra: Any, instance: Any, schema: Mapping[str, Any]) -> Iterator[Any]:
+    def additional(
+        validator: Validator, extra: object, instance: object, schema: Mapping[str, Mapping[str, object]]
+    ) -> Errors:
         patterns = schema.get("patternProperties", {})
         if patterns and isinstance(instance, dict):
             instance = {name: value for name, value in instance.items() if not _matches(patterns, name)}

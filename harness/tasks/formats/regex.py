@@ -79,7 +79,7 @@ class Regex(Format):
             return Invalid(f"ambiguous: '{different[0][:60]}' or '{different[1][:60]}'")
         return different[0] if different else None
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         return self.template.format_map(target) if isinstance(target, Mapping) else str(target)
 
     def constraint(self) -> Constraint:

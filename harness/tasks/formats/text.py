@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
@@ -31,6 +30,6 @@ class Text(Format):
             return Invalid(f"{len(answer)} characters, at most {self.max_chars} allowed")
         return Parsed(answer)
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         """Of several accepted answers the first is the one to give."""
         return str(first(target))

@@ -7,7 +7,7 @@ one. The calls of functions and the results of tools become text, which every te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -60,7 +60,7 @@ class Conversation:
     tools: str = ""
 
 
-def read(messages: Any, located: Located, *, column: str, tools: Any = None) -> Conversation | None:
+def read(messages: object, located: Located, *, column: str, tools: object = None) -> Conversation | None:
     """The last answer that is to be learnt, and everything before it; None where no answer is.
 
     Args:
@@ -126,7 +126,7 @@ def _conversation(
     )
 
 
-def parse(messages: Any, located: Located, *, column: str) -> list[Turn]:
+def parse(messages: object, located: Located, *, column: str) -> list[Turn]:
     """The messages of a conversation, tools included.
 
     Raises:
@@ -153,7 +153,7 @@ def merged(turns: Iterable[Turn]) -> tuple[Message, ...]:
     return tuple(messages)
 
 
-def is_messages(value: Any) -> bool:
+def is_messages(value: object) -> bool:
     """Whether a value is a list of messages, of OpenAI's or ShareGPT's kind."""
     return (
         isinstance(value, list)
@@ -183,7 +183,7 @@ def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
     return Turn(role=role, value=value, learnt=message.get("weight") not in (0, 0.0))
 
 
-def _content(message: Mapping[str, Any], located: Located) -> str:
+def _content(message: Mapping[str, object], located: Located) -> str:
     content = message.get("content", message.get("value"))
     if isinstance(content, list):
         return "\n".join(_part(part, located) for part in content)
@@ -211,13 +211,13 @@ def _part(part: Any, located: Located) -> str:
     )
 
 
-def _calls(message: Mapping[str, Any]) -> list[Any]:
+def _calls(message: Mapping[str, object]) -> list[object]:
     """The calls that a message makes, under today's name and the one before."""
     many, one = message.get("tool_calls"), message.get("function_call")
     return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
-def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, Any]:
+def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
     """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):

@@ -79,7 +79,7 @@ class Layout(Kind):
         """The examples of the whole file, where one depends on other rows. Default: as they are."""
         return pairs
 
-    def document(self, document: Any) -> list[Row] | None:
+    def document(self, document: object) -> list[Row] | None:
         """The rows of a JSON file of this layout's own shape; None where it has an ordinary one."""
         return None
 

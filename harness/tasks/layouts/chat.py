@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.tasks.layouts import _conversation
 from harness.tasks.layouts._layout import Converted, Layout
@@ -56,7 +56,7 @@ class Chat(Layout):
             ),
         )
 
-    def document(self, document: Any) -> list[Row] | None:
+    def document(self, document: object) -> list[Row] | None:
         """A list of conversations, each a list of messages."""
         if isinstance(document, list) and document and all(map(_conversation.is_messages, document)):
             return [{"messages": messages} for messages in document]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.tasks.layouts import _conversation
 from harness.tasks.layouts._conversation import Conversation
@@ -52,7 +52,7 @@ class Completion(Layout):
         )
 
 
-def pair(prompt: Any, answer: Any, located: Located, *, tools: Any = None) -> Conversation | None:
+def pair(prompt: object, answer: object, located: Located, *, tools: object = None) -> Conversation | None:
     """A prompt and its answer, each a text or a list of messages, as one conversation.
 
     Raises:

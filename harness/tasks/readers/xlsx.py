@@ -8,12 +8,12 @@ import zipfile
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonValue
 from harness.tasks.readers import Located, Options
 
-Sheets = Mapping[str, Sequence[Sequence[Any]]]
+Sheets = Mapping[str, Sequence[Sequence[object]]]
 MAX_BYTES = 2**30
 """Unpacked bytes of a workbook; a small file can unpack to more than any machine holds."""
 
@@ -66,7 +66,7 @@ def _sheets(path: Path) -> Sheets:
         ) from None
 
 
-def _chosen(sheets: Sheets, path: Path, name: str | None) -> Sequence[Sequence[Any]]:
+def _chosen(sheets: Sheets, path: Path, name: str | None) -> Sequence[Sequence[object]]:
     """The sheet of that name, or the only one that holds anything."""
     if name is not None:
         if name not in sheets:
@@ -97,7 +97,7 @@ def _header(values: Sequence[object], path: Path, line: int) -> list[str]:
     return names
 
 
-def _plain(cell: object) -> Any:
+def _plain(cell: object) -> JsonValue:
     """A cell as a JSON value: dates as text, whole numbers as whole numbers, nothing as an empty text."""
     if cell is None:
         return ""

@@ -116,6 +116,6 @@ class _Punctuation(dict[int, str]):
 _UNICODE_PUNCTUATION = _Punctuation()
 
 
-def accepted(target: Any) -> Sequence[Any]:
+def accepted(target: JsonValue) -> Sequence[JsonValue]:
     """The answers that count as right: a list of several, or the target alone."""
     return target if isinstance(target, list | tuple) and target else [target]

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example
@@ -48,7 +49,7 @@ class Exact(TextScorer):
         return float(right), ""
 
 
-def same(first: Any, second: Any) -> bool:
+def same(first: object, second: object) -> bool:
     """Equality of JSON values: 1 is 1.0, and true is not 1."""
     if isinstance(first, Mapping) and isinstance(second, Mapping):
         return first.keys() == second.keys() and all(same(part, second[name]) for name, part in first.items())

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.leaves import leaves
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
@@ -31,7 +31,7 @@ class Fields(Scorer):
             several_targets=False,
         )
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         answer_leaves, target_leaves = Counter(leaves(value)), Counter(leaves(target))
         common = sum((answer_leaves & target_leaves).values())
         wrong = sorted(

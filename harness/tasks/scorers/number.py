@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Scorer
 from harness.core.values import Example
@@ -26,9 +26,15 @@ class Number(Scorer):
     def probe(cls) -> ScorerProbe:
         return ScorerProbe(takes="number", right=(3, 3), wrong=(3, 4))
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         close = (
-            math.isclose(float(value), float(answer), rel_tol=self.relative, abs_tol=self.absolute)
+            math.isclose(_number(value), _number(answer), rel_tol=self.relative, abs_tol=self.absolute)
             for answer in accepted(target)
         )
         return float(any(close)), ""
+
+
+def _number(value: JsonValue) -> float:
+    if not isinstance(value, int | float | str):
+        raise TypeError(f"not a number: {value!r}")
+    return float(value)

@@ -6,7 +6,6 @@ import re
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from harness.core.characters import folded, word_list
 from harness.core.protocols import Scorer
@@ -28,7 +27,7 @@ class Rouge(Scorer):
     paper = "Lin 2004, ROUGE: A Package for Automatic Evaluation of Summaries"
     version = 2
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         answer = str(accepted(value)[0])
         return max(rouge_l(answer, str(wanted)) for wanted in accepted(target)), ""
 
