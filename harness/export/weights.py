@@ -5,14 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
 from harness.models.architecture import of
 from harness.models.cache import quiet
-from harness.models.chat import ModelChat
 from harness.models.source import architecture_of
 
 Layout = Literal["adapter", "model"]
@@ -67,7 +66,7 @@ def merge(model: LanguageModel) -> None:
     adapters.fold(model.network)
 
 
-def write_chat(chat: ModelChat, folder: Path) -> None:
+def write_chat(chat: Any, folder: Path) -> None:
     """The tokenizer with the chat template that the run used, even if the model came without one."""
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template

@@ -108,7 +108,7 @@ def _parsed(stream: Iterable[bytes], name: str, kind: type[T], problems: list[st
                 yield record
 
 
-def _tolerated(line: bytes, reader: TypeAdapter[T]) -> tuple[T | None, str]:
+def _tolerated(line: bytes, reader: TypeAdapter[Any]) -> tuple[Any, str]:
     """A line that is not read as it stands: with half characters, or null for an absent field; or its problem."""
     try:
         raw = loads(line)
