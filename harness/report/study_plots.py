@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from harness.core.json_types import JsonValue
 from harness.report.html import components, svg
 from harness.report.studies import UNITS, Study, Trial
 from harness.report.study_axes import KnobAxis, axis, written
@@ -250,7 +251,7 @@ def _curve(study: Study, trial: Trial, x: svg.Scale, y: svg.Scale) -> Markup:
     return svg.group(svg.path(points, kind), *([end] if pruned else []))
 
 
-def _beside(x: KnobAxis, trial: Trial, value: object) -> float:
+def _beside(x: KnobAxis, trial: Trial, value: JsonValue) -> float:
     """The place of a value; choices are spread a little, or trials would hide each other."""
     return x(value) + (((trial.number * 7) % 11 - 5) * 2.0 if x.choices else 0.0)
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.activity import working
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.kinds import build
 from harness.core.protocols import Chat, Format, Prompter, Task
 from harness.core.tools import as_text
@@ -149,7 +150,7 @@ def _lengths(part: Sequence[Example], spread: Sequence[Example], known: Mapping[
     return lengths and replace(lengths, max=most)
 
 
-def _written(target: object, form: Format) -> str | None:
+def _written(target: JsonValue, form: Format) -> str | None:
     """A target as an answer; None where the format cannot write it."""
     settled, fault = settle(target, form)
     return None if fault else form.render(settled)

@@ -94,7 +94,8 @@ def beside(data: ReportData) -> Iterable[str]:
 
 
 def _line(run: Run, row: SampleRecord) -> str:
-    answer = {"run": run.id} | _answer(run, row, {passage.text: passage.text for passage in row.passages})
+    texts = {passage.text: passage.text for passage in row.passages}
+    answer = {"run": run.id, **_answer(run, row, texts)}
     return f"{embedded_json(answer)}\n"
 
 
