@@ -150,7 +150,7 @@ def block(key: str, text: str) -> str:
     return f"{key}: |\n" + "".join(f"  {line}\n" for line in text.rstrip("\n").split("\n"))
 
 
-def _dump(value: Mapping[str, Any]) -> str:
+def _dump(value: Mapping[str, object]) -> str:
     text: str = yaml.safe_dump(value, sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
     return text
 

@@ -63,7 +63,7 @@ class Shown:
     prompt: str = ""
     token_ids: tuple[int, ...] = ()
 
-    def as_json(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, JsonValue]:
         """The same as plain JSON values."""
         return asdict(self) | {"messages": [message.row() for message in self.messages]}
 

@@ -14,13 +14,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.torch_types import Network
 from harness.models.layers import plain_layers, tied
 
 _FOLDED = {"earlier_stages_of_dora": "folded"}
 
 if TYPE_CHECKING:
     from peft import PeftConfig
-    from torch import Tensor
 
 
 def attach(network: Network, config: PeftConfig) -> str:

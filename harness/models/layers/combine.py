@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Network
 from harness.models.layers.adapters import expected_warnings
 from harness.models.layers.plain_layers import adapted
 

@@ -8,7 +8,7 @@ matched one pattern for too long.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextvars import ContextVar
 from fractions import Fraction
 from functools import lru_cache
@@ -22,7 +22,6 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Resource
 from referencing.exceptions import Unresolvable
 
-from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
 from harness.engines import string_formats
@@ -138,9 +137,9 @@ def _quick(patterns: Any) -> bool:
 
 def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
     for part in _parts(schema):
-        if isinstance(part.get("pattern"), str):
-            yield part["pattern"]
-        named = part.get("patternProperties")
+        pattern, named = part.get("pattern"), part.get("patternProperties")
+        if isinstance(pattern, str):
+            yield pattern
         yield from named if isinstance(named, Mapping) else ()
 
 

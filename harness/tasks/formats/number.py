@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from harness.core.json_types import JsonValue
 from harness.core.kinds import knob
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
@@ -49,7 +50,7 @@ class Number(Format):
     def begun(self, text: str) -> bool:
         return any(letter.isdecimal() for letter in text)
 
-    def render(self, target: Any) -> str:
+    def render(self, target: JsonValue) -> str:
         target = first(target)
         whole = isinstance(target, float) and target.is_integer() and abs(target) < 1e15
         return str(int(target) if whole else target).replace(".", self.decimal)

@@ -6,7 +6,6 @@ import string
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any
 
 import regex as engine
 

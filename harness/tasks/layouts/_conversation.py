@@ -7,11 +7,12 @@ one. The calls of functions and the results of tools become text, which every te
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.core import tools as functions
+from harness.core.json_types import JsonValue
 from harness.core.values import Message
 from harness.tasks.located import Located
 

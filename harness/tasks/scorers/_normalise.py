@@ -11,9 +11,9 @@ import string
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
 from harness.core.characters import folded, spaced
+from harness.core.json_types import JsonValue
 
 ARTICLES = {
     "none": "",

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 
 from harness.core.characters import plain
+from harness.core.json_types import JsonValue
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
 from harness.tasks.scorers._text import TextScorer
@@ -22,7 +23,7 @@ class Contains(TextScorer):
     version = 2
     binary = True
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         answer = str(value)
         words = f" {' '.join(self.tokens(answer))} "
         return float(any(self._says(answer, words, str(wanted)) for wanted in accepted(target))), ""

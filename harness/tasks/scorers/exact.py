@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from harness.core.json_types import JsonValue
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example

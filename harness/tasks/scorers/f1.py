@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from harness.core.json_types import JsonValue
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
 from harness.tasks.scorers._text import TextScorer
@@ -19,7 +20,7 @@ class F1(TextScorer):
     paper = "Rajpurkar et al. 2016, SQuAD; Lewis et al. 2020, MLQA (other languages)"
     version = 2
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         words = self.tokens(str(value))
         return max(token_f1(words, self.tokens(str(answer))) for answer in accepted(target)), ""
 

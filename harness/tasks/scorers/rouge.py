@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.core.characters import folded, word_list
+from harness.core.json_types import JsonValue
 from harness.core.protocols import Scorer
 from harness.core.values import Example
 from harness.tasks.scorers._normalise import accepted
