@@ -248,9 +248,10 @@ def _with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
     made = choice["message"].get("tool_calls")
     functions = [call.get("function") for call in made or () if isinstance(call, dict)]
-    if not functions or not all(isinstance(f, dict) and isinstance(f.get("name"), str) for f in functions):
+    named = [f for f in functions if isinstance(f, dict) and isinstance(f.get("name"), str)]
+    if not named or len(named) < len(functions):
         return choice
-    calls = [call_of(function) for function in functions]
+    calls = [call_of(function) for function in named]
     text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
     return {
         **choice,
