@@ -263,11 +263,11 @@ def without_limits(spec: str) -> str:
 def _with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
     """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
     made = choice["message"].get("tool_calls")
-    named = [call.get("function") for call in made or () if isinstance(call, dict)]
-    functions = [f for f in named if isinstance(f, dict) and isinstance(f.get("name"), str)]
-    if not functions or len(functions) < len(named):
+    functions = [call.get("function") for call in made or () if isinstance(call, dict)]
+    named = [f for f in functions if isinstance(f, dict) and isinstance(f.get("name"), str)]
+    if not named or len(named) < len(functions):
         return choice
-    calls = [call_of(function) for function in functions]
+    calls = [call_of(function) for function in named]
     text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
     return {
         **choice,

@@ -111,16 +111,16 @@ def _family(candidates: Candidates, leaders: tuple[str, ...]) -> tuple[FamilySta
 
 
 def _not_shown_worse(candidates: Candidates, recipe: str, best: str) -> bool:
-    found = candidates.between(recipe, best)
-    return found is None or found.outcome != "worse"
+    pair = candidates.between(recipe, best)
+    return pair is None or pair.outcome != "worse"
 
 
 def _meanwhile(candidates: Candidates, leaders: tuple[str, ...], best: str) -> str:
     """Until more is known: the cheapest leader that was observed within the margin of the best."""
     reference = best if best in leaders else max(leaders, key=lambda name: _mean(candidates, name))
     for leader in leaders:
-        found = candidates.between(leader, reference)
-        if leader == reference or (found is not None and found.difference >= -candidates.margin):
+        pair = candidates.between(leader, reference)
+        if leader == reference or (pair is not None and pair.difference >= -candidates.margin):
             return leader
     return reference
 
@@ -132,9 +132,9 @@ def _mean(candidates: Candidates, recipe: str) -> float:
 def arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
     """`first` against every other, then the other pairs, the higher mean minus the lower."""
     names = [first, *(s.recipe for s in candidates.ranked if s.recipe != first)]
-    pairs = [(a, b) for place, a in enumerate(names) for b in names[place + 1 :]]
-    found = [candidates.between(a, b) for a, b in pairs]
-    return tuple(comparison for comparison in found if comparison is not None)
+    pairs = [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    compared = [candidates.between(a, b) for a, b in pairs]
+    return tuple(comparison for comparison in compared if comparison is not None)
 
 
 def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:

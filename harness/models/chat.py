@@ -103,7 +103,7 @@ class TemplateChat:
     def _with_one_bos(self, ids: list[int]) -> list[int]:
         """A BOS that both the template and the tokenizer put in front stands there once."""
         bos = self.tokenizer.bos_token_id
-        first = next((place for place, token in enumerate(ids) if token != bos), len(ids))
+        first = next((position for position, token in enumerate(ids) if token != bos), len(ids))
         return ids[first - 1 :] if first > 1 else ids
 
     def decode(self, ids: Sequence[int]) -> str:

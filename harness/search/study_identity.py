@@ -11,6 +11,7 @@ from harness.search import samplers
 from harness.search.space import Space
 
 if TYPE_CHECKING:
+    from optuna.distributions import BaseDistribution
     import optuna
 
 OF = "of"
@@ -69,10 +70,12 @@ def _other_choices(trials: list[optuna.trial.FrozenTrial], space: Space) -> list
     return differences
 
 
-def _values(known: Any) -> str:
-    choices = getattr(known, "choices", None)
-    if choices is not None:
-        return f"the choices {', '.join(map(str, choices))}"
+def _values(known: BaseDistribution) -> str:
+    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
+
+    if isinstance(known, CategoricalDistribution):
+        return f"the choices {', '.join(map(str, known.choices))}"
+    assert isinstance(known, FloatDistribution | IntDistribution)
     return f"{known.low:g}..{known.high:g}{':log' if known.log else ''}"
 
 

@@ -88,9 +88,9 @@ def answer(
     if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 4):
         return _choices(examples if shown is None else shown)
     if not kind and short and len(distinct) <= min(MAX_CHOICES, len(texts) / 2):
-        found = _texts(texts)
+        prose = _texts(texts)
         return replace(
-            found, why=f"{found.why}; {len(distinct)} distinct: if they are labels: --format choice"
+            prose, why=f"{prose.why}; {len(distinct)} distinct: if they are labels: --format choice"
         )
     return _texts(texts)
 

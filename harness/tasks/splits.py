@@ -85,6 +85,10 @@ def cut(items: Sequence[Item], sizes: Mapping[str, int], seed: int = 0) -> dict[
     return splits
 
 
+FEW_OF_A_LABEL = 2
+"""Rows of a label that train keeps, whatever is exchanged for a rarer one."""
+
+
 def with_every_label_in_train(
     items: Sequence[Item], parts: Mapping[str, Sequence[int]]
 ) -> dict[str, list[int]]:
@@ -98,15 +102,18 @@ def with_every_label_in_train(
     def alone(row: int) -> bool:
         return not items[row].ties and texts[same_text(items[row].text)] == 1
 
-    kept = {name: list(part) for name, part in parts.items()}
-    common = [row for row in parts["train"] if alone(row) and labels[items[row].label] > 2]
+    common = [row for row in parts["train"] if alone(row)]
+    exchanged: dict[int, int] = {}
     for name, part in parts.items():
-        rare = [row for row in part if not labels[items[row].label] and alone(row)]
-        for row in rare[: len(common)] if name != "train" else ():
-            other = common.pop()
-            kept[name][kept[name].index(row)] = other
-            kept["train"][kept["train"].index(other)] = row
-    return kept
+        rare = [row for row in part if not labels[items[row].label] and alone(row)] if name != "train" else []
+        for row in rare:
+            while common and labels[items[common[-1]].label] <= FEW_OF_A_LABEL:
+                common.pop()
+            if common:
+                other = common.pop()
+                labels[items[other].label] -= 1
+                exchanged |= {row: other, other: row}
+    return {name: [exchanged.get(row, row) for row in part] for name, part in parts.items()}
 
 
 def _too_few(rows: int, sizes: Mapping[str, int]) -> ConfigError:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from harness.core.errors import ConfigError
 from harness.core.values import Example
 from harness.tasks.same_text import same_text
-from harness.tasks.splits import Item, count, cut, items, sample
+from harness.tasks.splits import Item, count, cut, items, sample, with_every_label_in_train
 
 ITEMS = st.lists(
     st.builds(
@@ -104,3 +104,22 @@ def test_examples_are_labelled_only_where_labels_are_few() -> None:
 def test_normalised_texts_and_shares() -> None:
     assert same_text("  Ｆoo\n BAR ") == same_text("foo bar") == "foo bar"
     assert (count(0.1, 104), count(0.01, 5), count(7, 100)) == (10, 1, 7)
+
+
+def test_labels_of_one_row_are_exchanged_for_common_ones_and_sizes_stay() -> None:
+    labels = [f"rare{i}" if i % 9 == 0 else "ab"[i % 2] for i in range(90)]
+    rows = [Item(text=str(i), label=label) for i, label in enumerate(labels)]
+    parts = cut(rows, {"test": 18, "dev": 9})
+    moved = with_every_label_in_train(rows, parts)
+    assert {name: len(part) for name, part in moved.items()} == {
+        name: len(part) for name, part in parts.items()
+    }
+    assert sorted(row for part in moved.values() for row in part) == list(range(90))
+    assert {labels[row] for row in moved["train"]} == set(labels)
+
+
+def test_an_exchange_never_takes_the_last_rows_of_a_label_or_tied_rows() -> None:
+    few = [Item(text=str(i), label="a") for i in range(2)]
+    rows = [*few, Item(text="x", label="b"), Item(text="y", label="c", ties=("g",))]
+    parts = {"test": [2, 3], "train": [0, 1]}
+    assert with_every_label_in_train(rows, parts) == parts

@@ -96,8 +96,8 @@ def _cut(text: str, spans: Sequence[tuple[int, int]], size: int, overlap: int) -
         last = min(first + size, len(spans))
         if last < len(spans):
             earliest = first + max(overlap + 1, int(_LEAST * size))
-            place = bisect_left(ends, last + 1) - 1
-            last = ends[place] if place >= 0 and ends[place] >= earliest else last
+            end = bisect_left(ends, last + 1) - 1
+            last = ends[end] if end >= 0 and ends[end] >= earliest else last
         yield text[spans[first][0] : spans[last - 1][1]].strip()
         if last == len(spans):
             return
