@@ -63,7 +63,7 @@ class LowRank:
             return f"peft has no DoRA over base {base.name()} on a CPU"
         if base.quantized and self.alters_base:
             return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
-        return super().obstacle(base, earlier)  # type: ignore[misc, no-any-return]
+        return super().obstacle(base, earlier)  # type: ignore[misc]
 
     @property
     def alters_base(self) -> bool:

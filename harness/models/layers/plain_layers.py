@@ -77,10 +77,10 @@ def wrappers(layer: Any) -> list[Any]:
     """An adapted layer and the adapted layers inside it, the innermost first."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    chain = []
+    chain: list[Any] = []
     while isinstance(layer, BaseTunerLayer):
         chain.append(layer)
-        layer = layer.base_layer
+        layer = chain[-1].base_layer
     return chain[::-1]
 
 
