@@ -23,6 +23,9 @@ ALIASES: Mapping[str, str] = {
     "peft_init_lora_weights": "init_lora_weights",
 }
 
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+"""What configurations call the number of experts."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class LowRank:
@@ -64,6 +67,15 @@ class LowRank:
         if base.quantized and self.alters_base:
             return f"init_lora_weights: {self.init_lora_weights} changes the base's own weights, which base {base.name()} holds in few bits"
         return super().obstacle(base, earlier)  # type: ignore[misc]
+
+    def unsuited(self, config: Any) -> str | None:
+        text = config.get_text_config()
+        fused = any(getattr(text, name, None) for name in _EXPERTS) and self.target_modules == "all-linear"
+        if fused and self.alters_base:
+            return f"peft has no init_lora_weights: {self.init_lora_weights} for fused experts: target_modules: attention"
+        if fused and (self.use_dora or self.lora_dropout):
+            return "peft has neither DoRA nor lora_dropout for fused experts: target_modules: attention"
+        return None
 
     @property
     def alters_base(self) -> bool:
