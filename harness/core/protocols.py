@@ -455,6 +455,11 @@ class Weights(TrainingFacts, Kind):
             return f"{self.name()} after adapters of another method needs these merged, which rounds base {base.name()}"
         return None
 
+    def unsuited(self, config: Any) -> str | None:
+        """Why this stage cannot train a network of this transformers configuration, judged before anything is loaded;
+        None where it can, as far as the configuration tells."""
+        return None
+
     @property
     def alters_base(self) -> bool:
         """Whether the network's own weights change, so that the base must be loaded again to have

@@ -77,7 +77,7 @@ def wrappers(layer: Any) -> list[Any]:
     """An adapted layer and the adapted layers inside it, the innermost first."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    chain = []
+    chain: list[Any] = []
     while isinstance(layer, BaseTunerLayer):
         chain.append(layer)
         layer = cast("Any", layer).base_layer
@@ -92,9 +92,13 @@ def innermost(layer: Any) -> Any:
 def dequantized(layer: Any) -> Any:
     """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
     if quantization(layer) == "4bit":
+        import torch
         from bitsandbytes.functional import dequantize_4bit
 
-        return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+        # In its own number format it would be rounded once more than where it computes in float32.
+        state = copy.copy(layer.weight.quant_state)
+        state.dtype = torch.float32
+        return dequantize_4bit(layer.weight.data, state)
     scale = layer.state.SCB if layer.state.SCB is not None else layer.weight.SCB
     return layer.weight.data.float() * (scale.float() / 127).unsqueeze(1)
 
