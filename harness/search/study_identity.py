@@ -11,8 +11,8 @@ from harness.search import samplers
 from harness.search.space import Space
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     import optuna
+    from optuna.distributions import BaseDistribution
 
 OF = "of"
 """The attribute of a study that says it."""
