@@ -6,15 +6,17 @@ No recipe names it: only an upgrade creates it, because it needs another run's f
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
 from harness.core.protocols import ArchitectureName, LanguageModel, TrainingContext, TrainingResult, Weights
 from harness.core.values import TrainingExample
+from harness.results.folder import RunFolder
+from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 
 
@@ -64,14 +66,13 @@ class Moved(Weights):
         return self._apply(model)
 
     def _apply(self, model: LanguageModel) -> LanguageModel:
-        try:
-            record = json.loads((Path(self.run) / "run.json").read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            raise ConfigError(f"no finished run at '{self.run}'") from None
-        if record["key"] != self.key:
+        record = RunFolder(Path(self.run)).record()
+        if record is None:
+            raise ConfigError(f"no finished run at '{self.run}'")
+        if record.key != self.key:
             raise ConfigError(f"'{self.run}' holds another run than {self.key[:8]}")
         _same_vocabulary(record, model)
-        for index, config in enumerate(record["recipe"]["weights"]):
+        for index, config in enumerate(record.recipe.weights):
             stage = build("weights", config)
             if stage.alters_base:
                 raise RunError(
@@ -81,16 +82,14 @@ class Moved(Weights):
                 model = stage.load(model, mirror.weights(Path(self.run)) / str(index))
             except (RuntimeError, ValueError, KeyError, ConfigError) as error:
                 first = str(error).strip().splitlines()[-1].strip()
-                raise RunError(
-                    f"the {stage.name()} of {record['id']} does not fit this base: {first}"
-                ) from None
+                raise RunError(f"the {stage.name()} of {record.id} does not fit this base: {first}") from None
         return model
 
 
-def _same_vocabulary(record: Mapping[str, Any], model: LanguageModel) -> None:
-    old = (record.get("runtime") or {}).get("vocabulary")
+def _same_vocabulary(record: RunRecord, model: LanguageModel) -> None:
+    old = record.runtime.vocabulary
     new = model.chat.vocabulary
     if old and new and old != new:
         raise RunError(
-            f"{record['id']} was trained over another vocabulary: here its token ids stand for other tokens"
+            f"{record.id} was trained over another vocabulary: here its token ids stand for other tokens"
         )

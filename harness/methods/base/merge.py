@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from annotated_types import Gt, Le
 
@@ -13,6 +12,8 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build, knob
 from harness.core.probes import BaseProbe
 from harness.core.protocols import Base, LanguageModel
+from harness.results.folder import RunFolder
+from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 
 
@@ -84,10 +85,8 @@ class Merge(Base):
         mark = fingerprint(spec)
         for run in self.runs:
             record = _record(Path(run))
-            if record["model"]["fingerprint"] != mark:
-                raise ConfigError(
-                    f"run {record['id']} was trained on '{record['model']['spec']}', not on this model"
-                )
+            if record.model.fingerprint != mark:
+                raise ConfigError(f"run {record.id} was trained on '{record.model.spec}', not on this model")
 
     def _shares(self) -> list[float]:
         equal = 1 / len(self.runs) if self.method in ("linear", "slerp") else 1.0
@@ -144,11 +143,10 @@ class Merge(Base):
         return model
 
 
-def _record(folder: Path) -> dict[str, Any]:
-    try:
-        record: dict[str, Any] = json.loads((folder / "run.json").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        raise ConfigError(f"base merge: no finished run at '{folder}'", remedy="results/runs/ID") from None
-    if record.get("status") != "done":
-        raise ConfigError(f"base merge: run '{folder.name}' is {record.get('status')}, not done")
+def _record(folder: Path) -> RunRecord:
+    record = RunFolder(folder).record()
+    if record is None:
+        raise ConfigError(f"base merge: no finished run at '{folder}'", remedy="results/runs/ID")
+    if record.status != "done":
+        raise ConfigError(f"base merge: run '{folder.name}' is {record.status}, not done")
     return record
