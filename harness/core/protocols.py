@@ -301,7 +301,7 @@ class Chat(Protocol):
     def settings(self) -> tuple[str, ...]:
         """What the template is told besides the messages, where it is not the usual."""
 
-    def told(self, thinking: bool, date: str) -> Chat:
+    def configured(self, thinking: bool, date: str) -> Chat:
         """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
 
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
@@ -78,7 +78,7 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
     return pruners.NopPruner()
 
 
-def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
+def unseen(space: Space, tried: set[str], seed: int) -> dict[str, object] | None:
     """A configuration that no trial has used; None if 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
         if mark(space.complete(params)) not in tried:

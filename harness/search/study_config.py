@@ -51,7 +51,7 @@ class StudyConfig:
     results: Path
     storage: str | None = None
     given_name: str | None = None
-    scoring: Mapping[str, Any] = field(default_factory=dict)
+    scoring: Mapping[str, object] = field(default_factory=dict)
     """Scorers with their settings, primary and format, as run records say them."""
 
     @property
@@ -74,7 +74,7 @@ class StudyConfig:
         ]
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
-    def of(self) -> dict[str, Any]:
+    def of(self) -> dict[str, object]:
         """What its trials are of, as JSON gives it back; trials of another are not comparable with them."""
         about = {
             "task": self.task_name,

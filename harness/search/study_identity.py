@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.leaves import leaves
@@ -11,15 +11,15 @@ from harness.search import samplers
 from harness.search.space import Space
 
 if TYPE_CHECKING:
-    from optuna.distributions import BaseDistribution
     import optuna
+    from optuna.distributions import BaseDistribution
 
 OF = "of"
 """The attribute of a study that says it."""
 SHOWN = 3
 
 
-def claim(study: optuna.Study, of: Mapping[str, Any], space: Space) -> None:
+def claim(study: optuna.Study, of: Mapping[str, object], space: Space) -> None:
     """Write down what a new study is of, or check that an old one is of the same.
 
     A study with trials from before this was written down is taken as it is.
@@ -46,7 +46,7 @@ def _refuse(study: str, differences: list[str]) -> None:
     )
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(before: Mapping[str, object], now: Mapping[str, object]) -> list[str]:
     old, new = dict(leaves(before)), dict(leaves(now))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return [

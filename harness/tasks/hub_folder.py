@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError
 
@@ -35,7 +34,7 @@ def files(folder: Path, split: str, config: str | None) -> list[Path] | None:
     return [Path(path) for path in files[split]] if split in files else None
 
 
-def refuse_guessed(rows: Any, name: str) -> None:
+def refuse_guessed(rows: object, name: str) -> None:
     """Refuse columns whose texts the library may have changed.
 
     Args:
@@ -53,16 +52,16 @@ def refuse_guessed(rows: Any, name: str) -> None:
         )
 
 
-def _guessed(features: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _guessed(features: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     for column, feature in features.items():
         kind = str(getattr(feature, "dtype", type(feature).__name__))
         if type(feature).__name__ == "Json" or kind.startswith(GUESSED):
             yield column, "mixed types" if type(feature).__name__ == "Json" else kind
 
 
-def _reader(builder: Any) -> str:
+def _reader(builder: object) -> str:
     return str(getattr(builder, "name", "") or "") if "packaged_modules" in type(builder).__module__ else ""
 
 
-def _made_by(rows: Any) -> str:
+def _made_by(rows: object) -> str:
     return str(getattr(rows.info, "builder_name", "") or "")

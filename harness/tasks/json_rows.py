@@ -11,7 +11,7 @@ from harness.core.errors import ConfigError
 REMEDY = "a list of objects, or an object of objects by id"
 
 
-def rows(value: Any, path: Path) -> Sequence[Any]:
+def rows(value: object, path: Path) -> Sequence[Any]:
     """The rows in a JSON value: a list, the one list of objects in an object, a table by column, or objects by id.
 
     Raises:
@@ -38,11 +38,11 @@ def rows(value: Any, path: Path) -> Sequence[Any]:
     raise ConfigError("holds no rows", file=path, remedy=REMEDY)
 
 
-def _objects(part: Sequence[Any]) -> bool:
+def _objects(part: Sequence[object]) -> bool:
     return bool(part) and isinstance(part[0], dict)
 
 
-def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def _table(value: Mapping[str, object]) -> list[dict[str, Any]] | None:
     """Rows of a table that is written by column, as `{name: [cells]}` or pandas' `{name: {row: cell}}`, or as
     `{columns: [names], data: [[cells]]}`; None for another value."""
     names, data = value.get("columns"), value.get("data")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import Network
 from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
@@ -39,7 +40,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         return ParityCheck(check="merged", ok=True, detail=reason)
     network = model.network
 
-    def compare(device: Any) -> ParityCheck:
+    def compare(device: object) -> ParityCheck:
         with plain_layers.unrounded_inputs(network), in_float32(network):
             trained = logits(network, ids)
             difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
@@ -67,7 +68,7 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     """
     network = model.network
 
-    def compare(device: Any) -> ParityCheck:
+    def compare(device: object) -> ParityCheck:
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
@@ -111,7 +112,7 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
 
 
 @contextlib.contextmanager
-def in_float32(network: Any) -> Iterator[None]:
+def in_float32(network: Network) -> Iterator[None]:
     """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
 
     Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault
@@ -137,7 +138,7 @@ def in_float32(network: Any) -> Iterator[None]:
             module.compute_dtype = number
 
 
-def logits(network: Any, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
+def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
     """Float32 logits on the CPU: of every position for a decoder, else of what comes first.
 
     Args:
@@ -192,7 +193,7 @@ def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return difference if difference == difference else float("inf")
 
 
-def _with_adapters(base: Any, stages: Sequence[Path]) -> Any:
+def _with_adapters(base: object, stages: Sequence[Path]) -> Any:
     from peft import PeftModel
 
     from harness.models.layers.combine import combine
@@ -227,7 +228,7 @@ def _changed(model: LanguageModel) -> str:
     return _changed_weight(model.network, folder)
 
 
-def _changed_weight(network: Any, folder: Path) -> str:
+def _changed_weight(network: Network, folder: Path) -> str:
     """The first adapted layer is compared with the published file's tensor of that name, where there is one."""
     from safetensors import safe_open
 

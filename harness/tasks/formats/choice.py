@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from harness.core.characters import plain
 from harness.core.probes import FormatProbe
@@ -69,7 +68,7 @@ class Choice(Format):
         choices = [self._fold(choice) for choice in self.choices]
         return any(choice.startswith(answer) or answer.startswith(choice) for choice in choices)
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         return str(first(target))
 
     def constraint(self) -> Constraint:

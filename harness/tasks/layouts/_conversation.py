@@ -41,7 +41,7 @@ class Turn:
     """One message. `value` is its text, or the call or calls that it makes as JSON values."""
 
     role: Role
-    value: Any
+    value: JsonValue
     learnt: bool = True
     """False for `weight: 0`: an answer that is shown and not learnt."""
 
@@ -57,7 +57,7 @@ class Conversation:
     system: str
     turns: tuple[Message, ...]
     question: str
-    answer: Any
+    answer: JsonValue
     tools: str = ""
 
 
@@ -87,7 +87,9 @@ def read(messages: object, located: Located, *, column: str, tools: object = Non
     return _conversation(turns, turns[:last], turns[last].value, located, tools)
 
 
-def asked(messages: Any, located: Located, *, column: str, answer: Any, tools: Any = None) -> Conversation:
+def asked(
+    messages: object, located: Located, *, column: str, answer: object, tools: object = None
+) -> Conversation:
     """A conversation that ends with the user, whose answer stands in another column.
 
     Raises:
@@ -97,7 +99,7 @@ def asked(messages: Any, located: Located, *, column: str, answer: Any, tools: A
     return _conversation(turns, turns, answer, located, tools)
 
 
-def awaits_answer(value: Any) -> bool:
+def awaits_answer(value: object) -> bool:
     """Whether a value is a list of messages of which the last is not the assistant's."""
     if not is_messages(value):
         return False
@@ -106,7 +108,7 @@ def awaits_answer(value: Any) -> bool:
 
 
 def _conversation(
-    turns: Sequence[Turn], shown: Sequence[Turn], answer: Any, located: Located, tools: Any
+    turns: Sequence[Turn], shown: Sequence[Turn], answer: object, located: Located, tools: object
 ) -> Conversation:
     system = [turn.text for turn in turns if turn.role == "system"]
     before = merged(turn for turn in shown if turn.role != "system")
@@ -163,7 +165,7 @@ def is_messages(value: object) -> bool:
     )
 
 
-def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
+def _turn(message: object, located: Located, calls: dict[str, str]) -> Turn:
     name = (message.get("role") or message.get("from")) if isinstance(message, dict) else None
     role = ROLES.get(str(name).lower())
     if role is None:
@@ -199,7 +201,7 @@ def _content(message: Mapping[str, object], located: Located) -> str:
     return content
 
 
-def _part(part: Any, located: Located) -> str:
+def _part(part: object, located: Located) -> str:
     kind = part.get("type", "text") if isinstance(part, dict) else type(part).__name__
     if isinstance(part, str):
         return part
@@ -218,7 +220,7 @@ def _calls(message: Mapping[str, object]) -> list[object]:
     return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
-def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
+def _call(call: object, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
     """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):

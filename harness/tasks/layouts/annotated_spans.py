@@ -30,7 +30,7 @@ class AnnotatedSpans(Layout):
         row = located.row
         if not _are_spans(row.get("data")):
             raise located.error("'data' must be a list of {text, entity}")
-        slots: dict[str, Any] = {}
+        slots: dict[str, object] = {}
         for span in row["data"]:
             if isinstance(name := span.get("entity"), str):
                 text = span["text"].strip()
