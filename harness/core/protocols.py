@@ -15,7 +15,7 @@ from harness.core import thoughts
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, Spec, knob
 from harness.core.probes import BaseProbe, DataProbe, FormatProbe, ProgramProbe, ScorerProbe, WeightsProbe
-from harness.core.torch_types import Network, Tokenizer
+from harness.core.torch_types import ModelConfig, Network, Tokenizer
 from harness.core.training_facts import TrainingFacts
 from harness.core.values import (
     Completion,
@@ -453,6 +453,11 @@ class Weights(TrainingFacts, Kind):
             return f"{self.name()} trains the base's own weights, which base {base.name()} holds in few bits"
         if self.adapter and any(stage.adapter not in ("", self.adapter) for stage in earlier):
             return f"{self.name()} after adapters of another method needs these merged, which rounds base {base.name()}"
+        return None
+
+    def unsuited(self, config: ModelConfig) -> str | None:
+        """Why this stage cannot train a network of this transformers configuration, judged before anything is loaded;
+        None where it can, as far as the configuration tells."""
         return None
 
     @property

@@ -109,17 +109,20 @@ def _compared(
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
-    """The comparison with the assumed training noise where that leaves the claims, else without, provisionally."""
+    """The comparison with the assumed training noise; a difference (or none) that only these runs alone show
+    is claimed provisionally."""
     low, high = min(sure.low, alone.low), max(sure.high, alone.high)
-    claims = [
-        {_outcome(ends[0], ends[1], margin), _outcome(-ends[1], -ends[0], margin)}
-        for ends in ((low, high), (alone.low, alone.high))
-    ]
-    if claims[0] != claims[1]:
-        return dataclasses.replace(alone, provisional=True)
     outcome = _outcome(low, high, margin)
+    if alone.outcome in ("better", "worse", "equivalent") and outcome != alone.outcome:
+        return dataclasses.replace(alone, provisional=True)
+    needed = sure.examples_needed if outcome == sure.outcome else None
     return dataclasses.replace(
-        sure, low=low, high=high, outcome=outcome, provisional=outcome == "inconclusive"
+        sure,
+        low=low,
+        high=high,
+        outcome=outcome,
+        examples_needed=needed if outcome == "inconclusive" else 0,
+        provisional=outcome == "inconclusive",
     )
 
 

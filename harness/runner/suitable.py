@@ -87,7 +87,7 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
         kind = source.architecture_of(model)
         if not architecture.suits(kind, recipe):
             return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
-        return of_stages(recipe) or _of_quantization(model, recipe)
+        return of_stages(recipe) or _of_network(model, recipe) or _of_quantization(model, recipe)
     if recipe.weights:
         return Misfit(
             reason=f"model '{hidden(model)}' is asked, never trained",
@@ -103,6 +103,19 @@ def of_stages(recipe: Recipe) -> Misfit | None:
             return Misfit(
                 reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora"
             )
+    return None
+
+
+def _of_network(model: str, recipe: Recipe) -> Misfit | None:
+    """The first stage that cannot train the model's architecture."""
+    if not recipe.weights:
+        return None
+    from harness.models.dimensions import config
+
+    configuration = config(model)
+    for stage in recipe.weights:
+        if reason := stage.unsuited(configuration):
+            return Misfit(reason=reason, remedy="change these settings, or choose other weights")
     return None
 
 

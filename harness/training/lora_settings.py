@@ -13,7 +13,7 @@ from pydantic import NonNegativeFloat, PositiveInt
 from harness.core.errors import ConfigError
 from harness.core.kinds import Translate, knob
 from harness.core.protocols import Base, LanguageModel, Weights
-from harness.core.torch_types import Network
+from harness.core.torch_types import ModelConfig, Network
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
@@ -44,6 +44,9 @@ IMPLIED: Mapping[str, Translate] = {
     "lora_rank": lambda rank: {"lora_alpha": 2 * rank} if isinstance(rank, int) else {}
 }
 """LLaMA-Factory's alpha is twice the rank where it is not given."""
+
+_EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
+"""What configurations call the number of experts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +100,15 @@ class LowRank:
                     f"{type(self).__name__.lower()}.target_modules: {name!r} is no name of a layer; patterns are not read",
                     remedy="'all-linear', 'attention', or names such as q_proj, v_proj",
                 )
+
+    def unsuited(self, config: ModelConfig) -> str | None:
+        text = config.get_text_config()
+        fused = any(getattr(text, name, None) for name in _EXPERTS) and self.target_modules == "all-linear"
+        if fused and self.alters_base:
+            return f"peft has no init_lora_weights: {self.init_lora_weights} for fused experts: target_modules: attention"
+        if fused and (self.use_dora or self.lora_dropout):
+            return "peft has neither DoRA nor lora_dropout for fused experts: target_modules: attention"
+        return None
 
     @property
     def alters_base(self) -> bool:

@@ -125,10 +125,14 @@ def in_float32(network: Network) -> Iterator[None]:
     before = [tensor.data for tensor in tensors]
     computing = [m for m in network.modules() if getattr(m, "compute_dtype", None) in short]
     formats = [module.compute_dtype for module in computing]
+    held = [state for p in network.parameters() if (state := getattr(p, "quant_state", None)) is not None]
+    rounded = [state.dtype for state in held]
     for tensor in tensors:
         tensor.data = tensor.data.float()
     for module in computing:
         module.compute_dtype = torch.float32
+    for state in held:
+        state.dtype = torch.float32
     try:
         yield
     finally:
@@ -136,6 +140,8 @@ def in_float32(network: Network) -> Iterator[None]:
             tensor.data = data
         for module, number in zip(computing, formats, strict=True):
             module.compute_dtype = number
+        for state, number in zip(held, rounded, strict=True):
+            state.dtype = number
 
 
 def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:

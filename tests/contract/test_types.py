@@ -9,7 +9,23 @@ from collections import Counter
 from docs import rooms
 
 CEILINGS = {
+    "top": 2,
     "benchmarks": 12,
+    "core": 33,
+    "engines": 13,
+    "estimate": 2,
+    "evidence": 4,
+    "export": 4,
+    "methods": 20,
+    "models": 95,
+    "regression": 3,
+    "report": 5,
+    "results": 13,
+    "runner": 23,
+    "search": 31,
+    "tasks": 173,
+    "training": 23,
+    "workflows": 2,
 }
 
 

@@ -16,7 +16,7 @@ from tests.simulate.world import Kind, World
 SCALE = float(os.environ.get("HARNESS_SIMULATE", "1"))
 USUAL, CLOSE = 400, 2_000
 """Repeats of a row, and of one whose first repeats come near its bound."""
-POWER = 200
+POWER = 100
 """Repeats of a row that has no bound."""
 Row = Sequence[str]
 RowMaker = Callable[[], Row]
@@ -181,7 +181,7 @@ def _triage(name: str, gap: str) -> Row:
 
 
 def _advice(name: str, behind: tuple[float, ...], seeds: int, noise: float) -> Row:
-    words = curves.advice(behind, seeds=seeds, noise=noise, n=1_000, repeats=repeats())
+    words = curves.advice(behind, seeds=seeds, noise=noise, n=1_000, repeats=repeats(POWER))
     shares = [f"{100 * words[word] / words.total():.1f}" for word in ("yes", "no", "unclear")]
     return name, f"{seeds}", _points(noise), *shares
 
@@ -240,13 +240,13 @@ TABLES = (
     Table(
         "One recipe is 5 points better, 1,000 examples",
         "How often it is shown better than the cheapest; how often the same paired tests with Holm's correction alone "
-        "show it (verdicts before they had families); and how often it is named as the winner. 200 repeats.",
+        "show it (verdicts before they had families); and how often it is named as the winner. 100 repeats.",
         ("scores", "recipes", "seeds", "noise", "shown", "Holm alone", "winner"),
         tuple(_power()),
     ),
     Table(
         "One training seed: how often a lead is shown",
-        "The last of the recipes leads all others; training varies by 2 points. 200 repeats.",
+        "The last of the recipes leads all others; training varies by 2 points. 100 repeats.",
         ("scores", "n", "recipes", "noise", "true lead", "shown", "shown provisionally"),
         tuple(_leads()),
     ),
@@ -272,7 +272,7 @@ TABLES = (
     ),
     Table(
         "Label curves: are more labels worth buying?",
-        "True scores by doubling: flat; 40, 60, 66 (the next gains 1 to 2); 36, 51, 66. 1,000 examples.",
+        "True scores by doubling: flat; 40, 60, 66 (the next gains 1 to 2); 36, 51, 66. 1,000 examples, 100 repeats.",
         ("curve", "seeds", "noise", "yes", "no", "cannot tell"),
         tuple(_labels()),
     ),

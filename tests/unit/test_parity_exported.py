@@ -11,7 +11,7 @@ import torch
 from harness.core.errors import ConfigError, ParityError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
-from harness.models.layers import adapters, combine, exported, plain_layers, tied
+from harness.models.layers import adapters, combine, exported, plain_layers
 from harness.training import parity
 from tests.served.models import make
 from tests.unit.training_kit import context, lessons, model
@@ -59,7 +59,14 @@ def test_an_adapter_merged_into_both_tied_ends_is_noticed(
     assert of.network.get_input_embeddings().weight is of.network.get_output_embeddings().weight
     before, folders = trained(tmp_path, of, {**LORA, "target_modules": [target]})
     assert checks(of, before, folders) == {}
-    monkeypatch.setattr(tied, "adapted", lambda network: False)
+    honest, ends = exported._state, ("model.embed_tokens.weight", "lm_head.weight")
+    source, other = ends if target == "embed_tokens" else ends[::-1]
+
+    def both(network: Any, adapters: bool) -> dict[str, Any]:
+        state = dict(honest(network, adapters))
+        return state | ({other: state[source]} if adapters else {})
+
+    monkeypatch.setattr(exported, "_state", both)
     assert set(checks(of, before, folders)) == {"merged"}
 
 
@@ -100,7 +107,6 @@ def test_weights_that_come_out_transposed_are_noticed(
     assert set(checks(of, before, folders)) == {"merged", "adapter"}
     # A square layer fits transposed: only its answers tell.
     monkeypatch.setattr(plain_layers, "special", _only_square(plain_layers.special))
-    of.network.config.n_inner = None
     assert "cannot be loaded" not in checks(of, before)["merged"]
 
 

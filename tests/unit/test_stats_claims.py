@@ -10,6 +10,7 @@ import pytest
 from harness.evidence.aggregate import gather, mean_interval
 from harness.evidence.label_curve import label_curve
 from harness.evidence.pairwise import compare
+from harness.evidence.stats.intervals import wilson
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict import decide
 from harness.evidence.verdict_types import Cost, RunScores
@@ -193,6 +194,65 @@ def test_a_flat_curve_is_not_worth_more_labels_and_a_steep_one_is() -> None:
     assert flat["yes"] <= 1
     steep = curves.advice((0.3, 0.15, 0.0), seeds=3, noise=0.0, n=1_000, repeats=10)
     assert steep["yes"] >= 9
+
+
+def test_a_mean_near_0_stays_there_with_one_training_seed() -> None:
+    values = [1.0] * 4 + [0.0] * 196
+    prompted = mean_interval(gather([run("zero_shot", values)])[0])
+    trained = mean_interval(gather([run("lora", values, TRAINED)])[0])
+    assert prompted == pytest.approx(wilson(4, 200))
+    assert trained[0] == 0.0
+    assert prompted[1] + 0.03 < trained[1] < 0.15, "wider by what another training may change"
+    nothing = mean_interval(gather([run("lora", [0.0] * 200, TRAINED)])[0])
+    assert nothing == (0.0, pytest.approx(np.hypot(wilson(0, 200)[1], 1.96 * 0.04), abs=1e-4))
+
+
+def test_a_claim_holds_with_the_assumed_noise_or_is_provisional() -> None:
+    """The interval that is shown is the one that decided: with 4 points of training noise, or without."""
+    runs = {right: run("b", [float(i % 100 < right) for i in range(1_000)], TRAINED) for right in (48, 75)}
+    plain = run("a", [float(i % 100 < 40) for i in range(1_000)])
+    near, far = (compare(gather([plain, tuned]), 0.02)[0] for tuned in runs.values())
+    assert (far.outcome, far.provisional, far.training_se) == ("worse", False, pytest.approx(0.04))
+    assert (near.outcome, near.provisional, near.training_se) == ("worse", True, None)
+    assert near.high < 0
+
+
+def test_two_seeds_that_agree_by_chance_do_not_make_a_claim_sure() -> None:
+    rng = np.random.default_rng(9)
+    plain, tuned = rng.random(1_000) < 0.50, [rng.random(1_000) < 0.545 for _ in range(2)]
+    tuned[1] = tuned[1] & (tuned[1].cumsum() <= tuned[0].sum())
+    runs = [run("lora", values, TRAINED, seed=seed) for seed, values in enumerate(tuned)]
+    (pair,) = compare(gather([run("zero_shot", plain), *runs]), 0.02)
+    assert pair.training_se is not None
+    assert pair.training_se > 0.009, "one more run's worth of 2 points"
+
+
+def test_all_right_in_five_groups_settles_nothing() -> None:
+    groups = [f"g{i // 100}" for i in range(500)]
+    verdict = decided(
+        run("few_shot", [1.0] * 500, groups=groups),
+        run("bm25", [1.0] * 500, Cost(prompt_tokens=900), groups=groups),
+    )
+    assert verdict.kind == "no_difference"
+    alone = decided(run("few_shot", [1.0] * 40), run("bm25", [1.0] * 40, Cost(prompt_tokens=900)))
+    assert alone.kind == "tie"
+    assert "it has every answer right, and no other can have more" in alone.sentence
+
+
+def test_another_seed_may_move_where_a_curve_overtakes() -> None:
+    """With one seed a point, the interval of the crossing has room for another training."""
+    shot = [run("few_shot", [float(i % 100 < 56) for i in range(1_000)])]
+    points = {
+        labels: [run("lora", [float((i * 7) % 100 < right) for i in range(1_000)])]
+        for labels, right in ((100, 50), (200, 56), (400, 62))
+    }
+    (alone,) = label_curve("lora", points, {"few_shot": shot}, 0.02).overtakes
+    twice = {labels: [*runs, run("lora", runs[0].values, seed=1)] for labels, runs in points.items()}
+    (seeded,) = label_curve("lora", twice, {"few_shot": shot}, 0.02).overtakes
+    assert alone.labels == pytest.approx(seeded.labels)
+    assert alone.low is not None
+    assert seeded.low is not None
+    assert alone.low < seeded.low - 20
 
 
 @pytest.mark.parametrize("value", [60.0, -0.1, float("nan")])

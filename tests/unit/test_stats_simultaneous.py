@@ -7,7 +7,7 @@ from statsmodels.stats.proportion import proportion_confint
 
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import curves, paired, seeds, simultaneous
-from harness.evidence.stats.intervals import bca, score_interval, wilson
+from harness.evidence.stats.intervals import bca, score_interval, t_quantile, t_tails, wilson
 
 
 @pytest.mark.parametrize("count", [3, 6, 12])
@@ -114,3 +114,18 @@ def test_two_points_do_not_show_a_bend() -> None:
     drawn = np.array([[0.5, 0.5 + gain] for gain in np.linspace(0.06, 0.1, 101)])
     low, high = curves.next_interval(drawn, counts, 0.95)
     assert (low, high) == pytest.approx((0.061 / 8, 0.099), abs=1e-3)
+
+
+@pytest.mark.parametrize("df", [1.0, 4.5, 300.0, np.inf])
+def test_students_t_is_scipys(df: float) -> None:
+    assert t_quantile(0.995, df) == pytest.approx(stats.t.ppf(0.995, df), rel=1e-12)
+    assert t_tails(-2.3, df) == pytest.approx(2 * stats.t.sf(2.3, df), rel=1e-12)
+
+
+def test_the_bootstraps_ends_are_numpys_quantiles() -> None:
+    from harness.evidence.stats import intervals
+
+    drawn = np.random.default_rng(1).random((3, 501))
+    shares = np.array([0.013, 0.5, 1.0])
+    expected = [np.quantile(row, share) for row, share in zip(drawn, shares, strict=True)]
+    np.testing.assert_allclose(intervals._quantiles(np.sort(drawn, axis=1), shares), expected, rtol=1e-14)

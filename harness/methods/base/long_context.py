@@ -47,6 +47,9 @@ class LongContext(Base):
             raise ConfigError(
                 f"model '{spec}' is already stretched ({rope['rope_type']})", remedy="base: plain"
             )
+        if getattr(text, "head_dim", 0) is None:
+            # Mixtral's configuration leaves it out, and transformers' YaRN multiplies it.
+            text.head_dim = text.hidden_size // text.num_attention_heads
         before = int(text.max_position_embeddings)
         scaled = {**rope, "rope_type": self.rope_type, "factor": self.factor}
         if self.rope_type == "yarn":

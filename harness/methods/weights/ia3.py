@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
@@ -27,6 +27,13 @@ class Ia3(Supervised):
         (), doc="layers whose output (feedforward_modules: input) is scaled; empty: peft's choice"
     )
     feedforward_modules: tuple[str, ...] = knob((), doc="those of target_modules whose input is scaled")
+
+    def unsuited(self, config: Any) -> str | None:
+        from peft.utils import TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING
+
+        if self.target_modules or config.model_type in TRANSFORMERS_MODELS_TO_IA3_TARGET_MODULES_MAPPING:
+            return None
+        return f"peft does not know which layers of a {config.model_type} model (IA)³ scales: name them in target_modules"
 
     @property
     def alters_base(self) -> bool:

@@ -40,8 +40,9 @@ def attach(network: Network, config: PeftConfig) -> str:
     try:
         with expected_warnings():
             network.add_adapter(config, name)
-    except (ValueError, TypeError, RuntimeError) as error:
-        raise ConfigError(f"peft cannot adapt this model: {error}") from None
+    except (ValueError, TypeError, RuntimeError, AttributeError) as error:
+        remedy = "name its layers in target_modules, or choose other weights"
+        raise ConfigError(f"peft cannot adapt this model: {error}", remedy=remedy) from None
     tied.refuse_others(network)
     network.set_adapter([*existing, name])
     cast_adapter_dtype(network, name)
@@ -60,6 +61,8 @@ def expected_warnings() -> Iterator[None]:
         warnings.filterwarnings("ignore", message="Model has `tie_word_embeddings=True`")
         # peft's own patterns for fused experts, which it applies all the same.
         warnings.filterwarnings("ignore", message="The following (rank|alpha)_pattern keys did not match")
+        # GPT-2 mixes Conv1D and linear layers, and what is Conv1D is linear once it is quantized: peft sees to each.
+        warnings.filterwarnings("ignore", message="fan_in_fan_out is set to")
         # peft still asks transformers by the old name.
         warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated")
         yield

@@ -99,9 +99,13 @@ def innermost(layer: Layer) -> Layer:
 def dequantized(layer: Layer) -> Tensor:
     """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
     if quantization(layer) == "4bit":
+        import torch
         from bitsandbytes.functional import dequantize_4bit
 
-        return dequantize_4bit(layer.weight.data, layer.weight.quant_state).float()
+        # In its own number format it would be rounded once more than where it computes in float32.
+        state = copy.copy(layer.weight.quant_state)
+        state.dtype = torch.float32
+        return dequantize_4bit(layer.weight.data, state)
     scale = layer.state.SCB if layer.state.SCB is not None else layer.weight.SCB
     weight: Tensor = layer.weight.data.float() * (scale.float() / 127).unsqueeze(1)
     return weight

@@ -51,9 +51,10 @@ class Number(Format):
         return any(letter.isdecimal() for letter in text)
 
     def render(self, target: JsonValue) -> str:
-        target = first(target)
-        whole = isinstance(target, float) and target.is_integer() and abs(target) < 1e15
-        return str(int(target) if whole else target).replace(".", self.decimal)
+        number = first(target)
+        if isinstance(number, float) and number.is_integer() and abs(number) < 1e15:
+            number = int(number)
+        return str(number).replace(".", self.decimal)
 
     def constraint(self) -> Constraint:
         mark = r"\." if self.decimal == "." else ","
