@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import shlex
 from dataclasses import dataclass
+from typing import Any
 
 from harness.evidence.verdict_types import Jsonable
 
@@ -38,7 +39,7 @@ class Invocation(Jsonable):
     examples: int | None = None
     """Labelled examples in the split that was asked; None where it is not known."""
 
-    def run(self, **changes: object) -> str:
+    def run(self, **changes: Any) -> str:
         """`harness run` as it was typed, with other `recipes`, `seeds`, `limit`, `labels` or `settings`."""
         new = dataclasses.replace(self, **changes)
         words = ["harness", "run", new.target]

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from harness.evidence.cost_order import trained
 from harness.evidence.verdict_types import (
@@ -40,7 +40,7 @@ class Pairs(Protocol):
         """`recipe` minus `reference`."""
 
 
-def of_recipe(config: Mapping[str, object]) -> Family:
+def of_recipe(config: Mapping[str, Any]) -> Family:
     """The family of a resolved recipe, by its slots."""
     program = config.get("program") or {}
     retrieves = bool(program.get("retriever")) or program.get("kind") == "stuffed"

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.kinds import build, knob
@@ -87,7 +87,7 @@ class Moved(Weights):
         return model
 
 
-def _same_vocabulary(record: Mapping[str, object], model: LanguageModel) -> None:
+def _same_vocabulary(record: Mapping[str, Any], model: LanguageModel) -> None:
     old = (record.get("runtime") or {}).get("vocabulary")
     new = model.chat.vocabulary
     if old and new and old != new:

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.core import recipes
 from harness.core.errors import ConfigError, nearest
@@ -115,7 +115,7 @@ class Space:
         current: dict[str, object] = {name: value for name, _, _, value in _fields(self.recipe)}
         for dimension in self.dimensions:
             if dimension.tied_to is not None:
-                base = values.get(dimension.tied_to, current[dimension.tied_to])
+                base = cast(float, values.get(dimension.tied_to, current[dimension.tied_to]))
                 product = dimension.factor * base
                 values[dimension.name] = round(product) if dimension.whole else product
         return values
@@ -189,7 +189,9 @@ def _with_start(declared: Dimension) -> Dimension:
         return declared
     if declared.choices:
         return dataclasses.replace(declared, choices=(*declared.choices, start))
-    if declared.low is None or declared.high is None or (declared.log and start <= 0):
+    if declared.low is None or declared.high is None or not isinstance(start, int | float):
+        return declared
+    if declared.log and start <= 0:
         return declared
     return dataclasses.replace(declared, low=min(declared.low, start), high=max(declared.high, start))
 

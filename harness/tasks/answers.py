@@ -176,7 +176,7 @@ def _accepts_several(target: Sequence[object], form: Format) -> bool:
     return all(isinstance(answer, str | int | float) and not settle(answer, form)[1] for answer in target)
 
 
-def _is_value(target: object, form: Format) -> bool:
+def _is_value(target: JsonValue, form: Format) -> bool:
     """Whether a target can be written in the format and read again."""
     try:
         return isinstance(form.parse(form.render(target)), Parsed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError
 
@@ -34,7 +35,7 @@ def files(folder: Path, split: str, config: str | None) -> list[Path] | None:
     return [Path(path) for path in files[split]] if split in files else None
 
 
-def refuse_guessed(rows: object, name: str) -> None:
+def refuse_guessed(rows: Any, name: str) -> None:
     """Refuse columns whose texts the library may have changed.
 
     Args:
@@ -63,5 +64,5 @@ def _reader(builder: object) -> str:
     return str(getattr(builder, "name", "") or "") if "packaged_modules" in type(builder).__module__ else ""
 
 
-def _made_by(rows: object) -> str:
+def _made_by(rows: Any) -> str:
     return str(getattr(rows.info, "builder_name", "") or "")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.tasks import style
 from harness.tasks.templates import literal
@@ -32,7 +33,7 @@ LONGEST_SCALE = 10
 """Whole numbers that lie no further apart are a scale, which is named from end to end."""
 
 
-def written(spec: Mapping[str, object], targets: Sequence[object], column: str = "") -> str:
+def written(spec: Mapping[str, Any], targets: Sequence[object], column: str = "") -> str:
     """The instructions for a format.
 
     Args:

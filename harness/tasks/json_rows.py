@@ -42,7 +42,7 @@ def _objects(part: Sequence[object]) -> bool:
     return bool(part) and isinstance(part[0], dict)
 
 
-def _table(value: Mapping[str, object]) -> list[dict[str, Any]] | None:
+def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
     """Rows of a table that is written by column, as `{name: [cells]}` or pandas' `{name: {row: cell}}`, or as
     `{columns: [names], data: [[cells]]}`; None for another value."""
     names, data = value.get("columns"), value.get("data")

@@ -135,7 +135,7 @@ def _schema_of(form: Schema, key: object) -> Any:
     for name in ("prefixItems", "items"):
         part = form.get(name)
         if isinstance(part, list | tuple):
-            if key < len(part):
+            if isinstance(key, int) and key < len(part):
                 return part[key]
         elif part is not None:
             return part

@@ -157,7 +157,7 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
         raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
 
 
-def _labels(row: Row, names: Mapping[str, object]) -> Row:
+def _labels(row: Row, names: Mapping[str, Any]) -> Row:
     known = {key: row[key] for key in names if isinstance(row[key], int)}
     return {key: names[key].int2str(value) if value >= 0 else None for key, value in known.items()}
 

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
 from jinja2.runtime import Context
@@ -122,7 +123,7 @@ class _Sandbox(SandboxedEnvironment):
 
     intercepted_binops = frozenset(["*", "**"])
 
-    def call_binop(self, context: Context, operator: str, left: object, right: object) -> object:
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> object:
         if operator == "**" and not (abs(left) < 1e6 and abs(right) < 100):
             raise ValueError("a power too large for a prompt")
         sizes = [len(side) for side in (left, right) if hasattr(side, "__len__")]

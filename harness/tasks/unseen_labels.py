@@ -7,6 +7,7 @@ in test.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from harness.core.formatting import counted
 from harness.core.values import Example
@@ -18,7 +19,7 @@ REMEDY = "to keep such rows, name all labels: --format '{kind: choice, choices: 
 
 
 def left_out(
-    splits: Mapping[str, list[Example]], spec: Mapping[str, object], sources: Mapping[str, Located]
+    splits: Mapping[str, list[Example]], spec: Mapping[str, Any], sources: Mapping[str, Located]
 ) -> tuple[dict[str, list[Example]], list[str]]:
     """The splits without the dev and test rows that the choices refuse, and a line for each split that had any.
 

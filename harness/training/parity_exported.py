@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
@@ -40,7 +40,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         return ParityCheck(check="merged", ok=True, detail=reason)
     network = model.network
 
-    def compare(device: object) -> ParityCheck:
+    def compare(device: str | None) -> ParityCheck:
         with plain_layers.unrounded_inputs(network), in_float32(network):
             trained = logits(network, ids)
             difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
@@ -68,7 +68,7 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     """
     network = model.network
 
-    def compare(device: object) -> ParityCheck:
+    def compare(device: str | None) -> ParityCheck:
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
@@ -176,7 +176,7 @@ def _not_whole(model: LanguageModel) -> str | None:
     return None
 
 
-def _compared(name: str, compare: Callable[[Any], ParityCheck]) -> ParityCheck:
+def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> ParityCheck:
     """The outcome of a comparison: on the network's device, on the CPU where that is too small for two networks,
     or a failure where what is exported cannot be loaded at all."""
     from harness.models.layers.out_of_memory import is_out_of_memory, release
@@ -199,15 +199,16 @@ def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return difference if difference == difference else float("inf")
 
 
-def _with_adapters(base: object, stages: Sequence[Path]) -> Any:
+def _with_adapters(base: Network, stages: Sequence[Path]) -> Network:
     from peft import PeftModel
 
     from harness.models.layers.combine import combine
 
     if len(stages) > 1:
-        return combine(base, stages, [1.0] * len(stages), "cat")
+        return cast(Network, combine(base, stages, [1.0] * len(stages), "cat"))
     with adapters.expected_warnings():
-        return PeftModel.from_pretrained(base, str(stages[0])).eval()
+        adapted: Any = PeftModel.from_pretrained(base, str(stages[0]))
+        return cast(Network, adapted.eval())
 
 
 _VOLATILE = {

@@ -118,7 +118,7 @@ def _record(example: Example) -> dict[str, Any]:
     return row if example.tools else {name: value for name, value in row.items() if name != "tools"}
 
 
-def _example(row: Mapping[str, object]) -> Example:
+def _example(row: Mapping[str, Any]) -> Example:
     turns = tuple(Message(**turn) for turn in row.get("turns", ()))
     return Example(**{**row, "context_ids": tuple(row["context_ids"]), "turns": turns})
 

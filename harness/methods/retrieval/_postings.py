@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 class Postings:
     """The weights of a `rank_bm25.BM25Okapi`, by word; the object itself is not kept."""
 
-    def __init__(self, okapi: object) -> None:
+    def __init__(self, okapi: Any) -> None:
         self.size: int = okapi.corpus_size
         self._words = {word: number for number, word in enumerate(okapi.idf)}
         numbers, counts = array("l"), array("l")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -55,7 +55,7 @@ class Dense(Retriever):
 
 
 class _Index:
-    def __init__(self, encoder: object, pieces: Sequence[Chunk]) -> None:
+    def __init__(self, encoder: Any, pieces: Sequence[Chunk]) -> None:
         self._encoder = encoder
         self._pieces = pieces
         self._vectors = (
@@ -70,7 +70,7 @@ class _Index:
         return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k))
 
 
-def _unit_vectors(encode: object, texts: list[str]) -> Any:
+def _unit_vectors(encode: Callable[..., Any], texts: list[str]) -> Any:
     """Shape (texts, dimensions)."""
     return encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
 

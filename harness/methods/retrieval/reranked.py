@@ -51,7 +51,7 @@ class Reranked(Retriever):
 
 
 class _Index:
-    def __init__(self, depth: int, first: Searcher, encoder: object) -> None:
+    def __init__(self, depth: int, first: Searcher, encoder: Any) -> None:
         self._depth, self._first, self._encoder = depth, first, encoder
 
     def search(self, query: str, example: Example, k: int) -> tuple[Passage, ...]:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
-from harness.core.torch_types import ModelConfig, Network
+from harness.core.torch_types import Network
 from harness.models.layers import plain_layers, tied
 
 _FOLDED = {"earlier_stages_of_dora": "folded"}
@@ -154,7 +154,7 @@ def fold(network: Network) -> None:
     _unwrap(network, merge=True)
 
 
-def _fold_incompatible(network: Network, config: ModelConfig) -> None:
+def _fold_incompatible(network: Network, config: PeftConfig) -> None:
     """Merge earlier adapters that cannot be active beside a new one: those of another method, and any before DoRA.
 
     peft's DoRA scales what the adapters before it computed while it answers, and the base alone while it trains with

@@ -39,7 +39,8 @@ def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | s
     state = {name: tensor.to(where) for name, tensor in state.items()}
     try:
         with quiet():
-            made, report = type(network).from_pretrained(
+            cls: Any = type(network)
+            made, report = cls.from_pretrained(
                 None,
                 config=configuration,
                 state_dict=state,

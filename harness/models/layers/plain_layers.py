@@ -85,8 +85,9 @@ def wrappers(layer: Layer) -> list[Layer]:
     chain: list[Layer] = []
     inner: Any = layer
     while isinstance(inner, BaseTunerLayer):
-        chain.append(cast(Layer, inner))
-        inner = inner.base_layer
+        wrapper = cast(Layer, inner)
+        chain.append(wrapper)
+        inner = wrapper.base_layer
     return chain[::-1]
 
 

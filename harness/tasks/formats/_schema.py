@@ -129,7 +129,7 @@ def unchecked_formats(schema: Mapping[str, object]) -> list[str]:
     )
 
 
-def _quick(patterns: Iterable[str]) -> bool:
+def _quick(patterns: object) -> bool:
     """Whether no pattern has more than one repetition, or a group: matching then takes no time to speak of."""
     return isinstance(patterns, Mapping) and all(
         len(re.findall(r"[*+?{]", pattern)) <= 1 and not set("(|") & set(pattern) for pattern in patterns

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from harness.core.characters import plain
+from harness.core.json_types import JsonValue
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
@@ -68,7 +69,7 @@ class Choice(Format):
         choices = [self._fold(choice) for choice in self.choices]
         return any(choice.startswith(answer) or answer.startswith(choice) for choice in choices)
 
-    def render(self, target: object) -> str:
+    def render(self, target: JsonValue) -> str:
         return str(first(target))
 
     def constraint(self) -> Constraint:

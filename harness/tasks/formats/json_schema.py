@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
+from harness.core.json_types import JsonObject
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
@@ -63,7 +65,7 @@ class JsonSchema(Format):
         return replace(self, schema=key_order.ordered_schema(self.schema, targets))
 
     def constraint(self) -> Constraint:
-        return Constraint(kind="json_schema", value=self.schema)
+        return Constraint(kind="json_schema", value=cast(JsonObject, self.schema))
 
 
 def _refuse(name: str) -> None:

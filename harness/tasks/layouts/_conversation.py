@@ -88,7 +88,7 @@ def read(messages: object, located: Located, *, column: str, tools: object = Non
 
 
 def asked(
-    messages: object, located: Located, *, column: str, answer: object, tools: object = None
+    messages: object, located: Located, *, column: str, answer: JsonValue, tools: object = None
 ) -> Conversation:
     """A conversation that ends with the user, whose answer stands in another column.
 
@@ -99,7 +99,7 @@ def asked(
     return _conversation(turns, turns, answer, located, tools)
 
 
-def awaits_answer(value: object) -> bool:
+def awaits_answer(value: Any) -> bool:
     """Whether a value is a list of messages of which the last is not the assistant's."""
     if not is_messages(value):
         return False
@@ -108,7 +108,7 @@ def awaits_answer(value: object) -> bool:
 
 
 def _conversation(
-    turns: Sequence[Turn], shown: Sequence[Turn], answer: object, located: Located, tools: object
+    turns: Sequence[Turn], shown: Sequence[Turn], answer: JsonValue, located: Located, tools: object
 ) -> Conversation:
     system = [turn.text for turn in turns if turn.role == "system"]
     before = merged(turn for turn in shown if turn.role != "system")
@@ -165,7 +165,7 @@ def is_messages(value: object) -> bool:
     )
 
 
-def _turn(message: object, located: Located, calls: dict[str, str]) -> Turn:
+def _turn(message: Any, located: Located, calls: dict[str, str]) -> Turn:
     name = (message.get("role") or message.get("from")) if isinstance(message, dict) else None
     role = ROLES.get(str(name).lower())
     if role is None:
@@ -201,7 +201,7 @@ def _content(message: Mapping[str, object], located: Located) -> str:
     return content
 
 
-def _part(part: object, located: Located) -> str:
+def _part(part: Any, located: Located) -> str:
     kind = part.get("type", "text") if isinstance(part, dict) else type(part).__name__
     if isinstance(part, str):
         return part
@@ -220,7 +220,7 @@ def _calls(message: Mapping[str, object]) -> list[object]:
     return [*(many if isinstance(many, list) else [many] if many else []), *([one] if one else [])]
 
 
-def _call(call: object, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
+def _call(call: Any, located: Located, calls: dict[str, str]) -> dict[str, JsonValue]:
     """`{name, arguments}` of a tool call, its arguments as a JSON value where they are one."""
     function = call.get("function", call) if isinstance(call, dict) else None
     if not isinstance(function, dict) or not isinstance(function.get("name"), str):

@@ -10,6 +10,7 @@ from typing import ClassVar
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind
 from harness.core.values import Document, Message
+from harness.tasks.layouts._conversation import Conversation
 from harness.tasks.located import Located, Row
 
 IDS = ("id", "uid", "uuid", "guid", "idx", "example_id", "sample_id", "prompt_id", "question_id")
@@ -99,6 +100,18 @@ class Layout(Kind):
         """The row's id, where it has a column for one."""
         value = next((row[name] for name in IDS if row.get(name) not in (None, "")), None)
         return str(value) if isinstance(value, str | int) else None
+
+    def converted(self, conversation: Conversation, row: Row, *, system: str = "") -> Converted:
+        """A row that is one conversation; `system` is what the row says beside its messages."""
+        return Converted(
+            input=conversation.question,
+            target=conversation.answer,
+            system="\n\n".join(filter(None, (system, conversation.system))),
+            turns=conversation.turns,
+            tools=conversation.tools,
+            id=self.identity_of(row),
+            meta=self.rest(row),
+        )
 
     def rest(self, row: Row, used: Collection[str] = ()) -> dict[str, JsonValue]:
         """The columns that are carried along: those without a role that hold something."""

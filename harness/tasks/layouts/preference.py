@@ -109,7 +109,7 @@ def _conversed(
     return pair([] if _is_whole(answer) else prompt, answer, located, tools=tools)
 
 
-def _is_whole(answer: object) -> bool:
+def _is_whole(answer: Any) -> bool:
     """Whether an answer is a conversation that has its prompt in it."""
     if isinstance(answer, str):
         return bool(_transcript(answer))

@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.keys import file_digest
 from harness.core.kinds import knob
 from harness.core.probes import ScorerProbe
@@ -54,7 +55,7 @@ class SqlResult(Scorer):
         database(scorer.file, scorer.digest)
         return scorer
 
-    def score(self, value: object, target: object, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         wanted = [self._wanted(str(query)) for query in accepted(target)]
         try:
             rows = database(self.file, self.digest)(str(value), self.seconds)
