@@ -17,6 +17,7 @@ import pytest
 from harness.core.errors import ConfigError, RunError
 from harness.results import trials
 from harness.results.folder import read_lines
+from harness.results.records.trial import TrialRecord
 from harness.search.space import space
 from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import SearchWork, open_study
@@ -67,10 +68,11 @@ def test_the_same_command_runs_nothing_again_and_more_trials_go_on(tiny_task: Pa
 def test_a_run_that_was_there_already_has_no_part_in_the_share_of_training() -> None:
     """Two such trials once made it 102 %."""
 
-    def row(seconds: float, train: float) -> dict[str, Any]:
-        return {"seconds": seconds, "train_seconds": train, "train_steps": 3, "duplicate_of": None}
+    def row(number: int, seconds: float, train: float) -> TrialRecord:
+        return TrialRecord(study="s", number=number, seconds=seconds, train_seconds=train, train_steps=3)
 
-    result = SearchResult(study="s", rows=(row(10.0, 6.0), row(0.01, 6.0), row(10.0, 8.0)), best={}, front=())
+    rows = (row(0, 10.0, 6.0), row(1, 0.01, 6.0), row(2, 10.0, 8.0))
+    result = SearchResult(study="s", rows=rows, best=rows[0], front=())
     assert result.time() == {"trials": 20.0, "training": 14.0, "share_training": 0.7, "steps": 9}
 
 

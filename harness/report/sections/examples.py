@@ -186,5 +186,5 @@ def _answer(
         "error strict extracted scores failure thoughts"
     )
     line = row.to_json()
-    answer = {name: line[name] for name in kept.split()}
+    answer = {name: line.get(name) for name in kept.split()}
     return {**answer, "id": row.sample_id, "score": run.score(row), "passages": shown}
