@@ -30,8 +30,8 @@ class RawChat:
     def settings(self) -> tuple[str, ...]:
         return self.inner.settings
 
-    def told(self, thinking: bool, date: str) -> RawChat:
-        return RawChat(self.inner.told(thinking, date), self.eos_ids)
+    def configured(self, thinking: bool, date: str) -> RawChat:
+        return RawChat(self.inner.configured(thinking, date), self.eos_ids)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return self.inner.encode(messages)

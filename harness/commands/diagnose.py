@@ -39,9 +39,9 @@ def diagnose(
     with choose(quiet=quiet or json) as progress:
         diagnosis = run_probes(loaded, model, results, limit=limit, progress=progress, named=task)
     if json:
-        import json as codec
+        import json as jsonlib
 
-        print(codec.dumps(diagnosis.to_json(), ensure_ascii=False))
+        print(jsonlib.dumps(diagnosis.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_triage
 

@@ -55,13 +55,13 @@ class Kind:
     """Names of other tools → fields that they set there, too, unless these are given."""
 
     @classmethod
-    def translated(cls, given: Mapping[str, Any], file: Path | str | None = None) -> dict[str, Any]:
+    def translated(cls, given: Mapping[str, object], file: Path | str | None = None) -> dict[str, object]:
         """Settings as a user writes them, under the names of this kind's fields.
 
         Raises:
             ConfigError: one setting under two names, or a value of another tool that has no equal here.
         """
-        fields: dict[str, Any] = {}
+        fields: dict[str, object] = {}
         names: dict[str, str] = {}
         for name, value in given.items():
             try:

@@ -45,13 +45,13 @@ def as_text(messages: Sequence[Message]) -> tuple[Message, ...]:
     return (Message("system", listed), *plain)
 
 
-def call(function: Mapping[str, Any]) -> dict[str, Any]:
+def call(function: Mapping[str, object]) -> dict[str, JsonValue]:
     """A call with its arguments as a JSON value where they are one: `{name, arguments}`."""
     arguments = function.get("arguments")
     return {"name": function["name"], "arguments": {} if arguments in (None, "") else value(arguments)}
 
 
-def value(text: Any) -> Any:
+def value(text: object) -> Any:
     """What a text holds as JSON; anything else as it is."""
     if not isinstance(text, str):
         return text
@@ -61,14 +61,14 @@ def value(text: Any) -> Any:
         return text
 
 
-def _openai(tool: Any) -> dict[str, Any]:
+def _openai(tool: object) -> dict[str, JsonValue]:
     function = tool.get("function", tool) if isinstance(tool, dict) else {"name": str(tool)}
     if isinstance(function, dict):
         function = {name: item for name, item in function.items() if item is not None}
     return {"type": "function", "function": function}
 
 
-def _listed(functions: Sequence[Mapping[str, Any]]) -> str:
+def _listed(functions: Sequence[Mapping[str, object]]) -> str:
     lines = (json.dumps(tool["function"], ensure_ascii=False) for tool in functions)
     return (
         "You can call these functions:\n"

@@ -39,7 +39,7 @@ class _NoChat:
     lead: tuple[int, ...] = ()
     settings: tuple[str, ...] = ()
 
-    def told(self, thinking: bool, date: str) -> _NoChat:
+    def configured(self, thinking: bool, date: str) -> _NoChat:
         return self
 
     def encode(self, messages: Sequence[Message]) -> list[int]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any
 
 from harness.core.recipes import Recipe
 from harness.models.source import architecture_of
@@ -19,10 +18,10 @@ class Loading:
     off the rules that the published base comes with."""
 
     dtype: str = "auto"
-    quantization: Mapping[str, Any] | None = None
-    generation: Mapping[str, Any] = field(default_factory=dict)
+    quantization: Mapping[str, object] | None = None
+    generation: Mapping[str, object] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         return asdict(self)
 
 

@@ -88,7 +88,7 @@ class TemplateChat:
         """Token ids of an answer, ended as the template ends a turn."""
         return encoded(self.tokenizer, text, as_text=names_special(self.tokenizer, text)) + self._end
 
-    def told(self, thinking: bool, date: str) -> TemplateChat:
+    def configured(self, thinking: bool, date: str) -> TemplateChat:
         """This chat, whose template is told whether to think and which day it is (YYYY-MM-DD)."""
         other = copy(self)
         other._thinking, other._date = thinking, date

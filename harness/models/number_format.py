@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from harness.core.torch_types import Network
 from harness.models.architecture import base_of
 
 if TYPE_CHECKING:
     import torch
 
 
-def dtype_of(network: Any) -> torch.dtype:
+def dtype_of(network: Network) -> torch.dtype:
     """The format of its embeddings. transformers' own `dtype` is that of the first parameter, which is float32
     wherever a prompt or an adapter is learned in front of the embeddings."""
     model = base_of(network)

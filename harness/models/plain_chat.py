@@ -56,7 +56,7 @@ class PlainChat:
         ids = self._ids(text)
         return ids if ids[-1:] and ids[-1] in self.eos_ids else [*ids, min(self.eos_ids)]
 
-    def told(self, thinking: bool, date: str) -> PlainChat:
+    def configured(self, thinking: bool, date: str) -> PlainChat:
         """A prompt without a template has no room for either."""
         return self
 

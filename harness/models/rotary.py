@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import ModelConfig
 
 _SWITCHING = ("longrope", "dynamic")
 
 
-def switching_length(config: Any) -> int | None:
+def switching_length(config: ModelConfig) -> int | None:
     """The length in tokens above which a network computes with other rotary frequencies, for every position and
     every sequence of the pass; None for networks whose frequencies are fixed.
 

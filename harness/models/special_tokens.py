@@ -11,21 +11,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from itertools import pairwise
-from typing import Any
 
+from harness.core.torch_types import Tokenizer
 from harness.core.values import Message
 
 _MARKS = tuple(map(chr, range(0xE000, 0xE010)))
 """Characters without a meaning (a private use area), one of which stands inside a name that is text."""
 
 
-def names_special(tokenizer: Any, text: str) -> bool:
+def names_special(tokenizer: Tokenizer, text: str) -> bool:
     """Whether a text holds the name of a control token."""
     return _pattern(tokenizer).search(text) is not None
 
 
 def rendered_ids(
-    tokenizer: Any, render: Callable[[Sequence[Message]], str], messages: Sequence[Message]
+    tokenizer: Tokenizer, render: Callable[[Sequence[Message]], str], messages: Sequence[Message]
 ) -> list[int]:
     """Token ids of messages as a template renders them, with names of control tokens in their text as text.
 
@@ -50,7 +50,7 @@ def rendered_ids(
 
 
 def encoded(
-    tokenizer: Any, text: str, *, add_special_tokens: bool = False, as_text: bool = False
+    tokenizer: Tokenizer, text: str, *, add_special_tokens: bool = False, as_text: bool = False
 ) -> list[int]:
     """Token ids of a text; `as_text`: names of control tokens in it are letters."""
     if not text and not add_special_tokens:
@@ -80,7 +80,7 @@ def _pieces(pattern: re.Pattern[str], rendered: str, mark: str) -> list[tuple[st
 
 
 @lru_cache(maxsize=16)
-def _pattern(tokenizer: Any) -> re.Pattern[str]:
+def _pattern(tokenizer: Tokenizer) -> re.Pattern[str]:
     added = tokenizer.added_tokens_decoder.values()
     names = {*tokenizer.all_special_tokens, *(str(token.content) for token in added if token.special)}
     longest_first = sorted((name for name in names if len(name) > 1), key=lambda name: (-len(name), name))

@@ -23,8 +23,7 @@ from harness.core import formatting
 from harness.evidence.stats import power
 from harness.evidence.stats.equivalence import not_worse
 from harness.evidence.stats.seeds import TrainingNoise
-from harness.regression import example_flips as flips
-from harness.regression import metric_check
+from harness.regression import example_flips, metric_check
 from harness.regression.metric_check import Pairs
 from harness.results import likeness
 from harness.results.pins import Snapshot
@@ -80,7 +79,7 @@ class Replay:
     not_moved: str
     retrain_seconds: float
     scores: Mapping[str, float]
-    flips: flips.Flips
+    flips: example_flips.Flips
     examples_needed: int | None
     provisional: bool = False
     """Whether the answer rests on trained runs whose noise from seed to seed was not measured."""
@@ -123,7 +122,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         not_moved=cells.not_moved,
         retrain_seconds=(cells.new.head.train.seconds if cells.new.head.train else None) or 0.0,
         scores={name: _mean(side) for name, side in sides.items()},
-        flips=flips.between(cells.old, cells.moved or cells.new),
+        flips=example_flips.between(cells.old, cells.moved or cells.new),
         examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
         provisional=trains and noise is None and answer in ("upgrade_and_retrain", "stay"),
         notes=tuple(_notes(cells)),

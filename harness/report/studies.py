@@ -10,9 +10,9 @@ from functools import cached_property
 from pathlib import Path
 
 from harness.core.json_types import JsonObject
-from harness.results import trials as journal
 from harness.results.records.trial import TrialRecord
 from harness.results.run_files import JsonLine
+from harness.results.trials import read as read_trials
 
 UNITS: Mapping[str, tuple[float, str]] = {
     "score": (100.0, "dev score, points"),
@@ -109,7 +109,7 @@ def read(results: Path) -> tuple[Study, ...]:
     """The studies with at least one finished trial; rows that are no trials are left out."""
     rows: dict[str, list[TrialRecord]] = {}
     odd: set[str] = set()
-    for row in journal.read(results, odd):
+    for row in read_trials(results, odd):
         if row.study not in odd and row.duplicate_of is None and row.state != "duplicate":
             rows.setdefault(row.study, []).append(row)
     return tuple(study for of_study in rows.values() if (study := _study(of_study)) is not None)

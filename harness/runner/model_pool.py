@@ -37,7 +37,7 @@ class ModelPool:
         model, program = self.base(spec, recipe, fresh=fresh), recipe.program
         if program.thinking is None and program.template_date == TEMPLATE_DATE:
             return model
-        return replace(model, chat=model.chat.told(bool(program.thinking), program.template_date))
+        return replace(model, chat=model.chat.configured(bool(program.thinking), program.template_date))
 
     def discard(self) -> None:
         """Forget the held base, so that its memory is free for the next."""

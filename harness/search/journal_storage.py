@@ -11,7 +11,7 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, JournalFileOpenLock
 
@@ -41,7 +41,7 @@ class JournalFile(BaseJournalBackend):
             self._lock.release()
 
 
-def _seek_end(stream: Any) -> None:
+def _seek_end(stream: BinaryIO) -> None:
     """Go to the end of the last whole line: a full disk may have cut off a writer's last one."""
     end = stream.seek(0, os.SEEK_END)
     if end:

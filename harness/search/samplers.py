@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, cast
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
@@ -21,7 +21,7 @@ def distribution(dimension: Dimension) -> optuna.distributions.BaseDistribution:
     from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
     if dimension.choices:
-        return CategoricalDistribution(dimension.choices)
+        return CategoricalDistribution(cast(Sequence[str], dimension.choices))
     low, high = dimension.low or 0.0, dimension.high or 0.0
     if dimension.whole:
         return IntDistribution(round(low), round(high), log=dimension.log)
@@ -78,7 +78,7 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
     return pruners.NopPruner()
 
 
-def unseen(space: Space, tried: set[str], seed: int) -> dict[str, Any] | None:
+def unseen(space: Space, tried: set[str], seed: int) -> dict[str, object] | None:
     """A configuration that no trial has used; None if 2,000 draws found none."""
     for params in random_points(space, 2000, seed):
         if mark(space.complete(params)) not in tried:

@@ -13,7 +13,7 @@ import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.core import recipes
 from harness.core.errors import ConfigError, nearest
@@ -33,14 +33,14 @@ class Dimension:
     """One knob: a range (`low`, `high`), `choices`, or tied to another (`factor` times `tied_to`)."""
 
     name: str
-    default: Any
+    default: object
     low: float | None = None
     high: float | None = None
     log: bool = False
-    choices: tuple[Any, ...] = ()
+    choices: tuple[object, ...] = ()
     tied_to: str | None = None
     factor: float = 1.0
-    active_if: tuple[str, Any] | None = None
+    active_if: tuple[str, object] | None = None
     """Another knob, and the value it must have for this one to vary."""
     integer: bool = False
     """Whether the knob's declared type is a whole number or null: a null default does not tell."""
@@ -62,7 +62,7 @@ class Dimension:
             return False
         return isinstance(value, int | float) and self.low <= value <= self.high
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, object]:
         fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
         del fields["integer"]
         return {k: v for k, v in fields.items() if v not in (None, (), False)}
@@ -91,7 +91,7 @@ class Space:
             size *= len(dimension.choices)
         return size
 
-    def defaults(self) -> dict[str, Any]:
+    def defaults(self) -> dict[str, object]:
         """The recipe as it stands, as far as the space holds it; a knob whose default it does not
         hold is left to the sampler."""
         return {d.name: d.default for d in self.free if d.holds(d.default)}
@@ -105,17 +105,17 @@ class Space:
         current = {name: value for name, _, _, value in _fields(self.recipe)}
         return bool((current | fixed | dict(params))[other] == value)
 
-    def complete(self, params: Mapping[str, Any]) -> dict[str, Any]:
+    def complete(self, params: Mapping[str, object]) -> dict[str, object]:
         """The chosen values with the fixed and the tied ones, without those whose condition fails."""
         asleep = {d.name for d in self.dimensions if not self.active(d, params)}
         values = {name: value for name, value in params.items() if name not in asleep}
         for dimension in self.dimensions:
             if len(dimension.choices) == 1:
                 values[dimension.name] = dimension.choices[0]
-        current: dict[str, Any] = {name: value for name, _, _, value in _fields(self.recipe)}
+        current: dict[str, object] = {name: value for name, _, _, value in _fields(self.recipe)}
         for dimension in self.dimensions:
             if dimension.tied_to is not None:
-                base = values.get(dimension.tied_to, current[dimension.tied_to])
+                base = cast(float, values.get(dimension.tied_to, current[dimension.tied_to]))
                 product = dimension.factor * base
                 values[dimension.name] = round(product) if dimension.whole else product
         return values
@@ -189,7 +189,9 @@ def _with_start(declared: Dimension) -> Dimension:
         return declared
     if declared.choices:
         return dataclasses.replace(declared, choices=(*declared.choices, start))
-    if declared.low is None or declared.high is None or (declared.log and start <= 0):
+    if declared.low is None or declared.high is None or not isinstance(start, int | float):
+        return declared
+    if declared.log and start <= 0:
         return declared
     return dataclasses.replace(declared, low=min(declared.low, start), high=max(declared.high, start))
 
@@ -222,7 +224,7 @@ def _is_integer(kind: Kind, field: str) -> bool:
     return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
 
 
-def _parsed(name: str, default: Any, text: str, known: Mapping[str, Any]) -> Dimension:
+def _parsed(name: str, default: object, text: str, known: Mapping[str, Any]) -> Dimension:
     if tied := re.fullmatch(r"(?:([\d.eE+-]+)\*)?([a-z_]+(?:\.\w+)+)", text):
         factor, other = tied.groups()
         if other not in known:
@@ -282,7 +284,7 @@ def _check_satisfiable(made: Space) -> None:
     raise ConfigError(f"no trial can satisfy this space: {first}", remedy="change the ranges with --space")
 
 
-def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str, Any]]:
+def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str, object]]:
     """The defaults first, then points drawn evenly (in the logarithm where a range is logarithmic)."""
     rng = random.Random(seed)
     yield _filled(space, space.defaults(), rng)
@@ -290,12 +292,12 @@ def random_points(space: Space, count: int, seed: int = 0) -> Iterator[dict[str,
         yield _filled(space, {}, rng)
 
 
-def _filled(space: Space, known: Mapping[str, object], rng: random.Random) -> dict[str, Any]:
+def _filled(space: Space, known: Mapping[str, object], rng: random.Random) -> dict[str, object]:
     drawn = {d.name: known[d.name] if d.name in known else _draw(d, rng) for d in space.free}
     return {d.name: drawn[d.name] for d in space.free if space.active(d, drawn)}
 
 
-def _draw(dimension: Dimension, rng: random.Random) -> Any:
+def _draw(dimension: Dimension, rng: random.Random) -> object:
     if dimension.choices:
         return rng.choice(dimension.choices)
     low, high = dimension.low or 0.0, dimension.high or 0.0

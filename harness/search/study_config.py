@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json, digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe, from_config
@@ -51,7 +52,7 @@ class StudyConfig:
     results: Path
     storage: str | None = None
     given_name: str | None = None
-    scoring: Mapping[str, Any] = field(default_factory=dict)
+    scoring: Mapping[str, object] = field(default_factory=dict)
     """Scorers with their settings, primary and format, as run records say them."""
 
     @property
@@ -74,7 +75,7 @@ class StudyConfig:
         ]
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
-    def of(self) -> dict[str, Any]:
+    def of(self) -> dict[str, JsonValue]:
         """What its trials are of, as JSON gives it back; trials of another are not comparable with them."""
         about = {
             "task": self.task_name,
@@ -87,7 +88,7 @@ class StudyConfig:
             "limit": self.limit,
             "seed": self.seed,
         }
-        plain: dict[str, Any] = json.loads(canonical_json(about))
+        plain: dict[str, JsonValue] = json.loads(canonical_json(about))
         return plain
 
     def about(self) -> Search:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
 from harness.core.leaves import leaves
 from harness.search import samplers
 from harness.search.space import Space
@@ -19,7 +19,7 @@ OF = "of"
 SHOWN = 3
 
 
-def claim(study: optuna.Study, of: Mapping[str, Any], space: Space) -> None:
+def claim(study: optuna.Study, of: JsonObject, space: Space) -> None:
     """Write down what a new study is of, or check that an old one is of the same.
 
     A study with trials from before this was written down is taken as it is.
@@ -46,7 +46,7 @@ def _refuse(study: str, differences: list[str]) -> None:
     )
 
 
-def _differences(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
+def _differences(before: JsonObject, now: JsonObject) -> list[str]:
     old, new = dict(leaves(before)), dict(leaves(now))
     names = [name for name in {**old, **new} if old.get(name) != new.get(name)]
     return [

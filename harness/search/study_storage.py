@@ -13,7 +13,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.results.folder import ResultsFolder
@@ -146,7 +146,7 @@ def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
     return lost
 
 
-def _worker() -> dict[str, Any]:
+def _worker() -> dict[str, object]:
     return {
         "host": socket.gethostname(),
         "pid": os.getpid(),

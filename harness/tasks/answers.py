@@ -59,7 +59,7 @@ def _built(room: str, spec: Spec, path: Path, keys: Sequence[str | int]) -> Any:
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None
 
 
-def _schema(path: Path) -> dict[str, Any]:
+def _schema(path: Path) -> dict[str, object]:
     """A JSON Schema, itself checked."""
     try:
         schema = sources.parsed(sources.read_text(path), path)
@@ -159,13 +159,13 @@ def settle(target: JsonValue, form: Format) -> tuple[JsonValue, str]:
     return target, f"{parsed.reason}{at} (got {_short(answer)})"
 
 
-def _settled_answer(answer: Any, form: Format) -> Any:
+def _settled_answer(answer: JsonValue, form: Format) -> JsonValue:
     """One of several accepted answers; a text that only loses white space stays as it is written."""
     value = settle(answer, form)[0]
     return answer if isinstance(answer, str) and value == answer.strip() else value
 
 
-def _accepts_several(target: Sequence[Any], form: Format) -> bool:
+def _accepts_several(target: Sequence[object], form: Format) -> bool:
     """Whether a list is one of accepted answers, each a value of its own, and no value itself."""
     try:
         own = form.parse(json.dumps(target, ensure_ascii=False))
@@ -176,7 +176,7 @@ def _accepts_several(target: Sequence[Any], form: Format) -> bool:
     return all(isinstance(answer, str | int | float) and not settle(answer, form)[1] for answer in target)
 
 
-def _is_value(target: Any, form: Format) -> bool:
+def _is_value(target: JsonValue, form: Format) -> bool:
     """Whether a target can be written in the format and read again."""
     try:
         return isinstance(form.parse(form.render(target)), Parsed)

@@ -37,7 +37,7 @@ class Answer:
     why: str
     instructions: str = ""
     """Empty until they are written for the targets of train."""
-    schema: dict[str, Any] | None = None
+    schema: Mapping[str, object] | None = None
 
     @property
     def primary(self) -> str:
@@ -124,7 +124,7 @@ def as_label(target: object) -> str:
     return target.strip() if isinstance(target, str) else json.dumps(target, ensure_ascii=False)
 
 
-def _are_label_lists(targets: Sequence[Any]) -> bool:
+def _are_label_lists(targets: Sequence[object]) -> bool:
     """Whether targets are lists of a few texts that repeat, which may be several labels of one row."""
     texts = [
         item for target in targets if isinstance(target, list) for item in target if isinstance(item, str)
@@ -132,7 +132,7 @@ def _are_label_lists(targets: Sequence[Any]) -> bool:
     return 0 < len(set(texts)) <= len(texts) / 4
 
 
-def _is_number(target: Any) -> bool:
+def _is_number(target: object) -> bool:
     if isinstance(target, str):
         return NUMBER.fullmatch(target.strip()) is not None
     return isinstance(target, int | float) and not isinstance(target, bool)

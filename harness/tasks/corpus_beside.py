@@ -12,7 +12,6 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import HarnessError
 from harness.core.formatting import counted
@@ -147,7 +146,7 @@ def _named(located: Located, column: str, ids: Mapping[str, None]) -> bool:
     return any(corpus.resolved(name, ids) for name in _cells(reach(located.row, column)))
 
 
-def _cells(value: Any) -> tuple[str, ...]:
+def _cells(value: object) -> tuple[str, ...]:
     """The names in a cell: one text, several separated by semicolons, or a list."""
     items = listed(value)
     items = items if isinstance(items, list) else [items]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.tasks import schema_inference
 from harness.tasks.same_text import same_text
@@ -16,7 +16,7 @@ MOST_VALUES = 200
 SHOWN = 3
 
 
-def one_answer(targets: Iterable[Any]) -> Any | None:
+def one_answer(targets: Iterable[JsonValue]) -> JsonValue:
     """The answer that all of two rows or more have; None where they differ."""
     texts: set[str] = set()
     count, first = 0, None
@@ -29,7 +29,7 @@ def one_answer(targets: Iterable[Any]) -> Any | None:
     return first if count > 1 else None
 
 
-def about_one_answer(answer: Any, rows: str) -> str:
+def about_one_answer(answer: object, rows: str) -> str:
     """What to say of rows that all have one answer. `rows`: whose they are, such as "every row"."""
     text = answer if isinstance(answer, str) else canonical_json(answer)
     shown = text if len(text) <= 60 else f"{text[:59]}…"
@@ -39,7 +39,7 @@ def about_one_answer(answer: Any, rows: str) -> str:
     )
 
 
-def look_alikes(targets: Sequence[Any]) -> dict[str, list[list[str]]]:
+def look_alikes(targets: Sequence[object]) -> dict[str, list[list[str]]]:
     """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it).
 
     Fields of objects hold labels where a schema would list their values.
@@ -70,7 +70,7 @@ def about_look_alikes(groups: Mapping[str, Sequence[Sequence[str]]]) -> list[str
     return lines
 
 
-def _texts(target: Any, path: str) -> Iterator[tuple[str, str]]:
+def _texts(target: object, path: str) -> Iterator[tuple[str, str]]:
     if isinstance(target, str):
         yield path, target
     elif isinstance(target, dict):

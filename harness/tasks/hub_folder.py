@@ -53,14 +53,14 @@ def refuse_guessed(rows: Any, name: str) -> None:
         )
 
 
-def _guessed(features: Mapping[str, Any]) -> Iterable[tuple[str, str]]:
+def _guessed(features: Mapping[str, object]) -> Iterable[tuple[str, str]]:
     for column, feature in features.items():
         kind = str(getattr(feature, "dtype", type(feature).__name__))
         if type(feature).__name__ == "Json" or kind.startswith(GUESSED):
             yield column, "mixed types" if type(feature).__name__ == "Json" else kind
 
 
-def _reader(builder: Any) -> str:
+def _reader(builder: object) -> str:
     return str(getattr(builder, "name", "") or "") if "packaged_modules" in type(builder).__module__ else ""
 
 

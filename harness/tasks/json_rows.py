@@ -11,7 +11,7 @@ from harness.core.errors import ConfigError
 REMEDY = "a list of objects, or an object of objects by id"
 
 
-def rows(value: Any, path: Path) -> Sequence[Any]:
+def rows(value: object, path: Path) -> Sequence[Any]:
     """The rows in a JSON value: a list, the one list of objects in an object, a table by column, or objects by id.
 
     Raises:
@@ -38,7 +38,7 @@ def rows(value: Any, path: Path) -> Sequence[Any]:
     raise ConfigError("holds no rows", file=path, remedy=REMEDY)
 
 
-def _objects(part: Sequence[Any]) -> bool:
+def _objects(part: Sequence[object]) -> bool:
     return bool(part) and isinstance(part[0], dict)
 
 

@@ -16,7 +16,7 @@ MAX_DEPTH = 32
 _BRANCHES = ("anyOf", "oneOf", "allOf")
 
 
-def ordered_schema(schema: Schema, targets: Iterable[Any]) -> Schema:
+def ordered_schema(schema: Schema, targets: Iterable[object]) -> Schema:
     """The schema with every `properties` in the order that the targets share; where they share none, unchanged."""
     sequences: dict[int, set[tuple[str, ...]]] = {}
     declared: dict[int, list[str]] = {}
@@ -30,7 +30,7 @@ def ordered_schema(schema: Schema, targets: Iterable[Any]) -> Schema:
     return rebuilt
 
 
-def ordered_value(schema: Schema, value: Any) -> Any:
+def ordered_value(schema: Schema, value: object) -> Any:
     """The value with its keys in the schema's order; keys that the schema does not name follow in their own order.
 
     A whole number that was read as a decimal (2.0) becomes an integer where the schema asks for one or names it:
@@ -45,7 +45,7 @@ class _Root:
     def __init__(self, schema: Schema) -> None:
         self.schema = schema
 
-    def resolved(self, schema: Any) -> Any:
+    def resolved(self, schema: object) -> Any:
         for _ in range(MAX_DEPTH):
             if not (isinstance(schema, Mapping) and isinstance(schema.get("$ref"), str)):
                 break
@@ -69,7 +69,7 @@ class _Root:
                 return None
         return part
 
-    def forms(self, schema: Any, value: Any, depth: int) -> Iterator[Schema]:
+    def forms(self, schema: object, value: object, depth: int) -> Iterator[Schema]:
         """The schemas that a value falls under: the schema itself and its fitting branches, outermost first."""
         schema = self.resolved(schema)
         if not isinstance(schema, Mapping) or depth > MAX_DEPTH:
@@ -81,18 +81,18 @@ class _Root:
             for branch in fitting:
                 yield from self.forms(branch, value, depth + 1)
 
-    def _best(self, branches: Sequence[Any], value: Any) -> list[Any]:
+    def _best(self, branches: Sequence[object], value: object) -> list[Any]:
         """Of alternatives, the one that names most of an object's keys and contradicts none of its constants."""
         if not isinstance(value, Mapping):
             return [branch for branch in branches if not self._names(branch)]
         fitting = [branch for branch in branches if not self._contradicts(branch, value)]
         return sorted(fitting, key=lambda branch: -len(self._names(branch) & value.keys()))[:1]
 
-    def _names(self, branch: Any) -> set[str]:
+    def _names(self, branch: object) -> set[str]:
         resolved = self.resolved(branch)
         return set(resolved.get("properties", ())) if isinstance(resolved, Mapping) else set()
 
-    def _contradicts(self, branch: Any, value: Mapping[str, Any]) -> bool:
+    def _contradicts(self, branch: object, value: Mapping[str, object]) -> bool:
         resolved = self.resolved(branch)
         if not isinstance(resolved, Mapping) or resolved.get("type", "object") not in ("object", ["object"]):
             return True
@@ -105,7 +105,9 @@ class _Root:
         )
 
 
-def _objects(root: _Root, schema: Any, value: Any, depth: int) -> Iterator[tuple[Mapping[str, Any], Schema]]:
+def _objects(
+    root: _Root, schema: object, value: object, depth: int
+) -> Iterator[tuple[Mapping[str, Any], Schema]]:
     """Every object in a value, with each schema that has `properties` for it."""
     forms = list(root.forms(schema, value, 0)) if depth < MAX_DEPTH else []
     if isinstance(value, Mapping):
@@ -114,7 +116,7 @@ def _objects(root: _Root, schema: Any, value: Any, depth: int) -> Iterator[tuple
         yield from _objects(root, form, part[1], depth + 1)
 
 
-def _inner(forms: Sequence[Schema], value: Any) -> Iterator[tuple[Any, tuple[Any, Any]]]:
+def _inner(forms: Sequence[Schema], value: object) -> Iterator[tuple[Any, tuple[Any, Any]]]:
     """The parts of a value: the schema of each, its key or index, and the part."""
     parts: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Mapping):
@@ -126,21 +128,21 @@ def _inner(forms: Sequence[Schema], value: Any) -> Iterator[tuple[Any, tuple[Any
         yield (schemas[0] if len(schemas) == 1 else {"allOf": schemas}), (key, part)
 
 
-def _schema_of(form: Schema, key: Any) -> Any:
+def _schema_of(form: Schema, key: object) -> Any:
     if isinstance(key, str):
         inner = form.get("properties", {}).get(key)
         return form.get("additionalProperties") if inner is None else inner
     for name in ("prefixItems", "items"):
         part = form.get(name)
         if isinstance(part, list | tuple):
-            if key < len(part):
+            if isinstance(key, int) and key < len(part):
                 return part[key]
         elif part is not None:
             return part
     return form.get("additionalItems")
 
 
-def _ordered(root: _Root, schema: Any, value: Any, depth: int) -> Any:
+def _ordered(root: _Root, schema: object, value: object, depth: int) -> Any:
     if depth > MAX_DEPTH:
         return value
     forms = list(root.forms(schema, value, 0))
@@ -185,7 +187,7 @@ def _shared(sequences: set[tuple[str, ...]], declared: Sequence[str]) -> list[st
     return order
 
 
-def _rebuilt(schema: Any, orders: Mapping[int, list[str]]) -> Any:
+def _rebuilt(schema: object, orders: Mapping[int, list[str]]) -> Any:
     if isinstance(schema, Mapping):
         names = schema.get("properties")
         rebuilt = {key: _rebuilt(part, orders) for key, part in schema.items()}
@@ -199,7 +201,7 @@ def _rebuilt(schema: Any, orders: Mapping[int, list[str]]) -> Any:
     return [_rebuilt(part, orders) for part in schema] if isinstance(schema, list | tuple) else schema
 
 
-def _merged(order: Sequence[str], rest: Sequence[str], declared: Mapping[str, Any]) -> list[str]:
+def _merged(order: Sequence[str], rest: Sequence[str], declared: Mapping[str, object]) -> list[str]:
     """The targets' order; a name that no target has stands behind the name that it follows in the schema."""
     merged, names = list(order), list(declared)
     for name in rest:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from harness.tasks import row_layouts as rows
-from harness.tasks import tables, task_file
+from harness.tasks import row_layouts, tables, task_file
 from harness.tasks.columns import Assignment, Chosen
 from harness.tasks.located import Located, Row
 
@@ -28,7 +27,7 @@ def enough(part: list[Located], mapping: task_file.MapFile | None, taken: int) -
     spaced = {i * len(part) // size for i in range(size)}
     answers: set[str] = set()
     for position, located in enumerate(part):
-        text = str(rows.reach(located.row, str(mapping.target)))
+        text = str(row_layouts.reach(located.row, str(mapping.target)))
         if len(answers) < FEW_ANSWERS and text not in answers:
             answers.add(text)
             spaced.add(position)
@@ -37,7 +36,7 @@ def enough(part: list[Located], mapping: task_file.MapFile | None, taken: int) -
 
 def native_names(chosen: Chosen, row: Row) -> Chosen:
     """What the user named and, for rows with `input` and `target`, the names that these rows give a meaning."""
-    if not rows.is_native(row):
+    if not row_layouts.is_native(row):
         return chosen
     group = "group" if "group" in row else None
     return replace(
@@ -61,7 +60,7 @@ def line_counts(parts: Mapping[str, list[Located]], encoding: str) -> list[str]:
 def filled(located: Located, assignment: Assignment) -> Located:
     """A row with every column of the table: rows of objects may leave some out."""
     names = [c.name for c in assignment.columns if c.name not in located.row and c.role != "dropped"]
-    absent = {name: rows.reach(located.row, name) for name in names}
+    absent = {name: row_layouts.reach(located.row, name) for name in names}
     return replace(located, row=located.row | absent) if absent else located
 
 
@@ -70,8 +69,8 @@ def labelled(located: Located, mapping: task_file.MapFile | None) -> bool:
     if mapping is None:
         return all(located.row.get(key, "?") not in (None, "") for key in ("input", "target", "completion"))
     inputs = [mapping.input] if isinstance(mapping.input, str) else list(mapping.input.values())  # type: ignore[union-attr]
-    values = [rows.reach(located.row, name) for name in inputs]
-    return _says(rows.reach(located.row, str(mapping.target))) and any(map(_says, values))
+    values = [row_layouts.reach(located.row, name) for name in inputs]
+    return _says(row_layouts.reach(located.row, str(mapping.target))) and any(map(_says, values))
 
 
 def _says(value: object) -> bool:

@@ -14,6 +14,7 @@ from typing import Any
 
 from harness.core import tools
 from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonValue
 from harness.core.values import Document, Example, Message
 from harness.tasks import layouts
 from harness.tasks.layouts import Converted
@@ -159,7 +160,7 @@ def _mapped(located: Located, mapping: MapFile) -> Row:
     }
 
 
-def listed(value: Any) -> Any:
+def listed(value: object) -> Any:
     """The ids in a cell of a table: a JSON list, or separated by semicolons."""
     if not isinstance(value, str):
         return value
@@ -225,8 +226,8 @@ def _native(located: Located) -> Row:
     return {**row, "meta": {**meta, **extra}}
 
 
-def _fields(value: object, located: Located) -> dict[str, Any]:
-    fields = value if isinstance(value, dict) else {"input": value}
+def _fields(value: object, located: Located) -> dict[str, JsonValue]:
+    fields: dict[str, Any] = value if isinstance(value, dict) else {"input": value}
     shown = [item for name, item in fields.items() if name != SYSTEM]
     if not shown or (set(fields) <= {"input", SYSTEM} and shown[0] in (None, "")):
         raise located.error(EMPTY_INPUT, remedy="leave the row out, or write what is asked")

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Mapping
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
@@ -39,7 +39,7 @@ def same_fields(example: Example) -> str:
     )
 
 
-def _folded(value: Any) -> Any:
+def _folded(value: JsonValue) -> JsonValue:
     """A JSON value with every text in it folded, names left alone."""
     if isinstance(value, str):
         return same_text(value)

@@ -8,23 +8,27 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from jsonschema import Draft202012Validator
 
+from harness.core.json_types import JsonValue
+
+Schema = dict[str, Any]
+"""A JSON Schema as it is built, keyword by keyword."""
 MAX_ENUM = 20
 REPEATS = 5
 """A text field is an enum where it has few values and each stands for this many rows on average."""
 
 
-def schema(values: Sequence[Any]) -> dict[str, Any]:
+def schema(values: Sequence[JsonValue]) -> Schema:
     """The schema that all `values` satisfy: types, keys (required where all have them), short enums."""
     body = _schema(values)
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **body}
 
 
-def fitting(train: Sequence[Any], others: Sequence[Any]) -> tuple[dict[str, Any], str]:
+def fitting(train: Sequence[JsonValue], others: Sequence[JsonValue]) -> tuple[Schema, str]:
     """The schema of `train`, opened until it accepts `others` too, and how many those were, in words."""
     inferred = schema(train)
     accepts = Draft202012Validator(inferred).is_valid
@@ -40,7 +44,7 @@ def fitting(train: Sequence[Any], others: Sequence[Any]) -> tuple[dict[str, Any]
     return opened, f", which refuses {count} of dev or test: opened at {shown}"
 
 
-def _open(body: dict[str, Any], value: Any, path: str, places: dict[str, None]) -> None:
+def _open(body: Schema, value: JsonValue, path: str, places: dict[str, None]) -> None:
     """Open a schema in place where it refuses `value`; `places` gathers where."""
     types = body.get("type", [])
     types = types if isinstance(types, list) else [types]
@@ -61,7 +65,7 @@ def _open(body: dict[str, Any], value: Any, path: str, places: dict[str, None]) 
             _open(body["items"], item, f"{path}[]", places)
 
 
-def _open_object(body: dict[str, Any], value: dict[str, Any], path: str, places: dict[str, None]) -> None:
+def _open_object(body: Schema, value: Mapping[str, JsonValue], path: str, places: dict[str, None]) -> None:
     missing = [key for key in body["required"] if key not in value]
     if missing:
         body["required"] = [key for key in body["required"] if key not in missing]
@@ -74,22 +78,22 @@ def _open_object(body: dict[str, Any], value: dict[str, Any], path: str, places:
             places[f"{path} (other keys)"] = None
 
 
-def _schema(values: Sequence[Any]) -> dict[str, Any]:
+def _schema(values: Sequence[JsonValue]) -> Schema:
     types = sorted({_type(value) for value in values})
     if "integer" in types and "number" in types:
         types.remove("integer")
-    body: dict[str, Any] = {"type": types[0] if len(types) == 1 else types}
+    body: Schema = {"type": types[0] if len(types) == 1 else types}
     if "object" in types:
         body |= _object([value for value in values if isinstance(value, dict)])
     if "array" in types:
         items = [item for value in values if isinstance(value, list) for item in value]
         body |= {"items": _schema(items)} if items else {}
     if types == ["string"]:
-        body |= _enum(values)
+        body |= _enum([value for value in values if isinstance(value, str)])
     return body
 
 
-def _object(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _object(values: Sequence[Mapping[str, JsonValue]]) -> Schema:
     present = Counter(key for value in values for key in value)
     return {
         "properties": {key: _schema([value[key] for value in values if key in value]) for key in present},
@@ -98,7 +102,7 @@ def _object(values: Sequence[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _enum(values: Sequence[str]) -> dict[str, Any]:
+def _enum(values: Sequence[str]) -> Schema:
     return {"enum": sorted(set(values))} if closed(values) else {}
 
 
@@ -108,7 +112,7 @@ def closed(values: Sequence[str]) -> bool:
     return distinct <= MAX_ENUM and len(values) >= REPEATS * distinct
 
 
-def _type(value: Any) -> str:
+def _type(value: JsonValue) -> str:
     if value is None:
         return "null"
     if isinstance(value, bool):

@@ -14,7 +14,8 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-Schema = Mapping[str, Any] | bool
+Keywords = Mapping[str, Any]
+Schema = Keywords | bool
 
 INDENT = "  "
 MAX_DEPTH = 12
@@ -74,7 +75,7 @@ class _Writer:
         ]
         return list(dict.fromkeys(texts))
 
-    def _typed(self, name: str, schema: Mapping[str, Any], indent: str, depth: int) -> str:
+    def _typed(self, name: str, schema: Keywords, indent: str, depth: int) -> str:
         if name == "object":
             return self._object(schema, indent, depth)
         if name == "array":
@@ -90,7 +91,7 @@ class _Writer:
             return _limited(kind, schema, ("minLength", "maxLength"))
         return {"boolean": "true | false"}.get(name, name)
 
-    def _object(self, schema: Mapping[str, Any], indent: str, depth: int) -> str:
+    def _object(self, schema: Keywords, indent: str, depth: int) -> str:
         properties: Mapping[str, Schema] = schema.get("properties", {})
         required = schema.get("required", ())
         inner = indent + INDENT
@@ -123,7 +124,7 @@ def _resolved(root: Mapping[str, object], reference: str) -> Schema | None:
     return target if isinstance(target, Mapping | bool) else None
 
 
-def _joined(schema: Mapping[str, Any]) -> dict[str, Any]:
+def _joined(schema: Keywords) -> Keywords:
     """`allOf` as one schema: what its parts say, properties and required keys of all of them together."""
     joined = {key: value for key, value in schema.items() if key != "allOf"}
     for part in schema["allOf"]:

@@ -6,7 +6,7 @@ import gc
 import io
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -157,7 +157,7 @@ def hub_splits(name: str, config: str | None = None, revision: str | None = None
         raise ConfigError(f"cannot read data set '{name}'", remedy=reason) from None
 
 
-def _labels(row: Row, names: dict[str, Any]) -> Row:
+def _labels(row: Row, names: Mapping[str, Any]) -> Row:
     known = {key: row[key] for key in names if isinstance(row[key], int)}
     return {key: names[key].int2str(value) if value >= 0 else None for key, value in known.items()}
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.tasks import leaks, names
@@ -42,7 +41,7 @@ class Table:
         texts = self.texts(name)
         return all(texts) and len(set(texts)) == len(texts)
 
-    def every(self, name: str, holds: Callable[[str], Any]) -> bool:
+    def every(self, name: str, holds: Callable[[str], object]) -> bool:
         """Whether something holds of every value."""
         return all(holds(value) for value in self.texts(name))
 

@@ -6,10 +6,11 @@ import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.protocols import LanguageModel
+from harness.core.torch_types import Network
 from harness.models.architecture import DECODER, of
 from harness.models.layers import adapters, exported, plain_layers
 from harness.models.layers.attached import classification_head, learnt_prefix
@@ -39,7 +40,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
         return ParityCheck(check="merged", ok=True, detail=reason)
     network = model.network
 
-    def compare(device: Any) -> ParityCheck:
+    def compare(device: str | None) -> ParityCheck:
         with plain_layers.unrounded_inputs(network), in_float32(network):
             trained = logits(network, ids)
             difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
@@ -67,7 +68,7 @@ def check_adapter(model: LanguageModel, ids: Sequence[int], stages: Sequence[Pat
     """
     network = model.network
 
-    def compare(device: Any) -> ParityCheck:
+    def compare(device: str | None) -> ParityCheck:
         if change := _changed(model):
             detail = f"the adapter's base is not the published one ({change}): export the whole model instead"
             return ParityCheck(check="adapter", ok=False, detail=detail)
@@ -111,7 +112,7 @@ def check_dropout(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]
 
 
 @contextlib.contextmanager
-def in_float32(network: Any) -> Iterator[None]:
+def in_float32(network: Network) -> Iterator[None]:
     """The network in float32 while the block runs; quantized layers compute in it, and stay quantized.
 
     Merging is a question of arithmetic, and in 16 bits rounding alone moves the logits by more than any fault
@@ -143,7 +144,7 @@ def in_float32(network: Any) -> Iterator[None]:
             state.dtype = number
 
 
-def logits(network: Any, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
+def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> torch.Tensor:
     """Float32 logits on the CPU: of every position for a decoder, else of what comes first.
 
     Args:
@@ -175,7 +176,7 @@ def _not_whole(model: LanguageModel) -> str | None:
     return None
 
 
-def _compared(name: str, compare: Callable[[Any], ParityCheck]) -> ParityCheck:
+def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> ParityCheck:
     """The outcome of a comparison: on the network's device, on the CPU where that is too small for two networks,
     or a failure where what is exported cannot be loaded at all."""
     from harness.models.layers.out_of_memory import is_out_of_memory, release
@@ -198,15 +199,16 @@ def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
     return difference if difference == difference else float("inf")
 
 
-def _with_adapters(base: Any, stages: Sequence[Path]) -> Any:
+def _with_adapters(base: Network, stages: Sequence[Path]) -> Network:
     from peft import PeftModel
 
     from harness.models.layers.combine import combine
 
     if len(stages) > 1:
-        return combine(base, stages, [1.0] * len(stages), "cat")
+        return cast(Network, combine(base, stages, [1.0] * len(stages), "cat"))
     with adapters.expected_warnings():
-        return PeftModel.from_pretrained(base, str(stages[0])).eval()
+        adapted: Any = PeftModel.from_pretrained(base, str(stages[0]))
+        return cast(Network, adapted.eval())
 
 
 _VOLATILE = {
@@ -233,7 +235,7 @@ def _changed(model: LanguageModel) -> str:
     return _changed_weight(model.network, folder)
 
 
-def _changed_weight(network: Any, folder: Path) -> str:
+def _changed_weight(network: Network, folder: Path) -> str:
     """The first adapted layer is compared with the published file's tensor of that name, where there is one."""
     from safetensors import safe_open
 

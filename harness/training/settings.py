@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -27,11 +27,11 @@ OPTIMIZERS = {
 """Names of transformers, Axolotl and LLaMA-Factory for the same optimizers."""
 
 
-def _optimizer(name: Any) -> dict[str, Any]:
+def _optimizer(name: object) -> dict[str, object]:
     return {"optim": OPTIMIZERS.get(name, name) if isinstance(name, str) else name}
 
 
-def _warmup(share: Any) -> dict[str, Any]:
+def _warmup(share: object) -> dict[str, object]:
     """A share of all steps, which `warmup_steps` holds where it is below 1.
 
     Raises:
@@ -44,7 +44,7 @@ def _warmup(share: Any) -> dict[str, Any]:
     return {"warmup_steps": share}
 
 
-def _packing(wanted: Any) -> dict[str, Any]:
+def _packing(wanted: object) -> dict[str, object]:
     """Packing of another tool is refused: there a batch has so many full sequences, here so many rows.
 
     Raises:

@@ -18,8 +18,8 @@ from harness.core.kinds import build
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
-from harness.results import trials as journal
 from harness.results.records.trial import TrialRecord
+from harness.results.trials import read as read_trials
 from harness.runner import suitable
 from harness.runner.cells import describe_task, limited
 from harness.runner.database_sync import open_index
@@ -251,7 +251,7 @@ def collect(plan: StudyConfig) -> SearchResult:
         RunError: no trial was finished.
     """
     recorded(plan, open_study(plan))
-    rows = tuple(row for row in journal.read(plan.results) if row.study == plan.study)
+    rows = tuple(row for row in read_trials(plan.results) if row.study == plan.study)
     done = [row for row in rows if row.state == "complete" and row.duplicate_of is None]
     feasible = [row for row in done if row.feasible]
     if not done:
@@ -285,7 +285,7 @@ def _front(rows: Sequence[TrialRecord]) -> list[TrialRecord]:
 
 def _earlier(plan: StudyConfig, study: str) -> list[dict[str, JsonValue]]:
     """The best configurations of an earlier study, as far as this space holds them."""
-    rows = journal.read(plan.results)
+    rows = read_trials(plan.results)
     names = {row.study for row in rows}
     if study not in names:
         raise ConfigError(f"--warm-start: unknown study '{study}'", remedy=nearest(study, names))

@@ -14,7 +14,7 @@ from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 from harness.engines.openai import OpenAIEngine
 
-PACKAGE = Path(protocols.__file__).parents[1]
+PACKAGE = Path(protocols.__file__).parents[2]
 DECLARED = {
     name
     for cls in (

@@ -9,24 +9,25 @@ from collections import Counter
 from docs import rooms
 
 CEILINGS = {
-    "top": 2,
     "benchmarks": 12,
-    "core": 33,
+    "core": 24,
     "engines": 13,
     "estimate": 2,
     "evidence": 4,
-    "export": 4,
-    "methods": 20,
-    "models": 95,
+    "export": 1,
+    "methods": 16,
+    "models": 29,
     "regression": 3,
     "report": 5,
     "results": 13,
     "runner": 23,
-    "search": 31,
-    "tasks": 173,
-    "training": 23,
+    "search": 10,
+    "tasks": 60,
+    "top": 2,
+    "training": 10,
     "workflows": 2,
 }
+"""Annotations that say `Any`, by room (`top`: the files beside the rooms). Lower one when it falls; never raise it."""
 
 
 def test_no_room_has_more_any_than_before() -> None:

@@ -215,13 +215,13 @@ def test_plain_prompts_keep_control_names_as_text() -> None:
 def test_a_template_that_reads_the_date_gets_a_fixed_one(name: str) -> None:
     chat = TemplateChat(_tokenizer(FAMILIES[name]))
     assert "26 Jul" in chat.show(chat.encode(TALK))
-    assert "01 Feb" in (told := chat.told(False, "2030-02-01")).show(told.encode(TALK))
-    assert (chat.settings, bool(told.settings)) == ((), True)
+    assert "01 Feb" in (configured := chat.configured(False, "2030-02-01")).show(configured.encode(TALK))
+    assert (chat.settings, bool(configured.settings)) == ((), True)
 
 
 def test_the_switch_for_thinking_is_a_setting_of_the_program_and_part_of_its_key() -> None:
     chat = TemplateChat(_tokenizer(FAMILIES["qwen3"]))
-    off, on = chat.encode(TALK), chat.told(True, "2024-07-26").encode(TALK)
+    off, on = chat.encode(TALK), chat.configured(True, "2024-07-26").encode(TALK)
     assert chat.show(off).endswith("<think>\n\n</think>\n\n")
     assert chat.show(on).endswith("assistant\n")
     plain, thinks = (build("programs", {"kind": "zero_shot", **more}) for more in ({}, {"thinking": True}))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -41,7 +41,7 @@ class Dense(Retriever):
         "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
     )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """The settings and, of a model in a folder, its files: another model may come to lie there."""
         folder = Path(self.model)
         if self.model == BUNDLED or not folder.is_dir():
@@ -70,7 +70,7 @@ class _Index:
         return tuple(self._pieces[i].passage(float(scores[i])) for i in best(scores, k))
 
 
-def _unit_vectors(encode: Any, texts: list[str]) -> Any:
+def _unit_vectors(encode: Callable[..., Any], texts: list[str]) -> Any:
     """Shape (texts, dimensions)."""
     return encode(texts, normalize_embeddings=True, convert_to_numpy=True, show_progress_bar=False)
 

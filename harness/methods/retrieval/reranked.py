@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
 from typing import Any
 
 from harness.core.errors import ConfigError
-from harness.core.kinds import build, knob
+from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._postings import best
@@ -24,7 +24,7 @@ class Reranked(Retriever):
 
     paper = "Nogueira & Cho 2019, Passage Re-ranking with BERT"
 
-    retriever: str | Mapping[str, Any] = field(default="bm25")
+    retriever: Spec = field(default="bm25")
     model: str = MODEL
     depth: int = knob(20, choices=(10, 20, 50), doc="passages that are scored; 1000 in the paper")
 
@@ -36,10 +36,10 @@ class Reranked(Retriever):
     def oracle(self) -> bool:
         return self._first().oracle
 
-    def config(self) -> dict[str, Any]:
+    def config(self) -> dict[str, object]:
         return {**super().config(), "retriever": self._first().config()}
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         return {**super().identity(), "retriever": self._first().identity()}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:

@@ -68,7 +68,7 @@ def expected_warnings() -> Iterator[None]:
         yield
 
 
-def names(network: Any) -> list[str]:
+def names(network: Network) -> list[str]:
     """Names of the adapters in the network, oldest first."""
     return list(network.peft_config) if getattr(network, "_hf_peft_config_loaded", False) else []
 
@@ -130,14 +130,14 @@ def _refuse_unfolded(file: Path) -> None:
         )
 
 
-def own_tensors(network: Any, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def own_tensors(network: Network, tensors: Mapping[str, Any]) -> dict[str, Any]:
     """An adapter's tensors without the base's weights. Files of earlier versions hold the base's embeddings where
     these are adapted, and loading them would put these embeddings into whatever base they are loaded over."""
     base = {name.replace(".base_layer", "") for name, _ in network.named_parameters()}
     return {name: tensor for name, tensor in tensors.items() if name.replace(".base_layer", "") not in base}
 
 
-def detach(network: Any) -> None:
+def detach(network: Network) -> None:
     """Remove every adapter: the network is the base again, bit for bit, unless the adapter's initialization
     changed it (PiSSA, OLoRA, LoftQ)."""
     from harness.models.layers import bottleneck, prefix, soft_prompt
@@ -147,14 +147,14 @@ def detach(network: Any) -> None:
         learned.detach(network)
 
 
-def fold(network: Any) -> None:
+def fold(network: Network) -> None:
     """Merge every adapter into the weights that it adapts, permanently. Embeddings that are also the output layer
     become two matrices where an adapter changes one of them."""
     tied.untie(network)
     _unwrap(network, merge=True)
 
 
-def _fold_incompatible(network: Any, config: Any) -> None:
+def _fold_incompatible(network: Network, config: PeftConfig) -> None:
     """Merge earlier adapters that cannot be active beside a new one: those of another method, and any before DoRA.
 
     peft's DoRA scales what the adapters before it computed while it answers, and the base alone while it trains with
@@ -171,7 +171,7 @@ def _fold_incompatible(network: Any, config: Any) -> None:
         fold(network)
 
 
-def _unwrap(network: Any, merge: bool) -> None:
+def _unwrap(network: Network, merge: bool) -> None:
     for path, layer in list(plain_layers.adapted(network)):
         parent, _, child = path.rpartition(".")
         base = plain_layers.merge(layer) if merge else plain_layers.innermost(layer)

@@ -7,16 +7,22 @@ configuration cannot express, or merging gets wrong, shows before a score is giv
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import RunError
+from harness.core.torch_types import ModelConfig, Network
 from harness.models.cache import quiet
 from harness.models.layers import plain_layers, tied
 from harness.models.number_format import dtype_of
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+    from transformers import GenerationConfig
 
-def rebuilt(network: Any, *, adapters: bool = True, device: Any = None) -> Any:
+
+def rebuilt(network: Network, *, adapters: bool = True, device: torch.device | str | None = None) -> Network:
     """A plain network of the same class, made as `from_pretrained` makes one, that shares the weights which
     need no change. `network` stays as it is.
 
@@ -33,7 +39,8 @@ def rebuilt(network: Any, *, adapters: bool = True, device: Any = None) -> Any:
     state = {name: tensor.to(where) for name, tensor in state.items()}
     try:
         with quiet():
-            made, report = type(network).from_pretrained(
+            cls: Any = type(network)
+            made, report = cls.from_pretrained(
                 None,
                 config=configuration,
                 state_dict=state,
@@ -49,15 +56,16 @@ def rebuilt(network: Any, *, adapters: bool = True, device: Any = None) -> Any:
     ]
     if wrong:
         raise RunError(f"the exported network does not fit its configuration: {', '.join(sorted(wrong)[:3])}")
-    return made.eval()
+    rebuilt_network: Network = made.eval()
+    return rebuilt_network
 
 
-def generation_config(network: Any, eos_ids: Any) -> Any:
+def generation_config(network: Network, eos_ids: Iterable[int]) -> GenerationConfig:
     """Generation settings that answer as the engines do: greedily, under no rule of the base's."""
     return fresh_generation_config(network.generation_config, eos_ids)
 
 
-def fresh_generation_config(own: Any, eos_ids: Any) -> Any:
+def fresh_generation_config(own: Any, eos_ids: Iterable[int]) -> GenerationConfig:
     """Settings with the special tokens of `own`, and none of its rules."""
     from transformers import GenerationConfig
 
@@ -90,7 +98,7 @@ def generation_rules(own: Any) -> dict[str, Any]:
     return {name: neutral.get(name) for name in sorted(rules - sampling)}
 
 
-def _configuration(network: Any, untied: bool) -> Any:
+def _configuration(network: Network, untied: bool) -> ModelConfig:
     configuration = copy.deepcopy(network.config)
     if hasattr(configuration, "quantization_config"):
         del configuration.quantization_config
@@ -99,7 +107,7 @@ def _configuration(network: Any, untied: bool) -> Any:
     return configuration
 
 
-def _state(network: Any, adapters: bool) -> Mapping[str, Any]:
+def _state(network: Network, adapters: bool) -> Mapping[str, Tensor]:
     dtype = dtype_of(network)
     layers = dict(plain_layers.special(network))
     inside = tuple(f"{path}." for path in layers)

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Iterator
-from typing import Any, cast
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
+from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
 
-def quantization(module: Any) -> str:
+
+def quantization(module: Layer) -> str:
     """How bitsandbytes holds a module's weights: `4bit`, `8bit`, or empty when it does not."""
     held = type(getattr(module, "weight", None)).__name__
     return {"Params4bit": "4bit", "Int8Params": "8bit"}.get(held, "")
 
 
-def quantized_share(network: Any) -> float | None:
+def quantized_share(network: Network) -> float | None:
     """The share of the weights between embeddings and output layer that bitsandbytes holds in few bits; None where
     nothing is quantized.
 
@@ -37,7 +42,7 @@ def quantized_share(network: Any) -> float | None:
     return held / whole if held else None
 
 
-def adapted(network: Any) -> Iterator[tuple[str, Any]]:
+def adapted(network: Network) -> Iterator[tuple[str, Layer]]:
     """Path and layer of every adapted layer. Of wrappers inside each other (one for each parameter of a
     mixture of experts) only the outermost: it stands for all of them."""
     from peft.tuners.tuners_utils import BaseTunerLayer
@@ -45,7 +50,7 @@ def adapted(network: Any) -> Iterator[tuple[str, Any]]:
     return _outermost(network, lambda module: isinstance(module, BaseTunerLayer))
 
 
-def special(network: Any) -> Iterator[tuple[str, Any]]:
+def special(network: Network) -> Iterator[tuple[str, Layer]]:
     """Path and layer of every layer that is adapted, quantized or both."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
@@ -54,7 +59,7 @@ def special(network: Any) -> Iterator[tuple[str, Any]]:
     )
 
 
-def plain(layer: Any, dtype: Any) -> Any:
+def plain(layer: Layer, dtype: torch.dtype | None) -> Layer:
     """A plain copy of an adapted or quantized layer, with its active adapters merged; the layer stays as it is.
 
     Args:
@@ -66,30 +71,33 @@ def plain(layer: Any, dtype: Any) -> Any:
     return merge(copy.deepcopy(layer))
 
 
-def merge(layer: Any) -> Any:
+def merge(layer: Layer) -> Layer:
     """Merge an adapted layer's adapters in place, and return the layer below them."""
     for wrapper in wrappers(layer):
         wrapper.merge()
     return innermost(layer)
 
 
-def wrappers(layer: Any) -> list[Any]:
+def wrappers(layer: Layer) -> list[Layer]:
     """An adapted layer and the adapted layers inside it, the innermost first."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 
-    chain: list[Any] = []
-    while isinstance(layer, BaseTunerLayer):
-        chain.append(layer)
-        layer = cast("Any", layer).base_layer
+    chain: list[Layer] = []
+    inner: Any = layer
+    while isinstance(inner, BaseTunerLayer):
+        wrapper = cast(Layer, inner)
+        chain.append(wrapper)
+        inner = wrapper.base_layer
     return chain[::-1]
 
 
-def innermost(layer: Any) -> Any:
+def innermost(layer: Layer) -> Layer:
     """The layer that adapters wrap, or the layer itself."""
-    return layer.get_base_layer() if wrappers(layer) else layer
+    base: Layer = layer.get_base_layer() if wrappers(layer) else layer
+    return base
 
 
-def dequantized(layer: Any) -> Any:
+def dequantized(layer: Layer) -> Tensor:
     """The float32 weights of a quantized layer, [out, in]; the layer stays as it is."""
     if quantization(layer) == "4bit":
         import torch
@@ -100,10 +108,11 @@ def dequantized(layer: Any) -> Any:
         state.dtype = torch.float32
         return dequantize_4bit(layer.weight.data, state)
     scale = layer.state.SCB if layer.state.SCB is not None else layer.weight.SCB
-    return layer.weight.data.float() * (scale.float() / 127).unsqueeze(1)
+    weight: Tensor = layer.weight.data.float() * (scale.float() / 127).unsqueeze(1)
+    return weight
 
 
-def merged_weight(layer: Any) -> tuple[Any, Any]:
+def merged_weight(layer: Layer) -> tuple[Tensor, Tensor | None]:
     """Float32 weight [out, in] and bias (or None) of a quantized layer, with what its adapters add."""
     base = innermost(layer)
     weight, bias = dequantized(base), None if base.bias is None else base.bias.float()
@@ -123,14 +132,14 @@ def merged_weight(layer: Any) -> tuple[Any, Any]:
 
 
 @contextlib.contextmanager
-def merged(network: Any) -> Iterator[None]:
+def merged(network: Network) -> Iterator[None]:
     """Inside the `with` block every adapted layer computes with merged weights, made while computing."""
     with replaced([layer for _, layer in adapted(network)], _merged_forward):
         yield
 
 
 @contextlib.contextmanager
-def unrounded_inputs(network: Any) -> Iterator[None]:
+def unrounded_inputs(network: Network) -> Iterator[None]:
     """Inside the `with` block 8-bit layers multiply unrounded inputs, as they do after an export.
 
     LLM.int8() rounds inputs to 8 bits too, which moves the logits of some models more than any merge.
@@ -142,7 +151,7 @@ def unrounded_inputs(network: Any) -> Iterator[None]:
         yield
 
 
-def _outermost(network: Any, chosen: Any) -> Iterator[tuple[str, Any]]:
+def _outermost(network: Network, chosen: Callable[[Layer], bool]) -> Iterator[tuple[str, Layer]]:
     inside: tuple[str, ...] = ()
     for path, module in list(network.named_modules()):
         if chosen(module) and not (inside and path.startswith(inside)):
@@ -150,7 +159,7 @@ def _outermost(network: Any, chosen: Any) -> Iterator[tuple[str, Any]]:
             yield path, module
 
 
-def _dequantized_layer(layer: Any, base: Any, dtype: Any) -> Any:
+def _dequantized_layer(layer: Layer, base: Layer, dtype: torch.dtype | None) -> Layer:
     """Of the class that the layer had before it was quantized: GPT-2's keeps its weights transposed."""
     import torch
     from torch import nn
@@ -161,17 +170,17 @@ def _dequantized_layer(layer: Any, base: Any, dtype: Any) -> Any:
     transposed = getattr(base, "source_cls", None) is Conv1D
     rows, columns = weight.shape
     with torch.device("meta"):
-        made = Conv1D(rows, columns) if transposed else nn.Linear(columns, rows, bias=bias is not None)
+        made: Any = Conv1D(rows, columns) if transposed else nn.Linear(columns, rows, bias=bias is not None)
     held = weight.T.contiguous() if transposed else weight
     made.weight = nn.Parameter(held.to(dtype), requires_grad=False)
     if bias is not None:
         made.bias = nn.Parameter(bias.to(dtype), requires_grad=False)
     elif transposed:
         made.bias = nn.Parameter(torch.zeros(rows, dtype=dtype, device=weight.device), requires_grad=False)
-    return made
+    return cast(Layer, made)
 
 
-def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
+def _merged_forward(layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor:
     if quantization(innermost(layer)):
         return _dequantized_forward(layer, x)
     # The copy's own forward must not be the one set on the original.
@@ -180,10 +189,11 @@ def _merged_forward(layer: Any, x: Any, *args: Any, **kwargs: Any) -> Any:
         alone = plain(layer, None)
     finally:
         layer.forward = held
-    return alone(x, *args, **kwargs)
+    out: Tensor = alone(x, *args, **kwargs)
+    return out
 
 
-def _dequantized_forward(layer: Any, x: Any) -> Any:
+def _dequantized_forward(layer: Layer, x: Tensor) -> Tensor:
     from torch.nn.functional import linear
 
     weight, bias = merged_weight(layer)

@@ -38,8 +38,8 @@ class SoftChat:
     def settings(self) -> tuple[str, ...]:
         return self.inner.settings
 
-    def told(self, thinking: bool, date: str) -> SoftChat:
-        return SoftChat(self.inner.told(thinking, date), self.first, self.count)
+    def configured(self, thinking: bool, date: str) -> SoftChat:
+        return SoftChat(self.inner.configured(thinking, date), self.first, self.count)
 
     def encode(self, messages: Sequence[Message]) -> list[int]:
         return [*self.lead, *self.inner.encode(messages)[len(self.inner.lead) :]]

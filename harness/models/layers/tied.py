@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.core.errors import ConfigError
+from harness.core.torch_types import Layer, ModelConfig, Network
 from harness.models.layers import plain_layers
 
 
-def adapted(network: Any) -> bool:
+def adapted(network: Network) -> bool:
     """Whether the two ends share one matrix and an adapter changes one of them, or each its own way."""
     ends = _ends(network)
     if len(ends) < 2:
@@ -17,7 +16,7 @@ def adapted(network: Any) -> bool:
     return weights[0] is weights[1] and any(plain_layers.wrappers(end) for end in ends)
 
 
-def untie(network: Any) -> None:
+def untie(network: Network) -> None:
     """Give an adapted end a matrix of its own, so that merging changes that end alone."""
     from torch import nn
 
@@ -30,13 +29,13 @@ def untie(network: Any) -> None:
     mark(network.config)
 
 
-def mark(configuration: Any) -> None:
+def mark(configuration: ModelConfig) -> None:
     """Say in a configuration that the two ends are two matrices."""
     for part in {id(one): one for one in (configuration, configuration.get_text_config())}.values():
         part.tie_word_embeddings = False
 
 
-def refuse_others(network: Any) -> None:
+def refuse_others(network: Network) -> None:
     """Reject adapters on a weight that other layers share, unless these are the two ends.
 
     Raises:
@@ -58,6 +57,6 @@ def refuse_others(network: Any) -> None:
                 )
 
 
-def _ends(network: Any) -> list[Any]:
+def _ends(network: Network) -> list[Layer]:
     ends = [network.get_input_embeddings(), network.get_output_embeddings()]
     return [end for end in ends if end is not None and hasattr(plain_layers.innermost(end), "weight")]

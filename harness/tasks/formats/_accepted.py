@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from harness.core.json_types import JsonValue
 
 
-def first(target: Any) -> Any:
+def first(target: JsonValue) -> JsonValue:
     """Of several accepted answers the one to give: the first. A single target is itself.
 
     Raises:

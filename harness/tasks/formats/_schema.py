@@ -22,6 +22,7 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Resource
 from referencing.exceptions import Unresolvable
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
 from harness.engines import string_formats
@@ -91,7 +92,7 @@ def compile_schema(schema: Mapping[str, object]) -> None:
             raise ValueError(f"not a regular expression: {pattern!r}: {error}") from None
 
 
-def _check_references(cls: type[Validator], schema: Mapping[str, Any]) -> None:
+def _check_references(cls: type[Validator], schema: Mapping[str, object]) -> None:
     """
     Raises:
         ValueError: a reference to another document, or to nothing.
@@ -120,7 +121,7 @@ def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[str]
         yield from _dangling(part, resolver.in_subresource(part))
 
 
-def unchecked_formats(schema: Mapping[str, Any]) -> list[str]:
+def unchecked_formats(schema: Mapping[str, object]) -> list[str]:
     """The names under `format` that are ignored, in the schema's order."""
     names = (part.get("format") for part in _parts(schema))
     return list(
@@ -128,14 +129,14 @@ def unchecked_formats(schema: Mapping[str, Any]) -> list[str]:
     )
 
 
-def _quick(patterns: Any) -> bool:
+def _quick(patterns: object) -> bool:
     """Whether no pattern has more than one repetition, or a group: matching then takes no time to speak of."""
     return isinstance(patterns, Mapping) and all(
         len(re.findall(r"[*+?{]", pattern)) <= 1 and not set("(|") & set(pattern) for pattern in patterns
     )
 
 
-def _patterns(schema: Mapping[str, Any]) -> Iterator[str]:
+def _patterns(schema: Mapping[str, object]) -> Iterator[str]:
     for part in _parts(schema):
         pattern, named = part.get("pattern"), part.get("patternProperties")
         if isinstance(pattern, str):
@@ -195,13 +196,13 @@ def _pattern(_: object, pattern: str, instance: object, __: object) -> Errors:
         yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
 
 
-def _format(_: Any, name: str, instance: Any, __: Any) -> Iterator[Any]:
+def _format(_: object, name: str, instance: object, __: object) -> Errors:
     expression = string_formats.pattern(name)
     if expression and isinstance(instance, str) and not engine.search(expression, instance, timeout=TIMEOUT):
         yield jsonschema.ValidationError(f"{instance!r} is not a {name!r}")
 
 
-def _multiple(_: Any, step: float, instance: Any, __: Any) -> Iterator[Any]:
+def _multiple(_: object, step: float, instance: object, __: object) -> Errors:
     """Of the numbers as they are written: 19.99 is a multiple of 0.01, though the nearest doubles are not."""
     if isinstance(instance, int | float) and not isinstance(instance, bool):
         ratio = Fraction(str(instance)) / Fraction(str(step))
@@ -209,7 +210,7 @@ def _multiple(_: Any, step: float, instance: Any, __: Any) -> Iterator[Any]:
             yield jsonschema.ValidationError(f"{instance!r} is not a multiple of {step!r}")
 
 
-def _named(validator: Any, patterns: Mapping[str, Any], instance: Any, _: Any) -> Iterator[Any]:
+def _named(validator: Any, patterns: JsonObject, instance: object, _: object) -> Errors:
     for pattern, inner in patterns.items():
         for name, value in instance.items() if isinstance(instance, dict) else ():
             if engine.search(pattern, name, timeout=TIMEOUT):

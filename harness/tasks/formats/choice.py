@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
 
 from harness.core.characters import plain
+from harness.core.json_types import JsonValue
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
@@ -69,7 +69,7 @@ class Choice(Format):
         choices = [self._fold(choice) for choice in self.choices]
         return any(choice.startswith(answer) or answer.startswith(choice) for choice in choices)
 
-    def render(self, target: Any) -> str:
+    def render(self, target: JsonValue) -> str:
         return str(first(target))
 
     def constraint(self) -> Constraint:

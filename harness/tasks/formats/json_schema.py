@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import cast
 
+from harness.core.json_types import JsonObject
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
@@ -21,7 +22,7 @@ class JsonSchema(Format):
     paper = "JSON Schema 2020-12, https://json-schema.org/draft/2020-12"
     version = 2
 
-    schema: Mapping[str, Any]
+    schema: Mapping[str, object]
 
     def __post_init__(self) -> None:
         _schema.compile_schema(self.schema)
@@ -56,15 +57,15 @@ class JsonSchema(Format):
         scalar = self.schema.get("type", "object") not in ("object", "array")
         return scalar or "{" in text or "[" in text
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         ordered = key_order.ordered_value(self.schema, target)
         return json.dumps(ordered, ensure_ascii=False, separators=(",", ":"))
 
-    def in_order_of(self, targets: Sequence[Any]) -> JsonSchema:
+    def in_order_of(self, targets: Sequence[object]) -> JsonSchema:
         return replace(self, schema=key_order.ordered_schema(self.schema, targets))
 
     def constraint(self) -> Constraint:
-        return Constraint(kind="json_schema", value=self.schema)
+        return Constraint(kind="json_schema", value=cast(JsonObject, self.schema))
 
 
 def _refuse(name: str) -> None:

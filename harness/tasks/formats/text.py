@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from harness.core.json_types import JsonValue
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
@@ -30,6 +31,6 @@ class Text(Format):
             return Invalid(f"{len(answer)} characters, at most {self.max_chars} allowed")
         return Parsed(answer)
 
-    def render(self, target: object) -> str:
+    def render(self, target: JsonValue) -> str:
         """Of several accepted answers the first is the one to give."""
         return str(first(target))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import yaml
 
@@ -48,7 +47,7 @@ class Yaml(Format):
     paper = "YAML 1.1 as PyYAML reads it, https://yaml.org/spec/1.1/"
     version = 2
 
-    schema: Mapping[str, Any] | None = None
+    schema: Mapping[str, object] | None = None
 
     def __post_init__(self) -> None:
         if self.schema is not None:
@@ -90,14 +89,14 @@ class Yaml(Format):
         """A key with its colon or an item with its dash at the beginning of a line."""
         return bool(_BEGUN.search(text))
 
-    def in_order_of(self, targets: Sequence[Any]) -> Yaml:
+    def in_order_of(self, targets: Sequence[object]) -> Yaml:
         return (
             self
             if self.schema is None
             else replace(self, schema=key_order.ordered_schema(self.schema, targets))
         )
 
-    def render(self, target: Any) -> str:
+    def render(self, target: object) -> str:
         ordered = target if self.schema is None else key_order.ordered_value(self.schema, target)
         return yaml.dump(ordered, Dumper=_Dumper, sort_keys=False, allow_unicode=True).strip("\n")
 

@@ -41,7 +41,7 @@ class Turn:
     """One message. `value` is its text, or the call or calls that it makes as JSON values."""
 
     role: Role
-    value: Any
+    value: JsonValue
     learnt: bool = True
     """False for `weight: 0`: an answer that is shown and not learnt."""
 
@@ -57,7 +57,7 @@ class Conversation:
     system: str
     turns: tuple[Message, ...]
     question: str
-    answer: Any
+    answer: JsonValue
     tools: str = ""
 
 
@@ -87,7 +87,9 @@ def read(messages: object, located: Located, *, column: str, tools: object = Non
     return _conversation(turns, turns[:last], turns[last].value, located, tools)
 
 
-def asked(messages: Any, located: Located, *, column: str, answer: Any, tools: Any = None) -> Conversation:
+def asked(
+    messages: object, located: Located, *, column: str, answer: JsonValue, tools: object = None
+) -> Conversation:
     """A conversation that ends with the user, whose answer stands in another column.
 
     Raises:
@@ -106,7 +108,7 @@ def awaits_answer(value: Any) -> bool:
 
 
 def _conversation(
-    turns: Sequence[Turn], shown: Sequence[Turn], answer: Any, located: Located, tools: Any
+    turns: Sequence[Turn], shown: Sequence[Turn], answer: JsonValue, located: Located, tools: object
 ) -> Conversation:
     system = [turn.text for turn in turns if turn.role == "system"]
     before = merged(turn for turn in shown if turn.role != "system")

@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind
 from harness.core.values import Document, Message
+from harness.tasks.layouts._conversation import Conversation
 from harness.tasks.located import Located, Row
 
 IDS = ("id", "uid", "uuid", "guid", "idx", "example_id", "sample_id", "prompt_id", "question_id")
@@ -23,18 +25,18 @@ class Converted:
     `joined` the other rows that went into the example.
     """
 
-    input: Any
-    target: Any
+    input: JsonValue
+    target: JsonValue
     system: str = ""
     turns: tuple[Message, ...] = ()
     tools: str = ""
-    rejected: Any = None
+    rejected: JsonValue = None
     id: str | None = None
     group: str | None = None
     context_ids: tuple[str, ...] = ()
     documents: tuple[Document, ...] = ()
     joined: tuple[Located, ...] = ()
-    meta: Mapping[str, Any] = field(default_factory=dict)
+    meta: JsonObject = field(default_factory=dict)
 
     def row(self) -> Row:
         """The same as a row with the task file's own columns."""
@@ -99,7 +101,19 @@ class Layout(Kind):
         value = next((row[name] for name in IDS if row.get(name) not in (None, "")), None)
         return str(value) if isinstance(value, str | int) else None
 
-    def rest(self, row: Row, used: Collection[str] = ()) -> dict[str, Any]:
+    def converted(self, conversation: Conversation, row: Row, *, system: str = "") -> Converted:
+        """A row that is one conversation; `system` is what the row says beside its messages."""
+        return Converted(
+            input=conversation.question,
+            target=conversation.answer,
+            system="\n\n".join(filter(None, (system, conversation.system))),
+            turns=conversation.turns,
+            tools=conversation.tools,
+            id=self.identity_of(row),
+            meta=self.rest(row),
+        )
+
+    def rest(self, row: Row, used: Collection[str] = ()) -> dict[str, JsonValue]:
         """The columns that are carried along: those without a role that hold something."""
         skipped = {*self.roles, *IDS, *used}
         return {name: value for name, value in row.items() if name not in skipped and value is not None}

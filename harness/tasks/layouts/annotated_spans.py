@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from harness.core.json_types import JsonValue
 from harness.tasks.layouts._layout import Converted, Layout
 from harness.tasks.located import Located, Row
 
@@ -30,7 +31,7 @@ class AnnotatedSpans(Layout):
         row = located.row
         if not _are_spans(row.get("data")):
             raise located.error("'data' must be a list of {text, entity}")
-        slots: dict[str, Any] = {}
+        slots: dict[str, JsonValue] = {}
         for span in row["data"]:
             if isinstance(name := span.get("entity"), str):
                 text = span["text"].strip()

@@ -44,17 +44,7 @@ class Chat(Layout):
         conversation = _conversation.read(row[name], located, column=name, tools=tools)
         if conversation is None:
             return ()
-        return (
-            Converted(
-                input=conversation.question,
-                target=conversation.answer,
-                system=conversation.system,
-                turns=conversation.turns,
-                tools=conversation.tools,
-                id=self.identity_of(row),
-                meta=self.rest(row),
-            ),
-        )
+        return (self.converted(conversation, row),)
 
     def document(self, document: object) -> list[Row] | None:
         """A list of conversations, each a list of messages."""

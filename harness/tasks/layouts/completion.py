@@ -38,18 +38,7 @@ class Completion(Layout):
         conversation = pair(row["prompt"], answer, located, tools=row.get("tools"))
         if conversation is None:
             return ()
-        own = str(row.get("system") or "")
-        return (
-            Converted(
-                input=conversation.question,
-                target=conversation.answer,
-                system="\n\n".join(filter(None, (own, conversation.system))),
-                turns=conversation.turns,
-                tools=conversation.tools,
-                id=self.identity_of(row),
-                meta=self.rest(row),
-            ),
-        )
+        return (self.converted(conversation, row, system=str(row.get("system") or "")),)
 
 
 def pair(prompt: object, answer: object, located: Located, *, tools: object = None) -> Conversation | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
+from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.tasks.layouts._layout import Converted, Layout
 from harness.tasks.layouts.completion import ANSWERS, pair
@@ -63,7 +64,7 @@ class Feedback(Layout):
         )
 
     def combine(self, pairs: Sequence[tuple[Located, Converted]]) -> Sequence[tuple[Located, Converted]]:
-        disliked: dict[str, list[tuple[Located, Any]]] = {}
+        disliked: dict[str, list[tuple[Located, JsonValue]]] = {}
         for located, converted in pairs:
             if not converted.meta[LIKED]:
                 disliked.setdefault(_asked(converted), []).append((located, converted.target))

@@ -35,18 +35,7 @@ class ShareGpt(Layout):
         conversation = _conversation.read(row[name], located, column=name, tools=row.get("tools"))
         if conversation is None:
             return ()
-        own = str(row.get("system") or "")
-        return (
-            Converted(
-                input=conversation.question,
-                target=conversation.answer,
-                system="\n\n".join(filter(None, (own, conversation.system))),
-                turns=conversation.turns,
-                tools=conversation.tools,
-                id=self.identity_of(row),
-                meta=self.rest(row),
-            ),
-        )
+        return (self.converted(conversation, row, system=str(row.get("system") or "")),)
 
 
 def _column(row: Row) -> str | None:

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-Located = tuple[dict[str, Any], int | None]
+from harness.core.json_types import JsonValue
+
+Located = tuple[dict[str, JsonValue], int | None]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError
 
@@ -20,7 +19,7 @@ MOST_BYTES = 50_000_000
 """Bytes of the longest text or blob that SQLite may make."""
 SQLITE = (".sqlite", ".sqlite3", ".db")
 
-Rows = list[tuple[Any, ...]]
+Rows = list[tuple[object, ...]]
 Query = Callable[[str, float], Rows]
 """From a statement and seconds to its rows."""
 

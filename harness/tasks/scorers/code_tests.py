@@ -6,7 +6,6 @@ import re
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.core.kinds import knob
 from harness.core.probes import ScorerProbe
@@ -48,7 +47,7 @@ class CodeTests(Scorer):
         _sandbox.check_allowed()
         return self
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: object, target: object, example: Example) -> tuple[float, str]:
         _sandbox.check_allowed()
         fences = _FENCE.findall(str(value))
         reason = _result(

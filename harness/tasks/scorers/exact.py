@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from harness.core.json_types import JsonValue
 from harness.core.probes import ScorerProbe
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example
@@ -37,7 +37,7 @@ class Exact(TextScorer):
             return self
         return replace(self, normalise=form.labels is None)
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         if not isinstance(value, str):
             right = any(same(value, answer) for answer in (target, *accepted(target)))
         elif self.normalise is False:

@@ -8,9 +8,9 @@ from datetime import date, datetime
 from decimal import Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
 from harness.core.keys import file_digest
 from harness.core.kinds import knob
 from harness.core.probes import ScorerProbe
@@ -55,7 +55,7 @@ class SqlResult(Scorer):
         database(scorer.file, scorer.digest)
         return scorer
 
-    def score(self, value: Any, target: Any, example: Example) -> tuple[float, str]:
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         wanted = [self._wanted(str(query)) for query in accepted(target)]
         try:
             rows = database(self.file, self.digest)(str(value), self.seconds)
@@ -66,15 +66,15 @@ class SqlResult(Scorer):
             return 1.0, ""
         return 0.0, f"{len(rows)} other rows"
 
-    def _wanted(self, query: str) -> Any:
+    def _wanted(self, query: str) -> object:
         return _target_rows(self.file, self.digest, query, self.seconds, self.ordered)
 
-    def _comparable(self, rows: Rows) -> Any:
+    def _comparable(self, rows: Rows) -> object:
         return _comparable(rows, self.ordered)
 
 
 @lru_cache(maxsize=2000)
-def _target_rows(file: Path | None, digest: str, query: str, seconds: float, ordered: bool) -> Any:
+def _target_rows(file: Path | None, digest: str, query: str, seconds: float, ordered: bool) -> object:
     """The rows of a target query, which several answers are compared with.
 
     Raises:
@@ -86,12 +86,12 @@ def _target_rows(file: Path | None, digest: str, query: str, seconds: float, ord
         raise QueryError(f"the target query fails: {error}") from None
 
 
-def _comparable(rows: Rows, ordered: bool) -> Any:
+def _comparable(rows: Rows, ordered: bool) -> object:
     plain = [tuple(map(_plain, row)) for row in rows]
     return plain if ordered else Counter(plain)
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: object) -> object:
     """A value as it is compared: 1, 1.0 and DECIMAL 1 are one number; dates are texts."""
     if isinstance(value, bool) or value is None or isinstance(value, int):
         return value

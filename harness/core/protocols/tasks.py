@@ -1,0 +1,143 @@
+"""What is asked and how it is judged: formats, scorers, and a task read from its folder."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import ClassVar
+
+from harness.core import thoughts
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.kinds import Kind, knob
+from harness.core.probes import FormatProbe, ScorerProbe
+from harness.core.values import (
+    Constraint,
+    Document,
+    Example,
+    Invalid,
+    Parsed,
+    ParsedAnswer,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Format(Kind):
+    """Text ↔ value. A format never repairs an answer; it only finds it.
+
+    Thoughts in `thinking_tags` (`<think>…</think>`) are no part of an answer, strict or extracted.
+    """
+
+    thinking_tags: tuple[str, ...] = knob(
+        thoughts.TAGS,
+        key_default=thoughts.TAGS,
+        doc="tags around a model's thoughts; [] keeps them in the answer",
+    )
+
+    def config(self) -> dict[str, object]:
+        """The resolved configuration, without the tags where they are the usual ones."""
+        config = super().config()
+        if self.thinking_tags == thoughts.TAGS:
+            del config["thinking_tags"]
+        return config
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Every answer that there is, where the format is a choice among labels; else None."""
+        return None
+
+    @classmethod
+    def probe(cls) -> FormatProbe:
+        """What its contract tests judge it by."""
+        return FormatProbe()
+
+    @abstractmethod
+    def parse(self, text: str) -> Parsed | Invalid:
+        """Read `text` exactly as it stands."""
+
+    def extract(self, text: str) -> str | Parsed | Invalid | None:
+        """The answer inside a chatty one: a part of the text, which is parsed then, or its value. None when there is
+        none, `Invalid` when it is known why none can be taken (two candidates)."""
+        return None
+
+    def begun(self, text: str) -> bool:
+        """Whether an answer that the token limit cut off had begun in this format."""
+        return True
+
+    def render(self, target: JsonValue) -> str:
+        """How a target is written as an answer: what a model is trained to say."""
+        return str(target)
+
+    def in_order_of(self, targets: Sequence[JsonValue]) -> Format:
+        """This format, writing the keys of objects in the order that train's targets share."""
+        return self
+
+    def constraint(self) -> Constraint | None:
+        """The language that constrained decoding is held to; None when there is none."""
+        return None
+
+    def read(self, text: str) -> ParsedAnswer:
+        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first."""
+        answer, thought = thoughts.split(text, self.thinking_tags)
+        strict = self.parse(answer)
+        extracted = strict if isinstance(strict, Parsed) else self._extracted(answer, strict)
+        return ParsedAnswer(strict=strict, extracted=extracted, thoughts=thought)
+
+    def _extracted(self, answer: str, strict: Invalid) -> Parsed | Invalid:
+        part = self.extract(answer)
+        if isinstance(part, str):
+            return self.parse(part)
+        return strict if part is None else part
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scorer(Kind):
+    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`; any other number, or
+    NaN, ends the run with an error that names the scorer."""
+
+    binary: ClassVar[bool] = False
+    """Whether every value is 0 or 1, so that exact tests for rates apply."""
+
+    @classmethod
+    def probe(cls) -> ScorerProbe:
+        """What its contract tests judge it by."""
+        return ScorerProbe()
+
+    def for_task(self, form: Format, folder: Path) -> Scorer:
+        """This scorer as it judges values of a task's format; files that it names are in the task's folder.
+
+        Raises:
+            ConfigError: the scorer cannot judge this task.
+        """
+        return self
+
+    @abstractmethod
+    def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
+        """The score and a short reason (empty when there is nothing to say)."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """A task folder, read and checked."""
+
+    name: str
+    version: int
+    instructions: str
+    """Jinja2 template of the instructions (system message)."""
+    input: str
+    """Jinja2 template of the user message; the example's input fields are in scope."""
+    format: Format
+    scorers: tuple[Scorer, ...]
+    primary: str
+    """Name of the scorer that decides."""
+    splits: Mapping[str, tuple[Example, ...]]
+    corpus: tuple[Document, ...]
+    folder: Path
+    data_hash: str
+    max_new_tokens: int = 128
+    margin: float = 0.02
+    """A difference smaller than this does not matter: the non-inferiority margin."""
+    gate: JsonObject = field(default_factory=dict)
+    licence: str = ""
+    """Where the data came from and under which licence; goes on model cards."""
