@@ -50,7 +50,7 @@ class Merge(Base):
         Raises:
             ConfigError: a folder without a finished run.
         """
-        keys = [_record(Path(run))["key"] for run in self.runs]
+        keys = [_record(Path(run)).key for run in self.runs]
         return {**super().identity(), "runs": keys}
 
     @classmethod
@@ -97,7 +97,7 @@ class Merge(Base):
         from harness.models.layers.combine import is_lora
 
         folders = [mirror.weights(Path(run)) / "0" for run in self.runs]
-        alone = all(len(_record(Path(run))["recipe"]["weights"]) == 1 for run in self.runs)
+        alone = all(len(_record(Path(run)).recipe.weights) == 1 for run in self.runs)
         return folders if alone and self.method != "slerp" and all(map(is_lora, folders)) else []
 
     def _combined(self, spec: str) -> LanguageModel:
@@ -130,7 +130,7 @@ class Merge(Base):
         start, learned = merging.tensors(model.network), []
         for run in self.runs:
             trained = load(spec, dtype=self.dtype)
-            for index, config in enumerate(_record(Path(run))["recipe"]["weights"]):
+            for index, config in enumerate(_record(Path(run)).recipe.weights):
                 trained = build("weights", config).load(trained, mirror.weights(Path(run)) / str(index))
             adapters.fold(trained.network)
             if trained.chat.lead or learnt_prefix(trained.network) is not None:
