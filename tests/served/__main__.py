@@ -87,7 +87,9 @@ def main() -> None:
                 flush=True,
             )
     wrong = [outcome for outcome in outcomes if verdict(outcome) == "wrong"]
-    pairs = [outcome for outcome in outcomes if len(outcome.case.stages) == 2]
+    pairs = [
+        outcome for outcome in outcomes if len(outcome.case.stages) == 2 and outcome.case.stages != cases.FIT
+    ]
     total = Counter(verdict(outcome) for outcome in outcomes)
     layouts = sum(len(outcome.served) for outcome in outcomes)
     lines = [
