@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import statistics
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,10 @@ from typing import Any
 import numpy as np
 
 from harness.evidence.cost_order import cheapest_first, trained
+from harness.evidence.mean_intervals import of_means
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds, simultaneous
-from harness.evidence.stats.intervals import LEVEL, bca, score_interval, t_quantile, wilson
+from harness.evidence.stats.intervals import LEVEL
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Cost, RecipeSummary, RunScores
@@ -185,7 +185,8 @@ def summarise(
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
         level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
-    intervals = _intervals(tables, [granted.get(table.recipe) for table in tables], level)
+    intervals = of_means(tables, [granted.get(table.recipe) for table in tables], level)
+    common = common_means(tables)
     summaries = [
         _summary(table, ends, costs[table.recipe], rank[table.recipe])
         for table, ends in zip(tables, intervals, strict=True)
@@ -237,68 +238,7 @@ def mean_intervals(
     """
     granted = {table.recipe: noise for table in tables if table.seeded and noise is not None}
     assumed = assumed_noise(tables, granted)
-    return _intervals(tables, [assumed.get(table.recipe) for table in tables], level)
-
-
-_IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
-"""Weight of what was not seen beside the variance that was: examples (or groups) of which all points
-are either won or lost. Simulated in docs/simulations.md: with less, mostly-zero scores of 30 examples
-and rates over ten groups cover too little."""
-
-
-def _intervals(
-    tables: Sequence[RecipeScores], noises: Sequence[TrainingNoise | None], level: float
-) -> list[tuple[float, float]]:
-    """One interval a table; graded scores of one run share their resamples where they share their size."""
-    intervals, alike = [], dict[int, list[int]]()
-    for index, table in enumerate(tables):
-        intervals.append(_of_examples(table, level))
-        plain = table.seeds == 1 and not table.binary
-        if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
-            alike.setdefault(len(table.ids), []).append(index)
-    for places in alike.values():
-        low, high = bca(np.stack([tables[index].values[0] for index in places], axis=1), level=level)
-        for index, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
-            intervals[index] = min(intervals[index][0], ends[0]), max(intervals[index][1], ends[1])
-    rows = zip(tables, intervals, noises, strict=True)
-    return [_with_training(table, ends, noise, level) for table, ends, noise in rows]
-
-
-def _of_examples(table: RecipeScores, level: float) -> tuple[float, float]:
-    """What the draw of examples leaves open: Wilson's interval, with the effective sample size unless each
-    example is one independent 0 or 1."""
-    n, clusters = len(table.ids), table.clusters(table.ids)
-    groups = by_cluster.count(clusters)
-    mean = min(max(float(table.values.mean()), 0.0), 1.0)
-    if table.binary and groups == n and table.seeds == 1:
-        return wilson(mean * n, n, level)
-    if groups < 2:
-        return 0.0, 1.0
-    if mean in (0.0, 1.0):
-        return wilson(mean * groups, groups, level)
-    weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
-    variance = float(by_cluster.mean_variance(table.values.mean(axis=0), clusters)[0])
-    unseen = weight * mean * (1 - mean) / groups
-    variance = (variance * (groups - 1) + unseen) / (groups - 1 + weight)
-    most = float(n) if table.binary else np.inf
-    return score_interval(mean, variance, groups - 1.0, most=most, level=level)
-
-
-def _with_training(
-    table: RecipeScores, ends: tuple[float, float], granted: TrainingNoise | None, level: float
-) -> tuple[float, float]:
-    """The interval of examples, each end moved out by what another training may change.
-
-    The two add up like the sides of a right triangle (Zou and Donner 2008, "Construction of confidence
-    limits about effect measures: a general approach"), so that an end near 0 or 1 stays there.
-    """
-    noise = seeds.larger(table.noise, granted)
-    if noise is None:
-        return max(0.0, ends[0]), min(1.0, ends[1])
-    mean = float(table.values.mean())
-    more = t_quantile(0.5 + level / 2, noise.df) * math.sqrt(noise.variance / table.seeds)
-    low, high = mean - math.hypot(mean - ends[0], more), mean + math.hypot(ends[1] - mean, more)
-    return max(0.0, low), min(1.0, high)
+    return of_means(tables, [assumed.get(table.recipe) for table in tables], level)
 
 
 def median_cost(costs: Sequence[Cost]) -> Cost:

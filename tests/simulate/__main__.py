@@ -10,7 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.simulate.tables import CLOSE, SCALE, TABLES, USUAL, Row, Table, made, prepare
+from tests.simulate.tables import CLOSE, SCALE, TABLES, USUAL, Row, Table
+from tests.simulate.worker import made, prepare
 
 OUT = Path(__file__).parents[2] / "docs" / "simulations.md"
 _ROWS = OUT.parents[1] / "build" / "simulations.jsonl"

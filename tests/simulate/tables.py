@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from harness.evidence.stats import resampling
 from tests.simulate import causes, checks, coverage, curves
 from tests.simulate.claims import Counts, count
 from tests.simulate.coverage import Groups
@@ -295,14 +294,3 @@ TABLES = (
         tuple(partial(_lasting, n, runs) for n in (120, 200, 1_000) for runs in (6, 10, 20)),
     ),
 )  # fmt: skip
-
-
-def prepare() -> None:
-    """Keeps the same resamples for 1,000 examples, too: much faster."""
-    resampling._CELLS = 12_000_000
-
-
-def made(place: tuple[int, int]) -> Row:
-    """The row at (table, row)."""
-    table, row = place
-    return TABLES[table].rows[row]()

@@ -1,0 +1,106 @@
+"""Intervals of recipes' mean scores: what the draw of examples leaves open, and what another training may change."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from harness.evidence.stats import clusters as by_cluster
+from harness.evidence.stats import seeds
+from harness.evidence.stats.intervals import bca, score_interval, t_quantile, wilson
+from harness.evidence.stats.resampling import Floats
+from harness.evidence.stats.seeds import TrainingNoise
+
+
+class Scores(Protocol):
+    """Scores of one recipe (`aggregate.RecipeScores`)."""
+
+    @property
+    def ids(self) -> Sequence[str]: ...
+
+    @property
+    def values(self) -> Floats:
+        """(seeds, n)."""
+
+    @property
+    def binary(self) -> bool: ...
+
+    @property
+    def seeds(self) -> int: ...
+
+    @property
+    def noise(self) -> TrainingNoise | None:
+        """The training noise that its own seeds show."""
+
+    def clusters(self, ids: Sequence[str]) -> by_cluster.Codes: ...
+
+
+_IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
+"""Weight of what was not seen beside the variance that was: examples (or groups) of which all points
+are either won or lost. Simulated in docs/simulations.md: with less, mostly-zero scores of 30 examples
+and rates over ten groups cover too little."""
+
+
+def of_means(
+    tables: Sequence[Scores], noises: Sequence[TrainingNoise | None], level: float
+) -> list[tuple[float, float]]:
+    """Interval of each table's mean score, within [0, 1], at `level`.
+
+    Graded scores of one run share their resamples where they share their size.
+
+    Args:
+        tables: scores of the recipes.
+        noises: training noise that each is granted at least; None: what its own seeds show.
+    """
+    intervals, alike = [], dict[int, list[int]]()
+    for place, table in enumerate(tables):
+        intervals.append(_of_examples(table, level))
+        plain = table.seeds == 1 and not table.binary
+        if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
+            alike.setdefault(len(table.ids), []).append(place)
+    for places in alike.values():
+        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
+        for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
+            intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
+    rows = zip(tables, intervals, noises, strict=True)
+    return [_with_training(table, ends, noise, level) for table, ends, noise in rows]
+
+
+def _of_examples(table: Scores, level: float) -> tuple[float, float]:
+    """What the draw of examples leaves open: Wilson's interval, with the effective sample size unless each
+    example is one independent 0 or 1."""
+    n, clusters = len(table.ids), table.clusters(table.ids)
+    groups = by_cluster.count(clusters)
+    mean = min(max(float(table.values.mean()), 0.0), 1.0)
+    if table.binary and groups == n and table.seeds == 1:
+        return wilson(mean * n, n, level)
+    if groups < 2:
+        return 0.0, 1.0
+    if mean in (0.0, 1.0):
+        return wilson(mean * groups, groups, level)
+    weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
+    variance = float(by_cluster.mean_variance(table.values.mean(axis=0), clusters)[0])
+    unseen = weight * mean * (1 - mean) / groups
+    variance = (variance * (groups - 1) + unseen) / (groups - 1 + weight)
+    most = float(n) if table.binary else np.inf
+    return score_interval(mean, variance, groups - 1.0, most=most, level=level)
+
+
+def _with_training(
+    table: Scores, ends: tuple[float, float], granted: TrainingNoise | None, level: float
+) -> tuple[float, float]:
+    """The interval of examples, each end moved out by what another training may change.
+
+    The two add up like the sides of a right triangle (Zou and Donner 2008, "Construction of confidence
+    limits about effect measures: a general approach"), so that an end near 0 or 1 stays there.
+    """
+    noise = seeds.larger(table.noise, granted)
+    if noise is None:
+        return max(0.0, ends[0]), min(1.0, ends[1])
+    mean = float(table.values.mean())
+    more = t_quantile(0.5 + level / 2, noise.df) * math.sqrt(noise.variance / table.seeds)
+    low, high = mean - math.hypot(mean - ends[0], more), mean + math.hypot(ends[1] - mean, more)
+    return max(0.0, low), min(1.0, high)
