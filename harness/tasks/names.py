@@ -80,9 +80,8 @@ def target(known: Sequence[str]) -> str | None:
     ranked = _ranked(known)
     asks = any(words(name)[-1:] in QUESTIONS for name in known)
     # Beside a question the answer is its answer, whatever category the pair has.
-    answers = [
-        name for name in ranked if asks and words(name)[-1:] in (("answer",), ("response",), ("reply",))
-    ]
+    replies = (("answer",), ("response",), ("reply",))
+    answers = [name for name in ranked if asks and words(name) in replies]
     return next(iter((*answers, *ranked)), None)
 
 

@@ -128,6 +128,10 @@ def test_beside_a_question_its_answer_is_the_target(tmp_path: Path) -> None:
     }
 
 
+def test_a_decision_beside_a_question_and_its_long_answer_is_the_target() -> None:
+    assert names.target(["QUESTION", "CONTEXTS", "LONG_ANSWER", "final_decision"]) == "final_decision"
+
+
 def test_bars_between_cells_are_read(tmp_path: Path) -> None:
     lines = [f"one, two {i}|{'ab'[i % 2]}" for i in range(N)]
     (tmp_path / "bars.csv").write_text("\n".join(["text|label", *lines]), encoding="utf-8")
