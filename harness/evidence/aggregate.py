@@ -186,7 +186,6 @@ def summarise(
     if covariance is not None:
         level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
     intervals = of_means(tables, [granted.get(table.recipe) for table in tables], level)
-    common = common_means(tables)
     summaries = [
         _summary(table, ends, costs[table.recipe], rank[table.recipe])
         for table, ends in zip(tables, intervals, strict=True)

@@ -56,15 +56,15 @@ def of_means(
         noises: training noise that each is granted at least; None: what its own seeds show.
     """
     intervals, alike = [], dict[int, list[int]]()
-    for place, table in enumerate(tables):
+    for index, table in enumerate(tables):
         intervals.append(_of_examples(table, level))
         plain = table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
-            alike.setdefault(len(table.ids), []).append(place)
+            alike.setdefault(len(table.ids), []).append(index)
     for places in alike.values():
-        low, high = bca(np.stack([tables[place].values[0] for place in places], axis=1), level=level)
-        for place, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
-            intervals[place] = min(intervals[place][0], ends[0]), max(intervals[place][1], ends[1])
+        low, high = bca(np.stack([tables[index].values[0] for index in places], axis=1), level=level)
+        for index, *ends in zip(places, low.tolist(), high.tolist(), strict=True):
+            intervals[index] = min(intervals[index][0], ends[0]), max(intervals[index][1], ends[1])
     rows = zip(tables, intervals, noises, strict=True)
     return [_with_training(table, ends, noise, level) for table, ends, noise in rows]
 
