@@ -2,9 +2,10 @@
 # llguidance 1.9.1, jsonschema 4.26.0. Seen 2026-11-29.
 #
 # `lenient` is there to ignore what a grammar cannot express, so that it allows more than the schema. For `minProperties` beside
-# optional properties it allows less: with "minProperties": 1 over two optional names, every property has to be written, and
-# {"a": 1}, valid under the schema, is outside the grammar. The warning says that the keyword is "only supported" when all names
-# are required, not that the others become so. Leaving the keyword out of the schema gives the wider grammar.
+# optional properties it allows less: the count is then of the properties that the schema does not name. With "minProperties": 1
+# over the optional names a and b, {"a": 1} and {"a": 1, "b": 2} are valid and cannot be written; {"c": 0} can. A model is forced to
+# invent a name. The warning only says that the keyword is supported where all names are required. Leaving the keyword out of
+# the schema gives the wider grammar that is meant.
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
@@ -17,7 +18,7 @@ from jsonschema import Draft202012Validator
 from llguidance import LLMatcher, LLTokenizer
 
 tokenizer = LLTokenizer("byte")
-plain = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}, "additionalProperties": False}
+plain = {"type": "object", "properties": {"a": {"type": "integer"}, "b": {"type": "integer"}}}
 counted = plain | {"minProperties": 1}
 
 
@@ -29,8 +30,10 @@ def writable(schema: dict, text: str) -> bool:
     return matcher.try_consume_tokens(ids) == len(ids) and matcher.is_accepting()
 
 
-for text in ('{"a":1}', '{"a":1,"b":2}'):
+texts = ('{"a":1}', '{"a":1,"b":2}', '{"c":0}', '{"a":1,"c":0}')
+outcomes = {text: writable(counted, text) for text in texts}
+for text, outcome in outcomes.items():
     valid = Draft202012Validator(counted).is_valid(json.loads(text))
-    print(f"{text:14} valid {valid}  writable without minProperties {writable(plain, text)}  with it {writable(counted, text)}")
-assert writable(plain, '{"a":1}') and not writable(counted, '{"a":1}') and writable(counted, '{"a":1,"b":2}')
+    print(f"{text:14} valid {valid}  writable without minProperties {writable(plain, text)}  with it {outcome}")
+assert list(outcomes.values()) == [False, False, True, True] and all(writable(plain, text) for text in texts)
 PY
