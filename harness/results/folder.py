@@ -101,8 +101,8 @@ class RunFolder:
         rows = self.rows()
         dropped = {row.sample_id for row in rows if not row.answered and not is_final(row)}
         if dropped:
-            with draft(self.samples) as part, part.open("wb") as stream:
-                for row, line in zip(rows, self.samples.open("rb"), strict=True):
+            with draft(self.samples) as part, part.open("wb") as stream, self.samples.open("rb") as old:
+                for row, line in zip(rows, old, strict=True):
                     if row.sample_id not in dropped:
                         stream.write(line)
 

@@ -22,6 +22,7 @@ from harness.regression.gate import judge
 from harness.regression.gate_rules import Rules
 from harness.regression.metric_check import Pairs, check
 from harness.regression.upgrade import Cells, effect, exit_code, replay
+from harness.results.records.benchmark import BenchmarkRecord
 from tests.unit.regress_kit import snapshot
 
 Floats = NDArray[np.float64]
@@ -114,7 +115,7 @@ def test_equal_scores_of_other_answers_do_not_pass_at_twenty_examples() -> None:
 @pytest.mark.parametrize("documents", [100, 500])
 def test_ten_forgetting_tasks_are_seldom_red_together(documents: int) -> None:
     rng, red, times = np.random.default_rng(3), 0, 40
-    row = {"task": "b", "metric": "acc"}
+    row = BenchmarkRecord(task="b", metric="acc")
     for _ in range(times):
         states = set()
         for _ in range(10):
@@ -128,7 +129,7 @@ def test_ten_forgetting_tasks_are_seldom_red_together(documents: int) -> None:
 def test_real_forgetting_is_still_red_among_eleven_metrics() -> None:
     before = np.array([1.0] * 300 + [0.0] * 200)
     found = _compared(
-        "r", "b", {"task": "b", "metric": "acc"}, before, np.where(np.arange(500) < 60, 0.0, before)
+        "r", "b", BenchmarkRecord(task="b", metric="acc"), before, np.where(np.arange(500) < 60, 0.0, before)
     )
     assert benchmark_checks.forgetting("b", MARGIN, found, total=11).state == "regression"
 

@@ -124,7 +124,7 @@ def test_python_takes_the_same_addresses(tiny_task: Path, url: str, machine: Cal
         tiny_task, model="fake:red", recipes=["zero_shot"], results=url, report="page.html", quiet=True
     )
     machine("second")
-    assert harness.load(url).sql("SELECT id FROM runs").fetchall() == [(done.records[0].id,)]
+    assert harness.load(url).sql("SELECT id FROM runs").fetchall() == [(done.records[0]["id"],)]
 
 
 class Killed(BaseException):

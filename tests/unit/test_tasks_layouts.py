@@ -197,7 +197,7 @@ def test_turns_are_kept_with_a_sample_a_generated_example_and_an_exported_shot(t
     assert len(turns) == 2
     prompt = build("programs", "zero_shot").prepare(task, (), 0)(example)
     answer = Completion(text="number", tokens_in=1, tokens_out=1, finish_reason="stop", seconds=0.0)
-    assert sample(task, example, prompt, answer)["turns"] == turns
+    assert sample(task, example, prompt, answer).to_json()["turns"] == turns
     stored = json.loads(json.dumps(dataclasses.asdict(example)))
     assert _generated._example(stored) == example
     shown = program._shot(task, example)
