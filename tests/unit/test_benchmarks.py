@@ -283,8 +283,8 @@ def test_results_of_lm_eval_join_the_history_once_and_leave_as_they_came(tmp_pat
     assert exchange.import_file(results, file) == []
     by = {(row.task, row.metric): row for row in rows}
     assert set(by) == {("arc_easy", "acc"), ("arc_easy", "exact,strict"), ("words", "perplexity")}
-    assert by["words", "perplexity"]["stderr"] is None
-    assert by["words", "perplexity"]["higher_is_better"] is False
+    assert by["words", "perplexity"].stderr is None
+    assert by["words", "perplexity"].higher_is_better is False
     row = by["arc_easy", "acc"]
     assert (row.n, row.num_fewshot, row.example_limit, row.source) == (2, 5, 2, "lm-eval")
     ingest.sync(results)

@@ -19,6 +19,7 @@ from harness.core.keys import file_digest
 from harness.core.recipes import load as load_recipe
 from harness.models.source import resolve
 from harness.results.folder import read_json, read_lines
+from harness.results.records.run import RunRecord
 from harness.runner import experiment
 from harness.runner.cells import plan
 from harness.runner.progress import Progress
@@ -161,7 +162,7 @@ def test_the_card_says_scores_licence_hashes_and_commands(results: Path, tmp_pat
     front = yaml.safe_load(text.split("---\n")[1])
     (folder,) = (results / "runs").glob("colours-low_rank-*")
     record = read_json(folder / "run.json")
-    (score,) = scores(record, folder)
+    (score,) = scores(RunRecord.of(record), folder)
     assert score.mean == record["metrics"]["exact"]["mean"]
     assert score.low <= score.mean <= score.high
     assert f"| {100 * score.mean:.1f} | {100 * score.low:.1f} – {100 * score.high:.1f} | 6 |" in text

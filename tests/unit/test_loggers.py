@@ -14,6 +14,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import names
 from harness.core.protocols import StepRecord
+from harness.results.records.run import RunRecord
 from harness.runner.loggers._base import About, Logger, RunLog
 from harness.runner.progress import Progress
 from harness.runner.tracking import Feed, watched
@@ -71,7 +72,9 @@ def cell(name: str = "a-run") -> Any:
         "seed": 1, "limit": None, "labels": 25, "key": f"key of {name}",
     }  # fmt: skip
     task = SimpleNamespace(name="colours")
-    return SimpleNamespace(id=name, key=name, task=task, model="tiny", describe=lambda: described)
+    return SimpleNamespace(
+        id=name, key=name, task=task, model="tiny", describe=lambda: RunRecord.of(described)
+    )
 
 
 def step(number: int, stage: str = "0", **values: Any) -> StepRecord:
@@ -93,7 +96,7 @@ def test_a_run_is_told_from_its_settings_to_its_result(tmp_path: Path) -> None:
         feed.step(cell(), step(1))
         feed.step(cell(), step(2, dev_loss=1.25, dev_score=0.5))
         feed.step(cell(), step(1, stage="1"))
-        feed.finished(cell(), RECORD, fresh=True)
+        feed.finished(cell(), RunRecord.of(RECORD), fresh=True)
     about, run = notebook.runs["a-run"]
     assert about.config == {
         "recipe.name": "lora", "recipe.weights.0.kind": "lora", "recipe.weights.0.lora_r": 16,
@@ -109,14 +112,14 @@ def test_a_run_is_told_from_its_settings_to_its_result(tmp_path: Path) -> None:
 def test_what_was_complete_before_is_not_told_again(tmp_path: Path) -> None:
     notebook = Notebook()
     with Feed(notebook, tmp_path) as feed:
-        feed.finished(cell(), RECORD, fresh=False)
+        feed.finished(cell(), RunRecord.of(RECORD), fresh=False)
     assert notebook.runs == {}
 
 
 def test_failed_and_interrupted_runs_end_as_failed(tmp_path: Path) -> None:
     notebook = Notebook()
     feed = Feed(notebook, tmp_path)
-    failed = {**RECORD, "status": "failed", "metrics": {}, "answer": None, "train": None}
+    failed = RunRecord.of({**RECORD, "status": "failed", "metrics": {}, "answer": None, "train": None})
     feed.state(cell("one"), "training")
     feed.finished(cell("one"), failed, fresh=True)
     feed.state(cell("two"), "training")
@@ -132,7 +135,7 @@ def test_a_tracker_that_breaks_is_left_alone(
     with caplog.at_level(logging.WARNING), Feed(Notebook(place), tmp_path) as feed:
         for number in (1, 2, 3):
             feed.step(cell(), step(number))
-        feed.finished(cell(), RECORD, fresh=True)
+        feed.finished(cell(), RunRecord.of(RECORD), fresh=True)
     assert len(caplog.messages) == 1
     assert "the run goes on" in caplog.messages[0]
 
@@ -165,7 +168,7 @@ def told(progress: Progress) -> None:
         progress.state(cell(), "training")
         progress.step(cell(), step(1, loss=2.0))
         progress.step(cell(), step(2, loss=1.0, dev_loss=1.25))
-        progress.finished(cell(), RECORD, fresh=True)
+        progress.finished(cell(), RunRecord.of(RECORD), fresh=True)
 
 
 def test_tensorboard_reads_back_what_was_written(tmp_path: Path) -> None:

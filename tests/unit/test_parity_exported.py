@@ -275,7 +275,7 @@ def test_a_run_whose_check_failed_is_scored_again_without_training(
     second = run(plan(experiment.from_file(file)), tmp_path / "results", progress=Progress())
     assert not second.failures
     assert weights.stat().st_mtime_ns == made
-    assert {check["check"] for check in second.records[0]["parity"]} >= {"merged", "adapter"}
+    assert {check["check"] for check in second.records[0].raw["parity"]} >= {"merged", "adapter"}
 
 
 def test_the_share_of_weights_in_few_bits_is_measured_and_little_is_refused(tmp_path: Path) -> None:
