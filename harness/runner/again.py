@@ -21,6 +21,7 @@ from harness.results.records.sample import SampleRecord
 from harness.runner import environment, scoring
 from harness.runner.asked import complete
 from harness.runner.cells import Cell, describe_task
+from harness.tasks.writable import NOT_ENFORCED
 
 _ASKED_ELSEWHERE = ("openai", "fake")
 """Engines whose answers no library of this machine makes."""
@@ -101,9 +102,12 @@ def stale(record: RunRecord) -> list[str]:
 
 
 def remarks(record: RunRecord) -> list[str]:
-    """What to know of a run's answers: a server gave them under more than one model name, targets are cut off."""
+    """What to know of a run's answers: a server gave them under more than one model name, targets are cut off,
+    a constraint was not enforced whole."""
     models = (record.answer.models if record.answer else None) or {}
     sentences = [f"{record.id}: {record.cut_targets}"] if record.cut_targets else []
+    notes = record.answer.notes if record.answer else ()
+    sentences += [f"{record.id}: {note}" for note in notes if note.startswith(NOT_ENFORCED)]
     if len(models) > 1:
         parts = ", ".join(f"{name} {count}" for name, count in sorted(models.items()))
         sentences.append(f"{record.id} holds answers of more than one model: {parts}")

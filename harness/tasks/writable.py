@@ -13,6 +13,8 @@ from harness.tasks.checks import Problem
 REFUSED_ABOVE = 0.05
 """Share of targets outside the language from which on decoding is not held to it."""
 SHOWN = 3
+NOT_ENFORCED = "not enforced while writing: "
+"""How a run's note on its constraint begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class Writing:
         """What a constrained run's record says; empty where everything is enforced."""
         if not self.not_enforced:
             return ""
-        return f"not enforced while writing: {', '.join(self.not_enforced)}; still validated"
+        return f"{NOT_ENFORCED}{', '.join(self.not_enforced)}; still validated"
 
 
 def problems(task: Task) -> Iterator[Problem]:
