@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from harness.core.characters import plain
 from harness.core.formatting import counted
 from harness.core.kinds import Spec
 from harness.core.values import Example
@@ -162,8 +163,10 @@ def _numbers(targets: Sequence[object]) -> Answer:
 
 
 def _choices(shown: Sequence[Example]) -> Answer:
-    distinct = sorted({as_label(example.target) for example in shown})
-    folds = len({label.casefold() for label in distinct}) == len(distinct)
+    spelled = sorted({as_label(example.target) for example in shown})
+    # One label however its characters are composed: the format tells such spellings apart no more than a reader does.
+    distinct = sorted({plain(label): label for label in spelled}.values())
+    folds = len({plain(label).casefold() for label in distinct}) == len(distinct)
     return Answer(
         spec={"kind": "choice", "choices": distinct, **({} if folds else {"ignore_case": False})},
         scorers=("exact",),

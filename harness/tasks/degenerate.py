@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
+from harness.core.characters import plain
 from harness.core.json_types import JsonValue
 from harness.core.keys import canonical_json
 from harness.tasks import schema_inference
@@ -42,14 +43,17 @@ def about_one_answer(answer: object, rows: str) -> str:
 def look_alikes(targets: Sequence[object]) -> dict[str, list[list[str]]]:
     """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it).
 
-    Fields of objects hold labels where a schema would list their values.
+    Fields of objects hold labels where a schema would list their values. Spellings that differ in how their characters
+    are composed alone are one label to the format `choice`, and no finding.
     """
     values: dict[str, list[str]] = defaultdict(list)
     for target in targets:
         for path, text in _texts(target, ""):
             values[path].append(text)
     distinct = {
-        path: set(texts) for path, texts in values.items() if not path or schema_inference.closed(texts)
+        path: set(texts) if path else {plain(text) for text in texts}
+        for path, texts in values.items()
+        if not path or schema_inference.closed(texts)
     }
     groups = {path: _alike(texts) for path, texts in distinct.items() if len(texts) <= MOST_VALUES}
     return {path: alike for path, alike in groups.items() if alike}
