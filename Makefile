@@ -25,7 +25,7 @@ check: setup  ## lint, format and types
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 
-simulate: setup  ## docs/simulations.md: how often verdicts on made-up data are wrong (20 minutes; HARNESS_SIMULATE=0.2: rougher)
+simulate: setup  ## docs/simulations.md: how often verdicts on made-up data are wrong (half an hour on 2 quiet cores; HARNESS_SIMULATE=0.2: rougher)
 	OMP_NUM_THREADS=1 $(BIN)/python -m tests.simulate
 
 bench: setup  ## speed as ratios against peers, in the same run
