@@ -23,7 +23,6 @@ from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.core.values import Message, Request
 from harness.engines.hf.engine import HfEngine
-from harness.export.weights import merge
 from harness.models.layers import adapters
 
 pytestmark = pytest.mark.benchmark
@@ -52,7 +51,7 @@ def loaded(way: str, adapter: Path) -> LanguageModel:
     if way != "base":
         of = build("weights", "lora").load(of, adapter)
     if way == "merged":
-        merge(of)
+        adapters.fold(of.network)
         assert adapters.names(of.network) == []
     return of
 

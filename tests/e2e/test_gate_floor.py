@@ -71,9 +71,9 @@ def test_an_engine_that_changes_its_mind_is_caught_and_its_example_named(
     assert (before["flaky"], after["flaky"]) == ([], ["test-3"])
     floor = pins.of_run(Path("results"), run).noise
     assert floor is not None
-    assert floor["deterministic"] is False
-    assert [item["id"] for item in floor["flaky"]] == ["test-3"]
-    assert floor["variance"] > 0
+    assert floor.deterministic is False
+    assert [item.id for item in floor.flaky] == ["test-3"]
+    assert floor.variance > 0
     # The same pair, now known to be noisy: the primary's interval is wider, so the gate uses the floor.
     assert after["checks"][0]["low"] < before["checks"][0]["low"]
     harness("pin", run, "--as", "noisy", "--allow-dirty")
@@ -87,7 +87,7 @@ def test_other_seeds_are_trained_for_the_floor(harness: Harness, tiny_task: Path
     assert code in (0, 4), err
     floor = pins.of_run(Path("results"), run).noise
     assert floor is not None
-    assert (floor["seeds"], floor["repeats"], floor["deterministic"]) == ([0, 1], 1, True)
+    assert (floor.seeds, floor.repeats, floor.deterministic) == ((0, 1), 1, True)
 
 
 @pytest.mark.parametrize("how", ["failed", "unfinished"])

@@ -26,7 +26,7 @@ from harness.models.chat import TemplateChat, chat_from
 from harness.models.dimensions import network as on_meta
 from harness.models.dimensions import shape as sizes
 from harness.models.fingerprint import fingerprint
-from harness.models.layers import adapters
+from harness.models.layers import plain_layers
 from harness.models.source import resolve
 from harness.results.folder import read_json, read_lines
 from harness.runner import experiment
@@ -223,7 +223,7 @@ def test_lora_adapts_what_the_shape_has(tmp_path: Path) -> None:
         of = model("t5")
         build("weights", {"kind": "lora", **settings}).prepare(of)
         assert of.network.peft_config["default"].task_type == "SEQ_2_SEQ_LM"
-        return {path.rpartition(".")[2] for path, _ in adapters._layers(of.network)}
+        return {path.rpartition(".")[2] for path, _ in plain_layers.adapted(of.network)}
 
     assert adapted() == {"q", "k", "v", "o", "wi_0", "wi_1", "wo"}
     assert adapted(target_modules="attention") == {"q", "k", "v", "o"}

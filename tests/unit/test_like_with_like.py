@@ -261,7 +261,7 @@ UNLABELLED: dict[str, tuple[list[Any], list[Any], str, str, int]] = {
     "minus ones": (["a", "b"] * 6, ["-1"] * 8, "all 8 test targets are", "no target of train", 2),
     "numbers": ([0, 1] * 6, [-1] * 8, "all 8 test targets are -1", "no target of train", 2),
     "other labels": (["a", "b"] * 6, ["x", "y"] * 4, "none of the 2 different test targets occurs in", "", 2),
-    "one value of train": (["a", "b"] * 6, ["a"] * 8, 'all 8 test targets are "a"', "", 0),
+    "one value of train": (["a", "b"] * 6, ["a"] * 8, "every test row has the same answer, 'a'", "", 0),
 }
 
 
@@ -278,9 +278,8 @@ def test_a_test_without_labels_is_said_whatever_the_format(
     printed = harness("validate", str(task), code=code)
     assert said.replace("-1", "-1") in printed.replace('"-1"', "-1") or said in printed
     assert more in printed
-    assert "all 8 test targets are" in harness(
-        "run", str(task), "--model", "fake", "--recipes", "zero_shot"
-    ) or ("none of the 2" in said)
+    ran = harness("run", str(task), "--model", "fake", "--recipes", "zero_shot")
+    assert said.partition(" of ")[0].partition(" are")[0] in ran
 
 
 MIXED = ["2024-05-01", "007", "true", "null", "1e5", 5, '{"a": 1}', "2024-06-01T00:00:00"]
@@ -378,9 +377,10 @@ def test_line_ends_inside_texts_end_no_line(tmp_path: Path, stranger: None) -> N
         assert record["status"] == "done"
     # Trials of a search that were told such a text.
     from harness.results import trials
+    from harness.results.records.trial import TrialRecord
 
-    trials.append(Path("results"), {"study": f"s{BREAKS}", "number": 0, "error": text})
-    assert trials.read(Path("results"))[0]["error"] == text
+    trials.append(Path("results"), TrialRecord.of({"study": f"s{BREAKS}", "number": 0, "error": text}))
+    assert trials.read(Path("results"))[0].error == text
 
 
 def test_instructions_with_line_ends_come_back_from_a_task_file_as_they_were() -> None:
@@ -426,7 +426,7 @@ def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: N
         with pytest.raises(ConfigError, match=said):
             study(tiny_task, trials=4, **change)
     file = tiny_task / "task.yaml"
-    file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact, normalise: false}]"))
+    file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact}, {kind: contains}]"))
     with pytest.raises(ConfigError, match="scorers"):
         study(tiny_task, trials=4)
     (row, *_) = [json.loads(line) for line in Path("results/trials.jsonl").read_text().split("\n") if line]
@@ -442,7 +442,7 @@ def test_a_finished_study_in_a_shared_database_is_read_from_another_results_fold
     first = study(tiny_task, results=Path("here"), **shared)
     second = study(tiny_task, results=Path("there"), **shared)
     assert not Path("there/calls.jsonl").exists()
-    assert second.best["params"] == first.best["params"]
+    assert second.best.params == first.best.params
     lines = [Path(folder, "trials.jsonl").read_text().count("\n") for folder in ("here", "there")]
     assert lines == [4, 4]
 
@@ -454,7 +454,7 @@ def test_whole_number_spaces_over_settings_that_may_be_null_work(tiny_task: Path
         settings=("data.limit=4..12", "weights.lora_r=4,8"),
         only=("weights.lora_r", "data.limit"),
     )
-    values = [row["params"]["data.limit"] for row in found.rows if "data.limit" in row["params"]]
+    values = [row.params["data.limit"] for row in found.rows if "data.limit" in row.params]
     assert values
     assert all(isinstance(value, int) and 4 <= value <= 12 for value in values)
 
@@ -472,7 +472,7 @@ def test_trials_start_in_utc_as_runs_do(
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
-    begun = datetime.fromisoformat(found.rows[0]["started_at"])
+    begun = datetime.fromisoformat(found.rows[0].started_at)
     assert begun.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - begun) < timedelta(hours=1)
     assert begun.strftime("%H:%M") in harness("sql", "SELECT started_at FROM trials")

@@ -13,9 +13,10 @@ from typing import Any
 import pytest
 
 from docs import decides
-from harness.core import kinds, likeness
+from harness.core import kinds
 from harness.core.keys import digest
-from harness.results import floors, run_scores
+from harness.results import floors, likeness, run_scores
+from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, describe_task, plan
 from harness.tasks.task_file import DataFile, GateFile, TaskFile
 from harness.workflows.run import experiment
@@ -143,26 +144,22 @@ def changed(before: Marks, after: Marks) -> frozenset[str]:
     return frozenset(name for name, differ in differs.items() if differ)
 
 
-def record(cell: Cell, id: str) -> dict[str, Any]:
-    return cell.describe() | {
-        "id": id,
-        "status": "done",
-        "counts": {"scored": 8},
-        "metrics": {"exact": {"n": 8}},
-    }
+def record(cell: Cell, id: str) -> RunRecord:
+    ended = {"id": id, "status": "done", "counts": {"scored": 8}, "metrics": {"exact": {"n": 8}}}
+    return RunRecord.of({**cell.describe().to_json(), **ended})
 
 
 def scored(cell: Cell) -> str:
     about = describe_task(cell.task)
-    return digest([likeness.scored_with(about), about["scorers"]])
+    return digest([likeness.scored_with(about), [scorer.identity for scorer in about.scorers]])
 
 
-def apart(a: dict[str, Any], b: dict[str, Any]) -> bool:
+def apart(a: RunRecord, b: RunRecord) -> bool:
     """Whether two runs stand in verdicts or rows of their own, or are judged by other margins."""
-    if likeness.scored(a["task"], b["task"], [scorer["name"] for scorer in a["task"]["scorers"]]) != ():
+    if likeness.scored(a.task, b.task, [scorer.name for scorer in a.task.scorers]) != ():
         return True
     where, names = run_scores.places([a, b]), run_scores.labels([a, b])
-    return where["a"] != where["b"] or names["a"] != names["b"] or a["task"]["margin"] != b["task"]["margin"]
+    return where["a"] != where["b"] or names["a"] != names["b"] or a.task.margin != b.task.margin
 
 
 @pytest.mark.parametrize("name", [TRAINED, PROMPTED])

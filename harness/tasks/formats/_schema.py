@@ -101,13 +101,13 @@ def _check_references(cls: type[Validator], schema: Mapping[str, object]) -> Non
         str(cls.META_SCHEMA.get("$schema", "")), default=referencing.jsonschema.DRAFT202012
     )
     root = draft.create_resource(dict(schema))
-    for reference in _dangling(root, SPECIFICATIONS.resolver_with_root(root)):
+    for name, reference in _dangling(root, SPECIFICATIONS.resolver_with_root(root)):
         if reference.startswith("#"):
-            raise ValueError(f"reference '{reference}' points to nothing in this schema")
-        raise ValueError(f"remote reference '{reference}' is refused: a schema must be self-contained")
+            raise ValueError(f"{name} '{reference}' points to nothing in this schema")
+        raise ValueError(f"remote {name} '{reference}' is refused: a schema must be self-contained")
 
 
-def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[str]:
+def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[tuple[str, str]]:
     """References that nothing in the document answers; an `$id` within it is an address of its own."""
     contents = resource.contents if isinstance(resource.contents, Mapping) else {}
     for name in _REFERENCES:
@@ -116,7 +116,7 @@ def _dangling(resource: Resource[Any], resolver: Resolver[Any]) -> Iterator[str]
             try:
                 resolver.lookup(reference)
             except (Unresolvable, ValueError):
-                yield reference
+                yield name, reference
     for part in resource.subresources():
         yield from _dangling(part, resolver.in_subresource(part))
 
