@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.torch_types import Network
-from harness.models.layers import plain_layers, tied
+from harness.models.layers import plain_layers, tied, weights_io
 
 _FOLDED = {"earlier_stages_of_dora": "folded"}
 
@@ -76,13 +76,12 @@ def names(network: Network) -> list[str]:
 def save(network: Network, folder: Path) -> None:
     """Write the newest adapter in peft's layout, which other tools read directly."""
     from peft import get_peft_model_state_dict
-    from safetensors.torch import save_file
 
     name = names(network)[-1]
     state = get_peft_model_state_dict(network, adapter_name=name, save_embedding_layers=False)
     folder.mkdir(parents=True, exist_ok=True)
     tensors = {f"base_model.model.{key}": tensor.detach().contiguous() for key, tensor in state.items()}
-    save_file(tensors, folder / "adapter_model.safetensors", metadata={"format": "pt", **_FOLDED})
+    weights_io.write(tensors, folder / "adapter_model.safetensors", {"format": "pt", **_FOLDED})
     config = copy.copy(network.peft_config[name])
     config.inference_mode = True
     # A path of this machine, which means nothing elsewhere.

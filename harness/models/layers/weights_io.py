@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -26,6 +27,20 @@ def save(parameters: Mapping[str, torch.Tensor], file: Path) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     with draft(file) as part:
         save_file({name: p.detach().contiguous() for name, p in parameters.items()}, part)
+
+
+def write(tensors: Mapping[str, torch.Tensor], file: Path, metadata: Mapping[str, str]) -> None:
+    """Save tensors so that equal ones give equal bytes: safetensors itself writes metadata in another order each time."""
+    from safetensors.torch import save as serialized
+
+    content = serialized(dict(tensors), dict(metadata))
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    ordered = {"__metadata__": dict(sorted(header.pop("__metadata__").items())), **header}
+    text = json.dumps(ordered, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at a multiple of eight bytes
+    with draft(file) as part:
+        part.write_bytes(len(text).to_bytes(8, "little") + text + content[8 + size :])
 
 
 def restore(network: Network, file: Path) -> None:
