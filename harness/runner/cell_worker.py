@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from harness.core import library_notices
+from harness.core import notices
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Job, Notify, Worker
 from harness.core.files import draft
@@ -146,7 +146,7 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Prog
         return failed(cell, folder, RunError(cell.fault))
     progress.state(cell, "starting")
     try:
-        with library_notices.captured(folder.path / "library.log"):
+        with notices.captured(folder.path / "library.log"):
             return execute(cell, folder, workbench, progress)
     except (KeyboardInterrupt, ConfigError):
         raise

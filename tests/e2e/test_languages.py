@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -81,16 +79,6 @@ def test_a_format_without_a_language_is_not_run_as_if_it_had_one(tmp_path: Path)
     path = task(tmp_path / "prose", {}, ["one", "two"], form="text")
     printed = " ".join(run(path, "--recipes", "constrained,zero_shot", code=3).split())
     assert "format 'text' has no language that decoding can be held to" in printed
-
-
-@pytest.fixture
-def server() -> Iterator[Server]:
-    with Server() as running:
-        thread = threading.Thread(target=running.serve_forever, args=(0.05,), daemon=True)
-        thread.start()
-        yield running
-        running.shutdown()
-        thread.join()
 
 
 def test_a_server_that_ignores_the_constraint_is_a_failed_cell(tmp_path: Path, server: Server) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.errors import nearest
-from harness.core.library_notices import captured
+from harness.core.notices import captured
 
 RECIPES = (
     "bm25_rag",
