@@ -107,6 +107,7 @@ def test_what_is_odd_is_read_row_by_row(odd: str) -> None:
         "\\\\ud800",
         "\\\\\\ud800",
         "\\ud83d\\ud83d\\ude00",
+        "\\\\ud83d\\udc00",
     ],
 )
 def test_what_answers_say_is_read_by_duckdb(text: str) -> None:

@@ -7,6 +7,7 @@ answers say is not odd: a text with the word NaN, or with half a character, is r
 
 from __future__ import annotations
 
+import os
 import re
 import tempfile
 from pathlib import Path
@@ -19,16 +20,16 @@ from harness.results.database.store import Store
 SMALLEST = 1_000_000
 """Bytes: below, starting another DuckDB takes longer than it saves."""
 MEMORY = "1GB"
-"""What is beyond it goes to a temporary folder."""
+"""What is beyond it goes to a temporary folder beside the database."""
 CHUNK = 1 << 20
-_HALVES = (b"\\ud", b"\\uD")
+PER_THREAD = 64 << 20
+"""Bytes of a file for which one more thread saves time; below, threads only cost processor time."""
+_HEX = rb"[0-9a-fA-F]{2}"
 _ESCAPE = re.compile(
-    rb"(?<!\\)((?:\\\\)*)"
-    rb"(\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u[dD][89a-fA-F][0-9a-fA-F]{2})"
+    rb"\\(\\*)(?:u[dD][89abAB]" + _HEX + rb"(\\u[dD][c-fC-F]" + _HEX + rb")|u[dD][89a-fA-F]" + _HEX + rb")"
 )
-"""A whole character in two escapes, or half of one; an even number of backslashes before it are text."""
-_PAIR = 12
-"""Bytes of the two escapes."""
+"""A whole character in two escapes, or half of one, with all backslashes before it: an even number are text."""
+_REPLACEMENT = rb"\ufffd"
 
 _PARSE = "STRUCT(status VARCHAR, reason VARCHAR, path VARCHAR, value JSON)"
 _SCORE = "STRUCT(scorer VARCHAR, status VARCHAR, value DOUBLE, reason VARCHAR, version INTEGER)"
@@ -54,30 +55,33 @@ SELECT sample_id, position, CAST(input AS VARCHAR) AS input, CAST(target AS VARC
        extracted.reason AS extracted_reason, extracted.path AS extracted_path,
        CAST(extracted.value AS VARCHAR) AS extracted_value, failure, shots_dropped, passages_dropped,
        thoughts, thought_tokens
-FROM answers
+FROM {answers}
 """
 _SCORES = """
-SELECT sample_id, unnest(scores, recursive := true) FROM answers
+SELECT sample_id, unnest(scores, recursive := true) FROM {answers}
 """
 _RETRIEVALS = """
 SELECT sample_id, CAST(rank AS INTEGER) AS rank, p.document, p.title, p.text, p.score,
        CASE WHEN len(gold_ids) > 0 THEN list_contains(gold_ids, p.document) END AS gold
 FROM (SELECT sample_id, position, coalesce(flatten(gold_twins), context_ids) AS gold_ids, unnest(passages) AS p,
-             generate_subscripts(passages, 1) AS rank FROM answers WHERE len(passages) > 0)
+             generate_subscripts(passages, 1) AS rank FROM {answers} WHERE len(passages) > 0)
 """
 
 
 def load(store: Store, run_id: str, path: Path) -> int | None:
     """Bring the samples of a run into the store; how many, or None where they must be read row by row."""
-    with Reader() as reader:
-        return reader.load(store, run_id, path)
+    with Reader(store) as reader:
+        return reader.load(run_id, path)
 
 
 class Reader:
-    """A DuckDB of its own that reads one file after another: a file that it refuses breaks no transaction of
-    the store."""
+    """Reads one file after another into a database in memory that is attached to the store, over a connection
+    of its own: a file that it refuses breaks no transaction of the store, and no row passes through Python.
+    """
 
-    def __init__(self) -> None:
+    def __init__(self, store: Store) -> None:
+        self._store, self._files = store, 0
+        self._cores = os.cpu_count() or 1
         self._spill = tempfile.TemporaryDirectory(prefix="harness-ingest-")
         self._connection: duckdb.DuckDBPyConnection | None = None
 
@@ -89,52 +93,69 @@ class Reader:
             self._connection.close()
         self._spill.cleanup()
 
-    def load(self, store: Store, run_id: str, path: Path) -> int | None:
+    def load(self, run_id: str, path: Path) -> int | None:
         """See `load`."""
         lines = _lines(path)
         if lines is None:
             return None
-        reader = self._connected()
+        connection = self._connected()
+        self._use_threads(path.stat().st_size)
+        # A new database each time: within a transaction the store sees an attached one as it first met it.
+        self._files += 1
+        scratch = f"answers_{self._files}"
+        connection.execute(f"ATTACH ':memory:' AS {scratch}")
         try:
-            self._read(reader, path)
-            counts = "SELECT count(*), count(sample_id), count(DISTINCT sample_id) FROM answers"
-            if reader.execute(counts).fetchall() != [(lines, lines, lines)]:
+            answers = f"{scratch}.answers"
+            if not self._read(connection, answers, path, lines):
                 return None
-            if reader.execute(_NOT_NUMBERS).fetchall() != [(0,)]:
-                return None
-        except duckdb.Error:
-            return None
-        for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
-            incoming = reader.sql(query).to_arrow_reader(100_000)
-            store.connection.register("_incoming", incoming)
-            store.execute(f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM _incoming", [run_id])
-            store.connection.unregister("_incoming")
+            for table, query in (("samples", _SAMPLES), ("scores", _SCORES), ("retrievals", _RETRIEVALS)):
+                rows = query.format(answers=answers)
+                self._store.execute(
+                    f"INSERT INTO {table} BY NAME SELECT ? AS run_id, * FROM ({rows})", [run_id]
+                )
+        finally:
+            connection.execute(f"DETACH {scratch}")
         return lines
 
     def _connected(self) -> duckdb.DuckDBPyConnection:
         if self._connection is None:
-            self._connection = duckdb.connect()
-            self._connection.execute(
-                f"SET memory_limit = '{MEMORY}'; SET temp_directory = '{self._spill.name}'"
-            )
+            self._connection = self._store.connection.cursor()
+            self._connection.execute(f"SET memory_limit = '{MEMORY}'")
         return self._connection
 
-    def _read(self, reader: duckdb.DuckDBPyConnection, path: Path) -> None:
-        """Make the table `answers` of a file; once more where halves of characters are why it is refused."""
+    def _use_threads(self, size: int) -> None:
+        threads = max(1, min(self._cores, size // PER_THREAD))
+        self._connected().execute(f"SET threads = {threads}")
+
+    def _read(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path, lines: int) -> bool:
+        """Make the table of a file's answers; whether each line is one, and nothing in them is odd."""
         try:
-            reader.execute(f"CREATE OR REPLACE TABLE answers AS {_READ}", [str(path)])
+            self._create(connection, answers, path)
+            counts = f"SELECT count(*), count(sample_id), count(DISTINCT sample_id) FROM {answers}"
+            if connection.execute(counts).fetchall() != [(lines, lines, lines)]:
+                return False
+            odd = f"SELECT count(*) FROM {answers} WHERE {_HAS_NOT_A_NUMBER}"
+            return connection.execute(odd).fetchall() == [(0,)]
+        except duckdb.Error:
+            return False
+
+    def _create(self, connection: duckdb.DuckDBPyConnection, answers: str, path: Path) -> None:
+        """Once more where halves of characters are why the file is refused."""
+        create = f"CREATE OR REPLACE TABLE {answers} AS {_READ}"
+        try:
+            connection.execute(create, [str(path)])
         except duckdb.Error:
             copy = _with_whole_characters(path, Path(self._spill.name) / "samples.jsonl")
             if copy is None:
                 raise
-            reader.execute(f"CREATE OR REPLACE TABLE answers AS {_READ}", [str(copy)])
+            connection.execute(create, [str(copy)])
             copy.unlink()
 
 
 _OUTSIDE = """ifnull(contains({0}, 'NaN') OR contains({0}, 'Infinity'), false)
   AND regexp_matches(regexp_replace({0}, '"(\\\\.|[^"\\\\])*"', '', 'g'), 'NaN|Infinity')"""
 """Whether a JSON value has such a number outside its texts."""
-_NOT_NUMBERS = "SELECT count(*) FROM answers WHERE " + " OR ".join(
+_HAS_NOT_A_NUMBER = " OR ".join(
     [
         *(f"NOT ifnull(isfinite({name}), true)" for name in ("seconds", "waited", "clock")),
         *(
@@ -147,7 +168,7 @@ _NOT_NUMBERS = "SELECT count(*) FROM answers WHERE " + " OR ".join(
         ),
     ]
 )
-"""How many rows hold a number that JSON does not have."""
+"""Whether a row holds a number that JSON does not have."""
 _READ = (
     "SELECT CAST(row_number() OVER () - 1 AS INTEGER) AS position, * FROM read_json(?, "
     "format = 'newline_delimited', columns = {"
@@ -173,12 +194,16 @@ def _with_whole_characters(path: Path, copy: Path) -> Path | None:
     it: no UTF-8 holds a half, and DuckDB refuses the whole file. None where there is no half."""
     changed = False
     with path.open("rb") as stream, copy.open("wb") as out:
-        for line in stream:
-            whole = _ESCAPE.sub(_whole, line) if any(escape in line for escape in _HALVES) else line
-            changed = changed or whole != line
+        while piece := stream.read(CHUNK):
+            lines = piece + stream.readline()
+            whole = _ESCAPE.sub(_whole, lines)
+            changed = changed or whole != lines
             out.write(whole)
     return copy if changed else None
 
 
 def _whole(escape: re.Match[bytes]) -> bytes:
-    return escape[0] if len(escape[2]) == _PAIR else escape[1] + b"\\ufffd"
+    text, more, second = escape[0], escape[1], escape[2]
+    if len(more) % 2:
+        return text[: -len(second)] + _REPLACEMENT if second else text
+    return text if second else more + _REPLACEMENT

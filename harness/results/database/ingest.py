@@ -34,6 +34,8 @@ from harness.results.run_files import Head, JsonLine, read_head, read_rows
 OF_A_RUN = ("samples", "scores", "train_steps", "retrievals", "metrics", *benchmarks.TABLES)
 BATCH = 2000
 """Rows of one table held in memory at a time."""
+TRANSACTION = 500_000_000
+"""Bytes of answers after which a transaction ends."""
 JOURNALS = {"trials": ("study", "number"), "pins": ("name",)}
 """Tables whose truth is a file of the results folder, with the columns that name a row."""
 
@@ -125,6 +127,30 @@ def record(results: Path, table: Literal["trials", "pins"], row: JsonLine) -> No
 
 
 def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
+    """Bring folders in, many of them in one transaction."""
+    return _sum([_together(store, batch) for batch in _batches(folders)])
+
+
+def _batches(folders: Sequence[Path]) -> Iterator[list[Path]]:
+    """Folders whose answers together fit in memory, for they stay there until their transaction ends."""
+    batch: list[Path] = []
+    size = 0
+    for folder in folders:
+        file = RunFolder(folder).samples
+        size += file.stat().st_size if file.is_file() else 0
+        batch.append(folder)
+        if size >= TRANSACTION:
+            yield batch
+            batch, size = [], 0
+    if batch:
+        yield batch
+
+
+def _sum(parts: Sequence[Ingested]) -> Ingested:
+    return Ingested(sum(one.runs for one in parts), tuple(text for one in parts for text in one.problems))
+
+
+def _together(store: Store, folders: Sequence[Path]) -> Ingested:
     """All folders in one transaction; where one of them will not go in, each in its own."""
     try:
         with store.transaction():
@@ -133,8 +159,7 @@ def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
         if len(folders) == 1:
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             return Ingested(0, (f"{folders[0]}: not in the layout of a run ({reason}); left out",))
-    done = [_ingest(store, [folder]) for folder in folders]
-    return Ingested(sum(one.runs for one in done), tuple(text for one in done for text in one.problems))
+    return _sum([_together(store, [folder]) for folder in folders])
 
 
 _NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError, OverflowError)
@@ -143,7 +168,7 @@ _NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeErr
 def _load(store: Store, folders: Sequence[Path]) -> Ingested:
     known = {row["id"]: row["source"] for row in store.rows("SELECT id, source FROM runs")}
     count, problems = 0, []
-    with bulk.Reader() as reader:
+    with bulk.Reader(store) as reader:
         loader = Loader(store, reader)
         for folder in folders:
             head = read_head(folder)
@@ -238,7 +263,7 @@ class Loader:
     def bulk(self, head: Head) -> int | None:
         """The samples of a run at once; how many, or None where they must be read row by row."""
         file = RunFolder(head.folder).samples
-        return None if self.reader is None else self.reader.load(self.store, head.id, file)
+        return None if self.reader is None else self.reader.load(head.id, file)
 
     def flush(self) -> None:
         for table, rows in self._pending.items():
