@@ -20,6 +20,11 @@ class TrainingFacts:
         return 1
 
     @property
+    def gradient_accumulation_steps(self) -> int:
+        """Passes whose gradients are added up in one step."""
+        return 1
+
+    @property
     def max_length(self) -> int | None:
         """Longest lesson in tokens; None: the model's context."""
         return None

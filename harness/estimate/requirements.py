@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
@@ -33,6 +35,14 @@ def parameters(text: str) -> int:
     return count
 
 
+def is_count(text: str) -> bool:
+    """Whether a text is a number of parameters with its unit (`7B`), and no folder."""
+    return (
+        re.fullmatch(r"[0-9][0-9_.,]*[KMBT]", text.strip(), re.IGNORECASE) is not None
+        and not Path(text).exists()
+    )
+
+
 def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None, rows: int) -> Memory:
     """Peak memory over the stages of a recipe; without stages, memory for inference.
 
@@ -59,7 +69,12 @@ def counted(spec: str, recipe: Recipe) -> list[tuple[Weights, int, int]]:
 
 
 def to_json(
-    spec: str, recipes: Sequence[Recipe], dtype: str, length: int, batch: int | None, rows: int
+    spec: str,
+    recipes: Sequence[Recipe],
+    dtype: str,
+    length: int,
+    batch: int | None,
+    rows: int,
 ) -> dict[str, JsonValue]:
     """Bytes and GB (10⁹ bytes) per method, next to the textbook's figures.
 
@@ -68,11 +83,10 @@ def to_json(
     """
     architecture.check(spec, architecture.of(config(spec)), recipes)
     sizes = shape(spec)
-    methods = {}
+    methods: dict[str, JsonValue] = {}
     for recipe in recipes:
         methods[recipe.name] = _with_gb(method(spec, recipe, dtype, length, batch, rows).to_json())
-    head = _head(spec, sizes, dtype)
-    return head | {"tokens": length, "rows": rows, "methods": methods}
+    return _head(spec, sizes, dtype) | {"tokens": length, "rows": rows, "methods": methods}
 
 
 def rule(count: int, width: float) -> dict[str, JsonValue]:

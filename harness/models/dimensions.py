@@ -35,18 +35,23 @@ class Shape:
 
 
 def config(spec: str) -> ModelConfig:
-    """The transformers configuration of a model; of a hub id only `config.json` is fetched.
+    """The transformers configuration of a model: of a folder, with or without weights, or of its `config.json`;
+    of a hub id only `config.json` is fetched.
 
     Raises:
         ConfigError: no such model, or a hub that cannot be reached.
     """
     from transformers import AutoConfig
 
-    here = is_tiny(spec) or gguf_file(spec) is not None or Path(spec).expanduser().is_dir()
-    if not here and spec.startswith(("/", ".", "~", "openai:", "fake")):
-        raise ConfigError(f"'{spec}' has no configuration here", remedy=f"bundled: {', '.join(BUNDLED)}")
+    from harness.models.hub import check_reachable
+
+    folder = _folder_of_configuration(spec)
+    if folder is None:
+        if spec.startswith(("/", ".", "~", "openai:", "fake")):
+            raise ConfigError(f"'{spec}' has no configuration here", remedy=f"bundled: {', '.join(BUNDLED)}")
+        check_reachable(spec, BUNDLED)
     try:
-        name = str(resolve(spec)) if here else spec
+        name = spec if folder is None else str(folder)
         return cast(ModelConfig, AutoConfig.from_pretrained(name, trust_remote_code=False))
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -54,6 +59,20 @@ def config(spec: str) -> ModelConfig:
             f"is there a network? bundled: {', '.join(BUNDLED)}; or a folder, gguf:FILE, --parameters 13B"
         )
         raise ConfigError(f"cannot read the configuration of '{spec}' ({reason})", remedy=remedy) from None
+
+
+def _folder_of_configuration(spec: str) -> Path | None:
+    """The folder with a model's `config.json`; None for what is not on this machine."""
+    if is_tiny(spec) or gguf_file(spec) is not None:
+        return resolve(spec)
+    path = Path(spec).expanduser()
+    if path.name == "config.json" and path.is_file():
+        return path.parent
+    if not path.is_dir():
+        return None
+    if not (path / "config.json").is_file():
+        raise ConfigError("not a model folder: it has no config.json", file=path)
+    return path
 
 
 def key_value_heads(config: ModelConfig) -> int:

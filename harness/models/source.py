@@ -79,6 +79,9 @@ def _downloaded(spec: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
+    from harness.models.hub import check_reachable
+
+    check_reachable(spec, BUNDLED)
     known = f"bundled models: {', '.join(BUNDLED)}; or a hub id, a folder, gguf:FILE, openai:NAME@URL"
     try:
         return Path(snapshot_download(spec, allow_patterns=_HUB_FILES))

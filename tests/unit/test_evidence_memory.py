@@ -146,5 +146,6 @@ def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -
         raise OSError("We couldn't connect")
 
     monkeypatch.setattr(AutoConfig, "from_pretrained", gone)
+    monkeypatch.setattr("harness.models.hub.check_reachable", lambda spec, bundled: None)
     with pytest.raises(ConfigError, match=r"some/model.*couldn't connect.*--parameters"):
         config("some/model")

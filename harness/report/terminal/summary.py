@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting
+from harness.estimate.fitting import Fit
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
@@ -164,9 +165,30 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
     console.print(f"textbook: {figures} (training without activations)", highlight=False)
     if "methods" not in estimate:
         return
-    names = ("weights", "gradients", "masters", "optimizer", "activations", "cache", "total")
-    table = Table("method", "trainable", *(f"{name} GB" for name in names))
-    for method, terms in estimate["methods"].items():
-        cells = [f"{terms[f'{name}_gb']:.3f}" for name in names]
-        table.add_row(method, formatting.count(terms["trainable_parameters"]), *cells)
+    methods = estimate["methods"]
+    table = Table("GB", *methods)
+    for name in ("weights", "gradients", "masters", "optimizer", "activations", "cache", "total"):
+        table.add_row(name, *(f"{terms[f'{name}_gb']:.3g}" for terms in methods.values()))
+    trained = (formatting.count(terms["trainable_parameters"]) for terms in methods.values())
+    table.add_row("trainable parameters", *trained)
     console.print(table)
+
+
+def print_fits(gpu: float, fits: Iterable[Fit]) -> None:
+    """A line for each recipe: whether it fits a card of `gpu` GiB, and with which settings."""
+    for fit in fits:
+        Console().print(f"{gpu:g} GiB: {fit.recipe} {_fit(fit)}", highlight=False, soft_wrap=True)
+
+
+def _fit(fit: Fit) -> str:
+    needs = f"{fit.memory.total / 2**30:.1f} GiB"
+    if not fit.fits:
+        return f"does not fit: {needs} at the least"
+    if fit.batch is None:
+        return f"fits: {needs}"
+    settings = {
+        "per_device_train_batch_size": fit.batch,
+        "gradient_accumulation_steps": fit.accumulation,
+        "activation_checkpointing": str(fit.checkpointing).lower(),
+    }
+    return f"fits with {', '.join(f'{name}: {value}' for name, value in settings.items())} ({needs})"

@@ -1,0 +1,47 @@
+"""The model hub: whether it can be asked at all."""
+
+from __future__ import annotations
+
+import socket
+import urllib.request
+from urllib.parse import urlsplit
+
+from harness.core.errors import ConfigError, nearest
+
+
+def check_reachable(spec: str, bundled: tuple[str, ...]) -> None:
+    """Raise at once where the hub's address does not resolve. The hub's own library tries for 40 seconds, which
+    is long for a misspelled name on a machine without a network.
+
+    Behind a proxy names are not resolved here, so nothing is checked.
+
+    Args:
+        spec: what the user named.
+        bundled: names that need no hub.
+
+    Raises:
+        ConfigError: neither the hub nor a copy in its cache.
+    """
+    from huggingface_hub import constants, try_to_load_from_cache
+    from huggingface_hub.errors import HFValidationError
+
+    try:
+        if isinstance(try_to_load_from_cache(spec, "config.json"), str):
+            return
+    except HFValidationError:
+        raise ConfigError(f"unknown model '{spec}'", remedy=nearest(spec, bundled)) from None
+    if constants.HF_HUB_OFFLINE:
+        raise ConfigError(
+            f"model '{spec}' is not in the hub's cache, and HF_HUB_OFFLINE is set",
+            remedy=nearest(spec, bundled),
+        )
+    address = urlsplit(constants.ENDPOINT)
+    if urllib.request.getproxies():
+        return
+    try:
+        socket.getaddrinfo(address.hostname, address.port or 443)
+    except OSError:
+        raise ConfigError(
+            f"'{spec}' is not a model on this machine, and the hub at {address.hostname} cannot be reached",
+            remedy=f"{nearest(spec, bundled)}; or a folder, gguf:FILE",
+        ) from None
