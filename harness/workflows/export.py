@@ -25,6 +25,7 @@ from harness.results.lines import samples
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import scores as primary_scores
 from harness.runner.model_pool import is_server
+from harness.workflows.options.export import ExportOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,13 @@ class Exported:
 
     def to_json(self) -> dict[str, object]:
         return {**dataclasses.asdict(self), "folder": str(self.folder)}
+
+
+def from_options(options: ExportOptions) -> Exported:
+    """All that `harness export` does; `export` says what it raises."""
+    return export(
+        options.results_path, options.run, Path(options.folder), merged=options.merged, task=options.task
+    )
 
 
 def export(

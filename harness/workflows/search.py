@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Executor, Job
 from harness.core.json_types import JsonValue
 from harness.core.kinds import build
+from harness.core.options import names, path, positive, repeated
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
@@ -31,6 +32,7 @@ from harness.search.study_config import Budget, StudyConfig
 from harness.search.trial import Evaluate, evaluator
 from harness.search.trial_accounting import Ledger
 from harness.search.trial_loop import Loop, SearchWork, open_study, recorded
+from harness.workflows.options.search import SearchOptions
 
 if TYPE_CHECKING:
     import optuna
@@ -62,29 +64,7 @@ class SearchResult:
         return {"trials": total, "training": training, "share_training": share, "steps": steps}
 
 
-def make_plan(
-    task: str,
-    recipe: str,
-    *,
-    trials: int,
-    results: Path,
-    model: str | None = None,
-    settings: Sequence[str] = (),
-    only: Sequence[str] = (),
-    overrides: Sequence[str] = (),
-    objective: str = "score",
-    constraints: Sequence[str] = (),
-    pruner: str = "hyperband",
-    seed: int = 0,
-    limit: int | None = None,
-    labels: int | None = None,
-    hours: float | None = None,
-    tokens: int | None = None,
-    money: float | None = None,
-    prices: Path | None = None,
-    storage: str | None = None,
-    name: str | None = None,
-) -> StudyConfig:
+def make_plan(options: SearchOptions) -> StudyConfig:
     """Check everything that a user gave, before anything runs.
 
     Raises:
@@ -93,45 +73,52 @@ def make_plan(
     from harness.tasks.load import load
 
     for value, option in (
-        (trials, "--trials"),
-        (limit, "--limit"),
-        (labels, "--labels"),
-        (tokens, "--tokens"),
+        (options.trials, "--trials"),
+        (options.limit, "--limit"),
+        (options.labels, "--labels"),
+        (options.tokens, "--tokens"),
     ):
-        if value is not None and value < 1:
-            raise ConfigError(f"{option} {value} must be at least 1")
-    if hours is not None and hours <= 0:
-        raise ConfigError(f"--hours {hours:g} must be above 0")
-    priced = _priced(money, prices)
-    loaded = load(task)
-    if not loaded.splits.get("dev"):
-        raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
-    labels = None if labels is None else min(labels, len(loaded.splits["train"]))
-    chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
-    spec = model or DEFAULT_MODEL
-    refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])
-    suitable.require(loaded, spec, chosen)
-    samplers.pruner(pruner)
+        if value is not None:
+            positive(value, option)
+    if options.hours is not None and options.hours <= 0:
+        raise ConfigError(f"--hours {options.hours:g} must be above 0")
+    priced = _priced(options.money, path(options.prices))
+    task = load(str(options.task))
+    if not task.splits.get("dev"):
+        raise ConfigError(f"task '{task.name}' has no dev split to search on", remedy="add dev to its data")
+    labels = None if options.labels is None else min(options.labels, len(task.splits["train"]))
+    start = with_overrides(catalogue.load(options.recipe), repeated(options.settings))
+    recipe = limited(start, labels)
+    model = options.model or DEFAULT_MODEL
+    refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
+    suitable.require(task, model, recipe)
+    samplers.pruner(options.pruner)
     plan = StudyConfig(
-        task=task,
-        task_name=loaded.name,
-        data_hash=loaded.data_hash,
-        recipe=chosen.config(),
-        model=spec,
-        fingerprint=fingerprint(spec),
-        settings=tuple(settings),
-        only=tuple(only),
-        objectives=objectives.objectives(objective),
-        constraints=tuple(objectives.constraint(text) for text in constraints),
-        pruner=pruner,
-        seed=seed,
-        limit=limit,
+        task=str(options.task),
+        task_name=task.name,
+        data_hash=task.data_hash,
+        recipe=recipe.config(),
+        model=model,
+        fingerprint=fingerprint(model),
+        settings=repeated(options.space),
+        only=names(options.only),
+        objectives=objectives.objectives(options.objective),
+        constraints=tuple(objectives.constraint(text) for text in repeated(options.constraint)),
+        pruner=options.pruner,
+        seed=options.seed,
+        limit=options.limit,
         labels=labels,
-        budget=Budget(trials=trials, hours=hours, tokens=tokens, money=money, prices=priced),
-        results=results,
-        storage=storage,
-        given_name=name,
-        scoring=describe_task(loaded).raw,
+        budget=Budget(
+            trials=options.trials,
+            hours=options.hours,
+            tokens=options.tokens,
+            money=options.money,
+            prices=priced,
+        ),
+        results=options.results_path,
+        storage=options.storage,
+        given_name=options.study,
+        scoring=describe_task(task).raw,
     )
     plan.space()
     return plan

@@ -15,6 +15,7 @@ import pytest
 from harness.runner.cells import Cell
 from harness.runner.progress import Progress
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.faults.kit import (
     CountingServer,
     command,
@@ -128,7 +129,7 @@ def test_a_clock_that_moves_back(tiny_task: Path, tmp_path: Path, monkeypatch: p
     task, results = grow(tiny_task, EXAMPLES), tmp_path / "results"
 
     def run(where: Path, progress: Progress) -> session.RunSession:
-        found = session.experiment(str(task), models=(server.spec,), recipes=RECIPES)
+        found = session.experiment(RunOptions(str(task), model=(server.spec,), recipes=RECIPES))
         return session.run(found, where, progress=progress, report=where / "r.html")
 
     with counting_server(0.0) as server:

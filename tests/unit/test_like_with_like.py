@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from harness import cli
 from harness.core.errors import ConfigError, HarnessError
 from harness.engines import served
+from harness.workflows.options.run import RunOptions
 from tests.e2e.server_kit import Server
 
 
@@ -513,7 +514,7 @@ def test_names_from_other_tools_mean_what_they_mean_there(name: str, tiny_task: 
     Path("theirs.yaml").write_text(json.dumps({"weights": {"kind": "lora", **given}}))
     words = [f"weights.{key}={json.dumps(value)}" for key, value in given.items()]
     for recipe, settings in (("theirs.yaml", ()), ("lora", tuple(words))):
-        (built,) = experiment(str(tiny_task), recipes=(recipe,), settings=settings).recipes
+        (built,) = experiment(RunOptions(str(tiny_task), recipes=(recipe,), settings=settings)).recipes
         (stage,) = built.config()["weights"]
         assert {key: stage[key] for key in want} == want
 

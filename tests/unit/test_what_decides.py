@@ -19,6 +19,8 @@ from harness.results import floors, likeness, run_scores
 from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, describe_task, plan
 from harness.tasks.task_file import DataFile, GateFile, TaskFile
+from harness.workflows.options.run import RunOptions
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.run import experiment
 from harness.workflows.search import make_plan
 
@@ -113,19 +115,23 @@ CHANGES: dict[str, Callable[[], None]] = {
 }
 """Setting of the task file or of a recipe's file → what changes it."""
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "model": ({"models": ("tiny:qwen2",)}, {"model": "tiny:qwen2"}),
+    "model": ({"model": ("tiny:qwen2",)}, {"model": "tiny:qwen2"}),
     "seeds": ({"seeds": 2}, {"seed": 1}),
     "labels": ({"labels": (4,)}, {"labels": 4}),
     "limit": ({"limit": 3}, {"limit": 3}),
-    "settings": ({"settings": ("program.k=3",)}, {"overrides": ("program.k=3",)}),
+    "settings": ({"settings": ("program.k=3",)}, {"settings": ("program.k=3",)}),
 }
 """Option of the command line → the arguments of a run and of a search."""
 
 
 def marks(name: str, *, run: Mapping[str, Any] = {}, search: Mapping[str, Any] = {}) -> Marks:
     """Every key of the last cell of `harness run`, and of `harness search`."""
-    cell = plan(experiment("colours", recipes=(name,), **({"models": ("tiny",)} | dict(run))))[-1]
-    study = make_plan("colours", name, trials=1, results=Path("r"), **({"model": "tiny"} | dict(search)))
+    cell = plan(experiment(RunOptions("colours", recipes=(name,), **({"model": ("tiny",)} | dict(run)))))[-1]
+    study = make_plan(
+        SearchOptions(
+            "colours", recipe=name, trials=1, results=Path("r"), **({"model": "tiny"} | dict(search))
+        )
+    )
     return {"cell": cell, "study": (study.study, study.of())}
 
 
@@ -186,7 +192,7 @@ def test_limits_in_an_address_decide_nothing(place: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(served, "known", lambda spec: served.Served(name="m"))
     spec = "openai:m@http://127.0.0.1:1/v1"
     cells = [
-        plan(experiment("colours", recipes=(PROMPTED,), models=(model,)))[0]
+        plan(experiment(RunOptions("colours", recipes=(PROMPTED,), model=(model,))))[0]
         for model in (spec, f"{spec}#concurrency=2,timeout=9")
     ]
     assert cells[0].key == cells[1].key
