@@ -7,7 +7,7 @@ import functools
 import inspect
 import typing
 from collections.abc import Callable, Iterator
-from typing import Annotated, Concatenate, ParamSpec, TypeVar
+from typing import Annotated, Concatenate, ParamSpec, TypeVar, cast
 
 from harness.core.options import Typed
 
@@ -30,7 +30,7 @@ def takes(
         def call(**values: object) -> None:
             given = {item.name: values.pop(item.name) for item in parameters}
             chosen = options(**{name: value for name, value in given.items() if value is not None})
-            command(chosen, **values)  # type: ignore[arg-type]
+            cast("Callable[..., None]", command)(chosen, **values)
 
         _, *own = inspect.signature(command, eval_str=True).parameters.values()
         own = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in own]

@@ -20,7 +20,7 @@ class RunDifference:
     forgetting: tuple[Forgetting, ...]
 
     def to_json(self) -> dict[str, object]:
-        return self.pair.to_json() | {"forgetting": [item.to_json() for item in self.forgetting]}
+        return {**self.pair.to_json(), "forgetting": [item.to_json() for item in self.forgetting]}
 
 
 def from_options(options: CompareOptions) -> RunDifference:

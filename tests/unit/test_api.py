@@ -141,7 +141,7 @@ def test_a_run_from_python_takes_what_the_command_takes(
     asked = {"model": "fake:red", "recipes": "zero_shot,few_shot", "limit": 3, "quiet": True}
     done = harness.run(tiny_task, **asked, prices=prices, executor={"kind": "local"}, cache=False)
     (bill,) = done.bills
-    assert {cost.recipe for cost in bill.costs} == {"zero_shot", "few_shot"}
+    assert {method.recipe for method in bill.methods} == {"zero_shot", "few_shot"}
     first, second = sorted(record["id"] for record in done.records)
     from harness import api
 
