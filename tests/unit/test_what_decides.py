@@ -4,7 +4,6 @@ sides."""
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from harness.core.keys import digest
 from harness.results import floors, likeness, run_scores
 from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, describe_task, plan
+from harness.runner.settings import ExperimentSettings
 from harness.tasks.task_file import DataFile, GateFile, TaskFile
 from harness.workflows.options.run import RunOptions
 from harness.workflows.options.search import SearchOptions
@@ -268,8 +268,8 @@ def test_the_table_has_every_setting_of_the_task_file_and_the_command_line() -> 
     # What else `data` and `gate` may say leads to rows, or is the gate's.
     assert {*DataFile.model_fields} >= {"train", "dev", "test"}
     assert "primary" in GateFile.model_fields
-    arguments = {*inspect.signature(experiment).parameters} - {"target", "recipes"}
-    assert {"models" if name == "model" else name for name in OPTIONS} == arguments
+    settings = {item.name for item in dataclasses.fields(ExperimentSettings)} - {"recipes"}
+    assert {*OPTIONS} == settings - {"report", "prices", "cache", "executor", "log_to"}
     assert {*OPTIONS} <= {*decides.TABLE}
 
 
