@@ -121,7 +121,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         as_is=as_is,
         not_moved=cells.not_moved,
         retrain_seconds=(cells.new.head.train.seconds if cells.new.head.train else None) or 0.0,
-        scores={name: _mean(side) for name, side in sides.items()},
+        scores={name: side.mean for name, side in sides.items()},
         flips=example_flips.between(cells.old, cells.moved or cells.new),
         examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
         provisional=trains and noise is None and answer in ("upgrade_and_retrain", "stay"),
@@ -211,8 +211,3 @@ def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:
     se = (effect.high - effect.low) / 3.92
     total = power.examples_to_settle(effect.change, se * effect.n**0.5, margin)
     return None if total is None else max(total - effect.n, 1)
-
-
-def _mean(side: Snapshot) -> float:
-    known = [value for sample in side.samples if (value := sample.values.get(side.primary)) is not None]
-    return float(np.mean(known)) if known else float("nan")

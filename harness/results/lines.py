@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from harness.core.files import append_line
-from harness.results.records.base import adapter
+from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
 
 MEMORY = 256 << 20

@@ -18,10 +18,11 @@ from typing import Any
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import draft
 from harness.core.keys import digest
+from harness.core.validation import adapter
 from harness.results.folder import ResultsFolder
 from harness.results.lines import reason, samples
 from harness.results.noise import read_noise
-from harness.results.records.base import JsonObject, adapter
+from harness.results.records.base import JsonObject
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.records.noise import NoiseFloor
 from harness.results.records.run import RunRecord, TaskRecord
@@ -77,6 +78,14 @@ class Snapshot:
     @property
     def primary(self) -> str:
         return str(self.head.task.primary)
+
+    @property
+    def mean(self) -> float:
+        """The mean of the primary score over the examples that have one; NaN where none has."""
+        import numpy as np
+
+        values = [value for sample in self.samples if (value := sample.values.get(self.primary)) is not None]
+        return float(np.mean(values)) if values else float("nan")
 
     def binary(self, scorer: str) -> bool:
         return self.head.task.binary(scorer)

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.validation import adapter
 from harness.evidence import families, fields, missing
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
@@ -17,7 +18,6 @@ from harness.results import constants, floors, lessons, likeness, sample_metrics
 from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
-from harness.results.records.base import adapter
 from harness.results.records.missing import Missing
 from harness.results.records.run import AnswerRecord, CellRecord, RunRecord, TaskRecord, TrainRecord
 from harness.results.records.sample import SampleRecord

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import yaml
 
@@ -21,7 +21,7 @@ def executor(spec: Spec) -> Executor:
     return chosen
 
 
-def _fields(text: str) -> dict[str, Any]:
+def _fields(text: str) -> Mapping[str, object]:
     if text.lstrip().startswith("{"):
         try:
             value = yaml.safe_load(text)

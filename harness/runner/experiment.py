@@ -7,13 +7,14 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
-from harness.core import kinds, options, recipes, shipped
+from harness.core import options, recipes, shipped
 from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import Kind
 from harness.core.recipes import Recipe
+from harness.core.validation import adapter
 from harness.evidence.command import Invocation
 from harness.runner.settings import ExperimentSettings
 
@@ -81,7 +82,7 @@ def read_file(path: Path) -> ExperimentFile:
             raise ConfigError(f"unknown key '{key}'", file=path, remedy=nearest(key, known))
     try:
         given = {key: value for key, value in raw.items() if value is not None}
-        return TypeAdapter(ExperimentFile).validate_python(given)
+        return adapter(ExperimentFile).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(f"{first['loc'][0]}: {first['msg']} (got {first['input']!r})", file=path) from None
@@ -131,7 +132,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         ConfigError: not of that form, or an unknown slot or field.
     """
-    changes: dict[str, dict[str, Any]] = {}
+    changes: dict[str, dict[str, object]] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         slot, dot, field = name.partition(".")
@@ -172,25 +173,19 @@ def _name(spec: Mapping[str, object], key: str, file: Path | None) -> str | None
     return name
 
 
-def _translated(
-    slot: str, stage: Mapping[str, Any], fields: Mapping[str, Any], file: Path | None
-) -> dict[str, Any]:
-    """Changes under the names of the fields of the kind that they change."""
-    kind = kinds.lookup("programs" if slot == "program" else slot, stage["kind"])
-    translated: dict[str, Any] = kind.translated(fields, file)
-    return translated
-
-
-def _merged(recipe: Recipe, changes: Mapping[str, Any], file: Path | None, name: str | None = None) -> Recipe:
+def _merged(
+    recipe: Recipe, changes: Mapping[str, object], file: Path | None, name: str | None = None
+) -> Recipe:
     """`recipe` with the fields in `changes` replaced slot by slot."""
-    config: dict[str, Any] = recipe.config()
+    config = recipe.config()
+    parts: Mapping[str, Kind] = {"data": recipe.data, "base": recipe.base, "program": recipe.program}
     for slot, fields in changes.items():
         if slot not in recipes.SLOTS:
             raise ConfigError(f"unknown slot '{slot}'", file=file, remedy=nearest(slot, recipes.SLOTS))
         if not isinstance(fields, dict) or "kind" in fields:
             config[slot] = fields
         elif slot == "weights":
-            config[slot] = [stage | _translated(slot, stage, fields, file) for stage in config[slot]]
+            config[slot] = [stage.config() | stage.translated(fields, file) for stage in recipe.weights]
         else:
-            config[slot] = config[slot] | _translated(slot, config[slot], fields, file)
+            config[slot] = parts[slot].config() | parts[slot].translated(fields, file)
     return recipes.from_config(config, name=name or recipe.name, about=recipe.about, file=file)

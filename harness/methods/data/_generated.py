@@ -112,7 +112,7 @@ def remembered(
     )
 
 
-def _record(example: Example) -> dict[str, Any]:
+def _record(example: Example) -> dict[str, object]:
     """An example as a row; without functions as before there were any, so that digests stay."""
     row = dataclasses.asdict(example) | {"turns": [turn.row() for turn in example.turns]}
     return row if example.tools else {name: value for name, value in row.items() if name != "tools"}
