@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.tasks.checks import Labels
+from harness.tasks.label_checks import Labels
 from harness.tasks.validation_report import Inspection, Shown
 
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}

@@ -11,10 +11,11 @@ from pathlib import Path
 from harness.core.options import path, repeated
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
+from harness.search.study_result import SearchResult
 from harness.workflows import confirm_on_test
 from harness.workflows.confirm_on_test import Confirmation
 from harness.workflows.options.search import SearchOptions
-from harness.workflows.search import SearchResult, make_plan, search
+from harness.workflows.search import make_plan, search
 
 LONG = 3600.0
 """Seconds above which a person at a terminal is asked."""

@@ -20,8 +20,9 @@ from harness.results.folder import read_lines
 from harness.results.records.trial import TrialRecord
 from harness.search.space import space
 from harness.search.study_config import StudyConfig
+from harness.search.study_result import SearchResult
 from harness.search.trial_loop import SearchWork, open_study
-from harness.workflows.search import SearchResult, search
+from harness.workflows.search import search
 from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
