@@ -137,7 +137,7 @@ def finished_runs(report: Path) -> tuple[str, ...]:
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def _read(file: Path) -> dict[str, Any] | None:
+def _read(file: Path) -> dict[str, object] | None:
     """A report's summary; None for a page that is none of ours."""
     match = _SUMMARY.search(_head(file))
     if match is None:

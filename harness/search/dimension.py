@@ -56,11 +56,11 @@ class Dimension:
         return {k: v for k, v in fields.items() if v not in (None, (), False)}
 
 
-def parsed(name: str, default: object, text: str, known: Mapping[str, Any]) -> Dimension:
+def parsed(name: str, default: object, text: str, known: Mapping[str, object]) -> Dimension:
     """A range as `--space` gives it.
 
     Args:
-        known: every knob of the recipe, with its value first.
+        known: every knob of the recipe, with its value.
 
     Raises:
         ConfigError: not a range, or tied to a knob that is none or no number.
@@ -71,7 +71,7 @@ def parsed(name: str, default: object, text: str, known: Mapping[str, Any]) -> D
             raise ConfigError(
                 f"--space {name}: tied to an unknown knob '{other}'", remedy=nearest(other, known)
             )
-        if other == name or not isinstance(known[other][0], int | float):
+        if other == name or not isinstance(known[other], int | float):
             raise ConfigError(
                 f"--space {name}: cannot be tied to '{other}'", remedy="tie it to another number"
             )

@@ -58,7 +58,7 @@ class Space:
             return True
         other, value = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
-        current = {name: value for name, _, _, value in _fields(self.recipe)}
+        current = {knob.name: knob.value for knob in _knobs(self.recipe)}
         return bool((current | fixed | dict(params))[other] == value)
 
     def complete(self, params: Mapping[str, object]) -> dict[str, object]:
@@ -68,7 +68,7 @@ class Space:
         for dimension in self.dimensions:
             if len(dimension.choices) == 1:
                 values[dimension.name] = dimension.choices[0]
-        current: dict[str, object] = {name: value for name, _, _, value in _fields(self.recipe)}
+        current = {knob.name: knob.value for knob in _knobs(self.recipe)}
         for dimension in self.dimensions:
             if dimension.tied_to is not None:
                 base = cast(float, values.get(dimension.tied_to, current[dimension.tied_to]))
@@ -105,11 +105,11 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     Raises:
         ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
     """
-    known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
+    known = {knob.name: knob for knob in _knobs(recipe)}
     dimensions = {
-        name: _with_start(Dimension(name=name, default=value, **declared))
-        for name, (value, declared) in known.items()
-        if declared and (not only or name in only)
+        name: _with_start(Dimension(name=name, default=knob.value, **knob.declared))
+        for name, knob in known.items()
+        if knob.declared and (not only or name in only)
     }
     for name in only:
         if name not in known:
@@ -118,16 +118,17 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(
                 f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
             )
-    integers = {name for name, kind, _, _ in _fields(recipe) if _is_integer(kind, name.rpartition(".")[2])}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not text:
             raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
         if name not in known:
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
-        condition = (known[name][1] or {}).get("active_if")
-        dimension = parsed(name, known[name][0], text, known)
-        dimensions[name] = dataclasses.replace(dimension, active_if=condition, integer=name in integers)
+        knob = known[name]
+        dimension = parsed(name, knob.value, text, {name: knob.value for name, knob in known.items()})
+        dimensions[name] = dataclasses.replace(
+            dimension, active_if=knob.declared.get("active_if"), integer=knob.is_integer
+        )
     made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
@@ -152,8 +153,25 @@ def _with_start(declared: Dimension) -> Dimension:
     return dataclasses.replace(declared, low=min(declared.low, start), high=max(declared.high, start))
 
 
-def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
-    """Every field of every kind in the recipe: its name, its kind, its declared range, its value."""
+@dataclass(frozen=True, kw_only=True)
+class _Knob:
+    """A field of a kind in the recipe: `declared` holds what a `Dimension` is made of, if it has a range."""
+
+    name: str
+    kind: Kind
+    declared: Mapping[str, Any]
+    value: Any
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the field holds whole numbers, or null."""
+        hint = typing.get_type_hints(type(self.kind)).get(self.name.rpartition(".")[2])
+        union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
+
+
+def _knobs(recipe: Recipe) -> Iterator[_Knob]:
+    """Every field of every kind in the recipe."""
     for index, stage in enumerate(recipe.weights):
         prefix = "weights" if len(recipe.weights) == 1 else f"weights.{index}"
         yield from _of(stage, prefix)
@@ -164,20 +182,15 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
     yield from _of(recipe.data, "data")
 
 
-def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
+def _of(kind: Kind, prefix: str) -> Iterator[_Knob]:
     for field in dataclasses.fields(kind):
-        declared = field.metadata.get("space") if field.metadata.get("in_key", True) else None
+        declared = (field.metadata.get("space") if field.metadata.get("in_key", True) else None) or {}
         if declared and (condition := field.metadata.get("active_if")):
             other, value = condition
             declared = {**declared, "active_if": (f"{prefix}.{other}", value)}
-        yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
-
-
-def _is_integer(kind: Kind, field: str) -> bool:
-    """Whether a field holds whole numbers, or null."""
-    hint = typing.get_type_hints(type(kind)).get(field)
-    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
+        yield _Knob(
+            name=f"{prefix}.{field.name}", kind=kind, declared=declared, value=getattr(kind, field.name)
+        )
 
 
 def _check_satisfiable(made: Space) -> None:
