@@ -9,7 +9,7 @@ from harness.workflows.options.estimate import EstimateOptions
 
 @takes(EstimateOptions)
 def estimate(options: EstimateOptions, json: Json = False) -> None:
-    """Weights, gradients, optimiser states and activations of each method, from the configuration.
+    """Weights, gradients, optimizer states and activations of each method, from the configuration.
 
     GB is 10⁹ bytes. The textbook's rule counts gradients and Adam states in the weights' format;
     the methods are counted as this harness allocates, with gradients and states in float32.

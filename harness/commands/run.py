@@ -15,8 +15,7 @@ from harness.workflows.options.run import RunOptions
 def run(options: RunOptions, json: Json = False) -> None:
     """Run a task under several recipes and say which to use.
 
-    Running the same command again repeats nothing that is complete; a run that was interrupted
-    goes on where it stopped.
+    Running the same command again repeats no finished run and resumes an interrupted one.
 
     Examples:
 

@@ -15,8 +15,8 @@ from harness.workflows.options.search import SearchOptions
 def search(options: SearchOptions, json: Json = False) -> None:
     """Search the hyperparameters of a recipe on dev; test is read once, at the end.
 
-    The same command resumes; with a greater --trials it goes on. Several machines share a study by the
-    same --storage.
+    Run the same command to resume, or with a higher --trials to continue. Machines that name the same
+    --storage share a study.
 
     Examples:
 

@@ -64,7 +64,7 @@ class Pairs:
     binary: bool = False
     relative: bool = False
     noise: TrainingNoise | None = None
-    """How much the mean varies between runs of one recipe; None where it is not known."""
+    """How much the mean varies between runs of one recipe; None if it is not known."""
     bound: float = math.inf
     """The largest change there can be, in either direction: 1 for scores between 0 and 1."""
     identical: bool = False

@@ -73,7 +73,7 @@ def _require_alike(first: Snapshot, cell: Cell) -> None:
 def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> NoiseFloor:
     """The floor that some runs of one recipe show.
 
-    `deterministic` is None where nothing was repeated; `scored` says how and on which data, as a hash.
+    `deterministic` is None if nothing was repeated; `scored` says how and on which data, as a hash.
     `variance` is that of a run's mean score, in squared score units: the larger of what other seeds and what
     repeats of one seed show. `flaky` names examples whose score is not always the same.
     """

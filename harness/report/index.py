@@ -138,7 +138,7 @@ def finished_runs(report: Path) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> dict[str, object] | None:
-    """A report's summary; None for a page that is none of ours."""
+    """A report's summary; None for a page that is not one of ours."""
     match = _SUMMARY.search(_head(file))
     if match is None:
         return None

@@ -26,7 +26,7 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
 
 
 def read(results: Path, task: str, data_hash: str | None) -> Constant | None:
-    """The constant answer that an earlier run left; None where there is none that can be read."""
+    """The constant answer that an earlier run left; None if there is none that can be read."""
     try:
         return adapter(Constant).validate_python(read_json(_file(results, task, data_hash or "")))
     except (OSError, ValueError):

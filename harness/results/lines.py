@@ -23,7 +23,7 @@ from harness.results.records.sample import SampleRecord
 MEMORY = 256 << 20
 """Bytes of files that are remembered; the one that was not asked for the longest is forgotten first."""
 ODD = "not in the layout of a run"
-"""What is said of a line whose values have other types."""
+"""What is reported about a line whose values have other types."""
 T = TypeVar("T")
 State = tuple[int, int, int]
 """Of a file: size, time of change in ns, and number, which a replaced file has another of."""

@@ -40,7 +40,7 @@ _HEAD = (
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One example's result. `values` has None where the scorer, or the answer, ended in an error."""
+    """One example's result. `values` has None if the scorer, or the answer, ended in an error."""
 
     id: str
     example: str
@@ -52,7 +52,7 @@ class Sample:
     valid_strict: bool
     valid_extracted: bool
     seconds: float | None
-    """None where the answer came from the cache, which says nothing about latency."""
+    """None if the answer came from the cache, which says nothing about latency."""
     tokens: int
     failure: str | None
     prompt: str
@@ -111,7 +111,7 @@ def of_run(
     record = folder.record()
     if record is None or record.status not in ANSWERED:
         what = "was interrupted" if record is None else f"{record.status}: {record.error}"
-        raise ConfigError(f"run '{folder.path.name}' {what}", remedy="run its command again; it goes on")
+        raise ConfigError(f"run '{folder.path.name}' {what}", remedy="run its command again to resume it")
     problems: list[str] = []
     rows = samples(folder.samples, problems)
     if problems:
@@ -168,7 +168,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
         ConfigError: a name that is no file name, or a folder that cannot be written.
     """
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise ConfigError(f"'{name}' is no name for a pin", remedy="use letters, digits, - _ and .")
+        raise ConfigError(f"'{name}' is not a valid name for a pin", remedy="use letters, digits, - _ and .")
     head = {
         "format": FORMAT,
         "run": snapshot.head.to_json(),
@@ -252,7 +252,7 @@ def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
         dirty.append(f"now ({', '.join(changed[:3])}{' …' if len(changed) > 3 else ''})")
     if dirty:
         raise ConfigError(
-            f"files differ from the commit {' and '.join(dirty)}: nobody could make this run again",
+            f"files differ from the commit {' and '.join(dirty)}: this run could not be reproduced",
             remedy="commit and run again, or --allow-dirty",
         )
 

@@ -140,7 +140,7 @@ def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocatio
 
 
 def invocation(record: RunRecord, results: str) -> Invocation:
-    """The command that a run came from; for runs of before it was recorded, one that asks the same task."""
+    """The command that a run came from; for runs from before it was recorded, one that asks the same task."""
     plain = Invocation(target=record.task.name, task=record.task.name, results=results)
     try:
         known: Invocation = adapter(Invocation).validate_python(record.invocation)
@@ -150,7 +150,7 @@ def invocation(record: RunRecord, results: str) -> Invocation:
 
 
 def _constant(results: Path, about: TaskRecord, runs: Sequence[RunScores]) -> RunScores | None:
-    """The task's constant answer on the examples that the runs were asked; None where it is not known."""
+    """The task's constant answer on the examples that the runs were asked; None if it is not known."""
     answer = constants.read(results, about.name, about.data_hash)
     if answer is None or not runs:
         return None

@@ -45,7 +45,7 @@ class Experiment:
     limit: int | None = None
     labels: tuple[int, ...] = ()
     invocation: Invocation | None = None
-    """The command that asked for it; None where no command did."""
+    """The command that asked for it; None if no command did."""
     defaults: bool = False
     settings: ExperimentSettings = field(default_factory=ExperimentSettings)
     """Of the command and its file: where it runs, what it costs and who is told."""
@@ -70,7 +70,7 @@ def from_file(
 
 
 def read_file(path: Path) -> ExperimentFile:
-    """An experiment file as it is written; an empty key is as good as none.
+    """An experiment file as it is written; an empty key counts as absent.
 
     Raises:
         ConfigError: missing or malformed file, unknown key, or a value of the wrong type.

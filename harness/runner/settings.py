@@ -28,16 +28,14 @@ class ExperimentSettings:
         typer.Option(help="Comma-separated recipes.", show_default=False),
     ] = ()
     seeds: Annotated[
-        int | None, Field(ge=1), typer.Option(help="Seeds for what is random.", show_default="1")
+        int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
     ] = None
     limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
     labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None
-    prices: Annotated[File, typer.Option(help="YAML with prices, for the break-even.")] = None
-    cache: Annotated[
-        bool | None, typer.Option(help="Reuse answers that were given before.", show_default="cache")
-    ] = None
+    prices: Annotated[File, typer.Option(help="YAML file with prices, for the break-even point.")] = None
+    cache: Annotated[bool | None, typer.Option(help="Reuse stored answers.", show_default="cache")] = None
     executor: Annotated[
         str | Mapping[str, object] | None,
         Typed(str),

@@ -39,7 +39,7 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many configurations there are; None where a range makes them uncountable."""
+        """How many configurations there are; None if a range makes them uncountable."""
         size = 1
         for dimension in self.free:
             if not dimension.choices:

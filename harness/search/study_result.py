@@ -23,7 +23,7 @@ class SearchResult:
     front: tuple[TrialRecord, ...]
 
     def time(self) -> dict[str, float]:
-        """Seconds of all trials, the share of them that was training, and their optimiser steps.
+        """Seconds of all trials, the share of them that was training, and their optimizer steps.
 
         A trial whose run was there already, trained by an earlier command, took no time.
         """

@@ -67,7 +67,7 @@ def _parts(inspection: Inspection) -> Iterable[RenderableType]:
         head = (f"{problem.level} ", COLOURS[problem.level])
         yield Text.assemble(head, (f"{problem.check}: ", "bold"), problem.message, (ids, "dim"))
     yield (
-        Text("usable", "bold green") if inspection.usable else Text("not usable: mend the errors", "bold red")
+        Text("usable", "bold green") if inspection.usable else Text("not usable: fix the errors", "bold red")
     )
 
 

@@ -97,7 +97,7 @@ class LowRank(PeftFiles):
         for name in targets.split(",") if isinstance(targets, str) else targets:
             if name.strip() not in ("all-linear", "attention") and not LAYER.fullmatch(name.strip()):
                 raise ConfigError(
-                    f"{type(self).__name__.lower()}.target_modules: {name!r} is no name of a layer; patterns are not read",
+                    f"{type(self).__name__.lower()}.target_modules: {name!r} is not the name of a layer; patterns are not supported",
                     remedy="'all-linear', 'attention', or names such as q_proj, v_proj",
                 )
 

@@ -40,7 +40,7 @@ class RunSession:
     bills: tuple[Bill, ...]
     report: Path
     note: str = ""
-    """What is said of an earlier report that holds more and is kept."""
+    """What is reported about an earlier report that holds more and is kept."""
     warnings: tuple[str, ...] = ()
     """What cannot be had as it was asked for, and what is wrong with the tasks' rows, as `harness validate` says
     it."""

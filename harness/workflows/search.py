@@ -157,7 +157,7 @@ def search(
     if estimate is not None:
         agreed = _announced(estimate.seconds * left / jobs, left, estimate.source, say, plan)
         if not confirm(agreed):
-            raise RunError("not begun: the estimate was not agreed to")
+            raise RunError("cancelled: the estimate was not confirmed")
     clock = time.monotonic()
     first = Loop(plan, evaluate, 0, began, tell).run(1)
     if (estimate is None or estimate.rough) and first and (left := _left(plan, study)) > 0:

@@ -104,7 +104,7 @@ def upgrade(
 def _trained(
     experiment: Experiment, recipe: Recipe, side: Side, results: Path, progress: Progress
 ) -> tuple[Snapshot, Snapshot | None]:
-    """The recipe on one side, and the same without training (None where it trains nothing)."""
+    """The recipe on one side, and the same without training (None if it trains nothing)."""
     chosen = side.recipe(recipe)
     (run_,) = _run(_cells(experiment, chosen, side), results, progress)
     if not recipe.weights:

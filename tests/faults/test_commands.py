@@ -86,7 +86,7 @@ def test_two_commands_on_one_folder(tiny_task: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c(tiny_task: Path, tmp_path: Path, presses: int) -> None:
-    """Once: it stops, and says that the same command goes on. Twice: it is gone at once."""
+    """Once: it stops, and says that the same command resumes. Twice: it is gone at once."""
     task, results, said = grow(tiny_task, EXAMPLES), tmp_path / "results", tmp_path / "said.txt"
     with counting_server(0.05) as server:
         run_killed(None, command, task, tmp_path / "whole", server.spec, RECIPES)
@@ -101,7 +101,7 @@ def test_ctrl_c(tiny_task: Path, tmp_path: Path, presses: int) -> None:
         assert process.exitcode in ((130,) if presses == 1 else (130, -signal.SIGINT))
         assert "Traceback" not in said.read_text()
         if presses == 1:
-            assert "nothing is lost: the same command goes on" in said.read_text()
+            assert "nothing is lost: run the same command to resume" in said.read_text()
         assert 5 <= _answers(results) < 2 * EXAMPLES
         again = _start(_typed, _words(task, results, server), said)
         again.join(120)

@@ -152,7 +152,7 @@ def test_a_server_that_goes_away_ends_the_search_and_the_same_command_goes_on(
     ended = {"host": socket.gethostname(), "pid": os.getpid(), "started": "0", "at": 1.0}
     with monkeypatch.context() as patched:
         patched.setattr(study_storage, "_worker", lambda: ended)
-        with pytest.raises(RunError, match="storage of study 'away' is gone: .*the same command goes on"):
+        with pytest.raises(RunError, match="storage of study 'away' is gone: .*the same command resumes"):
             Loop(mine, evaluate, 0, 0.0).run()
     with pytest.raises(ConfigError, match="cannot be reached"):
         open_study(mine)

@@ -2,7 +2,7 @@
 
 Two things besides escaping keep text from models harmless and visible: characters that no
 page can show are replaced by their control pictures, and marks that turn the direction of
-writing are spelt out, because they can make a line read other than it is.
+writing are spelled out, because they can make a line read other than it is.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
             remedy = "tables and views: docs/store.md"
             raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
     if table is None:
-        raise ConfigError("the query answers nothing", remedy="ask a SELECT")
+        raise ConfigError("the query returns nothing", remedy="ask a SELECT")
     return duckdb.connect().from_arrow(table)
 
 

@@ -18,7 +18,7 @@ class BenchmarkOptions(ResultsOptions):
     """Runs or models, what they are measured on, and which files are read or written."""
 
     targets: Annotated[
-        Repeated, typer.Argument(help="Runs (by id or how it begins) or models.", show_default=False)
+        Repeated, typer.Argument(help="Runs (by id or its beginning) or models.", show_default=False)
     ] = field(default=(), kw_only=False)
     tasks: Annotated[
         Names, typer.Option(help="Comma-separated lm-eval tasks, or task YAML files.", show_default=False)
@@ -27,15 +27,19 @@ class BenchmarkOptions(ResultsOptions):
     num_fewshot: Annotated[
         int | None,
         typer.Option(
-            "--num-fewshot", "--num_fewshot", min=0, help="Examples shown.", show_default="the task's"
+            "--num-fewshot",
+            "--num_fewshot",
+            min=0,
+            help="Number of few-shot examples.",
+            show_default="the task's",
         ),
     ] = None
     chat_template: Annotated[bool, typer.Option(help="Ask through the model's chat template.")] = False
     dtype: Annotated[
-        str | None, typer.Option(help="Number format of an unquantized base.", show_default="the recipe's")
+        str | None, typer.Option(help="Data type of an unquantized base.", show_default="the recipe's")
     ] = None
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Most answers written at once.", show_default="by memory")
+        int | None, typer.Option(min=1, help="Maximum batch size.", show_default="by memory")
     ] = None
     base: Annotated[bool, typer.Option(help="Measure a run's untuned base too: what did it forget?")] = True
     import_: Annotated[

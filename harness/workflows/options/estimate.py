@@ -18,14 +18,14 @@ class EstimateOptions:
         field(default=None, kw_only=False)
     )
     parameters: Annotated[str | None, typer.Option(help="Instead of a model: 13B, 135M …")] = None
-    recipes: Annotated[Names, typer.Option(help="Methods, separated by commas.")] = (
-        "zero_shot,lora,qlora,full"
+    recipes: Annotated[Names, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora,qlora,full"
+    dtype: Annotated[str, typer.Option(help="Data type of the weights: float32, bfloat16 or float16.")] = (
+        "bfloat16"
     )
-    dtype: Annotated[str, typer.Option(help="Of the weights: float32, bfloat16 or float16.")] = "bfloat16"
     length: Annotated[
         int, typer.Option(min=1, help="Tokens of a training example, or of a question and answer.")
     ] = 512
     batch: Annotated[
-        int | None, typer.Option(min=1, help="Training examples at once; else the recipe's own.")
+        int | None, typer.Option(min=1, help="Training examples in one batch; else the recipe's own.")
     ] = None
-    rows: Annotated[int, typer.Option(min=1, help="Questions answered at once.")] = 1
+    rows: Annotated[int, typer.Option(min=1, help="Questions answered in one batch.")] = 1

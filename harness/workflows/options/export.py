@@ -16,11 +16,13 @@ from harness.workflows.options.shared import ResultsOptions
 class ExportOptions(ResultsOptions):
     """A run, and the folder that it becomes."""
 
-    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")] = field(kw_only=False)
-    folder: Annotated[str | Path, Typed(Path), typer.Argument(help="Where to write; new, or empty.")] = field(
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")] = field(kw_only=False)
+    folder: Annotated[str | Path, Typed(Path), typer.Argument(help="Output folder: new or empty.")] = field(
         kw_only=False
     )
-    merged: Annotated[bool, typer.Option("--merged", help="A whole model, adapters added in.")] = False
+    merged: Annotated[
+        bool, typer.Option("--merged", help="Write a whole model with the adapters merged.")
+    ] = False
     task: Annotated[
         str | None, typer.Option(help="The task's folder.", show_default="found by the run's task name")
     ] = None

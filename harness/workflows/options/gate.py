@@ -16,7 +16,7 @@ from harness.workflows.options.shared import ResultsOptions
 class GateOptions(ResultsOptions):
     """A run, the pin that it is held against, and how strictly."""
 
-    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")] = field(kw_only=False)
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")] = field(kw_only=False)
     against: Annotated[str, typer.Option(help="A pin's name, or its file.")]
     task: Annotated[str | None, typer.Option(help="Task whose gate applies.", show_default="the run's")] = (
         None
@@ -28,10 +28,10 @@ class GateOptions(ResultsOptions):
         None
     )
     allow_inconclusive: Annotated[
-        bool, typer.Option(help="Exit 0 when it cannot be told; it is still said.")
+        bool, typer.Option(help="Exit 0 when the result is inconclusive; it is still reported.")
     ] = False
     allow_missing: Annotated[
-        bool, typer.Option(help="Judge the rest when pinned examples were not asked or have changed.")
+        bool, typer.Option(help="Judge the remaining examples when pinned ones are missing or have changed.")
     ] = False
     junit: Annotated[File, typer.Option(help="Write JUnit XML here.")] = None
     markdown: Annotated[File, typer.Option(help="Write Markdown for a pull request here.")] = None

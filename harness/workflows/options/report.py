@@ -15,12 +15,12 @@ from harness.workflows.options.shared import ResultsOptions
 class ReportOptions(ResultsOptions):
     """Which runs, and the files that show them."""
 
-    runs: Annotated[Repeated, typer.Argument(help="Runs, by id or how it begins.", show_default=False)] = (
+    runs: Annotated[Repeated, typer.Argument(help="Runs, by id or its beginning.", show_default=False)] = (
         field(default=(), kw_only=False)
     )
     task: Annotated[str | None, typer.Option(help="Only runs of this task.", show_default="all tasks")] = None
     out: Annotated[
         File, typer.Option("--out", "-o", help="File to write.", show_default="reports/<task>.html")
     ] = None
-    format: Annotated[str, typer.Option(help="html, md, json, csv; several with commas.")] = "html"
+    format: Annotated[str, typer.Option(help="html, md, json or csv; comma-separated.")] = "html"
     title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="the task")] = None

@@ -23,6 +23,6 @@ class RunOptions(ResultsOptions, ExperimentSettings):
         typer.Argument(help="A task's name or folder, or an experiment's YAML file."),
     ] = field(kw_only=False)
     fresh: Annotated[
-        bool, typer.Option("--fresh", help="Run finished runs again, too; the old ones are put aside.")
+        bool, typer.Option("--fresh", help="Rerun finished runs, too; the old ones are set aside.")
     ] = False
     quiet: Quiet = False

@@ -25,10 +25,12 @@ class UpgradeOptions(ResultsOptions):
     from_base: Annotated[
         str | None, typer.Option(help="Kind of base: plain, int8, nf4.", show_default="the recipe's")
     ] = None
-    to_base: Annotated[str | None, typer.Option(help="The new one's.", show_default="the recipe's")] = None
-    limit: Annotated[int | None, typer.Option(help="Only the first N test examples.")] = None
+    to_base: Annotated[
+        str | None, typer.Option(help="The same for the new model.", show_default="the recipe's")
+    ] = None
+    limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     allow_inconclusive: Annotated[
-        bool, typer.Option(help="Exit 0 when it cannot be told; it is still said.")
+        bool, typer.Option(help="Exit 0 when the result is inconclusive; it is still reported.")
     ] = False
     quiet: Quiet = False
