@@ -6,169 +6,185 @@ What a command prints or writes is here a value: `run` gives back what `harness 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
-from harness.evidence.verdict_types import Verdict
-from harness.report.notebook import Shown, shown
+from harness.core.options import accepts
+from harness.workflows.decisions import Results, RunResult, decisions_of
+from harness.workflows.options.benchmark import BenchmarkOptions
+from harness.workflows.options.compare import CompareOptions
+from harness.workflows.options.diagnose import DiagnoseOptions
+from harness.workflows.options.estimate import EstimateOptions
+from harness.workflows.options.export import ExportOptions
+from harness.workflows.options.gate import GateOptions
+from harness.workflows.options.report import ReportOptions
+from harness.workflows.options.run import RunOptions
+from harness.workflows.options.search import SearchOptions
+from harness.workflows.options.shared import ResultsOptions
+from harness.workflows.options.upgrade import UpgradeOptions
 
 if TYPE_CHECKING:
-    from duckdb import DuckDBPyRelation
+    from harness.regression.gate import Gate
+    from harness.workflows.benchmark import BenchmarkResult
+    from harness.workflows.compare import RunDifference
+    from harness.workflows.diagnose import Diagnosis
+    from harness.workflows.export import Exported
+    from harness.workflows.report import Report
+    from harness.workflows.search_output import SearchSummary
+    from harness.workflows.upgrade import Upgrade
 
-    from harness.runner.suitable import LeftOut
-
-
-@dataclass(frozen=True, kw_only=True)
-class Decision:
-    """The verdict over some runs of one task and model, and the sections of its report."""
-
-    verdict: Verdict
-    results: Path
-    run_ids: tuple[str, ...]
-
-    def __str__(self) -> str:
-        return self.verdict.sentence
-
-    __repr__ = __str__
-
-    def section(self, *names: str) -> Shown:
-        """Sections of the report for a notebook, e.g. `section("differences", "cost")`.
-
-        Raises:
-            ConfigError: no section of that name.
-        """
-        return shown(self.results, self.run_ids, (self.verdict,), names)
-
-    def _repr_html_(self) -> str:
-        return self.section("verdict", "matrix", "differences", "cost")._repr_html_()
+WithResults = TypeVar("WithResults", bound=ResultsOptions)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunResult:
-    """What one `run` did: the records of its runs, its decisions and the report's file."""
-
-    records: tuple[JsonObject, ...]
-    decisions: tuple[Decision, ...]
-    report: Path
-    left_out: tuple[LeftOut, ...] = ()
-    """Default recipes that the task or the model does not allow, each with its reason and remedy."""
-
-    @property
-    def decision(self) -> Decision:
-        """The only decision.
-
-        Raises:
-            ConfigError: there are several tasks or models.
-        """
-        return _only(self.decisions)
-
-    def __repr__(self) -> str:
-        decisions = "\n".join(str(decision) for decision in self.decisions)
-        return f"{decisions or 'no run was finished'}\nreport: {self.report}"
-
-    def _repr_html_(self) -> str:
-        return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
-
-
-@dataclass(frozen=True)
-class Results:
-    """A results folder. Tables and views are described in docs/store.md."""
-
-    path: Path
-
-    def sql(self, query: str) -> DuckDBPyRelation:
-        """A query's answer as a DuckDB relation in memory: `.df()` is pandas, `.arrow()` Arrow, `.pl()` polars.
-
-        Raises:
-            ConfigError: no such folder, or a query that DuckDB refuses.
-        """
-        from harness.results.database.ingest import sync
-        from harness.results.database.sql import relation
-
-        sync(self.path)
-        return relation(self.path, query)
-
-    def table(self, name: str) -> DuckDBPyRelation:
-        """A whole table or view, e.g. `runs`, `samples`, `scores`, `leaderboard`."""
-        return self.sql(f'FROM "{name}"')
-
-    def decisions(self, *runs: str, task: str | None = None) -> tuple[Decision, ...]:
-        """A decision per task and model, over the runs named or over the latest comparable ones."""
-        from harness.report.run_selection import choose
-        from harness.results.database.ingest import sync
-        from harness.results.folder import ResultsFolder
-        from harness.results.run_scores import verdicts
-
-        sync(self.path)
-        ids = choose(self.path, runs, task).runs
-        return _decisions(
-            self.path, ids, verdicts([ResultsFolder(self.path).run(run_id).path for run_id in ids])
-        )
-
-    def decision(self, *runs: str, task: str | None = None) -> Decision:
-        """The only decision there is over these runs."""
-        return _only(self.decisions(*runs, task=task))
-
-
-def run(
-    target: str | Path,
-    *,
-    model: str | Sequence[str] = (),
-    recipes: Sequence[str] = (),
-    seeds: int | None = None,
-    limit: int | None = None,
-    labels: Sequence[int] = (),
-    settings: Sequence[str] = (),
-    results: str | Path = "results",
-    report: str | Path | None = None,
-    log_to: Sequence[str | Mapping[str, Any]] = (),
-    quiet: bool = False,
-) -> RunResult:
+@accepts(RunOptions)
+def run(options: RunOptions) -> RunResult:
     """`harness run` as a function: a task's name or folder, or an experiment's YAML file.
-
-    Args:
-        results: a folder, or a URL such as s3://bucket/x.
-        settings: overrides as the command takes them, e.g. `"weights.lora_r=8"`.
-        log_to: trackers, by name or with settings, e.g. `{"kind": "wandb", "project": "mine"}`.
-        quiet: no progress on stderr.
 
     Raises:
         ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
             it is recorded, in `records`, with status `failed`; one that lacks answers with `partial`.
+        SystemExit: in a process that torchrun started to help the first one, when its work is done.
     """
-    from harness.results.remote import mirror
-    from harness.runner import progress
-    from harness.runner.tracking import watched
     from harness.workflows import run as workflow
 
-    experiment = workflow.experiment(
-        str(target),
-        models=(model,) if isinstance(model, str) else tuple(model),
-        recipes=tuple(recipes),
-        seeds=seeds,
-        limit=limit,
-        labels=tuple(labels),
-        settings=tuple(settings),
-    )
-    with (
-        mirror.opened(results) as folder,
-        watched(progress.choose(quiet=quiet), log_to, folder) as watching,
-    ):
-        done = workflow.run(
-            experiment, folder, progress=watching, report=None if report is None else Path(report)
-        )
-    ids = [path.name for path in done.outcome.folders]
-    decisions = _decisions(folder, ids, done.verdicts)
+    with _mirrored(options) as options:
+        done = workflow.from_options(options)
+    if done is None:
+        raise SystemExit(0)
     return RunResult(
         records=tuple(record.to_json() for record in done.outcome.records),
-        decisions=decisions,
+        decisions=decisions_of(
+            options.results_path, [path.name for path in done.outcome.folders], done.verdicts
+        ),
         report=done.report,
+        bills=done.bills,
         left_out=done.left_out,
     )
+
+
+@accepts(SearchOptions)
+def search(options: SearchOptions) -> SearchSummary:
+    """`harness search` as a function: a recipe's hyperparameters, searched on dev and confirmed once on test.
+
+    Raises:
+        ConfigError: anything that does not exist or does not fit.
+        RunError: every trial failed, with the cause of the first.
+    """
+    from harness.workflows import search_output
+
+    with _mirrored(options) as options:
+        return search_output.from_options(options)
+
+
+@accepts(DiagnoseOptions)
+def diagnose(options: DiagnoseOptions) -> Diagnosis:
+    """`harness diagnose` as a function: what the untrained model lacks, asked on dev.
+
+    Raises:
+        ConfigError: no such task or model.
+        RunError: a probe could not be run, with its error.
+    """
+    from harness.workflows import diagnose as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(CompareOptions)
+def compare(options: CompareOptions) -> RunDifference:
+    """`harness compare` as a function: the paired difference of two runs, and what each forgot.
+
+    Raises:
+        ConfigError: no such run, or two that cannot be compared.
+    """
+    from harness.workflows import compare as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(GateOptions)
+def gate(options: GateOptions) -> Gate:
+    """`harness gate` as a function: whether a run is worse than a pin, by the task's margins.
+
+    Raises:
+        ConfigError: no such run, pin or task, or a file that cannot be written.
+        RunError: the run itself, or a rerun, failed.
+    """
+    from harness.workflows import gate as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(UpgradeOptions)
+def upgrade(options: UpgradeOptions) -> Upgrade:
+    """`harness upgrade` as a function: the same recipes on two bases, and what to do.
+
+    Raises:
+        ConfigError: no such task, recipe or model.
+        RunError: a run failed that is not merely a trained part that does not fit.
+    """
+    from harness.workflows import upgrade as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(BenchmarkOptions)
+def benchmark(options: BenchmarkOptions) -> BenchmarkResult:
+    """`harness benchmark` as a function: lm-eval tasks, and what training made a model forget.
+
+    Raises:
+        ConfigError: a name that is neither a run nor a model, or a task that cannot be used.
+    """
+    from harness.workflows import benchmark as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(ExportOptions)
+def export(options: ExportOptions) -> Exported:
+    """`harness export` as a function: a finished run as a folder that other tools serve.
+
+    Raises:
+        ConfigError: no such run, one that is not finished, or a folder that is not empty.
+    """
+    from harness.workflows import export as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(ReportOptions)
+def report(options: ReportOptions) -> Report:
+    """`harness report` as a function: the report of runs that are there, in one or several formats.
+
+    Raises:
+        ConfigError: no such run or format, or a file that cannot be written.
+    """
+    from harness.workflows import report as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(EstimateOptions)
+def estimate(options: EstimateOptions) -> JsonObject:
+    """`harness estimate` as a function: bytes and GB of each method, before anything is loaded.
+
+    Raises:
+        ConfigError: no such model or method, or both a model and `parameters`, or neither.
+    """
+    from harness.workflows import estimate as workflow
+
+    return workflow.from_options(options)
 
 
 def load(results: str | Path = "results") -> Results:
@@ -185,30 +201,10 @@ def load(results: str | Path = "results") -> Results:
     return Results(folder)
 
 
-def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
-    questions = {run_id: _asked(results, run_id) for run_id in ids}
-    return tuple(
-        Decision(
-            verdict=verdict,
-            results=results,
-            run_ids=tuple(i for i, asked in questions.items() if asked == (verdict.task, verdict.model)),
-        )
-        for verdict in verdicts
-    )
+@contextmanager
+def _mirrored(options: WithResults) -> Iterator[WithResults]:
+    """The options with a local results folder; what is new in it goes to the URL that it mirrors."""
+    from harness.results.remote import mirror
 
-
-def _asked(results: Path, run_id: str) -> tuple[str, str] | None:
-    from harness.results.folder import ResultsFolder
-    from harness.results.run_files import read_head
-
-    head = read_head(ResultsFolder(results).run(run_id).path)
-    return None if isinstance(head, str) else (head.record.task.name, head.record.model.spec)
-
-
-def _only(decisions: Sequence[Decision]) -> Decision:
-    if len(decisions) == 1:
-        return decisions[0]
-    if not decisions:
-        raise ConfigError("there is no decision", remedy="no run was finished")
-    names = ", ".join(f"{d.verdict.task} · {d.verdict.model}" for d in decisions)
-    raise ConfigError(f"there are {len(decisions)} decisions", remedy=f"choose among `decisions`: {names}")
+    with mirror.opened(options.results) as folder:
+        yield dataclasses.replace(options, results=folder)

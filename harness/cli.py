@@ -25,7 +25,7 @@ INTERRUPTED = 130
 EPILOG = """Start with: harness demo · your own data: harness init FILE
 
 Exit codes: 0 done or passed · 1 regression · 2 usage or configuration · 3 some run failed or is partial ·
-4 inconclusive · 130 stopped with Ctrl-C; the same command goes on
+4 inconclusive · 130 stopped with Ctrl-C; the same command resumes
 """
 
 app = typer.Typer(
@@ -90,9 +90,7 @@ def main() -> None:
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
             _print_json(message(), stopped.code)
         if stopped.code == INTERRUPTED:
-            print(
-                "stopped; nothing is lost: the same command goes on where this one stopped", file=sys.stderr
-            )
+            print("stopped; nothing is lost: run the same command to resume", file=sys.stderr)
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -112,7 +110,7 @@ def _print_json(message: str, code: object) -> None:
 
 
 def unforeseen(error: Exception) -> str:
-    """One line on an error that nobody foresaw; its traceback goes to a file of its own, secrets left out."""
+    """One line on an unexpected error; its traceback goes to a file, without secrets."""
     from harness.core.secrets import hidden
     from harness.core.text import one_line
 
@@ -124,7 +122,7 @@ def unforeseen(error: Exception) -> str:
             stream.write(trace)
     except OSError:
         return f"{trace}error: {line[:500]}"
-    return f"error: {line[:500]} — not foreseen; the traceback is in {name}"
+    return f"error: {line[:500]} — unexpected; the traceback is in {name}"
 
 
 def _interrupt(_: int, __: FrameType | None) -> None:

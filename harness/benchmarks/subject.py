@@ -55,7 +55,9 @@ def find(results: Path, name: str, dtype: str | None = None) -> Target:
     readable = [head for head in heads if isinstance(head, Head)]
     exact = [head for head in readable if head.id == name] or readable
     if len(exact) > 1:
-        raise ConfigError(f"'{name}' fits {len(exact)} runs", remedy=", ".join(head.id for head in exact[:6]))
+        raise ConfigError(
+            f"'{name}' matches {len(exact)} runs", remedy=", ".join(head.id for head in exact[:6])
+        )
     target = _of_run(results, exact[0]) if exact else of_model(results, name)
     return target if dtype is None else _in(results, target, dtype)
 

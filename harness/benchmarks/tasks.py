@@ -10,7 +10,7 @@ import difflib
 import importlib.metadata
 import importlib.util
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -108,14 +108,14 @@ def _nearest(name: str, known: Sequence[str]) -> str:
     return nearest(name, close) if close else "lm-eval lists its tasks with: lm-eval ls tasks"
 
 
-def _spec(name: str) -> str | dict[str, Any]:
+def _spec(name: str) -> str | Mapping[str, object]:
     if not is_file(name):
         file = own_file(name)
         return name if file is None else str(file)
     from lm_eval.tasks._yaml_loader import load_yaml
 
     path = Path(name).expanduser().resolve()
-    config: dict[str, Any] = load_yaml(path, resolve_func=True)
+    config: Mapping[str, object] = load_yaml(path, resolve_func=True)
     if not isinstance(config.get("task"), str):
         return str(path)
     return _with_absolute_data(config, path.parent)
@@ -136,7 +136,7 @@ def _shipped() -> tuple[Path, ...]:
     return tuple(sorted((Path(package.submodule_search_locations[0]) / "tasks").rglob("*.yaml")))
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path) -> Mapping[str, object]:
     """A task file's mapping; functions and other tags are left as their text.
 
     Raises:
@@ -165,25 +165,25 @@ _Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")
 
 
 def _included(path: Path) -> list[Path]:
-    includes = read(path).get("include") or []
-    files = [path.parent / name for name in ([includes] if isinstance(includes, str) else includes)]
+    files = [path.parent / name for name in _names(read(path).get("include"))]
     there = [file for file in files if file.is_file()]
     return [*there, *(deeper for file in there for deeper in _included(file))]
 
 
-def _local(config: dict[str, Any], folder: Path) -> list[Path]:
+def _local(config: Mapping[str, object], folder: Path) -> list[Path]:
     """Data files of a task that lie on this machine, by the names in its `dataset_kwargs`."""
-    files = (config.get("dataset_kwargs") or {}).get("data_files") or []
-    files = list(files.values()) if isinstance(files, dict) else files
-    names = [n for part in ([files] if isinstance(files, str) else files) for n in _names(part)]
+    kwargs = config.get("dataset_kwargs")
+    files = kwargs.get("data_files") if isinstance(kwargs, dict) else None
+    names = [n for part in (files.values() if isinstance(files, dict) else [files]) for n in _names(part)]
     return [(folder / name).resolve() for name in names if (folder / name).is_file()]
 
 
-def _names(part: str | Iterable[object]) -> list[str]:
-    return [part] if isinstance(part, str) else [str(name) for name in part]
+def _names(value: object) -> list[str]:
+    """A name, several, or none."""
+    return [value] if isinstance(value, str) else list(map(str, value)) if isinstance(value, list) else []
 
 
-def _with_absolute_data(config: dict[str, Any], folder: Path) -> dict[str, Any]:
+def _with_absolute_data(config: Mapping[str, object], folder: Path) -> Mapping[str, object]:
     """Data files named relative to their task's file, which lm-eval would look for in the current folder."""
 
     def absolute(value: JsonValue) -> JsonValue:
@@ -194,7 +194,7 @@ def _with_absolute_data(config: dict[str, Any], folder: Path) -> dict[str, Any]:
         near = folder / str(value)
         return str(near.resolve()) if near.is_file() else value
 
-    kwargs = config.get("dataset_kwargs") or {}
-    if "data_files" not in kwargs:
+    kwargs = config.get("dataset_kwargs")
+    if not isinstance(kwargs, dict) or "data_files" not in kwargs:
         return config
-    return config | {"dataset_kwargs": kwargs | {"data_files": absolute(kwargs["data_files"])}}
+    return {**config, "dataset_kwargs": kwargs | {"data_files": absolute(kwargs["data_files"])}}

@@ -1,4 +1,4 @@
-"""`--results`, the same in every command: a folder, or a URL of remote storage that a local folder mirrors."""
+"""`--results` and `--json`, the same in every command."""
 
 from __future__ import annotations
 
@@ -7,21 +7,7 @@ from typing import Annotated
 
 import typer
 
-from harness.results.remote import mirror
+from harness.workflows.options.shared import RESULTS
 
-
-def _leave_in_step(context: typer.Context, folder: Path) -> Path:
-    """Whatever the command leaves in a mirror is uploaded when it ends, however it ends."""
-    context.call_on_close(lambda: mirror.push(folder))
-    return folder
-
-
-Results = Annotated[
-    Path,
-    typer.Option(
-        help="Where runs are kept: a folder, or a URL such as s3://bucket/x.",
-        metavar="PATH",
-        parser=mirror.results_folder,
-        callback=_leave_in_step,
-    ),
-]
+Results = Annotated[Path, RESULTS]
+Json = Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")]

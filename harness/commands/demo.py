@@ -38,7 +38,7 @@ def demo(
     shadowed = FILE.exists() and not FILE.samefile(shipped.ROOT / FILE)  # a demo.yaml of the user's own
     target = shipped.ROOT / FILE if shadowed else FILE
     run(
-        str(target),
+        target=str(target),
         model=None if model is None else [model],
         limit=limit,
         results=results,

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
+import dataclasses
 
-import typer
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.diagnose import DiagnoseOptions
 
-from harness.commands._results import Results
 
-
-def diagnose(
-    task: Annotated[str, typer.Argument(help="A task's name or folder.")],
-    model: Annotated[str, typer.Option(help="The base model.")] = "smollm2-135m-instruct",
-    limit: Annotated[int, typer.Option(min=5, help="How many dev examples to probe.")] = 100,
-    results: Results = Path("results"),
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+@takes(DiagnoseOptions)
+def diagnose(options: DiagnoseOptions, json: Json = False) -> None:
     """Ask the untrained model under several conditions and say what is missing: knowledge,
     retrieval, form or skill, and which methods deserve GPU time.
 
@@ -29,15 +22,9 @@ def diagnose(
 
       harness diagnose handbook_qa --limit 50 --json
     """
-    from harness.runner.progress import choose
-    from harness.tasks.load import load
-    from harness.workflows.diagnose import on_training_data, run_probes
+    from harness.workflows import diagnose as workflow
 
-    loaded = load(task)
-    if not loaded.splits.get("dev"):
-        loaded = on_training_data(loaded)
-    with choose(quiet=quiet or json) as progress:
-        diagnosis = run_probes(loaded, model, results, limit=limit, progress=progress, named=task)
+    diagnosis = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))
     if json:
         import json as jsonlib
 

@@ -2,24 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from harness.commands._results import Results
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.export import ExportOptions
 
 
-def export(
-    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
-    folder: Annotated[Path, typer.Argument(help="Where to write; new, or empty.")],
-    merged: Annotated[bool, typer.Option("--merged", help="A whole model, adapters added in.")] = False,
-    task: Annotated[
-        str | None, typer.Option(help="The task's folder.", show_default="found by the run's task name")
-    ] = None,
-    results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+@takes(ExportOptions)
+def export(options: ExportOptions, json: Json = False) -> None:
     """Write a run's weights, tokenizer, prompt and model card, with the commands that serve it.
 
     A run that trained nothing is exported without weights.
@@ -32,9 +21,9 @@ def export(
     """
     import json as jsonlib
 
-    from harness.workflows.export import export as write
+    from harness.workflows import export as workflow
 
-    exported = write(results, run, folder, merged=merged, task=task)
+    exported = workflow.from_options(options)
     if json:
         print(jsonlib.dumps(exported.to_json(), ensure_ascii=False))
         return

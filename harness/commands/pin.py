@@ -11,7 +11,7 @@ from harness.commands._results import Results
 
 
 def pin(
-    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")],
     as_: Annotated[str, typer.Option("--as", help="The pin's name.")],
     allow_dirty: Annotated[bool, typer.Option(help="Pin code that is not committed.")] = False,
     pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),

@@ -2,32 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from harness.commands._results import Results
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.report import ReportOptions
 
 
-def report(
-    runs: Annotated[
-        list[str] | None, typer.Argument(help="Runs, by id or how it begins.", show_default=False)
-    ] = None,
-    task: Annotated[
-        str | None, typer.Option(help="Only runs of this task.", show_default="all tasks")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", "-o", help="File to write.", show_default="reports/<task>.html")
-    ] = None,
-    format_: Annotated[
-        str, typer.Option("--format", help="html, md, json, csv; several with commas.")
-    ] = "html",
-    title: Annotated[str | None, typer.Option(help="Title of the page.", show_default="the task")] = None,
-    results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+@takes(ReportOptions)
+def report(options: ReportOptions, json: Json = False) -> None:
     """Write the report of runs: one HTML file that needs no network, or Markdown, JSON, CSV.
 
     Without names, for each task and model: every finished run on the same examples as the latest one. Runs
@@ -41,45 +22,14 @@ def report(
 
       harness report support_tickets-lora support_tickets-few -o reports/pair.html
     """
-    from harness.report import files, formats, run_selection
-    from harness.report.build import build
     from harness.report.terminal import tables
-    from harness.results import run_scores
-    from harness.results.database import ingest
-    from harness.results.folder import ResultsFolder
-    from harness.results.remote import mirror
+    from harness.workflows import report as workflow
 
-    kinds = formats.parse(format_)
-    for problem in ingest.sync(results).problems:
-        print(f"note: {problem}", file=sys.stderr)
-    chosen = run_selection.choose(results, runs or (), task)
-    for note in chosen.notes:
-        print(f"note: {note}", file=sys.stderr)
-    folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
-    verdicts = run_scores.verdicts(folders)
-    name = task or "report"
-    base = out or Path("reports") / f"{name}.html"
-    written: list[Path] = []
-    for kind in kinds:
-        path = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
-        if kind == "html":
-            placed = files.Placed(out=path) if runs else files.place(results, path, chosen.runs)
-            if placed.note:
-                print(f"note: {placed.note}", file=sys.stderr)
-            if placed.out is None:
-                continue
-            ids = (*chosen.runs, *chosen.unfinished)
-            written.append(build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title or name))
-        else:
-            written.append(formats.write(verdicts, kind, path, run_scores.diagnoses(folders)))
-        mirror.keep(results, written[-1])
+    done = workflow.from_options(options)
     if json:
-        summaries = [verdict.to_json() for verdict in verdicts]
-        names = {"runs": list(chosen.runs), "unfinished": list(chosen.unfinished)}
-        names["other_examples"] = list(chosen.other_examples)
-        tables.print_json({"files": [str(file) for file in written], **names, "verdicts": summaries})
+        tables.print_json(done.to_json())
         return
-    from harness.report.terminal import written as described
+    from harness.report.terminal import written
 
-    for line in described.lines(written, chosen, verdicts):
+    for line in written.lines(done.files, done.chosen, done.verdicts):
         print(line)

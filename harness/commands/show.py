@@ -11,7 +11,7 @@ from harness.commands._results import Results
 
 
 def show(
-    run: Annotated[str, typer.Argument(help="A run's id, or how it begins.")],
+    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")],
     example: Annotated[str | None, typer.Option(help="Show this example: prompt, passages, answer.")] = None,
     results: Results = Path("results"),
     json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,

@@ -31,7 +31,7 @@ class HarnessError(Exception):
 
 
 class ConfigError(HarnessError):
-    """Input that cannot be used: says what, where (file and line) and how to mend it."""
+    """Input that cannot be used: says what, where (file and line) and how to fix it."""
 
     exit_code = 2
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -21,6 +22,20 @@ def finite(value: Any) -> JsonValue:
     if isinstance(value, list | tuple):
         return [finite(item) for item in value]
     if isinstance(value, float):
-        return float(value) if math.isfinite(value) else None
+        return finite_number(value)
     plain: JsonValue = value
     return plain
+
+
+def finite_number(value: float) -> float | None:
+    """A plain float; None for NaN and infinities."""
+    return float(value) if math.isfinite(value) else None
+
+
+def finite_json(value: object, *, compact: bool = False) -> str:
+    """JSON text with null for NaN and infinities; `compact` leaves out the spaces."""
+    separators = (",", ":") if compact else None
+    try:
+        return json.dumps(value, ensure_ascii=False, allow_nan=False, separators=separators)
+    except ValueError:  # something in it is not finite; to look for it first takes as long as the rest
+        return json.dumps(finite(value), ensure_ascii=False, separators=separators)

@@ -17,9 +17,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar, Self, TypeVar
 
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, ValidationError
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.validation import adapter
 
 KindType = TypeVar("KindType")
 Spec = str | Mapping[str, object]
@@ -105,7 +106,7 @@ class Kind:
 
     def replace(self, **changes: object) -> Self:
         """A validated copy with some fields changed."""
-        return _adapter(type(self)).validate_python({**dataclasses.asdict(self), **changes})
+        return adapter(type(self)).validate_python({**dataclasses.asdict(self), **changes})
 
 
 def knob(
@@ -237,19 +238,8 @@ def build(room: str, spec: Spec, *, file: Path | str | None = None) -> Any:
         if name not in known:
             raise ConfigError(f"{kind}: unknown setting '{name}'", file=file, remedy=nearest(name, known))
     try:
-        return _adapter(cls).validate_python(fields)
+        return adapter(cls).validate_python(fields)
     except ValidationError as error:
         first = error.errors()[0]
         setting = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{kind}.{setting}: {first['msg']} (got {first['input']!r})", file=file) from None
-
-
-def _adapter(cls: type[KindType]) -> TypeAdapter[KindType]:
-    """Validates the fields of a kind; built once for each."""
-    if cls not in _ADAPTERS:
-        _ADAPTERS[cls] = TypeAdapter(cls)
-    adapter: TypeAdapter[KindType] = _ADAPTERS[cls]
-    return adapter
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}

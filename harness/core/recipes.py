@@ -48,12 +48,12 @@ class Recipe:
 
     @property
     def learns(self) -> bool:
-        """Whether labelled examples can change the result, so that a label curve makes sense."""
+        """Whether labeled examples can change the result, so that a label curve makes sense."""
         return bool(self.weights) or self.program.shows_examples
 
     @property
     def uses_scores(self) -> bool:
-        """Whether how answers are scored decides what is learnt or shown, and not only how it is judged."""
+        """Whether how answers are scored decides what is learned or shown, and not only how it is judged."""
         trained = any(stage.uses_scores for stage in self.weights)
         return trained or (self.learns and self.data.uses_scores)
 

@@ -16,7 +16,7 @@ from harness.core.values import Message
 
 
 def written(tools: object) -> str:
-    """Functions, given as a list or as JSON text, in the form that messages carry; empty where there are none."""
+    """Functions, given as a list or as JSON text, in the form that messages carry; empty if there are none."""
     listed = value(tools)
     functions = listed if isinstance(listed, list) else [listed] if listed else []
     return json.dumps([_openai(tool) for tool in functions], ensure_ascii=False) if functions else ""

@@ -11,7 +11,7 @@ class TrainingFacts:
 
     @property
     def num_train_epochs(self) -> float | None:
-        """Passes over the data; None where that is not known before."""
+        """Passes over the data; None if that is not known before."""
         return None
 
     @property
@@ -46,7 +46,7 @@ class TrainingFacts:
 
     @property
     def optim(self) -> str:
-        """The optimiser, by the name that `TrainingSettings.optim` has for it."""
+        """The optimizer, by the name that `TrainingSettings.optim` has for it."""
         return "adamw"
 
     @property

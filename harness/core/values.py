@@ -1,4 +1,4 @@
-"""The values that travel between rooms: frozen, plain, without behaviour of their own."""
+"""The values that travel between rooms: frozen, plain, without behavior of their own."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One labelled row of a task. `target` is a string or a JSON value."""
+    """One labeled row of a task. `target` is a string or a JSON value."""
 
     id: str
     input: Mapping[str, JsonValue]
@@ -125,7 +125,7 @@ class Completion:
     retries: int = 0
     """Attempts before the one that was answered."""
     clock: float | None = None
-    """This answer's share of the wall time where requests overlap; None where `seconds` is that."""
+    """This answer's share of the wall time where requests overlap; None if `seconds` is that."""
     token_ids: tuple[int, ...] = ()
     thoughts: str = ""
     """What a server sends apart from the answer (`reasoning_content`); thoughts inside `text` stay there."""

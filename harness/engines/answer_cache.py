@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +93,8 @@ class CachedEngine:
         append_line(self._file, {"key": key, "completion": record})
 
 
-def _completion(record: dict[str, Any]) -> Completion:
-    return Completion(**record | {"token_ids": tuple(record["token_ids"]), "cached": True})
+def _completion(record: Mapping[str, Any]) -> Completion:
+    return Completion(**{**record, "token_ids": tuple(record["token_ids"]), "cached": True})
 
 
 def _key(request: Request) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.values import Message, Request
 from harness.engines.openai import OpenAIEngine, without_limits
@@ -56,7 +57,7 @@ class Served:
         answered = [f"answers as {self.answered}"] if self.answered not in (None, self.name) else []
         return ", ".join([*facts, *answered]) or self.name
 
-    def to_json(self) -> dict[str, Any]:
+    def to_json(self) -> JsonObject:
         return {"listed": dict(self.listed), "answered": self.answered}
 
 

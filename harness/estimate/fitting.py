@@ -37,7 +37,22 @@ class Fit:
             "gradient_accumulation_steps": self.accumulation,
             "activation_checkpointing": self.checkpointing,
             "total_bytes": self.memory.total,
+            "summary": self.summary(),
         }
+
+    def summary(self) -> str:
+        """`fits with …`, or what the smallest settings take."""
+        needs = f"{self.memory.total / 2**30:.1f} GiB"
+        if not self.fits:
+            return f"does not fit: {needs} at the least"
+        if self.batch is None:
+            return f"fits: {needs}"
+        settings = {
+            "per_device_train_batch_size": self.batch,
+            "gradient_accumulation_steps": self.accumulation,
+            "activation_checkpointing": str(self.checkpointing).lower(),
+        }
+        return f"fits with {', '.join(f'{name}: {value}' for name, value in settings.items())} ({needs})"
 
 
 def capacity(gpu: float) -> float:

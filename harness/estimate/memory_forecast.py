@@ -26,7 +26,7 @@ def peak(
     prompts: Iterable[Prompt],
     max_new_tokens: int,
 ) -> int | None:
-    """Bytes on the device, or of the whole process on the CPU; None where it cannot be estimated.
+    """Bytes on the device, or of the whole process on the CPU; None if it cannot be estimated.
 
     From the configuration, the recipe and the lengths of the prompts, not from what is measured.
 
@@ -34,7 +34,7 @@ def peak(
         recipe: what is trained and how it is asked.
         spec: what the model was named.
         model: the base as it was loaded, before training.
-        lessons: what is learnt; empty where nothing is trained.
+        lessons: what is learned; empty if nothing is trained.
         prompts: those that are answered, made while they are read.
         max_new_tokens: longest answer.
     """

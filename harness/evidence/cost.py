@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.finite import finite_number
 from harness.core.recipes import read_yaml
 from harness.evidence.stats.resampling import Floats, bootstrap_means
 from harness.evidence.verdict_types import Cost, Jsonable
@@ -125,9 +126,9 @@ def break_even(
     plain = BreakEven(
         tuned=tuned.recipe,
         prompted=prompted.recipe,
-        volume=_finite(volume),
-        low=_finite(float(low)),
-        high=_finite(float(high)),
+        volume=finite_number(volume),
+        low=finite_number(float(low)),
+        high=finite_number(float(high)),
         sentence="",
         below=below,
     )
@@ -146,10 +147,6 @@ def _volumes(fixed: float, saved: Floats) -> Floats:
         return np.where(saved >= 0, 0.0, np.inf)
     positive = saved > 0
     return np.where(positive, fixed / np.where(positive, saved, 1.0), np.inf)
-
-
-def _finite(value: float) -> float | None:
-    return value if np.isfinite(value) else None
 
 
 def _sentence(break_even: BreakEven) -> str:

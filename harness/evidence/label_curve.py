@@ -9,6 +9,7 @@ from typing import Literal
 
 import numpy as np
 
+from harness.core.finite import finite_number
 from harness.evidence.aggregate import (
     RecipeScores,
     gather,
@@ -196,9 +197,9 @@ def _overtaking(
         drawn = _draws([table.on(ids) for table in everything], clusters)
         drawn[:, 1:] += _luck([table.seeds for table in everything[1:]], noise)
         observed = np.array([[table.on(ids).mean() for table in everything]])
-        labels = _finite(_crossings(observed, counts)[0])
+        labels = finite_number(_crossings(observed, counts)[0])
         ends = np.quantile(_crossings(drawn, counts), [0.025, 0.975], method="inverted_cdf")
-        low, high = _finite(ends[0]), _finite(ends[1])
+        low, high = finite_number(ends[0]), finite_number(ends[1])
     name = reference.recipe
     if labels is None:
         sentence = f"{recipe} does not overtake {name} with up to {counts[-1]:.0f} labels."
@@ -249,10 +250,6 @@ def _crossings(means: Floats, counts: Floats) -> Floats:
             part = lead[left] / (lead[left] - lead[left + 1])
             out[row] = np.exp(np.log(counts[left]) + part * np.log(counts[left + 1] / counts[left]))
     return out
-
-
-def _finite(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None
 
 
 def _sentence(recipe: str, gain: Gain | None, ahead: Gain | None, worth: Worth, *, provisional: bool) -> str:

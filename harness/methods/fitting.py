@@ -1,6 +1,6 @@
 """Prompts that fit the model's context: shots and passages are dropped until one does.
 
-The one home of this rule, so that what is learnt, what is asked, and what a teacher is asked are cut alike.
+The one home of this rule, so that what is learned, what is asked, and what a teacher is asked are cut alike.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.results.context_fit import TOO_LONG
 
 @dataclass(frozen=True, kw_only=True)
 class Room:
-    """How long a prompt may be. `context` is in tokens, None where it is not known; `answer` is what
+    """How long a prompt may be. `context` is in tokens, None if it is not known; `answer` is what
     must stay free behind the prompt; `count` gives a prompt's length in tokens."""
 
     context: int | None
@@ -28,7 +28,7 @@ class Room:
         return self.context is None or self.count(prompt.messages) + self.answer <= self.context
 
     def complaint(self, prompt: Prompt) -> str:
-        """Why a prompt cannot be asked; empty where it can."""
+        """Why a prompt cannot be asked; empty if it can."""
         if self.fits(prompt):
             return ""
         answer = f" + {self.answer} to answer" if self.answer else ""
@@ -40,7 +40,7 @@ def room_of_model(model: LanguageModel, max_new_tokens: int, learnt: int = 0) ->
     """The room in a loaded model's context.
 
     Args:
-        learnt: tokens of a learnt prompt that training will put in front of every prompt.
+        learned: tokens of a learned prompt that training will put in front of every prompt.
     """
     from harness.models.architecture import DECODER, of
 

@@ -8,6 +8,7 @@ encoders put [CLS] and [SEP] (RoBERTa <s> and </s>) round a text, the encoder-de
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,7 @@ _CHATML_TOKENS = {"bos_token": "<|im_start|>", "eos_token": "<|im_end|>", "pad_t
 _BASE_TOKENS = {"bos_token": "<|endoftext|>", "eos_token": "<|endoftext|>", "pad_token": "<|endoftext|>"}
 _TURN_TOKENS = {"bos_token": "<bos>", "eos_token": "<eos>", "pad_token": "<pad>"}
 
-_SHAPES: dict[str, dict[str, Any]] = {
+_SHAPES: dict[str, Mapping[str, Any]] = {
     "llama": {"type": "llama", "config": _GATED, "tokens": _CHATML_TOKENS, "template": _CHATML},
     "qwen2": {"type": "qwen2", "config": _GATED, "tokens": _CHATML_TOKENS, "template": _CHATML},
     "gpt2": {"type": "gpt2", "config": _SIZE, "tokens": _BASE_TOKENS, "template": None},
@@ -167,7 +168,7 @@ def _make(draft: Path, shape: str, seed: int) -> None:
     tokenizer.save_pretrained(draft)
 
 
-def _tokenizer(recipe: dict[str, Any]) -> PreTrainedTokenizerFast:
+def _tokenizer(recipe: Mapping[str, Any]) -> PreTrainedTokenizerFast:
     from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers, processors
     from transformers import PreTrainedTokenizerFast
 

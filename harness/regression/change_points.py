@@ -71,7 +71,7 @@ class Step:
 
 
 def step(values: Floats, groups: Codes) -> Step | None:
-    """The clearest change of the mean in `values` (runs, examples), oldest run first; None where none is beyond chance.
+    """The clearest change of the mean in `values` (runs, examples), oldest run first; None if none is beyond chance.
 
     Needs four runs, two examples and two groups.
     """

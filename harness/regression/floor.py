@@ -1,4 +1,4 @@
-"""How much a trained recipe's mean varies from seed to seed, as far as anybody measured it.
+"""How much a trained recipe's mean varies from seed to seed, as far as it was measured.
 
 Known from `harness gate --aa`, or from other seeds of the same recipe in the results folder. Only runs
 that were scored in the same way, on the same data, with the same weights and library versions count.
@@ -52,7 +52,7 @@ def known(*sides: Snapshot) -> tuple[NoiseFloor, ...]:
 
 
 def pooled(*sides: Snapshot) -> TrainingNoise | None:
-    """The floor of several runs together, weighted by their degrees of freedom; None where none is known."""
+    """The floor of several runs together, weighted by their degrees of freedom; None if none is known."""
     floors = known(*sides)
     return seeds.pool(
         [TrainingNoise(floor.variance, 1.0 if floor.df is None else floor.df) for floor in floors]

@@ -97,7 +97,7 @@ def load(
     problems: list[str] | None = None,
     keep: Callable[[Sequence[str]], bool] = bool,
 ) -> tuple[Series, ...]:
-    """Every series in a results folder; reads files only. What cannot be read is said in `problems`.
+    """Every series in a results folder; reads files only. What cannot be read is listed in `problems`.
 
     Of a series whose runs' ids `keep` refuses, no answer is read.
     """
@@ -201,7 +201,7 @@ def _upgrades(before: Snapshot, run: Snapshot) -> Iterator[str]:
 
 
 def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
-    """The clearest lasting change among runs in the order of time; None where none is beyond chance."""
+    """The clearest lasting change among runs in the order of time; None if none is beyond chance."""
     alike = _sharing(runs)
     values, groups = _table(alike)
     step = change_points.step(values, groups)

@@ -18,6 +18,7 @@ from typing import Literal
 
 import numpy as np
 
+from harness.core.finite import finite_number
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, power
 from harness.evidence.stats.equivalence import not_worse
@@ -63,7 +64,7 @@ class Pairs:
     binary: bool = False
     relative: bool = False
     noise: TrainingNoise | None = None
-    """How much the mean varies between runs of one recipe; None where it is not known."""
+    """How much the mean varies between runs of one recipe; None if it is not known."""
     bound: float = math.inf
     """The largest change there can be, in either direction: 1 for scores between 0 and 1."""
     identical: bool = False
@@ -178,8 +179,8 @@ def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
         before=float(pairs.before.mean()),
         after=float(pairs.after.mean()),
         change=difference.mean,
-        low=low if math.isfinite(low) else None,
-        high=high if math.isfinite(high) else None,
+        low=finite_number(low),
+        high=finite_number(high),
         n=n,
         examples_needed=_needed(difference, margin, n) if state == "inconclusive" and not doubtful else 0,
         reason=_reason(pairs, difference, doubtful),

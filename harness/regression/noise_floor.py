@@ -73,7 +73,7 @@ def _require_alike(first: Snapshot, cell: Cell) -> None:
 def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> NoiseFloor:
     """The floor that some runs of one recipe show.
 
-    `deterministic` is None where nothing was repeated; `scored` says how and on which data, as a hash.
+    `deterministic` is None if nothing was repeated; `scored` says how and on which data, as a hash.
     `variance` is that of a run's mean score, in squared score units: the larger of what other seeds and what
     repeats of one seed show. `flaky` names examples whose score is not always the same.
     """
@@ -88,7 +88,7 @@ def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snaps
         "runs": 1 + len(others) + len(again),
         "seeds": [snapshot.head.seed for snapshot in (first, *others)],
         "repeats": len(again),
-        "means": [_mean(snapshot) for snapshot in (first, *others, *again)],
+        "means": [snapshot.mean for snapshot in (first, *others, *again)],
         "deterministic": all(_outputs(side) == _outputs(first) for side in again) if again else None,
         "flaky": [*_flaky(first, again, "same seed"), *_flaky(first, others, "other seeds")],
         "scored": likeness.scoring_mark(first.head.task),
@@ -103,11 +103,6 @@ def _table(runs: Sequence[Snapshot]) -> tuple[Floats, clusters.Codes]:
     groups = {sample.id: sample.group for sample in runs[0].samples}
     values = np.array([[column[id] for id in ids] for column in columns], dtype=float)
     return values, clusters.codes([groups[id] for id in ids])
-
-
-def _mean(run: Snapshot) -> float:
-    values = [v for s in run.samples if (v := s.values.get(run.primary)) is not None]
-    return float(np.mean(values)) if values else float("nan")
 
 
 def _outputs(run: Snapshot) -> dict[str, str]:

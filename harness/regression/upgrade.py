@@ -35,7 +35,7 @@ WORDS: Mapping[str, str] = {
     "upgrade_as_is": "upgrade as it is",
     "upgrade_and_retrain": "upgrade and retrain",
     "stay": "stay on the old base",
-    "inconclusive": "stay for now: it cannot be told",
+    "inconclusive": "stay for now: the result is inconclusive",
 }
 
 
@@ -53,7 +53,7 @@ class Effect:
 
 @dataclass(frozen=True, kw_only=True)
 class Cells:
-    """The runs of one recipe. `untuned_*` are None where the recipe trains nothing."""
+    """The runs of one recipe. `untuned_*` are None if the recipe trains nothing."""
 
     old: Snapshot
     new: Snapshot
@@ -97,7 +97,7 @@ def exit_code(replays: Sequence[Replay], *, allow_inconclusive: bool = False) ->
 
 
 def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | None = None) -> Replay:
-    """Judge one recipe's upgrade; `noise` is the floor of a trained run's mean, None where it is not known."""
+    """Judge one recipe's upgrade; `noise` is the floor of a trained run's mean, None if it is not known."""
     total = effect({"new": cells.new, "old": cells.old}, {"new": 1, "old": -1}, noise)
     base = adaptation = None
     as_is: Effect | None = total
@@ -121,7 +121,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         as_is=as_is,
         not_moved=cells.not_moved,
         retrain_seconds=(cells.new.head.train.seconds if cells.new.head.train else None) or 0.0,
-        scores={name: _mean(side) for name, side in sides.items()},
+        scores={name: side.mean for name, side in sides.items()},
         flips=example_flips.between(cells.old, cells.moved or cells.new),
         examples_needed=_needed(as_is or total, claimed, margin) if answer == "inconclusive" else 0,
         provisional=trains and noise is None and answer in ("upgrade_and_retrain", "stay"),
@@ -130,7 +130,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
 
 
 def _notes(cells: Cells) -> Iterator[str]:
-    """Versions and scoring in which the sides differ: what they changed cannot be told from the base's change."""
+    """Versions and scoring in which the sides differ: what they changed cannot be distinguished from the base's change."""
     unlike = likeness.answered(cells.old.head.versions, cells.new.head.versions)
     unlike += likeness.scored(cells.old.head.task, cells.new.head.task)
     for item in unlike:
@@ -205,14 +205,9 @@ def _in_words(effect: Effect) -> str:
 
 
 def _needed(effect: Effect, claimed: Effect, margin: float) -> int | None:
-    """None where no number of examples settles it, because training noise may explain the loss."""
+    """None if no number of examples settles it, because training noise may explain the loss."""
     if effect.n < 2 or effect.high < 0 <= claimed.high:
         return None
     se = (effect.high - effect.low) / 3.92
     total = power.examples_to_settle(effect.change, se * effect.n**0.5, margin)
     return None if total is None else max(total - effect.n, 1)
-
-
-def _mean(side: Snapshot) -> float:
-    known = [value for sample in side.samples if (value := sample.values.get(side.primary)) is not None]
-    return float(np.mean(known)) if known else float("nan")

@@ -1,4 +1,4 @@
-"""The badge of a verdict: the state of its families in a few words, and the colour that goes with it."""
+"""The badge of a verdict: the state of its families in a few words, and the color that goes with it."""
 
 from __future__ import annotations
 

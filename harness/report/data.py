@@ -66,7 +66,7 @@ class TaskGroup:
     runs: tuple[Run, ...]
     verdict: Verdict | None = None
     triage: Triage | None = None
-    """What `harness diagnose` found before; None where it was not asked."""
+    """What `harness diagnose` found before; None if it was not asked."""
 
     @property
     def name(self) -> str:
@@ -100,13 +100,13 @@ class ReportData:
     groups: tuple[TaskGroup, ...]
     problems: tuple[str, ...] = field(default=())
     bills: tuple[Bill, ...] = field(default=())
-    """Costs in money; empty where no prices were given."""
+    """Costs in money; empty if no prices were given."""
     studies: tuple[Study, ...] = field(default=())
     """Searches in the results folder, whichever task they are of."""
     left_out: tuple[LeftOut, ...] = field(default=())
     """Default recipes that were not run, because the task or the model does not allow them."""
     file: str = ""
-    """Name of the file that the report is written to; empty where there is none."""
+    """Name of the file that the report is written to; empty if there is none."""
 
     @property
     def runs(self) -> list[Run]:
@@ -119,7 +119,7 @@ class ReportData:
 
 
 def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> ReportData:
-    """Read the folders of `run_ids`; what is unreadable is said in `problems`, never raised.
+    """Read the folders of `run_ids`; what is unreadable is listed in `problems`, never raised.
 
     Args:
         asked: which examples of a run count; of a run that it does not name, all do.

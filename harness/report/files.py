@@ -28,7 +28,7 @@ class Placed:
 
     @property
     def note(self) -> str:
-        """What is said of the report that is kept; empty where none is."""
+        """What is reported about the report that is kept; empty if none is."""
         if self.kept is None:
             return ""
         runs = "1 finished run" if self.holds == 1 else f"{self.holds} finished runs"

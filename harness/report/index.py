@@ -137,8 +137,8 @@ def finished_runs(report: Path) -> tuple[str, ...]:
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
-def _read(file: Path) -> dict[str, Any] | None:
-    """A report's summary; None for a page that is none of ours."""
+def _read(file: Path) -> dict[str, object] | None:
+    """A report's summary; None for a page that is not one of ours."""
     match = _SUMMARY.search(_head(file))
     if match is None:
         return None

@@ -34,7 +34,7 @@ class Trial:
     number: int
     state: str
     values: tuple[float, ...]
-    """One for each objective; empty where the trial was not finished."""
+    """One for each objective; empty if the trial was not finished."""
     params: JsonObject
     steps: tuple[tuple[int, float], ...]
     """Rung and dev score, in order."""

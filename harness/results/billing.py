@@ -51,7 +51,7 @@ def _bill(task: str, model: str, used: list[Usage], prices: Prices) -> Bill:
 
 
 def _labels(record: RunRecord, rows: Sequence[SampleRecord]) -> int:
-    """Labelled examples that were made use of: learnt from, or shown in any prompt."""
+    """Labeled examples that were made use of: learned from, or shown in any prompt."""
     shown = {name for row in rows for name in row.shots}
     return lessons.of_record(record).learnt if record.train else len(shown)
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.protocols import Task
+from harness.core.validation import adapter
 from harness.evidence.constant import Constant, constant_answer
 from harness.results.folder import ResultsFolder, read_json
 
@@ -27,9 +26,9 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
 
 
 def read(results: Path, task: str, data_hash: str | None) -> Constant | None:
-    """The constant answer that an earlier run left; None where there is none that can be read."""
+    """The constant answer that an earlier run left; None if there is none that can be read."""
     try:
-        return TypeAdapter(Constant).validate_python(read_json(_file(results, task, data_hash or "")))
+        return adapter(Constant).validate_python(read_json(_file(results, task, data_hash or "")))
     except (OSError, ValueError):
         return None
 

@@ -46,11 +46,11 @@ class RunFolder:
         return self.path / "weights" / str(index)
 
     def record(self) -> RunRecord | None:
-        """The run's record; None where there is none, or none that can be read."""
+        """The run's record; None if there is none, or none that can be read."""
         return self._read("run.json", RunRecord)
 
     def cell(self) -> CellRecord | None:
-        """What the run began with; None where nothing was begun."""
+        """What the run began with; None if nothing was begun."""
         return self._read("cell.json", CellRecord)
 
     def head(self) -> CellRecord | None:
@@ -210,7 +210,7 @@ class ResultsFolder:
         if not matching:
             raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest(name, names) if names else "")
         if len(matching) > 1:
-            raise ConfigError(f"'{name}' fits {len(matching)} runs", remedy=", ".join(matching[:6]))
+            raise ConfigError(f"'{name}' matches {len(matching)} runs", remedy=", ".join(matching[:6]))
         return self.run(matching[0])
 
 

@@ -1,4 +1,4 @@
-"""How many training examples a run learnt from, of those that it was given, as its record says it."""
+"""How many training examples a run learned from, of those that it was given, as its record says it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ TOO_LONG = "too long"
 
 @dataclass(frozen=True, kw_only=True)
 class Lessons:
-    """Training examples that were learnt from, those that were offered, and why the others were dropped."""
+    """Training examples that were learned from, those that were offered, and why the others were dropped."""
 
     learnt: int = 0
     offered: int = 0

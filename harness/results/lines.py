@@ -17,13 +17,13 @@ from typing import Any, TypeVar
 from pydantic import TypeAdapter
 
 from harness.core.files import append_line
-from harness.results.records.base import adapter
+from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
 
 MEMORY = 256 << 20
 """Bytes of files that are remembered; the one that was not asked for the longest is forgotten first."""
 ODD = "not in the layout of a run"
-"""What is said of a line whose values have other types."""
+"""What is reported about a line whose values have other types."""
 T = TypeVar("T")
 State = tuple[int, int, int]
 """Of a file: size, time of change in ns, and number, which a replaced file has another of."""

@@ -19,7 +19,7 @@ from harness.results.records.sample import SampleRecord
 
 
 def of_rows(rows: Iterable[SampleRecord]) -> Missing | None:
-    """What is missing among the rows of a run; None where every example was answered."""
+    """What is missing among the rows of a run; None if every example was answered."""
     known = list(rows)
     lost = [row for row in known if not row.answered]
     if not lost:
@@ -60,5 +60,5 @@ def incomplete(record: RunRecord) -> str:
     if record.missing is not None:
         return record.missing.sentence(recipe)
     if record.status == "partial":
-        return f"{recipe} was interrupted; the same command goes on"
+        return f"{recipe} was interrupted; the same command resumes"
     return f"{recipe} failed: {str(record.error).removeprefix('EngineError: ')}"

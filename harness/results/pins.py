@@ -18,10 +18,11 @@ from typing import Any
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import draft
 from harness.core.keys import digest
+from harness.core.validation import adapter
 from harness.results.folder import ResultsFolder
 from harness.results.lines import reason, samples
 from harness.results.noise import read_noise
-from harness.results.records.base import JsonObject, adapter
+from harness.results.records.base import JsonObject
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.records.noise import NoiseFloor
 from harness.results.records.run import RunRecord, TaskRecord
@@ -39,7 +40,7 @@ _HEAD = (
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """One example's result. `values` has None where the scorer, or the answer, ended in an error."""
+    """One example's result. `values` has None if the scorer, or the answer, ended in an error."""
 
     id: str
     example: str
@@ -51,7 +52,7 @@ class Sample:
     valid_strict: bool
     valid_extracted: bool
     seconds: float | None
-    """None where the answer came from the cache, which says nothing about latency."""
+    """None if the answer came from the cache, which says nothing about latency."""
     tokens: int
     failure: str | None
     prompt: str
@@ -78,6 +79,14 @@ class Snapshot:
     def primary(self) -> str:
         return str(self.head.task.primary)
 
+    @property
+    def mean(self) -> float:
+        """The mean of the primary score over the examples that have one; NaN where none has."""
+        import numpy as np
+
+        values = [value for sample in self.samples if (value := sample.values.get(self.primary)) is not None]
+        return float(np.mean(values)) if values else float("nan")
+
     def binary(self, scorer: str) -> bool:
         return self.head.task.binary(scorer)
 
@@ -102,7 +111,7 @@ def of_run(
     record = folder.record()
     if record is None or record.status not in ANSWERED:
         what = "was interrupted" if record is None else f"{record.status}: {record.error}"
-        raise ConfigError(f"run '{folder.path.name}' {what}", remedy="run its command again; it goes on")
+        raise ConfigError(f"run '{folder.path.name}' {what}", remedy="run its command again to resume it")
     problems: list[str] = []
     rows = samples(folder.samples, problems)
     if problems:
@@ -159,7 +168,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
         ConfigError: a name that is no file name, or a folder that cannot be written.
     """
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise ConfigError(f"'{name}' is no name for a pin", remedy="use letters, digits, - _ and .")
+        raise ConfigError(f"'{name}' is not a valid name for a pin", remedy="use letters, digits, - _ and .")
     head = {
         "format": FORMAT,
         "run": snapshot.head.to_json(),
@@ -243,7 +252,7 @@ def refuse_dirty(snapshot: Snapshot, folder: Path = FOLDER) -> None:
         dirty.append(f"now ({', '.join(changed[:3])}{' …' if len(changed) > 3 else ''})")
     if dirty:
         raise ConfigError(
-            f"files differ from the commit {' and '.join(dirty)}: nobody could make this run again",
+            f"files differ from the commit {' and '.join(dirty)}: this run could not be reproduced",
             remedy="commit and run again, or --allow-dirty",
         )
 

@@ -9,23 +9,20 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
+from harness.core.validation import adapter
 from harness.evidence import families, fields, missing
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
-from harness.evidence.verdict_types import CommonAnswer, ScorerValues
-from harness.results import constants, floors, lessons, likeness, sample_metrics
+from harness.evidence.verdict_types import ScorerValues
+from harness.results import common_answer, constants, floors, lessons, likeness, sample_metrics
 from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
-from harness.results.records.base import adapter
 from harness.results.records.missing import Missing
 from harness.results.records.run import AnswerRecord, CellRecord, RunRecord, TaskRecord, TrainRecord
-from harness.results.records.sample import SampleRecord
 from harness.results.remote import mirror
 from harness.results.triage import read_triage
 
-SHOWN = 60
-"""Characters of an answer that are shown."""
 Asked = Mapping[str, Collection[str]]
 """Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
@@ -143,7 +140,7 @@ def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocatio
 
 
 def invocation(record: RunRecord, results: str) -> Invocation:
-    """The command that a run came from; for runs of before it was recorded, one that asks the same task."""
+    """The command that a run came from; for runs from before it was recorded, one that asks the same task."""
     plain = Invocation(target=record.task.name, task=record.task.name, results=results)
     try:
         known: Invocation = adapter(Invocation).validate_python(record.invocation)
@@ -153,7 +150,7 @@ def invocation(record: RunRecord, results: str) -> Invocation:
 
 
 def _constant(results: Path, about: TaskRecord, runs: Sequence[RunScores]) -> RunScores | None:
-    """The task's constant answer on the examples that the runs were asked; None where it is not known."""
+    """The task's constant answer on the examples that the runs were asked; None if it is not known."""
     answer = constants.read(results, about.name, about.data_hash)
     if answer is None or not runs:
         return None
@@ -261,27 +258,8 @@ def scores(
             for scorer in record.task.scorers
             if scorer.name != primary
         ),
-        common_answer=_common_answer(rows),
+        common_answer=common_answer.common_answer(rows),
         fields=fields.shares(rows),
-    )
-
-
-def _common_answer(rows: Sequence[SampleRecord]) -> CommonAnswer | None:
-    """The answer that was given most often, and how many targets it is."""
-    answered = [row for row in rows if row.answered]
-    texts = Counter(str(row.output).strip() for row in answered)
-    if not texts:
-        return None
-    text, count = texts.most_common(1)[0]
-    value = next(row.extracted.value for row in answered if str(row.output).strip() == text)
-    wanted = sum(
-        value == row.target or (isinstance(row.target, list) and value in row.target) for row in answered
-    )
-    return CommonAnswer(
-        text=text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…",
-        count=count,
-        n=len(answered),
-        wanted=wanted,
     )
 
 

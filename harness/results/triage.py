@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from pydantic import TypeAdapter
-
 from harness.core.files import write_json
 from harness.core.keys import digest
+from harness.core.validation import adapter
 from harness.evidence.triage import Triage
 from harness.results.folder import ResultsFolder, read_json
 
@@ -21,7 +20,7 @@ def triage_file(results: Path, task: str, model: str) -> Path:
 def read_triage(results: Path, task: str, model: str) -> Triage | None:
     """The triage that an earlier `harness diagnose` left; None when there is none that can be read."""
     try:
-        return TypeAdapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
+        return adapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
     except (OSError, ValueError, KeyError):
         return None
 

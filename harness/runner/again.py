@@ -31,7 +31,7 @@ FOR_READING = ("margin", "version", "primary", "data_hash")
 
 def scored_as_now(cell: Cell, folder: RunFolder) -> RunRecord | None:
     """The record of a run that holds all that the cell asks for, its answers scored as the task file says
-    now; None where there is something to ask. Nothing is asked here."""
+    now; None if there is something to ask. Nothing is asked here."""
     if complete(cell, folder) is None:
         return None
     if _is_current(cell.task, folder):
@@ -44,7 +44,7 @@ def refreshed(cell: Cell, folder: RunFolder) -> RunRecord | None:
     """As `scored_as_now`, for a caller that holds the folder's lock; of a run that is not complete, what it
     has answered is scored anew as well.
 
-    A kill in between is mended by the next call: the record changes last.
+    A kill in between is fixed by the next call: the record changes last.
     """
     head = folder.head()
     if head is not None and not _is_current(cell.task, folder):

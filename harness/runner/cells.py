@@ -47,12 +47,12 @@ class Cell:
 
     @cached_property
     def weights_key(self) -> str:
-        """Of everything that decides the trained weights. What is asked afterwards is no part of it."""
+        """Of everything that decides the trained weights. What is asked afterwards is not part of it."""
         return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
 
     @cached_property
     def key(self) -> str:
-        """Of everything that decides an answer. How many are asked, and how they are scored, is no part of it."""
+        """Of everything that decides an answer. How many are asked, and how they are scored, is not part of it."""
         weights = self.weights_key if self.recipe.weights else None
         return keys.answers_key(
             self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights

@@ -10,7 +10,7 @@ from harness.core.values import Example
 
 
 def sentence(task: Task, examples: Sequence[Example], model: LanguageModel | None) -> str:
-    """How many of the asked examples have a target that is cut off; empty where none has, and for a server,
+    """How many of the asked examples have a target that is cut off; empty if none has, and for a server,
     whose tokenizer is not known."""
     if model is None:
         return ""

@@ -134,7 +134,7 @@ def runtime(engine: Engine) -> dict[str, JsonValue]:
 
 
 def _quantized_share(network: Network) -> float | None:
-    """The share of weights in few bits; None where nothing is quantized."""
+    """The share of weights in few bits; None if nothing is quantized."""
     if not getattr(network, "is_quantized", False):
         return None
     from harness.models.layers.plain_layers import quantized_share

@@ -111,7 +111,7 @@ def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
 def _pool(
     cell: Cell, workbench: ModelPool, folder: RunFolder, note: Callable[[Mapping[str, object]], None]
 ) -> tuple[Example, ...]:
-    """The labelled examples that this recipe may learn from or show: train only."""
+    """The labeled examples that this recipe may learn from or show: train only."""
     if not cell.recipe.learns:
         return ()
 
@@ -165,7 +165,7 @@ def _prepare(
 def _peak_memory(
     attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]
 ) -> int | None:
-    """The memory to expect of a cell, before it is trained and asked; None where it cannot be estimated."""
+    """The memory to expect of a cell, before it is trained and asked; None if it cannot be estimated."""
     cell, made = attempt.cell, map(attempt.prompter, attempt.cell.examples)
     prompts = (prompt for prompt in made if attempt.room.fits(prompt))
     limit = cell.task.max_new_tokens

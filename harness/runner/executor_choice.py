@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
 
 import yaml
 
 from harness.core.errors import ConfigError
 from harness.core.execution import Executor
-from harness.core.kinds import build, lookup
+from harness.core.kinds import Spec, build, lookup
 
 
-def executor(text: str) -> Executor:
+def executor(spec: Spec) -> Executor:
     """The executor that a user names; every setting can be given as `{kind: ray, gpus: 1}`.
 
     Raises:
         ConfigError: unknown kind or setting, or a value that does not fit.
     """
-    chosen: Executor = build("executors", _fields(text), file="--executor")
+    chosen: Executor = build("executors", _fields(spec) if isinstance(spec, str) else spec, file="--executor")
     return chosen
 
 
-def _fields(text: str) -> dict[str, Any]:
+def _fields(text: str) -> Mapping[str, object]:
     if text.lstrip().startswith("{"):
         try:
             value = yaml.safe_load(text)

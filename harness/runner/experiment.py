@@ -2,35 +2,32 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import ValidationError
 
-from harness.core import kinds, recipes, shipped
+from harness.core import options, recipes, shipped
 from harness.core.errors import ConfigError, nearest
+from harness.core.kinds import Kind
 from harness.core.recipes import Recipe
+from harness.core.validation import adapter
 from harness.evidence.command import Invocation
+from harness.runner.settings import ExperimentSettings
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
 DEFAULT_RECIPES = ("zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full")
 
 
-class ExperimentFile(BaseModel):
-    """The YAML file that `harness run FILE.yaml` reads; every key has the command line's name."""
-
-    model_config = ConfigDict(extra="forbid")
+@dataclass(frozen=True, kw_only=True)
+class ExperimentFile(ExperimentSettings):
+    """The YAML file that `harness run FILE.yaml` reads: what it is of, and any setting of an experiment."""
 
     name: str | None = None
     task: str | list[str]
-    model: str | list[str] = DEFAULT_MODEL
-    recipes: list[str | dict[str, Any]] | None = Field(default=None, min_length=1)
-    seeds: int = Field(default=1, ge=1)
-    limit: int | None = Field(default=None, ge=1)
-    labels: list[int] = Field(default_factory=list)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,38 +45,85 @@ class Experiment:
     limit: int | None = None
     labels: tuple[int, ...] = ()
     invocation: Invocation | None = None
-    """The command that asked for it; None where no command did."""
+    """The command that asked for it; None if no command did."""
     defaults: bool = False
+    settings: ExperimentSettings = field(default_factory=ExperimentSettings)
+    """Of the command and its file: where it runs, what it costs and who is told."""
 
 
-def from_file(path: Path) -> Experiment:
+def from_file(
+    path: Path, given: ExperimentSettings | None = None, invocation: Invocation | None = None
+) -> Experiment:
     """Read an experiment file; a bare name that is no file here may be a shipped one, such as demo.yaml.
+
+    Args:
+        given: settings that win over the file's.
 
     Raises:
         ConfigError: missing or malformed file, unknown key, unknown recipe or setting.
     """
     path = shipped.experiment_file(path)
+    file = read_file(path)
+    settings = file if given is None else given.over(file)
+    tasks = (file.task,) if isinstance(file.task, str) else tuple(file.task)
+    return from_settings(settings, file.name or path.stem, tasks, file=path, invocation=invocation)
+
+
+def read_file(path: Path) -> ExperimentFile:
+    """An experiment file as it is written; an empty key counts as absent.
+
+    Raises:
+        ConfigError: missing or malformed file, unknown key, or a value of the wrong type.
+    """
     raw = recipes.read_yaml(path)
-    known = list(ExperimentFile.model_fields)
+    known = [item.name for item in dataclasses.fields(ExperimentFile)]
     for key in raw:
         if key not in known:
             raise ConfigError(f"unknown key '{key}'", file=path, remedy=nearest(key, known))
     try:
-        file = ExperimentFile.model_validate(raw)
+        given = {key: value for key, value in raw.items() if value is not None}
+        return adapter(ExperimentFile).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
-        setting = ".".join(str(part) for part in first["loc"])
-        raise ConfigError(f"{setting}: {first['msg']} (got {first['input']!r})", file=path) from None
+        raise ConfigError(f"{first['loc'][0]}: {first['msg']} (got {first['input']!r})", file=path) from None
+
+
+def from_settings(
+    settings: ExperimentSettings,
+    name: str,
+    tasks: tuple[str, ...],
+    *,
+    file: Path | None = None,
+    invocation: Invocation | None = None,
+) -> Experiment:
+    """What the settings name, loaded and checked; `file` is the one to name in errors.
+
+    Raises:
+        ConfigError: an unknown recipe or setting, or a number below 1.
+    """
+    specs = options.names(settings.recipes) if isinstance(settings.recipes, str) else settings.recipes
+    chosen = [_recipe(spec, file) for spec in specs or DEFAULT_RECIPES]
+    if invocation is not None:
+        known = tuple(recipe.name for recipe in chosen if _shipped(recipe))
+        invocation = dataclasses.replace(invocation, known=known)
+    overrides = options.repeated(settings.settings)
     return Experiment(
-        name=file.name or path.stem,
-        tasks=tuple([file.task] if isinstance(file.task, str) else file.task),
-        models=tuple([file.model] if isinstance(file.model, str) else file.model),
-        recipes=tuple(_recipe(spec, path) for spec in file.recipes or DEFAULT_RECIPES),
-        defaults=file.recipes is None,
-        seeds=file.seeds,
-        limit=file.limit,
-        labels=tuple(file.labels),
+        name=name,
+        tasks=tasks,
+        models=options.repeated(settings.model) or (DEFAULT_MODEL,),
+        recipes=tuple(with_overrides(recipe, overrides) for recipe in chosen),
+        seeds=1 if settings.seeds is None else options.positive(settings.seeds, "--seeds"),
+        limit=None if settings.limit is None else options.positive(settings.limit, "--limit"),
+        labels=options.numbers(settings.labels, "--labels"),
+        invocation=invocation,
+        defaults=not specs,
+        settings=settings,
     )
+
+
+def _shipped(recipe: Recipe) -> bool:
+    """Whether the recipe's name alone leads to it."""
+    return recipe.name in recipes.available() and recipes.load(recipe.name).config() == recipe.config()
 
 
 def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
@@ -88,7 +132,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
     Raises:
         ConfigError: not of that form, or an unknown slot or field.
     """
-    changes: dict[str, dict[str, Any]] = {}
+    changes: dict[str, dict[str, object]] = {}
     for setting in settings:
         name, equals, value = setting.partition("=")
         slot, dot, field = name.partition(".")
@@ -110,40 +154,38 @@ def value_of(text: str) -> object:
         return text
 
 
-def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:
+def _recipe(spec: str | Mapping[str, object], file: Path | None) -> Recipe:
     if isinstance(spec, str):
         return recipes.load(spec)
-    spec = dict(spec)
-    parent, name = spec.pop("extends", None), spec.pop("name", None)
-    for key, value in (("extends", parent), ("name", name)):
-        if not isinstance(value, str | None):
-            raise ConfigError(f"'{key}' of a recipe is a name, not {value!r}", file=file)
+    parent, name = _name(spec, "extends", file), _name(spec, "name", file)
+    slots = {key: value for key, value in spec.items() if key not in ("extends", "name")}
     if parent is None:
         if name is None:
             raise ConfigError("a recipe needs 'name' or 'extends'", file=file)
-        return recipes.from_config(spec, name=name, file=file)
-    return _merged(recipes.load(parent), spec, file, name=name)
+        return recipes.from_config(slots, name=name, file=file)
+    return _merged(recipes.load(parent), slots, file, name=name)
 
 
-def _translated(
-    slot: str, stage: Mapping[str, Any], fields: Mapping[str, Any], file: Path | None
-) -> dict[str, Any]:
-    """Changes under the names of the fields of the kind that they change."""
-    kind = kinds.lookup("programs" if slot == "program" else slot, stage["kind"])
-    translated: dict[str, Any] = kind.translated(fields, file)
-    return translated
+def _name(spec: Mapping[str, object], key: str, file: Path | None) -> str | None:
+    name = spec.get(key)
+    if not isinstance(name, str | None):
+        raise ConfigError(f"'{key}' of a recipe is a name, not {name!r}", file=file)
+    return name
 
 
-def _merged(recipe: Recipe, changes: Mapping[str, Any], file: Path | None, name: str | None = None) -> Recipe:
+def _merged(
+    recipe: Recipe, changes: Mapping[str, object], file: Path | None, name: str | None = None
+) -> Recipe:
     """`recipe` with the fields in `changes` replaced slot by slot."""
-    config: dict[str, Any] = recipe.config()
+    config = recipe.config()
+    parts: Mapping[str, Kind] = {"data": recipe.data, "base": recipe.base, "program": recipe.program}
     for slot, fields in changes.items():
         if slot not in recipes.SLOTS:
             raise ConfigError(f"unknown slot '{slot}'", file=file, remedy=nearest(slot, recipes.SLOTS))
         if not isinstance(fields, dict) or "kind" in fields:
             config[slot] = fields
         elif slot == "weights":
-            config[slot] = [stage | _translated(slot, stage, fields, file) for stage in config[slot]]
+            config[slot] = [stage.config() | stage.translated(fields, file) for stage in recipe.weights]
         else:
-            config[slot] = config[slot] | _translated(slot, config[slot], fields, file)
+            config[slot] = parts[slot].config() | parts[slot].translated(fields, file)
     return recipes.from_config(config, name=name or recipe.name, about=recipe.about, file=file)

@@ -25,7 +25,7 @@ and the scorers in their key, and were asked the first examples of the file."""
 def weights_key(task: Task, fingerprint: str, recipe: Recipe, seed: int, labels: int | None) -> str:
     """SHA-256 of everything that decides what a recipe's training makes of a model.
 
-    Test is no part of it: rows that are added to it are asked, and nothing is trained again. Neither is
+    Test is not part of it: rows that are added to it are asked, and nothing is trained again. Neither is
     the task's name.
     """
     return digest(
@@ -55,13 +55,13 @@ def answers_key(
     split: str,
     weights: str | None,
 ) -> str:
-    """SHA-256 of everything that decides an answer. How many are asked is no part of it.
+    """SHA-256 of everything that decides an answer. How many are asked is not part of it.
 
     Of the task's format only what a model is shown or held to counts: targets as they are written in shots,
     and the constraint.
 
     Args:
-        weights: the `weights_key` of what is trained; None where nothing is.
+        weights: the `weights_key` of what is trained; None if nothing is.
     """
     return digest(
         {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.protocols import TEMPLATE_DATE, Engine, LanguageModel
 from harness.core.recipes import Recipe
@@ -81,7 +81,7 @@ def is_server(spec: str) -> bool:
     return spec.startswith("openai:") or spec == "fake" or spec.startswith("fake:")
 
 
-def served(spec: str) -> dict[str, Any] | None:
+def served(spec: str) -> JsonObject | None:
     """What a server says of the model that answers, for a run's record; None for a model that is loaded here."""
     if not spec.startswith("openai:"):
         return None

@@ -51,7 +51,7 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
     """The row with its answer parsed and scored as the task says.
 
     Args:
-        row: `thought_tokens` are those that the server counted, None where it did not.
+        row: `thought_tokens` are those that the server counted, None if it did not.
     """
     row = replace(row, thoughts=None)
     if not row.answered:

@@ -47,7 +47,7 @@ class LeftOut:
 
 
 def misfit(task: Task, model: str, recipe: Recipe) -> Misfit | None:
-    """The first reason why `recipe` cannot be run; None where it can.
+    """The first reason why `recipe` cannot be run; None if it can.
 
     Raises:
         ConfigError: no such model.

@@ -52,7 +52,7 @@ def forget(cell: Cell, folder: RunFolder) -> None:
 
 
 def _source(cell: Cell, folder: RunFolder) -> RunFolder | None:
-    """Another run's folder with all stages of this key; None where there is none."""
+    """Another run's folder with all stages of this key; None if there is none."""
     try:
         pointer = read_json(_pointer(folder, cell.weights_key))
     except (FileNotFoundError, ValueError):

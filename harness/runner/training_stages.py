@@ -66,7 +66,7 @@ def _summary(result: TrainingResult, folder: RunFolder) -> TrainRecord:
 def _learnt(
     stages: Sequence[Weights], records: Sequence[TrainRecord], lessons: Sequence[TrainingExample]
 ) -> dict[str, JsonValue]:
-    """How many lessons at least one stage learnt from, of how many, and why the others were dropped."""
+    """How many lessons at least one stage learned from, of how many, and why the others were dropped."""
     reading = [record for stage, record in zip(stages, records, strict=True) if stage.reads_examples]
     dropped = [set(record.dropped) for record in reading]
     lost = set.intersection(*dropped) if dropped else {lesson.id for lesson in lessons}

@@ -29,7 +29,7 @@ class Estimate:
 
 def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
     """From earlier runs, else roughly from the model's size; None if neither is possible. `task` is what
-    trials run on, None where they are no runs."""
+    trials run on, None if they are no runs."""
     known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
     if known is not None:
         return Estimate(seconds=known, source="by earlier runs")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, cast
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
-from harness.search.space import Dimension, Space, random_points
+from harness.search.dimension import Dimension
+from harness.search.space import Space, random_points
 
 if TYPE_CHECKING:
     import optuna

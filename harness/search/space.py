@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import dataclasses
 import random
-import re
 import types
 import typing
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,53 +18,10 @@ from harness.core import recipes
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Kind, build
 from harness.core.recipes import Recipe
-from harness.runner.experiment import value_of
+from harness.search.dimension import HELP, Dimension, parsed
 
 TRIES = 200
 """Random points to try before a space counts as unsatisfiable."""
-HELP = (
-    "e.g. weights.learning_rate=1e-5..1e-3:log, weights.lora_r=4,8,16 or weights.lora_alpha=2*weights.lora_r"
-)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dimension:
-    """One knob: a range (`low`, `high`), `choices`, or tied to another (`factor` times `tied_to`)."""
-
-    name: str
-    default: object
-    low: float | None = None
-    high: float | None = None
-    log: bool = False
-    choices: tuple[object, ...] = ()
-    tied_to: str | None = None
-    factor: float = 1.0
-    active_if: tuple[str, object] | None = None
-    """Another knob, and the value it must have for this one to vary."""
-    integer: bool = False
-    """Whether the knob's declared type is a whole number or null: a null default does not tell."""
-
-    @property
-    def whole(self) -> bool:
-        """Whether the knob takes whole numbers only."""
-        return self.integer or (isinstance(self.default, int) and not isinstance(self.default, bool))
-
-    @property
-    def free(self) -> bool:
-        """Whether a search has anything to choose."""
-        return self.tied_to is None and len(self.choices) != 1
-
-    def holds(self, value: object) -> bool:
-        if self.choices:
-            return value in self.choices
-        if self.low is None or self.high is None:
-            return False
-        return isinstance(value, int | float) and self.low <= value <= self.high
-
-    def to_json(self) -> dict[str, object]:
-        fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
-        del fields["integer"]
-        return {k: v for k, v in fields.items() if v not in (None, (), False)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +39,7 @@ class Space:
 
     @property
     def size(self) -> int | None:
-        """How many configurations there are; None where a range makes them uncountable."""
+        """How many configurations there are; None if a range makes them uncountable."""
         size = 1
         for dimension in self.free:
             if not dimension.choices:
@@ -102,7 +58,7 @@ class Space:
             return True
         other, value = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
-        current = {name: value for name, _, _, value in _fields(self.recipe)}
+        current = {knob.name: knob.value for knob in _knobs(self.recipe)}
         return bool((current | fixed | dict(params))[other] == value)
 
     def complete(self, params: Mapping[str, object]) -> dict[str, object]:
@@ -112,7 +68,7 @@ class Space:
         for dimension in self.dimensions:
             if len(dimension.choices) == 1:
                 values[dimension.name] = dimension.choices[0]
-        current: dict[str, object] = {name: value for name, _, _, value in _fields(self.recipe)}
+        current = {knob.name: knob.value for knob in _knobs(self.recipe)}
         for dimension in self.dimensions:
             if dimension.tied_to is not None:
                 base = cast(float, values.get(dimension.tied_to, current[dimension.tied_to]))
@@ -149,11 +105,11 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     Raises:
         ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
     """
-    known = {name: (value, declared) for name, _, declared, value in _fields(recipe)}
+    known = {knob.name: knob for knob in _knobs(recipe)}
     dimensions = {
-        name: _with_start(Dimension(name=name, default=value, **declared))
-        for name, (value, declared) in known.items()
-        if declared and (not only or name in only)
+        name: _with_start(Dimension(name=name, default=knob.value, **knob.declared))
+        for name, knob in known.items()
+        if knob.declared and (not only or name in only)
     }
     for name in only:
         if name not in known:
@@ -162,16 +118,17 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
             raise ConfigError(
                 f"knob '{name}' has no range of its own", remedy=f"give one with --space, {HELP}"
             )
-    integers = {name for name, kind, _, _ in _fields(recipe) if _is_integer(kind, name.rpartition(".")[2])}
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not text:
             raise ConfigError(f"--space {setting!r} is not knob=range", remedy=HELP)
         if name not in known:
             raise ConfigError(f"--space: unknown knob '{name}'", remedy=nearest(name, known))
-        condition = (known[name][1] or {}).get("active_if")
-        parsed = _parsed(name, known[name][0], text, known)
-        dimensions[name] = dataclasses.replace(parsed, active_if=condition, integer=name in integers)
+        knob = known[name]
+        dimension = parsed(name, knob.value, text, {name: knob.value for name, knob in known.items()})
+        dimensions[name] = dataclasses.replace(
+            dimension, active_if=knob.declared.get("active_if"), integer=knob.is_integer
+        )
     made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
@@ -196,8 +153,25 @@ def _with_start(declared: Dimension) -> Dimension:
     return dataclasses.replace(declared, low=min(declared.low, start), high=max(declared.high, start))
 
 
-def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
-    """Every field of every kind in the recipe: its name, its kind, its declared range, its value."""
+@dataclass(frozen=True, kw_only=True)
+class _Knob:
+    """A field of a kind in the recipe: `declared` holds what a `Dimension` is made of, if it has a range."""
+
+    name: str
+    kind: Kind
+    declared: Mapping[str, Any]
+    value: Any
+
+    @property
+    def is_integer(self) -> bool:
+        """Whether the field holds whole numbers, or null."""
+        hint = typing.get_type_hints(type(self.kind)).get(self.name.rpartition(".")[2])
+        union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
+        return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
+
+
+def _knobs(recipe: Recipe) -> Iterator[_Knob]:
+    """Every field of every kind in the recipe."""
     for index, stage in enumerate(recipe.weights):
         prefix = "weights" if len(recipe.weights) == 1 else f"weights.{index}"
         yield from _of(stage, prefix)
@@ -208,68 +182,15 @@ def _fields(recipe: Recipe) -> Iterator[tuple[str, Kind, dict[str, Any] | None, 
     yield from _of(recipe.data, "data")
 
 
-def _of(kind: Kind, prefix: str) -> Iterator[tuple[str, Kind, dict[str, Any] | None, Any]]:
+def _of(kind: Kind, prefix: str) -> Iterator[_Knob]:
     for field in dataclasses.fields(kind):
-        declared = field.metadata.get("space") if field.metadata.get("in_key", True) else None
+        declared = (field.metadata.get("space") if field.metadata.get("in_key", True) else None) or {}
         if declared and (condition := field.metadata.get("active_if")):
             other, value = condition
             declared = {**declared, "active_if": (f"{prefix}.{other}", value)}
-        yield f"{prefix}.{field.name}", kind, declared, getattr(kind, field.name)
-
-
-def _is_integer(kind: Kind, field: str) -> bool:
-    """Whether a field holds whole numbers, or null."""
-    hint = typing.get_type_hints(type(kind)).get(field)
-    union = isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union
-    return (set(typing.get_args(hint)) if union else {hint}) - {type(None)} == {int}
-
-
-def _parsed(name: str, default: object, text: str, known: Mapping[str, Any]) -> Dimension:
-    if tied := re.fullmatch(r"(?:([\d.eE+-]+)\*)?([a-z_]+(?:\.\w+)+)", text):
-        factor, other = tied.groups()
-        if other not in known:
-            raise ConfigError(
-                f"--space {name}: tied to an unknown knob '{other}'", remedy=nearest(other, known)
-            )
-        if other == name or not isinstance(known[other][0], int | float):
-            raise ConfigError(
-                f"--space {name}: cannot be tied to '{other}'", remedy="tie it to another number"
-            )
-        return Dimension(name=name, default=default, tied_to=other, factor=_number(name, factor or "1"))
-    if ".." in text:
-        span, _, scale = text.partition(":")
-        low, high = (_number(name, part) for part in span.split("..", 1))
-        if scale not in ("", "log"):
-            raise ConfigError(f"--space {name}: unknown scale '{scale}'", remedy="write :log, or nothing")
-        if not low < high:
-            raise ConfigError(
-                f"--space {name}={text} is an empty range",
-                remedy=f"the lower end comes first: {high:g}..{low:g}",
-            )
-        if scale == "log" and low <= 0:
-            raise ConfigError(
-                f"--space {name}={text}: a log range begins above 0", remedy="raise its lower end"
-            )
-        return Dimension(name=name, default=default, low=low, high=high, log=scale == "log")
-    return Dimension(
-        name=name,
-        default=default,
-        choices=tuple(dict.fromkeys(_value(part, default) for part in text.split(","))),
-    )
-
-
-def _value(text: str, default: object) -> Any:
-    """A knob with fractional values gets floats: 3 and 3.0 would be two configurations."""
-    if isinstance(default, float) and re.fullmatch(r"[+-]?\d+", text):
-        return float(text)
-    return value_of(text)
-
-
-def _number(name: str, text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        raise ConfigError(f"--space {name}: {text!r} is not a number", remedy=HELP) from None
+        yield _Knob(
+            name=f"{prefix}.{field.name}", kind=kind, declared=declared, value=getattr(kind, field.name)
+        )
 
 
 def _check_satisfiable(made: Space) -> None:

@@ -41,7 +41,7 @@ def _refuse(study: str, differences: list[str]) -> None:
         return
     more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
     raise ConfigError(
-        f"study '{study}' is of something else: {'; '.join(differences[:SHOWN])}{more}",
+        f"study '{study}' was created for something else: {'; '.join(differences[:SHOWN])}{more}",
         remedy="start another one with --study NAME, and --warm-start from this one; or give what it is of",
     )
 

@@ -114,7 +114,7 @@ class Loop:
             return self._run(most)
         except StorageInternalError as error:
             message = f"storage of study '{self.plan.study}' is gone: {study_storage.reason(error)}"
-            raise RunError(f"{message} — once it is back, the same command goes on") from None
+            raise RunError(f"{message} — once it is back, the same command resumes") from None
 
     def elsewhere(self) -> list[FrozenTrial]:
         """Trials that others run."""

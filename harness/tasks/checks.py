@@ -6,17 +6,17 @@ An `error` makes a result meaningless, a `warning` flatters or blurs it, a `note
 from __future__ import annotations
 
 import statistics
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Literal
 
 from harness.core.formatting import counted
 from harness.core.keys import canonical_json
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import degenerate, missing, near_duplicates, row_length
+from harness.tasks import label_checks, missing, near_duplicates, row_length
+from harness.tasks.problems import Level, Problem, problem
 from harness.tasks.same_text import same_question
 from harness.tasks.twins import twins
 
@@ -29,19 +29,6 @@ RUN_NEAR_LIMIT = 3_000_000
 FEW_TESTS = 100
 
 
-Level = Literal["error", "warning", "note"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Problem:
-    """One finding; `ids` are some of the examples it is about."""
-
-    level: Level
-    check: str
-    message: str
-    ids: tuple[str, ...] = ()
-
-
 @dataclass(frozen=True, kw_only=True)
 class Lengths:
     """Of one part of one split, in the unit of the measure."""
@@ -52,20 +39,6 @@ class Lengths:
     max: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class Labels:
-    """Labels of a choice task: counts per split, and the score of always saying train's commonest."""
-
-    counts: Mapping[str, Mapping[str, int]]
-    majority: str
-    baseline: float
-
-    @property
-    def totals(self) -> Counter[str]:
-        """How often each label is the answer, over all splits."""
-        return sum((Counter(counts) for counts in self.counts.values()), Counter())
-
-
 def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
     """Every finding about a task's rows and corpus.
 
@@ -73,19 +46,19 @@ def problems(task: Task, near_limit: int | None = None) -> list[Problem]:
         near_limit: characters up to which near-duplicates are looked for; None is `NEAR_LIMIT`.
     """
     texts = {split: _texts(task, part) for split, part in task.splits.items()}
-    problems = [
+    every = [
         *(_duplicates(task, split, texts[split]) for split in task.splits),
         *(_leak(texts, split) for split in ("test", "dev")),
         *_near_leaks(texts, NEAR_LIMIT if near_limit is None else near_limit),
         *_missing_documents(task),
         *_identical_documents(task),
         *_not_a_number(task),
-        *_unseen_labels(task),
-        *_degenerate(task),
-        *_without_labels(task),
+        *label_checks.unseen_labels(task),
+        *label_checks.indistinct(task),
+        *label_checks.without_labels(task),
         *_sizes(task),
     ]
-    return [problem for problem in problems if problem is not None]
+    return [one for one in every if one is not None]
 
 
 def before_run(task: Task) -> list[Problem]:
@@ -94,13 +67,13 @@ def before_run(task: Task) -> list[Problem]:
     How few the rows are is not among them: every score says so by its interval.
     """
     every = by_level(problems(task, near_limit=RUN_NEAR_LIMIT))
-    return [problem for problem in every if problem.level != "note" and problem.check != "size"]
+    return [one for one in every if one.level != "note" and one.check != "size"]
 
 
 def by_level(problems: Iterable[Problem]) -> list[Problem]:
     """Findings with the gravest first."""
     order = ("error", "warning", "note")
-    return sorted(problems, key=lambda problem: order.index(problem.level))
+    return sorted(problems, key=lambda one: order.index(one.level))
 
 
 def lengths(values: Sequence[int]) -> Lengths | None:
@@ -131,7 +104,7 @@ def too_long(
                 f"{at_least}{counted(len(cut), f'{split} target is', f'{split} targets are')} "
                 f"longer than max_new_tokens ({task.max_new_tokens})"
             )
-            problems.append(_problem(level, "max_new_tokens", message, cut))
+            problems.append(problem(level, "max_new_tokens", message, cut))
         over = [
             e.id for e in measured if context is not None and prompts[e.id] + answers.get(e.id, 0) > context
         ]
@@ -142,20 +115,8 @@ def too_long(
                 f"the model's context ({context} tokens); "
                 f"the longest, {longest}, has {prompts[longest] + answers.get(longest, 0):,}"
             )
-            problems.append(_problem(level, "context", message, over))
+            problems.append(problem(level, "context", message, over))
     return problems
-
-
-def labels(task: Task) -> Labels | None:
-    """The distribution of labels, for formats that have a closed list of `choices`."""
-    if not task.format.labels:
-        return None
-    counts = {split: Counter(str(e.target) for e in part) for split, part in task.splits.items()}
-    source = counts.get("train") or counts["test"]
-    majority = min(source, key=lambda label: (-source[label], label))
-    test = counts["test"]
-    ordered = {split: dict(sorted(c.items(), key=lambda kv: (-kv[1], kv[0]))) for split, c in counts.items()}
-    return Labels(counts=ordered, majority=majority, baseline=test[majority] / max(1, test.total()))
 
 
 def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
@@ -176,7 +137,7 @@ def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | N
     message = f"{counted(copies, f'{split} row repeats', f'{split} rows repeat')} the input of another"
     if torn:
         message += f"; {counted(torn, 'input has', 'inputs have')} more than one answer, so no method can score 100 %"
-    return _problem("warning", "duplicates", message, (key for keys in repeated for key in keys[1:]))
+    return problem("warning", "duplicates", message, (key for keys in repeated for key in keys[1:]))
 
 
 def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
@@ -188,14 +149,14 @@ def _leak(texts: Mapping[str, Mapping[str, str]], split: str) -> Problem | None:
         f"{len(leaked)} {split} inputs are also in train: trained methods have seen the answer, and few-shot "
         "leaves these train rows out for them"
     )
-    return _problem("warning", f"leak train/{split}", message, leaked)
+    return problem("warning", f"leak train/{split}", message, leaked)
 
 
 def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[Problem]:
     train = texts.get("train", {})
     if sum(len(text) for part in texts.values() for text in part.values()) > limit:
         message = f"near-duplicates were not looked for: more than {limit:,} characters"
-        yield _problem("note", "near leak", message, ())
+        yield problem("note", "near leak", message, ())
         return
     exact = set(train.values())
     held_out = {
@@ -213,7 +174,7 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[
                 "if they belong together, name the column that says so: init --group COLUMN, or map: group"
             )
             message = f"{count} (8-gram Jaccard ≥ {near_duplicates.THRESHOLD}); {remedy}"
-            yield _problem(
+            yield problem(
                 "warning", f"near leak train/{split}", message, (f"{p.right}≈{p.left}" for p in alike)
             )
 
@@ -230,7 +191,7 @@ def beyond_embedding(highest: Mapping[str, int], vocabulary: int | None) -> Iter
             f"{len(highest)} rows hold token id {max(highest.values())}, but the model's embedding ends at "
             f"{(vocabulary or 0) - 1}: the tokenizer belongs to another model, or tokens were added to it alone"
         )
-        yield _problem("error", "embedding", message, highest)
+        yield problem("error", "embedding", message, highest)
 
 
 def _missing_documents(task: Task) -> Iterable[Problem]:
@@ -243,13 +204,13 @@ def _missing_documents(task: Task) -> Iterable[Problem]:
         if not known:
             rows = counted(len(bad), f"{split} row has", f"{split} rows have")
             message = f"{rows} context_ids, but the task has no corpus: add `corpus:`, or init --corpus PATH"
-            yield _problem("warning", "context_ids", message, bad)
+            yield problem("warning", "context_ids", message, bad)
         else:
             names = ", ".join(missing[:5])
             rows = counted(len(bad), f"{split} row names", f"{split} rows name")
             hint = " (a document's id is its file name without the suffix)" if _stems(missing) & known else ""
             message = f"{rows} documents that the corpus lacks: {names}{hint}"
-            yield _problem("error", "context_ids", message, bad)
+            yield problem("error", "context_ids", message, bad)
 
 
 def _stems(names: Iterable[str]) -> set[str]:
@@ -264,7 +225,7 @@ def _identical_documents(task: Task) -> Iterable[Problem]:
             f"{len(several) - len(groups)} documents of the corpus repeat the text of another: a retriever cannot "
             "tell them apart, and finding any of them counts as finding the gold one"
         )
-        yield _problem("warning", "corpus", message, ("=".join(sorted(group)) for group in sorted(groups)))
+        yield problem("warning", "corpus", message, ("=".join(sorted(group)) for group in sorted(groups)))
 
 
 def _not_a_number(task: Task) -> Iterable[Problem]:
@@ -274,68 +235,14 @@ def _not_a_number(task: Task) -> Iterable[Problem]:
         if ids:
             inputs = counted(len(ids), f"{split} input holds", f"{split} inputs hold")
             message = f"{inputs} the text nan for a missing value: leave the cell empty"
-            yield _problem("warning", "nan", message, ids)
-
-
-def _unseen_labels(task: Task) -> Iterable[Problem]:
-    table = labels(task)
-    if table is None or not task.splits.get("train"):
-        return
-    train = set(table.counts["train"])
-    for split in ("dev", "test"):
-        unseen = sorted(set(table.counts.get(split, {})) - train)
-        if unseen:
-            some = counted(len(unseen), f"label of {split} never occurs", f"labels of {split} never occur")
-            message = f"{some} in train: {', '.join(unseen[:5])}"
-            yield _problem("warning", "labels", message, ())
-    unused = sorted(set(task.format.labels or ()) - set().union(*table.counts.values()))
-    if unused:
-        choices = counted(len(unused), "choice is", "choices are")
-        message = f"{choices} the answer of no row: {', '.join(unused[:5])}"
-        yield _problem("note", "labels", message, ())
-
-
-def _degenerate(task: Task) -> Iterable[Problem]:
-    """Answers that leave nothing to tell apart, and labels that differ in spelling alone."""
-    only = degenerate.one_answer(example.target for example in task.splits["test"])
-    if only is not None:
-        yield _problem("warning", "answers", degenerate.about_one_answer(only, "every test row"), ())
-    if task.format.name() in ("choice", "json_schema"):
-        targets = [example.target for part in task.splits.values() for example in part]
-        for line in degenerate.about_look_alikes(degenerate.look_alikes(targets)):
-            yield _problem("warning", "labels", line, ())
+            yield problem("warning", "nan", message, ids)
 
 
 def long_rows(task: Task) -> list[Problem]:
     """Rows that are longer than the context of many models, where no model is named."""
     long = row_length.too_long(example for part in task.splits.values() for example in part)
     ids = [example.id for example in long]
-    return [_problem("warning", "length", row_length.described(long, ids), ids)] if long else []
-
-
-def _without_labels(task: Task) -> Iterable[Problem]:
-    """Targets that look like placeholders: all one value, or none of those that train repeats."""
-    targets = {split: [canonical_json(e.target) for e in part] for split, part in task.splits.items() if part}
-    train = Counter(targets.get("train", ()))
-    repeated = 1 < len(train) <= train.total() / 5
-    for split, values in targets.items():
-        foreign = split != "train" and not train.keys() & set(values)
-        if len(set(values)) == 1 and len(values) > 1:
-            never = ", which is no target of train: a split without labels?" if foreign and train else ""
-            level: Level = "error" if never else "warning"
-            message = f"all {len(values)} {split} targets are {_short(values[0])}{never}"
-            if never or split != "test":  # of test, `_degenerate` says the rest
-                yield _problem(level, f"targets {split}", message, ())
-        elif foreign and repeated:
-            message = (
-                f"none of the {len(set(values))} different {split} targets occurs in train, which repeats "
-                f"{len(train)}: labels of another data set, or placeholders?"
-            )
-            yield _problem("error", f"targets {split}", message, ())
-
-
-def _short(value: str) -> str:
-    return value if len(value) <= 60 else f"{value[:59]}…"
+    return [problem("warning", "length", row_length.described(long, ids), ids)] if long else []
 
 
 def _sizes(task: Task) -> Iterable[Problem]:
@@ -343,12 +250,8 @@ def _sizes(task: Task) -> Iterable[Problem]:
     if n < FEW_TESTS:
         half = 100 * 1.96 * (0.25 / n) ** 0.5
         message = f"{counted(n, 'test row')}: a rate near 50 % is known to ±{half:.0f} points only"
-        yield _problem("warning", "size", message, ())
+        yield problem("warning", "size", message, ())
     for split in ("train", "dev"):
         if not task.splits.get(split):
             use = "few-shot and finetuning need it" if split == "train" else "early stopping needs it"
-            yield _problem("note", "size", f"there is no {split} split: {use}", ())
-
-
-def _problem(level: Level, check: str, message: str, ids: Iterable[str]) -> Problem:
-    return Problem(level=level, check=check, message=message, ids=tuple(ids)[:10])
+            yield problem("note", "size", f"there is no {split} split: {use}", ())

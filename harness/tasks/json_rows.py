@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.tasks.located import Row
 
 REMEDY = "a list of objects, or an object of objects by id"
 
@@ -42,7 +43,7 @@ def _objects(part: Sequence[object]) -> bool:
     return bool(part) and isinstance(part[0], dict)
 
 
-def _table(value: Mapping[str, Any]) -> list[dict[str, Any]] | None:
+def _table(value: Mapping[str, Any]) -> list[Row] | None:
     """Rows of a table that is written by column, as `{name: [cells]}` or pandas' `{name: {row: cell}}`, or as
     `{columns: [names], data: [[cells]]}`; None for another value."""
     names, data = value.get("columns"), value.get("data")

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.core import tools
 from harness.core.errors import ConfigError, nearest
@@ -227,7 +227,7 @@ def _native(located: Located) -> Row:
 
 
 def _fields(value: object, located: Located) -> dict[str, JsonValue]:
-    fields: dict[str, Any] = value if isinstance(value, dict) else {"input": value}
+    fields = cast("dict[str, JsonValue]", value if isinstance(value, dict) else {"input": value})
     shown = [item for name, item in fields.items() if name != SYSTEM]
     if not shown or (set(fields) <= {"input", SYSTEM} and shown[0] in (None, "")):
         raise located.error(EMPTY_INPUT, remedy="leave the row out, or write what is asked")

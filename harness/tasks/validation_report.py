@@ -16,8 +16,10 @@ from harness.core.tools import as_text
 from harness.core.values import Example, Message
 from harness.tasks import checks, writable
 from harness.tasks.answers import settle
-from harness.tasks.checks import Labels, Lengths, Problem
+from harness.tasks.checks import Lengths
+from harness.tasks.label_checks import Labels, labels
 from harness.tasks.load import examine
+from harness.tasks.problems import Problem
 
 BUNDLED = "smollm2-135m-instruct"
 SHOWN_FAULTS = 10
@@ -123,7 +125,7 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
         measure=measure,
         example=_example(task, prompter, measure if model else None),
         lengths=lengths,
-        labels=checks.labels(task),
+        labels=labels(task),
         problems=tuple(checks.by_level(problems)),
         measured={split: sum(e.id in prompts for e in part) for split, part in task.splits.items()},
     )

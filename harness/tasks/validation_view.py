@@ -10,7 +10,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from harness.tasks.checks import Labels
+from harness.tasks.label_checks import Labels
 from harness.tasks.validation_report import Inspection, Shown
 
 COLOURS = {"error": "bold red", "warning": "yellow", "note": "cyan"}
@@ -67,7 +67,7 @@ def _parts(inspection: Inspection) -> Iterable[RenderableType]:
         head = (f"{problem.level} ", COLOURS[problem.level])
         yield Text.assemble(head, (f"{problem.check}: ", "bold"), problem.message, (ids, "dim"))
     yield (
-        Text("usable", "bold green") if inspection.usable else Text("not usable: mend the errors", "bold red")
+        Text("usable", "bold green") if inspection.usable else Text("not usable: fix the errors", "bold red")
     )
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from harness.core.protocols import Task
 from harness.engines.grammar import Language
-from harness.tasks.checks import Problem
+from harness.tasks.problems import Problem
 
 REFUSED_ABOVE = 0.05
 """Share of targets outside the language from which on decoding is not held to it."""

@@ -19,7 +19,7 @@ SPIKE, SPIKE_NATS = 2.0, 0.5
 """A loss spike is this many times that median, and this many nats above it."""
 GRADIENT_SPIKE, GRADIENT_FLOOR = 10.0, 0.1
 """A gradient spike is a norm this many times that median; a median below the floor counts as the floor, so
-that the tiny gradients of a training that has learnt everything have no spikes."""
+that the tiny gradients of a training that has learned everything have no spikes."""
 DIVERGED = 1.1
 """Ratio of final to initial loss above which a run counts as diverged."""
 SPIKES = 3

@@ -26,7 +26,7 @@ def is_adapter(recipe: Recipe, folders: Sequence[Path]) -> bool:
 
 
 def why_not(base: Base, stages: Sequence[Weights]) -> str | None:
-    """Why what a recipe trains cannot be handed on to other tools in any layout; None where it can."""
+    """Why what a recipe trains cannot be handed on to other tools in any layout; None if it can."""
     for stage in stages:
         if stage.exported_as == "nothing":
             return f"{stage.name()}: no other tool has a layout for it"

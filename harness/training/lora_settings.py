@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import ClassVar, Literal
 
 from pydantic import NonNegativeFloat, PositiveInt
@@ -14,6 +13,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import Translate, knob
 from harness.core.protocols import Base, LanguageModel, Weights
 from harness.core.torch_types import ModelConfig, Network
+from harness.training.peft_files import PeftFiles
 
 ALIASES: Mapping[str, str] = {
     "r": "lora_r",
@@ -50,7 +50,7 @@ _EXPERTS = ("num_local_experts", "num_experts", "n_routed_experts")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LowRank:
+class LowRank(PeftFiles):
     """LoRA, DoRA and rsLoRA, with peft; the adapters are float32, whatever the base is."""
 
     lora_r: PositiveInt = knob(16, choices=(4, 8, 16, 32, 64), doc="rank; 8 to 64 in LoRA and QLoRA")
@@ -97,7 +97,7 @@ class LowRank:
         for name in targets.split(",") if isinstance(targets, str) else targets:
             if name.strip() not in ("all-linear", "attention") and not LAYER.fullmatch(name.strip()):
                 raise ConfigError(
-                    f"{type(self).__name__.lower()}.target_modules: {name!r} is no name of a layer; patterns are not read",
+                    f"{type(self).__name__.lower()}.target_modules: {name!r} is not the name of a layer; patterns are not supported",
                     remedy="'all-linear', 'attention', or names such as q_proj, v_proj",
                 )
 
@@ -154,17 +154,6 @@ class LowRank:
         # Other initializations read the weights; the adapter's size is the same.
         replace(self, init_lora_weights="default").prepare(model)
         return 0
-
-    def save(self, model: LanguageModel, folder: Path) -> None:
-        from harness.models.layers import adapters
-
-        adapters.save(model.network, folder)
-
-    def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
-        from harness.models.layers import adapters
-
-        adapters.load(model.network, folder)
-        return model
 
 
 def _on_gpu() -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from harness.core.errors import ConfigError
 from harness.training.fsdp import part, whole
@@ -19,6 +19,13 @@ _BITSANDBYTES = {
     "paged_adamw_32bit": "PagedAdamW32bit",
     "paged_adamw_8bit": "PagedAdamW8bit",
 }
+
+
+class OptimizerState(TypedDict):
+    """What a checkpoint keeps: the float32 weights, and torch's own state of Adam."""
+
+    masters: Sequence[torch.Tensor]
+    adam: Mapping[str, Any]
 
 
 class Optimizer:
@@ -84,11 +91,11 @@ class Optimizer:
         for parameter, master in self._pairs:
             parameter.grad = master.grad = None
 
-    def state(self) -> dict[str, Any]:
+    def state(self) -> OptimizerState:
         """Everything that later steps depend on: full-precision weights and Adam's moments."""
         return {"masters": [master.detach() for master in self.masters], "adam": self._adam.state_dict()}
 
-    def load(self, state: dict[str, Any]) -> None:
+    def load(self, state: OptimizerState) -> None:
         """Restore what `state` returned, given as unsharded tensors."""
         import torch
 
@@ -114,7 +121,7 @@ class Optimizer:
 
 
 def _adam(
-    groups: list[dict[str, Any]], settings: TrainingSettings, masters: Sequence[torch.nn.Parameter]
+    groups: list[dict[str, object]], settings: TrainingSettings, masters: Sequence[torch.nn.Parameter]
 ) -> torch.optim.Optimizer:
     """The update rule that `optim` names.
 

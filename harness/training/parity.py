@@ -68,7 +68,7 @@ def check(
 ) -> list[ParityCheck]:
     """All checks of a trained model.
 
-    `adapter` is what an export would write besides a whole model; None where it would write none.
+    `adapter` is what an export would write besides a whole model; None if it would write none.
 
     `requests` are the evaluation's requests for the training examples, built the way the evaluation builds
     them and in the same order; without them the training examples' own messages are used.
@@ -86,7 +86,7 @@ def check(
     ]
     after = _logits(model, before.ids)
     if diverged := check_finite(after):
-        # Whatever is compared with what is no number differs from it.
+        # Whatever is compared with what is not a number differs from it.
         return [*checks, diverged]
     checks += [check_head(model.network) or check_trained(before, after), check_merged(model, before.ids)]
     if adapter is not None and adapters.names(model.network):
@@ -151,7 +151,7 @@ def check_eos(rows: Sequence[TokenizedExample], eos_ids: frozenset[int]) -> Pari
 
 
 def check_finite(logits: torch.Tensor) -> ParityCheck | None:
-    """A failed check where logits are no numbers, which is a matter of training alone; None where they are."""
+    """A failed check where logits are no numbers, which is a matter of training alone; None if they are."""
     if bool(logits.isfinite().all()):
         return None
     detail = "logits of a canary prompt are not finite: training diverged; lower learning_rate, or raise warmup_steps"

@@ -163,7 +163,7 @@ def logits(network: Network, ids: Sequence[int], mode: bool | None = False) -> t
 
 
 def _not_whole(model: LanguageModel) -> str | None:
-    """Why the network is not exported as a whole; None where it is."""
+    """Why the network is not exported as a whole; None if it is."""
     from harness.models.layers.bottleneck import newest
 
     network = model.network
@@ -194,7 +194,7 @@ def _compared(name: str, compare: Callable[[str | None], ParityCheck]) -> Parity
 
 
 def _difference(one: torch.Tensor, other: torch.Tensor) -> float:
-    """Mean difference as a share of the spread; infinite where either is no number."""
+    """Mean difference as a share of the spread; infinite where either is not a number."""
     difference = float((one - other).abs().mean() / one.std())
     return difference if difference == difference else float("inf")
 
@@ -222,7 +222,7 @@ _VOLATILE = {
 
 
 def _changed(model: LanguageModel) -> str:
-    """What of the base under the adapters differs from the published model's files; empty where nothing does."""
+    """What of the base under the adapters differs from the published model's files; empty if nothing does."""
     from transformers import AutoConfig
 
     from harness.models.source import resolve

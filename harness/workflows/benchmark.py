@@ -16,7 +16,9 @@ from harness.benchmarks.subject import Target, find
 from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
+from harness.core.options import names, path, repeated
 from harness.results.records.benchmark import BenchmarkRecord
+from harness.workflows.options.benchmark import BenchmarkOptions
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -49,7 +51,31 @@ class BenchmarkResult:
         }
 
 
-def work(results: Path, names: Sequence[str], *, dtype: str | None = None, quiet: bool = False) -> Work:
+def from_options(options: BenchmarkOptions) -> BenchmarkResult:
+    """All that `harness benchmark` does: read files, measure or look up, write files.
+
+    Raises:
+        ConfigError: a name that is neither a run nor a model, or a task or model that cannot be used.
+    """
+    from harness.results.database import ingest
+
+    order = work(options.results_path, repeated(options.targets), dtype=options.dtype, quiet=options.quiet)
+    files = (options.import_,) if isinstance(options.import_, str | Path) else options.import_
+    taken = take(order, [Path(file) for file in files])
+    settings = Settings(
+        limit=options.limit, num_fewshot=options.num_fewshot, chat_template=options.chat_template
+    )
+    if asked := ",".join(names(options.tasks)):
+        measured = run(order, asked, settings, bases=options.base, cache=options.cache, batch=options.batch)
+    else:
+        measured = stored(order)
+    out = path(options.export)
+    written = () if out is None else write(order, out)
+    ingest.sync(options.results_path)
+    return BenchmarkResult(measured=measured, imported=taken, files=written)
+
+
+def work(results: Path, targets: Sequence[str], *, dtype: str | None = None, quiet: bool = False) -> Work:
     """Find every target.
 
     Raises:
@@ -58,7 +84,7 @@ def work(results: Path, names: Sequence[str], *, dtype: str | None = None, quiet
     stream = sys.stderr
     return Work(
         results=results,
-        targets=tuple(find(results, name, dtype) for name in names),
+        targets=tuple(find(results, name, dtype) for name in targets),
         say=(lambda _: None) if quiet else (lambda text: print(text, file=stream, flush=True)),
     )
 
@@ -76,7 +102,7 @@ def take(work: Work, files: Sequence[Path]) -> tuple[BenchmarkRecord, ...]:
 
 
 def run(
-    work: Work, names: str, settings: Settings, *, bases: bool, cache: bool, batch: int | None
+    work: Work, asked: str, settings: Settings, *, bases: bool, cache: bool, batch: int | None
 ) -> tuple[Measured, ...]:
     """Measure the targets, and the untuned bases of those that were trained.
 
@@ -87,7 +113,7 @@ def run(
         raise ConfigError("nothing to benchmark", remedy="name a run or a model, e.g. smollm2-135m-instruct")
     targets = measure.with_bases(work.results, work.targets) if bases else list(work.targets)
     measured = measure.measure(
-        work.results, targets, tasks.parse(names), settings, cache=cache, batch=batch, say=work.say
+        work.results, targets, tasks.parse(asked), settings, cache=cache, batch=batch, say=work.say
     )
     return tuple(measured)
 
@@ -124,8 +150,8 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
         text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
         console.print(text, highlight=False, soft_wrap=True, markup=False)
     if done.imported:
-        names = ", ".join(dict.fromkeys(row.task for row in done.imported))
-        console.print(f"imported: {names}", highlight=False, markup=False)
+        imported = ", ".join(dict.fromkeys(row.task for row in done.imported))
+        console.print(f"imported: {imported}", highlight=False, markup=False)
     for file in done.files:
         console.print(str(file), highlight=False, soft_wrap=True, markup=False)
 

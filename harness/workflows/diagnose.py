@@ -24,10 +24,12 @@ from harness.runner.cells import Cell
 from harness.runner.database_sync import index
 from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
-from harness.runner.progress import Progress
+from harness.runner.progress import Progress, choose
 from harness.runner.runner import run
 from harness.runner.suitable import of_task
+from harness.tasks.load import load
 from harness.tasks.sampling import sample
+from harness.workflows.options.diagnose import DiagnoseOptions
 
 PROBES = {
     "closed_book": "zero_shot",
@@ -81,6 +83,23 @@ def probes(task: Task) -> dict[str, Recipe]:
     if not task.splits.get("train"):
         del chosen["few_shot"]
     return chosen
+
+
+def from_options(options: DiagnoseOptions) -> Diagnosis:
+    """All that `harness diagnose` does.
+
+    Raises:
+        ConfigError: no such task or model.
+        RunError: a probe could not be run, with its error.
+    """
+    named = str(options.task)
+    task = load(named)
+    if not task.splits.get("dev"):
+        task = on_training_data(task)
+    with choose(quiet=options.quiet) as progress:
+        return run_probes(
+            task, options.model, options.results_path, limit=options.limit, progress=progress, named=named
+        )
 
 
 def run_probes(

@@ -25,11 +25,12 @@ from harness.results.lines import samples
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import scores as primary_scores
 from harness.runner.model_pool import is_server
+from harness.workflows.options.export import ExportOptions
 
 
 @dataclass(frozen=True, kw_only=True)
 class Exported:
-    """What was written: `layout` is `adapter`, `model`, or None where the run trained nothing."""
+    """What was written: `layout` is `adapter`, `model`, or None if the run trained nothing."""
 
     run: str
     folder: Path
@@ -40,6 +41,13 @@ class Exported:
 
     def to_json(self) -> dict[str, object]:
         return {**dataclasses.asdict(self), "folder": str(self.folder)}
+
+
+def from_options(options: ExportOptions) -> Exported:
+    """All that `harness export` does; `export` says what it raises."""
+    return export(
+        options.results_path, options.run, Path(options.folder), merged=options.merged, task=options.task
+    )
 
 
 def export(
@@ -54,13 +62,13 @@ def export(
     run_folder = ResultsFolder(results).find_run(run)
     source, record = run_folder.path, run_folder.finished()
     if record is None:
-        raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again; it goes on")
+        raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again to resume it")
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise ConfigError("is not an empty folder", file=folder, remedy="name a new one")
     known = program.task_of(record, task)
     recipe = recipes.from_config(record.recipe.raw, name=record.recipe.name, file=source / "run.json")
     if merged and not recipe.weights:
-        raise ConfigError(f"{source.name} trained no weights to merge", remedy="leave --merged away")
+        raise ConfigError(f"{source.name} trained no weights to merge", remedy="omit --merged")
     rows = samples(run_folder.samples)
     target = find(results, source.name) if recipe.weights else None
     layout = None if target is None else weights.layout(target, merged)

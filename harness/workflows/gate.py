@@ -7,32 +7,53 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, RunError
+from harness.core.files import write_text
 from harness.core.protocols import Task
-from harness.regression import floor, gate_rules, noise_floor
+from harness.regression import floor, gate_rules, gate_text, junit, noise_floor
 from harness.regression.gate import Gate, judge
 from harness.results import likeness, pins
 from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
 from harness.runner import again
 from harness.runner.cells import describe_task
+from harness.workflows.options.gate import GateOptions
 
 if TYPE_CHECKING:
     from harness.benchmarks.forgetting import Forgetting
 
 
-def gate_run(
-    results: Path,
-    run: str,
-    against: str,
-    *,
-    folder: Path = pins.FOLDER,
-    task: str | None = None,
-    margin: float | None = None,
-    reruns: int | None = None,
-    allow_inconclusive: bool = False,
-    allow_missing: bool = False,
-) -> Gate:
-    """Judge a run against a pin; `reruns` measures the noise floor first.
+def from_options(options: GateOptions) -> Gate:
+    """`judged`, and the files that were asked for.
+
+    Raises:
+        ConfigError: as `gate_run`, or a file that cannot be written.
+        RunError: as `gate_run`.
+    """
+    outcome = judged(options)
+    write(options, outcome)
+    return outcome
+
+
+def write(options: GateOptions, outcome: Gate) -> None:
+    """The files that were asked for."""
+    if options.junit is not None:
+        write_text(Path(options.junit), junit.document(outcome))
+    if options.markdown is not None:
+        write_text(Path(options.markdown), gate_text.markdown(outcome))
+
+
+def judged(options: GateOptions) -> Gate:
+    """`gate_run`; an error of the run itself is written as JUnit before it is raised."""
+    try:
+        return gate_run(options)
+    except RunError as error:
+        if options.junit is not None:
+            write_text(Path(options.junit), junit.of_error(options.run, options.against, error))
+        raise
+
+
+def gate_run(options: GateOptions) -> Gate:
+    """Judge a run against a pin; `aa` reruns measure the noise floor first.
 
     Both sides are scored as the task file says now: a run from its stored answers, a pin where its run is
     still in the results folder.
@@ -43,15 +64,16 @@ def gate_run(
     """
     from harness.tasks.load import load
 
-    pinned = pins.read(against, folder)
+    results, run = options.results_path, options.run
+    pinned = pins.read(options.against, Path(options.pins))
     _require_done(results, run)
-    loaded = load(task or pinned.head.task.name)
-    limits = gate_rules.of_task(loaded, margin)
-    if reruns is not None:
+    loaded = load(options.task or pinned.head.task.name)
+    limits = gate_rules.of_task(loaded, options.margin)
+    if options.aa is not None:
         from harness.runner.progress import choose
 
         with choose(quiet=False) as progress:
-            noise_floor.measure(results, run, reruns, progress, task)
+            noise_floor.measure(results, run, options.aa, progress, options.task)
     snapshot = floor.with_floor(results, pins.of_run(results, run))
     forgotten = _forgotten(results, snapshot.name) if limits.forgetting else {}
     snapshot, notes = scored_now(results, snapshot, loaded)
@@ -65,8 +87,8 @@ def gate_run(
         pinned,
         limits,
         forgotten=forgotten,
-        allow_inconclusive=allow_inconclusive,
-        allow_missing=allow_missing,
+        allow_inconclusive=options.allow_inconclusive,
+        allow_missing=options.allow_missing,
         notes=(*notes, *stale),
     )
 

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core import recipes as catalogue
 from harness.core.activity import working
-from harness.core.errors import ConfigError
 from harness.core.execution import Executor
+from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
-from harness.core.recipes import Recipe
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
@@ -21,20 +19,16 @@ from harness.results import constants, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
+from harness.runner import torchrun
 from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
-from harness.runner.experiment import (
-    DEFAULT_MODEL,
-    DEFAULT_RECIPES,
-    Experiment,
-    from_file,
-    with_overrides,
-)
+from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
+from harness.workflows.options.run import RunOptions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +40,7 @@ class RunSession:
     bills: tuple[Bill, ...]
     report: Path
     note: str = ""
-    """What is said of an earlier report that holds more and is kept."""
+    """What is reported about an earlier report that holds more and is kept."""
     warnings: tuple[str, ...] = ()
     """What cannot be had as it was asked for, and what is wrong with the tasks' rows, as `harness validate` says
     it."""
@@ -79,71 +73,58 @@ class RunSession:
         }
 
 
-def experiment(
-    target: str,
-    *,
-    models: tuple[str, ...] = (),
-    recipes: tuple[str, ...] = (),
-    seeds: int | None = None,
-    limit: int | None = None,
-    labels: tuple[int, ...] = (),
-    settings: tuple[str, ...] = (),
-) -> Experiment:
-    """The experiment that a command line describes; what it names overrides the file's.
+def from_options(options: RunOptions) -> RunSession | None:
+    """All that `harness run` does; None in a process that torchrun started to help another one train.
 
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
-    path = Path(target)
-    if path.suffix in (".yaml", ".yml") and path.name not in ("task.yaml", "task.yml"):
-        base = from_file(path)
-    else:
-        default = tuple(catalogue.load(name) for name in DEFAULT_RECIPES)
-        base = Experiment(
-            name=path.stem, tasks=(target,), models=(DEFAULT_MODEL,), recipes=default, defaults=True
-        )
-    chosen = tuple(catalogue.load(name) for name in recipes) or base.recipes
-    return replace(
-        base,
-        invocation=Invocation(
-            target=target,
-            task=target,
-            models=models,
-            recipes=recipes,
-            settings=settings,
-            seeds=seeds,
-            limit=limit,
-            labels=labels,
-            known=tuple(recipe.name for recipe in chosen if _shipped(recipe)),
-        ),
-        models=models or base.models,
-        recipes=tuple(with_overrides(recipe, settings) for recipe in chosen),
-        seeds=_positive(seeds, "--seeds") or base.seeds,
-        limit=_positive(limit, "--limit") or base.limit,
-        labels=labels or base.labels,
-        defaults=base.defaults and not recipes,
+    from harness.runner.executor_choice import executor
+    from harness.runner.progress import choose
+    from harness.runner.tracking import watched
+
+    chosen = experiment(options)
+    settings = chosen.settings
+    where = executor(settings.executor or "local")
+    trackers = [settings.log_to] if isinstance(settings.log_to, str) else settings.log_to
+    with torchrun.leading(where) as leads:
+        if not leads:
+            return None
+        with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
+            return run(
+                chosen,
+                options.results_path,
+                progress=progress,
+                cache=settings.cache is not False,
+                report=path(settings.report),
+                prices=path(settings.prices),
+                executor=where,
+                fresh=options.fresh,
+            )
+
+
+def experiment(options: RunOptions) -> Experiment:
+    """The experiment that a command describes; what it names overrides its file's.
+
+    Raises:
+        ConfigError: anything that does not exist or does not fit.
+    """
+    target = str(options.target)
+    named = names(options.recipes) if isinstance(options.recipes, str) else options.recipes
+    typed = Invocation(
+        target=target,
+        task=target,
+        models=repeated(options.model),
+        recipes=tuple(name for name in named if isinstance(name, str)),
+        settings=repeated(options.settings),
+        seeds=options.seeds,
+        limit=options.limit,
+        labels=numbers(options.labels, "--labels"),
     )
-
-
-def _shipped(recipe: Recipe) -> bool:
-    """Whether the recipe's name alone leads to it."""
-    return recipe.name in catalogue.available() and catalogue.load(recipe.name).config() == recipe.config()
-
-
-def numbers(text: str | None, option: str) -> tuple[int, ...]:
-    """Comma-separated positive whole numbers."""
-    try:
-        return tuple(_positive(int(part), option) or 0 for part in text.split(",")) if text else ()
-    except ValueError:
-        raise ConfigError(
-            f"{option} {text!r} is not a list of whole numbers", remedy="e.g. 25,50,100"
-        ) from None
-
-
-def _positive(value: int | None, option: str) -> int | None:
-    if value is not None and value < 1:
-        raise ConfigError(f"{option} {value} must be at least 1")
-    return value
+    file = Path(target)
+    if file.suffix in (".yaml", ".yml") and file.name not in ("task.yaml", "task.yml"):
+        return from_file(file, options, typed)
+    return from_settings(options, file.stem, (target,), invocation=typed)
 
 
 def run(

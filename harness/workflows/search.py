@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -15,6 +14,7 @@ from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Executor, Job
 from harness.core.json_types import JsonValue
 from harness.core.kinds import build
+from harness.core.options import names, path, positive, repeated
 from harness.core.secrets import refuse_in_models
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
@@ -28,9 +28,11 @@ from harness.runner.model_pool import fingerprint
 from harness.search import objectives, samplers
 from harness.search.duration_estimate import foreseen
 from harness.search.study_config import Budget, StudyConfig
+from harness.search.study_result import SearchResult, collect
 from harness.search.trial import Evaluate, evaluator
 from harness.search.trial_accounting import Ledger
-from harness.search.trial_loop import Loop, SearchWork, open_study, recorded
+from harness.search.trial_loop import Loop, SearchWork, open_study
+from harness.workflows.options.search import SearchOptions
 
 if TYPE_CHECKING:
     import optuna
@@ -39,52 +41,7 @@ WARM = 3
 """Trials of an earlier study that are tried first."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class SearchResult:
-    """What a search found: all rows of the study, the best of them (or the Pareto front)."""
-
-    study: str
-    rows: tuple[TrialRecord, ...]
-    best: TrialRecord
-    front: tuple[TrialRecord, ...]
-
-    def time(self) -> dict[str, float]:
-        """Seconds of all trials, the share of them that was training, and their optimiser steps.
-
-        A trial whose run was there already, trained by an earlier command, took no time.
-        """
-        own = [row for row in self.rows if row.seconds and row.duplicate_of is None]
-        here = [row for row in own if (row.seconds or 0.0) >= (row.train_seconds or 0.0)]
-        total = sum(row.seconds or 0.0 for row in here)
-        training = sum(row.train_seconds or 0.0 for row in here)
-        share = training / total if total else 0.0
-        steps = sum(row.train_steps or 0 for row in own)
-        return {"trials": total, "training": training, "share_training": share, "steps": steps}
-
-
-def make_plan(
-    task: str,
-    recipe: str,
-    *,
-    trials: int,
-    results: Path,
-    model: str | None = None,
-    settings: Sequence[str] = (),
-    only: Sequence[str] = (),
-    overrides: Sequence[str] = (),
-    objective: str = "score",
-    constraints: Sequence[str] = (),
-    pruner: str = "hyperband",
-    seed: int = 0,
-    limit: int | None = None,
-    labels: int | None = None,
-    hours: float | None = None,
-    tokens: int | None = None,
-    money: float | None = None,
-    prices: Path | None = None,
-    storage: str | None = None,
-    name: str | None = None,
-) -> StudyConfig:
+def make_plan(options: SearchOptions) -> StudyConfig:
     """Check everything that a user gave, before anything runs.
 
     Raises:
@@ -93,45 +50,52 @@ def make_plan(
     from harness.tasks.load import load
 
     for value, option in (
-        (trials, "--trials"),
-        (limit, "--limit"),
-        (labels, "--labels"),
-        (tokens, "--tokens"),
+        (options.trials, "--trials"),
+        (options.limit, "--limit"),
+        (options.labels, "--labels"),
+        (options.tokens, "--tokens"),
     ):
-        if value is not None and value < 1:
-            raise ConfigError(f"{option} {value} must be at least 1")
-    if hours is not None and hours <= 0:
-        raise ConfigError(f"--hours {hours:g} must be above 0")
-    priced = _priced(money, prices)
-    loaded = load(task)
-    if not loaded.splits.get("dev"):
-        raise ConfigError(f"task '{loaded.name}' has no dev split to search on", remedy="add dev to its data")
-    labels = None if labels is None else min(labels, len(loaded.splits["train"]))
-    chosen = limited(with_overrides(catalogue.load(recipe), overrides), labels)
-    spec = model or DEFAULT_MODEL
-    refuse_in_models([chosen.config(), *(scorer.identity() for scorer in loaded.scorers)])
-    suitable.require(loaded, spec, chosen)
-    samplers.pruner(pruner)
+        if value is not None:
+            positive(value, option)
+    if options.hours is not None and options.hours <= 0:
+        raise ConfigError(f"--hours {options.hours:g} must be above 0")
+    priced = _priced(options.money, path(options.prices))
+    task = load(str(options.task))
+    if not task.splits.get("dev"):
+        raise ConfigError(f"task '{task.name}' has no dev split to search on", remedy="add dev to its data")
+    labels = None if options.labels is None else min(options.labels, len(task.splits["train"]))
+    start = with_overrides(catalogue.load(options.recipe), repeated(options.settings))
+    recipe = limited(start, labels)
+    model = options.model or DEFAULT_MODEL
+    refuse_in_models([recipe.config(), *(scorer.identity() for scorer in task.scorers)])
+    suitable.require(task, model, recipe)
+    samplers.pruner(options.pruner)
     plan = StudyConfig(
-        task=task,
-        task_name=loaded.name,
-        data_hash=loaded.data_hash,
-        recipe=chosen.config(),
-        model=spec,
-        fingerprint=fingerprint(spec),
-        settings=tuple(settings),
-        only=tuple(only),
-        objectives=objectives.objectives(objective),
-        constraints=tuple(objectives.constraint(text) for text in constraints),
-        pruner=pruner,
-        seed=seed,
-        limit=limit,
+        task=str(options.task),
+        task_name=task.name,
+        data_hash=task.data_hash,
+        recipe=recipe.config(),
+        model=model,
+        fingerprint=fingerprint(model),
+        settings=repeated(options.space),
+        only=names(options.only),
+        objectives=objectives.objectives(options.objective),
+        constraints=tuple(objectives.constraint(text) for text in repeated(options.constraint)),
+        pruner=options.pruner,
+        seed=options.seed,
+        limit=options.limit,
         labels=labels,
-        budget=Budget(trials=trials, hours=hours, tokens=tokens, money=money, prices=priced),
-        results=results,
-        storage=storage,
-        given_name=name,
-        scoring=describe_task(loaded).raw,
+        budget=Budget(
+            trials=options.trials,
+            hours=options.hours,
+            tokens=options.tokens,
+            money=options.money,
+            prices=priced,
+        ),
+        results=options.results_path,
+        storage=options.storage,
+        given_name=options.study,
+        scoring=describe_task(task).raw,
     )
     plan.space()
     return plan
@@ -193,7 +157,7 @@ def search(
     if estimate is not None:
         agreed = _announced(estimate.seconds * left / jobs, left, estimate.source, say, plan)
         if not confirm(agreed):
-            raise RunError("not begun: the estimate was not agreed to")
+            raise RunError("cancelled: the estimate was not confirmed")
     clock = time.monotonic()
     first = Loop(plan, evaluate, 0, began, tell).run(1)
     if (estimate is None or estimate.rough) and first and (left := _left(plan, study)) > 0:
@@ -242,45 +206,6 @@ def _announced(
     trials = "1 trial" if left == 1 else f"{left} trials"
     say(f"about {formatting.seconds(seconds)} for {trials} {source}, if none is pruned")
     return seconds
-
-
-def collect(plan: StudyConfig) -> SearchResult:
-    """The study as its storage has it, which `trials.jsonl` is brought in step with.
-
-    Raises:
-        RunError: no trial was finished.
-    """
-    recorded(plan, open_study(plan))
-    rows = tuple(row for row in read_trials(plan.results) if row.study == plan.study)
-    done = [row for row in rows if row.state == "complete" and row.duplicate_of is None]
-    feasible = [row for row in done if row.feasible]
-    if not done:
-        cause = next((row.error for row in rows if row.error), "no trial was run")
-        raise RunError(f"all {len(rows)} trials failed; the first: {cause}")
-    if not feasible:
-        least = min(done, key=lambda row: sum(max(x, 0) for x in (row.constraints or {}).values()))
-        raise RunError(
-            f"no trial of {len(done)} keeps the constraints; trial {least.number} comes nearest, "
-            f"above by {least.constraints} — loosen --constraint or widen --space"
-        )
-    sign = 1 if objectives.direction(plan.objectives[0]) == "maximize" else -1
-    best = max(feasible, key=lambda row: (sign * (row.value or 0.0), -row.number))
-    return SearchResult(study=plan.study, rows=rows, best=best, front=tuple(_front(feasible)))
-
-
-def _front(rows: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials that no other is at least as good as in everything and better in something."""
-
-    def points(row: TrialRecord) -> list[float]:
-        pairs = zip((row.objectives or {}).values(), row.directions, strict=True)
-        return [value if direction == "maximize" else -value for value, direction in pairs]
-
-    def beaten(row: TrialRecord) -> bool:
-        own = points(row)
-        others = [points(other) for other in rows]
-        return any(o != own and all(a >= b for a, b in zip(o, own, strict=True)) for o in others)
-
-    return [row for row in rows if not beaten(row)]
 
 
 def _earlier(plan: StudyConfig, study: str) -> list[dict[str, JsonValue]]:

@@ -8,11 +8,14 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core.options import path, repeated
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
+from harness.search.study_result import SearchResult
 from harness.workflows import confirm_on_test
 from harness.workflows.confirm_on_test import Confirmation
-from harness.workflows.search import SearchResult
+from harness.workflows.options.search import SearchOptions
+from harness.workflows.search import make_plan, search
 
 LONG = 3600.0
 """Seconds above which a person at a terminal is asked."""
@@ -42,6 +45,32 @@ class SearchSummary:
             "final": None if self.final is None else self.final.to_json(),
             "exit_code": self.exit_code,
         }
+
+
+def from_options(options: SearchOptions) -> SearchSummary:
+    """All that `harness search` does.
+
+    Raises:
+        ConfigError: anything that does not exist or does not fit.
+        RunError: every trial failed, or a person at the terminal did not want to wait.
+    """
+    plan = make_plan(options)
+    result = search(
+        plan,
+        jobs=options.jobs,
+        warm_start=repeated(options.warm_start),
+        say=(lambda _: None) if options.quiet else to_stderr,
+        confirm=(lambda _: True) if options.yes else ask,
+    )
+    return finish(
+        plan,
+        result,
+        seeds=options.seeds,
+        limit=options.test_limit,
+        save_as=path(options.save_as),
+        report=path(options.report),
+        quiet=options.quiet,
+    )
 
 
 def to_stderr(text: str) -> None:

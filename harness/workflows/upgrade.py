@@ -11,14 +11,17 @@ from harness.core.kinds import build
 from harness.core.recipes import Recipe
 from harness.methods.transferred import Moved
 from harness.regression import floor
-from harness.regression.upgrade import Cells, Replay, replay
+from harness.regression.upgrade import Cells, Replay, exit_code, replay
 from harness.results import pins
 from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
 from harness.runner.cells import Cell, plan
 from harness.runner.experiment import Experiment
-from harness.runner.progress import Progress
+from harness.runner.progress import Progress, choose
 from harness.runner.runner import run
+from harness.workflows import run as run_workflow
+from harness.workflows.options.run import RunOptions
+from harness.workflows.options.upgrade import UpgradeOptions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -30,6 +33,42 @@ class Side:
 
     def recipe(self, recipe: Recipe) -> Recipe:
         return recipe if self.base is None else dataclasses.replace(recipe, base=build("base", self.base))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Upgrade:
+    """A judgment per recipe, and the exit code of all of them."""
+
+    replays: tuple[Replay, ...]
+    exit_code: int
+
+    def to_json(self) -> dict[str, object]:
+        return {"replays": [item.to_json() for item in self.replays], "exit_code": self.exit_code}
+
+
+def from_options(options: UpgradeOptions) -> Upgrade:
+    """All that `harness upgrade` does.
+
+    Raises:
+        ConfigError: an unknown task, recipe or model.
+        RunError: a run failed that is not merely a trained part that does not fit.
+    """
+    experiment = run_workflow.experiment(
+        RunOptions(
+            options.task,
+            model=options.from_,
+            recipes=options.recipes,
+            limit=options.limit,
+            settings=options.settings,
+        )
+    )
+    old = Side(model=options.from_, base=options.from_base)
+    new = Side(model=options.to or options.from_, base=options.to_base)
+    with choose(quiet=options.quiet) as progress:
+        replays = upgrade(experiment, old, new, options.results_path, progress)
+    return Upgrade(
+        replays=replays, exit_code=exit_code(replays, allow_inconclusive=options.allow_inconclusive)
+    )
 
 
 def upgrade(
@@ -65,7 +104,7 @@ def upgrade(
 def _trained(
     experiment: Experiment, recipe: Recipe, side: Side, results: Path, progress: Progress
 ) -> tuple[Snapshot, Snapshot | None]:
-    """The recipe on one side, and the same without training (None where it trains nothing)."""
+    """The recipe on one side, and the same without training (None if it trains nothing)."""
     chosen = side.recipe(recipe)
     (run_,) = _run(_cells(experiment, chosen, side), results, progress)
     if not recipe.weights:

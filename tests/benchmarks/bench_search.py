@@ -20,6 +20,7 @@ from harness.results.folder import read_lines
 from harness.search import samplers
 from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import Loop
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import plan, record
 
@@ -38,7 +39,7 @@ def _score(values: Mapping[str, Any]) -> float:
 
 def _ours(task: Path, results: Path, count: int) -> float:
     """Seconds of `count` trials of the harness's loop."""
-    mine = plan(task, results, count, settings=SPACE, only=ONLY)
+    mine = plan(task, results, count, space=SPACE, only=ONLY)
     loop = Loop(mine, lambda _, trial: record(_score(trial.params), 1.0), 0, time.time())
     clock = time.perf_counter()
     assert loop.run() == count
@@ -52,7 +53,7 @@ def _plain(task: Path, results: Path, count: int) -> float:
 
     results.mkdir()
     file = str(results / "plain.journal")
-    mine = plan(task, results, count, settings=SPACE, only=ONLY)
+    mine = plan(task, results, count, space=SPACE, only=ONLY)
     space = mine.space()
     study = optuna.create_study(
         storage=optuna.storages.JournalStorage(JournalFileBackend(file, JournalFileOpenLock(file))),
@@ -120,25 +121,27 @@ def _searched(
 ) -> tuple[int, float, StudyConfig]:
     """Training steps of a search, and its best dev score; `first` dev examples at the first rung, 0: all."""
     mine = make_plan(
-        str(task),
-        "full",
-        trials=trials,
-        results=results,
-        model="tiny",
-        pruner=pruner,
-        seed=seed,
-        overrides=(
-            f"weights.num_train_epochs={EPOCHS}",
-            f"weights.dev_examples={DEV}",
-            f"weights.first_dev_examples={first}",
-            "weights.per_device_train_batch_size=4",
-        ),
-        settings=(
-            "weights.learning_rate=1e-4..1e-1:log",
-            "weights.max_grad_norm=0.1..10:log",
-            "weights.warmup_steps=0..0.5",
-        ),
-        only=("weights.learning_rate", "weights.max_grad_norm", "weights.warmup_steps"),
+        SearchOptions(
+            str(task),
+            recipe="full",
+            trials=trials,
+            results=results,
+            model="tiny",
+            pruner=pruner,
+            seed=seed,
+            settings=(
+                f"weights.num_train_epochs={EPOCHS}",
+                f"weights.dev_examples={DEV}",
+                f"weights.first_dev_examples={first}",
+                "weights.per_device_train_batch_size=4",
+            ),
+            space=(
+                "weights.learning_rate=1e-4..1e-1:log",
+                "weights.max_grad_norm=0.1..10:log",
+                "weights.warmup_steps=0..0.5",
+            ),
+            only=("weights.learning_rate", "weights.max_grad_norm", "weights.warmup_steps"),
+        )
     )
     found = search(mine, say=lambda _: None)
     return int(found.time()["steps"]), float(found.best["value"]), mine

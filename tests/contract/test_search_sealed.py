@@ -10,11 +10,14 @@ import pytest
 from harness.runner.cells import Cell
 from harness.search import trial
 from harness.tasks.load import load
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 
 
 def _plan(task: Path, results: Path, **more: Any) -> Any:
-    return make_plan(str(task), "few_shot", trials=3, results=results, model="fake:red", **more)
+    return make_plan(
+        SearchOptions(str(task), recipe="few_shot", trials=3, results=results, model="fake:red", **more)
+    )
 
 
 def test_trials_see_no_test_split_and_leave_no_trace_of_it(

@@ -226,7 +226,7 @@ def test_ctrl_c_stops_cleanly_and_says_how_to_go_on(tiny_task: Path, tmp_path: P
         [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 130
-    assert "the same command goes on" in done.stderr
+    assert "run the same command to resume" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -20,6 +20,7 @@ from harness.evidence.verdict_types import Comparison, Cost, Family, RecipeSumma
 from harness.runner.cells import plan
 from harness.runner.model_pool import ModelPool
 from harness.workflows import run
+from harness.workflows.options.run import RunOptions
 from tests.conftest import write_tiny_task
 
 COLOURS = ("red", "green", "blue")
@@ -202,7 +203,7 @@ def _invocation(words: tuple[str, ...]) -> Invocation:
     models = (options["--model"],) if "--model" in options else ()
     settings = (options["--set"],) if "--set" in options else ()
     recipes = ("zero_shot", "lora") if models else ()
-    cells = plan(run.experiment(target, models=models, recipes=recipes, settings=settings))
+    cells = plan(run.experiment(RunOptions(target, model=models, recipes=recipes, settings=settings)))
     invocation = cells[0].invocation
     assert invocation is not None
     assert invocation.trainable

@@ -19,6 +19,8 @@ from multiprocessing.context import ForkServerContext
 from pathlib import Path
 from typing import Any
 
+from harness.workflows.options.run import RunOptions
+
 COLOURS = ("red", "green", "blue")
 
 
@@ -120,7 +122,7 @@ def command(task: Path, results: Path, model: str, recipes: Sequence[str], execu
 
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
-    found = run.experiment(str(task), models=(model,), recipes=tuple(recipes))
+    found = run.experiment(RunOptions(str(task), model=(model,), recipes=tuple(recipes)))
     try:
         done = run.run(
             found, results, progress=Progress(), report=results / "report.html", executor=choose(executor)

@@ -15,6 +15,7 @@ import pytest
 from harness.runner.cells import Cell
 from harness.runner.progress import Progress
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.faults.kit import (
     CountingServer,
     command,
@@ -85,7 +86,7 @@ def test_two_commands_on_one_folder(tiny_task: Path, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c(tiny_task: Path, tmp_path: Path, presses: int) -> None:
-    """Once: it stops, and says that the same command goes on. Twice: it is gone at once."""
+    """Once: it stops, and says that the same command resumes. Twice: it is gone at once."""
     task, results, said = grow(tiny_task, EXAMPLES), tmp_path / "results", tmp_path / "said.txt"
     with counting_server(0.05) as server:
         run_killed(None, command, task, tmp_path / "whole", server.spec, RECIPES)
@@ -100,7 +101,7 @@ def test_ctrl_c(tiny_task: Path, tmp_path: Path, presses: int) -> None:
         assert process.exitcode in ((130,) if presses == 1 else (130, -signal.SIGINT))
         assert "Traceback" not in said.read_text()
         if presses == 1:
-            assert "nothing is lost: the same command goes on" in said.read_text()
+            assert "nothing is lost: run the same command to resume" in said.read_text()
         assert 5 <= _answers(results) < 2 * EXAMPLES
         again = _start(_typed, _words(task, results, server), said)
         again.join(120)
@@ -128,7 +129,7 @@ def test_a_clock_that_moves_back(tiny_task: Path, tmp_path: Path, monkeypatch: p
     task, results = grow(tiny_task, EXAMPLES), tmp_path / "results"
 
     def run(where: Path, progress: Progress) -> session.RunSession:
-        found = session.experiment(str(task), models=(server.spec,), recipes=RECIPES)
+        found = session.experiment(RunOptions(str(task), model=(server.spec,), recipes=RECIPES))
         return session.run(found, where, progress=progress, report=where / "r.html")
 
     with counting_server(0.0) as server:

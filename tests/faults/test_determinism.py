@@ -13,6 +13,7 @@ from harness.engines.hf.engine import HfEngine
 from harness.models.load import load
 from harness.runner.progress import Progress
 from harness.workflows import run
+from harness.workflows.options.run import RunOptions
 from tests.faults.kit import grow, run_folders, table
 from tests.unit.test_engine_exact import prompts, sharpen
 
@@ -22,10 +23,7 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 def _run(task: Path, results: Path) -> list[Path]:
     found = run.experiment(
-        str(task),
-        models=("tiny",),
-        recipes=("few_shot", "lora", "full"),
-        settings=(),
+        RunOptions(str(task), model=("tiny",), recipes=("few_shot", "lora", "full"), settings=())
     )
     run.run(found, results, progress=Progress(), report=results / "r.html", cache=False)
     return run_folders(results)

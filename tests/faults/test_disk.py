@@ -17,13 +17,14 @@ from harness.runner.database_sync import index
 from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.faults.kit import contexts, grow, indexed, run_folders, table
 
 RECIPES = ("zero_shot", "few_shot")
 
 
 def _cells(task: Path) -> list[Cell]:
-    return plan(session.experiment(str(task), models=("fake:red",), recipes=RECIPES))
+    return plan(session.experiment(RunOptions(str(task), model=("fake:red",), recipes=RECIPES)))
 
 
 def _run(task: Path, results: Path) -> None:
@@ -111,7 +112,7 @@ def test_a_corrupt_database_is_rebuilt_with_a_message(
     raw = path.read_bytes()
     path.write_bytes({"rubbish": b"\x00rubbish" * 4096, "cut": raw[: len(raw) // 2], "empty": b""}[damage])
     session.run(
-        session.experiment(str(tiny_task), models=("fake:red",), recipes=RECIPES),
+        session.experiment(RunOptions(str(tiny_task), model=("fake:red",), recipes=RECIPES)),
         whole,
         progress=Progress(),
         report=whole / "r.html",

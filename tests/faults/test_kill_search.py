@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from harness.workflows.options.search import SearchOptions
 from tests.faults.kit import counting_server, killed_at_random, run_killed, table
 
 KILLS = int(os.environ.get("HARNESS_KILLS", "3"))
@@ -29,15 +30,17 @@ def _search(task: Path, results: Path, model: str) -> None:
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
     space = f"program.k={','.join(map(str, SHOTS))}"
     plan = search.make_plan(
-        str(task),
-        "few_shot",
-        trials=len(SHOTS),
-        results=results,
-        model=model,
-        settings=(space,),
-        only=("program.k",),
-        pruner="none",
-        overrides=("program.k=1",),
+        SearchOptions(
+            str(task),
+            recipe="few_shot",
+            trials=len(SHOTS),
+            results=results,
+            model=model,
+            space=(space,),
+            only=("program.k",),
+            pruner="none",
+            settings=("program.k=1",),
+        )
     )
     found = search.search(plan)
     search_output.finish(

@@ -15,6 +15,7 @@ from harness.core.errors import ConfigError, HarnessError
 from harness.runner.model_pool import fingerprint
 from harness.runner.progress import Progress
 from harness.workflows import run
+from harness.workflows.options.run import RunOptions
 
 KEY = "sk-s3cretS3CRETs3cret"
 
@@ -57,7 +58,7 @@ def test_a_key_is_written_nowhere(
 ) -> None:
     monkeypatch.setenv("HARNESS_API_KEY", KEY)
     results = tmp_path / "results"
-    found = run.experiment(str(tiny_task), models=(parrot,), recipes=("zero_shot",))
+    found = run.experiment(RunOptions(str(tiny_task), model=(parrot,), recipes=("zero_shot",)))
     with caplog.at_level(logging.DEBUG):
         done = run.run(found, results, progress=Progress(), report=results / "r.html")
         run.show(done, as_json=True)
@@ -73,12 +74,14 @@ def test_a_key_is_written_nowhere(
 def test_an_address_with_a_secret_is_refused(tiny_task: Path, tmp_path: Path, address: str) -> None:
     spec, results = f"openai:m@{address}", tmp_path / "results"
     tries = [
-        lambda: run.experiment(str(tiny_task), models=(spec,), recipes=("zero_shot",)),
+        lambda: run.experiment(RunOptions(str(tiny_task), model=(spec,), recipes=("zero_shot",))),
         lambda: run.experiment(
-            str(tiny_task),
-            models=("tiny",),
-            recipes=("lora",),
-            settings=("data.kind=distill", f"data.teacher={spec}"),
+            RunOptions(
+                str(tiny_task),
+                model=("tiny",),
+                recipes=("lora",),
+                settings=("data.kind=distill", f"data.teacher={spec}"),
+            )
         ),
     ]
     for make in tries:

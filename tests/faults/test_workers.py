@@ -23,6 +23,7 @@ from harness.runner.executor_choice import executor
 from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.faults.doubler import Doubler
 from tests.faults.kit import complete_lines, counting_server, grow, indexed, table
 
@@ -74,7 +75,7 @@ def test_an_executor_from_yaml() -> None:
 
 
 def _cells(task: Path, model: str, recipes: Sequence[str]) -> list[Cell]:
-    return plan(session.experiment(str(task), models=(model,), recipes=tuple(recipes)))
+    return plan(session.experiment(RunOptions(str(task), model=(model,), recipes=tuple(recipes))))
 
 
 class _Watching(Progress):

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from harness.core.values import Message, Request
+from harness.workflows.options.run import RunOptions
 
 torch = pytest.importorskip("torch")
 pytestmark = [
@@ -42,7 +43,9 @@ def test_training_runs_on_the_gpu_and_records_device_memory(
     from harness.workflows import run as session
 
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=4")
-    found = session.experiment(str(tiny_task), models=("tiny",), recipes=(recipe,), settings=settings)
+    found = session.experiment(
+        RunOptions(str(tiny_task), model=("tiny",), recipes=(recipe,), settings=settings)
+    )
     record = run(plan(found), tmp_path / "results", progress=Progress()).records[0].raw
     assert record["status"] == "done", record["error"]
     assert record["peak_device_bytes"] > 0

@@ -14,6 +14,7 @@ from harness.results.folder import append_line
 from harness.results.records.run import RunRecord
 from harness.search.study_config import StudyConfig
 from harness.search.trial import PrunedError
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan
 
 BEST_RATE = 3e-4
@@ -72,8 +73,8 @@ def record(score: float, memory: float) -> RunRecord:
 
 
 def plan(task: Path, results: Path, trials: int = 12, **changes: Any) -> StudyConfig:
-    given = {"settings": SPACE, "only": ONLY, "model": "tiny", "pruner": "none"} | changes
-    return make_plan(str(task), "lora", trials=trials, results=results, **given)
+    given = {"space": SPACE, "only": ONLY, "model": "tiny", "pruner": "none"} | changes
+    return make_plan(SearchOptions(str(task), recipe="lora", trials=trials, results=results, **given))
 
 
 RUNGS = 9

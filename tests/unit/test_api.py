@@ -130,3 +130,26 @@ def test_run_is_the_command(tiny_task: Path, tmp_path: Path, monkeypatch: pytest
     assert again.verdict == done.decision.verdict
     with pytest.raises(ConfigError, match="unknown model|no such|not"):
         harness.run(tmp_path / "nothing", model="tiny")
+
+
+def test_a_run_from_python_takes_what_the_command_takes(
+    tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("gpu_hour: 2.0\nmillion_tokens_in: 1.0\nmillion_tokens_out: 1.0\n")
+    asked = {"model": "fake:red", "recipes": "zero_shot,few_shot", "limit": 3, "quiet": True}
+    done = harness.run(tiny_task, **asked, prices=prices, executor={"kind": "local"}, cache=False)
+    (bill,) = done.bills
+    assert {method.recipe for method in bill.methods} == {"zero_shot", "few_shot"}
+    first, second = sorted(record["id"] for record in done.records)
+    from harness import api
+
+    pair = api.compare(first, second).pair
+    assert (pair.first, pair.second) == (first, second)
+    assert [file.name for file in api.report(format="md,json", task="colours").files] == [
+        "colours.md",
+        "colours.json",
+    ]
+    with pytest.raises(ConfigError, match="unknown executors? 'nowhere'"):
+        harness.run(tiny_task, **asked, executor="nowhere")

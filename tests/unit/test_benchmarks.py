@@ -137,7 +137,7 @@ def test_a_run_a_model_and_what_is_neither(tmp_path: Path) -> None:
     assert base_of(tmp_path, run).identity == model.identity
     assert run.identity != model.identity
     assert find(tmp_path, "tiny", "bfloat16").identity != model.identity
-    with pytest.raises(ConfigError, match="fits 2 runs"):
+    with pytest.raises(ConfigError, match="matches 2 runs"):
         find(tmp_path, "colours")
     with pytest.raises(ConfigError, match="log-likelihoods"):
         find(tmp_path, "openai:m@http://127.0.0.1:1")

@@ -23,6 +23,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.tasks.load import load
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 
 COLOURS = ("red", "green", "blue")
 
@@ -248,7 +249,7 @@ def test_a_run_learns_from_generated_examples_and_records_them(
     file.write_text(
         "data: {kind: distill, teacher: 'fake:wise', program: zero_shot}\nprogram: {kind: few_shot, k: 2}\n"
     )
-    cells = plan(session.experiment(str(tiny_task), models=("fake",), recipes=(str(file),)))
+    cells = plan(session.experiment(RunOptions(str(tiny_task), model=("fake",), recipes=(str(file),))))
     outcome = run(cells, tmp_path / "results", progress=Progress())
     (record,) = (one.raw for one in outcome.records)
     assert record["status"] == "done"

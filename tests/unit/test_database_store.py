@@ -129,7 +129,7 @@ def test_run_is_found_by_how_it_begins(results: Path) -> None:
     with Store.open(results) as store:
         run = queries.find(store, "support_tickets-zero_shot")
         assert queries.find(store, run.columns["key"][:12]).id == run.id
-        with pytest.raises(ConfigError, match="fits 6 runs"):
+        with pytest.raises(ConfigError, match="matches 6 runs"):
             queries.find(store, "support_tickets")
         with pytest.raises(ConfigError, match=f"did you mean '{run.id}'"):
             queries.find(store, "suport" + run.id.removeprefix("support"))

@@ -19,6 +19,7 @@ from harness.runner.progress import Progress
 from harness.tasks.load import load
 from harness.tasks.sampling import sample
 from harness.workflows import run
+from harness.workflows.options.run import RunOptions
 
 
 def task(format_: Any, scorer: Any, train: Sequence[Any], test: Sequence[Any]) -> Task:
@@ -125,7 +126,9 @@ def test_many_targets_are_scored_on_few_examples() -> None:
 
 def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, tmp_path: Path) -> None:
     results = tmp_path / "results"
-    experiment = run.experiment(str(tiny_task), models=("fake:red",), recipes=("zero_shot",), limit=5)
+    experiment = run.experiment(
+        RunOptions(str(tiny_task), model=("fake:red",), recipes=("zero_shot",), limit=5)
+    )
     done = run.run(experiment, results, progress=Progress(), report=tmp_path / "r.html")
     (verdict,) = done.verdicts
     # Train is as often red as anything else.

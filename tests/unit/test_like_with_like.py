@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from harness import cli
 from harness.core.errors import ConfigError, HarnessError
 from harness.engines import served
+from harness.workflows.options.run import RunOptions
 from tests.e2e.server_kit import Server
 
 
@@ -513,7 +514,7 @@ def test_names_from_other_tools_mean_what_they_mean_there(name: str, tiny_task: 
     Path("theirs.yaml").write_text(json.dumps({"weights": {"kind": "lora", **given}}))
     words = [f"weights.{key}={json.dumps(value)}" for key, value in given.items()]
     for recipe, settings in (("theirs.yaml", ()), ("lora", tuple(words))):
-        (built,) = experiment(str(tiny_task), recipes=(recipe,), settings=settings).recipes
+        (built,) = experiment(RunOptions(str(tiny_task), recipes=(recipe,), settings=settings)).recipes
         (stage,) = built.config()["weights"]
         assert {key: stage[key] for key in want} == want
 
@@ -588,7 +589,7 @@ def test_a_date_as_text_is_that_date_and_never_1970(stranger: None) -> None:
         assert row["measured_at"] == want
     *_, row = imported(lm_eval("results_2026-03-04T05-06-07.8.json", model_name="m", date=None))
     assert row["measured_at"] == "2026-03-04T05:06:07+00:00"
-    assert "is none" in harness(
+    assert "is not a date" in harness(
         "benchmark", "--import", lm_eval("r.json", model_name="m", date="soon"), code=2
     )
 

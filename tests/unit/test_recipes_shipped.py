@@ -13,6 +13,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import DataContext
 from harness.workflows import run
+from harness.workflows.options.run import RunOptions
 from tests.contract.test_programs import task
 
 SHIPPED = sorted(recipes.available(recipes.FOLDER))
@@ -72,5 +73,5 @@ def test_a_limit_of_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("file", ["demo.yaml", "handbook.yaml", "methods.yaml"])
 def test_a_shipped_experiment_loads(file: str) -> None:
-    found = run.experiment(str(recipes.FOLDER.parent / file))
+    found = run.experiment(RunOptions(str(recipes.FOLDER.parent / file)))
     assert len(found.recipes) > 1

@@ -21,6 +21,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import run as run_cells
 from harness.workflows import gate
 from harness.workflows import run as session_of_runs
+from harness.workflows.options.run import RunOptions
 from tests.conftest import Harness, write_tiny_task
 from tests.unit.regress_kit import snapshot
 
@@ -35,7 +36,9 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str]:
     with pytest.MonkeyPatch.context() as patch:
         right = FakeEngine(lambda request: COLOURS[int(request.id.rpartition("-")[2]) % 3])
         patch.setattr(ModelPool, "server", lambda self, spec: right)
-        cells = plan(session_of_runs.experiment(str(task), models=("fake",), recipes=("zero_shot",)))
+        cells = plan(
+            session_of_runs.experiment(RunOptions(str(task), model=("fake",), recipes=("zero_shot",)))
+        )
         outcome = run_cells(cells, folder / "results", progress=Progress())
     name = outcome.folders[0].name
     pins.write(pins.of_run(folder / "results", name), "p", folder / "baselines" / "pins")

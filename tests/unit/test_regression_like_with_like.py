@@ -25,6 +25,7 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.conftest import edit_task
 from tests.unit.regress_kit import snapshot
 from tests.unit.test_database_commands import Command
@@ -206,7 +207,7 @@ def engine(monkeypatch: pytest.MonkeyPatch) -> FakeEngine:
 
 
 def _again(task: Path, results: Path, *, fresh: bool = False) -> Outcome:
-    cells = plan(session.experiment(str(task), models=("fake",), recipes=("zero_shot",)))
+    cells = plan(session.experiment(RunOptions(str(task), model=("fake",), recipes=("zero_shot",))))
     return run(cells, results, progress=Progress(), fresh=fresh)
 
 

@@ -29,11 +29,11 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = folder / "results"
     settings = ("weights.learning_rate=1e-6..1e-2:log",)
     search(
-        plan(task, out, 40, settings=settings, only=(), pruner="median", name="pruned"),
+        plan(task, out, 40, space=settings, only=(), pruner="median", study="pruned"),
         make=climbing,
         say=lambda _: None,
     )
-    search(plan(task, out, 20, objective="score,memory", name="front"), make=fake, say=lambda _: None)
+    search(plan(task, out, 20, objective="score,memory", study="front"), make=fake, say=lambda _: None)
     return out
 
 

@@ -23,6 +23,7 @@ from harness.results.records.sample import SampleRecord, ScoreRecord
 from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.workflows import run as workflow
+from harness.workflows.options.run import RunOptions
 
 FIXTURE = Path(__file__).parents[1] / "fixtures" / "results_v1" / "folder"
 
@@ -144,7 +145,9 @@ def test_one_run_reads_each_file_of_answers_at_most_once(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(ModelPool, "server", lambda self, spec: FakeEngine("red"))
-    asked = workflow.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot", "few_shot"), limit=6)
+    asked = workflow.experiment(
+        RunOptions(str(tiny_task), model=("fake",), recipes=("zero_shot", "few_shot"), limit=6)
+    )
     sys.addaudithook(_count)
     for most in (0, 1):
         with _reads() as reads:

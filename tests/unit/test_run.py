@@ -18,10 +18,11 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 
 
 def _cells(task: Path, recipes: tuple[str, ...] = ("zero_shot",), **more: object) -> list[Cell]:
-    return plan(session.experiment(str(task), models=("fake",), recipes=recipes, **more))  # type: ignore[arg-type]
+    return plan(session.experiment(RunOptions(str(task), model=("fake",), recipes=recipes, **more)))  # type: ignore[arg-type]
 
 
 def test_a_run_scores_every_test_example(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
@@ -185,10 +186,10 @@ def test_retrieval_without_a_corpus_cannot_be_run(tiny_task: Path) -> None:
 
 
 def test_settings_on_the_command_line_reach_the_recipe(tiny_task: Path) -> None:
-    found = session.experiment(str(tiny_task), recipes=("few_shot",), settings=("program.k=2",))
+    found = session.experiment(RunOptions(str(tiny_task), recipes=("few_shot",), settings=("program.k=2",)))
     assert found.recipes[0].config()["program"]["k"] == 2
     with pytest.raises(ConfigError, match="did you mean 'k'|unknown setting 'kk'"):
-        session.experiment(str(tiny_task), recipes=("few_shot",), settings=("program.kk=2",))
+        session.experiment(RunOptions(str(tiny_task), recipes=("few_shot",), settings=("program.kk=2",)))
 
 
 def test_an_experiment_file_can_extend_a_recipe(tiny_task: Path, tmp_path: Path) -> None:
@@ -196,7 +197,7 @@ def test_an_experiment_file_can_extend_a_recipe(tiny_task: Path, tmp_path: Path)
     file.write_text(
         f"task: {tiny_task}\nmodel: fake\nrecipes: [zero_shot, {{extends: few_shot, name: two, program: {{k: 2}}}}]\n"
     )
-    found = session.experiment(str(file))
+    found = session.experiment(RunOptions(str(file)))
     assert [recipe.name for recipe in found.recipes] == ["zero_shot", "two"]
     assert found.recipes[1].config()["program"]["k"] == 2
 
@@ -214,7 +215,7 @@ def test_a_bad_experiment_file_is_named(tmp_path: Path, text: str, message: str)
     file = tmp_path / "bad.yaml"
     file.write_text(text)
     with pytest.raises(ConfigError, match=message):
-        session.experiment(str(file))
+        session.experiment(RunOptions(str(file)))
 
 
 def test_a_results_folder_that_cannot_be_written(tiny_task: Path, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from harness.runner.cells import Cell, plan
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.conftest import edit_task
 
 EXACT = "scorers: [{kind: exact}]\nprimary: exact"
@@ -33,7 +34,9 @@ class Interrupted(Progress):
 
 
 def cell(task: Path, recipe: str = "zero_shot", *settings: str, model: str = "fake", **more: Any) -> Cell:
-    found = session.experiment(str(task), models=(model,), recipes=(recipe,), settings=settings, **more)
+    found = session.experiment(
+        RunOptions(str(task), model=(model,), recipes=(recipe,), settings=settings, **more)
+    )
     return plan(found)[0]
 
 
@@ -128,7 +131,7 @@ def test_prompts_that_exceed_the_context_leave_a_run_done_and_are_shown(
 ) -> None:
     lengthen(tiny_task, 0, 5)
     engine.context = 60
-    experiment = session.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot",))
+    experiment = session.experiment(RunOptions(str(tiny_task), model=("fake",), recipes=("zero_shot",)))
     report = tmp_path / "report.html"
     done = session.run(experiment, tmp_path / "r", progress=Progress(), report=report)
     (record,) = (one.raw for one in done.outcome.records)
@@ -160,7 +163,7 @@ def test_a_run_without_any_answer_is_in_no_verdict(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
     engine.context = 5
-    experiment = session.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot",))
+    experiment = session.experiment(RunOptions(str(tiny_task), model=("fake",), recipes=("zero_shot",)))
     done = session.run(experiment, tmp_path / "r", progress=Progress(), report=tmp_path / "report.html")
     assert (done.exit_code, done.verdicts) == (3, ())
     assert len(done.incomplete) == 1

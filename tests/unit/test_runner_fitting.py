@@ -29,6 +29,7 @@ from harness.runner.runner import run
 from harness.tasks.load import load
 from harness.workflows import run as session
 from harness.workflows.diagnose import run_probes
+from harness.workflows.options.run import RunOptions
 from tests.contract.test_programs import example, task
 from tests.unit.training_kit import model
 
@@ -46,7 +47,7 @@ def words(context: int | None, answer: int = 0) -> Room:
 
 
 def cells(folder: Path, *recipes: str, **more: Any) -> list[Cell]:
-    return plan(session.experiment(str(folder), models=("fake",), recipes=recipes, **more))
+    return plan(session.experiment(RunOptions(str(folder), model=("fake",), recipes=recipes, **more)))
 
 
 def rows(folder: Path) -> list[dict[str, Any]]:
@@ -165,7 +166,7 @@ def test_lessons_are_cut_as_the_questions_are(
     monkeypatch.setattr(ModelPool, "base", short)
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=2", "weights.max_length=600")
     found = session.experiment(
-        str(tiny_task), models=("tiny",), recipes=("few_shot_lora",), settings=settings
+        RunOptions(str(tiny_task), model=("tiny",), recipes=("few_shot_lora",), settings=settings)
     )
     outcome = run(plan(found), tmp_path / "r", progress=Progress())
     (record,) = (one.raw for one in outcome.records)
@@ -239,7 +240,7 @@ def test_a_record_of_a_smaller_sample_says_what_was_cut_there(
 def test_default_recipes_are_those_that_the_task_and_the_model_allow(tiny_task: Path) -> None:
     file = tiny_task / "task.yaml"
     file.write_text(file.read_text().replace("corpus: corpus/\n", ""))
-    planned = layout(session.experiment(str(tiny_task), models=("fake",)))
+    planned = layout(session.experiment(RunOptions(str(tiny_task), model=("fake",))))
     assert [cell.recipe.name for cell in planned.cells] == ["zero_shot", "few_shot"]
     reasons = {item.recipe: item.sentence for item in planned.left_out}
     assert reasons["bm25_rag"] == (
@@ -268,7 +269,7 @@ def test_an_example_fits_the_same_way_twice_and_others_their_own() -> None:
 
 def test_the_section_says_what_was_left_out(tiny_task: Path) -> None:
     assert left_out.collect(ReportData(title="t", groups=())) is None
-    planned = layout(session.experiment(str(tiny_task), models=("fake",)))
+    planned = layout(session.experiment(RunOptions(str(tiny_task), model=("fake",))))
     info = left_out.collect(ReportData(title="t", groups=(), left_out=planned.left_out))
     assert info is not None
     page = left_out.render(info)

@@ -25,6 +25,7 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome, run
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 
 FAST = ("weights.num_train_epochs=1", "weights.dev_examples=2")
 
@@ -47,7 +48,11 @@ class Counted(Progress):
 
 def cells(task: Path, recipe: str = "zero_shot", *, model: str = "fake", **more: Any) -> list[Cell]:
     settings = FAST if recipe == "lora" else ()
-    return plan(session.experiment(str(task), models=(model,), recipes=(recipe,), settings=settings, **more))
+    return plan(
+        session.experiment(
+            RunOptions(str(task), model=(model,), recipes=(recipe,), settings=settings, **more)
+        )
+    )
 
 
 def lora(task: Path, **more: Any) -> Cell:
@@ -117,7 +122,9 @@ def test_a_verdict_reads_only_the_examples_that_its_command_asks(
     tiny_task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    experiment = session.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot", "few_shot"))
+    experiment = session.experiment(
+        RunOptions(str(tiny_task), model=("fake",), recipes=("zero_shot", "few_shot"))
+    )
     full = session.run(experiment, tmp_path / "r", progress=Progress())
     small = session.run(replace(experiment, limit=3), tmp_path / "r", progress=Progress())
     assert (full.verdicts[0].n, small.verdicts[0].n) == (8, 3)
@@ -270,7 +277,7 @@ def _changed(task: Path, change: str) -> Cell:
         file.write_text(file.read_text().replace("Say the colour.", "Name the colour."))
     if change == "set":
         found = session.experiment(
-            str(task), models=("tiny",), recipes=("lora",), settings=(*FAST, "weights.lora_r=2")
+            RunOptions(str(task), model=("tiny",), recipes=("lora",), settings=(*FAST, "weights.lora_r=2"))
         )
         return plan(found)[0]
     cell = lora(task, limit=2 if change == "limit" else None, labels=(6,) if change == "labels" else ())
@@ -283,7 +290,9 @@ def test_generated_lessons_are_decided_by_what_they_must_not_ask(tiny_task: Path
     """They leave out the questions of test, so another test makes another train set."""
 
     def cell() -> Cell:
-        return plan(session.experiment(str(tiny_task), models=("tiny",), recipes=("augmented",)))[0]
+        return plan(session.experiment(RunOptions(str(tiny_task), model=("tiny",), recipes=("augmented",))))[
+            0
+        ]
 
     before = cell()
     edit(tiny_task, "test", "edit")

@@ -17,16 +17,19 @@ from harness.training.collator import Layout
 from harness.training.loss import response_loss
 from harness.training.tokenized import to_row
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 from tests.unit import training_kit
 
 
 def test_a_run_keeps_the_predicted_peak(tiny_task: Path, tmp_path: Path) -> None:
     experiment = session.experiment(
-        str(tiny_task),
-        models=("tiny",),
-        recipes=("zero_shot", "lora"),
-        limit=2,
-        settings=("weights.num_train_epochs=0.1",),
+        RunOptions(
+            str(tiny_task),
+            model=("tiny",),
+            recipes=("zero_shot", "lora"),
+            limit=2,
+            settings=("weights.num_train_epochs=0.1",),
+        )
     )
     records = run(plan(experiment), tmp_path / "results", progress=Progress()).records
     assert [record.status for record in records] == ["done", "done"]

@@ -17,6 +17,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.training.curve_diagnostics import diagnose
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 
 KNOBS = ("per_device_train_batch_size=2", "save_steps=4", "lora_dropout=0.2", "learning_rate=0.01")
 
@@ -35,7 +36,9 @@ class Killed(Progress):
 def cells(task: Path) -> list[Cell]:
     settings = tuple(f"weights.{knob}" for knob in KNOBS)
     return plan(
-        session.experiment(str(task), models=("tiny",), recipes=("lora",), seeds=1, settings=settings)
+        session.experiment(
+            RunOptions(str(task), model=("tiny",), recipes=("lora",), seeds=1, settings=settings)
+        )
     )
 
 

@@ -20,8 +20,9 @@ from harness.results.folder import read_lines
 from harness.results.records.trial import TrialRecord
 from harness.search.space import space
 from harness.search.study_config import StudyConfig
+from harness.search.study_result import SearchResult
 from harness.search.trial_loop import SearchWork, open_study
-from harness.workflows.search import SearchResult, search
+from harness.workflows.search import search
 from tests.unit.search_kit import BEST_RATE, failing, fake, level, plan, silent, slow
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -81,7 +82,7 @@ def test_no_configuration_is_run_twice_and_a_small_space_ends(tiny_task: Path, t
         tiny_task,
         tmp_path / "r",
         40,
-        settings=("weights.lora_r=4,8", "weights.num_train_epochs=1,2,3"),
+        space=("weights.lora_r=4,8", "weights.num_train_epochs=1,2,3"),
         only=("weights.lora_r",),
     )
     search(mine, make=fake, say=quiet)
@@ -137,11 +138,11 @@ def test_several_objectives_give_a_front_that_nothing_beats(tiny_task: Path, tmp
 
 
 def test_a_constraint_excludes_trials_from_the_best(tiny_task: Path, tmp_path: Path) -> None:
-    found = search(plan(tiny_task, tmp_path / "r", 12, constraints=("memory<=8",)), make=fake, say=quiet)
+    found = search(plan(tiny_task, tmp_path / "r", 12, constraint=("memory<=8",)), make=fake, say=quiet)
     assert found.best.params["weights.lora_r"] <= 8
     assert any(row.params["weights.lora_r"] > 8 for row in found.rows)
     with pytest.raises(RunError, match="keeps the constraints"):
-        search(plan(tiny_task, tmp_path / "r", 3, constraints=("memory<=1",)), make=fake, say=quiet)
+        search(plan(tiny_task, tmp_path / "r", 3, constraint=("memory<=1",)), make=fake, say=quiet)
 
 
 def test_a_warm_start_tries_the_best_of_an_earlier_study(tiny_task: Path, tmp_path: Path) -> None:
@@ -162,13 +163,13 @@ def test_all_failing_says_the_first_cause(tiny_task: Path, tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
-        ({"settings": ("weights.learning_rat=1..2",)}, "did you mean 'weights.learning_rate'"),
-        ({"settings": ("weights.learning_rate=1e-3..1e-5",)}, "empty range"),
-        ({"settings": ("weights.learning_rate=0..1:log",)}, "begins above 0"),
-        ({"settings": ("weights.learning_rate=-2..-1",)}, "no trial can satisfy"),
+        ({"space": ("weights.learning_rat=1..2",)}, "did you mean 'weights.learning_rate'"),
+        ({"space": ("weights.learning_rate=1e-3..1e-5",)}, "empty range"),
+        ({"space": ("weights.learning_rate=0..1:log",)}, "begins above 0"),
+        ({"space": ("weights.learning_rate=-2..-1",)}, "no trial can satisfy"),
         ({"only": ("weights.lora_rank",)}, "did you mean 'weights.lora_r'"),
         ({"objective": "scores"}, "did you mean 'score'"),
-        ({"constraints": ("memory>4",)}, "name<=number"),
+        ({"constraint": ("memory>4",)}, "name<=number"),
         ({"pruner": "medium"}, "did you mean 'median'"),
         ({"limit": 0}, "--limit"),
     ],
@@ -191,7 +192,7 @@ def test_a_storage_that_cannot_be_reached_is_refused(tiny_task: Path, tmp_path: 
 
 def test_alpha_can_be_tied_to_rank(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(
-        tiny_task, tmp_path / "r", settings=("weights.lora_alpha=2*weights.lora_r",), only=("weights.lora_r",)
+        tiny_task, tmp_path / "r", space=("weights.lora_alpha=2*weights.lora_r",), only=("weights.lora_r",)
     )
     stage: Any = mine.space().apply({"weights.lora_r": 64}).weights[0]
     assert (stage.lora_r, stage.lora_alpha) == (64, 128)

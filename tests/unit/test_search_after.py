@@ -16,6 +16,7 @@ from harness.results.folder import RunFolder
 from harness.runner.progress import Progress
 from harness.search.trial import RunTrial, evaluator
 from harness.workflows import confirm_on_test
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
@@ -42,15 +43,17 @@ def test_the_base_is_loaded_once_for_all_trials_and_none_changes_it(
 
     def made(results: str, rates: str, trials: int) -> Any:
         return make_plan(
-            str(tiny_task),
-            "full",
-            trials=trials,
-            results=tmp_path / results,
-            model="tiny",
-            settings=(f"weights.learning_rate={rates}",),
-            only=("weights.learning_rate",),
-            pruner="none",
-            overrides=("weights.num_train_epochs=1", f"weights.learning_rate={rates.split(',')[0]}"),
+            SearchOptions(
+                str(tiny_task),
+                recipe="full",
+                trials=trials,
+                results=tmp_path / results,
+                model="tiny",
+                space=(f"weights.learning_rate={rates}",),
+                only=("weights.learning_rate",),
+                pruner="none",
+                settings=("weights.num_train_epochs=1", f"weights.learning_rate={rates.split(',')[0]}"),
+            )
         )
 
     found = search(made("all", "0.001,0.003", 2), say=lambda _: None)
@@ -74,14 +77,16 @@ def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
 ) -> None:
     """A model that always says red is right on 2 of 6 dev and 3 of 8 test examples."""
     mine = make_plan(
-        str(tiny_task),
-        "few_shot",
-        trials=2,
-        results=tmp_path / "r",
-        model="fake:red",
-        settings=("program.k=1,2,3",),
-        only=("program.k",),
-        overrides=("program.k=1",),
+        SearchOptions(
+            str(tiny_task),
+            recipe="few_shot",
+            trials=2,
+            results=tmp_path / "r",
+            model="fake:red",
+            space=("program.k=1,2,3",),
+            only=("program.k",),
+            settings=("program.k=1",),
+        )
     )
     found = search(mine, say=lambda _: None)
     assert all(_split(tmp_path / "r", row.run_id) == "dev" for row in found.rows)
@@ -165,7 +170,11 @@ def test_a_trial_is_handed_a_bench_that_keeps_its_base(tiny_task: Path, tmp_path
     from harness.search.shared_base_pool import SearchWorkbench
 
     made = evaluator(
-        make_plan(str(tiny_task), "few_shot", trials=1, results=tmp_path / "r", model="fake:red")
+        make_plan(
+            SearchOptions(
+                str(tiny_task), recipe="few_shot", trials=1, results=tmp_path / "r", model="fake:red"
+            )
+        )
     )
     assert isinstance(made, RunTrial)
     assert isinstance(made.workbench, SearchWorkbench)

@@ -113,7 +113,7 @@ def test_two_workers_on_postgresql_one_of_which_is_killed(
     server: Server, tiny_task: Path, tmp_path: Path
 ) -> None:
     """No trial is run twice, none is lost, and the killed one's configuration is tried again."""
-    mine = plan(tiny_task, tmp_path / "r", 7, storage=server.url, name="killed")
+    mine = plan(tiny_task, tmp_path / "r", 7, storage=server.url, study="killed")
     (tmp_path / "r").mkdir()
     open_study(mine)
     context = multiprocessing.get_context("spawn")
@@ -141,7 +141,7 @@ def test_two_workers_on_postgresql_one_of_which_is_killed(
 def test_a_server_that_goes_away_ends_the_search_and_the_same_command_goes_on(
     server: Server, tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mine = plan(tiny_task, tmp_path / "r", 4, storage=server.url, name="away")
+    mine = plan(tiny_task, tmp_path / "r", 4, storage=server.url, study="away")
     (tmp_path / "r").mkdir()
 
     def evaluate(recipe: Any, trial: Any) -> Any:
@@ -152,7 +152,7 @@ def test_a_server_that_goes_away_ends_the_search_and_the_same_command_goes_on(
     ended = {"host": socket.gethostname(), "pid": os.getpid(), "started": "0", "at": 1.0}
     with monkeypatch.context() as patched:
         patched.setattr(study_storage, "_worker", lambda: ended)
-        with pytest.raises(RunError, match="storage of study 'away' is gone: .*the same command goes on"):
+        with pytest.raises(RunError, match="storage of study 'away' is gone: .*the same command resumes"):
             Loop(mine, evaluate, 0, 0.0).run()
     with pytest.raises(ConfigError, match="cannot be reached"):
         open_study(mine)

@@ -14,6 +14,7 @@ from harness.search.duration_estimate import Estimate
 from harness.search.trial import evaluator
 from harness.tasks.load import load, without_test
 from harness.workflows import search as session
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import fake, plan
 
@@ -30,7 +31,9 @@ def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any
     given: dict[str, Any] = {"model": "tiny"} | more
     if recipe == "zero_shot":
         given["settings"] = ("program.constrain=false,true",)  # It declares no range of its own.
-    mine = make_plan(str(task), recipe, trials=4, results=results, overrides=overrides, **given)
+    mine = make_plan(
+        SearchOptions(str(task), recipe=recipe, trials=4, results=results, settings=overrides, **given)
+    )
     asked = {"labels": mine.labels, "limit": mine.limit, "seed": mine.seed}
     return flops_estimate.seconds_per_trial(mine.default(), mine.model, without_test(load(task)), **asked)
 
@@ -76,13 +79,17 @@ def test_what_cannot_be_told_is_not_guessed(tiny_task: Path, tmp_path: Path, rec
 
 
 def test_a_real_search_says_it_before_its_first_trial(steady: None, tiny_task: Path, tmp_path: Path) -> None:
-    mine = make_plan(str(tiny_task), "few_shot", trials=2, results=tmp_path / "r", model="tiny")
+    mine = make_plan(
+        SearchOptions(str(tiny_task), recipe="few_shot", trials=2, results=tmp_path / "r", model="tiny")
+    )
     said: list[str] = []
     search(mine, make=evaluator, say=said.append)
     assert "for 2 trials roughly, by the model's size" in said[0]
     assert said[1].startswith("trial 0: complete")
     assert "for 1 trial by the first" in said[2]
-    more = make_plan(str(tiny_task), "few_shot", trials=3, results=tmp_path / "r", model="tiny")
+    more = make_plan(
+        SearchOptions(str(tiny_task), recipe="few_shot", trials=3, results=tmp_path / "r", model="tiny")
+    )
     said.clear()
     search(more, make=evaluator, say=said.append)
     assert "for 1 trial by earlier runs" in said[0]

@@ -15,6 +15,7 @@ from harness.results.folder import RunFolder, read_lines
 from harness.search.study_config import StudyConfig
 from harness.search.trial import evaluator
 from harness.search.trial_loop import Loop, open_study
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 from tests.unit.search_kit import RUNGS, climbing, plan
 
@@ -26,13 +27,13 @@ BAD = [{"weights.learning_rate": 1e-6 * (1 + n / 10), "weights.lora_r": 4} for n
 def test_clearly_bad_trials_are_pruned_and_are_no_failures(
     tiny_task: Path, tmp_path: Path, pruner: str
 ) -> None:
-    good = plan(tiny_task, tmp_path / "r", 12, pruner=pruner, name="s")
+    good = plan(tiny_task, tmp_path / "r", 12, pruner=pruner, study="s")
     search(good, make=climbing, say=lambda _: None)
     study = open_study(good)
     for params in BAD:
         study.enqueue_trial(params)
     said: list[str] = []
-    more = plan(tiny_task, tmp_path / "r", 18, pruner=pruner, name="s")
+    more = plan(tiny_task, tmp_path / "r", 18, pruner=pruner, study="s")
     found = search(more, make=climbing, say=said.append)
 
     bad = [row for row in found.rows if row.params in BAD]
@@ -102,7 +103,9 @@ def _tiny(
 ) -> StudyConfig:
     results.mkdir()
     return make_plan(
-        str(task), recipe, trials=9, results=results, model=model, pruner=pruner, settings=settings
+        SearchOptions(
+            str(task), recipe=recipe, trials=9, results=results, model=model, pruner=pruner, space=settings
+        )
     )
 
 

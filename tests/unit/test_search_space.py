@@ -114,7 +114,7 @@ def test_a_study_keeps_its_name_when_a_knob_is_added_that_changes_no_result(
 
 
 def test_packing_leaves_no_noise_to_search(tiny_task: Path, tmp_path: Path) -> None:
-    mine = plan(tiny_task, tmp_path / "r", settings=(), only=(), overrides=("weights.packing=true",))
+    mine = plan(tiny_task, tmp_path / "r", space=(), only=(), settings=("weights.packing=true",))
     Loop(mine, fake(mine), 0, 0.0).run(12)
     trials = open_study(mine).get_trials(deepcopy=False)
     assert len(trials) == 12

@@ -80,7 +80,7 @@ def test_of_two_that_draw_the_same_at_the_same_moment_one_gives_way(
 ) -> None:
     """The first has asked, and says what it tries only after the second looked for it."""
     monkeypatch.setattr(trial_loop, "SILENCE", 60.0)
-    mine = plan(tiny_task, tmp_path / "r", 9, settings=("weights.lora_r=4,8",), only=("weights.lora_r",))
+    mine = plan(tiny_task, tmp_path / "r", 9, space=("weights.lora_r=4,8",), only=("weights.lora_r",))
     first, second = Loop(mine, fake(mine), 0, 0.0), Loop(mine, fake(mine), 1, 0.0)
     trials = []
     for loop in (first, second):
@@ -192,7 +192,7 @@ def test_optuna_alone_reads_names_values_and_scores_on_the_way(
     """What optuna-dashboard shows: it reads a study by Optuna's own functions."""
     url, reader = kept
     found = search(
-        plan(tiny_task, tmp_path / "r", 4, storage=url, name="named"),
+        plan(tiny_task, tmp_path / "r", 4, storage=url, study="named"),
         make=climbing,
         say=lambda _: None,
     )

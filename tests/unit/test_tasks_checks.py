@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import checks
+from harness.tasks import checks, label_checks, problems
 from harness.tasks.load import load
 from harness.tasks.near_duplicates import grams, jaccard, near
 
@@ -37,7 +37,7 @@ def with_rows(task: Task, split: str, *rows: Example) -> Task:
     return replace(task, splits={**task.splits, split: (*task.splits[split], *rows)})
 
 
-def found(task: Task) -> dict[str, checks.Problem]:
+def found(task: Task) -> dict[str, problems.Problem]:
     return {problem.check: problem for problem in checks.problems(task)}
 
 
@@ -94,7 +94,7 @@ def test_labels_never_seen_or_never_used(clean: Task) -> None:
 
 def test_the_majority_baseline_is_that_of_train(clean: Task) -> None:
     task = with_rows(clean, "train", *(example(f"g{i}", f"more {i}", "green") for i in range(5)))
-    labels = checks.labels(task)
+    labels = label_checks.labels(task)
     assert labels is not None
     assert labels.majority == "green"
     assert labels.baseline == statistics.mean(row.target == "green" for row in task.splits["test"])

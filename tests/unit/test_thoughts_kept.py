@@ -20,6 +20,7 @@ from harness.runner.progress import Progress
 from harness.runner.runner import run
 from harness.tasks.load import load
 from harness.workflows import run as session
+from harness.workflows.options.run import RunOptions
 
 
 def _completion(text: str, **more: object) -> Completion:
@@ -59,7 +60,7 @@ def test_thoughts_reach_the_index_and_the_terminal(
 
     fake = FakeEngine("<think>warm colours first</think>red")
     monkeypatch.setattr(ModelPool, "server", lambda self, spec: fake)
-    cells = plan(session.experiment(str(tiny_task), models=("fake",), recipes=("zero_shot",)))
+    cells = plan(session.experiment(RunOptions(str(tiny_task), model=("fake",), recipes=("zero_shot",))))
     outcome = run(cells, tmp_path / "results", progress=Progress())
     assert outcome.records[0].mean("exact") == 3 / 8
     ingest.sync(tmp_path / "results")

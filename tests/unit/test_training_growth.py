@@ -18,6 +18,7 @@ from harness.results.folder import RunFolder, read_lines
 from harness.search.trial import rung_value
 from harness.training import progressive_eval
 from harness.training.settings import TrainingSettings
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.search import make_plan, search
 from tests.unit.training_kit import context, lessons, model
 
@@ -127,13 +128,15 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
     for first in (0, 1):
         counts.clear()
         mine = make_plan(
-            str(tiny_task),
-            "lora",
-            trials=1,
-            results=tmp_path / f"r{first}",
-            model="tiny",
-            settings=("weights.num_train_epochs=3", "weights.eval_per_epoch=1"),
-            overrides=("weights.num_train_epochs=3", f"weights.first_dev_examples={first}"),
+            SearchOptions(
+                str(tiny_task),
+                recipe="lora",
+                trials=1,
+                results=tmp_path / f"r{first}",
+                model="tiny",
+                space=("weights.num_train_epochs=3", "weights.eval_per_epoch=1"),
+                settings=("weights.num_train_epochs=3", f"weights.first_dev_examples={first}"),
+            )
         )
         search(mine, say=lambda _: None)
         row = trials.read(mine.results)[-1]

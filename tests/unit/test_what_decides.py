@@ -4,7 +4,6 @@ sides."""
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -18,7 +17,10 @@ from harness.core.keys import digest
 from harness.results import floors, likeness, run_scores
 from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, describe_task, plan
+from harness.runner.settings import ExperimentSettings
 from harness.tasks.task_file import DataFile, GateFile, TaskFile
+from harness.workflows.options.run import RunOptions
+from harness.workflows.options.search import SearchOptions
 from harness.workflows.run import experiment
 from harness.workflows.search import make_plan
 
@@ -113,19 +115,23 @@ CHANGES: dict[str, Callable[[], None]] = {
 }
 """Setting of the task file or of a recipe's file → what changes it."""
 OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
-    "model": ({"models": ("tiny:qwen2",)}, {"model": "tiny:qwen2"}),
+    "model": ({"model": ("tiny:qwen2",)}, {"model": "tiny:qwen2"}),
     "seeds": ({"seeds": 2}, {"seed": 1}),
     "labels": ({"labels": (4,)}, {"labels": 4}),
     "limit": ({"limit": 3}, {"limit": 3}),
-    "settings": ({"settings": ("program.k=3",)}, {"overrides": ("program.k=3",)}),
+    "settings": ({"settings": ("program.k=3",)}, {"settings": ("program.k=3",)}),
 }
 """Option of the command line → the arguments of a run and of a search."""
 
 
 def marks(name: str, *, run: Mapping[str, Any] = {}, search: Mapping[str, Any] = {}) -> Marks:
     """Every key of the last cell of `harness run`, and of `harness search`."""
-    cell = plan(experiment("colours", recipes=(name,), **({"models": ("tiny",)} | dict(run))))[-1]
-    study = make_plan("colours", name, trials=1, results=Path("r"), **({"model": "tiny"} | dict(search)))
+    cell = plan(experiment(RunOptions("colours", recipes=(name,), **({"model": ("tiny",)} | dict(run)))))[-1]
+    study = make_plan(
+        SearchOptions(
+            "colours", recipe=name, trials=1, results=Path("r"), **({"model": "tiny"} | dict(search))
+        )
+    )
     return {"cell": cell, "study": (study.study, study.of())}
 
 
@@ -186,7 +192,7 @@ def test_limits_in_an_address_decide_nothing(place: Path, monkeypatch: pytest.Mo
     monkeypatch.setattr(served, "known", lambda spec: served.Served(name="m"))
     spec = "openai:m@http://127.0.0.1:1/v1"
     cells = [
-        plan(experiment("colours", recipes=(PROMPTED,), models=(model,)))[0]
+        plan(experiment(RunOptions("colours", recipes=(PROMPTED,), model=(model,))))[0]
         for model in (spec, f"{spec}#concurrency=2,timeout=9")
     ]
     assert cells[0].key == cells[1].key
@@ -262,8 +268,8 @@ def test_the_table_has_every_setting_of_the_task_file_and_the_command_line() -> 
     # What else `data` and `gate` may say leads to rows, or is the gate's.
     assert {*DataFile.model_fields} >= {"train", "dev", "test"}
     assert "primary" in GateFile.model_fields
-    arguments = {*inspect.signature(experiment).parameters} - {"target", "recipes"}
-    assert {"models" if name == "model" else name for name in OPTIONS} == arguments
+    settings = {item.name for item in dataclasses.fields(ExperimentSettings)} - {"recipes"}
+    assert {*OPTIONS} == settings - {"report", "prices", "cache", "executor", "log_to"}
     assert {*OPTIONS} <= {*decides.TABLE}
 
 

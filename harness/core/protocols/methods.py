@@ -64,12 +64,12 @@ class Program(Kind):
 
     @property
     def oracle(self) -> bool:
-        """Whether prompts hold what only a labelled example has: an upper bound, no method."""
+        """Whether prompts hold what only a labeled example has: an upper bound, no method."""
         return False
 
     @property
     def retriever(self) -> Spec | None:
-        """The retriever whose passages it shows, which needs a corpus; None where it shows none."""
+        """The retriever whose passages it shows, which needs a corpus; None if it shows none."""
         return None
 
     @classmethod
@@ -94,7 +94,7 @@ class Searcher(Protocol):
 class Retriever(Kind):
     @property
     def oracle(self) -> bool:
-        """Whether it reads what only a labelled example has (gold context): an upper bound."""
+        """Whether it reads what only a labeled example has (gold context): an upper bound."""
         return False
 
     @abstractmethod

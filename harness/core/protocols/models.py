@@ -29,7 +29,7 @@ class Chat(Protocol):
 
     @property
     def template(self) -> str:
-        """The chat template in use; empty where prompts are plain text."""
+        """The chat template in use; empty if prompts are plain text."""
 
     @property
     def stop(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Chat(Protocol):
 
     @property
     def lead(self) -> tuple[int, ...]:
-        """Ids of a learned prompt, with which every prompt begins; empty where there is none."""
+        """Ids of a learned prompt, with which every prompt begins; empty if there is none."""
 
     @property
     def settings(self) -> tuple[str, ...]:
@@ -99,7 +99,7 @@ class Base(Kind):
 
     def quantization(self, dtype: str) -> Mapping[str, object] | None:
         """Arguments of transformers' `BitsAndBytesConfig` with which this base is loaded for computing in `dtype`;
-        None where it is not quantized."""
+        None if it is not quantized."""
         return None
 
     @classmethod
@@ -118,7 +118,7 @@ class Engine(Protocol):
 
     @property
     def context(self) -> int | None:
-        """Longest input in tokens; None where the engine cannot tell."""
+        """Longest input in tokens; None if the engine cannot tell."""
 
     @property
     def answers_in_context(self) -> bool:

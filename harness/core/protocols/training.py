@@ -21,7 +21,7 @@ from harness.core.values import (
 
 @dataclass(frozen=True, kw_only=True)
 class StepRecord:
-    """Telemetry of one optimiser step; `loss` is the mean over response tokens, in nats."""
+    """Telemetry of one optimizer step; `loss` is the mean over response tokens, in nats."""
 
     step: int
     epoch: float
@@ -72,7 +72,7 @@ class TrainingResult:
     best_dev_score: float | None = None
     best_dev_loss: float | None = None
     dropped: tuple[str, ...] = ()
-    """Ids of training examples that nothing was learnt from, counted in the open."""
+    """Ids of training examples that nothing was learned from, counted in the open."""
     why_dropped: str = ""
     """Why they were dropped, in words that follow "the others are"."""
     notes: tuple[str, ...] = ()
@@ -95,7 +95,7 @@ class Weights(TrainingFacts, Kind):
     """peft's method, for a kind that puts its adapters into the network; those of one method are active together."""
 
     def obstacle(self, base: Base, earlier: Sequence[Weights]) -> str | None:
-        """Why this stage cannot follow the `earlier` ones over `base`, judged before anything is loaded; None where
+        """Why this stage cannot follow the `earlier` ones over `base`, judged before anything is loaded; None if
         it can."""
         if not base.quantized:
             return None
@@ -107,7 +107,7 @@ class Weights(TrainingFacts, Kind):
 
     def unsuited(self, config: ModelConfig) -> str | None:
         """Why this stage cannot train a network of this transformers configuration, judged before anything is loaded;
-        None where it can, as far as the configuration tells."""
+        None if it can, as far as the configuration tells."""
         return None
 
     @property
@@ -131,12 +131,12 @@ class Weights(TrainingFacts, Kind):
 
     @property
     def learnt_tokens(self) -> int:
-        """Tokens of context that what is learnt takes from every prompt."""
+        """Tokens of context that what is learned takes from every prompt."""
         return 0
 
     @property
     def uses_scores(self) -> bool:
-        """Whether the task's format or scorers decide what is learnt: by the dev scores that choose a
+        """Whether the task's format or scorers decide what is learned: by the dev scores that choose a
         checkpoint, by rewards, or by labels. True for a kind that does not say."""
         return True
 

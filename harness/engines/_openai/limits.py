@@ -6,9 +6,10 @@ import threading
 import time
 from dataclasses import dataclass, fields
 
-from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, TypeAdapter, ValidationError
+from pydantic import NonNegativeInt, PositiveFloat, PositiveInt, ValidationError
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.validation import adapter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +36,7 @@ def parse(text: str) -> Limits:
         if name not in known:
             raise ConfigError(f"unknown limit '{name}' in the model's address", remedy=nearest(name, known))
     try:
-        return TypeAdapter(Limits).validate_python(given)
+        return adapter(Limits).validate_python(given)
     except ValidationError as error:
         first = error.errors()[0]
         raise ConfigError(

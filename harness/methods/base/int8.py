@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.core.kinds import knob
 from harness.core.protocols import ArchitectureName, Base, LanguageModel
@@ -36,5 +37,5 @@ class Int8(Base):
         logging.getLogger("bitsandbytes.autograd._functions").setLevel(logging.ERROR)
         return load(spec, quantization=BitsAndBytesConfig(**self.quantization("auto")))
 
-    def quantization(self, dtype: str) -> dict[str, Any]:
+    def quantization(self, dtype: str) -> Mapping[str, object]:
         return {"load_in_8bit": True, "llm_int8_threshold": self.threshold}

@@ -116,7 +116,7 @@ class Merge(Base):
         how = {} if self.method == "cat" else {"density": self.density}
         combined = combine(model.network, folders, self._shares(), self.method, self.seed, **how)
         network = combined.get_base_model()
-        # Not peft's merge: it adds what was learnt for one end of tied embeddings to both.
+        # Not peft's merge: it adds what was learned for one end of tied embeddings to both.
         adapters.fold(network)
         return replace(model, network=network)
 

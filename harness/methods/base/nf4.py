@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import ArchitectureName, Base, LanguageModel
@@ -40,7 +41,7 @@ class Nf4(Base):
         dtype = str(compute).removeprefix("torch.")
         return load(spec, dtype=dtype, quantization=BitsAndBytesConfig(**self.quantization(dtype)))
 
-    def quantization(self, dtype: str) -> dict[str, Any]:
+    def quantization(self, dtype: str) -> Mapping[str, object]:
         return {
             "load_in_4bit": True,
             "bnb_4bit_quant_type": "nf4",

@@ -32,7 +32,7 @@ def donors(pool: Sequence[Example]) -> Donors:
 
 def exchange(example: Example, donors: Donors, draw: random.Random) -> Example | None:
     """The example with every exchangeable string replaced by another example's, in the input and in
-    the target alike; None where there is nothing to exchange."""
+    the target alike; None if there is nothing to exchange."""
     changes: dict[str, str] = {}
     taken = set(shared(example))
     for path, text in _repeated(example):

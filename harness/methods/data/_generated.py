@@ -31,7 +31,7 @@ VERSION = 1
 
 
 UNUSABLE = {"error": "error", "length": "truncated", "refused": "refused"}
-"""Finish reasons of answers that nothing is learnt from, and the names that they are counted under."""
+"""Finish reasons of answers that nothing is learned from, and the names that they are counted under."""
 
 
 @dataclass(kw_only=True)
@@ -63,7 +63,7 @@ def remembered(
     """The set that `kind` describes, read from the cache or generated now.
 
     Args:
-        teacher: spec of the model that writes; empty where none does.
+        teacher: spec of the model that writes; empty if none does.
 
     Raises:
         RunError: nothing that was generated could be kept.
@@ -112,8 +112,8 @@ def remembered(
     )
 
 
-def _record(example: Example) -> dict[str, Any]:
-    """An example as a row; without functions as before there were any, so that digests stay."""
+def _record(example: Example) -> dict[str, object]:
+    """An example as a row; without functions, as before functions existed, so that digests stay."""
     row = dataclasses.asdict(example) | {"turns": [turn.row() for turn in example.turns]}
     return row if example.tools else {name: value for name, value in row.items() if name != "tools"}
 
@@ -166,7 +166,7 @@ def requests(
 
 
 def value(task: Task, answer: Completion, tally: Tally) -> JsonValue:
-    """The answer as a target, or None where it is none: an error, refused, cut off, not in the task's format,
+    """The answer as a target, or None if it is none: an error, refused, cut off, not in the task's format,
     or changed by being written down again."""
     if answer.finish_reason != "stop":
         tally.counts[UNUSABLE[answer.finish_reason]] += 1

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import islice
-from typing import Any, Literal
+from typing import Literal
 
 from harness.core.kinds import knob
 from harness.core.protocols import Program, Prompter, Task
@@ -39,7 +39,7 @@ class FewShot(Program):
         "random", choices=("random", "nearest"), doc="nearest: Liu et al. 2022 (KATE)"
     )
 
-    def identity(self) -> dict[str, Any]:
+    def identity(self) -> dict[str, object]:
         """`nearest` ranks as `bm25` does, and changes with it."""
         ranking = {"version": 2} if self.choose == "nearest" else {}
         return {**super().identity(), **ranking}

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
+from harness.training.peft_files import PeftFiles
 from harness.training.supervised import Supervised
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ia3(Supervised):
+class Ia3(PeftFiles, Supervised):
     """(IA)³ with peft; which layers it scales is peft's choice for the architecture."""
 
     paper: ClassVar[str] = "Liu et al. 2022, (IA)^3, https://arxiv.org/abs/2205.05638"
@@ -54,14 +54,3 @@ class Ia3(Supervised):
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in model.network.modules()),
         )
         attach(model.network, config)
-
-    def save(self, model: LanguageModel, folder: Path) -> None:
-        from harness.models.layers import adapters
-
-        adapters.save(model.network, folder)
-
-    def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
-        from harness.models.layers import adapters
-
-        adapters.load(model.network, folder)
-        return model

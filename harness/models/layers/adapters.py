@@ -21,6 +21,7 @@ _FOLDED = {"earlier_stages_of_dora": "folded"}
 
 if TYPE_CHECKING:
     from peft import PeftConfig
+    from torch import Tensor
 
 
 def attach(network: Network, config: PeftConfig) -> str:
@@ -129,7 +130,7 @@ def _refuse_unfolded(file: Path) -> None:
         )
 
 
-def own_tensors(network: Network, tensors: Mapping[str, Any]) -> dict[str, Any]:
+def own_tensors(network: Network, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """An adapter's tensors without the base's weights. Files of earlier versions hold the base's embeddings where
     these are adapted, and loading them would put these embeddings into whatever base they are loaded over."""
     base = {name.replace(".base_layer", "") for name, _ in network.named_parameters()}

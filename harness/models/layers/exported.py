@@ -89,7 +89,7 @@ _NO_RULE = {
 """Generation settings that change no greedy answer, or that every request states."""
 
 
-def generation_rules(own: Any) -> dict[str, Any]:
+def generation_rules(own: Any) -> dict[str, object]:
     """What `generate` must be given so that a base's own rules (repetition penalty, beams, bans) are not followed:
     each rule that the base has, with the value that switches it off."""
     neutral = type(own)._get_default_generation_params()

@@ -2,14 +2,13 @@
 
 Two things besides escaping keep text from models harmless and visible: characters that no
 page can show are replaced by their control pictures, and marks that turn the direction of
-writing are spelt out, because they can make a line read other than it is.
+writing are spelled out, because they can make a line read other than it is.
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import json
 import re
 from functools import cache
 from importlib import resources
@@ -17,7 +16,7 @@ from importlib import resources
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
-from harness.core.finite import finite
+from harness.core.finite import finite_json
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]")
 _DIRECTION = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -43,16 +42,8 @@ def embedded_json(value: object) -> Markup:
     No character in it can end the element or start a comment in it; a script reads it with
     `JSON.parse`.
     """
-    try:
-        text = _dump(value)
-    except ValueError:  # one in it is not finite; looking for it beforehand takes as long as the rest
-        text = _dump(finite(value))
-    text = _SURROGATE.sub("\ufffd", text)
+    text = _SURROGATE.sub("\ufffd", finite_json(value, compact=True))
     return Markup(re.sub("[<>&\u2028\u2029]", lambda m: _UNSAFE_IN_SCRIPT[m[0]], text))
-
-
-def _dump(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
 def policy(css: str, js: str = "") -> str:

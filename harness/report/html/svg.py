@@ -1,7 +1,7 @@
-"""Drawing: scales, axes and marks as SVG, coloured by CSS classes so that light and dark both work.
+"""Drawing: scales, axes and marks as SVG, colored by CSS classes so that light and dark both work.
 
 Colours are classes (`c0` … `c7`, the palette of Okabe and Ito 2008, told apart by people with any
-common colour blindness); marks also differ in shape, and every series is named where it is drawn.
+common color blindness); marks also differ in shape, and every series is named where it is drawn.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ def path(points: Sequence[tuple[float, float]], class_: str) -> Markup:
 
 
 def mark(x: float, y: float, index: int, title: str, radius: float = 5.5) -> Markup:
-    """A point of series `place`: colour and shape both say which."""
+    """A point of series `place`: color and shape both say which."""
     shape, class_ = SHAPES[index % len(SHAPES)], f"mark c{index % PALETTE}"
     tip = element("title", title)
     if shape == "circle":

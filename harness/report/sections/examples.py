@@ -87,7 +87,7 @@ def collect(data: ReportData) -> Info | None:
 
 
 def beside(data: ReportData) -> Iterable[str]:
-    """The answers past the cap as lines of JSON, `{run, id, …}` as the page holds them; empty where all fit."""
+    """The answers past the cap as lines of JSON, `{run, id, …}` as the page holds them; empty if all fit."""
     blocks = [_Block(run) for run in data.runs if run.rows]
     _fill(blocks, CAP)
     return [_line(block.run, row) for block in blocks for row in block.left]

@@ -54,7 +54,7 @@ def _measured(group: TaskGroup) -> list[Measured]:
 
 
 def _changes(run: Run) -> tuple[Forgetting, ...]:
-    """Empty where nothing was measured, or where the base's files are not on this machine."""
+    """Empty if nothing was measured, or where the base's files are not on this machine."""
     return forgetting.known(run.folder.parent.parent, run.id) if run.done else ()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Protocol
 
 from rich.console import Console
@@ -11,7 +11,6 @@ from rich.table import Table
 from rich.text import Text
 
 from harness.core import formatting
-from harness.estimate.fitting import Fit
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
@@ -172,23 +171,6 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
     trained = (formatting.count(terms["trainable_parameters"]) for terms in methods.values())
     table.add_row("trainable parameters", *trained)
     console.print(table)
-
-
-def print_fits(gpu: float, fits: Iterable[Fit]) -> None:
-    """A line for each recipe: whether it fits a card of `gpu` GiB, and with which settings."""
-    for fit in fits:
-        Console().print(f"{gpu:g} GiB: {fit.recipe} {_fit(fit)}", highlight=False, soft_wrap=True)
-
-
-def _fit(fit: Fit) -> str:
-    needs = f"{fit.memory.total / 2**30:.1f} GiB"
-    if not fit.fits:
-        return f"does not fit: {needs} at the least"
-    if fit.batch is None:
-        return f"fits: {needs}"
-    settings = {
-        "per_device_train_batch_size": fit.batch,
-        "gradient_accumulation_steps": fit.accumulation,
-        "activation_checkpointing": str(fit.checkpointing).lower(),
-    }
-    return f"fits with {', '.join(f'{name}: {value}' for name, value in settings.items())} ({needs})"
+    for recipe, fit in estimate.get("fits", {}).items():
+        line = f"{estimate['gpu_gib']:g} GiB: {recipe} {fit['summary']}"
+        console.print(line, highlight=False, soft_wrap=True)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import asdict
 
-from harness.core.finite import finite
+from harness.core.finite import finite_json
 from harness.core.keys import digest
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.results.records.sample import SampleRecord
@@ -131,9 +130,4 @@ def retrieval_columns(row: SampleRecord) -> Iterator[JsonLine]:
 
 def as_json(value: object) -> str | None:
     """JSON text for a JSON column; None stays NULL, and what JSON cannot say becomes null."""
-    if value is None:
-        return None
-    try:
-        return json.dumps(value, ensure_ascii=False, allow_nan=False)
-    except ValueError:
-        return json.dumps(finite(value), ensure_ascii=False)
+    return None if value is None else finite_json(value)

@@ -261,7 +261,7 @@ class Loader:
             self.flush()
 
     def bulk(self, head: Head) -> int | None:
-        """The samples of a run at once; how many, or None where they must be read row by row."""
+        """The samples of a run at once; how many, or None if they must be read row by row."""
         file = RunFolder(head.folder).samples
         return None if self.reader is None else self.reader.load(head.id, file)
 

@@ -75,7 +75,9 @@ def find(store: Store, name: str) -> RunRow:
     if len(exact or rows) == 1:
         return _with_record((exact or rows)[0])
     if rows:
-        raise ConfigError(f"'{name}' fits {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6]))
+        raise ConfigError(
+            f"'{name}' matches {len(rows)} runs", remedy=", ".join(row["id"] for row in rows[:6])
+        )
     known = [row["id"] for row in store.rows("SELECT id FROM runs ORDER BY id")]
     remedy = nearest(name, known) if 0 < len(known) <= 30 else "list them with: harness ls"
     raise ConfigError(f"no run '{name}'", remedy=remedy)
@@ -123,7 +125,7 @@ def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Itera
 
 
 def train_steps(store: Store, run_id: str) -> list[JsonLine]:
-    """Telemetry of a run's optimiser steps, in order of stage and step."""
+    """Telemetry of a run's optimizer steps, in order of stage and step."""
     query = "SELECT * EXCLUDE (run_id) FROM train_steps WHERE run_id = ? ORDER BY stage, step"
     return store.rows(query, [run_id])
 

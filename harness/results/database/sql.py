@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import math
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 import duckdb
 
 from harness.core.errors import ConfigError
+from harness.core.finite import finite_number
 from harness.results.database.store import Store
 
 
@@ -64,7 +64,7 @@ def relation(results: Path, query: str) -> duckdb.DuckDBPyRelation:
             remedy = "tables and views: docs/store.md"
             raise ConfigError(f"query refused: {_first_line(error)}", remedy=remedy) from None
     if table is None:
-        raise ConfigError("the query answers nothing", remedy="ask a SELECT")
+        raise ConfigError("the query returns nothing", remedy="ask a SELECT")
     return duckdb.connect().from_arrow(table)
 
 
@@ -88,7 +88,7 @@ def _unique(names: list[str]) -> tuple[str, ...]:
 
 def _plain(value: object) -> object:
     if isinstance(value, float):
-        return value if math.isfinite(value) else None
+        return finite_number(value)
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, Decimal):

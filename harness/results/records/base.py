@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias, TypeVar
 
-from pydantic import ConfigDict, GetCoreSchemaHandler, TypeAdapter
+from pydantic import ConfigDict, GetCoreSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from harness.core import json_types
+from harness.core.validation import adapter
 
 if TYPE_CHECKING:
     JsonObject: TypeAlias = json_types.JsonObject
@@ -62,14 +63,3 @@ def _with_raw(value: Any) -> Any:
     if not isinstance(value, Mapping):
         return value
     return {name: item for name, item in value.items() if item is not None} | {"raw": value}
-
-
-def adapter(record: type[T]) -> TypeAdapter[T]:
-    """The reader of a record's type, made once."""
-    if record not in _ADAPTERS:
-        _ADAPTERS[record] = TypeAdapter(record)
-    known: TypeAdapter[T] = _ADAPTERS[record]
-    return known
-
-
-_ADAPTERS: dict[type, TypeAdapter[Any]] = {}

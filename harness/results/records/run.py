@@ -83,9 +83,9 @@ class TrainRecord(Record):
     bytes: int | None = None
     """Size of what the stages saved."""
     lessons: int | None = None
-    """Labelled examples that were learned from; in records without `offered`, those that were given."""
+    """Labeled examples that were learned from; in records without `offered`, those that were given."""
     offered: int | None = None
-    """Labelled examples that were given, dropped ones included."""
+    """Labeled examples that were given, dropped ones included."""
     why_dropped: str | None = None
     """Why examples were dropped, in words that follow "the others are"."""
     trained_by: str | None = None
@@ -196,14 +196,14 @@ class CellRecord(Record):
     def is_oracle(self) -> bool:
         """Whether the recipe sees what no user has: a bound, not a method.
 
-        Runs say so themselves; those of before they did are recognized by a gold retriever anywhere in the recipe.
+        Runs say so themselves; those from before they did are recognized by a gold retriever anywhere in the recipe.
         """
         return _holds_gold(self.recipe.program.get("retriever")) if self.oracle is None else self.oracle
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRecord(CellRecord):
-    """A run that ended, whatever it lacks. `train` is None where nothing was trained, or training failed."""
+    """A run that ended, whatever it lacks. `train` is None if nothing was trained, or training failed."""
 
     status: str | None = None
     """`done`, `partial` (answers are missing that can be asked for), `failed` or `pruned`."""
@@ -227,7 +227,7 @@ class RunRecord(CellRecord):
     fitted: tuple[str, ...] = ()
     parity: tuple[ParityRecord, ...] = ()
     cut_targets: str | None = None
-    """How many targets are longer than an answer can be, in a sentence; empty where none is."""
+    """How many targets are longer than an answer can be, in a sentence; empty if none is."""
     counts: dict[str, int] = field(default_factory=dict)
     """Answers by the primary scorer's status, and how many were `truncated`."""
 
@@ -247,7 +247,7 @@ class RunRecord(CellRecord):
         return self.ended and (self.missing is None or not self.missing.all)
 
     def mean(self, metric: str) -> float | None:
-        """The mean of a metric; None where it was not measured."""
+        """The mean of a metric; None if it was not measured."""
         measured = (self.metrics or {}).get(metric)
         return None if measured is None else measured.mean
 

@@ -118,15 +118,15 @@ class SampleRecord(Lenient):
 
     @property
     def recall(self) -> float | None:
-        """Share of the gold documents among the passages; None where nothing was looked for or nothing is gold."""
+        """Share of the gold documents among the passages; None if nothing was looked for or nothing is gold."""
         return ranking.recall_at_k(self.documents, self.gold) if self.ranked else None
 
     def scored(self, scorer: str) -> ScoreRecord | None:
-        """What a scorer said of the answer; None where it was not asked."""
+        """What a scorer said of the answer; None if it was not asked."""
         return next((score for score in self.scores if score.scorer == scorer), None)
 
     def score(self, scorer: str) -> float | None:
-        """A scorer's value of the answer; None where there is none: an execution error, or the scorer failed."""
+        """A scorer's value of the answer; None if there is none: an execution error, or the scorer failed."""
         return next((score.value for score in self.scores if score.scorer == scorer), None)
 
     def example(self) -> Example:

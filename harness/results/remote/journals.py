@@ -1,6 +1,6 @@
 """Files that are only ever appended to: every machine uploads its own copy, and takes the lines of the others.
 
-Two machines never write the same object, so nothing is overwritten; a line is told from another by its bytes.
+Two machines never write the same object, so nothing is overwritten; a line is distinguished from another by its bytes.
 """
 
 from __future__ import annotations

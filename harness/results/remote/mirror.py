@@ -255,7 +255,7 @@ class Mirror:
         return here is not None and state.get(name, {}).get("here") != here
 
     def _here(self, name: str) -> list[int] | None:
-        """What changes when a local file does: its size and time; None where there is none."""
+        """What changes when a local file does: its size and time; None if there is none."""
         try:
             status = (self.folder / name).stat()
         except FileNotFoundError:

@@ -31,7 +31,7 @@ LIST = "files.list"
 HERE = ".files.list"
 WEIGHTS = "weights"
 UNFINISHED = ("failed", "partial")
-"""Statuses of runs that the same command goes on with: a later upload replaces them."""
+"""Statuses of runs that the same command resumes with: a later upload replaces them."""
 LATER = ("benchmarks.jsonl", "benchmarks")
 """What `harness benchmark` adds to a run that is finished: no part of the run itself."""
 
@@ -195,7 +195,7 @@ def _read(remote: Remote, name: str) -> tuple[RunRecord, dict[str, Listed]]:
     raw = remote.read(f"{name}/{RECORD}")
     listed = json.loads(remote.read(f"{name}/{LIST}"))
     if not isinstance(listed, dict) or not all(is_safe(file) for file in listed):
-        raise ValueError("its list of files is none")
+        raise ValueError("its list of files is malformed")
     try:
         fits = listed[RECORD]["sha256"] == hashlib.sha256(raw).hexdigest()
         fits = fits and all(isinstance(about["size"], int) and about["sha256"] for about in listed.values())

@@ -108,7 +108,7 @@ class _Slot(Generic[What, Result]):
         yield position, value
 
     def stop(self) -> None:
-        """Everything a worker has written is whole or recognised as cut off: it need not be asked."""
+        """Everything a worker has written is whole or recognized as cut off: it need not be asked."""
         self.position = self.group = None
         if self.process is not None:
             self.process.kill()

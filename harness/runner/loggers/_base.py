@@ -27,7 +27,7 @@ class RunLog(Protocol):
     """One run in a tracker."""
 
     def step(self, step: int, values: Mapping[str, float]) -> None:
-        """Values of one optimiser step, by name."""
+        """Values of one optimizer step, by name."""
 
     def end(self, values: Mapping[str, float], *, failed: bool) -> None:
         """The run's result; nothing is logged after it."""

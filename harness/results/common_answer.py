@@ -1,0 +1,31 @@
+"""The answer that a run gave most often: a model that says one thing to every question shows by it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from harness.evidence.verdict_types import CommonAnswer
+from harness.results.records.sample import SampleRecord
+
+SHOWN = 60
+"""Characters of an answer that are shown."""
+
+
+def common_answer(rows: Sequence[SampleRecord]) -> CommonAnswer | None:
+    """The answer that was given most often, and how many targets it is."""
+    answered = [row for row in rows if row.answered]
+    texts = Counter(str(row.output).strip() for row in answered)
+    if not texts:
+        return None
+    text, count = texts.most_common(1)[0]
+    value = next(row.extracted.value for row in answered if str(row.output).strip() == text)
+    wanted = sum(
+        value == row.target or (isinstance(row.target, list) and value in row.target) for row in answered
+    )
+    return CommonAnswer(
+        text=text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…",
+        count=count,
+        n=len(answered),
+        wanted=wanted,
+    )

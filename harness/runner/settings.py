@@ -1,0 +1,58 @@
+"""What the command line, the Python API and an experiment file can each say of an experiment."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Self
+
+import typer
+from pydantic import Field
+
+from harness.core.options import File, Numbers, Repeated, Typed, repeated
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExperimentSettings:
+    """A field here is an option of `harness run`, an argument of `harness.run` and a key of an experiment file.
+
+    A default means "not given": what a command gives wins over what its experiment file gives.
+    """
+
+    model: Annotated[Repeated, typer.Option(help="Model (repeatable).", show_default=False)] = ()
+    recipes: Annotated[
+        str | Sequence[str | Mapping[str, object]],
+        Typed(str),
+        Field(min_length=1),
+        typer.Option(help="Comma-separated recipes.", show_default=False),
+    ] = ()
+    seeds: Annotated[
+        int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
+    ] = None
+    limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
+    labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
+    settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
+    report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None
+    prices: Annotated[File, typer.Option(help="YAML file with prices, for the break-even point.")] = None
+    cache: Annotated[bool | None, typer.Option(help="Reuse stored answers.", show_default="cache")] = None
+    executor: Annotated[
+        str | Mapping[str, object] | None,
+        Typed(str),
+        typer.Option(help="Where cells run: local, processes:K, ray or ray:ADDRESS.", show_default="local"),
+    ] = None
+    log_to: Annotated[
+        str | Sequence[str | Mapping[str, object]],
+        Typed(list[str]),
+        typer.Option(help="Tracker: mlflow, tensorboard, trackio, wandb (repeatable).", show_default="none"),
+    ] = ()
+
+    def over(self, below: ExperimentSettings) -> Self:
+        """These settings; where one was not given, that of `below`. Overrides of recipes add up; the last one wins."""
+        unset = {
+            item.name: getattr(below, item.name)
+            for item in dataclasses.fields(ExperimentSettings)
+            if getattr(self, item.name) in (None, ())
+        }
+        overrides = (*repeated(below.settings), *repeated(self.settings))
+        return dataclasses.replace(self, **unset | {"settings": overrides})

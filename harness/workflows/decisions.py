@@ -1,0 +1,143 @@
+"""What Python is given: a run's results, a results folder, and decisions that a notebook shows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
+from harness.evidence.verdict_types import Verdict
+from harness.report.notebook import Shown, shown
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyRelation
+
+    from harness.results.billing import Bill
+    from harness.runner.suitable import LeftOut
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decision:
+    """The verdict over some runs of one task and model, and the sections of its report."""
+
+    verdict: Verdict
+    results: Path
+    run_ids: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return self.verdict.sentence
+
+    __repr__ = __str__
+
+    def section(self, *names: str) -> Shown:
+        """Sections of the report for a notebook, e.g. `section("differences", "cost")`.
+
+        Raises:
+            ConfigError: no section of that name.
+        """
+        return shown(self.results, self.run_ids, (self.verdict,), names)
+
+    def _repr_html_(self) -> str:
+        return self.section("verdict", "matrix", "differences", "cost")._repr_html_()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunResult:
+    """What one `run` did: the records of its runs, its decisions and the report's file."""
+
+    records: tuple[JsonObject, ...]
+    decisions: tuple[Decision, ...]
+    report: Path
+    bills: tuple[Bill, ...] = ()
+    """What each task and model costs, where `prices` were given."""
+    left_out: tuple[LeftOut, ...] = ()
+    """Default recipes that the task or the model does not allow, each with its reason and remedy."""
+
+    @property
+    def decision(self) -> Decision:
+        """The only decision.
+
+        Raises:
+            ConfigError: there are several tasks or models.
+        """
+        return _only(self.decisions)
+
+    def __repr__(self) -> str:
+        decisions = "\n".join(str(decision) for decision in self.decisions)
+        return f"{decisions or 'no run was finished'}\nreport: {self.report}"
+
+    def _repr_html_(self) -> str:
+        return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
+
+
+@dataclass(frozen=True)
+class Results:
+    """A results folder. Tables and views are described in docs/store.md."""
+
+    path: Path
+
+    def sql(self, query: str) -> DuckDBPyRelation:
+        """A query's answer as a DuckDB relation in memory: `.df()` is pandas, `.arrow()` Arrow, `.pl()` polars.
+
+        Raises:
+            ConfigError: no such folder, or a query that DuckDB refuses.
+        """
+        from harness.results.database.ingest import sync
+        from harness.results.database.sql import relation
+
+        sync(self.path)
+        return relation(self.path, query)
+
+    def table(self, name: str) -> DuckDBPyRelation:
+        """A whole table or view, e.g. `runs`, `samples`, `scores`, `leaderboard`."""
+        return self.sql(f'FROM "{name}"')
+
+    def decisions(self, *runs: str, task: str | None = None) -> tuple[Decision, ...]:
+        """A decision per task and model, over the runs named or over the latest comparable ones."""
+        from harness.report.run_selection import choose
+        from harness.results.database.ingest import sync
+        from harness.results.folder import ResultsFolder
+        from harness.results.run_scores import verdicts
+
+        sync(self.path)
+        ids = choose(self.path, runs, task).runs
+        return decisions_of(
+            self.path, ids, verdicts([ResultsFolder(self.path).run(run_id).path for run_id in ids])
+        )
+
+    def decision(self, *runs: str, task: str | None = None) -> Decision:
+        """The only decision there is over these runs."""
+        return _only(self.decisions(*runs, task=task))
+
+
+def decisions_of(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
+    """Each verdict with the runs that it is about."""
+    questions = {run_id: _task_and_model(results, run_id) for run_id in ids}
+    return tuple(
+        Decision(
+            verdict=verdict,
+            results=results,
+            run_ids=tuple(i for i, asked in questions.items() if asked == (verdict.task, verdict.model)),
+        )
+        for verdict in verdicts
+    )
+
+
+def _task_and_model(results: Path, run_id: str) -> tuple[str, str] | None:
+    from harness.results.folder import ResultsFolder
+    from harness.results.run_files import read_head
+
+    head = read_head(ResultsFolder(results).run(run_id).path)
+    return None if isinstance(head, str) else (head.record.task.name, head.record.model.spec)
+
+
+def _only(decisions: Sequence[Decision]) -> Decision:
+    if len(decisions) == 1:
+        return decisions[0]
+    if not decisions:
+        raise ConfigError("there is no decision", remedy="no run was finished")
+    names = ", ".join(f"{d.verdict.task} · {d.verdict.model}" for d in decisions)
+    raise ConfigError(f"there are {len(decisions)} decisions", remedy=f"choose among `decisions`: {names}")

@@ -1,0 +1,51 @@
+"""Memory of each method for a model, or of a number of parameters by the textbook."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from harness.core import notices, recipes
+from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonObject
+from harness.core.options import names
+from harness.estimate import requirements
+from harness.estimate.fitting import fit
+from harness.estimate.memory import BYTES
+from harness.workflows.options.estimate import EstimateOptions
+
+
+def from_options(options: EstimateOptions) -> JsonObject:
+    """Bytes and GB (10⁹ bytes) per method.
+
+    Raises:
+        ConfigError: no such model or method, or both a model and `parameters`, or neither.
+    """
+    if options.dtype not in BYTES:
+        raise ConfigError(f"unknown dtype '{options.dtype}'", remedy=nearest(options.dtype, BYTES))
+    if (options.model is None) == (options.parameters is None):
+        raise ConfigError("name a model or --parameters, not both", remedy="e.g. --parameters 13B")
+    parameters = options.parameters
+    if parameters is None and requirements.is_count(str(options.model)):
+        parameters = str(options.model)
+    if parameters is not None:
+        if options.gpu is not None:
+            raise ConfigError(
+                "--gpu needs a model, for a number of parameters has no shape",
+                remedy="name a hub id, or a folder with a config.json",
+            )
+        return requirements.rule(requirements.parameters(parameters), BYTES[options.dtype])
+    with notices.captured(Path(os.devnull)):  # nothing is loaded, so what libraries miss does not matter
+        return _of_a_model(options)
+
+
+def _of_a_model(options: EstimateOptions) -> JsonObject:
+    model, chosen = str(options.model), [recipes.load(name) for name in names(options.recipes)]
+    figures = requirements.to_json(model, chosen, options.dtype, options.length, options.batch, options.rows)
+    if options.gpu is None:
+        return figures
+    fits = {
+        recipe.name: fit(model, recipe, options.dtype, options.length, options.rows, options.gpu).to_json()
+        for recipe in chosen
+    }
+    return {**figures, "gpu_gib": options.gpu, "fits": fits}

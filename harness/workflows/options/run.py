@@ -1,0 +1,28 @@
+"""Options of `harness run`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.core.options import Typed
+from harness.runner.settings import ExperimentSettings
+from harness.workflows.options.shared import Quiet, ResultsOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions(ResultsOptions, ExperimentSettings):
+    """An experiment's settings, and what concerns one command alone."""
+
+    target: Annotated[
+        str | Path,
+        Typed(str),
+        typer.Argument(help="A task's name or folder, or an experiment's YAML file."),
+    ] = field(kw_only=False)
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Rerun finished runs, too; the old ones are set aside.")
+    ] = False
+    quiet: Quiet = False

@@ -1,0 +1,36 @@
+"""Options of `harness upgrade`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.core.options import Names, Repeated, Typed
+from harness.workflows.options.shared import Quiet, ResultsOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpgradeOptions(ResultsOptions):
+    """The two bases, and the recipes that are run on both."""
+
+    task: Annotated[str | Path, Typed(str), typer.Argument(help="A task's name or folder.")] = field(
+        kw_only=False
+    )
+    from_: Annotated[str, typer.Option("--from", help="The model in use.")]
+    to: Annotated[str | None, typer.Option(help="The new model.", show_default="the same")] = None
+    recipes: Annotated[Names, typer.Option(help="Comma-separated recipes.")] = "zero_shot,lora"
+    from_base: Annotated[
+        str | None, typer.Option(help="Kind of base: plain, int8, nf4.", show_default="the recipe's")
+    ] = None
+    to_base: Annotated[
+        str | None, typer.Option(help="The same for the new model.", show_default="the recipe's")
+    ] = None
+    limit: Annotated[int | None, typer.Option(help="Only a sample of N test examples.")] = None
+    settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
+    allow_inconclusive: Annotated[
+        bool, typer.Option(help="Exit 0 when the result is inconclusive; it is still reported.")
+    ] = False
+    quiet: Quiet = False

@@ -1,0 +1,74 @@
+"""The report of runs that are there, in one or several formats."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.options import path, repeated
+from harness.evidence.verdict import Verdict
+from harness.report import files, formats, run_selection
+from harness.report.build import build
+from harness.report.run_selection import Chosen
+from harness.results import run_scores
+from harness.results.database import ingest
+from harness.results.folder import ResultsFolder
+from harness.results.remote import mirror
+from harness.workflows.options.report import ReportOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """The files that were written, of which runs, and their verdicts."""
+
+    files: tuple[Path, ...]
+    chosen: Chosen
+    verdicts: tuple[Verdict, ...]
+
+    def to_json(self) -> dict[str, object]:
+        return {
+            "files": [str(file) for file in self.files],
+            "runs": list(self.chosen.runs),
+            "unfinished": list(self.chosen.unfinished),
+            "other_examples": list(self.chosen.other_examples),
+            "verdicts": [verdict.to_json() for verdict in self.verdicts],
+        }
+
+
+def from_options(options: ReportOptions) -> Report:
+    """All that `harness report` does; what is left out is said on stderr as it goes.
+
+    Raises:
+        ConfigError: no such run or format, or a file that cannot be written.
+    """
+    results, named = options.results_path, repeated(options.runs)
+    kinds = formats.parse(options.format)
+    for problem in ingest.sync(results).problems:
+        _note(problem)
+    chosen = run_selection.choose(results, named, options.task)
+    for note in chosen.notes:
+        _note(note)
+    folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
+    verdicts = run_scores.verdicts(folders)
+    name, out = options.task or "report", path(options.out)
+    base = out or Path("reports") / f"{name}.html"
+    written: list[Path] = []
+    for kind in kinds:
+        file = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
+        if kind == "html":
+            placed = files.Placed(out=file) if named else files.place(results, file, chosen.runs)
+            if placed.note:
+                _note(placed.note)
+            if placed.out is None:
+                continue
+            ids, title = (*chosen.runs, *chosen.unfinished), options.title or name
+            written.append(build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title))
+        else:
+            written.append(formats.write(verdicts, kind, file, run_scores.diagnoses(folders)))
+        mirror.keep(results, written[-1])
+    return Report(files=tuple(written), chosen=chosen, verdicts=tuple(verdicts))
+
+
+def _note(text: str) -> None:
+    print(f"note: {text}", file=sys.stderr)
