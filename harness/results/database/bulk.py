@@ -68,7 +68,7 @@ FROM (SELECT sample_id, position, coalesce(flatten(gold_twins), context_ids) AS 
 
 
 def load(store: Store, run_id: str, path: Path) -> int | None:
-    """Bring the samples of a run into the store; how many, or None where they must be read row by row."""
+    """Bring the samples of a run into the store; how many, or None if they must be read row by row."""
     with Reader() as reader:
         return reader.load(store, run_id, path)
 
@@ -170,7 +170,7 @@ def _lines(path: Path) -> int | None:
 
 def _with_whole_characters(path: Path, copy: Path) -> Path | None:
     """A copy in which the replacement character stands for each half of a character, as row by row reading has
-    it: no UTF-8 holds a half, and DuckDB refuses the whole file. None where there is no half."""
+    it: no UTF-8 holds a half, and DuckDB refuses the whole file. None if there is no half."""
     changed = False
     with path.open("rb") as stream, copy.open("wb") as out:
         for line in stream:
