@@ -22,18 +22,24 @@ from harness.workflows.options.diagnose import DiagnoseOptions
 from harness.workflows.options.estimate import EstimateOptions
 from harness.workflows.options.export import ExportOptions
 from harness.workflows.options.gate import GateOptions
+from harness.workflows.options.history import HistoryOptions
+from harness.workflows.options.pin import PinOptions
 from harness.workflows.options.report import ReportOptions
 from harness.workflows.options.run import RunOptions
 from harness.workflows.options.search import SearchOptions
 from harness.workflows.options.shared import ResultsOptions
 from harness.workflows.options.upgrade import UpgradeOptions
+from harness.workflows.options.validate import ValidateOptions
 
 if TYPE_CHECKING:
     from harness.regression.gate import Gate
+    from harness.tasks.validation_report import Inspection
     from harness.workflows.benchmark import BenchmarkResult
     from harness.workflows.compare import RunDifference
     from harness.workflows.diagnose import Diagnosis
     from harness.workflows.export import Exported
+    from harness.workflows.history import History
+    from harness.workflows.pin import Pinned
     from harness.workflows.report import Report
     from harness.workflows.search_output import SearchSummary
     from harness.workflows.upgrade import Upgrade
@@ -173,6 +179,44 @@ def report(options: ReportOptions) -> Report:
 
     with _mirrored(options) as options:
         return workflow.from_options(options)
+
+
+@accepts(PinOptions)
+def pin(options: PinOptions) -> Pinned:
+    """`harness pin` as a function: a run becomes the reference that later runs are held against.
+
+    Raises:
+        ConfigError: no such run, one that is not finished or was made by uncommitted code, or a bad name.
+    """
+    from harness.workflows import pin as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(HistoryOptions)
+def history(options: HistoryOptions) -> History:
+    """`harness history` as a function: the trend of every recipe over time and base models.
+
+    Raises:
+        ConfigError: no such task or recipe, or a page that cannot be written.
+    """
+    from harness.workflows import history as workflow
+
+    with _mirrored(options) as options:
+        return workflow.from_options(options)
+
+
+@accepts(ValidateOptions)
+def validate(options: ValidateOptions) -> Inspection:
+    """`harness validate` as a function: problems of a task's rows, and an example as a model sees it.
+
+    Raises:
+        ConfigError: the task does not load, its gate is malformed, or there is no such model.
+    """
+    from harness.workflows import validate as workflow
+
+    return workflow.from_options(options)
 
 
 @accepts(EstimateOptions)

@@ -149,7 +149,7 @@ def _model(output: Output) -> str | None:
 
 
 def _limit(output: Output, row: BenchmarkRecord) -> int | None:
-    """How many documents were asked; None if all were. A limit below 1 is a share of them."""
+    """How many documents were asked; None where all were. A limit below 1 is a share of them."""
     sizes = (output.get("n-samples") or {}).get(row.task) or {}
     asked, whole = sizes.get("effective"), sizes.get("original")
     if isinstance(asked, int) and isinstance(whole, int):
@@ -199,4 +199,4 @@ def _when(output: Output, file: Path) -> datetime.datetime:
         return datetime.datetime.fromtimestamp(float(date), datetime.UTC)
     except (ValueError, TypeError, OverflowError, OSError):
         remedy = "seconds since 1970, or such as 2026-05-01T12:00:00"
-        raise ConfigError(f"its date {date!r} is not a date", file=file, remedy=remedy) from None
+        raise ConfigError(f"its date {date!r} is none", file=file, remedy=remedy) from None

@@ -8,8 +8,9 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
-from harness.commands.run import run
+from harness.commands.run import start
 from harness.core import shipped
+from harness.workflows.options.run import RunOptions
 
 FILE = Path("demo.yaml")
 
@@ -37,12 +38,5 @@ def demo(
     """
     shadowed = FILE.exists() and not FILE.samefile(shipped.ROOT / FILE)  # a demo.yaml of the user's own
     target = shipped.ROOT / FILE if shadowed else FILE
-    run(
-        target=str(target),
-        model=None if model is None else [model],
-        limit=limit,
-        results=results,
-        report=report,
-        quiet=quiet,
-        json=json,
-    )
+    options = RunOptions(target, model=model or (), limit=limit, results=results, report=report, quiet=quiet)
+    start(options, json=json)

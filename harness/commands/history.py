@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from harness.commands._results import Results
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.history import HistoryOptions
 
 
-def history(
-    task: Annotated[str | None, typer.Argument(help="Only this task.", show_default="all")] = None,
-    recipe: Annotated[str | None, typer.Option(help="Only this recipe.", show_default="all")] = None,
-    html: Annotated[bool, typer.Option("--html", help="Write the page of all trends.")] = False,
-    out: Annotated[Path, typer.Option("--out", "-o", help="The page's file.")] = Path("reports/history.html"),
-    results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+@takes(HistoryOptions)
+def history(options: HistoryOptions, json: Json = False) -> None:
     """The trend of every recipe, with upgrades and change points marked.
 
     Examples:
@@ -29,22 +20,15 @@ def history(
     import json as jsonlib
     import sys
 
-    from harness.regression import history as trends
     from harness.regression import history_text
+    from harness.workflows import history as workflow
 
-    problems: list[str] = []
-    series = trends.load(results, task, recipe, problems)
-    for problem in problems:
+    done = workflow.from_options(options)
+    for problem in done.problems:
         print(f"note: {problem}", file=sys.stderr)
-    page = None
-    if html:
-        from harness.report.build import build_history
-
-        page = build_history(series, out)
     if json:
-        content = {"series": [item.to_json() for item in series], "page": None if page is None else str(page)}
-        print(jsonlib.dumps(content, ensure_ascii=False))
-    elif page is not None:
-        print(page)
+        print(jsonlib.dumps(done.to_json(), ensure_ascii=False))
+    elif done.page is not None:
+        print(done.page)
     else:
-        print(history_text.text(series))
+        print(history_text.text(done.series))

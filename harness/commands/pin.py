@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from harness.commands._results import Results
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.pin import PinOptions
 
 
-def pin(
-    run: Annotated[str, typer.Argument(help="A run's id or its beginning.")],
-    as_: Annotated[str, typer.Option("--as", help="The pin's name.")],
-    allow_dirty: Annotated[bool, typer.Option(help="Pin code that is not committed.")] = False,
-    pins: Annotated[Path, typer.Option(help="Folder of pins.")] = Path("baselines/pins"),
-    results: Results = Path("results"),
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+@takes(PinOptions)
+def pin(options: PinOptions, json: Json = False) -> None:
     """Write a run's per-example scores, hashes, versions and environment to baselines/pins/NAME.json.
 
     Example:
@@ -26,20 +17,16 @@ def pin(
     """
     import json as jsonlib
 
-    from harness.regression import floor
-    from harness.results import pins as kept
+    from harness.workflows import pin as workflow
 
-    snapshot = floor.with_floor(results, kept.of_run(results, run))
-    if not allow_dirty:
-        kept.refuse_dirty(snapshot, pins)
-    path = kept.write(snapshot, as_, pins)
-    size, count = path.stat().st_size, len(snapshot.samples)
+    done = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
-    else:
-        print(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
-        if floor.trained(snapshot) and floor.pooled(snapshot) is None:
-            print(
-                "note: training varies from seed to seed, and of this recipe it is not known by how much: "
-                "gates will be provisional. Run the recipe with --seeds 3 and pin again, or gate with --aa 3"
-            )
+        print(jsonlib.dumps(done.to_json()))
+        return
+    count, size = len(done.snapshot.samples), done.file.stat().st_size / 1024
+    print(f"{done.file}: {done.snapshot.name}, {count} examples, {size:.0f} kB; commit it")
+    if done.lacks_noise_floor:
+        print(
+            "note: training varies from seed to seed, and for this recipe it is not known by how much: "
+            "gates will be provisional. Run the recipe with --seeds 3 and pin again, or gate with --aa 3"
+        )

@@ -27,6 +27,11 @@ def run(options: RunOptions, json: Json = False) -> None:
 
       harness run demo.yaml --executor processes:2
     """
+    start(options, json=json)
+
+
+def start(options: RunOptions, *, json: bool) -> None:
+    """Run, print the outcome and exit with its code."""
     from harness.workflows import run as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))

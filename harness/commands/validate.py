@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from harness.commands._options import takes
+from harness.commands._results import Json
+from harness.workflows.options.validate import ValidateOptions
 
-def validate(
-    task: Annotated[str, typer.Argument(help="A task's name, its folder or its YAML file.")],
-    model: Annotated[
-        str | None, typer.Option(help="Show and count with this model's tokenizer and chat template.")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="One JSON object on stdout.")] = False,
-) -> None:
+
+@takes(ValidateOptions)
+def validate(options: ValidateOptions, json: Json = False) -> None:
     """Check a task: a rendered example, split sizes, lengths, duplicates, leaks, labels.
 
     Exit code 0 where the task can be used (there may be warnings), 2 where it cannot.
@@ -28,15 +25,13 @@ def validate(
 
     from rich.console import Console
 
-    from harness.regression import gate_rules
     from harness.tasks import validation_view
-    from harness.tasks.validation_report import inspect
+    from harness.workflows import validate as workflow
 
-    report = inspect(task, model)
-    gate_rules.of_task(report.task)
+    inspection = workflow.from_options(options)
     if json:
-        print(jsonlib.dumps(validation_view.as_json(report), ensure_ascii=False))
+        print(jsonlib.dumps(validation_view.as_json(inspection), ensure_ascii=False))
     else:
-        validation_view.show(report, Console())
-    if not report.usable:
+        validation_view.show(inspection, Console())
+    if not inspection.usable:
         raise typer.Exit(2)

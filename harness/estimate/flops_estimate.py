@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from typing import Any
 
 from harness.core.protocols import Prompter, Task
 from harness.core.recipes import Recipe
@@ -139,8 +139,8 @@ class _Speed:
         from harness.models.load import choose_dtype
 
         device = "cuda" if torch.cuda.is_available() else "cpu"
-        ones = partial(torch.ones, device=device, dtype=choose_dtype("auto", device))
-        left, right = ones(rows, self.width), ones(self.width, self.width)
+        made: dict[str, Any] = {"device": device, "dtype": choose_dtype("auto", device)}
+        left, right = torch.ones(rows, self.width, **made), torch.ones(self.width, self.width, **made)
         wait: Callable[[], None] = torch.cuda.synchronize if device == "cuda" else lambda: None
         count, taken = 1, 0.0
         left @ right  # the first is slower

@@ -168,7 +168,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
         ConfigError: a name that is no file name, or a folder that cannot be written.
     """
     if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise ConfigError(f"'{name}' is not a valid name for a pin", remedy="use letters, digits, - _ and .")
+        raise ConfigError(f"'{name}' is no name for a pin", remedy="use letters, digits, - _ and .")
     head = {
         "format": FORMAT,
         "run": snapshot.head.to_json(),

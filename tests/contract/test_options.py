@@ -17,7 +17,7 @@ import typer
 import yaml
 from pydantic import TypeAdapter, ValidationError
 
-from harness import api, cli
+from harness import api, cli, workflows
 from harness.core import options as fields_of
 from harness.core.errors import ConfigError
 from harness.runner import experiment
@@ -48,8 +48,9 @@ def commands() -> dict[str, Any]:
         return dict(typer.main.get_command(cli.app).commands)  # type: ignore[attr-defined]
 
 
-def test_the_large_commands_have_an_options_class() -> None:
-    assert {"run", "search", "compare", "gate", "upgrade", "diagnose", "benchmark", "export"} <= set(CLASSES)
+def test_every_command_with_a_workflow_has_an_options_class(commands: dict[str, Any]) -> None:
+    worked = {module.name for module in pkgutil.iter_modules(workflows.__path__)} & set(commands)
+    assert worked == set(CLASSES)
 
 
 @pytest.mark.parametrize("name", CLASSES)
@@ -115,6 +116,19 @@ VALUES: dict[str, Any] = {
     "log_to": [{"kind": "wandb", "project": "mine"}],
 }
 """An experiment file's settings."""
+
+
+def test_the_demo_is_a_run_of_the_shipped_experiment(
+    commands: dict[str, Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    asked: list[RunOptions] = []
+    monkeypatch.setattr(run, "from_options", lambda given: asked.append(given))
+    commands["demo"].main(["--limit", "5", "-q"], standalone_mode=False)
+    (options,) = asked
+    experiment_of_demo = run.experiment(options)
+    assert (experiment_of_demo.name, experiment_of_demo.limit) == ("demo", 5)
+    assert experiment_of_demo.models == ("smollm2-135m-instruct",)
 
 
 @pytest.mark.parametrize("item", dataclasses.fields(ExperimentSettings), ids=lambda item: item.name)

@@ -13,7 +13,7 @@ CEILINGS = {
     "benchmarks": 6,
     "core": 24,
     "engines": 12,
-    "estimate": 1,
+    "estimate": 2,
     "evidence": 4,
     "export": 1,
     "methods": 9,

@@ -44,7 +44,7 @@ def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
 def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     """Per document, the value of a row's metric; documents are named by number and content.
 
-    Empty if there are no samples, and for metrics that are not a number per document.
+    Empty where there are no samples, and for metrics that are not a number per document.
     """
     metric, _, kept = row.metric.partition(",")
     file = samples_file(place_of(folder, row), row.task)
@@ -85,7 +85,7 @@ def source(folder: Path) -> str:
 
 
 def stale(store: Store, results: Path) -> list[Path]:
-    """Folders of models that the store does not have as they are; empty if none changed."""
+    """Folders of models that the store does not have as they are; empty where none changed."""
     known = {row["folder"]: row["source"] for row in store.rows("SELECT * FROM benchmark_folders")}
     folders = model_folders(results)
     changed = any(known.get(folder.name) != source(folder) for folder in folders)
