@@ -15,8 +15,6 @@ from sqlglot.tokens import Token, TokenType
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-NATIVE = ("sqlite", "duckdb")
-"""Dialects whose own parser is at hand."""
 COMMA_BEHIND_COLUMNS = ("bigquery", "snowflake", "databricks", "spark", "clickhouse")
 """Dialects that allow a comma behind the last column."""
 COMMA_ANYWHERE = ("clickhouse",)
@@ -41,17 +39,15 @@ _BEFORE_FIRST = _OPENING_BRACKETS | {TokenType.SELECT, TokenType.DISTINCT, Token
 _ALLOWING = ", ".join(("duckdb", *COMMA_BEHIND_COLUMNS))
 
 
-def fault(text: str, dialect: str, engine: str) -> str:
+def fault(text: str, dialect: str) -> str:
     """Why the database refuses a statement; empty where it does not, or where that is not known.
 
     Args:
-        dialect: the format's; "" where none is named.
-        engine: the task's database, `sqlite` or `duckdb`; "" where there is none.
+        dialect: sqlglot's name of it; "" where none is known.
     """
-    parser = dialect or engine
-    if parser == "sqlite":
+    if dialect == "sqlite":
         return _sqlite(text)
-    if parser == "duckdb":
+    if dialect == "duckdb":
         return _duckdb(text)
     return _commas(sqlglot.tokenize(text, read=dialect or None), dialect)
 

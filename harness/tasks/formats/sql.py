@@ -35,8 +35,9 @@ _STATEMENTS = (exp.Query, exp.DML, exp.Create, exp.Drop, exp.Alter)
 @dataclass(frozen=True, kw_only=True)
 class Sql(Format):
     """The value is the statement as sqlglot writes it: letter case of keywords, spaces, comments and a
-    final semicolon do not tell two statements apart. `dialect` is one of sqlglot's ("" is its own). What the
-    dialect's database refuses is invalid: SQLite and DuckDB are asked themselves."""
+    final semicolon do not tell two statements apart. `dialect` is one of sqlglot's; "" is that of the task's
+    database, and sqlglot's own where there is none. What the database refuses is invalid: SQLite and DuckDB are asked
+    themselves."""
 
     paper = "sqlglot, https://github.com/tobymao/sqlglot"
     version = 3
@@ -68,14 +69,14 @@ class Sql(Format):
         if fault:
             return Invalid(fault)
         try:
-            trees = [tree for tree in sqlglot.parse(text, read=self.dialect or None) if tree is not None]
+            trees = [tree for tree in sqlglot.parse(text, read=self.sql_dialect or None) if tree is not None]
             if len(trees) != 1:
                 return Invalid(f"one statement is wanted, not {len(trees)}")
             if not isinstance(trees[0], _STATEMENTS) or _bare(trees[0]):
                 return Invalid(f"not a statement: '{text.strip()[:60]}'")
-            if refusal := _sql_syntax.fault(text, self.dialect, self.engine):
+            if refusal := _sql_syntax.fault(text, self.sql_dialect):
                 return Invalid(f"not SQL: {refusal}")
-            return Parsed(trees[0].sql(dialect=self.dialect or None, comments=False))
+            return Parsed(trees[0].sql(dialect=self.sql_dialect or None, comments=False))
         except RecursionError:
             return Invalid("not SQL: nested too deeply")
         except (SqlglotError, ValueError, LookupError, TypeError, AttributeError) as error:

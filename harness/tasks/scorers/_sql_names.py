@@ -12,19 +12,25 @@ from sqlglot import exp
 
 _OPAQUE = (exp.Lateral, exp.Unnest, exp.Pivot, exp.Lambda, exp.Dot, exp.Into, exp.MatchRecognize)
 """Parts that bring in names of their own."""
-_FUNCTIONS = frozenset(
-    (
-        "user",
-        "current_user",
-        "session_user",
-        "system_user",
-        "current_role",
-        "current_catalog",
-        "current_schema",
-    )
-    + ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")
-    + ("sysdate", "systimestamp", "rownum", "level")
+_SESSION = (
+    "user",
+    "current_user",
+    "session_user",
+    "system_user",
+    "current_role",
+    "current_catalog",
+    "current_schema",
 )
+_CLOCK = (
+    "current_date",
+    "current_time",
+    "current_timestamp",
+    "localtime",
+    "localtimestamp",
+    "sysdate",
+    "systimestamp",
+)
+_FUNCTIONS = frozenset((*_SESSION, *_CLOCK, "rownum", "level"))
 """Functions that are called without parentheses: no columns of a table."""
 
 Names = Mapping[str, str]
@@ -48,8 +54,7 @@ def rename(tree: exp.Expr) -> None:
         return
     for part, name in changes:
         _set_name(part, name)
-    if isinstance(tree, exp.Select):
-        _unnamed_results(tree)
+    _unnamed_results(tree)
 
 
 def _column_name(node: exp.Expr) -> str | None:
@@ -142,9 +147,32 @@ def _queries(node: exp.Expr) -> Iterator[exp.Expr]:
             yield from _queries(part)
 
 
-def _unnamed_results(select: exp.Select) -> None:
-    """Rows have no names: those of the result's columns go, where nothing refers to them."""
-    referred = {column.name for column in select.find_all(exp.Column) if not column.table}
-    for alias in list(select.expressions):
-        if isinstance(alias, exp.Alias) and not {alias.alias, _column_name(alias.this)} & referred:
-            alias.replace(alias.this)
+def _unnamed_results(tree: exp.Expr) -> None:
+    """Rows have no names: those of a result's columns go, where nothing refers to them."""
+    referred = _unqualified(tree)
+    for select in tree.find_all(exp.Select):
+        if not _is_value(select):
+            continue
+        # Without its new name a column could be taken for another one of its old name.
+        taken = {name for key in _BY_RESULT if (part := select.args.get(key)) for name in _unqualified(part)}
+        for alias in list(select.expressions):
+            free = isinstance(alias, exp.Alias) and alias.alias not in referred
+            if free and _column_name(alias.this) not in taken:
+                alias.replace(alias.this)
+
+
+_BY_RESULT = ("group", "having", "qualify", "order", "distinct", "windows")
+"""Clauses that may name columns of the result."""
+
+
+def _unqualified(part: exp.Expr) -> set[str]:
+    return {column.name for column in part.find_all(exp.Column) if not column.table}
+
+
+def _is_value(select: exp.Select) -> bool:
+    """Whether only the rows of a query count: the whole statement, or a query within an expression."""
+    around = select.parent
+    if isinstance(around, exp.Subquery) and not around.alias:
+        around = around.parent
+        return not isinstance(around, exp.From | exp.Join | exp.CTE | exp.Query)
+    return around is None or isinstance(around, exp.Exists)
