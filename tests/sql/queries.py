@@ -88,25 +88,50 @@ def draw(rng: random.Random, *, nested: bool = True) -> Query:
 
 
 def changed(query: Query, rng: random.Random) -> Query:
-    """Another query, close by; its rows may happen to be the same."""
-    other = draw(rng)
+    """A query that differs in one spot; its rows may happen to be the same."""
     options = [
-        replace(query, where=other.where if other.tables == query.tables else None),
         replace(query, join={"INNER": "LEFT", "LEFT": "INNER"}.get(query.join, query.join)),
         replace(query, distinct=not query.distinct and not query.group),
         replace(query, order=tuple((c, {"": "DESC"}.get(w, "")) for c, w in query.order)),
         replace(query, limit=1),
         replace(query, within=None),
         replace(query, columns=query.columns[::-1]),
-        replace(query, where=None if query.where is None else _swapped(query.where)),
     ]
-    return rng.choice([one for one in options if one != query] or [replace(query, limit=1)])
+    if query.where:
+        options += [replace(query, where=_edited(query.where, query.tables, rng)) for _ in range(6)]
+    for position, (function, column) in enumerate(query.columns):
+        if column and not query.group and not query.order:
+            moved = (function, _moved(column, query.tables))
+            options += [
+                replace(query, columns=(*query.columns[:position], moved, *query.columns[position + 1 :]))
+            ]
+    return rng.choice([one for one in options if one != query])
 
 
-def _swapped(test: Test) -> Test:
-    """AND for OR, `=` for `<`, within a test."""
-    others = {"AND": "OR", "OR": "AND", "=": "<", "<": "<=", ">": ">=", "<>": "=", "IS NULL": "IS NOT NULL"}
-    return replace(test, kind=others.get(test.kind, test.kind))
+def _moved(column: Column, tables: Sequence[str]) -> Column:
+    """The column of the same name of the other table."""
+    other = len(tables) - 1 - column.table
+    return replace(column, table=other) if column.name in TABLES[tables[other]] else column
+
+
+_OTHER_KINDS = {"AND": "OR", "OR": "AND", "=": "<", "<": "<=", "<=": "<", ">": ">=", ">=": ">", "<>": "="}
+_OTHER_KINDS |= {"IS NULL": "IS NOT NULL", "IS NOT NULL": "IS NULL"}
+
+
+def _edited(test: Test, tables: Sequence[str], rng: random.Random) -> Test:
+    """The test with one part of it changed: negated, another comparison, a column of the other table."""
+    if test.parts and rng.random() < 0.7:
+        position = rng.randrange(len(test.parts))
+        parts = list(test.parts)
+        parts[position] = _edited(parts[position], tables, rng)
+        return replace(test, parts=tuple(parts))
+    if test.kind == "NOT":
+        return test.parts[0]
+    if test.column and rng.random() < 0.4:
+        return replace(test, column=_moved(test.column, tables))
+    if rng.random() < 0.4:
+        return Test("NOT", parts=(test,))
+    return replace(test, kind=_OTHER_KINDS[test.kind])
 
 
 def _column(rng: random.Random, tables: Sequence[str]) -> Column:
