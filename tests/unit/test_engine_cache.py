@@ -55,7 +55,9 @@ def test_a_line_cut_off_by_a_kill_is_asked_again_and_hides_no_other(tmp_path: Pa
 
 def test_a_schema_whose_keys_are_written_in_another_order_is_asked(tmp_path: Path) -> None:
     orders = (("a", "b"), ("b", "a"))
-    schemas = [{"type": "object", "properties": {name: {"type": "integer"} for name in order}} for order in orders]
+    schemas = [
+        {"type": "object", "properties": {name: {"type": "integer"} for name in order}} for order in orders
+    ]
     for text, schema in zip(("one", "two"), schemas, strict=True):
         request = _request("a", constraint=Constraint(kind="json_schema", value=schema))  # type: ignore[arg-type]
         ((_, completion),) = CachedEngine(FakeEngine(text), tmp_path, "m").generate([request])
