@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -87,6 +88,11 @@ class Constraint:
 
     kind: Literal["json_schema", "regex", "choice"]
     value: JsonValue
+
+    def identity(self) -> dict[str, JsonValue]:
+        """What decides an answer: the language, and for a schema the order of its keys, which are written in it."""
+        content: dict[str, JsonValue] = {"kind": self.kind, "value": self.value}
+        return content | ({"order": json.dumps(self.value)} if self.kind == "json_schema" else {})
 
 
 @dataclass(frozen=True, kw_only=True)

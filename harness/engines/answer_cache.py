@@ -109,5 +109,5 @@ def _key(request: Request) -> str | None:
         [message.role, message.content, *([message.tools] if message.tools else [])]
         for message in request.messages
     ]
-    content["constraint"] = None if request.constraint is None else dataclasses.asdict(request.constraint)
+    content["constraint"] = None if request.constraint is None else request.constraint.identity()
     return digest(content)

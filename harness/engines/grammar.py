@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, cast
@@ -26,19 +27,35 @@ _KEYS = re.compile(r"Unimplemented keys: (\[.*\])")
 
 @dataclass(frozen=True)
 class Grammar:
-    """A compiled language: llguidance's text, and the parts of a schema that only validation checks."""
+    """A compiled language: a matcher at its start, and the parts of a schema that only validation checks."""
 
-    text: str
+    matcher: LLMatcher
     not_enforced: tuple[str, ...] = ()
 
 
-def grammar(constraint: Constraint) -> Grammar:
+def grammar(constraint: Constraint, tokenizer: LLTokenizer | None = None) -> Grammar:
     """The language of a constraint.
+
+    Args:
+        tokenizer: whose tokens are matched; by default single bytes.
 
     Raises:
         ValueError: it cannot be expressed at all; the message says why.
     """
-    return _compiled(constraint.kind, json.dumps(constraint.value, ensure_ascii=False, default=_plain))
+    compiler = _Compiler(tokenizer or _bytes())
+    if constraint.kind == "json_schema":
+        return compiler.schema(cast("Json", constraint.value))
+    return compiler.checked(constraint.kind, _text(constraint), ())
+
+
+def _text(constraint: Constraint) -> str:
+    from llguidance import LLMatcher
+
+    if constraint.kind == "regex":
+        return str(LLMatcher.grammar_from_regex(unicode_pattern(str(constraint.value))))
+    labels = cast("list[object]", constraint.value)
+    choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in labels)
+    return str(LLMatcher.grammar_from_lark(f"start: {choices}"))
 
 
 class Language:
@@ -51,7 +68,7 @@ class Language:
     def __init__(self, constraint: Constraint) -> None:
         compiled = grammar(constraint)
         self.not_enforced = compiled.not_enforced
-        self._matcher = _matcher(compiled.text)
+        self._matcher = compiled.matcher
 
     def start(self) -> LLMatcher:
         """A matcher over bytes, before the first one."""
@@ -71,23 +88,36 @@ class Language:
         return text.encode()[:count].decode(errors="ignore")
 
 
-@lru_cache(maxsize=256)
-def _compiled(kind: str, text: str) -> Grammar:
-    from llguidance import LLMatcher
+class _Compiler:
+    """Compiles for one tokenizer."""
 
-    value = json.loads(text)
-    if kind == "regex":
-        return _checked(kind, str(LLMatcher.grammar_from_regex(unicode_pattern(value))), ())
-    if kind == "choice":
-        choices = " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in value)
-        return _checked(kind, str(LLMatcher.grammar_from_lark(f"start: {choices}")), ())
-    return _schema(value)
+    def __init__(self, tokenizer: LLTokenizer) -> None:
+        self._tokenizer = tokenizer
+
+    def schema(self, schema: Json) -> Grammar:
+        """Every pattern is taken to be usable first: finding out costs as much as the whole schema does."""
+        rewriter = Rewriter(usable=lambda _: True)
+        matcher = self._matcher(_grammar_text(rewriter.schema(schema)))
+        if not matcher.is_error():
+            return _named(matcher, rewriter.left_out)
+        rewriter = Rewriter(usable=_usable)
+        return self.checked("json_schema", _grammar_text(rewriter.schema(schema)), rewriter.left_out)
+
+    def checked(self, kind: str, text: str, left_out: Sequence[str]) -> Grammar:
+        matcher = self._matcher(text)
+        if matcher.is_error():
+            raise ValueError(f"cannot constrain decoding to this {kind}: {_reason(matcher.get_error())}")
+        return _named(matcher, left_out)
+
+    def _matcher(self, text: str) -> LLMatcher:
+        from llguidance import LLMatcher
+
+        return LLMatcher(self._tokenizer, text, log_level=0)
 
 
-def _schema(schema: Json) -> Grammar:
-    rewriter = Rewriter(usable=_usable)
-    rewritten = rewriter.schema(schema)
-    return _checked("json_schema", _grammar_text(rewritten), rewriter.left_out)
+def _named(matcher: LLMatcher, left_out: Sequence[str]) -> Grammar:
+    warnings = [name for warning in matcher.get_grammar_warnings() for name in _names(warning)]
+    return Grammar(matcher, tuple(dict.fromkeys([*left_out, *warnings])))
 
 
 def _grammar_text(schema: Json) -> str:
@@ -95,15 +125,6 @@ def _grammar_text(schema: Json) -> str:
 
     text = json.dumps(schema, ensure_ascii=False)  # the order of `properties` is the order of writing
     return str(LLMatcher.grammar_from_json_schema(text, overrides=OVERRIDES))
-
-
-def _checked(kind: str, text: str, left_out: list[str] | tuple[str, ...]) -> Grammar:
-    matcher = _matcher(text)
-    if matcher.is_error():
-        reason = _reason(matcher.get_error())
-        raise ValueError(f"cannot constrain decoding to this {kind}: {reason}")
-    warnings = [name for warning in matcher.get_grammar_warnings() for name in _names(warning)]
-    return Grammar(text, tuple(dict.fromkeys([*left_out, *warnings])))
 
 
 def _reason(error: str) -> str:
@@ -125,13 +146,10 @@ def _names(warning: str) -> list[str]:
 
 @lru_cache(maxsize=256)
 def _usable(pattern: str) -> bool:
-    return not _matcher(_grammar_text({"type": "string", "pattern": pattern})).is_error()
-
-
-def _matcher(text: str) -> LLMatcher:
     from llguidance import LLMatcher
 
-    return LLMatcher(_bytes(), text, log_level=0)
+    text = _grammar_text({"type": "string", "pattern": pattern})
+    return not LLMatcher(_bytes(), text, log_level=0).is_error()
 
 
 @lru_cache(maxsize=1)
@@ -139,8 +157,3 @@ def _bytes() -> LLTokenizer:
     from llguidance import LLTokenizer
 
     return LLTokenizer("byte")
-
-
-def _plain(value: object) -> object:
-    """Mappings and sequences of frozen values as JSON's."""
-    return dict(value) if hasattr(value, "keys") else list(value)  # type: ignore[call-overload]

@@ -55,24 +55,25 @@ class Rewriter:
     usable: Callable[[str], bool]
     left_out: list[str] = field(default_factory=list)
 
-    def schema(self, schema: Json) -> Json:
-        """The schema to hand over, keys in the order of the original."""
-        if not isinstance(schema, dict):
-            return schema
-        handlers = {
+    def __post_init__(self) -> None:
+        self._handlers: dict[str, Callable[[Json], dict[str, Json]]] = {
             "enum": self._enum,
             "const": self._const,
             "pattern": self._pattern,
             "format": self._format,
         }
+
+    def schema(self, schema: Json) -> Json:
+        """The schema to hand over, keys in the order of the original."""
+        if not isinstance(schema, dict):
+            return schema
         rewritten: dict[str, Json] = {}
         for key, value in schema.items():
             if key in _IGNORED or (key == "uniqueItems" and value is False):
                 continue
-            if key in handlers:
-                rewritten = _both(rewritten, handlers[key](value))
-            else:
-                rewritten = _both(rewritten, {key: self._inner(key, value)})
+            handler = self._handlers.get(key)
+            part = {key: self._inner(key, value)} if handler is None else handler(value)
+            rewritten = _both(rewritten, part)
         return self._bounds(self._sizes(self._named(rewritten)))
 
     def _inner(self, key: str, value: Json) -> Json:
@@ -120,11 +121,11 @@ class Rewriter:
 
     def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
         """A number of properties, where some may be left out: llguidance would demand all of them."""
-        names, required = schema.get("properties", {}), schema.get("required", [])
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
-        if not sizes or (
-            isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required))
-        ):
+        if not sizes:
+            return schema
+        names, required = schema.get("properties", {}), schema.get("required", [])
+        if isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required)):
             return schema
         self._drop(" and ".join(sizes))
         return {key: value for key, value in schema.items() if key not in sizes}
@@ -136,6 +137,8 @@ class Rewriter:
 
     def _bounds(self, schema: dict[str, Json]) -> dict[str, Json]:
         """Bounds with decimals, spelled with fewer decimals too; bounds that doubles cannot hold are left out."""
+        if not schema.keys() & _BOUNDS:
+            return schema
         bounds = {key: schema[key] for key in _BOUNDS if _is_number(schema.get(key))}
         for key in [key for key, value in bounds.items() if _inexact(value)]:
             self._drop(f"{key} above 2^53")

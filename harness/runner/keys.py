@@ -6,9 +6,7 @@ stored answers are read and scored again instead (`harness.runner.again`).
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
 
 from harness.core.keys import digest
 from harness.core.protocols import Task
@@ -83,12 +81,9 @@ def answers_key(
 
 
 def _constraint(task: Task) -> Mapping[str, object] | None:
-    """The language, and for a schema the order of its keys, which decides what is written first."""
+    """The language that constrained answers are held to."""
     constraint = task.format.constraint()
-    if constraint is None:
-        return None
-    order = {"order": json.dumps(constraint.value)} if constraint.kind == "json_schema" else {}
-    return asdict(constraint) | order
+    return None if constraint is None else constraint.identity()
 
 
 def _scoring(task: Task, recipe: Recipe) -> Mapping[str, object] | None:

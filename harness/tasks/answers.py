@@ -37,6 +37,8 @@ def build_format(source: TaskFile, path: Path) -> Format:
     if isinstance(spec, dict) and "choices" in spec:
         _refuse_bare_words(path)
     form: Format = _built("formats", spec, path, ["format"])
+    for scorer in _built_scorers(source, path):
+        form = scorer.reading(form)
     return form
 
 
@@ -77,9 +79,7 @@ def build_scorers(source: TaskFile, path: Path, form: Format) -> tuple[tuple[Sco
     Raises:
         ConfigError: unknown scorer or setting, one named twice, or a primary that is none of them.
     """
-    specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
-    built: list[Scorer] = [_built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)]
-    scorers = tuple(scorer.for_task(form, path.parent) for scorer in built)
+    scorers = tuple(scorer.for_task(form, path.parent) for scorer in _built_scorers(source, path))
     known = [scorer.name() for scorer in scorers]
     if len(set(known)) < len(known):
         line = task_file.line_of(path, ["scorers"])
@@ -90,6 +90,11 @@ def build_scorers(source: TaskFile, path: Path, form: Format) -> tuple[tuple[Sco
         message = f"primary '{primary}' is not among the scorers"
         raise ConfigError(message, file=path, line=line, remedy=nearest(primary, known))
     return scorers, primary
+
+
+def _built_scorers(source: TaskFile, path: Path) -> list[Scorer]:
+    specs = [spec if isinstance(spec, str) else spec.model_dump() for spec in source.scorers]
+    return [_built("scorers", spec, path, ["scorers", i]) for i, spec in enumerate(specs)]
 
 
 def settle_all(

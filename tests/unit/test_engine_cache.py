@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from harness.core.values import Message, Request
+from harness.core.values import Constraint, Message, Request
 from harness.engines.answer_cache import CachedEngine
 from harness.engines.fake import FakeEngine
 
@@ -51,3 +51,14 @@ def test_a_line_cut_off_by_a_kill_is_asked_again_and_hides_no_other(tmp_path: Pa
     asked = FakeEngine("never")
     final = CachedEngine(asked, tmp_path, "m").generate([_request("a", "first"), _request("b", "second")])
     assert {i: c.text for i, c in final} == {0: "one", 1: "new"}
+
+
+def test_a_schema_whose_keys_are_written_in_another_order_is_asked(tmp_path: Path) -> None:
+    orders = (("a", "b"), ("b", "a"))
+    schemas = [
+        {"type": "object", "properties": {name: {"type": "integer"} for name in order}} for order in orders
+    ]
+    for text, schema in zip(("one", "two"), schemas, strict=True):
+        request = _request("a", constraint=Constraint(kind="json_schema", value=schema))  # type: ignore[arg-type]
+        ((_, completion),) = CachedEngine(FakeEngine(text), tmp_path, "m").generate([request])
+        assert (completion.text, completion.cached) == (text, False)

@@ -47,6 +47,11 @@ class Format(Kind):
         """Every answer that there is, where the format is a choice among labels; else None."""
         return None
 
+    @property
+    def sql_dialect(self) -> str | None:
+        """sqlglot's name of the dialect, where values are SQL statements; else None."""
+        return None
+
     @classmethod
     def probe(cls) -> FormatProbe:
         """What its contract tests judge it by."""
@@ -103,6 +108,10 @@ class Scorer(Kind):
     def probe(cls) -> ScorerProbe:
         """What its contract tests judge it by."""
         return ScorerProbe()
+
+    def reading(self, form: Format) -> Format:
+        """The task's format as it reads answers beside this scorer, which may know what a database refuses."""
+        return form
 
     def for_task(self, form: Format, folder: Path) -> Scorer:
         """This scorer as it judges values of a task's format; files that it names are in the task's folder.

@@ -5,6 +5,7 @@ https://github.com/guidance-ai/llguidance
 
 from __future__ import annotations
 
+import json
 import weakref
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
@@ -37,18 +38,11 @@ class Constrainer:
         self._matchers: dict[str, LLMatcher] = {}
 
     def matcher(self, constraint: Constraint) -> LLMatcher:
-        text = grammar(constraint).text
-        if text not in self._matchers:
-            self._matchers[text] = self._compile(constraint, text)
-        return self._matchers[text].deep_copy()
-
-    def _compile(self, constraint: Constraint, text: str) -> LLMatcher:
-        from llguidance import LLMatcher
-
-        matcher = LLMatcher(self._tokenizer, text, log_level=0)
-        if matcher.is_error():
-            raise ValueError(f"cannot constrain decoding to this {constraint.kind}: {matcher.get_error()}")
-        return matcher
+        """A matcher at the start of the language."""
+        name = json.dumps([constraint.kind, constraint.value])
+        if name not in self._matchers:
+            self._matchers[name] = grammar(constraint, self._tokenizer).matcher
+        return self._matchers[name].deep_copy()
 
 
 _TOKENIZERS: weakref.WeakKeyDictionary[Tokenizer, dict[tuple[int, tuple[int, ...]], LLTokenizer]] = (

@@ -11,10 +11,11 @@ import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
+from harness.core.kinds import knob
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Invalid, Parsed
-from harness.tasks.formats import _extract
+from harness.tasks.formats import _extract, _sql_syntax
 from harness.tasks.formats._conclusion import after_markers
 
 MAX_CHARS = 10_000
@@ -34,12 +35,17 @@ _STATEMENTS = (exp.Query, exp.DML, exp.Create, exp.Drop, exp.Alter)
 @dataclass(frozen=True, kw_only=True)
 class Sql(Format):
     """The value is the statement as sqlglot writes it: letter case of keywords, spaces, comments and a
-    final semicolon do not tell two statements apart. `dialect` is one of sqlglot's ("" is its own)."""
+    final semicolon do not tell two statements apart. `dialect` is one of sqlglot's; "" is that of the task's
+    database, and sqlglot's own where there is none. What the database refuses is invalid: SQLite and DuckDB are asked
+    themselves."""
 
     paper = "sqlglot, https://github.com/tobymao/sqlglot"
-    version = 2
+    version = 3
 
     dialect: str = ""
+    engine: str = knob(
+        "", in_key=False, doc="sqlite or duckdb: the task's database, set when the task is read"
+    )
 
     def __post_init__(self) -> None:
         sqlglot.Dialect.get_or_raise(self.dialect or None)
@@ -54,17 +60,23 @@ class Sql(Format):
             )
         )
 
+    @property
+    def sql_dialect(self) -> str:
+        return self.dialect or self.engine
+
     def parse(self, text: str) -> Parsed | Invalid:
         fault = _too_large(text)
         if fault:
             return Invalid(fault)
         try:
-            trees = [tree for tree in sqlglot.parse(text, read=self.dialect or None) if tree is not None]
+            trees = [tree for tree in sqlglot.parse(text, read=self.sql_dialect or None) if tree is not None]
             if len(trees) != 1:
                 return Invalid(f"one statement is wanted, not {len(trees)}")
             if not isinstance(trees[0], _STATEMENTS) or _bare(trees[0]):
                 return Invalid(f"not a statement: '{text.strip()[:60]}'")
-            return Parsed(trees[0].sql(dialect=self.dialect or None, comments=False))
+            if refusal := _sql_syntax.fault(text, self.sql_dialect):
+                return Invalid(f"not SQL: {refusal}")
+            return Parsed(trees[0].sql(dialect=self.sql_dialect or None, comments=False))
         except RecursionError:
             return Invalid("not SQL: nested too deeply")
         except (SqlglotError, ValueError, LookupError, TypeError, AttributeError) as error:

@@ -39,9 +39,14 @@ def database(file: Path | None, digest: str) -> Query:  # noqa: ARG001 part of t
     Raises:
         ConfigError: the script fails.
     """
-    if file is not None and file.suffix.lower() in SQLITE:
+    if file is not None and engine(file) == "sqlite":
         return lambda text, seconds: _sqlite(file, text, seconds)
-    return _duckdb(None if file is None else file)
+    return _duckdb(file)
+
+
+def engine(file: Path | None) -> str:
+    """Which database a file is of: `sqlite` or `duckdb`, as sqlglot calls their dialects."""
+    return "sqlite" if file is not None and file.suffix.lower() in SQLITE else "duckdb"
 
 
 def _sqlite(file: Path, text: str, seconds: float) -> Rows:

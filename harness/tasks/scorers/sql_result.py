@@ -17,7 +17,9 @@ from harness.core.probes import ScorerProbe
 from harness.core.protocols import Format, Scorer
 from harness.core.values import Example
 from harness.tasks import sources
-from harness.tasks.scorers._databases import QueryError, Rows, database
+from harness.tasks.formats.sql import Sql
+from harness.tasks.scorers import _sql_tree
+from harness.tasks.scorers._databases import QueryError, Rows, database, engine
 from harness.tasks.scorers._normalise import accepted
 
 
@@ -26,11 +28,12 @@ class SqlResult(Scorer):
     """1 where the answer's rows are those of an accepted target query.
 
     `database` is a file in the task's folder: SQLite (`.sqlite`, `.db`), or a `.sql` script that DuckDB runs in memory.
-    Nothing can be written, no other file read. Column names do not count; rows count as often as they occur, in any
+    Nothing can be written, no other file read. An answer that is the target query in another spelling is not run. Column names do not count; rows count as often as they occur, in any
     order unless `ordered`. Numbers are compared to nine digits.
     """
 
     paper = "Yu et al. 2018, Spider (execution accuracy)"
+    version = 2
     binary = True
 
     database: str = ""
@@ -42,6 +45,11 @@ class SqlResult(Scorer):
     @classmethod
     def probe(cls) -> ScorerProbe:
         return ScorerProbe(takes="sql", right=("SELECT 2 - 1", "SELECT 1"), wrong=("SELECT 2", "SELECT 1"))
+
+    def reading(self, form: Format) -> Format:
+        if isinstance(form, Sql) and self.database:
+            return replace(form, engine=engine(Path(self.database)))
+        return form
 
     def for_task(self, form: Format, folder: Path) -> Scorer:
         if not self.database:
@@ -56,7 +64,10 @@ class SqlResult(Scorer):
         return scorer
 
     def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
-        wanted = [self._wanted(str(query)) for query in accepted(target)]
+        queries = [str(query) for query in accepted(target)]
+        wanted = [self._wanted(query) for query in queries]
+        if any(_sql_tree.same(str(value), query, engine(self.file)) for query in queries):
+            return 1.0, ""
         try:
             rows = database(self.file, self.digest)(str(value), self.seconds)
         except QueryError as error:
