@@ -1,4 +1,5 @@
-"""Where a worked answer says its conclusion: behind `####`, in `\\boxed{…}`, behind "the answer is" or "Answer:"."""
+"""Where a worked answer says its conclusion: behind `####`, in `\\boxed{…}` or `<answer>`, behind "the answer is",
+"Answer:" or a heading "Answer"."""
 
 from __future__ import annotations
 
@@ -11,13 +12,15 @@ MOST_MARKERS = 20
 
 _IS = r"[\s*_]*(?:\bis\b|\bwas\b|\bwould be\b|[:=：→]|->)"
 _MARKER = re.compile(
-    rf"####|\b(?:final\s+)?answer{_IS}|\bresult{_IS}"
+    rf"####|<answer>|\b(?:final\s+)?answer{_IS}|\bresult{_IS}|^[#*_ ]*(?:final\s+)?answer[*_ ]*$"
     r"|\b(?:Antwort|Ergebnis)[\s*_]*(?:ist|lautet|[:=])|\b(?:réponse|résultat)[\s*_]*(?:est|[:=])"
     r"|\b(?:respuesta|resultado|resposta)[\s*_]*(?:es\b|é|[:=])|\b(?:risposta|risultato)[\s*_]*(?:è|[:=])"
     r"|\b(?:ответ|результат)[\s*_]*(?:[:=—–-])|\b(?:antwoord|odpowiedź|cevap|svar)[\s*_]*(?:is|to|er|är|[:=])"
     r"|(?:答案|结果|結果)[\s*_]*(?:是|为|為|は|[:：=])|答え?[\s*_]*(?:は|[:：=])|(?:정답|답)[\s*_]*(?:은|[:：=])"
-    r"|(?:الجواب|الإجابة|الاجابة)[\s*_]*(?:هو|هي|:)|उत्तर[\s*_]*(?:है|[:=])",
-    re.IGNORECASE,
+    r"|\b(?:vastaus|răspunsul|odpověď|válasz|відповідь|απάντηση|jawaban(?:nya)?|đáp\sán)[\s*_]*(?:on\b|este|je\b|є|είναι|adalah|là|[:=—–])"
+    r"|(?:الجواب|الإجابة|الاجابة)(?:\sالصحيحة|\sالصحيح)?[\s*_]*(?:هو|هي|:)|(?:پاسخ|جواب|התשובה|תשובה)[\s*_]*(?:ہے|היא|:)"
+    r"|उत्तर[\s*_]*(?:है|[:=])|উত্তর[\s*_]*(?:হল|হলো|:)|คำตอบ(?:ที่ถูกต้อง)?[\s*_]*(?:คือ|:)(?:ข้อ)?",
+    re.IGNORECASE | re.MULTILINE,
 )
 _BOXED = re.compile(r"\\(?:boxed|fbox)\s*\{")
 _TRAILING = re.compile(r"[\s*_:=]*")

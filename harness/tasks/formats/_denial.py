@@ -1,0 +1,58 @@
+"""Whether a text denies what it names: "not relevant", "relevant: no", "ポジティブではありません"."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+import regex
+
+_BEFORE = 64
+"""Characters before a word in which its denial begins."""
+_FILLERS = (
+    r"(?:(?:a|an|the|at all|any|very|really|quite|so|too|all|that|particularly|especially|necessarily|directly|clearly|exactly"
+    r"|entirely|completely|strictly|remotely|even|actually|considered|classified|labell?ed|be|to|been|being|as|seem|appear|look"
+    r"|sound|feel|likely|es|est|ist|sind|è|é|jest|är|er|είναι|ole|phải|là|sehr|wirklich|très|vraiment|muy|molto|ein\w*|un|une|uno"
+    r"|una|очень)\s+){0,4}"
+)
+_NUMBER = (
+    r"not|\w+n['’]t|cannot|neither|nor|nicht|kein\w*|weder|keineswegs|keinesfalls|pas|jamais|ni|não|nem|nie|niet|geen|inte|ikke"
+    r"|není|не|ни|нет|δεν|לא|ليس|ليست|غير|không|bukan|tidak"
+)
+_WORD = (
+    rf"{_NUMBER}|never|no|non|without|than|instead of|hardly|scarcely|barely|far from|anything but|niemals|kaum|aucun\w*|guère"
+    r"|nunca|tampoco|sin|senza|nessun\w*|nooit|ei|μη|אינו|אינה|אין|لا|بدون|chưa"
+)
+_QUOTES = r"[\"'“„«「*_(]*"
+_UNSPACED = (
+    rf"(?:(?:不|并不|並不|没有?|沒有?|無|无|非|并非|並非|而非|未|绝不|毫不)(?:是|太|很|那么|算|够|属于|屬於){{0,3}}|ไม่(?:ใช่|ได้|ค่อย)?(?:เป็น)?\s?)"
+    rf"{_QUOTES}"
+)
+_DENIED_BEFORE = regex.compile(
+    rf"(?V1i)(?:(?<!\w)(?P<word>{_WORD})\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
+)
+_NUMBER_DENIED_BEFORE = regex.compile(rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+{_FILLERS}{_QUOTES}\Z|(?<=不是?|并非|而非)\Z")
+_DENIED_BEHIND = regex.compile(
+    r"(?V1i)[\"”」*]*(?:では?(?:な[いく]|あり?ません|ございません)|じゃ(?:な[いく]|ありません)|でな[いく]|(?:이|가)?\s?아[니닙]"
+    r"|\s?नहीं|\s(?:değil|نیست|نہیں|নয়|இல்லை)"
+    r"|\s*[:?=–-]+\s*(?P<verdict>(?:no|false|nein|non|falsch|нет)\b(?!\s\w)|not(?:\s(?:really|quite|at all))?\s*(?=[.,;!\n]|\Z))"
+    r"|\s(?:is|are|was|ist|est|es|è|é)\s(?:\w+ly\s)?(?P<quality>wrong|incorrect|false|not|falsch|nicht|faux|fausse|falso|falsa)\b)"
+)
+
+
+def is_denied(text: str, start: int, end: int, labels: Collection[str]) -> bool:
+    """Whether the label at `text[start:end]` is only named as what it is not. A word of denial that is itself one of
+    the labels denies nothing."""
+    before = _DENIED_BEFORE.search(text, max(0, start - _BEFORE), start)
+    if before is not None:
+        return not _is_label(before["word"], labels)
+    behind = _DENIED_BEHIND.match(text, end)
+    return behind is not None and not _is_label(behind["verdict"] or behind["quality"], labels)
+
+
+def is_denied_number(text: str, start: int) -> bool:
+    """Whether the number that begins at `start` is named as what the answer is not: 7 in "not 7 but 8"."""
+    return _NUMBER_DENIED_BEFORE.search(text, max(0, start - _BEFORE), start) is not None
+
+
+def _is_label(word: str | None, labels: Collection[str]) -> bool:
+    return word is not None and word.casefold() in {label.casefold() for label in labels}
