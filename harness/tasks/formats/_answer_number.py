@@ -7,7 +7,8 @@ The rule, in this order:
 2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
 3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
 4. One value, however often, is the answer; of several the first behind the last "so", "therefore", "is", … is.
-5. Anything else is ambiguous. Times, dates, versions, footnotes and list numbers are no candidates.
+5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7") are no
+   candidates.
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from collections.abc import Sequence
 
 from harness.core.values import Invalid
 from harness.tasks.formats._conclusion import MOST_READ, after_markers
+from harness.tasks.formats._dates import MONTH
+from harness.tasks.formats._denial import is_denied_number, may_deny_numbers
 from harness.tasks.formats._numerals import DecimalMark, Numeral, numerals, simplified
 
-_SENTENCE = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n+")
+_SENTENCE = re.compile(rf"(?<=[.!?؟।])\s+(?!{MONTH}\b)|(?<=[。！？])|\n+")
 _EQUALS = re.compile(r"=|≈|\bequals\b|\bis equal to\b")
 _OPERATOR = re.compile(r"\s*[-+*/×÷·−x]\s*")
 _JOINED = re.compile(
@@ -88,8 +91,14 @@ def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 
 
 def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
-    """The numerals of a sentence without footnotes and list numbers, unless there are no others."""
+    """The numerals of a sentence without footnotes and list numbers, unless there are no others. Of one that the
+    sentence denies ("not 7") the value is None."""
     every = list(numerals(sentence, decimal))
+    if may_deny_numbers(sentence):
+        every = [
+            number._replace(value=None, what="only denied") if is_denied_number(sentence, number.start) else number
+            for number in every
+        ]
     chosen = [number for number in every if not _is_label(sentence, number)]
     return chosen or every
 

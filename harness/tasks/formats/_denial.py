@@ -31,6 +31,7 @@ _DENIED_BEFORE = regex.compile(
     rf"(?V1i)(?:(?<!\w)(?P<word>{_WORD})\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
 )
 _NUMBER_DENIED_BEFORE = regex.compile(rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+{_FILLERS}{_QUOTES}\Z|(?<=不是?|并非|而非)\Z")
+_DENIES = regex.compile(rf"(?V1i)(?<!\w)(?:{_NUMBER})(?!\w)|不是|并非|而非")
 _DENIED_BEHIND = regex.compile(
     r"(?V1i)[\"”」*]*(?:では?(?:な[いく]|あり?ません|ございません)|じゃ(?:な[いく]|ありません)|でな[いく]|(?:이|가)?\s?아[니닙]"
     r"|\s?नहीं|\s(?:değil|نیست|نہیں|নয়|இல்லை)"
@@ -47,6 +48,11 @@ def is_denied(text: str, start: int, end: int, labels: Collection[str]) -> bool:
         return not _is_label(before["word"], labels)
     behind = _DENIED_BEHIND.match(text, end)
     return behind is not None and not _is_label(behind["verdict"] or behind["quality"], labels)
+
+
+def may_deny_numbers(text: str) -> bool:
+    """Whether a text holds a word that can deny a number at all: false for most, and quickly known."""
+    return _DENIES.search(text) is not None
 
 
 def is_denied_number(text: str, start: int) -> bool:
