@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 MONTH = (
     r"(?:Jan(?:uary|uar)?|Feb(?:ruary|ruar)?|March|März|Mar|Apr(?:il)?|May|Mai|June?|Juni|July?|Juli|Aug(?:ust)?|Sept?(?:ember)?"
@@ -26,9 +27,20 @@ _NAMED_DATE = re.compile(
     r"|(?:[0-9]{2,4}[年년] ?)?[0-9]{1,2}[月월] ?[0-9]{1,2}[日號号일])"
     rf"|(?<!\w){MONTH}\.? [0-9]{{1,2}}(?:st|nd|rd|th)?(?![0-9.:/]|,[0-9])(?:,? [0-9]{{4}}(?![0-9]))?"
 )
-_HAS_MONTH = re.compile(rf"\b{MONTH}\b|{_LOWER_MONTH}|[月월]")
+_CAPITAL_OR_SIGN = re.compile(r"[JFMASOND][aeäpuco][a-zä]|[月월]")
+
+
+def may_hold_dates(text: str, numbers: Iterable[float | None]) -> bool:
+    """Whether a text can hold a date with a named month: false for most, and quickly known.
+
+    Args:
+        numbers: those in the text; a month in lower case needs a year.
+    """
+    if _CAPITAL_OR_SIGN.search(text):
+        return True
+    return any(1000 <= number < 3000 for number in numbers if number is not None)
 
 
 def named_dates(text: str) -> list[re.Match[str]]:
     """Every date with a named month, in order."""
-    return list(_NAMED_DATE.finditer(text)) if _HAS_MONTH.search(text) else []
+    return list(_NAMED_DATE.finditer(text))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import islice
+from typing import NamedTuple
 
 import regex
 
@@ -29,6 +30,12 @@ _LETTER_WORDS = frozenset("AEIOUYaeiouyàéèóАВИКОСУЯавикосуя�
 """Letters that are words of their own in some language."""
 _COPULA = r"(?:입니다|이다|이에요|예요|임|이며|이고|번)"
 _HANGUL_ENDINGS = rf"(?:{_COPULA}|적(?:{_COPULA}|인)?|은|는|이|가|을|를|으로|로|이라고|라고|도)"
+_NO_WORD = regex.compile(r"(?i)(?:\W|_|option|choice|letter|Antwort|Option|option|选项|選項)*")
+_JOINED = regex.compile(
+    r"(?i)\W*(?:\b(?:or|and|oder|und|ou|et|o|y|e|или|и|to|bis|also|both)\b|または|と|か|或者?|和|또는|و|أو|या|और)?\W*"
+)
+"""What joins two labels that are both the answer, or neither."""
+DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014"), "-")
 _OWN_SCRIPT = (
     (r"\p{Thai}", r"(?<=ข้อ)"), (r"\p{Lao}", ""), (r"\p{Khmer}", ""), (r"\p{Myanmar}", ""), (r"\p{Tibetan}", ""),
     (r"\p{Katakana}", ""), (r"\p{Hiragana}", ""),
@@ -45,35 +52,72 @@ class Mentions:
     denied: tuple[str, ...] = ()
 
 
-def mentions(text: str, labels: tuple[str, ...], ignore_case: bool) -> Mentions:
-    """The labels that occur in `text` as words of their own; a longer label hides a shorter one inside it.
+class Occurrence(NamedTuple):
+    """One place where a label stands in a text."""
+
+    label: str
+    start: int
+    end: int
+    denied: bool
+
+
+def occurrences(text: str, labels: tuple[str, ...], ignore_case: bool) -> list[Occurrence]:
+    """Where the labels stand in a `simplified` text as words of their own; a longer label hides a shorter one inside it.
 
     A label of one letter that is a word in some language (`A`, `в`) is looked for in its own case, and not where it is
     the article or pronoun of a sentence.
     """
-    text = plain(text)
-    pattern, names, has_tags = _compiled(labels, ignore_case)
-    if "<" in text and not has_tags:
-        text = _TAG.sub(" ", text)
-    asserted: dict[str, None] = {}
-    denied: dict[str, None] = {}
+    pattern, names = _compiled(labels, ignore_case)
+    every = []
     for match in islice(pattern.finditer(text), MOST):
-        label = names[match.lastindex - 1]
-        if label.isdecimal() and _SCALE.search(text, max(0, match.start() - 12), match.start()):
-            continue
-        (denied if is_denied(text, match.start(), match.end(), labels) else asserted)[label] = None
-    return Mentions(tuple(asserted), tuple(label for label in denied if label not in asserted))
+        label, (start, end) = names[match.lastindex - 1], match.span()
+        if not (label.isdecimal() and _SCALE.search(text, max(0, start - 12), start)):
+            every.append(Occurrence(label, start, end, is_denied(text, start, end, labels)))
+    return every
+
+
+def mentions(text: str, labels: tuple[str, ...], ignore_case: bool) -> Mentions:
+    """The labels that a text mentions, by `occurrences`."""
+    every = occurrences(simplified(text, labels), labels, ignore_case)
+    asserted = tuple(dict.fromkeys(one.label for one in every if not one.denied))
+    denied = dict.fromkeys(one.label for one in every if one.denied)
+    return Mentions(asserted, tuple(label for label in denied if label not in asserted))
+
+
+def leading(text: str, labels: tuple[str, ...], ignore_case: bool) -> str | None:
+    """The label that a text begins with, as in "B, because A is cold"; None where it goes on with another ("B or A")."""
+    text = simplified(text, labels)
+    every = occurrences(text, labels, ignore_case)
+    if not every or every[0].denied or _NO_WORD.fullmatch(text, 0, every[0].start) is None:
+        return None
+    first = every[0]
+    following = next((one for one in every if one.label != first.label), None)
+    joined = following is not None and _JOINED.fullmatch(text, first.end, following.start)
+    return None if joined else first.label
+
+
+def simplified(text: str, labels: tuple[str, ...]) -> str:
+    """A text as labels are looked for in it: plain characters, hyphens for dashes, no tags."""
+    text = plain(text)
+    if not text.isascii():
+        text = text.translate(DASHES)
+    return _TAG.sub(" ", text) if "<" in text and not _has_tag(labels) else text
 
 
 @lru_cache(maxsize=64)
-def _compiled(
-    labels: tuple[str, ...], ignore_case: bool
-) -> tuple[regex.Pattern[str], tuple[str, ...], bool]:
-    """A pattern with one group a label, the label of each group, and whether some label looks like a tag."""
+def _has_tag(labels: tuple[str, ...]) -> bool:
+    return any(_TAG.search(label) for label in labels)
+
+
+@lru_cache(maxsize=64)
+def _compiled(labels: tuple[str, ...], ignore_case: bool) -> tuple[regex.Pattern[str], tuple[str, ...]]:
+    """A pattern with one group a label, and the label of each group."""
     names = tuple(sorted(labels, key=len, reverse=True))
     separated = len({_SEPARATOR.sub(" ", plain(name)).casefold() for name in names}) == len(names)
-    groups = "|".join(f"({_guarded(plain(name), ignore_case, separated)})" for name in names)
-    return regex.compile(f"(?V1){groups}"), names, any(_TAG.search(name) for name in names)
+    groups = "|".join(
+        f"({_guarded(plain(name).translate(DASHES), ignore_case, separated)})" for name in names
+    )
+    return regex.compile(f"(?V1){groups}"), names
 
 
 def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
@@ -92,7 +136,7 @@ def _guarded(label: str, ignore_case: bool, separated: bool) -> str:
         before, after = before + left, after + right
     if label.casefold() == "no":
         # "There is no doubt": a determiner.
-        body = rf"(?:(?<!\w\s){body}|{body}(?!\s(?!{_CONJUNCTIONS})[a-z]))"
+        body = rf"(?:(?<![\w,]\s){body}|{body}(?!\s(?!{_CONJUNCTIONS})[a-z]))"
     return f"{before}{body}{after}"
 
 

@@ -14,8 +14,8 @@ from collections.abc import Iterable, Iterator
 from typing import Literal, NamedTuple
 
 from harness.core.characters import plain
-from harness.tasks.formats._dates import named_dates
-from harness.tasks.formats._scales import FACTORS, LETTER, SCALE, UNSPACED
+from harness.tasks.formats._dates import may_hold_dates, named_dates
+from harness.tasks.formats._scales import FACTORS, LETTER, MYRIADS, SCALE
 
 DecimalMark = Literal[".", ","]
 MOST_DIGITS = 300
@@ -27,7 +27,7 @@ _GROUPED = rf"[0-9]{{1,3}}(?:[{_SPACE}][0-9]{{3}}(?![0-9]))++(?:[.,][0-9]++)?+"
 _RUN = r"[0-9]++(?:[.,'’][0-9]++)*+"
 _CURRENCY = r"(?:US\$|R\$|[$€£¥₹₽₩₺₴฿]|(?:USD|EUR|GBP|CHF|Rs\.?)(?=[ 0-9]))[ ]?"
 _SHAPE = re.compile(
-    rf"(?<![0-9^{LETTER}])(?<![{LETTER}]-)(?<![0-9][.,'’/:])(?<![{LETTER})}}\]π]/)"
+    rf"(?=[-+.0-9√$€£¥₹₽₩₺₴฿UREGC])(?<![0-9^{LETTER}])(?<![{LETTER}]-)(?<![0-9][.,'’/:])(?<![{LETTER})}}\]π]/)"
     rf"(?:(?P<date>[0-9]{{4}}([-/.])[0-9]{{1,2}}\2[0-9]{{1,2}}(?![0-9])|[0-9]{{1,2}}([-/.])[0-9]{{1,2}}\3[0-9]{{2,4}}(?![.,]?[0-9]))"
     r"|(?P<time>[0-9]{1,2}:[0-9]{2}(?::[0-9]{2})?(?![0-9]))|(?P<ratio>[0-9]++(?::[0-9]++)++)|(?P<code>0[xX][0-9A-Fa-f]++)"
     r"|(?P<root>[-+]?(?P<times>[0-9]*+)√(?P<under>[0-9.]++)?(?:/(?P<over>[0-9]++))?)"
@@ -39,15 +39,19 @@ _SHAPE = re.compile(
     r"(?P<power>\^[-+]?[0-9]{1,4}(?![.,]?[0-9]))?"
     r"(?P<ten>[ ]?[×x*·][ ]?10\^?(?P<tens>[-+]?[0-9]{1,3})(?![.,]?[0-9]))?"
     rf"(?P<scale>{SCALE})?(?P<pi>[ ]?(?:π|\\pi\b)(?:/(?P<parts>[0-9]++))?)?"
-    rf"(?![0-9_^]|[A-Za-z]{{1,3}}[0-9]|[ ]?[-+*×·][ ]?[b-df-hj-z]\b(?![./])|[nxyz][ ]?[-+*×·/=]))"
+    rf"(?:(?<=[{MYRIADS}])|(?![0-9_^]|[A-Za-z]{{1,3}}[0-9]|[ ]?[-+*×·][ ]?[b-df-hj-z]\b(?![./])|[nxyz][ ]?[-+*×·/=])))"
 )
-_VARIABLE_BEFORE = re.compile(r"(?<![\w/])[b-df-hj-z] ?[-+*×·] ?\Z")
+_VARIABLES = frozenset("bcdfghjklmnopqrstuvwxyz")
+"""Letters that stand for a number; `a`, `e` and `i` are words."""
 _SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹⁻⁺", "0123456789-+")
 _RAISED = re.compile(r"(?<=[0-9])[⁻⁺]?[⁰¹²³⁴⁵⁶⁷⁸⁹]+")
 _SIGN_WORD = re.compile(
     r"(?<![0-9)\]])(?<![0-9)\]] )(?:\b(?:minus|negative|moins|menos|meno|минус|سالب)\s+|[负負]|(?:マイナス|마이너스|ลบ)\s?)(?=[$€£¥]?[0-9])",
     re.IGNORECASE,
 )
+_PARTS_OF_SIGN_WORDS = ("inus ", "egative ", "oins ", "enos ", "eno ")
+"""One of them is in every ASCII text that holds a sign in words: quicker than the expression."""
+_DASH_AS_MINUS = re.compile(r"(?<![\w)\]%°])(?<![0-9%] )–(?=[0-9.])")
 _VULGAR = re.compile(r"([0-9])?([¼-¾⅐-⅞↉])")
 _MARKS = str.maketrans({"٫": ".", "٬": "'", "％": "%", "⁄": "/", "∕": "/"})
 _INDIAN = re.compile(r"[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}")
@@ -61,6 +65,7 @@ _LATEX = (
     (re.compile(r"\\(?:left|right|displaystyle|[,!;:])|\{,\}(?![0-9])"), ""),
     (re.compile(r"\{,\}"), ","),
     (re.compile(r"\\(?:times|cdot|ast)"), "×"),
+    (re.compile(r"\\pm\b|\+/-"), "±"),
     (re.compile(r"\\(?:approx|simeq)"), "≈"),
     (re.compile(r"\^\s*\{\s*([-+]?[0-9]+)\s*\}"), r"^\1"),
     (re.compile(r"\\([$%#&])"), r"\1"),
@@ -87,24 +92,25 @@ def simplified(text: str) -> str:
     if "\\" in text or "{" in text:
         for pattern, written in _LATEX:
             text = pattern.sub(written, text)
-    if _SIGN_WORD.search(text):
+    if not text.isascii() or any(part in text for part in _PARTS_OF_SIGN_WORDS):
         text = _SIGN_WORD.sub("-", text)
     if text.isascii():
         return text
+    text = _DASH_AS_MINUS.sub("-", text)
     text = _RAISED.sub(lambda match: "^" + match[0].translate(_SUPERSCRIPTS), text)
     return _VULGAR.sub(_written_out, text)
 
 
-def numerals(text: str, decimal: DecimalMark) -> Iterator[Numeral]:
+def numerals(text: str, decimal: DecimalMark) -> list[Numeral]:
     """Every numeral of a `simplified` text, in order."""
-    dates = named_dates(text)
-    plain_ones = _joined(_numeral(match, decimal) for match in _SHAPE.finditer(text))
-    if not dates:
-        yield from plain_ones
-        return
-    named = [Numeral(date.start(), date.end(), date[0], None, "a date") for date in dates]
-    apart = (n for n in plain_ones if not any(n.start < date.end and date.start < n.end for date in named))
-    yield from sorted([*named, *apart])
+    every = [_numeral(match, decimal) for match in _SHAPE.finditer(text)]
+    if not text.isascii():
+        every = list(_joined(every))
+    if not may_hold_dates(text, (number.value for number in every)):
+        return every
+    dates = [Numeral(date.start(), date.end(), date[0], None, "a date") for date in named_dates(text)]
+    inside = {place for date in dates for place in range(date.start, date.end)}
+    return sorted([*dates, *(number for number in every if number.start not in inside)])
 
 
 def _joined(every: Iterable[Numeral]) -> Iterator[Numeral]:
@@ -128,7 +134,7 @@ def _continues(first: Numeral, second: Numeral) -> bool:
         factor >= 1000
         and first.value is not None
         and second.value is not None
-        and first.text[-1] in UNSPACED
+        and first.text[-1] in MYRIADS
         and 0 <= second.value < factor
     )
 
@@ -148,17 +154,27 @@ def _written_out(match: re.Match[str]) -> str:
 
 def _numeral(match: re.Match[str], decimal: DecimalMark) -> Numeral:
     start, end, text = match.start(), match.end(), match[0]
+    if _follows_variable(match.string, start, text):
+        return Numeral(start, end, text, None, "part of a formula")
     if PLAIN.fullmatch(text):
         return Numeral(start, end, text, int(text))
     for group, what in _NO_NUMBERS.items():
         if match[group]:
             return Numeral(start, end, text, None, what)
-    if _VARIABLE_BEFORE.search(match.string, max(0, start - 4), start):
-        return Numeral(start, end, text, None, "part of a formula")
     value = _value(match, decimal)
     if value is None or not math.isfinite(value):
         return Numeral(start, end, text, None, "no number in any notation" if value is None else "too large")
     return Numeral(start, end, text.strip(), value)
+
+
+def _follows_variable(text: str, start: int, numeral: str) -> bool:
+    """Whether a numeral is the right side of an operation on a variable: 2 in `x + 2`."""
+    before = text[max(0, start - 5) : start] + (numeral[0] if numeral[0] in "+-" else "")
+    left = before.rstrip(" ")
+    if not left or left[-1] not in "-+*×·":
+        return False
+    left = left[:-1].rstrip(" ")
+    return left[-1:] in _VARIABLES and not (left[-2:-1].isalpha() or left[-2:-1] == "/")
 
 
 def _value(match: re.Match[str], decimal: DecimalMark) -> float | None:

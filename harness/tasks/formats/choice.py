@@ -13,7 +13,7 @@ from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
 from harness.tasks.formats._accepted import first
 from harness.tasks.formats._conclusion import MOST_READ, after_markers
-from harness.tasks.formats._mentions import mentions
+from harness.tasks.formats._mentions import DASHES, leading, mentions
 
 NAMED = 4
 """Candidates that are named when an answer is ambiguous."""
@@ -63,7 +63,8 @@ class Choice(Format):
         if len(whole.labels) == 1:
             return Parsed(whole.labels[0])
         for part in after_markers(text):
-            concluded = self._first_mentioned(part)
+            lead = leading(part.split("\n", 1)[0][:400], self.choices, self.ignore_case)
+            concluded = (lead,) if lead is not None else self._first_mentioned(part)
             if len(concluded) == 1:
                 return Parsed(concluded[0])
             if concluded:
@@ -117,7 +118,7 @@ class Choice(Format):
 
 
 def _folded(text: str, ignore_case: bool) -> str:
-    text = plain(text).strip()
+    text = plain(text).translate(DASHES).strip()
     return text.casefold() if ignore_case else text
 
 
