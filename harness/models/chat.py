@@ -224,7 +224,9 @@ def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Each system message put in front of the user message that follows it, for templates and servers
     without that role; one that no user message follows becomes a user message itself. The first message goes on to
     offer the functions."""
-    return tools.offering(_folded(messages), next((message.tools for message in messages if message.tools), ""))
+    return tools.offering(
+        _folded(messages), next((message.tools for message in messages if message.tools), "")
+    )
 
 
 def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
