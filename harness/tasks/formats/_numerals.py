@@ -109,8 +109,9 @@ def numerals(text: str, decimal: DecimalMark) -> list[Numeral]:
     if not may_hold_dates(text, (number.value for number in every)):
         return every
     dates = [Numeral(date.start(), date.end(), date[0], None, "a date") for date in named_dates(text)]
-    inside = {place for date in dates for place in range(date.start, date.end)}
-    return sorted([*dates, *(number for number in every if number.start not in inside)])
+    inside = {position for date in dates for position in range(date.start, date.end)}
+    apart = (number for number in every if number.start not in inside)
+    return sorted([*dates, *apart], key=lambda number: number.start)
 
 
 def _joined(every: Iterable[Numeral]) -> Iterator[Numeral]:
