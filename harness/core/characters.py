@@ -16,8 +16,8 @@ _INVISIBLE = frozenset(
     "\u00ad\u200b\u200c\u200d\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2060\u2066\u2067\u2068\u2069\ufeff"
 )
 """Soft hyphens, zero-width characters and direction marks: nobody sees them."""
-_COMPATIBLE = ((0xFB00, 0xFB06), (0xFB50, 0xFDFF), (0xFE70, 0xFEFC), (0xFF01, 0xFFEE))
-"""Ligatures, Arabic presentation forms, full-width and half-width forms."""
+_COMPATIBLE = ((0x2080, 0x2089), (0xFB00, 0xFB06), (0xFB50, 0xFDFF), (0xFE70, 0xFEFC), (0xFF01, 0xFFEE))
+"""Digits set low (`H₂O`), ligatures, Arabic presentation forms, full-width and half-width forms."""
 _VOWEL_MARKS = (
     (0x0591, 0x05BD), (0x05BF, 0x05BF), (0x05C1, 0x05C2), (0x05C4, 0x05C5), (0x05C7, 0x05C7),
     (0x0640, 0x0640), (0x064B, 0x0652), (0x0656, 0x065F), (0x0670, 0x0670), (0x06D6, 0x06DC),
@@ -39,7 +39,7 @@ def plain(text: str) -> str:
     invisible characters."""
     if text.isascii():
         return text
-    return unicodedata.normalize("NFC", text).translate(_PLAIN)
+    return unicodedata.normalize("NFC", unicodedata.normalize("NFC", text).translate(_PLAIN))
 
 
 def folded(text: str, *, ignore_diacritics: bool = False) -> str:
@@ -50,7 +50,8 @@ def folded(text: str, *, ignore_diacritics: bool = False) -> str:
     """
     if text.isascii():
         return text.lower()
-    spelled = plain(text).casefold().translate(_UNPOINTED)
+    # The capital I with a dot folds to an i with a dot of its own.
+    spelled = plain(text).casefold().replace("i\u0307", "i").translate(_UNPOINTED)
     return _bare(spelled) if ignore_diacritics else spelled
 
 

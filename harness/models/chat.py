@@ -80,8 +80,6 @@ class TemplateChat:
         Raises:
             ConfigError: the model's template refuses these messages.
         """
-        if not self._takes_system:
-            messages = fold_system(messages)
         return self._with_one_bos(self._prefix + rendered_ids(self.tokenizer, self._render, messages))
 
     def encode_answer(self, text: str) -> list[int]:
@@ -224,7 +222,14 @@ def _dated(template: str, date: str) -> str:
 
 def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
     """Each system message put in front of the user message that follows it, for templates and servers
-    without that role; one that no user message follows becomes a user message itself."""
+    without that role; one that no user message follows becomes a user message itself. The first message goes on to
+    offer the functions."""
+    return tools.offering(
+        _folded(messages), next((message.tools for message in messages if message.tools), "")
+    )
+
+
+def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
     folded: list[Message] = []
     system: list[str] = []
     for message in messages:

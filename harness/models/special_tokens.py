@@ -32,18 +32,20 @@ def rendered_ids(
     Args:
         tokenizer: the transformers tokenizer.
         render: the template, from messages to one string.
-        messages: what is said.
+        messages: what is said, and the functions that are offered.
     """
     pattern = _pattern(tokenizer)
-    if not any(pattern.search(message.content) for message in messages):
+    texts = [text for message in messages for text in (message.content, message.tools)]
+    if not any(map(pattern.search, texts)):
         return encoded(tokenizer, render(messages))
-    mark = next(mark for mark in _MARKS if not any(mark in message.content for message in messages))
-    marked = [
-        replace(m, content=pattern.sub(lambda name: name[0][0] + mark + name[0][1:], m.content))
-        for m in messages
-    ]
+    mark = next(mark for mark in _MARKS if not any(mark in text for text in texts))
+
+    def marked(text: str) -> str:
+        return pattern.sub(lambda name: name[0][0] + mark + name[0][1:], text)
+
+    messages = [replace(m, content=marked(m.content), tools=marked(m.tools)) for m in messages]
     ids: list[int] = []
-    for control, text in _pieces(pattern, render(marked), mark):
+    for control, text in _pieces(pattern, render(messages), mark):
         ids += encoded(tokenizer, control)
         ids += encoded(tokenizer, text.replace(mark, ""), as_text=True)
     return ids

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.kinds import build, lookup, names
 from harness.core.protocols import Program, Task
-from harness.core.values import Document, Example
+from harness.core.tools import offered, written
+from harness.core.values import Document, Example, Message
 from harness.tasks.formats.text import Text
 
 SECRET = "zanzibar"
@@ -159,6 +161,15 @@ def test_a_program_that_retrieves_says_so_and_needs_a_corpus(program: Program) -
     else:
         with pytest.raises(ConfigError, match="corpus"):
             program.prepare(it, it.splits["train"], 0)
+
+
+def test_functions_and_earlier_turns_of_a_row_are_in_the_prompt(program: Program) -> None:
+    about = task()
+    turns = (Message("user", "hello there"), Message("assistant", "yes?"))
+    asked = replace(example("x"), turns=turns, tools=written([{"name": "weather", "parameters": {}}]))
+    prompt = program.prepare(about, about.splits["train"], 0)(asked)
+    assert [function["function"]["name"] for function in offered(prompt.messages)] == ["weather"]
+    assert prompt.messages[-3:-1] == turns
 
 
 @pytest.mark.parametrize("name", names("programs"))

@@ -24,6 +24,10 @@ from harness.models.chat import TemplateChat, load_chat
 from harness.models.digests import remembered_digest
 
 _GENERATE = "{% if add_generation_prompt %}"
+_ALTERNATE = (
+    "{% for m in messages if m['role'] != 'system' %}{% if (m['role'] == 'user') != (loop.index0 % 2 == 0) %}"
+    "{{ raise_exception('roles must alternate') }}{% endif %}{% endfor %}"
+)
 LLAMA3 = (
     "{{ bos_token }}{% set today = strftime_now('%d %b %Y') if strftime_now is defined else '?' %}"
     "{% for m in messages %}<|start_header_id|>{{ m['role'] }}<|end_header_id|>\n\n"
@@ -32,13 +36,15 @@ LLAMA3 = (
     + "<|start_header_id|>assistant<|end_header_id|>\n\n{% endif %}"
 )
 GEMMA3 = (
-    "{{ bos_token }}{% set first = messages[0]['content'] + '\n\n' if messages[0]['role'] == 'system' else '' %}"
+    _ALTERNATE
+    + "{{ bos_token }}{% set first = messages[0]['content'] + '\n\n' if messages[0]['role'] == 'system' else '' %}"
     "{% for m in messages if m['role'] != 'system' %}<start_of_turn>{{ 'model' if m['role'] == 'assistant' else 'user' }}\n"
     "{% if loop.first %}{{ first }}{% endif %}{{ m['content'] | trim }}<end_of_turn>\n"
     "{% endfor %}" + _GENERATE + "<start_of_turn>model\n{% endif %}"
 )
 MISTRAL = (
-    "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
+    _ALTERNATE
+    + "{{ bos_token }}{% for m in messages %}{% if m['role'] == 'system' %}{{ raise_exception('no system role') }}{% endif %}"
     "{% if m['role'] == 'user' %}[INST] {{ m['content'] }} [/INST]{% else %} {{ m['content'] }}{{ eos_token }}{% endif %}"
     "{% endfor %}"
 )

@@ -81,3 +81,15 @@ def test_the_retrievers_settings_are_part_of_the_identity() -> None:
     second = rag(retriever={"kind": "bm25", "k1": 1.2}).identity()
     assert first != second
     assert first == rag(retriever={"kind": "bm25", "k1": 1.5}).identity()
+
+
+def test_passages_stand_behind_the_question_where_the_recipe_says_so() -> None:
+    first, last = (
+        ask({"k": 2, **more}, "how long are the tusks of a walrus") for more in ({}, {"passages": "last"})
+    )
+    question = "Q: how long are the tusks of a walrus"
+    shown = first.messages[-1].content.removesuffix(f"\n\n{question}")
+    assert last.messages[-1].content == f"{question}\n\n{shown}"
+    assert last.passages == first.passages
+    assert "passages" not in rag().identity(), "finished runs keep their keys"
+    assert rag(passages="last").identity()["passages"] == "last"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from harness.core.characters import is_unspaced
 from harness.core.errors import ConfigError
@@ -19,7 +20,8 @@ class Rag(Program):
     """Shows the `k` best passages. `retriever` is a kind of `harness/retrieval`, by name or mapping.
 
     `max_chars` bounds the passages' text in characters: the last that does not fit is cut at a
-    word, and those after it are left out.
+    word, and those after it are left out. `passages` says on which side of the question they stand: first,
+    answers from the same passages share a prefix.
     """
 
     retrieves = True
@@ -28,6 +30,9 @@ class Rag(Program):
     retriever: Spec = field(default="bm25")
     k: int = knob(3, choices=(1, 2, 3, 5, 8), doc="passages shown; 5 or 10 in the paper")
     max_chars: int | None = None
+    passages: Literal["first", "last"] = knob(
+        "first", key_default="first", doc="whether passages come before or after the question"
+    )
 
     def __post_init__(self) -> None:
         """Reject an unknown retriever when the recipe is read, not when it runs."""
@@ -52,7 +57,8 @@ class Rag(Program):
             asked = question(task, example)
             passages = _fit(index.search(asked, example, self.k), self.max_chars)
             kept = passages[: len(passages) - dropped]
-            content = "\n\n".join([*map(_show, kept), asked])
+            shown = [_show(passage) for passage in kept]
+            content = "\n\n".join([*shown, asked] if self.passages == "first" else [asked, *shown])
             asking = (*system(task, example), *example.turns, Message("user", content))
             messages = offering(asking, example.tools)
             return Prompt(messages=messages, passages=kept, searched=True, passages_dropped=dropped)

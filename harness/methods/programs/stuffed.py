@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import Program, Prompter, Task
+from harness.core.tools import offering
 from harness.core.values import Example, Message, Passage, Prompt
 from harness.methods.programs._render import question, system
 
@@ -44,8 +45,9 @@ class Stuffed(Program):
         def prompt(example: Example, *, dropped: int = 0) -> Prompt:
             count = len(passages) - dropped
             content = "\n\n".join([*shown[:count], question(task, example)])
+            asking = (*system(task, example), *example.turns, Message("user", content))
             return Prompt(
-                messages=(*system(task, example), *example.turns, Message("user", content)),
+                messages=offering(asking, example.tools),
                 passages=passages[:count],
                 searched=True,
                 passages_dropped=dropped,

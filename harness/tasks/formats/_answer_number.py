@@ -7,33 +7,39 @@ The rule, in this order:
 2. In an equation, the side that is one number is the answer: 7 in `3 + 4 = 7` and in `7 = 3 + 4`.
 3. Alternatives and ranges (`7 or 8`, `10-15`, `7 and 8`) are ambiguous.
 4. One value, however often, is the answer; of several the first behind the last "so", "therefore", "is", … is.
-5. Anything else is ambiguous. Times, dates, versions, footnotes and list numbers are no candidates.
+5. Anything else is ambiguous. Times, dates, versions, footnotes, list numbers and denied numbers ("not 7") are no
+   candidates.
 """
 
 from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from harness.core.values import Invalid
 from harness.tasks.formats._conclusion import MOST_READ, after_markers
+from harness.tasks.formats._dates import MONTH
+from harness.tasks.formats._denial import is_denied_number, may_deny_numbers
 from harness.tasks.formats._numerals import DecimalMark, Numeral, numerals, simplified
 
-_SENTENCE = re.compile(r"(?<=[.!?؟।])\s+|(?<=[。！？])|\n+")
+_SENTENCE = re.compile(rf"(?<=[.!?؟।])\s+(?!{MONTH}\b)|(?<=[。！？])|\n+")
 _EQUALS = re.compile(r"=|≈|\bequals\b|\bis equal to\b")
 _OPERATOR = re.compile(r"\s*[-+*/×÷·−x]\s*")
 _JOINED = re.compile(
     r"[^\w\s,]{0,3}\s*(?:[-–—~～〜]|,\s|\b(?:or|and|to|oder|und|bis|ou|et|à|o|u|y|e|a|или|и|до|أو|و|या|और|veya|ve)\b"
-    r"|または|か|或者?|和|到|至|与|및|또는)\s*[$€£¥]?"
+    r"|または|か|或者?|和|到|至|与|및|또는)\s*(?:[a-z](?:_\{?[0-9]\}?)?\s*=\s*)?[$€£¥]?"
 )
+_CUES = (
+    r"so|thus|hence|therefore|then|total|altogether|makes?|gives?|leaves?|is|are|equals|also|somit|daher|insgesamt|ist|sind"
+    r"|donc|est|sont|entonces|es|son|totale|sono|portanto"
+)
+_ASCII_CUE = re.compile(rf"\b(?:{_CUES})\b", re.IGNORECASE)
 _CUE = re.compile(
-    r"\b(?:so|thus|hence|therefore|then|total|altogether|makes?|gives?|leaves?|is|are|equals|also|somit|daher|insgesamt|ist|sind"
-    r"|donc|est|sont|entonces|es|son|totale|sono|portanto|são|итого|значит|поэтому)\b|→|⇒|所以|因此|一共|共|是|为|為|つまり|よって",
-    re.IGNORECASE,
+    rf"\b(?:{_CUES}|são|итого|значит|поэтому)\b|→|⇒|所以|因此|一共|共|是|为|為|つまり|よって", re.IGNORECASE
 )
 _LABELLED = re.compile(
-    r"(?:\b(?:step|question|problem|example|figure|table|chapter|page|section|case|line|no\.)\s|[±\[#])\s*$",
+    r"(?:\b(?:step|question|problem|example|figure|table|chapter|page|section|case|line|no\.)\s|[\[#])\s*$",
     re.IGNORECASE,
 )
 _LIST_NUMBER = re.compile(r"\A\s*(?:[*_>-]+\s*)?\Z")
@@ -78,7 +84,7 @@ def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
         return by_equation
     if len({number.value for number in numbers}) == 1:
         return numbers[-1].value
-    cues = list(_CUE.finditer(sentence))
+    cues = list((_ASCII_CUE if sentence.isascii() else _CUE).finditer(sentence))
     behind = [number for number in numbers if cues and number.start >= cues[-1].end()]
     chosen = behind[0] if behind else numbers[-1]
     ambiguous = _alternatives(sentence, chosen, numbers)
@@ -88,10 +94,33 @@ def _of_sentence(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
 
 
 def _candidates(sentence: str, decimal: DecimalMark) -> list[Numeral]:
-    """The numerals of a sentence without footnotes and list numbers, unless there are no others."""
-    every = list(numerals(sentence, decimal))
+    """The numerals of a sentence without footnotes and list numbers, unless there are no others. Of one that the
+    sentence denies ("not 7") the value is None."""
+    every = numerals(sentence, decimal)
+    if may_deny_numbers(sentence):
+        every = [
+            number._replace(value=None, what="only denied")
+            if is_denied_number(sentence, number.start)
+            else number
+            for number in every
+        ]
+    if "±" in sentence:
+        every = list(_with_tolerances(sentence, every))
     chosen = [number for number in every if not _is_label(sentence, number)]
     return chosen or every
+
+
+def _with_tolerances(sentence: str, every: Sequence[Numeral]) -> Iterator[Numeral]:
+    """The numerals, with the tolerance in `42 ± 2` left out and the two values in `±4` marked as no number."""
+    before = 0
+    for number in every:
+        gap = sentence[before : number.start].strip()
+        if gap.endswith("±"):
+            if gap != "±" or not before:
+                yield number._replace(value=None, what="two numbers, ± it")
+        else:
+            yield number
+        before = number.end
 
 
 def _is_label(sentence: str, number: Numeral) -> bool:
@@ -115,7 +144,7 @@ def _by_equation(sentence: str, numbers: Sequence[Numeral]) -> float | Invalid |
     right = [number for number in numbers if number.start >= sign.end()]
     before = [number for number in numbers if left <= number.start and number.end <= sign.start()]
     if right and not _is_sum(sentence, right):
-        return _alternatives(sentence, right[0], right) or right[0].value
+        return _alternatives(sentence, right[0], numbers) or right[0].value
     if before and not _is_sum(sentence, before[-2:]):
         return before[-1].value
     return _ambiguous([before[-1], right[0]]) if before and right else None

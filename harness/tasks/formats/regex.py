@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 import regex as engine
 
+from harness.core.characters import is_unspaced
 from harness.core.probes import FormatProbe
 from harness.core.protocols import Format
 from harness.core.values import Constraint, Invalid, Parsed
@@ -28,7 +29,7 @@ class Regex(Format):
     """
 
     paper = "the package regex (https://github.com/mrabarnett/mrab-regex)"
-    version = 2
+    version = 3
 
     pattern: str
     template: str = ""
@@ -64,22 +65,37 @@ class Regex(Format):
         return Parsed(groups or match.group())
 
     def extract(self, text: str) -> str | Invalid | None:
-        """The first match behind the last "the answer is"; elsewhere the only text that matches."""
+        """The first match behind the last "the answer is"; elsewhere the only text that matches. A part of a longer
+        word or number is no match."""
         try:
             for part in after_markers(text):
-                if match := engine.search(self.pattern, part, timeout=TIMEOUT):
-                    answer: str = match.group()
+                for answer in self._matches(part):
                     return answer
-            matches = islice(engine.finditer(self.pattern, text, timeout=TIMEOUT), MOST_MATCHES)
-            different = list(dict.fromkeys(match.group() for match in matches if match.group()))
+            different = list(dict.fromkeys(self._matches(text)))
         except TimeoutError:
             return None
         if len(different) > 1:
             return Invalid(f"ambiguous: '{different[0][:60]}' or '{different[1][:60]}'")
         return different[0] if different else None
 
+    def _matches(self, text: str) -> Iterator[str]:
+        for match in islice(engine.finditer(self.pattern, text, timeout=TIMEOUT), MOST_MATCHES):
+            start, end = match.span()
+            if start < end and not (_continues(text, start) or _continues(text, end)):
+                yield match.group()
+
     def render(self, target: object) -> str:
         return self.template.format_map(target) if isinstance(target, Mapping) else str(target)
 
     def constraint(self) -> Constraint:
         return Constraint(kind="regex", value=self.pattern)
+
+
+def _continues(text: str, at: int) -> bool:
+    """Whether a word or a number goes on across a place in a text: two letters or two digits of one script meet there."""
+    if not 0 < at < len(text):
+        return False
+    left, right = text[at - 1], text[at]
+    if left.isdecimal() or right.isdecimal():
+        return left.isdecimal() and right.isdecimal()
+    return left.isalpha() and right.isalpha() and not (is_unspaced(left) or is_unspaced(right))

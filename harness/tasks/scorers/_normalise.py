@@ -31,6 +31,8 @@ ARTICLES = {
 """Words of each language that do not count: MLQA's lists, and those of three more languages. Arabic's article is
 a prefix."""
 _ARTICLE_SETS = {language: frozenset(words.split()) for language, words in ARTICLES.items()}
+_ELIDED = {"fr": re.compile(r"(?<!\w)l['’](?=\w)"), "it": re.compile(r"(?<!\w)(?:l|un|gl)['’](?=\w)")}
+"""Articles that are written together with their word."""
 _ARABIC_ARTICLE = "ال"
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
@@ -71,6 +73,8 @@ def tokens(text: str, language: str = "en", *, ignore_diacritics: bool = False) 
 
 def _tokens(text: str, language: str, ignore_diacritics: bool) -> tuple[str, ...]:
     lower = folded(text, ignore_diacritics=ignore_diacritics)
+    if language in _ELIDED:
+        lower = _ELIDED[language].sub("", lower)
     words = spaced(_without_punctuation(lower)).split()
     if not words:
         return tuple(lower.split())

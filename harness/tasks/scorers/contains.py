@@ -20,7 +20,7 @@ class Contains(TextScorer):
     """
 
     paper = "Mallen et al. 2023, When Not to Trust Language Models (accuracy by containment)"
-    version = 2
+    version = 3
     binary = True
 
     def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:

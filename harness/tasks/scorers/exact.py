@@ -25,7 +25,7 @@ class Exact(TextScorer):
     """
 
     paper = "Rajpurkar et al. 2016, SQuAD; Lewis et al. 2020, MLQA (other languages)"
-    version = 2
+    version = 3
     binary = True
 
     normalise: bool | None = None

@@ -18,7 +18,7 @@ class F1(TextScorer):
     accepted targets."""
 
     paper = "Rajpurkar et al. 2016, SQuAD; Lewis et al. 2020, MLQA (other languages)"
-    version = 2
+    version = 3
 
     def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
         words = self.tokens(str(value))
