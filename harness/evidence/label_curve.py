@@ -140,7 +140,8 @@ def _last_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     gain = seeds.difference(first, second, clusters, (noise, noise))
     differences, binary = first.mean(axis=0) - second.mean(axis=0), tables[last].binary
     if paired.needs_imagination(differences, clusters, binary=binary):
-        floor = paired.with_imaginary_groups(differences, clusters)[1]
+        size = paired.imaginary_size(differences, clusters)
+        floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         gain = dataclasses.replace(gain, sampling_se=max(gain.sampling_se, floor))
     low, high = gain.interval()
     return gain.mean / doublings, max(low, -1.0) / doublings, min(high, 1.0) / doublings

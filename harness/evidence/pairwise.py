@@ -8,12 +8,16 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, independent examples, graded       BCa bootstrap, sign-flip permutation test
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
     several seeds, or a noise floor                  t over test-set and training variance
+
+Groups that were seen do not show what the next one does: a document that the index lacks is lost whole. So
+"not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +44,8 @@ class _Pair:
     """Per example, mean over the seeds of each: (n,)."""
     clusters: by_cluster.Codes
     estimate: seeds.Estimate
+    whole_group_se: float
+    """See `Comparison.whole_group_se`."""
 
     @property
     def binary(self) -> bool:
@@ -105,7 +111,9 @@ def _compared(
     adjusted = holm([result.p for result in results])
     alpha = level_of_each(len(known))
     rows = zip(known, results, adjusted, strict=True)
-    return [_comparison(pair, result, p, margin, alpha) for pair, result, p in rows]
+    return [
+        _comparison(pair, _careful(pair, result, margin, level), p, margin, alpha) for pair, result, p in rows
+    ]
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
@@ -170,15 +178,20 @@ def _pair(
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
     sides = [(seeds.larger(table.noise, granted.get(table.recipe)), table.seeds) for table in (first, second)]
     estimate = seeds.of_differences(differences, clusters, *sides)
+    whole = 0.0
     if paired.needs_imagination(differences, clusters, binary=first.binary and second.binary):
-        floor = paired.with_imaginary_groups(differences, clusters)[1]
+        size = paired.imaginary_size(differences, clusters)
+        floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
+        if by_cluster.count(clusters) < len(ids):
+            whole = paired.with_imaginary_groups(differences, clusters)[1]
     return _Pair(
         first=first,
         second=second,
         differences=differences,
         clusters=clusters,
         estimate=estimate,
+        whole_group_se=whole,
     )
 
 
@@ -220,6 +233,20 @@ def _structured(pair: _Pair, level: float) -> _Result:
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
 
 
+def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
+    """The interval, reaching to ± `margin` where it shows no difference and a whole group that nobody saw could be
+    won or lost: then "not worse" is not claimed."""
+    if pair.whole_group_se <= pair.estimate.sampling_se or not result.low <= 0.0 <= result.high:
+        return result
+    se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
+    low, high = student(pair.estimate.mean, se, pair.estimate.df, level)
+    return dataclasses.replace(
+        result,
+        low=result.low if not_worse(low, margin) else min(result.low, -margin),
+        high=result.high if not_worse(-high, margin) else max(result.high, margin),
+    )
+
+
 def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alpha: float) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
@@ -241,6 +268,7 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
         training_se=pair.estimate.training_se,
         method=result.method,
         groups=pair.groups,
+        whole_group_se=pair.whole_group_se,
     )
     if plain.outcome != "inconclusive":
         return plain
@@ -265,8 +293,13 @@ def _outcome(low: float, high: float, margin: float) -> Outcome:
 
 def _needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
     """More test examples that would settle it, if the truth is what was observed."""
-    sd = comparison.sampling_se * comparison.n**0.5
+    root = comparison.n**0.5
     total = power.examples_to_settle(
-        comparison.difference, sd, margin, training_se=comparison.training_se or 0.0, alpha=alpha
+        comparison.difference,
+        comparison.sampling_se * root,
+        margin,
+        training_se=comparison.training_se or 0.0,
+        careful_sd=comparison.whole_group_se * root,
+        alpha=alpha,
     )
     return None if total is None else max(total - comparison.n, 1)

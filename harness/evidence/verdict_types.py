@@ -177,6 +177,8 @@ class Comparison(Jsonable):
     that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
+    whole_group_se: float = 0.0
+    """Standard error with one whole group won and one lost, which "not worse" must allow for; 0 where it need not."""
 
 
 @dataclass(frozen=True, kw_only=True)
