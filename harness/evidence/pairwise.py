@@ -164,7 +164,7 @@ def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
         losses=comparison.wins,
     )
     outcome = _outcome(low, high, margin)
-    needed = _needed(turned, margin, alpha) if outcome == "inconclusive" else 0
+    needed = examples_needed(turned, margin, alpha) if outcome == "inconclusive" else 0
     return dataclasses.replace(turned, outcome=outcome, examples_needed=needed)
 
 
@@ -272,7 +272,7 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
     )
     if plain.outcome != "inconclusive":
         return plain
-    return dataclasses.replace(plain, examples_needed=_needed(plain, margin, alpha))
+    return dataclasses.replace(plain, examples_needed=examples_needed(plain, margin, alpha))
 
 
 def _agreeing(result: _Result, difference: float, p_holm: float) -> tuple[float, float]:
@@ -291,8 +291,9 @@ def _outcome(low: float, high: float, margin: float) -> Outcome:
     return "not_worse" if not_worse(low, margin) else "inconclusive"
 
 
-def _needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
-    """More test examples that would settle it, if the truth is what was observed."""
+def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
+    """More test examples that would settle it, if the truth is what was observed; with a margin of 0, that would show
+    the difference."""
     root = comparison.n**0.5
     total = power.examples_to_settle(
         comparison.difference,

@@ -15,6 +15,7 @@ VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing
 Family = Literal["prompt", "retrieve", "finetune", "both"]
 """What a recipe does to the base model: asks it, shows it passages, trains it, or the last two together."""
 FamilyState = Literal["ahead", "level", "open", "only", "nothing_works", "nothing_to_compare"]
+ClaimOutcome = Literal["ahead", "level", "open"]
 WithinState = Literal["settled", "open", "only"]
 
 
@@ -200,7 +201,7 @@ class FamilyClaim(Jsonable):
     of the other."""
 
     over: Family
-    outcome: Literal["ahead", "level", "open"]
+    outcome: ClaimOutcome
     recipe: str
     reference: str
     difference: float

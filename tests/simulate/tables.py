@@ -230,7 +230,7 @@ TABLES = (
     Table(
         "Groups: pairs of 0/1 scores",
         "How often a verdict's interval (97 %) holds the true difference of 0, 5 and 20 points, and how often 5 points "
-        "less is called not worse by 2; 2,000 repeats. *Skewed*: sizes are log-normal (σ = 1.2); *dominated*: one group "
+        "less is called not worse by 2. *Skewed*: sizes are log-normal (σ = 1.2); *dominated*: one group "
         "has half of the examples or more.",
         ("groups", "sizes", "icc", "0 points", "5 points", "20 points", "called not worse"),
         tuple(grouped.pairs()),
@@ -239,7 +239,7 @@ TABLES = (
         "Groups: a tenth is lost whole",
         "The hardest case: of the other examples a share of *noise* is won and as many are lost, so that groups look alike "
         "until one is lost, and a test of few groups often holds none that is. No interval can then hold the "
-        "truth without being as wide for everybody; what must not happen is \"not worse by 2 points\". 2,000 repeats.",
+        "truth without being as wide for everybody; what must not happen is \"not worse by 2 points\".",
         ("groups", "sizes", "noise", "covered", "called not worse"),
         tuple(grouped.lost()),
     ),

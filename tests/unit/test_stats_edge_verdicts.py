@@ -1,0 +1,99 @@
+"""Verdicts on test sets at the edge: perfect recipes, recipes that are not shown to work, answers that hardly meet."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from harness.evidence.missing import decided
+from harness.evidence.verdict import decide
+from harness.evidence.verdict_types import Cost, RunScores, Verdict
+from tests.simulate.world import run
+
+TRAINED = Cost(train_seconds=60, trainable_parameters=1_000, prompt_tokens=100)
+SHOTS = Cost(prompt_tokens=500)
+
+
+def verdict(*runs: RunScores, margin: float = 0.02, constant: RunScores | None = None) -> Verdict:
+    return decide("task", "model", "exact", margin, runs, constant=constant)
+
+
+@pytest.mark.parametrize("margin", [0.0, 0.02])
+def test_a_perfect_prompt_is_taken_though_a_finetune_is_perfect_too_and_another_prompt_is_not(
+    margin: float,
+) -> None:
+    found = verdict(
+        run("zero_shot", [float(i % 5 == 0) for i in range(40)]),
+        run("few_shot", [1.0] * 40, SHOTS),
+        run("lora", [1.0] * 40, TRAINED),
+        margin=margin,
+    )
+    assert (found.winner, found.families.state, found.families.claims[0].outcome) == (
+        "few_shot",
+        "level",
+        "level",
+    )
+    assert (
+        "few_shot has every answer right; dearer recipes cannot be better: the best finetune, lora."
+        in found.sentence
+    )
+    assert not found.provisional, "no other training of lora could be better than every answer right"
+
+
+def test_a_family_is_not_ahead_of_one_that_it_is_not_shown_to_beat() -> None:
+    """few_shot is not shown to beat the constant answer, nor to be worse than lora, which is."""
+    draws = np.random.default_rng(0).random(400), np.random.default_rng(3).random(400)
+    found = verdict(
+        run("few_shot", draws[1] < 0.575),
+        replace(run("bm25_rag", draws[0] < 0.64, Cost(prompt_tokens=900)), family="retrieve"),
+        constant=run("constant answer", [float(i % 2) for i in range(400)]),
+    )
+    assert found.recommended == "bm25_rag"
+    assert (found.families.state, found.families.badge) == ("open", "Open: prompt or retrieve")
+    assert "Use the cheapest that is shown to work, bm25_rag, for now." in found.sentence
+
+
+def test_a_lead_that_may_be_chance_names_the_examples_that_would_show_it() -> None:
+    """The lead over the constant answer is shown not to be worse, which is not what is asked."""
+    rng = np.random.default_rng(5)
+    constant, open_ones = run("constant answer", [float(i % 2) for i in range(400)]), 0
+    for share in np.arange(0.54, 0.62, 0.005):
+        values = (rng.permutation(400) < 400 * share).astype(float)
+        found = verdict(run("few_shot", values), run("zero_shot", [0.0] * 400), constant=constant)
+        if "Can't tell yet" in found.sentence:
+            (more,) = re.findall(
+                r"about ([\d,]+) more test examples would settle it", " ".join(found.evidence)
+            )
+            assert int(more.replace(",", "")) >= 10
+            open_ones += found.comparisons != () and "may be chance" in found.sentence
+    assert open_ones > 3
+
+
+def test_recipes_without_a_common_example_are_not_compared() -> None:
+    runs = [
+        run("zero_shot", [1.0, None]),
+        run("few_shot", [None, 1.0], SHOTS),
+        run("lora", [1.0, None], TRAINED),
+    ]
+    missing = {item.recipe: f"1 of 2 answers of {item.recipe} is missing" for item in runs}
+    found = decided(runs, missing, lambda rest: verdict(*rest))
+    assert found.winner is None
+    assert all({pair.recipe, pair.reference} == {"zero_shot", "lora"} for pair in found.comparisons)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("groups", ["", "a", "ab"])
+def test_a_few_examples_never_decide(count: int, groups: str) -> None:
+    names = [groups[i % len(groups)] if groups else None for i in range(count)]
+    found = verdict(
+        run("zero_shot", [0.0] * count, groups=names),
+        run("few_shot", [1.0] * count, SHOTS, groups=names),
+        run("lora", [0.5] * count, TRAINED, binary=False, groups=names),
+    )
+    json.dumps(found.to_json(), allow_nan=False)
+    assert found.winner is None
+    assert all(pair.outcome == "inconclusive" for pair in found.comparisons)
