@@ -76,6 +76,8 @@ def compare(
     tables: Sequence[RecipeScores],
     margin: float,
     noise: Mapping[str, seeds.TrainingNoise] | None = None,
+    *,
+    at_once: int = 1,
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
@@ -87,14 +89,15 @@ def compare(
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
+        at_once: how many such calls are made together, so that the claims of all of them hold at the level.
     """
     granted = granted_noise(tables, noise or {})
     assumed = assumed_noise(tables, granted)
-    sure = _compared(tables, margin, assumed)
+    sure = _compared(tables, margin, assumed, at_once)
     once = assumed.keys() - granted.keys()
     if not once:
         return sure
-    alone = _compared(tables, margin, granted)
+    alone = _compared(tables, margin, granted, at_once)
     return [
         _carried(with_noise, pair, margin) if once & {pair.recipe, pair.reference} else with_noise
         for with_noise, pair in zip(sure, alone, strict=True)
@@ -102,14 +105,18 @@ def compare(
 
 
 def _compared(
-    tables: Sequence[RecipeScores], margin: float, granted: Mapping[str, seeds.TrainingNoise]
+    tables: Sequence[RecipeScores],
+    margin: float,
+    granted: Mapping[str, seeds.TrainingNoise],
+    at_once: int,
 ) -> list[Comparison]:
     pairs = [_pair(first, second, granted) for first, second in itertools.combinations(tables, 2)]
     known = [pair for pair in pairs if pair is not None]
-    level = _level(tables, granted, [pair is not None for pair in pairs])
+    together = _level(tables, granted, [pair is not None for pair in pairs])
+    level = 1 - (1 - together) / at_once
     results = _results(known, level)
-    adjusted = holm([result.p for result in results])
-    alpha = level_of_each(len(known))
+    adjusted = [min(1.0, at_once * p) for p in holm([result.p for result in results])]
+    alpha = level_of_each(len(known) * at_once)
     rows = zip(known, results, adjusted, strict=True)
     return [
         _comparison(pair, _careful(pair, result, margin, level), p, margin, alpha) for pair, result, p in rows
