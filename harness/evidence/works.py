@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from harness.evidence.aggregate import RecipeScores, granted_noise, mean_interval
+from harness.evidence.aggregate import RecipeScores
 from harness.evidence.pairwise import compare, examples_needed, flip, level_of_each
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.intervals import wilson
@@ -41,12 +41,12 @@ def working(
 ) -> Working:
     """Which of `ranked` work.
 
-    A score is told from 0 when the low end of its interval, which respects groups and seeds, is above the
-    margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
+    A score is told from 0 when the low end of its interval, which respects groups and seeds and holds together with
+    those of the other recipes, is above the margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
     constant answer and with one another at once, so that the best of many is not taken for better by chance.
     """
-    granted = granted_noise(tables, noise or {})
-    above_zero = {table.recipe for table in tables if _least(table, granted.get(table.recipe)) > margin}
+    lows = {summary.recipe: summary.low for summary in ranked}
+    above_zero = {table.recipe for table in tables if _least(table, lows[table.recipe]) > margin}
     if constant is None:
         return Working(frozenset(above_zero), {})
     pairs = compare([*tables, constant], margin, noise)
@@ -68,10 +68,10 @@ def _to_beat(pair: Comparison, alpha: float) -> Comparison:
     return replace(pair, examples_needed=needed)
 
 
-def _least(table: RecipeScores, noise: TrainingNoise | None) -> float:
+def _least(table: RecipeScores, low: float) -> float:
     """The low end of a recipe's score. One group says nothing of others, which the verdict says; whether its own
     answers are right at all can be told."""
     n = len(table.ids)
     if by_cluster.count(table.clusters(table.ids)) < 2:
         return wilson(float(table.values.mean()) * n, n)[0]
-    return mean_interval(table, noise)[0]
+    return low
