@@ -18,8 +18,8 @@ from harness.evidence.aggregate import (
 )
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import curves, paired, seeds
-from harness.evidence.stats.intervals import LEVEL
 from harness.evidence.stats.resampling import SEED, Floats, generator
+from harness.evidence.stats.simultaneous import TOGETHER
 from harness.evidence.verdict_types import Jsonable, RunScores
 
 Worth = Literal["yes", "no", "unclear"]
@@ -143,7 +143,7 @@ def _last_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
         size = paired.imaginary_size(differences, clusters)
         floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         gain = dataclasses.replace(gain, sampling_se=max(gain.sampling_se, floor))
-    low, high = gain.interval()
+    low, high = gain.interval(TOGETHER)
     return gain.mean / doublings, max(low, -1.0) / doublings, min(high, 1.0) / doublings
 
 
@@ -167,7 +167,7 @@ def _next_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     drawn = rng.multivariate_normal(np.zeros(len(members)), covariance, size=_RESAMPLES)
     drawn *= np.sqrt(df / rng.chisquare(df, size=_RESAMPLES))[:, None]
     places = np.array(counts, dtype=np.float64)
-    low, high = curves.next_interval(means + drawn, places, LEVEL)
+    low, high = curves.next_interval(means + drawn, places, TOGETHER)
     expected = float(curves.next_doubling(means, places)[0])
     return expected, max(min(low, expected), -1.0), min(max(high, expected), 1.0)
 

@@ -300,7 +300,7 @@ def _outcome(low: float, high: float, margin: float) -> Outcome:
 
 def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
     """More test examples that would settle it, if the truth is what was observed; with a margin of 0, that would show
-    the difference."""
+    the difference. Never fewer than make ten groups of those that were asked."""
     root = comparison.n**0.5
     total = power.examples_to_settle(
         comparison.difference,
@@ -310,4 +310,9 @@ def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int 
         careful_sd=comparison.whole_group_se * root,
         alpha=alpha,
     )
-    return None if total is None else max(total - comparison.n, 1)
+    if total is None:
+        return None
+    if 1 < comparison.groups < min(by_cluster.FEW_GROUPS, comparison.n):
+        total = max(total, math.ceil(comparison.n * by_cluster.FEW_GROUPS / comparison.groups))
+    # Where the exact test holds back a difference that the interval alone would show, as many again are asked.
+    return total - comparison.n if total > comparison.n else comparison.n

@@ -186,9 +186,16 @@ def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | 
         families=families,
         within=within,
         provisional=provisional,
-        notes=(within.sentence, *_notes(frame, families, within, noise)),
+        notes=(_second_line(families, within), *_notes(frame, families, within, noise)),
         constant=frame.floor,
     )
+
+
+def _second_line(families: Families, within: Within) -> str:
+    """The line under the headline: which recipe of the family; where only one family was run, the headline says that."""
+    if families.state == "only" and within.state == "settled":
+        return verdict_text.ONLY[within.family]
+    return within.sentence
 
 
 def _notes(

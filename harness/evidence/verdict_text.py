@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.evidence.families import NAMES, SETTLED
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import (
     Comparison,
     Families,
@@ -29,6 +30,14 @@ NOUNS: Mapping[Family, str] = {
     "finetune": "finetune",
     "both": "retrieval with finetuning",
 }
+
+ONLY: Mapping[Family, str] = {
+    "prompt": "Only prompts were run: whether retrieval or finetuning does better is not known.",
+    "retrieve": "Only retrieval was run: whether a prompt or finetuning does better is not known.",
+    "finetune": "Only finetunes were run: whether a prompt or retrieval does as well is not known.",
+    "both": "Only retrieval with finetuning was run: whether either alone does as well is not known.",
+}
+"""What a verdict over one family leaves open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +137,11 @@ def nothing_works(
     same = f"the same answer to every question scores {points(constant.mean)}"
     if over.difference <= 0:
         return f"{first}; {same}.{mostly_one_answer(best)}"
-    chance = f"The lead of {by(over)} may be chance on {count(over.n, 'example')}."
+    few = 0 < over.groups < min(FEW_GROUPS, over.n)
+    where = (
+        f"{count(over.n, 'example')} of {count(over.groups, 'group')}" if few else count(over.n, "example")
+    )
+    chance = f"The lead of {by(over)} may be chance on {where}."
     lead = chance if over.low <= 0 else f"It leads by only {by(over)}."
     return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
 

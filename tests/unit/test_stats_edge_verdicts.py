@@ -121,3 +121,51 @@ def test_other_scorers_of_equal_recipes_hardly_ever_disagree() -> None:
         notes = " ".join(verdict(*runs).notes)
         named += " ahead of " in notes or " behind " in notes or "other way round" in notes
     assert named <= 2
+
+
+@pytest.mark.parametrize(
+    ("groups", "words"), [(1, "examples of more groups are needed"), (5, "of more than these 5 groups,")]
+)
+def test_few_groups_are_said_and_more_of_them_asked_for(groups: int, words: str) -> None:
+    """Five groups can never show a difference by the sign-flip test: one more example of them settles nothing."""
+    names = [f"g{i % groups}" for i in range(200)]
+    found = verdict(
+        run("few_shot", [float(i % 10 < 4) for i in range(200)], groups=names),
+        run("bm25_rag", [float(i % 10 < 7) for i in range(200)], Cost(prompt_tokens=900), groups=names),
+        constant=run("constant answer", [float(i % 10 > 7) for i in range(200)], groups=names),
+    )
+    assert found.recommended is None
+    assert f"may be chance on 200 examples of {groups} group" in found.sentence
+    assert any(words in line for line in found.evidence)
+    assert any("group" in reason for reason in found.reasons)
+    assert "about 1 more" not in " ".join(found.evidence)
+
+
+def test_one_family_is_said_once_and_what_was_not_run_as_well() -> None:
+    found = verdict(
+        run("zero_shot", [float(i % 10 < 3) for i in range(200)]),
+        run("few_shot", [float(i % 10 < 6) for i in range(200)], SHOTS),
+    )
+    assert found.sentence.startswith("Use few_shot: it beats zero_shot by 30.0 points")
+    assert (
+        found.notes[0] == "Only prompts were run: whether retrieval or finetuning does better is not known."
+    )
+    assert " ".join([found.sentence, *found.notes]).count("it beats") == 1
+
+
+def test_a_tie_of_perfect_recipes_calls_none_of_them_open() -> None:
+    found = verdict(run("zero_shot", [1.0] * 200), run("lora", [1.0] * 200, TRAINED))
+    assert found.kind == "tie"
+    assert "open" not in " ".join([found.sentence, *found.notes, *found.reasons])
+
+
+def test_the_table_calls_that_recipe_best_which_the_headline_says_leads() -> None:
+    answers: list[float | None] = [None if i < 40 else float(i % 10 < 7) for i in range(100)]
+    runs = [
+        run("few_shot", [float(i % 10 < 4) for i in range(100)]),
+        run("bm25_rag", answers, Cost(prompt_tokens=900)),
+    ]
+    missing = {"bm25_rag": "40 of 100 answers of bm25_rag are missing: HTTP 503"}
+    found = decided(runs, missing, lambda rest: verdict(*rest))
+    assert found.sentence.startswith("Open: bm25_rag leads")
+    assert (found.best, found.recommended) == ("bm25_rag", "few_shot")
