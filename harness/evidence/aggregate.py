@@ -159,12 +159,11 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
     if len(ids) < 2:
         return None
     clusters = tables[0].clusters(ids)
-    groups = by_cluster.count(clusters)
-    if groups < 2:
+    if by_cluster.count(clusters) < 2:
         return None
     columns = np.stack([table.on(ids).mean(axis=0) for table in tables], axis=1)
-    residuals = by_cluster.sums(columns - columns.mean(axis=0), clusters)
-    sampling = groups / (groups - 1) * residuals.T @ residuals / len(ids) ** 2
+    residuals = by_cluster.adjusted_residuals(columns, clusters)
+    sampling = residuals.T @ residuals / len(ids) ** 2
     training = [granted[t.recipe].variance / t.seeds if t.recipe in granted else 0.0 for t in tables]
     return sampling + np.diag(training) + np.eye(len(tables)) / len(ids) ** 2
 

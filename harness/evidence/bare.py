@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from harness.evidence import verdict_text
+from harness.evidence.cautions import cautions
 from harness.evidence.families import undecided
 from harness.evidence.frame import Frame
 from harness.evidence.next_step import NextStep, Situation, next_step
@@ -25,7 +26,8 @@ def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, .
     sentence = verdict_text.nothing_works(words, best, frame.floor, over)
     kind: VerdictKind = "inconclusive" if unproven else "nothing_works"
     bare = _bare(frame, kind, families, sentence, over, unproven=unproven)
-    return replace(bare, comparisons=comparisons)
+    limits = cautions(frame.ranked, [*comparisons, *([] if over is None else [over])])
+    return replace(bare, comparisons=comparisons, reasons=(*bare.reasons, *limits))
 
 
 def nothing_to_compare(frame: Frame) -> Verdict:

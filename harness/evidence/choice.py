@@ -44,7 +44,11 @@ def choose(candidates: Candidates, works: Working) -> Choice:
     leaders = _leaders(candidates, best)
     fit = tuple(name for name in leaders if name in works.recipes) or leaders
     state, use, pool = _family(candidates, fit)
-    cheapest = pool[0]
+    cheapest, possible = pool[0], fit
+    unproven = [name for name in leaders if name not in fit and candidates.family(name) != use]
+    if state in ("ahead", "level") and not candidates.settled(cheapest, unproven):
+        # Another family's recipe is not shown to work, nor to be worse than this one.
+        state, possible = "open", leaders
     different = any(pair.outcome in ("better", "worse") for pair in candidates.pairs)
     shown = (
         state != "open"
@@ -68,7 +72,7 @@ def choose(candidates: Candidates, works: Working) -> Choice:
             state=state,
             use=use,
             recommended=recommended,
-            candidates=tuple(dict.fromkeys(candidates.family(name) for name in fit)),
+            candidates=tuple(dict.fromkeys(candidates.family(name) for name in possible)),
         ),
         within=within,
         settled_within=recommended == within[0] and candidates.settled(recommended, within),

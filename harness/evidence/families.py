@@ -13,6 +13,7 @@ from typing import Any, Protocol
 
 from harness.evidence.cost_order import trained
 from harness.evidence.verdict_types import (
+    ClaimOutcome,
     Comparison,
     Families,
     Family,
@@ -38,6 +39,9 @@ class Pairs(Protocol):
 
     def between(self, recipe: str, reference: str) -> Comparison | None:
         """`recipe` minus `reference`."""
+
+    def settled(self, recipe: str, others: Sequence[str]) -> bool:
+        """Whether `recipe` is shown not to be worse than any of `others`, or cannot be."""
 
 
 def of_recipe(config: Mapping[str, Any]) -> Family:
@@ -117,16 +121,19 @@ class Standing:
         if not claims:
             return None
         drawn = claims[0]
-        level = len(claims) == len(rivals) and all(pair.outcome in SETTLED for pair in claims)
+        level = self.pairs.settled(self.recommended, [rival.recipe for rival in rivals])
+        outcome: ClaimOutcome = "ahead" if leader else "level" if level else "open"
         return FamilyClaim(
             over=other,
-            outcome="ahead" if leader else "level" if level else "open",
+            outcome=outcome,
             recipe=drawn.recipe,
             reference=drawn.reference,
             difference=drawn.difference,
             low=drawn.low,
             high=drawn.high,
-            provisional=any(pair.provisional for pair in claims),
+            provisional=any(
+                pair.provisional for pair in claims if outcome == "open" or pair.outcome in SETTLED
+            ),
         )
 
     def _badge(self) -> str:

@@ -19,8 +19,8 @@ from harness.evidence.aggregate import (
 )
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import curves, paired, seeds
-from harness.evidence.stats.intervals import LEVEL
 from harness.evidence.stats.resampling import SEED, Floats, generator
+from harness.evidence.stats.simultaneous import TOGETHER
 from harness.evidence.verdict_types import Jsonable, RunScores
 
 Worth = Literal["yes", "no", "unclear"]
@@ -141,9 +141,10 @@ def _last_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     gain = seeds.difference(first, second, clusters, (noise, noise))
     differences, binary = first.mean(axis=0) - second.mean(axis=0), tables[last].binary
     if paired.needs_imagination(differences, clusters, binary=binary):
-        floor = paired.with_imaginary_groups(differences, clusters)[1]
+        size = paired.imaginary_size(differences, clusters)
+        floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         gain = dataclasses.replace(gain, sampling_se=max(gain.sampling_se, floor))
-    low, high = gain.interval()
+    low, high = gain.interval(TOGETHER)
     return gain.mean / doublings, max(low, -1.0) / doublings, min(high, 1.0) / doublings
 
 
@@ -161,12 +162,13 @@ def _next_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     means = np.array([[table.on(ids).mean() for table in members]])
     covariance = covariance + np.eye(len(members)) / len(ids) ** 2
     rng = generator(SEED + 2)
-    groups = by_cluster.count(members[0].clusters(ids))
-    df = groups - 1 if noise is None else min(groups - 1.0, noise.df)
+    last = members[-1].on(ids).mean(axis=0) - members[-2].on(ids).mean(axis=0)
+    df = by_cluster.degrees_of_freedom(last, members[0].clusters(ids))
+    df = df if noise is None else min(df, noise.df)
     drawn = rng.multivariate_normal(np.zeros(len(members)), covariance, size=_RESAMPLES)
     drawn *= np.sqrt(df / rng.chisquare(df, size=_RESAMPLES))[:, None]
     places = np.array(counts, dtype=np.float64)
-    low, high = curves.next_interval(means + drawn, places, LEVEL)
+    low, high = curves.next_interval(means + drawn, places, TOGETHER)
     expected = float(curves.next_doubling(means, places)[0])
     return expected, max(min(low, expected), -1.0), min(max(high, expected), 1.0)
 

@@ -79,14 +79,16 @@ def _of_examples(table: Scores, level: float) -> tuple[float, float]:
         return wilson(mean * n, n, level)
     if groups < 2:
         return 0.0, 1.0
+    alike = by_cluster.effective_count(clusters)
     if mean in (0.0, 1.0):
-        return wilson(mean * groups, groups, level)
+        return wilson(mean * alike, alike, level)
     weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
-    variance = float(by_cluster.mean_variance(table.values.mean(axis=0), clusters)[0])
-    unseen = weight * mean * (1 - mean) / groups
-    variance = (variance * (groups - 1) + unseen) / (groups - 1 + weight)
+    values = table.values.mean(axis=0)
+    df = by_cluster.degrees_of_freedom(values, clusters)
+    unseen = weight * mean * (1 - mean) / alike
+    variance = (float(by_cluster.mean_variance(values, clusters)[0]) * df + unseen) / (df + weight)
     most = float(n) if table.binary else np.inf
-    return score_interval(mean, variance, groups - 1.0, most=most, level=level)
+    return score_interval(mean, variance, df, most=most, level=level)
 
 
 def _with_training(

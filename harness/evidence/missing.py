@@ -95,6 +95,7 @@ def _open(
         notes=(_over(whole.summaries), *verdict.notes),
         reasons=(*reasons, *notes, *verdict.reasons),
         summaries=whole.summaries,
+        best=whole.best,
         families=_reopened(verdict.families, whole.families, of_held),
         within=within,
     )

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.evidence.aggregate import RecipeScores, gather
 from harness.evidence.common_examples import common_ids, on_common
 from harness.evidence.pairwise import compare
-from harness.evidence.verdict_text import by, points
+from harness.evidence.stats.seeds import TrainingNoise
+from harness.evidence.verdict_text import by, points, provisionally
 from harness.evidence.verdict_types import Families, RecipeSummary, RunScores, Within
 
 Says = Literal["ahead", "level"]
@@ -36,8 +37,16 @@ def claims(families: Families, within: Within | None, ranked: Sequence[RecipeSum
     return [Claim(within.recommended, rival, "ahead" if within.state == "settled" else "level")]
 
 
-def disagreements(tables: Sequence[RecipeScores], claims: Sequence[Claim], margin: float) -> list[str]:
-    """A sentence for each other scorer that does not bear the headline out, on the first claim that it denies."""
+def disagreements(
+    tables: Sequence[RecipeScores],
+    claims: Sequence[Claim],
+    margin: float,
+    noise: Mapping[str, TrainingNoise] | None = None,
+) -> list[str]:
+    """A sentence for each other scorer that does not bear the headline out, on the first claim that it denies.
+
+    Every scorer is asked about every claim, so that what is said of any of them holds at the level of a verdict.
+    """
     names = dict.fromkeys(
         scorer.name for table in tables for run in table.runs for scorer in run.other_scorers
     )
@@ -48,7 +57,8 @@ def disagreements(tables: Sequence[RecipeScores], claims: Sequence[Claim], margi
         known = {t.recipe: t for t in on_common(gather([run for run in scored if run is not None]), ids)}
         for claim in claims:
             if claim.recipe in known and claim.reference in known:
-                sentence = _denied(name, claim, known[claim.recipe], known[claim.reference], margin)
+                both = [known[claim.recipe], known[claim.reference]]
+                sentence = _denied(name, claim, both, margin, noise, len(names) * len(claims))
                 if sentence:
                     sentences.append(sentence)
                     break
@@ -61,18 +71,28 @@ def _with(run: RunScores, name: str) -> RunScores | None:
     return None if scorer is None else dataclasses.replace(run, values=scorer.values, binary=scorer.binary)
 
 
-def _denied(name: str, claim: Claim, first: RecipeScores, second: RecipeScores, margin: float) -> str:
-    pairs = compare([first, second], margin)
+def _denied(
+    name: str,
+    claim: Claim,
+    both: Sequence[RecipeScores],
+    margin: float,
+    noise: Mapping[str, TrainingNoise] | None,
+    at_once: int,
+) -> str:
+    pairs = compare(both, margin, noise, at_once=at_once)
     if not pairs:
         return ""
     (pair,) = pairs
-    means = f"{points(float(first.values.mean()))} and {points(float(second.values.mean()))}"
+    means = " and ".join(points(float(table.values.mean())) for table in both)
     if claim.says == "ahead" and pair.outcome == "worse":
-        return f"By {name} it is the other way round: {claim.recipe} and {claim.reference} score {means}, {by(pair)}."
+        return (
+            f"By {name} it is the other way round: {claim.recipe} and {claim.reference} score {means}, "
+            f"{by(pair)}{provisionally(pair)}."
+        )
     if claim.says == "ahead" and pair.outcome != "better":
         word = "are level" if pair.outcome == "equivalent" else "cannot be told apart"
         return f"By {name}, {claim.recipe} and {claim.reference} {word}: {means}, a difference of {by(pair)}."
-    if claim.says == "level" and pair.outcome in ("better", "worse"):
+    if claim.says == "level" and pair.outcome in ("better", "worse") and not pair.provisional:
         word = "ahead of" if pair.outcome == "better" else "behind"
         return f"By {name}, {claim.recipe} is {word} {claim.reference}: {means}, a difference of {by(pair)}."
     return ""

@@ -8,12 +8,16 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, independent examples, graded       BCa bootstrap, sign-flip permutation test
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
     several seeds, or a noise floor                  t over test-set and training variance
+
+Groups that were seen do not show what the next one does: a document that the index lacks is lost whole. So
+"not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -40,6 +44,8 @@ class _Pair:
     """Per example, mean over the seeds of each: (n,)."""
     clusters: by_cluster.Codes
     estimate: seeds.Estimate
+    whole_group_se: float
+    """See `Comparison.whole_group_se`."""
 
     @property
     def binary(self) -> bool:
@@ -70,6 +76,8 @@ def compare(
     tables: Sequence[RecipeScores],
     margin: float,
     noise: Mapping[str, seeds.TrainingNoise] | None = None,
+    *,
+    at_once: int = 1,
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
@@ -81,14 +89,15 @@ def compare(
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
+        at_once: how many such calls are made together, so that the claims of all of them hold at the level.
     """
     granted = granted_noise(tables, noise or {})
     assumed = assumed_noise(tables, granted)
-    sure = _compared(tables, margin, assumed)
+    sure = _compared(tables, margin, assumed, at_once)
     once = assumed.keys() - granted.keys()
     if not once:
         return sure
-    alone = _compared(tables, margin, granted)
+    alone = _compared(tables, margin, granted, at_once)
     return [
         _carried(with_noise, pair, margin) if once & {pair.recipe, pair.reference} else with_noise
         for with_noise, pair in zip(sure, alone, strict=True)
@@ -96,16 +105,22 @@ def compare(
 
 
 def _compared(
-    tables: Sequence[RecipeScores], margin: float, granted: Mapping[str, seeds.TrainingNoise]
+    tables: Sequence[RecipeScores],
+    margin: float,
+    granted: Mapping[str, seeds.TrainingNoise],
+    at_once: int,
 ) -> list[Comparison]:
     pairs = [_pair(first, second, granted) for first, second in itertools.combinations(tables, 2)]
     known = [pair for pair in pairs if pair is not None]
-    level = _level(tables, granted, [pair is not None for pair in pairs])
+    together = _level(tables, granted, [pair is not None for pair in pairs])
+    level = 1 - (1 - together) / at_once
     results = _results(known, level)
-    adjusted = holm([result.p for result in results])
-    alpha = level_of_each(len(known))
+    adjusted = [min(1.0, at_once * p) for p in holm([result.p for result in results])]
+    alpha = level_of_each(len(known) * at_once)
     rows = zip(known, results, adjusted, strict=True)
-    return [_comparison(pair, result, p, margin, alpha) for pair, result, p in rows]
+    return [
+        _comparison(pair, _careful(pair, result, margin, level), p, margin, alpha) for pair, result, p in rows
+    ]
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
@@ -156,7 +171,7 @@ def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
         losses=comparison.wins,
     )
     outcome = _outcome(low, high, margin)
-    needed = _needed(turned, margin, alpha) if outcome == "inconclusive" else 0
+    needed = examples_needed(turned, margin, alpha) if outcome == "inconclusive" else 0
     return dataclasses.replace(turned, outcome=outcome, examples_needed=needed)
 
 
@@ -170,15 +185,20 @@ def _pair(
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
     sides = [(seeds.larger(table.noise, granted.get(table.recipe)), table.seeds) for table in (first, second)]
     estimate = seeds.of_differences(differences, clusters, *sides)
+    whole = 0.0
     if paired.needs_imagination(differences, clusters, binary=first.binary and second.binary):
-        floor = paired.with_imaginary_groups(differences, clusters)[1]
+        size = paired.imaginary_size(differences, clusters)
+        floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
+        if by_cluster.count(clusters) < len(ids):
+            whole = paired.with_imaginary_groups(differences, clusters)[1]
     return _Pair(
         first=first,
         second=second,
         differences=differences,
         clusters=clusters,
         estimate=estimate,
+        whole_group_se=whole,
     )
 
 
@@ -220,6 +240,20 @@ def _structured(pair: _Pair, level: float) -> _Result:
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
 
 
+def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
+    """The interval, reaching to ± `margin` where it shows no difference and a whole group that nobody saw could be
+    won or lost: then "not worse" is not claimed."""
+    if pair.whole_group_se <= pair.estimate.sampling_se or not result.low <= 0.0 <= result.high:
+        return result
+    se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
+    low, high = student(pair.estimate.mean, se, pair.estimate.df, level)
+    return dataclasses.replace(
+        result,
+        low=result.low if not_worse(low, margin) else min(result.low, -margin),
+        high=result.high if not_worse(-high, margin) else max(result.high, margin),
+    )
+
+
 def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alpha: float) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
@@ -241,10 +275,11 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
         training_se=pair.estimate.training_se,
         method=result.method,
         groups=pair.groups,
+        whole_group_se=pair.whole_group_se,
     )
     if plain.outcome != "inconclusive":
         return plain
-    return dataclasses.replace(plain, examples_needed=_needed(plain, margin, alpha))
+    return dataclasses.replace(plain, examples_needed=examples_needed(plain, margin, alpha))
 
 
 def _agreeing(result: _Result, difference: float, p_holm: float) -> tuple[float, float]:
@@ -263,10 +298,21 @@ def _outcome(low: float, high: float, margin: float) -> Outcome:
     return "not_worse" if not_worse(low, margin) else "inconclusive"
 
 
-def _needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
-    """More test examples that would settle it, if the truth is what was observed."""
-    sd = comparison.sampling_se * comparison.n**0.5
+def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
+    """More test examples that would settle it, if the truth is what was observed; with a margin of 0, that would show
+    the difference. Never fewer than make ten groups of those that were asked."""
+    root = comparison.n**0.5
     total = power.examples_to_settle(
-        comparison.difference, sd, margin, training_se=comparison.training_se or 0.0, alpha=alpha
+        comparison.difference,
+        comparison.sampling_se * root,
+        margin,
+        training_se=comparison.training_se or 0.0,
+        careful_sd=comparison.whole_group_se * root,
+        alpha=alpha,
     )
-    return None if total is None else max(total - comparison.n, 1)
+    if total is None:
+        return None
+    if 1 < comparison.groups < min(by_cluster.FEW_GROUPS, comparison.n):
+        total = max(total, math.ceil(comparison.n * by_cluster.FEW_GROUPS / comparison.groups))
+    # Where the exact test holds back a difference that the interval alone would show, as many again are asked.
+    return total - comparison.n if total > comparison.n else comparison.n

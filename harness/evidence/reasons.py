@@ -65,7 +65,7 @@ def _not_settled(story: VerdictFacts) -> list[str]:
         elif c.outcome == "worse":
             reasons.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":
-            if story.chosen.mean >= 1.0 and story.kind == "winner":
+            if story.chosen.mean >= 1.0 and story.kind in ("winner", "tie"):
                 reasons.append(f"{c.reference} is level with it and dearer: {by(c)}")
                 continue
             reasons.append(f"{story.recommended} against {c.reference} is open: {by(c)}")

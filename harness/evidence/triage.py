@@ -67,7 +67,8 @@ class Triage(Jsonable):
     dominant: Gap | None
     """The largest gap; None when nothing is lost."""
     certain: bool
-    """Whether the dominant gap is measurably larger than the next; never on fewer than `FEW` examples or groups."""
+    """Whether the dominant gap is measurably larger than the next; never on fewer than `FEW` examples or groups
+    (of one size: where a few hold most examples, they count for few)."""
     train_overlap: float
     """Share of the examples whose target, word for word, is also a target in train."""
     predictions: tuple[Prediction, ...] = field(default=())
@@ -118,7 +119,7 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
         _share(GAPS[index], float(shares[index]), drawn[:, index], measured, clusters) for index in order
     ]
     ranked.sort(key=lambda share: not share.measured)
-    groups = by_cluster.count(clusters)
+    groups = by_cluster.effective_count(clusters)
     certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
     first = ranked[0]
     second = next(share for share in ranked[1:] if share.measured)
@@ -151,7 +152,7 @@ def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: 
     probes = _SHOWN_BY.get(gap)
     if probes and share == 0.0 and not measured.gains.keys() & set(probes):
         return Share(gap=gap, share=share, low=0.0, high=1.0, measured=False)
-    groups = by_cluster.count(clusters)
+    groups = by_cluster.effective_count(clusters)
     ends = wilson(share * groups, groups) if groups > 1 else (0.0, 1.0)
     low, high = np.quantile(drawn, [0.025, 0.975])
     return Share(
@@ -170,8 +171,11 @@ def _unmeasured(shares: Sequence[Share]) -> str:
 def _few(clusters: by_cluster.Codes, n: int) -> str:
     """A warning under `FEW` examples or groups."""
     groups = by_cluster.count(clusters)
-    if groups >= FEW:
+    if by_cluster.effective_count(clusters) >= FEW:
         return ""
+    if groups >= FEW:
+        most = int(by_cluster.sizes(clusters).max())
+        return f" {most} of {n} examples share one group: at least {FEW} groups of about one size are needed."
     what = f"{n} examples are" if groups == n else f"{n} examples in {groups} groups are"
     if groups == 1:
         what = "One example is" if n == 1 else f"{n} examples of one group are"

@@ -125,11 +125,11 @@ def _judged(
     elif len(frame.ranked) < 2 or not candidates.pairs:
         verdict = nothing_to_compare(frame)
     else:
-        verdict = _decided(frame, choose(candidates, works))
+        verdict = _decided(frame, choose(candidates, works), noise)
     return random_model.said_of(verdict, frame.invocation)
 
 
-def _decided(frame: Frame, choice: Choice) -> Verdict:
+def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | None) -> Verdict:
     families = choice.standing.result()
     story = verdict_text.VerdictFacts(
         task=frame.task,
@@ -186,13 +186,22 @@ def _decided(frame: Frame, choice: Choice) -> Verdict:
         families=families,
         within=within,
         provisional=provisional,
-        notes=(within.sentence, *_notes(frame, families, within)),
+        notes=(_second_line(families, within), *_notes(frame, families, within, noise)),
         constant=frame.floor,
     )
 
 
-def _notes(frame: Frame, families: Families, within: Within) -> list[str]:
+def _second_line(families: Families, within: Within) -> str:
+    """The line under the headline: which recipe of the family; where only one family was run, the headline says that."""
+    if families.state == "only" and within.state == "settled":
+        return verdict_text.ONLY[within.family]
+    return within.sentence
+
+
+def _notes(
+    frame: Frame, families: Families, within: Within, noise: Mapping[str, TrainingNoise] | None
+) -> list[str]:
     """What else belongs under the headline: other scorers that disagree, and what the score means."""
     claims = other_scorers.claims(families, within, frame.ranked)
-    disagreements = other_scorers.disagreements(frame.tables, claims, frame.margin)
+    disagreements = other_scorers.disagreements(frame.tables, claims, frame.margin, noise)
     return [*disagreements, *verdict_text.meaning(frame.primary, frame.summary(within.recommended))]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.evidence.families import NAMES, SETTLED
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import (
     Comparison,
     Families,
@@ -29,6 +30,14 @@ NOUNS: Mapping[Family, str] = {
     "finetune": "finetune",
     "both": "retrieval with finetuning",
 }
+
+ONLY: Mapping[Family, str] = {
+    "prompt": "Only prompts were run: whether retrieval or finetuning does better is not known.",
+    "retrieve": "Only retrieval was run: whether a prompt or finetuning does better is not known.",
+    "finetune": "Only finetunes were run: whether a prompt or retrieval does as well is not known.",
+    "both": "Only retrieval with finetuning was run: whether either alone does as well is not known.",
+}
+"""What a verdict over one family leaves open."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +80,11 @@ class VerdictFacts:
     def family(self) -> Family:
         return self.chosen.family
 
-    def against(self, reference: str) -> Comparison:
-        """The recommended recipe minus `reference`."""
-        return next(c for c in self.mine if c.reference == reference)
+    @property
+    def rivals(self) -> list[Comparison]:
+        """The recommended recipe against the other leaders of its family, those with an answer in common."""
+        by_name = {c.reference: c for c in self.mine}
+        return [by_name[name] for name in self.within if name in by_name]
 
 
 def sentence(story: VerdictFacts) -> str:
@@ -126,7 +137,11 @@ def nothing_works(
     same = f"the same answer to every question scores {points(constant.mean)}"
     if over.difference <= 0:
         return f"{first}; {same}.{mostly_one_answer(best)}"
-    chance = f"The lead of {by(over)} may be chance on {count(over.n, 'example')}."
+    few = 0 < over.groups < min(FEW_GROUPS, over.n)
+    where = (
+        f"{count(over.n, 'example')} of {count(over.groups, 'group')}" if few else count(over.n, "example")
+    )
+    chance = f"The lead of {by(over)} may be chance on {where}."
     lead = chance if over.low <= 0 else f"It leads by only {by(over)}."
     return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
 
@@ -162,6 +177,18 @@ def _beats(claims: Sequence[FamilyClaim]) -> str:
 def _level(story: VerdictFacts) -> str:
     level = [claim for claim in story.families.claims if claim.outcome == "level"]
     first = level[0]
+    if any(claim.low <= -story.margin for claim in level):
+        others = listed([f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level])
+        return " ".join(
+            filter(
+                None,
+                [
+                    f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} has every answer right; dearer "
+                    f"recipes cannot be better: {others}.",
+                    _beats(story.families.claims),
+                ],
+            )
+        )
     names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
     sentences = [
         f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
@@ -198,13 +225,18 @@ def _no_difference(story: VerdictFacts) -> str:
         if any(pair.outcome not in SETTLED for pair in story.mine):
             why = "it has every answer right, and no other can have more, on"
         return (
-            f"No measurable difference{_marked(story)}: use the cheapest, {story.recommended}; "
+            f"No measurable difference{_marked(story)}: use {_cheapest(story)}, {story.recommended}; "
             f"{why} {count(story.n, 'example')}."
         )
     return (
         f"No measurable difference between {listed(story.leaders)} on {count(story.n, 'example')}. "
-        f"Use the cheapest, {story.recommended}, for now."
+        f"Use {_cheapest(story)}, {story.recommended}, for now."
     )
+
+
+def _cheapest(story: VerdictFacts) -> str:
+    """What the recommended recipe is among the leaders, of which cheaper ones may not work at all."""
+    return "the cheapest" if story.recommended == story.leaders[0] else "the cheapest that is shown to work"
 
 
 def _only(story: VerdictFacts) -> str:

@@ -15,6 +15,7 @@ VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing
 Family = Literal["prompt", "retrieve", "finetune", "both"]
 """What a recipe does to the base model: asks it, shows it passages, trains it, or the last two together."""
 FamilyState = Literal["ahead", "level", "open", "only", "nothing_works", "nothing_to_compare"]
+ClaimOutcome = Literal["ahead", "level", "open"]
 WithinState = Literal["settled", "open", "only"]
 
 
@@ -177,6 +178,8 @@ class Comparison(Jsonable):
     that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
+    whole_group_se: float = 0.0
+    """Standard error with one whole group won and one lost, which "not worse" must allow for; 0 where it need not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -198,7 +201,7 @@ class FamilyClaim(Jsonable):
     of the other."""
 
     over: Family
-    outcome: Literal["ahead", "level", "open"]
+    outcome: ClaimOutcome
     recipe: str
     reference: str
     difference: float

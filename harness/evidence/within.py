@@ -18,7 +18,6 @@ from harness.evidence.verdict_types import Within, WithinState
 
 def within(story: VerdictFacts) -> Within:
     """Which recipe of the family to use."""
-    rivals = [c for c in story.mine if c.reference in story.within]
     others = [s for s in story.summaries if s.family == story.family]
     state: WithinState = "only" if len(others) == 1 else "settled" if story.settled_within else "open"
     text = {"only": _the_only, "settled": _settled, "open": _unsettled}[state](story)
@@ -28,7 +27,7 @@ def within(story: VerdictFacts) -> Within:
         state=state,
         recommended=story.recommended,
         candidates=story.within,
-        provisional=state == "settled" and any(c.provisional for c in (rivals or mine)),
+        provisional=state == "settled" and any(c.provisional for c in (story.rivals or mine)),
         sentence=text,
     )
 
@@ -38,8 +37,7 @@ def _the_only(story: VerdictFacts) -> str:
 
 
 def _settled(story: VerdictFacts) -> str:
-    noun = NOUNS[story.family]
-    rivals = [story.against(name) for name in story.within if name != story.recommended]
+    noun, rivals = NOUNS[story.family], story.rivals
     if story.chosen.mean >= 1.0 and rivals:
         names = listed([c.reference for c in rivals])
         return f"{story.recommended} has every answer right; dearer recipes cannot be better: {names}."
@@ -60,7 +58,7 @@ def _settled(story: VerdictFacts) -> str:
 
 def _unsettled(story: VerdictFacts) -> str:
     """The open question within the family, asked of the pair that is closest to an answer."""
-    rivals = [story.against(name) for name in story.within if name != story.recommended]
+    rivals = story.rivals
     if not rivals:
         return f"Use {story.recommended} for now."
     closest = min(rivals, key=lambda c: (c.outcome in SETTLED, c.difference))

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from harness.evidence.aggregate import RecipeScores, granted_noise, mean_interval
-from harness.evidence.pairwise import compare, flip, level_of_each
+from harness.evidence.aggregate import RecipeScores
+from harness.evidence.pairwise import compare, examples_needed, flip, level_of_each
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.intervals import wilson
 from harness.evidence.stats.seeds import TrainingNoise
@@ -41,31 +41,37 @@ def working(
 ) -> Working:
     """Which of `ranked` work.
 
-    A score is told from 0 when the low end of its interval, which respects groups and seeds, is above the
-    margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
+    A score is told from 0 when the low end of its interval, which respects groups and seeds and holds together with
+    those of the other recipes, is above the margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
     constant answer and with one another at once, so that the best of many is not taken for better by chance.
     """
-    granted = granted_noise(tables, noise or {})
-    above_zero = {table.recipe for table in tables if _least(table, granted.get(table.recipe)) > margin}
+    lows = {summary.recipe: summary.low for summary in ranked}
+    above_zero = {table.recipe for table in tables if _least(table, lows[table.recipe]) > margin}
     if constant is None:
         return Working(frozenset(above_zero), {})
     pairs = compare([*tables, constant], margin, noise)
     alpha = level_of_each(len(pairs))
-    against: dict[str, Comparison] = {}
-    for pair in pairs:
-        if pair.reference == constant.recipe:
-            against[pair.recipe] = pair
-        elif pair.recipe == constant.recipe:
-            against[pair.reference] = flip(pair, margin, alpha)
+    leads = [
+        pair if pair.reference == constant.recipe else flip(pair, margin, alpha)
+        for pair in pairs
+        if constant.recipe in (pair.recipe, pair.reference)
+    ]
+    against = {pair.recipe: _to_beat(pair, alpha) for pair in leads}
     better = {name for name, pair in against.items() if pair.outcome == "better"}
     unknown = {summary.recipe for summary in ranked} - set(against)
     return Working(frozenset(above_zero & (better | unknown)), against)
 
 
-def _least(table: RecipeScores, noise: TrainingNoise | None) -> float:
+def _to_beat(pair: Comparison, alpha: float) -> Comparison:
+    """The comparison with the examples that would show it better: not worse than the constant answer is not enough."""
+    needed = 0 if pair.outcome == "better" else examples_needed(pair, 0.0, alpha)
+    return replace(pair, examples_needed=needed)
+
+
+def _least(table: RecipeScores, low: float) -> float:
     """The low end of a recipe's score. One group says nothing of others, which the verdict says; whether its own
     answers are right at all can be told."""
     n = len(table.ids)
     if by_cluster.count(table.clusters(table.ids)) < 2:
         return wilson(float(table.values.mean()) * n, n)[0]
-    return mean_interval(table, noise)[0]
+    return low

@@ -176,7 +176,7 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         # Two imaginary answers, one right and one wrong: all alike is no proof of no variance.
         padded = np.concatenate([values, [0.0, 1.0]])
         se = math.sqrt(max(spread, float(padded.var()) / len(padded)))
-        half = float(stats.t.ppf(0.975, max(clusters.count(groups) - 1, 1))) * se
+        half = float(stats.t.ppf(0.975, clusters.degrees_of_freedom(values, groups))) * se
         mean = float(values.mean())
         yield Point(
             run=run.name,

@@ -18,10 +18,10 @@ def complete(cell: Cell, folder: RunFolder) -> RunRecord | None:
     record = folder.finished() or folder.answered()
     if record is None or not covers(record.limit, cell.limit):
         return None
-    if record.status == "done":
+    if record.status == "done" and record.limit is None:
         return record
     ids = {example.id for example in cell.examples}
-    rows = only(folder.rows(), ids)
+    rows = only(folder.rows(), ids)  # an earlier version may have drawn another sample of this size
     whole = len(rows) == len(ids) and missing.status(missing.of_rows(rows)) == "done"
     return record if whole else None
 

@@ -1,11 +1,14 @@
-"""A seeded sample of examples: groups whole, labels in proportion, and nested.
+"""A seeded sample of examples: labels or groups in proportion, and nested.
 
-A prefix of a file is not a sample: files are sorted by label, date or source more often than not.
+A prefix of a file is not a sample: files are sorted by label, date or source more often than not. Where examples
+are asked (`--limit`), a sample takes some of many groups, because a few whole ones say little about others, and
+has exactly the size asked for. Where examples are set aside from those that teach, groups stay whole.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from harness.core.values import Example
 from harness.tasks import splits
@@ -15,14 +18,34 @@ SEED = 0
 
 
 def sample(examples: Sequence[Example], size: int | None, seed: int = SEED) -> tuple[Example, ...]:
-    """About `size` of the examples, in the order in which they stand; None: all of them.
+    """`size` of the examples, in the order in which they stand; None: all of them.
 
-    Examples of one group stay together, so the number is met as closely as whole groups allow; where
-    there are two groups or more, at least two are taken. A larger sample contains every smaller one.
+    Labels have their share of the sample, or, where there are no labels, groups have. A larger sample
+    contains every smaller one.
     """
     if size is None or size >= len(examples):
         return tuple(examples)
-    chosen = set(_rows(examples, size, seed)) if size else set()
+    alone = [
+        replace(item, label=item.label or str(example.group), ties=())
+        for item, example in zip(splits.items(examples), examples, strict=True)
+    ]
+    order = [row for unit in splits.spread(alone, seed) for row in unit]
+    return _in_order(examples, order[:size])
+
+
+def sample_groups(examples: Sequence[Example], size: int, seed: int = SEED) -> tuple[Example, ...]:
+    """About `size` of the examples, in the order in which they stand, such that no group is divided.
+
+    The number is met as closely as whole groups allow; where there are two groups or more, at least two are
+    taken. A larger sample contains every smaller one.
+    """
+    if size >= len(examples):
+        return tuple(examples)
+    return _in_order(examples, _rows(examples, size, seed) if size else [])
+
+
+def _in_order(examples: Sequence[Example], rows: Sequence[int]) -> tuple[Example, ...]:
+    chosen = set(rows)
     return tuple(example for row, example in enumerate(examples) if row in chosen)
 
 

@@ -28,7 +28,7 @@ from harness.runner.progress import Progress, choose
 from harness.runner.runner import run
 from harness.runner.suitable import of_task
 from harness.tasks.load import load
-from harness.tasks.sampling import sample
+from harness.tasks.sampling import sample, sample_groups
 from harness.workflows.options.diagnose import DiagnoseOptions
 
 PROBES = {
@@ -167,7 +167,7 @@ def on_training_data(task: Task) -> Task:
     """A copy of a task that has no dev split, probed on a fifth of train instead: a seeded sample, labels in
     proportion and groups whole, because the end of a file may be all of one label."""
     train = task.splits["train"]
-    dev = sample(train, max(len(train) // 5, 1))
+    dev = sample_groups(train, max(len(train) // 5, 1))
     held_out = {example.id for example in dev}
     rest = tuple(example for example in train if example.id not in held_out)
     return replace(task, splits={**task.splits, "train": rest, "dev": dev})

@@ -10,7 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
 
-from tests.simulate.tables import CLOSE, SCALE, TABLES, USUAL, Row, Table
+from tests.simulate.scale import CLOSE, SCALE, USUAL, Row
+from tests.simulate.tables import TABLES, Table
 from tests.simulate.worker import made, prepare
 
 OUT = Path(__file__).parents[2] / "docs" / "simulations.md"

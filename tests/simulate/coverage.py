@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from harness.evidence.aggregate import gather, mean_interval
 from harness.evidence.pairwise import compare
 from harness.evidence.stats.resampling import Floats
 from tests.simulate.world import mean, run
+
+Shape = Literal["equal", "skewed", "dominated"]
 
 
 @dataclass(frozen=True)
@@ -20,14 +25,31 @@ class Groups:
     count: int
     size: int
     icc: float = 0.5
+    shape: Shape = "equal"
+    """Sizes: all equal; skewed as a log-normal variable (σ = 1.2); or one group with half of the examples."""
+
+    @property
+    def sizes(self) -> NDArray[np.intp]:
+        """Examples of each group; `size` is their average."""
+        if self.shape == "equal":
+            return np.full(self.count, self.size)
+        if self.shape == "skewed":
+            weights = np.exp(1.2 * stats.norm.ppf((np.arange(self.count) + 0.5) / self.count))
+            return np.maximum(1, np.round(weights / weights.mean() * self.size)).astype(np.intp)
+        others = np.full(self.count - 1, max(1, self.size // 2))
+        return np.append(others, self.count * self.size - others.sum())
+
+    @property
+    def codes(self) -> NDArray[np.intp]:
+        return np.repeat(np.arange(self.count), self.sizes)
 
     @property
     def names(self) -> list[str]:
-        return [f"g{i // self.size}" for i in range(self.count * self.size)]
+        return [f"g{code}" for code in self.codes]
 
     def latent(self, rng: np.random.Generator) -> Floats:
-        shared = np.repeat(rng.normal(size=self.count), self.size)
-        return np.sqrt(self.icc) * shared + np.sqrt(1 - self.icc) * rng.normal(size=self.count * self.size)
+        shared, alone = rng.normal(size=self.count)[self.codes], rng.normal(size=len(self.codes))
+        return np.sqrt(self.icc) * shared + np.sqrt(1 - self.icc) * alone
 
 
 def rate(groups: Groups, truth: float, repeats: int, seed: int = 1) -> float:
@@ -51,17 +73,42 @@ def graded_mean(groups: Groups, repeats: int, seed: int = 1) -> float:
 
 
 def lost_whole(
-    groups: Groups, repeats: int, *, wins: float, losses: float, seed: int = 1
+    groups: Groups, repeats: int, *, wins: float, losses: float, noise: float = 0.0, seed: int = 1
 ) -> tuple[float, float]:
-    """Pairs in which whole groups are won and lost: percent of intervals that hold the truth, and of
-    verdicts that call the first "not worse by 2 points" although it is."""
-    rng, covered, wrong = np.random.default_rng(seed), 0, 0
-    truth = wins - losses
+    """Pairs in which whole groups are won and lost, and of the other examples a share of `noise` on either side:
+    percent of intervals that hold the truth, and of verdicts that call the first "not worse by 2 points"
+    although it is."""
+
+    def draw(rng: np.random.Generator) -> Floats:
+        drawn, single = rng.random(groups.count), rng.random(len(groups.codes))
+        whole = ((drawn < wins).astype(float) - (drawn > 1 - losses))[groups.codes]
+        return np.where(whole == 0.0, (single < noise).astype(float) - (single > 1 - noise), whole)
+
+    return _pairs(groups, repeats, wins - losses, draw, seed)
+
+
+def two_rates(groups: Groups, repeats: int, difference: float, seed: int = 1) -> tuple[float, float]:
+    """Pairs of which the first is right less often by `difference`, the difficulty of examples shared: percent of
+    intervals that hold the truth, and of verdicts that call it not worse although it is."""
+    level = 0.3
+    behind = stats.norm.ppf(stats.norm.cdf(level) - difference)
+
+    def draw(rng: np.random.Generator) -> Floats:
+        shared = np.sqrt(0.6) * groups.latent(rng)
+        first, second = (shared + np.sqrt(0.4) * groups.latent(rng) < at for at in (behind, level))
+        return first.astype(float) - second
+
+    return _pairs(groups, repeats, -difference, draw, seed)
+
+
+def _pairs(
+    groups: Groups, repeats: int, truth: float, draw: Callable[[np.random.Generator], Floats], seed: int
+) -> tuple[float, float]:
+    rng, names, covered, wrong = np.random.default_rng(seed), groups.names, 0, 0
     for _ in range(repeats):
-        drawn = rng.random(groups.count)
-        sign = np.repeat((drawn < wins).astype(float) - (drawn > 1 - losses), groups.size)
-        first = run("a", (sign > 0).astype(float), groups=groups.names)
-        second = run("b", (sign < 0).astype(float), groups=groups.names)
+        sign = draw(rng)
+        first = run("a", (sign > 0).astype(float), groups=names)
+        second = run("b", (sign < 0).astype(float), groups=names)
         pair = compare(gather([first, second]), 0.02)[0]
         covered += pair.low - 1e-9 <= truth <= pair.high + 1e-9
         wrong += truth <= -0.02 and pair.outcome in ("better", "not_worse", "equivalent")

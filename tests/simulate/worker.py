@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from harness.evidence.stats import resampling
-from tests.simulate.tables import TABLES, Row
+from tests.simulate.scale import Row
+from tests.simulate.tables import TABLES
 
 
 def prepare() -> None:

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import statsmodels.api as sm
+from scipy import linalg
 
 from harness.evidence.stats import clusters as by_cluster
 
@@ -14,17 +15,42 @@ def test_codes_give_examples_without_a_group_their_own() -> None:
     assert len({codes[0], codes[1], codes[2], codes[4]}) == 4
 
 
-def test_variance_is_that_of_statsmodels_clustered_ols() -> None:
+def test_variance_is_that_of_statsmodels_clustered_ols_where_clusters_have_one_size() -> None:
     rng = np.random.default_rng(1)
-    groups = rng.integers(0, 12, 90)
-    values = rng.random(90) + 0.3 * rng.random(12)[groups]
-    model = sm.OLS(values, np.ones(90)).fit(
-        cov_type="cluster", cov_kwds={"groups": groups, "use_correction": False}
+    groups = rng.permutation(np.repeat(np.arange(12), 8))
+    values = rng.random(96) + 0.3 * rng.random(12)[groups]
+    model = sm.OLS(values, np.ones(96)).fit(
+        cov_type="cluster", cov_kwds={"groups": groups, "df_correction": True}
     )
-    count = len(np.unique(groups))
     codes = by_cluster.codes([str(group) for group in groups])
-    expected = model.cov_params()[0, 0] * count / (count - 1)
-    assert by_cluster.mean_variance(values, codes)[0] == pytest.approx(expected)
+    assert by_cluster.mean_variance(values, codes)[0] == pytest.approx(model.cov_params()[0, 0])
+    assert by_cluster.degrees_of_freedom(values, codes) == 11
+
+
+def test_clusters_of_many_sizes_have_the_variance_and_degrees_of_freedom_of_their_definition() -> None:
+    """Bell and McCaffrey's CR2 and Imbens and Kolesár's degrees of freedom, with whole matrices."""
+    rng = np.random.default_rng(2)
+    groups = np.repeat(np.arange(6), [1, 2, 3, 5, 9, 20])
+    values = 0.5 * rng.random(40) + np.array([0.1, 0.9, 0.4, 0.8, 0.2, 0.6])[groups]
+    n, residuals, centring = 40, values - values.mean(), np.eye(40) - 1 / 40
+    adjusted = np.zeros((n, 6))
+    for group in range(6):
+        own = groups == group
+        adjustment = linalg.sqrtm(linalg.inv(centring[np.ix_(own, own)])).real
+        adjusted[:, group] = centring[:, own] @ adjustment @ np.ones(own.sum())
+    codes = by_cluster.codes([str(group) for group in groups])
+    assert by_cluster.mean_variance(values, codes)[0] == pytest.approx(
+        ((adjusted.T @ values) ** 2).sum() / n**2
+    )
+    within = groups[:, None] == groups[None, :]
+    pairs = within & ~np.eye(n, dtype=bool)
+    correlation = np.outer(residuals, residuals)[pairs].mean() / residuals.var()
+    assert 0.2 < correlation < 1, "the sizes would not matter otherwise"
+    working = np.where(pairs, correlation, np.eye(n))
+    moments = adjusted.T @ working @ adjusted
+    expected = np.trace(moments) ** 2 / np.trace(moments @ moments)
+    assert by_cluster.degrees_of_freedom(values, codes) == pytest.approx(expected)
+    assert expected < 3, "six groups, of which one holds half of the examples, are worth hardly three"
 
 
 def test_single_examples_give_the_usual_variance() -> None:
@@ -53,3 +79,15 @@ def test_cluster_bootstrap_has_the_cluster_robust_spread() -> None:
 
 def test_one_cluster_has_no_variance_to_show() -> None:
     assert np.isnan(by_cluster.mean_variance(np.arange(5.0), by_cluster.codes(["a"] * 5))[0])
+
+
+def test_examples_of_a_group_tell_as_much_as_they_differ() -> None:
+    rng = np.random.default_rng(5)
+    codes = by_cluster.codes([str(i // 20) for i in range(4_000)])
+    assert by_cluster.design_effect(rng.random(4_000), codes) == pytest.approx(1, abs=0.3)
+    assert by_cluster.design_effect(np.repeat(rng.random(200), 20), codes) == pytest.approx(20, rel=0.01)
+    assert by_cluster.design_effect(np.zeros(4_000), codes) == 20
+    assert by_cluster.effective_count(codes) == 200
+    assert by_cluster.effective_count(by_cluster.codes(["a"] * 90 + [None] * 10)) == pytest.approx(
+        1.2, abs=0.05
+    )

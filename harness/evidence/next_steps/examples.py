@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from harness.evidence.next_steps.reasons import weakness
 from harness.evidence.next_steps.situation import MOST_SEEDS, SEEDS, NextStep, Situation
+from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_text import count, round_up
+from harness.evidence.verdict_types import Comparison
 
 NEARLY_ALL = 0.8
 """A sample of this share of the test split or more might as well be all of it."""
@@ -15,15 +18,27 @@ NEARLY_ALL = 0.8
 def more_than_constant(situation: Situation) -> NextStep:
     """The best recipe leads the constant answer, and the examples cannot tell whether by chance."""
     lead, asked = situation.over_constant, situation.recommended.n
+    if lead is not None and lead.groups == 1 < lead.n:
+        return _other_groups(situation)
     reason = f"{count(asked, 'example')} cannot tell {situation.recommended.recipe} from the same answer to every question"
     needed = None if lead is None else lead.examples_needed
-    return _ask(situation, asked, needed, reason)
+    return _ask(situation, asked, needed, reason, _few_groups([] if lead is None else [lead]))
 
 
 def more_groups(situation: Situation) -> NextStep | None:
     """Examples that all share one group say nothing of other groups, however many they are."""
     if all(math.isfinite(pair.sampling_se) for pair in situation.open_pairs):
         return None
+    return _other_groups(situation)
+
+
+def _few_groups(pairs: Sequence[Comparison]) -> str:
+    """Where examples come from a few groups, more of the same groups tell little."""
+    counts = [pair.groups for pair in pairs if 1 < pair.groups < min(FEW_GROUPS, pair.n)]
+    return f", of more than these {min(counts)} groups," if counts else ""
+
+
+def _other_groups(situation: Situation) -> NextStep:
     asked, there = situation.recommended.n, situation.invocation.examples
     reason = "all test examples share one group: examples of more groups are needed"
     if there is not None and there > asked:
@@ -58,19 +73,19 @@ def more_examples(situation: Situation) -> NextStep | None:
     needed = [c.examples_needed for c in situation.open_pairs if c.examples_needed]
     if not needed or situation.kind not in ("inconclusive", "no_difference"):
         return None
-    step = _ask(situation, situation.recommended.n, max(needed), "")
+    step = _ask(situation, situation.recommended.n, max(needed), "", _few_groups(situation.open_pairs))
     return NextStep(step.command, (*step.evidence, *weakness(situation.recommended), *_learnable(situation)))
 
 
-def _ask(situation: Situation, asked: int, needed: int | None, reason: str) -> NextStep:
+def _ask(situation: Situation, asked: int, needed: int | None, reason: str, groups: str) -> NextStep:
     """The command that asks `needed` more test examples than the `asked`; never more than there are, and all of them
     where that is hardly more. Where all were asked, they have to be labeled first."""
     there = situation.invocation.examples
     more = None if needed is None else round_up(needed)
     settle = (
-        "more test examples are needed"
+        f"more test examples{groups} are needed"
         if more is None
-        else f"about {more:,} more test examples would settle it"
+        else f"about {more:,} more test examples{groups} would settle it"
     )
     reason = f"{reason}; {settle}" if reason else settle
     if there is None or there <= asked:

@@ -1,7 +1,9 @@
 """Examples that share a group are not independent: variances and bootstraps by group.
 
 Sources: Miller 2024, "Adding Error Bars to Evals"; Cameron and Miller 2015, "A Practitioner's
-Guide to Cluster-Robust Inference", J. Human Resources 50.
+Guide to Cluster-Robust Inference", J. Human Resources 50; Bell and McCaffrey 2002, "Bias Reduction in
+Standard Errors for Linear Regression with Multi-Stage Samples" (CR2); Imbens and Kolesár 2016, "Robust
+Standard Errors in Small Samples", Rev. Econ. Stat. 98.
 """
 
 from __future__ import annotations
@@ -34,6 +36,11 @@ def count(clusters: Codes) -> int:
     return int(clusters.max()) + 1 if len(clusters) else 0
 
 
+def sizes(clusters: Codes) -> Floats:
+    """Examples in each cluster: (clusters,)."""
+    return np.bincount(clusters).astype(np.float64)
+
+
 def sums(values: Floats, clusters: Codes) -> Floats:
     """Sum of `values` (n,) or (n, m) per cluster: (clusters, m)."""
     columns = as_columns(values)
@@ -45,15 +52,75 @@ def sums(values: Floats, clusters: Codes) -> Floats:
 def mean_variance(values: Floats, clusters: Codes) -> Floats:
     """Cluster-robust variance of the mean of each column of `values` (n,) or (n, m): (m,).
 
-    Small-sample factor G / (G - 1). With one example per cluster it is the usual s² / n.
+    CR2: the residuals of a cluster are divided by √(1 - its share of the examples), because a large cluster
+    pulls the mean towards itself. With clusters of one size that is the factor G / (G - 1), and with one
+    example per cluster the variance is the usual s² / n.
     """
     columns = as_columns(values)
-    groups = count(clusters)
-    if groups < 2:
+    if count(clusters) < 2:
         return np.full(columns.shape[1], np.nan)
-    residuals = sums(columns - columns.mean(axis=0), clusters)
-    variance: Floats = groups / (groups - 1) * (residuals**2).sum(axis=0) / len(columns) ** 2
+    variance: Floats = (adjusted_residuals(columns, clusters) ** 2).sum(axis=0) / len(columns) ** 2
     return variance
+
+
+def adjusted_residuals(columns: Floats, clusters: Codes) -> Floats:
+    """Sum of the residuals per cluster and column, adjusted as CR2 does: (clusters, m)."""
+    shares = sizes(clusters)[:, None] / len(columns)
+    adjusted: Floats = sums(columns - columns.mean(axis=0), clusters) / np.sqrt(1 - shares)
+    return adjusted
+
+
+def degrees_of_freedom(values: Floats, clusters: Codes) -> float:
+    """Degrees of freedom of `mean_variance` of one column, (n,): G - 1 where clusters have one size, fewer where
+    they do not, down to 1.
+
+    Satterthwaite's, supposing that two examples of a cluster correlate as they do in `values` (Imbens and
+    Kolesár 2016): where one cluster holds most examples, the variance is little more than one squared number.
+    """
+    size, n = sizes(clusters), len(values)
+    if len(size) < 2:
+        return 1.0
+    if size.min() == size.max():
+        return len(size) - 1.0
+    correlation = _within_correlation(values, clusters)
+    sampled = size * (1 - correlation) + size**2 * correlation
+    weight = 1 / (1 - size / n)
+    # The adjusted residuals have the covariance diag(a) - u v' - v u' + S u u'; the degrees are tr² / tr of its square.
+    a, u, v, total = weight * sampled, np.sqrt(weight) * size / n, np.sqrt(weight) * sampled, sampled.sum()
+    uu, uv, vv = u @ u, u @ v, v @ v
+    trace = a.sum() - 2 * uv + total * uu
+    rest = 2 * vv * uu + 2 * uv**2 - 4 * total * uu * uv + total**2 * uu**2
+    of_square = a @ a + 2 * (a @ (total * u**2 - 2 * u * v)) + rest
+    return max(float(trace**2 / of_square), 1.0)
+
+
+def _within_correlation(values: Floats, clusters: Codes) -> float:
+    """Correlation of two examples of one cluster, within [0, 1]."""
+    residuals = values - values.mean()
+    size, variance = sizes(clusters), float((residuals**2).mean())
+    pairs = float((size * (size - 1)).sum())
+    if variance == 0.0 or pairs == 0.0:
+        return 1.0
+    products = float((sums(residuals, clusters) ** 2).sum()) - float((residuals**2).sum())
+    return min(max(products / pairs / variance, 0.0), 1.0)
+
+
+def design_effect(values: Floats, clusters: Codes) -> float:
+    """How many examples of `values` (n,) tell as much as one independent one: between 1 and the size of a cluster.
+
+    Sources: Kish 1965, "Survey Sampling"; for intervals, Korn and Graubard 1998; Dean and Pagano 2015.
+    """
+    most = float((sizes(clusters) ** 2).sum()) / len(values)
+    alone = float(values.var()) / len(values)
+    if alone == 0.0:
+        return most
+    return min(max(float(mean_variance(values, clusters)[0]) / alone, 1.0), most)
+
+
+def effective_count(clusters: Codes) -> float:
+    """How many clusters of one size tell as much as these, where examples of a cluster are all alike."""
+    size = sizes(clusters)
+    return float(size.sum() ** 2 / (size**2).sum())
 
 
 def bootstrap(

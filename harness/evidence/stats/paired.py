@@ -101,21 +101,44 @@ def with_imaginary_pair(differences: Floats) -> tuple[float, float]:
     return float(padded.mean()), float(padded.std()) / math.sqrt(len(padded))
 
 
-def with_imaginary_groups(differences: Floats, clusters: Codes) -> tuple[float, float]:
-    """Mean and standard error after one imaginary group of average size won and one lost outright.
+def with_imaginary_groups(
+    differences: Floats, clusters: Codes, size: float | None = None
+) -> tuple[float, float]:
+    """Mean and standard error after one imaginary group of `size` examples won and one lost outright.
 
     Where examples share groups, a whole group may be lost at once, and not having seen that in a
     few groups proves little. Where no example shares a group it is `with_imaginary_pair`.
+
+    Args:
+        size: examples of an imaginary group; None: the average group's.
+    """
+    groups, n = by_cluster.count(clusters), len(differences)
+    if groups < 2 and n > 1:
+        return float(differences.mean()), math.inf
+    totals = by_cluster.sums(np.stack([differences, np.ones(n)], axis=1), clusters)
+    size = n / groups if size is None else size
+    examples = n + 2 * size
+    mean = float(totals[:, 0].sum()) / examples
+    # Large groups pull the mean towards themselves, as in `clusters.mean_variance`.
+    pull = (1 - 1 / groups) / (1 - totals[:, 1] / n) if groups > 1 else 1.0
+    squares = float((pull * (totals[:, 0] - mean * totals[:, 1]) ** 2).sum())
+    imagined = size**2 * ((1 - mean) ** 2 + (1 + mean) ** 2)
+    return mean, math.sqrt(squares + imagined) / examples
+
+
+def imaginary_size(differences: Floats, clusters: Codes) -> float:
+    """Examples of the imaginary group: as many as tell as much as one independent one.
+
+    That is one example where those of a group agree no more than others do, and an average group where
+    they are all alike, or where fewer than ten groups differ and show little of how much they vary.
     """
     groups = by_cluster.count(clusters)
-    if groups < 2 and len(differences) > 1:
-        return float(differences.mean()), math.inf
-    totals = by_cluster.sums(np.stack([differences, np.ones(len(differences))], axis=1), clusters)
-    size = len(differences) / groups
-    totals = np.vstack([totals, [size, size], [-size, size]])
-    mean = totals[:, 0].sum() / totals[:, 1].sum()
-    residuals = totals[:, 0] - mean * totals[:, 1]
-    return float(mean), float(np.sqrt((residuals**2).sum()) / totals[:, 1].sum())
+    if groups == len(differences):
+        return 1.0
+    differing = int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
+    if differing < min(FEW, groups):
+        return len(differences) / groups
+    return by_cluster.design_effect(differences, clusters)
 
 
 def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> bool:
@@ -124,7 +147,7 @@ def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> 
     groups = by_cluster.count(clusters)
     if groups == len(differences):
         return binary or few(differences)
-    differing = int((np.abs(by_cluster.sums(np.abs(differences), clusters)) > 1e-12).sum())
+    differing = int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
     return binary or differing < min(FEW, groups)
 
 
@@ -171,9 +194,9 @@ def grouped_interval(
 ) -> tuple[float, float]:
     """Interval of the mean of `differences` (n,), examples of a group kept together; within [-1, 1].
 
-    Student's t with one degree of freedom less than there are groups on the cluster-robust variance,
-    around one imaginary group won and one lost for 0/1 scores and where few groups differ. One group
-    says nothing of how groups differ: its interval is [-1, 1].
+    Student's t on the cluster-robust variance with the degrees of freedom that the groups' sizes leave,
+    around one imaginary group won and one lost (`imaginary_size`) for 0/1 scores and where few groups
+    differ. One group says nothing of how groups differ: its interval is [-1, 1].
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences) > 1:
@@ -184,7 +207,7 @@ def grouped_interval(
     centre = float(differences.mean())
     se = math.sqrt(float(by_cluster.mean_variance(differences, clusters)[0]))
     if needs_imagination(differences, clusters, binary=binary):
-        imagined, wider = with_imaginary_groups(differences, clusters)
+        imagined, wider = with_imaginary_groups(differences, clusters, imaginary_size(differences, clusters))
         centre, se = (imagined, wider) if wider > se else (centre, se)
-    low, high = student(centre, se, groups - 1, level)
+    low, high = student(centre, se, by_cluster.degrees_of_freedom(differences, clusters), level)
     return max(-1.0, low), min(1.0, high)

@@ -37,6 +37,7 @@ def examples_to_settle(
     margin: float,
     *,
     training_se: float = 0.0,
+    careful_sd: float = 0.0,
     alpha: float = ALPHA,
     power: float = POWER,
 ) -> int | None:
@@ -46,13 +47,13 @@ def examples_to_settle(
     at least half a margin away, so that with a positive margin the number is finite, unless
     training noise, which no test example reduces, is too large by itself: then None, and
     more seeds are needed; None, too, where `sd` is not finite. `alpha` is that of the interval which
-    decides both.
+    decides both. `careful_sd` takes the place of a smaller `sd` where "not worse" is to be shown.
     """
     needed = []
-    for distance in (difference + margin, abs(difference)):
-        if distance <= 0 or not math.isfinite(sd):
+    for distance, spread in ((difference + margin, max(sd, careful_sd)), (abs(difference), sd)):
+        if distance <= 0 or not math.isfinite(spread):
             continue
         room = (distance / multiplier(alpha, power)) ** 2 - training_se**2
         if room > 0:
-            needed.append(sd**2 / room)
+            needed.append(spread**2 / room)
     return math.ceil(min(needed)) if needed else None
