@@ -30,6 +30,7 @@ from harness.runner.experiment import (
     from_file,
     with_overrides,
 )
+from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
@@ -163,6 +164,8 @@ def run(
     cells = planned.cells
     open_index(results)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
+    if executor is None or executor.in_process:
+        progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
     outcome = run_cells(
         cells,
         results,
