@@ -11,9 +11,8 @@ from typing import cast
 
 from harness.core.errors import ConfigError
 from harness.tasks import sources
-from harness.tasks.load import SPLITS
 from harness.tasks.located import Located
-from harness.tasks.split_names import split_of
+from harness.tasks.split_names import SPLITS, split_of
 
 TEXTS = (".txt", ".text", ".md")
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")

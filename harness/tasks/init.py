@@ -27,10 +27,11 @@ from harness.tasks import (
 )
 from harness.tasks.columns import Assignment, Column
 from harness.tasks.intake import MOST, Wish
-from harness.tasks.load import SPLITS, load
+from harness.tasks.load import load
 from harness.tasks.located import Located, positions
 from harness.tasks.prompt_size import PromptSize
 from harness.tasks.row_layouts import Placed
+from harness.tasks.split_names import SPLITS
 from harness.tasks.validation_report import Shown, plain_prompts, shown
 
 SHARES = {"test": 0.2, "dev": 0.1}

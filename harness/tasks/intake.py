@@ -25,10 +25,9 @@ from harness.tasks import (
 )
 from harness.tasks.columns import Assignment, Chosen, assign
 from harness.tasks.corpus_beside import Corpus
-from harness.tasks.load import SPLITS
 from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed
-from harness.tasks.split_names import ALIASES, split_of
+from harness.tasks.split_names import ALIASES, SPLITS, split_of
 
 MOST = {"train": 2000, "dev": 200, "test": 500}
 """Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""

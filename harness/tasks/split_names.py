@@ -7,9 +7,9 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from harness.tasks import names
-from harness.tasks.load import SPLITS
 from harness.tasks.located import Located
 
+SPLITS = ("train", "dev", "test")
 ALIASES = {
     **dict.fromkeys(("validation", "valid", "val", "validate", "eval", "development"), "dev"),
     "training": "train",
