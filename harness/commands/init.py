@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,12 +14,6 @@ if TYPE_CHECKING:
 
 LONGEST = 300
 """Characters of a message that are shown."""
-
-FIRST_EXAMPLES = 20
-"""Test examples of a first look."""
-
-FIRST_LABELS = 100
-"""Training examples of a first look; trained on all of a large train split, a first answer takes hours on a CPU."""
 
 
 def init(
@@ -90,6 +83,7 @@ def init(
 
     from harness.tasks.init import Wish
     from harness.tasks.init import init as make
+    from harness.workflows.first_run import first_run
 
     sizes = {"train": train_size, "dev": dev_size, "test": test_size}
     wish = Wish(
@@ -121,20 +115,9 @@ def init(
         print(f"  {line}")
     for line in _rendered(made.example):
         print(f"  {line}")
-    print(f"next: {first_run(made.handle, made.sizes['train'], made.sizes['test'])}")
-
-
-def first_run(handle: str, train: int, test: int) -> str:
-    """The command for a first look, in minutes on a CPU: few test examples, and no more labels than that takes.
-
-    Args:
-        handle: what `harness run` takes as the task.
-        train: labeled examples in the train split.
-        test: examples in the test split; all are asked where that is hardly more than a sample.
-    """
-    limit = f" --limit {FIRST_EXAMPLES}" if test > 2 * FIRST_EXAMPLES else ""
-    labels = f" --labels {FIRST_LABELS}" if train > FIRST_LABELS else ""
-    return f"harness run {shlex.quote(handle)}{limit}{labels}"
+    first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])
+    print(f"  a first look takes {first.duration}")
+    print(f"next: {first.command(made.handle)}")
 
 
 def _rendered(example: Shown | None) -> list[str]:

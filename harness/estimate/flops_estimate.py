@@ -1,4 +1,4 @@
-"""How long a trial takes if nothing similar was run before: its operations at this machine's measured speed.
+"""How long a trial or a run takes if nothing similar was run before: its operations at this machine's measured speed.
 
 A token costs two operations for each parameter on the way forward, as many on the way back, and as many again for
 the parameters that move (Kaplan et al. 2020, arXiv:2001.08361, section 2.1). The speed is that of a matrix product
@@ -12,20 +12,19 @@ import logging
 import math
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import fields, replace
+from functools import cache
 from typing import Any
 
-from harness.core.protocols import Prompter, Task
+from harness.core.protocols import Chat, Prompter, Task
 from harness.core.recipes import Recipe
-from harness.core.sequences import common_prefix_length
 from harness.core.values import Example
+from harness.tasks.prompt_size import PromptSize, measured
 
-CHARACTERS = 4.0
-"""Characters per token in English text, for a vocabulary of common size."""
 SHARE = 0.5
 """Share of the speed of bare matrix products that a network reaches."""
-SAMPLE = 32
-"""Examples whose lengths are looked at."""
+DOCUMENTS = 200
+"""Documents that are indexed to see how long prompts with passages are."""
 MOST_ROWS = 256.0
 """Rows above which a matrix product is not expected to be faster for each of them."""
 LEAST_SECONDS = 0.05
@@ -48,24 +47,22 @@ def seconds_per_trial(
         limit: dev examples that are answered; None: all.
         seed: decides which examples a prompt shows.
     """
+    return seconds_per_run(recipe, spec, task, labels=labels, asked=task.splits["dev"][:limit], seed=seed)
+
+
+def seconds_per_run(
+    recipe: Recipe, spec: str, task: Task, *, labels: int | None, asked: Sequence[Example], seed: int
+) -> float | None:
+    """Seconds to train a recipe and to answer `asked`; None as for `seconds_per_trial`."""
     try:
-        return _seconds(recipe, spec, task, labels, limit, seed)
-    except Exception as error:  # whatever a model or a program does not allow, a search begins without
+        return _seconds(recipe, spec, task, labels, asked, seed)
+    except Exception as error:  # whatever a model or a program does not allow, a run begins without
         log.info("no rough estimate: %s: %s", type(error).__name__, error)
         return None
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Lengths:
-    """Mean tokens of an example: the prefix shared by all prompts, its own, and its answer."""
-
-    shared: float
-    own: float
-    answer: float
-
-
 def _seconds(
-    recipe: Recipe, spec: str, task: Task, labels: int | None, limit: int | None, seed: int
+    recipe: Recipe, spec: str, task: Task, labels: int | None, asked: Sequence[Example], seed: int
 ) -> float | None:
     from harness.estimate.requirements import counted
     from harness.models.dimensions import shape
@@ -78,17 +75,15 @@ def _seconds(
     ):
         return None
     train, dev = task.splits.get("train", ())[:labels], task.splits["dev"]
-    prompter = recipe.program.prepare(task, train, seed)
-    lengths = _lengths(task, prompter, dev)
-    answered = min(len(dev), limit or len(dev))
-    forward = 2.0 * sizes.parameters
-    speed = _Speed(sizes.hidden)
-    seconds = _answers(forward, lengths, answered, speed)
+    prompter = _prompter(recipe, task, train, seed)
+    forward, speed = 2.0 * sizes.parameters, machine_speed(sizes.hidden)
+    lengths = _lengths(spec, task, prompter, asked)
+    seconds = _answers(forward, lengths, len(asked), speed)
     for stage, moved, _ in counted(spec, recipe):
         epochs = stage.num_train_epochs
         if epochs is None:
             return None
-        learned = _lengths(task, prompter, train)
+        learned = _lengths(spec, task, prompter, train)
         rows = stage.per_device_train_batch_size
         tokens = learned.shared + rows * (learned.own + learned.answer)
         batches = math.ceil(len(train) * epochs / rows)
@@ -98,7 +93,17 @@ def _seconds(
     return seconds
 
 
-def _answers(forward: float, of: _Lengths, count: int, speed: _Speed) -> float:
+def _prompter(recipe: Recipe, task: Task, train: Sequence[Example], seed: int) -> Prompter:
+    """Prompts of the lengths that the recipe's have: the program's default retriever over a part of the corpus
+    stands for every one, because another may have to load a model and to read all of it."""
+    program = recipe.program
+    if program.retriever is not None:
+        plain = next(field.default for field in fields(program) if field.name == "retriever")
+        program, task = program.replace(retriever=plain), replace(task, corpus=task.corpus[:DOCUMENTS])
+    return program.prepare(task, train, seed)
+
+
+def _answers(forward: float, of: PromptSize, count: int, speed: _Speed) -> float:
     """Read the prompts, what they share once, and write the answers token by token, all at once."""
     if not count:
         return 0.0
@@ -106,18 +111,24 @@ def _answers(forward: float, of: _Lengths, count: int, speed: _Speed) -> float:
     return forward * (read / speed(read) + count * of.answer / speed(count))
 
 
-def _lengths(task: Task, prompter: Prompter, examples: Sequence[Example]) -> _Lengths:
-    sample = examples[:SAMPLE]
-    prompts = ["\n".join(message.content for message in prompter(x).messages) for x in sample]
-    # What the first and the last in sorted order share, all of them share.
-    shared = common_prefix_length(min(prompts), max(prompts)) if len(prompts) > 1 else 0
-    answers = [len(task.format.render(example.target)) for example in sample]
-    mean = sum(map(len, prompts)) / len(prompts)
-    return _Lengths(
-        shared=shared / CHARACTERS,
-        own=(mean - shared) / CHARACTERS,
-        answer=sum(answers) / len(answers) / CHARACTERS,
-    )
+def _lengths(spec: str, task: Task, prompter: Prompter, examples: Sequence[Example]) -> PromptSize:
+    if not examples:
+        return PromptSize(shared=0.0, own=0.0, answer=0.0)
+    chat = _chat(spec)
+    return measured(task, prompter, examples, chat.encode, chat.encode_answer)
+
+
+@cache
+def _chat(spec: str) -> Chat:
+    from harness.models.chat import load_chat
+
+    return load_chat(spec)
+
+
+@cache
+def machine_speed(width: int) -> _Speed:
+    """The speed of this machine for models of one width, measured once."""
+    return _Speed(width)
 
 
 class _Speed:

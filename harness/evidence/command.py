@@ -38,6 +38,8 @@ class Invocation(Jsonable):
     """Whether the untrained model can answer; an encoder cannot."""
     examples: int | None = None
     """Labelled examples in the split that was asked; None where it is not known."""
+    train: int | None = None
+    """Labelled examples in the train split; None where it is not known."""
 
     def run(self, **changes: Any) -> str:
         """`harness run` as it was typed, with other `recipes`, `seeds`, `limit`, `labels` or `settings`."""

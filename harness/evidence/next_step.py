@@ -2,8 +2,9 @@
 
 The first of these that fits:
 
-    nothing works            look at what the model lacks (diagnose), try what that calls for, read the task
-    cannot be told           ask more test examples
+    nothing works            look at what the model lacks (diagnose), try what that calls for, train on more labels,
+                             read the task
+    cannot be told           train, where nothing was; else ask more test examples
     one group of examples    ask examples of other groups
     trained once             train with more seeds
     open                     ask more test examples; where there are none, label them
@@ -23,9 +24,21 @@ command that waits for labels:
 
 from __future__ import annotations
 
-from harness.evidence.next_steps.examples import more_examples, more_groups, more_seeds, more_than_constant
+from harness.evidence.next_steps.examples import (
+    more_examples,
+    more_groups,
+    more_labels,
+    more_seeds,
+    more_than_constant,
+)
 from harness.evidence.next_steps.reasons import of_failures, weak_fields
-from harness.evidence.next_steps.recipes import after_triage, missing_family, untried, untried_called_for
+from harness.evidence.next_steps.recipes import (
+    after_triage,
+    missing_family,
+    untrained,
+    untried,
+    untried_called_for,
+)
 from harness.evidence.next_steps.situation import NextStep, Situation
 
 __all__ = ["NextStep", "Situation", "after_triage", "next_step", "weak_fields"]
@@ -34,7 +47,7 @@ __all__ = ["NextStep", "Situation", "after_triage", "next_step", "weak_fields"]
 def next_step(situation: Situation) -> NextStep:
     """The one command to run next, with its reasons."""
     if situation.unproven:
-        return more_than_constant(situation)
+        return untrained(situation) or more_than_constant(situation)
     if situation.kind == "nothing_works":
         return _look(situation)
     if situation.kind == "nothing_to_compare":
@@ -61,6 +74,8 @@ def _look(situation: Situation) -> NextStep:
     )
     if situation.triage is None and not situation.known & {"finetune", "both"}:
         return NextStep(situation.invocation.diagnose(), evidence)
+    if (more := more_labels(situation)) is not None:
+        return more
     return NextStep(situation.invocation.validate(), evidence)
 
 

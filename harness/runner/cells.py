@@ -194,6 +194,7 @@ def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> I
         trainable=learnable and of_model(model, recipes.load("lora")) is None,
         askable=of_model(model, recipes.load("zero_shot")) is None,
         examples=len(task.splits["test"]),
+        train=_most(task),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from types import TracebackType
@@ -29,6 +29,9 @@ class Progress:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         return None
+
+    def forecast(self, expected: Callable[[], str]) -> None:
+        """Say how long all of it will take; `expected` is worked out only where it is shown."""
 
     def plan(self, cells: Sequence[Cell]) -> None: ...
 
@@ -89,6 +92,10 @@ class Several(Progress):
     ) -> None:
         self._entered.__exit__(kind, error, trace)
 
+    def forecast(self, expected: Callable[[], str]) -> None:
+        for member in self._members:
+            member.forecast(expected)
+
     def plan(self, cells: Sequence[Cell]) -> None:
         for member in self._members:
             member.plan(cells)
@@ -127,6 +134,10 @@ class PlainProgress(Progress):
 
     def _due(self) -> bool:
         return time.monotonic() - self._last >= self._every
+
+    def forecast(self, expected: Callable[[], str]) -> None:
+        if line := expected():
+            print(line, file=sys.stderr, flush=True)
 
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
@@ -221,6 +232,10 @@ class LiveProgress(Progress):
                 style=style,
             )
         return table
+
+    def forecast(self, expected: Callable[[], str]) -> None:
+        if line := expected():
+            self._live.console.print(line, markup=False, highlight=False)
 
     def plan(self, cells: Sequence[Cell]) -> None:
         for cell in cells:

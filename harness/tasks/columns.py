@@ -7,12 +7,13 @@ in silence: `harness init` prints the table of columns and reasons.
 from __future__ import annotations
 
 import re
+import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
-from harness.tasks import leaks, names, target_column
+from harness.tasks import leaks, names, split_names, target_column
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import reach
 from harness.tasks.target_column import Table
@@ -20,7 +21,6 @@ from harness.tasks.task_file import MapFile
 
 SAME = "the same in every row"
 UUID = re.compile(r"[0-9a-f]{8}-?([0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
-SPLIT_NAMES = {"train", "training", "dev", "val", "valid", "validation", "test", "testing"}
 
 Role = Literal["input", "target", "id", "group", "context_ids", "instructions", "meta", "dropped"]
 
@@ -163,11 +163,8 @@ def _by_name(table: Table, name: str) -> tuple[Role, str] | None:
         return "id", "a number, different in every row"
     if names.is_prediction(name):
         return "meta", "named like a prediction"
-    if (
-        names.words(name)[-1:] in (("split",), ("set",), ("fold",))
-        and {value.lower() for value in table.texts(name)} <= SPLIT_NAMES
-    ):
-        return "meta", "names a split; to keep that split, make a file of each"
+    if split_names.is_split(name) and split_names.is_division(set(table.texts(name))):
+        return "meta", "names a split"
     return None
 
 
@@ -222,7 +219,9 @@ def _mapping(table: Table, columns: Sequence[Column], chosen: Chosen, target: st
     inputs = [*chosen.inputs] or [column.name for column in columns if column.role == "input"]
     if not inputs:
         message = f"no column is left for the input beside '{target}' (columns: {', '.join(table.names)})"
-        raise ConfigError(message, file=table.rows[0].file, remedy="name one: --input COLUMN")
+        raise ConfigError(
+            message, file=table.rows[0].file, remedy=_inside(table.rows[0].row.get(target), target)
+        )
     return MapFile(
         input=inputs[0] if len(inputs) == 1 else dict(names.fields(inputs)),
         target=target,
@@ -231,6 +230,14 @@ def _mapping(table: Table, columns: Sequence[Column], chosen: Chosen, target: st
         context_ids=chosen.context_ids,
         meta=[column.name for column in columns if column.role == "meta"],
     )
+
+
+def _inside(value: object, name: str) -> str:
+    """How to name the input and the target where one column holds both: `{"translation": {"en": …, "fr": …}}`."""
+    if not isinstance(value, dict) or len(value) < 2:
+        return "name one: --input COLUMN"
+    first, *_, last = value
+    return f"name both inside it, such as --input {shlex.quote(f'{name}.{first}')} --target {shlex.quote(f'{name}.{last}')}"
 
 
 def _warnings(table: Table, columns: Sequence[Column], chosen: Chosen, target: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import zipfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,14 +11,9 @@ from typing import cast
 
 from harness.core.errors import ConfigError
 from harness.tasks import sources
-from harness.tasks.load import SPLITS
 from harness.tasks.located import Located
+from harness.tasks.split_names import SPLITS, split_of
 
-ALIASES = {
-    **dict.fromkeys(("validation", "valid", "val", "validate", "eval", "development"), "dev"),
-    "training": "train",
-    "testing": "test",
-}
 TEXTS = (".txt", ".text", ".md")
 UNLABELLED = ("unsup", "unlabeled", "unlabelled")
 """Folders of texts without a label, as the IMDB reviews have one."""
@@ -64,13 +58,6 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> Split
         file=path,
         remedy="it needs a data file such as train.csv, or a folder of .txt files for each label",
     )
-
-
-def split_of(stem: str) -> str:
-    """The split that a file or folder name stands for; the name in lower case where it names none."""
-    words = [word for word in re.split(r"[\W_]+", stem.lower()) if word]
-    named = [ALIASES.get(word, word) for word in (words[:1] + words[-1:])]
-    return next((word for word in named if word in SPLITS), stem.lower())
 
 
 def _unpacked(path: Path) -> Path:

@@ -27,10 +27,12 @@ from harness.tasks import (
 )
 from harness.tasks.columns import Assignment, Column
 from harness.tasks.intake import MOST, Wish
-from harness.tasks.load import SPLITS, load
+from harness.tasks.load import load
 from harness.tasks.located import Located, positions
+from harness.tasks.prompt_size import PromptSize
 from harness.tasks.row_layouts import Placed
-from harness.tasks.validation_report import Shown, shown
+from harness.tasks.split_names import SPLITS
+from harness.tasks.validation_report import Shown, plain_prompts, shown
 
 SHARES = {"test": 0.2, "dev": 0.1}
 
@@ -46,6 +48,8 @@ class Made:
     columns: tuple[Column, ...] = ()
     example: Shown | None = None
     """One example as a model will see it."""
+    prompt_size: PromptSize
+    """How long prompts and answers are, in tokens told from their bytes."""
 
     @property
     def handle(self) -> str:
@@ -98,10 +102,18 @@ def init(data: str, into: Path, wish: Wish) -> Made:
         notes.append(f"format: {answer.spec['kind']} ({answer.why}); primary scorer: {answer.primary}")
         notes += [*unseen, *_notes(whole, parts, answer, sources)]
         draft = _Draft(name, answer, parts, notes, assignment, documents, taken.corpus)
-        example = _write(folder, draft, placed, activity)
+        example, size = _write(folder, draft, placed, activity)
     sizes = {split: len(part) for split, part in parts.items()}
     columns = assignment.columns
-    return Made(name=name, folder=folder, sizes=sizes, guesses=tuple(notes), columns=columns, example=example)
+    return Made(
+        name=name,
+        folder=folder,
+        sizes=sizes,
+        guesses=tuple(notes),
+        columns=columns,
+        example=example,
+        prompt_size=size,
+    )
 
 
 def _instructions(
@@ -131,7 +143,7 @@ class _Draft:
 
 def _write(
     folder: Path, task: _Draft, placed: Mapping[str, list[Placed]], activity: Activity
-) -> Shown | None:
+) -> tuple[Shown | None, PromptSize]:
     """Write the folder beside its place, load it, and move it there: what does not load is not left behind."""
     activity.now(f"writing {folder}")
     folder.parent.mkdir(parents=True, exist_ok=True)
@@ -147,13 +159,14 @@ def _write(
         text = task_writer.task_yaml(task.name, task.answer, task.parts, task.notes, keys=keys)
         (draft / "task.yaml").write_text(text, encoding="utf-8")
         try:
-            example = shown(load(draft))
+            made = load(draft)
+            example, size = shown(made), plain_prompts(made)
         except ConfigError as error:
             raise _in_the_users_file(error, draft, task.parts, placed) from None
         draft.chmod(0o755)
         _move(draft, folder)
         task_writer.editor_schema(folder.parent)
-        return example
+        return example, size
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 

@@ -12,13 +12,22 @@ from harness.core.secrets import hidden
 from harness.core.values import Document
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import corpus_beside, encodings, folders, missing, pool, recognized, row_layouts, sources
+from harness.tasks import (
+    corpus_beside,
+    encodings,
+    folders,
+    missing,
+    pool,
+    recognized,
+    row_layouts,
+    sources,
+    split_names,
+)
 from harness.tasks.columns import Assignment, Chosen, assign
 from harness.tasks.corpus_beside import Corpus
-from harness.tasks.folders import ALIASES
-from harness.tasks.load import SPLITS
 from harness.tasks.located import Located, positions
 from harness.tasks.row_layouts import Placed
+from harness.tasks.split_names import ALIASES, SPLITS, split_of
 
 MOST = {"train": 2000, "dev": 200, "test": 500}
 """Rows of each split unless asked for otherwise: enough for a first answer, few enough to get it soon."""
@@ -65,7 +74,12 @@ def read(data: str, wish: Wish) -> Intake:
     """
     source = _read(data, wish)
     notes = [*source.notes, *_encoding(data, wish), *pool.line_counts(source.parts, wish.encoding)]
-    parts = {split: _thinned(part, wish.limit_rows) for split, part in source.parts.items()}
+    given = dict(source.parts)
+    if (by := split_names.column(given["train"]) if set(given) == {"train"} else None) is not None:
+        given = split_names.divided(given["train"], by)
+        counts = ", ".join(f"{len(part):,} {split}" for split, part in given.items())
+        notes.append(f"splits: as column '{by}' names them: {counts}")
+    parts = {split: _thinned(part, wish.limit_rows) for split, part in given.items()}
     everything = [located for part in parts.values() for located in part]
     if not everything:
         raise ConfigError("no rows", file=data)
@@ -126,6 +140,9 @@ def _examples(
 ) -> list[Placed]:
     """The examples in one split of a table; what is left out goes to `notes`."""
     mapping = assignment.mapping
+    for name in assignment.names("target"):
+        part, absent = missing.among_numbers(part, name)
+        notes += [f"{split}: {missing.in_words(absent)}"] if absent else []
     labelled = [located for located in part if pool.labelled(located, mapping)]
     if len(labelled) < len(part):
         left_out = [located for located in part if not pool.labelled(located, mapping)]
@@ -152,7 +169,7 @@ def _read(data: str, wish: Wish) -> folders.SplitRows:
         return folders.SplitRows(parts={"train": sources.read(path, wish.encoding, wish.sheet)})
     known: dict[str, str] = {}
     for name in sorted(sources.hub_splits(data), key=lambda name: name not in (*SPLITS, *ALIASES)):
-        known.setdefault(folders.split_of(name), name)  # train before train_sft
+        known.setdefault(split_of(name), name)  # train before train_sft
     chosen = {split: name for split, name in known.items() if split in SPLITS}
     if "train" not in chosen:
         raise ConfigError(f"data set '{data}' has no train split", remedy=f"it has: {', '.join(known)}")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.tasks import split_names
 from harness.tasks.located import Row
 
 REMEDY = "a list of objects, or an object of objects by id"
@@ -25,6 +26,8 @@ def rows(value: object, path: Path) -> Sequence[Any]:
     lists = {name: part for name, part in value.items() if isinstance(part, list) and _objects(part)}
     if len(lists) == 1:
         return next(iter(lists.values()))
+    if len(lists) == len(value) and split_names.is_division(lists):
+        return [{**row, split_names.COLUMN: name} for name, part in lists.items() for row in part]
     if lists:
         names = ", ".join(f"'{name}' ({len(part):,})" for name, part in lists.items())
         raise ConfigError(

@@ -23,10 +23,10 @@ from harness.tasks import (
 )
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import Placed
+from harness.tasks.split_names import SPLITS
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = shipped.ROOT / "tasks"
-SPLITS = ("train", "dev", "test")
 
 
 def load(name_or_path: str | Path) -> Task:

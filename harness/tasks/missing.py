@@ -40,6 +40,22 @@ def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Locat
     return cleaned, counts
 
 
+def among_numbers(rows: Sequence[Located], column: str) -> tuple[list[Located], Counter[str]]:
+    """As `spelled`, of a column whose other cells are all numbers; else a cell that says so may be a label."""
+    values = [located.row.get(column) for located in rows]
+    others = [value for value in values if value not in (None, "", *SPELLED)]
+    if len(others) == len(values) or not others or not all(map(_is_number, others)):
+        return list(rows), Counter()
+    return spelled(rows, [column])
+
+
+def _is_number(value: object) -> bool:
+    try:
+        return math.isfinite(float(str(value)))
+    except ValueError:
+        return False
+
+
 def in_words(counts: Counter[str]) -> str:
     """What was read as empty, in words."""
     listed = ", ".join(f"{count:,} in '{name}'" for name, count in counts.items())

@@ -17,7 +17,7 @@ WHOLE_NAMES = ("y", "code")
 """Names of answers that say so alone: `x.y` is a path, and `zip_code` no program."""
 QUESTIONS = (("question",), ("query",))
 """Last words of the names of questions."""
-IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier")
+IDS = ("id", "ids", "uid", "uuid", "guid", "idx", "index", "pmid", "identifier", "hash")
 NUMBERS = ("number", "no", "nr", "ref")
 """Last words of names that are ids where every value differs: "Ticket No"."""
 COUNTERS = {

@@ -6,11 +6,10 @@ from collections.abc import Iterable
 
 from harness.core.formatting import counted
 from harness.core.values import Example
+from harness.tasks.prompt_size import BYTES_PER_TOKEN
 
 TOKENS = 8_192
 """The context of the bundled model and of many small ones."""
-BYTES_PER_TOKEN = 4
-"""In texts of most languages and tokenizers, counted in UTF-8."""
 SHOWN = 3
 
 

@@ -15,7 +15,7 @@ from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import hub_folder, json_rows, missing, readers, tables
+from harness.tasks import hub_folder, json_rows, json_streams, missing, readers, tables
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Located, Row
 
@@ -163,16 +163,36 @@ def _labels(row: Row, names: Mapping[str, Any]) -> Row:
 
 
 def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
+    content = read_text(path, encoding)
+    if not _is_object(content.lstrip().partition("\n")[0]):
+        objects = json_streams.objects(content)
+        if objects is not None:
+            yield from objects
+            return
     # Not splitlines(): U+2028 and friends are ordinary characters inside a JSON string.
-    for number, text in enumerate(read_text(path, encoding).split("\n"), start=1):
+    for number, text in enumerate(content.split("\n"), start=1):
         if not text.strip():
             continue
         yield _object(parsed(text, path, number), path, number), number
 
 
+def _is_object(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
+
+
 def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
     text = read_text(path, encoding)
-    value = parsed(text, path)
+    try:
+        value = parsed(text, path)
+    except ConfigError:
+        objects = json_streams.objects(text)
+        if objects is None:
+            raise
+        yield from objects
+        return
     from harness.tasks import layouts  # layouts read rows, which are defined here
 
     of_layout = layouts.document_rows(value)

@@ -92,7 +92,7 @@ def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple
     suspicious: list[str] = []
     known: dict[str, str] = {}
     for cells, line, last in parts:
-        if not cells:
+        if not cells or (not names and _names_delimiter(cells)):
             continue
         if not names:
             header = line
@@ -105,6 +105,8 @@ def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple
             del cells[len(names) :]
         if len(cells) != len(names):
             remedy = "quote cells that contain the delimiter"
+            if len(names) == 1:
+                remedy = f"the names of the columns must come first: is line {header} a title or a comment? delete it"
             message = f"{len(cells)} cells under {len(names)} columns"
             raise ConfigError(message, file=path, line=line, remedy=remedy)
         if last > line and _swallows(cells, len(names)):
@@ -125,6 +127,11 @@ def _rows(parts: Iterator[tuple[Cells, int, int]], path: Path) -> Iterator[tuple
         shown = ", ".join(suspicious[:SHOWN]) + (", …" if len(suspicious) > SHOWN else "")
         message = "%s: lines %s are read as one row each, and look like several: is a quote not closed?"
         log.warning(message, path, shown)
+
+
+def _names_delimiter(cells: Cells) -> bool:
+    """Whether a first line only tells Excel the delimiter: `sep=;`."""
+    return cells[0] == "sep=" and not any(cells[1:])
 
 
 def _swallows(cells: Cells, width: int) -> bool:
@@ -174,9 +181,11 @@ def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
         lines: the line on which each row starts, in order.
     """
     with path.open(encoding=encodings.actual(path, encoding), errors=encodings.ERRORS, newline="") as stream:
-        total = sum(1 for _ in stream)
+        first_line = stream.readline()
+        total = (1 if first_line else 0) + sum(1 for _ in stream)
     header = 0 if path.suffix.lower() in (".jsonl", ".ndjson") else 1
-    if total - header == len(lines) or not lines:
+    header += header and first_line.startswith("sep=")
+    if total - header <= len(lines) or not lines:
         return ""
     gaps = [(a, b - 1) for a, b in zip(lines, (*lines[1:], total + 1), strict=True) if b - a > 1]
     first = [(header + 1, lines[0] - 1)] if lines[0] > header + 1 else []

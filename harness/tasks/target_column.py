@@ -11,6 +11,10 @@ from harness.tasks import leaks, names
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import reach
 
+VALUE = re.compile(r"[-+]?[$€£¥]? ?\d[\d.,:/’'T-]* ?[$€£¥%]?")
+"""A number, an amount, a share, a date or a time."""
+EMPTY = ("", "nan", "null", "none", "n/a", "na")
+"""How tables write that a cell has no value."""
 FEW_ROWS = 5
 """Below so many rows that a column is constant says nothing."""
 CLEARLY_FEWER = 0.5
@@ -56,7 +60,7 @@ def find(table: Table, known: Sequence[str]) -> tuple[str, str]:
     name = names.target(filled)
     if name is not None:
         return _spelled_out(table, name, filled), "named like an answer"
-    candidates = [name for name in filled if not _numbers_rows(table, name)]
+    candidates = [name for name in filled if not _numbers_rows(table, name) and not table.constant(name)]
     plain = not any(isinstance(value, list) for located in table.rows[:100] for value in located.row.values())
     if len(candidates) == 2 and plain:
         return _with_fewer_values(table, candidates)
@@ -73,6 +77,9 @@ def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:
     fewest, most = sorted(pair, key=lambda name: counts[name])
     if counts[fewest] <= CLEARLY_FEWER * counts[most]:
         return fewest, f"the column with fewer distinct values ({counts[fewest]:,} against {counts[most]:,})"
+    values = [name for name in pair if _holds_values(table, name)]
+    if len(values) == 1:
+        return values[0], "a number, an amount or a date in every row, beside texts"
     first, second = pair
     raise ConfigError(
         f"cannot tell whether '{first}' or '{second}' is the answer: "
@@ -80,6 +87,14 @@ def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:
         file=table.rows[0].file,
         remedy=f"say it with --target {shlex.quote(first)} or --target {shlex.quote(second)}",
     )
+
+
+def _holds_values(table: Table, name: str) -> bool:
+    """Whether a column holds numbers, amounts or dates, which are answers to texts; numbers that all differ may
+    be ids."""
+    filled = [text for text in table.texts(name) if text.lower() not in EMPTY]
+    ids = all(text.isdigit() for text in filled) and len(set(filled)) == len(filled)
+    return bool(filled) and not ids and all(VALUE.fullmatch(text) for text in filled)
 
 
 def _numbers_rows(table: Table, name: str) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from harness.tasks.folders import split_of
-from harness.tasks.load import SPLITS
+from harness.tasks.split_names import SPLITS, split_of
 
 GENERAL = {
     "data", "dataset", "all", "examples", "export", "output", "input", "file", "download", "downloads", "dump",

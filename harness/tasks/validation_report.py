@@ -20,6 +20,7 @@ from harness.tasks.checks import Lengths
 from harness.tasks.label_checks import Labels, labels
 from harness.tasks.load import examine
 from harness.tasks.problems import Problem
+from harness.tasks.prompt_size import PromptSize, by_bytes
 
 BUNDLED = "smollm2-135m-instruct"
 SHOWN_FAULTS = 10
@@ -135,6 +136,12 @@ def shown(task: Task) -> Shown | None:
     """The first test example whose target can be written, as messages."""
     prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
     return _example(task, prompter, None)
+
+
+def plain_prompts(task: Task) -> PromptSize:
+    """How long the plain prompts and the answers of the train split are."""
+    prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
+    return by_bytes(task, prompter, task.splits["train"])
 
 
 def _longest(part: Sequence[Example]) -> list[Example]:

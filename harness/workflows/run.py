@@ -23,6 +23,7 @@ from harness.runner import torchrun
 from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
+from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
@@ -144,6 +145,8 @@ def run(
     cells = planned.cells
     open_index(results)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
+    if executor is None or executor.in_process:
+        progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
     outcome = run_cells(
         cells,
         results,

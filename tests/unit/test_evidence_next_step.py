@@ -94,6 +94,36 @@ def test_a_diagnosis_is_not_asked_for_where_finetunes_have_failed_as_well() -> N
     assert step(PROMPT, TUNED, kind="nothing_works").command == "harness validate t"
 
 
+def test_a_finetune_on_few_of_the_labels_that_does_not_work_is_given_more_of_them() -> None:
+    few = summary("lora", "finetune", lessons=100)
+    typed = Invocation(target="t", task="t", labels=(100,), limit=20, examples=500, train=2000)
+    found = step(few, PROMPT, kind="nothing_works", invocation=typed)
+    assert found.command == "harness run t --limit 20 --labels 400"
+    assert found.evidence[0].startswith("trained on 100 of 2,000 labels")
+    nearly = dataclasses.replace(typed, train=150)
+    assert "--labels 150" in step(few, PROMPT, kind="nothing_works", invocation=nearly).command
+    everything = dataclasses.replace(typed, train=100)
+    assert step(few, kind="nothing_works", invocation=everything).command == "harness validate t"
+
+
+def test_prompts_that_hardly_lead_the_constant_answer_are_given_a_finetune_before_more_examples() -> None:
+    """170 more examples of what gets 1 in 10 right help nobody."""
+    lead = pair("few_shot", "constant answer", 160)
+    typed = Invocation(
+        target="t", task="t", recipes=("zero_shot", "few_shot"), known=("zero_shot", "few_shot"), limit=10,
+        labels=(100,), examples=500, train=2000,
+    )  # fmt: skip
+    unproven = {"kind": "nothing_works", "unproven": True, "over_constant": lead}
+    other = summary("zero_shot", "prompt")
+    found = step(PROMPT, other, invocation=typed, **unproven)
+    assert found.command == "harness run t --recipes few_shot,zero_shot,lora --limit 10 --labels 100"
+    assert step(PROMPT, TUNED, invocation=typed, **unproven).command.endswith("--limit 260 --labels 100")
+    server = dataclasses.replace(typed, trainable=False)
+    assert "--limit 260" in step(PROMPT, other, invocation=server, **unproven).command
+    unlabeled = dataclasses.replace(typed, train=0)
+    assert "--limit 260" in step(PROMPT, other, invocation=unlabeled, **unproven).command
+
+
 def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
     full = summary("full", "finetune")
     found = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])

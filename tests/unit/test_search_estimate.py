@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,9 +23,12 @@ pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalW
 
 
 @pytest.fixture
-def steady(monkeypatch: pytest.MonkeyPatch) -> None:
+def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """A machine that does 10⁹ operations a second, whatever its load."""
+    flops_estimate.machine_speed.cache_clear()
     monkeypatch.setattr(flops_estimate._Speed, "_timed", lambda self, rows: 1e9)
+    yield
+    flops_estimate.machine_speed.cache_clear()
 
 
 def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any) -> float | None:
@@ -57,7 +61,9 @@ def test_the_rough_estimate_follows_the_work(steady: None, tiny_task: Path, tmp_
 def test_full_finetuning_takes_six_operations_for_each_parameter_and_token(
     steady: None, tiny_task: Path, tmp_path: Path
 ) -> None:
-    """Against the textbook's 6 N T, with T from the characters of the lessons."""
+    """Against the textbook's 6 N T, with T from the tokens of the lessons."""
+    from harness.core.values import Message
+    from harness.models.chat import load_chat
     from harness.models.dimensions import shape
 
     knobs = ("weights.dev_examples=0", "weights.num_train_epochs=1", "weights.per_device_train_batch_size=1")
@@ -66,8 +72,11 @@ def test_full_finetuning_takes_six_operations_for_each_parameter_and_token(
     assert whole is not None
     assert answers is not None
     rows = list(read_lines(tiny_task / "train.jsonl"))
-    characters = sum(len("Say the colour.\n" + row["input"] + row["target"]) for row in rows)
-    expected = 6 * shape("tiny").parameters * characters / 4 / (flops_estimate.SHARE * 1e9)
+    chat = load_chat("tiny")
+    asked = [(Message("system", "Say the colour."), Message("user", row["input"])) for row in rows]
+    tokens = sum(len(chat.encode(messages)) for messages in asked)
+    tokens += sum(len(chat.encode_answer(row["target"])) for row in rows)
+    expected = 6 * shape("tiny").parameters * tokens / (flops_estimate.SHARE * 1e9)
     assert whole - answers == pytest.approx(expected, rel=0.1)
 
 

@@ -11,6 +11,8 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.tasks import validation_report as inspecting
+from harness.tasks.prompt_size import PromptSize
+from harness.workflows.first_run import PARAMETERS, SPEED, first_run, minutes
 
 
 @pytest.fixture
@@ -196,15 +198,44 @@ def test_validate_measures_a_sample_and_the_longest_of_many_rows(
     assert "a sample and the longest" in harness("validate", str(tiny_task))[1]
 
 
+SHORT = PromptSize(shared=20.0, own=15.0, answer=3.0)
+PARAGRAPH = PromptSize(shared=30.0, own=250.0, answer=1.0)
+PAGE = PromptSize(shared=30.0, own=520.0, answer=1.0)
+BOOK = PromptSize(shared=30.0, own=4000.0, answer=1.0)
+
+
 @pytest.mark.parametrize(("train", "labels"), [(100, ""), (101, " --labels 100"), (2000, " --labels 100")])
 def test_a_first_run_trains_on_few_labels(train: int, labels: str) -> None:
-    from harness.commands.init import first_run
-
-    assert first_run("tickets", train, 500) == f"harness run tickets --limit 20{labels}"
+    assert first_run(SHORT, train, 500).command("tickets") == f"harness run tickets --limit 20{labels}"
 
 
 @pytest.mark.parametrize(("test", "limit"), [(16, ""), (20, ""), (40, ""), (41, " --limit 20")])
 def test_a_first_run_asks_no_more_than_there_is_and_all_where_that_is_little(test: int, limit: str) -> None:
-    from harness.commands.init import first_run
+    assert first_run(SHORT, 50, test).command("tickets") == f"harness run tickets{limit}"
 
-    assert first_run("tickets", 50, test) == f"harness run tickets{limit}"
+
+@pytest.mark.parametrize(
+    ("size", "options"),
+    [
+        (PARAGRAPH, "--limit 20 --labels 25"),
+        (PAGE, "--recipes zero_shot,few_shot,lora --limit 20 --labels 50"),
+        (BOOK, "--recipes zero_shot,few_shot,lora --limit 20 --labels 25"),
+    ],
+)
+def test_a_first_run_of_long_prompts_is_shorter(size: PromptSize, options: str) -> None:
+    first = first_run(size, 2000, 500)
+    assert first.command("my tickets") == f"harness run 'my tickets' {options}"
+
+
+def test_what_all_prompts_share_is_reckoned_once() -> None:
+    """77 labels in the instructions cost a batch hardly more than one prompt."""
+    listed = PromptSize(shared=475.0, own=14.0, answer=5.0)
+    apart = PromptSize(shared=0.0, own=489.0, answer=5.0)
+    assert 3 * first_run(listed, 100, 20).minutes < minutes(apart, 100, 20)
+
+
+def test_the_reckoning_of_a_training_is_the_textbooks() -> None:
+    """2 N a token forward and 4 N back, of what is learned from three times (Kaplan et al. 2020)."""
+    size = PromptSize(shared=0.0, own=99.0, answer=1.0)
+    training = minutes(size, 80, 20, (6.0,)) - minutes(size, 80, 20, (0.0,))
+    assert 60 * SPEED * training == pytest.approx(6 * PARAMETERS * 3 * 80 * 100)

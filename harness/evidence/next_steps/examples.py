@@ -1,10 +1,11 @@
-"""Next steps that ask more of the same: examples, groups, seeds."""
+"""Next steps that ask more of the same: examples, groups, seeds, labels."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from harness.evidence.cost_order import trained
 from harness.evidence.next_steps.reasons import weakness
 from harness.evidence.next_steps.situation import MOST_SEEDS, SEEDS, NextStep, Situation
 from harness.evidence.stats.clusters import FEW_GROUPS
@@ -13,6 +14,8 @@ from harness.evidence.verdict_types import Comparison
 
 NEARLY_ALL = 0.8
 """A sample of this share of the test split or more might as well be all of it."""
+MORE_LABELS = 4
+"""By how many times the labels are raised where a finetune on few of them does not work."""
 
 
 def more_than_constant(situation: Situation) -> NextStep:
@@ -23,6 +26,17 @@ def more_than_constant(situation: Situation) -> NextStep:
     reason = f"{count(asked, 'example')} cannot tell {situation.recommended.recipe} from the same answer to every question"
     needed = None if lead is None else lead.examples_needed
     return _ask(situation, asked, needed, reason, _few_groups([] if lead is None else [lead]))
+
+
+def more_labels(situation: Situation) -> NextStep | None:
+    """What was trained on a few of the labels fails, and there are more to train on."""
+    tuned = [s for s in situation.ranked if s.family in ("finetune", "both") and trained(s.cost)]
+    used, there = max((s.lessons for s in tuned), default=0), situation.invocation.train
+    if not used or not situation.invocation.labels or there is None or used >= there:
+        return None
+    count = min(MORE_LABELS * used, there)
+    reason = f"trained on {used:,} of {there:,} labels: more labels are what is left to help"
+    return NextStep(situation.invocation.run(labels=(count,)), (reason, *weakness(situation.recommended)))
 
 
 def more_groups(situation: Situation) -> NextStep | None:

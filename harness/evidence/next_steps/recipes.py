@@ -36,6 +36,19 @@ def missing_family(situation: Situation) -> NextStep | None:
     return None
 
 
+def untrained(situation: Situation) -> NextStep | None:
+    """Prompts and retrieval hardly work, if at all, and nothing was trained: more examples would show how badly
+    they do, a finetune may do better."""
+    invocation = situation.invocation
+    if situation.known & {"finetune", "both"} or not invocation.trainable or not invocation.train:
+        return None
+    if not _promises(situation.triage, "lora"):
+        return None
+    best = situation.recommended
+    reason = f"{best.recipe} is hardly better than the same answer to every question, and nothing was trained"
+    return _with(situation, "lora", why=[reason, *of_failures(best)])
+
+
 def untried(situation: Situation) -> NextStep | None:
     """What the failures of the recommended recipe call for and nobody has run yet."""
     best, invocation = situation.recommended, situation.invocation
@@ -99,8 +112,9 @@ def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
     """The command with new recipes beside all that were run; what is finished is not run again.
 
     Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
-    with `--set` may not fit another recipe and are left out. A recipe of the user's own file has no name that
-    the command line knows: the shipped one of its family stands for it.
+    with `--set` may not fit another recipe and are left out, and so is a label curve; one number of labels stays.
+    A recipe of the user's own file has no name that the command line knows: the shipped one of its family stands
+    for it.
     """
     ranked = [
         situation.recommended,
@@ -109,7 +123,8 @@ def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
     names = [(summary.recipe.split(" ")[0], summary.family) for summary in ranked]
     known = [name if name in situation.invocation.known else SHIPPED[family] for name, family in names]
     recipes = tuple(dict.fromkeys((*known, *new)))
-    return NextStep(situation.invocation.run(recipes=recipes, settings=(), labels=()), tuple(why))
+    labels = situation.invocation.labels if len(situation.invocation.labels) == 1 else ()
+    return NextStep(situation.invocation.run(recipes=recipes, settings=(), labels=labels), tuple(why))
 
 
 def after_triage(

@@ -24,12 +24,28 @@ def _is_ranking(row: Row) -> bool:
     return isinstance(answers, list) and bool(answers) and ("prompt" in row or "instruction" in row)
 
 
+def _is_label_studio(row: Row) -> bool:
+    return _has_list(row, "annotations") and isinstance(row.get("data"), dict)
+
+
+def _has_spans(row: Row) -> bool:
+    """Lists such as [0, 7, "PERSON"]: from where to where which label."""
+    lists = (value for name in SPANS if isinstance(value := row.get(name), list) and value)
+    return any(all(_is_span(item) for item in value) for value in lists)
+
+
+def _is_span(item: object) -> bool:
+    return isinstance(item, list) and [type(part) for part in item] == [int, int, str]
+
+
 def _is_media(row: Row) -> bool:
     return any(
         isinstance(row.get(name), dict) and "bytes" in row[name] for name in ("image", "audio", "video")
     )
 
 
+SPANS = ("label", "labels", "entities", "spans")
+"""Names of lists of marked spans."""
 KINDS: tuple[tuple[Callable[[Row], bool], Reason], ...] = (
     (
         lambda row: list(row) == ["text"],
@@ -57,6 +73,17 @@ KINDS: tuple[tuple[Callable[[Row], bool], Reason], ...] = (
         (
             "several answers to a prompt are not supported",
             "write the best and another as prompt, chosen and rejected",
+        ),
+    ),
+    (
+        _is_label_studio,
+        ("a full export of Label Studio is not supported", "export it as JSON-MIN or CSV, or name --target"),
+    ),
+    (
+        _has_spans,
+        (
+            "spans marked by their positions are not supported",
+            "write each row as a text and a JSON object of what is marked in it",
         ),
     ),
     (

@@ -10,6 +10,7 @@ from datetime import date, datetime, time
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.formatting import counted
 from harness.core.json_types import JsonValue
 from harness.tasks.readers import Located, Options
 
@@ -35,7 +36,11 @@ def read(path: Path, options: Options) -> Iterator[Located]:
             names = _header(values, path, line)
             continue
         if any(value != "" for value in values[len(names) :]):
-            raise ConfigError(f"more cells than the {len(names)} columns", file=path, line=line)
+            remedy = "name every column in the first row"
+            if len(names) == 1:
+                remedy = f"the names of the columns must come first: is '{names[0]}' a title? delete that row"
+            message = f"more cells than the {counted(len(names), 'column')} that the first row names"
+            raise ConfigError(message, file=path, line=line, remedy=remedy)
         yield dict(zip(names, [*values, *[""] * len(names)], strict=False)), line
 
 

@@ -1,0 +1,96 @@
+"""How long a run will take, said before it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from harness.estimate import flops_estimate
+from harness.runner import forecast as forecasting
+from harness.runner.cells import Cell, plan
+from harness.runner.forecast import Forecast, duration, forecast
+from harness.runner.progress import PlainProgress, Progress, Several
+from harness.runner.runner import run as run_cells
+from harness.workflows import run as workflow
+
+
+@pytest.fixture
+def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A machine on which the random model takes its time."""
+    flops_estimate.machine_speed.cache_clear()
+    monkeypatch.setattr(flops_estimate._Speed, "_timed", lambda self, rows: 1e6)
+    monkeypatch.setattr(forecasting, "is_tiny", lambda spec: False)
+    yield
+    flops_estimate.machine_speed.cache_clear()
+
+
+def cells(task: Path, *recipes: str, labels: tuple[int, ...] = (), limit: int | None = None) -> list[Cell]:
+    return plan(workflow.experiment(str(task), models=("tiny",), recipes=recipes, labels=labels, limit=limit))
+
+
+def test_the_time_of_each_recipe_follows_labels_and_examples(
+    slow: None, tiny_task: Path, tmp_path: Path
+) -> None:
+    def of(*recipes: str, labels: tuple[int, ...] = (), limit: int | None = None) -> Forecast:
+        return forecast(cells(tiny_task, *recipes, labels=labels, limit=limit), tmp_path / "results")
+
+    both = of("zero_shot", "lora")
+    assert set(both.seconds) == {"zero_shot", "lora"}
+    assert both.seconds["lora"] > both.seconds["zero_shot"] > of("zero_shot", limit=2).seconds["zero_shot"]
+    assert of("lora", labels=(4,)).total < of("lora").total
+    assert of("lora", labels=(4, 8)).total > of("lora", labels=(8,)).total
+    assert set(of("bm25_rag", "dense_rag").seconds) == {"bm25_rag", "dense_rag"}, "no model is loaded for it"
+    assert of("lora_dpo", "zero_shot").unknown == ("lora_dpo",)
+
+
+def test_what_is_complete_takes_no_time(slow: None, tiny_task: Path, tmp_path: Path) -> None:
+    results, asked = tmp_path / "results", cells(tiny_task, "zero_shot", "few_shot", limit=2)
+    run_cells(asked[:1], results, progress=Progress())
+    assert set(forecast(asked, results).seconds) == {"few_shot"}
+    assert set(forecast(asked, results, fresh=True).seconds) == {"zero_shot", "few_shot"}
+    more = cells(tiny_task, "zero_shot")
+    assert set(forecast(more, results).seconds) == {"zero_shot"}, "more examples are left to ask"
+
+
+def test_a_random_model_and_a_server_are_not_reckoned(tiny_task: Path, tmp_path: Path) -> None:
+    assert forecast(cells(tiny_task, "zero_shot", "lora"), tmp_path).sentence == ""
+
+
+def test_it_is_said_in_one_line() -> None:
+    known = Forecast(seconds={"zero_shot": 5.0, "lora": 300.0, "full": 600.0}, unknown=("lora_dpo",))
+    assert known.sentence == (
+        "this will take roughly 15 min on this machine as busy as it is now (lora 5 min, full 10 min); "
+        "not counted: lora_dpo"
+    )
+    assert [duration(seconds) for seconds in (0.2, 40, 720, 12600)] == ["1 s", "40 s", "12 min", "3.5 h"]
+    assert Forecast(seconds={}).sentence == ""
+
+
+def test_it_is_worked_out_only_where_it_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    asked: list[int] = []
+
+    def expected() -> str:
+        asked.append(1)
+        return "roughly 15 min"
+
+    Progress().forecast(expected)
+    assert not asked
+    Several([Progress(), PlainProgress()]).forecast(expected)
+    assert capsys.readouterr().err == "roughly 15 min\n"
+
+
+def test_a_run_says_it_first(
+    slow: None,
+    tiny_task: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    experiment = workflow.experiment(str(tiny_task), models=("tiny",), recipes=("zero_shot",), limit=2)
+    workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
+    assert capsys.readouterr().err.splitlines()[0].startswith("this will take roughly ")
+    workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
+    assert "this will take" not in capsys.readouterr().err, "nothing is left to run"
