@@ -47,8 +47,14 @@ def differing_prompt(chat: Chat, prompts: Sequence[Sequence[Message]]) -> str | 
     for messages in prompts:
         if any(names_special(chat.tokenizer, message.content) for message in messages):
             continue
-        served, asked = encoded(chat.tokenizer, chat.render(messages, template=template)), chat.encode(messages)
+        served, asked = (
+            encoded(chat.tokenizer, chat.render(messages, template=template)),
+            chat.encode(messages),
+        )
         if served != asked:
-            at = next((i for i, pair in enumerate(zip(served, asked, strict=False)) if len(set(pair)) > 1), "its end")
+            at = next(
+                (i for i, pair in enumerate(zip(served, asked, strict=False)) if len(set(pair)) > 1),
+                "its end",
+            )
             return f"{len(served)} tokens instead of {len(asked)}, the first other one at {at}"
     return None

@@ -155,7 +155,9 @@ def _prepare(
     if reason := exported_as.why_not(cell.recipe.base, cell.recipe.weights):
         log.warning("%s is trained and scored, but cannot be exported: %s", cell.recipe.name, reason)
     if change := differing_prompt(model.chat, [one.messages for one in lessons[:_RENDERED]]):
-        log.warning("%s: other tools will render another prompt than is asked here: %s", cell.recipe.name, change)
+        log.warning(
+            "%s: other tools will render another prompt than is asked here: %s", cell.recipe.name, change
+        )
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
     attempt.progress.state(cell, "checking")
