@@ -6,11 +6,12 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.core.recipes import Recipe
 from harness.models.architecture import of
 from harness.models.cache import quiet
 from harness.models.chat import ModelChat
@@ -52,11 +53,9 @@ def write(target: Target, where: Layout, folder: Path) -> None:
     """Write the weights, the tokenizer and the chat template of a run."""
     if where == "adapter":
         _write_adapter(target, folder)
-        write_chat(asked_chat(target.model, target.recipe), folder)
     else:
-        model = load(target)
-        _write_network(model, folder)
-        write_chat(asked_chat(target.model, target.recipe), folder)
+        _write_network(load(target), folder)
+    write_chat(asked_chat(target.model, target.recipe), folder)
 
 
 def asked_chat(spec: str, recipe: Recipe) -> ModelChat:
