@@ -14,8 +14,8 @@ from harness.runner.model_pool import is_server
 @dataclass(frozen=True, kw_only=True)
 class Loading:
     """`dtype` is the number format that the run computed in, `quantization` the arguments of transformers'
-    `BitsAndBytesConfig` for the base below an adapter, and `generation` what `generate` must be given to switch
-    off the rules that the published base comes with."""
+    `BitsAndBytesConfig` for the base below an adapter, and `generation` what `generate` must be given to answer
+    greedily, under no rule of the published base, up to the tokens that ended the run's answers."""
 
     dtype: str = "auto"
     quantization: Mapping[str, object] | None = None
@@ -31,23 +31,25 @@ def loading(record: RunRecord, recipe: Recipe, layout: str | None) -> Loading:
     if is_server(spec) or layout == "model":
         return Loading(dtype=dtype)
     from harness.export.weights import published_generation
+    from harness.models.chat import load_chat
     from harness.models.layers.exported import generation_rules
 
     asked = architecture_of(spec).writes
+    rules = generation_rules(published_generation(spec), load_chat(spec).eos_ids) if asked else {}
     return Loading(
         dtype=dtype,
         quantization=recipe.base.quantization(dtype),
-        generation=generation_rules(published_generation(spec)) if asked else {},
+        generation=rules,
     )
 
 
 def rules_sentence(loaded: Loading) -> str:
-    """What a server must not do although the base asks for it; empty where the base has no rules."""
+    """What a server must be told because the base says otherwise; empty where it does not."""
     if not loaded.generation:
         return ""
     names = ", ".join(f"`{name}`" for name in loaded.generation)
     return (
-        f"The published base's generation settings have rules that the run did not follow: {names}. The "
-        "`generation_config.json` of this folder has none of them: the commands above give it to the server. A client "
-        "of `generate` sets what `program.json` lists under `serve`."
+        f"The published base's generation settings are not those of the run: {names}. The `generation_config.json` of "
+        "this folder has the run's: the commands above give it to the server. A client of `generate` sets what "
+        "`program.json` lists under `serve`."
     )

@@ -6,11 +6,12 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, Literal
 
 from harness.benchmarks.subject import Target, load
 from harness.core.errors import ConfigError
 from harness.core.protocols import LanguageModel
+from harness.core.recipes import Recipe
 from harness.models.architecture import of
 from harness.models.cache import quiet
 from harness.models.chat import ModelChat
@@ -52,13 +53,17 @@ def write(target: Target, where: Layout, folder: Path) -> None:
     """Write the weights, the tokenizer and the chat template of a run."""
     if where == "adapter":
         _write_adapter(target, folder)
-        from harness.models.chat import load_chat
-
-        write_chat(load_chat(target.model), folder)
     else:
-        model = load(target)
-        _write_network(model, folder)
-        write_chat(cast("ModelChat", model.chat), folder)
+        _write_network(load(target), folder)
+    write_chat(asked_chat(target.model, target.recipe), folder)
+
+
+def asked_chat(spec: str, recipe: Recipe) -> ModelChat:
+    """The chat of a model that is loaded here, told what a recipe's program tells it."""
+    from harness.models.chat import load_chat
+
+    program = recipe.program
+    return load_chat(spec).configured(bool(program.thinking), program.template_date)
 
 
 def stages(target: Target) -> list[Path]:
@@ -66,12 +71,15 @@ def stages(target: Target) -> list[Path]:
 
 
 def write_chat(chat: ModelChat, folder: Path) -> None:
-    """The tokenizer with the chat template that the run used, even if the model came without one."""
+    """The tokenizer with the chat template that the run used, even if the model came without one, or with one that
+    writes today's date."""
+    from harness.models.served_template import served_template
+
     tokenizer = chat.tokenizer
     own = tokenizer.chat_template
-    if own is None and chat.template:
-        # A server renders the template alone, so the tokens that come first must be in it.
-        tokenizer.chat_template = chat.opening() + chat.template
+    if served := served_template(chat):
+        several = isinstance(own, dict)
+        tokenizer.chat_template = {**own, "default": served} if several else served
     try:
         tokenizer.save_pretrained(folder)
     finally:
@@ -95,7 +103,7 @@ def _write_adapter(target: Target, folder: Path) -> None:
     config["inference_mode"] = True
     text = json.dumps(config, indent=2, sort_keys=True)
     (folder / _CONFIG).write_text(text + "\n", encoding="utf-8")
-    _published_generation(target).save_pretrained(folder)
+    _generation(target.model).save_pretrained(folder)
 
 
 def write_own_tensors(source: Path, target: Path) -> None:
@@ -117,10 +125,10 @@ def write_own_tensors(source: Path, target: Path) -> None:
 def _concatenate(target: Target, folders: Sequence[Path], folder: Path) -> None:
     """LoRA stages are combined into one adapter, because servers take only one; its rank is the sum of
     theirs."""
-    from harness.models.layers.combine import NAME, combine
-    from harness.models.load import load as plain
+    from harness.models.dimensions import network as outline
+    from harness.models.layers.combine import NAME, combine, hollow
 
-    network = plain(target.model).network
+    network = hollow(outline(target.model))
     combined = combine(network, folders, [1.0] * len(folders), "cat")
     combined.save_pretrained(str(folder), selected_adapters=[NAME], save_embedding_layers=False)
 
@@ -134,25 +142,40 @@ def _write_network(model: LanguageModel, folder: Path) -> None:
         network.save_pretrained(folder)
 
 
-def _published_generation(target: Target) -> GenerationConfig:
+def write_settings(spec: str, recipe: Recipe, differing: bool, folder: Path) -> None:
+    """What a server of a published decoder must be told to answer as a run did that trained nothing: generation settings
+    where its own differ, and the chat template where it has none or one that writes today's date."""
+    from harness.models.served_template import served_template
+
+    chat = asked_chat(spec, recipe)
+    if differing:
+        _generation(spec).save_pretrained(folder)
+    own, served = chat.tokenizer.chat_template, served_template(chat)
+    if served and served not in (own if isinstance(own, dict) else {"default": own}).values():
+        (folder / "chat_template.jinja").write_text(served, encoding="utf-8")
+
+
+def _generation(spec: str) -> GenerationConfig:
     """Generation settings to lay beside an adapter: a server reads the base's own unless it is told otherwise."""
     from harness.models.chat import load_chat
 
     fresh: GenerationConfig = exported.fresh_generation_config(
-        published_generation(target.model), load_chat(target.model).eos_ids
+        published_generation(spec), load_chat(spec).eos_ids
     )
     return fresh
 
 
 def published_generation(spec: str) -> GenerationConfig:
     """The generation settings that a published model comes with."""
-    from transformers import AutoConfig, GenerationConfig
+    from transformers import GenerationConfig
 
     folder = resolve(spec)
     if (folder / "generation_config.json").is_file():
         published: GenerationConfig = GenerationConfig.from_pretrained(folder)
         return published
-    derived: GenerationConfig = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
+    # transformers reads rules in the file that its configuration classes no longer know.
+    settings = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    derived: GenerationConfig = GenerationConfig.from_model_config(settings)
     return derived
 
 

@@ -61,6 +61,14 @@ def why_not(network: Network) -> str | None:
     return None
 
 
+def has_windows(network: Network) -> bool:
+    """Whether some layer sees only what is near, so that it matters how far away in the cache something is."""
+    config = base_of(network).config.get_text_config()
+    near = ("sliding_window", "window_size", "attention_chunk_size")
+    types = set(getattr(config, "layer_types", None) or ())
+    return bool(types - {"full_attention"}) if types else any(getattr(config, name, None) for name in near)
+
+
 @contextlib.contextmanager
 def replaced_attention(network: Network, name: str) -> Iterator[None]:
     """Inside the `with` block the network uses the attention function registered with transformers as

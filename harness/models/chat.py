@@ -47,7 +47,7 @@ class TemplateChat:
     tokenizer's EOS and the template's own end-of-turn token. `bos_id` is set only where a prompt
     starts with a BOS that means nothing else: ChatML models declare `<|im_start|>` as BOS and
     use it to open every turn. `stop` holds strings that end a turn of a model without a template.
-    `template` is the chat template in use.
+    `template` is the chat template in use; `prefix` are the ids that come before a prompt of a model without one.
     """
 
     lead: tuple[int, ...] = ()
@@ -62,7 +62,7 @@ class TemplateChat:
         self.template = PLAIN_TEMPLATE if own is None else own
         self.stop: tuple[str, ...] = ("\nUser:",) if own is None else ()
         self._takes_system = self._accepts_system()
-        self._prefix = [] if own is not None else _special_prefix(tokenizer)
+        self.prefix = [] if own is not None else _special_prefix(tokenizer)
         self.bos_id = self._bos()
         self._end, end_id = self._end_of_turn(frozenset(eos_ids))
         candidates = {*eos_ids, end_id, tokenizer.eos_token_id}
@@ -80,7 +80,7 @@ class TemplateChat:
         Raises:
             ConfigError: the model's template refuses these messages.
         """
-        return self._with_one_bos(self._prefix + rendered_ids(self.tokenizer, self._render, messages))
+        return self._with_one_bos(self.prefix + rendered_ids(self.tokenizer, self.render, messages))
 
     def encode_answer(self, text: str) -> list[int]:
         """Token ids of an answer, ended as the template ends a turn."""
@@ -137,24 +137,33 @@ class TemplateChat:
         except ConfigError:
             return False
 
-    def opening(self) -> str:
-        """Text of the special tokens that come before a prompt of a model without a template."""
-        return self.show(self._prefix) if self._prefix else ""
+    @property
+    def dated_template(self) -> str:
+        """The template, in which today is the day that this chat is told."""
+        return _dated(self.template, self._date)
 
-    def _render(self, messages: Sequence[Message], generation_prompt: bool = True) -> str:
+    def render(
+        self, messages: Sequence[Message], generation_prompt: bool = True, template: str | None = None
+    ) -> str:
+        """A prompt as text, by `template` or else by the chat's own.
+
+        Raises:
+            ConfigError: the template refuses these messages.
+        """
         functions = tools.offered(messages)
         if functions and not self.takes_tools:
             messages, functions = tools.as_text(messages), []
         if not self._takes_system:
             messages = fold_system(messages)
         rows = [message.row() for message in messages]
-        return self._rendered(rows, functions, generation_prompt)
+        return self._rendered(rows, functions, generation_prompt, template)
 
     def _rendered(
         self,
         rows: list[dict[str, str]],
         functions: Sequence[Mapping[str, JsonValue]],
         generation_prompt: bool = True,
+        template: str | None = None,
     ) -> str:
         from jinja2.exceptions import TemplateError
 
@@ -165,7 +174,7 @@ class TemplateChat:
                 self.tokenizer.apply_chat_template(
                     rows,
                     tools=[dict(function) for function in functions] or None,
-                    chat_template=_dated(self.template, self._date),
+                    chat_template=template or self.dated_template,
                     tokenize=False,
                     add_generation_prompt=generation_prompt,
                     enable_thinking=self._thinking,
@@ -178,7 +187,7 @@ class TemplateChat:
         """Some templates reject a system message with an error; others drop it silently."""
         self._takes_system = True
         try:
-            text = self._render([Message("system", _PROBE), Message("user", "question")])
+            text = self.render([Message("system", _PROBE), Message("user", "question")])
         except ConfigError:
             return False
         return _PROBE in text
@@ -194,7 +203,7 @@ class TemplateChat:
         """The ids that follow an answer, up to the one that ends the turn, and that one."""
         tokenizer = self.tokenizer
         dialogue = [Message("user", "question"), Message("assistant", _PROBE)]
-        tail = encoded(tokenizer, self._render(dialogue, generation_prompt=False).rpartition(_PROBE)[2])
+        tail = encoded(tokenizer, self.render(dialogue, generation_prompt=False).rpartition(_PROBE)[2])
         enders = eos_ids | set(tokenizer.all_special_ids) | set(tokenizer.added_tokens_decoder)
         for position, token in enumerate(tail):
             if token in enders:

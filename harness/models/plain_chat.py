@@ -72,10 +72,6 @@ class PlainChat:
             self.tokenizer.decode(list(ids), skip_special_tokens=False, clean_up_tokenization_spaces=False)
         )
 
-    def opening(self) -> str:
-        """No text comes before a prompt."""
-        return ""
-
     def _ids(self, text: str) -> list[int]:
         return encoded(
             self.tokenizer, text, add_special_tokens=True, as_text=names_special(self.tokenizer, text)

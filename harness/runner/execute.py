@@ -37,6 +37,9 @@ from harness.runner.training_stages import train
 
 log = logging.getLogger(__name__)
 
+_RENDERED = 16
+"""Lessons whose prompts are compared with what other tools render."""
+
 
 def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> RunRecord:
     """Run a cell and return its record, which is then also in `run.json`."""
@@ -144,12 +147,17 @@ def _prepare(
         predicted(_peak_memory(attempt, model, ()))
         identity = digest([cell.fingerprint, cell.recipe.base.identity()])
         return attempt, workbench.engine(model, identity), None, []
+    from harness.models.served_template import differing_prompt
     from harness.training import exported_as, parity
 
     lessons = [lesson(attempt, example) for example in attempt.pool]
     predicted(_peak_memory(attempt, model, lessons))
     if reason := exported_as.why_not(cell.recipe.base, cell.recipe.weights):
         log.warning("%s is trained and scored, but cannot be exported: %s", cell.recipe.name, reason)
+    if change := differing_prompt(model.chat, [one.messages for one in lessons[:_RENDERED]]):
+        log.warning(
+            "%s: other tools will render another prompt than is asked here: %s", cell.recipe.name, change
+        )
     canary = parity.canary(model, lessons)
     model, learnt = train(attempt, model, lessons)
     attempt.progress.state(cell, "checking")

@@ -85,6 +85,11 @@ def check_network(network: Network, shared: Batch, whole: Batch) -> bool:
     with torch.no_grad():
         has_loss = whole.weights > 0
         own = network(input_ids=whole.ids, use_cache=False).logits[has_loss].float()
+        if not bool(own.isfinite().all()):
+            raise RunError(
+                f"{type(network).__name__} gives logits that are no numbers before it is trained: DoRA does so over a "
+                "layer with rows of zeros, such as the embedding of a padding token"
+            )
         tolerance = 1e-3 if dtype_of(network) == torch.float32 else 0.1
         try:
             hidden = hidden_states(network, shared)[shared.weights > 0]

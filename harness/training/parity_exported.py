@@ -45,7 +45,7 @@ def check_merged(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
             trained = logits(network, ids)
             difference = _difference(trained, logits(exported.rebuilt(network, device=device), ids))
         settings = exported.generation_config(network, model.chat.eos_ids)
-        if rules := exported.generation_rules(settings):
+        if rules := exported.generation_rules(settings, model.chat.eos_ids):
             detail = f"the exported model would follow rules that the run does not: {', '.join(rules)}"
             return ParityCheck(check="merged", ok=False, detail=detail)
         detail = (

@@ -77,10 +77,12 @@ def export(
             weights.write(target, layout, draft)
         spec, name = record.model.spec, recipe.name
         loaded = loading.loading(record, recipe, layout)
+        if layout is None and not is_server(spec):
+            weights.write_settings(spec, recipe, bool(loaded.generation), draft)
         described = program.describe(known, recipe, record, rows, _chat(spec), loaded)
         lines = serving.commands(folder, layout, name, spec, task or known.name, loaded, held=draft)
         _write_texts(draft, described, program.recipe_file(recipe, source.name))
-        rules = loading.rules_sentence(loaded) if layout == "adapter" else ""
+        rules = loading.rules_sentence(loaded) if layout != "model" else ""
         text = card.render(record, known, scores(record, source), layout, lines, rules)
         (draft / "README.md").write_text(text, encoding="utf-8")
         _write_manifest(draft, record)

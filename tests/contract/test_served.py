@@ -107,12 +107,16 @@ def test_a_base_with_rules_of_its_own_is_named_on_the_card_and_in_the_program(
     assert outcomes[case].served["adapter"] == ""
     adapter, model = (bench.folder / "exports" / case.name / name for name in ("default", "merged"))
     rules = read_json(adapter / "program.json")["serve"]["generation"]
-    assert rules == {"min_length": 0, "no_repeat_ngram_size": 0, "num_beams": 1, "repetition_penalty": 1.0}
+    ends = rules.pop("eos_token_id")
+    assert set(ends) > {read_json(bench.model("phi3") / "generation_config.json")["eos_token_id"]}
+    off = {"min_length": 0, "no_repeat_ngram_size": 0, "num_beams": 1, "repetition_penalty": 1.0}
+    assert rules == {**off, "do_sample": False, "bad_words_ids": None}
     assert all(f"`{name}`" in (adapter / "README.md").read_text(encoding="utf-8") for name in rules)
     for folder in (adapter, model):
         settings = read_json(folder / "generation_config.json")
         assert settings["do_sample"] is False
-        assert not rules.keys() & settings.keys()
+        assert settings["eos_token_id"] == ends
+        assert not (rules.keys() - {"do_sample"}) & settings.keys()
 
 
 def test_nothing_exported_names_a_folder_of_this_machine(bench: Bench, outcomes: dict[Case, Outcome]) -> None:

@@ -104,9 +104,11 @@ def stage(name: str, shape: str) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def in_float32() -> Iterator[None]:
-    """Inside the `with` block `dtype: auto` is float32 on every machine."""
-    with mock.patch("harness.models.load.computes_bfloat16", return_value=False):
+def in_float32(case: Case) -> Iterator[None]:
+    """Inside the `with` block int8, which has no setting for it, computes in float32 on every machine. The other bases
+    are told so, and an export must not depend on what the machine prefers."""
+    eight = mock.patch("harness.models.load.computes_bfloat16", return_value=False)
+    with eight if case.base == "int8" else contextlib.nullcontext():
         yield
 
 
@@ -148,7 +150,7 @@ class Bench:
             )
         )
         try:
-            with in_float32():
+            with in_float32(case):
                 (cell,) = plan(experiment.from_file(file))
                 done = run([cell], results, progress=Progress())
         except HarnessError as error:
@@ -165,7 +167,7 @@ class Bench:
             trained = (folder / "weights" / "0" / "trained.json").exists()
             outcome.failed, outcome.refused = (error, "") if trained else ("", error)
             return outcome
-        with in_float32():
+        with in_float32(case):
             for merged in (False, True):
                 self._export(outcome, results, folder, merged)
         return outcome
@@ -174,8 +176,10 @@ class Bench:
         if case.base == "int8":
             # Outliers are looked for in all rows of a batch, so with them an answer depends on its neighbors.
             return {"kind": "int8", "threshold": 0.0}
+        if case.base == "nf4":
+            return {"kind": "nf4", "compute_dtype": "float32"}
         if case.base != "merge":
-            return case.base
+            return {"kind": case.base, "dtype": "float32"}
         if case.shape not in self._merges:
             folders = []
             for seed in ("lora", "rslora"):
@@ -184,7 +188,7 @@ class Bench:
                 self.run(part)
                 folders += map(str, _runs(results))
             self._merges[case.shape] = folders
-        return {"kind": "merge", "method": "cat", "runs": self._merges[case.shape]}
+        return {"kind": "merge", "method": "cat", "runs": self._merges[case.shape], "dtype": "float32"}
 
     def _export(self, outcome: Outcome, results: Path, folder: Path, merged: bool) -> None:
         case = outcome.case

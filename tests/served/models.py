@@ -69,8 +69,19 @@ SHAPES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
 }  # fmt: skip
-RULES = {"repetition_penalty": 1.7, "no_repeat_ngram_size": 2, "min_length": 400, "num_beams": 2}
+RULES = {
+    "repetition_penalty": 1.7,
+    "no_repeat_ngram_size": 2,
+    "min_length": 400,
+    "num_beams": 2,
+    "do_sample": True,
+    "temperature": 1.5,
+    "bad_words_ids": [[101]],
+}
 """What many published folders ask of `generate`, and no run follows."""
+_TODAY = "{{ '<|im_start|>system\\nToday is ' + strftime_now('%d %b %Y') + '<|im_end|>\\n' }}"
+_DATED = ("llama", "qwen3")
+"""Architectures whose chat template writes today's date, as Llama 3's does."""
 
 
 def make(shape: str, folder: Path, seed: int = 0) -> Path:
@@ -93,7 +104,11 @@ def make(shape: str, folder: Path, seed: int = 0) -> Path:
             config, dtype=torch.float32
         )
     start = {"decoder_start_token_id": 257} if kind == "t5" else {}
-    network.generation_config = GenerationConfig(**ids, **RULES, **start)
+    # As in many published folders, another token than the one that ends a turn in the chat template.
+    ends = {} if kind == "t5" else {"eos_token_id": tokenizer.convert_tokens_to_ids("<|endoftext|>")}
+    network.generation_config = GenerationConfig(**{**ids, **RULES, **start, **ends})
+    if shape in _DATED:
+        tokenizer.chat_template = _TODAY + tokenizer.chat_template
     network.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return folder

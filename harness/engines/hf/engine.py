@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
+from itertools import groupby
 from typing import Literal
 
 import torch
@@ -21,6 +22,8 @@ from harness.engines.hf.sequence import DecodingSequence
 from harness.engines.hf.serving_mode import NAME, serving
 from harness.engines.hf.shared_prefix_backend import SharedBackend
 from harness.models.architecture import base_of
+from harness.models.attention import has_windows
+from harness.models.layers.attached import learnt_prefix
 from harness.models.rotary import switching_length
 
 Side = Literal["short", "long", "across"]
@@ -145,7 +148,11 @@ class HfEngine:
 
     def _sides(self, rows: list[DecodingSequence]) -> Iterator[tuple[Side, list[DecodingSequence]]]:
         """Rows that one pass may compute together. Where the network's rotary frequencies change beyond a length, those
-        that stay below it, those that begin beyond it, and those that cross it are computed apart."""
+        that stay below it, those that begin beyond it, and those that cross it are computed apart; behind a learned
+        prefix that layers see only from near, so are rows of different lengths, as padding would stand between the two."""
+        if self._unpadded:
+            rows = sorted(rows, key=lambda row: len(row.prompt))
+            return (("short", list(same)) for _, same in groupby(rows, key=lambda row: len(row.prompt)))
         limit = self._switching_length
         sides: dict[Side, list[DecodingSequence]] = {"short": [], "long": [], "across": []}
         for row in rows:
@@ -179,6 +186,11 @@ class HfEngine:
 
     def _one_sided(self, *_: object) -> Backend:
         return PaddedBackend(self.model.network, self._switching_length)
+
+    @property
+    def _unpadded(self) -> bool:
+        network = base_of(self.model.network)
+        return learnt_prefix(network) is not None and has_windows(network)
 
     @cached_property
     def _switching_length(self) -> int | None:

@@ -87,6 +87,13 @@ class Merge(Base):
             record = _record(Path(run))
             if record.model.fingerprint != mark:
                 raise ConfigError(f"run {record.id} was trained on '{record.model.spec}', not on this model")
+            over = build("base", record.recipe.base or "plain")
+            if not over.published:
+                # Its difference is one from that network, and says nothing of this one.
+                raise ConfigError(
+                    f"run {record.id} was trained over base {over.name()}, not over the published model: it cannot be merged",
+                    remedy="merge runs over base: plain, nf4 or int8",
+                )
 
     def _shares(self) -> list[float]:
         equal = 1 / len(self.runs) if self.method in ("linear", "slerp") else 1.0

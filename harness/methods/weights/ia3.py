@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from pydantic import PositiveFloat
 
+from harness.core.errors import ConfigError
 from harness.core.kinds import knob
 from harness.core.protocols import LanguageModel
+from harness.models.number_format import dtype_of
 from harness.training.peft_files import PeftFiles
 from harness.training.supervised import Supervised
 
@@ -40,12 +42,20 @@ class Ia3(PeftFiles, Supervised):
         return False
 
     def prepare(self, model: LanguageModel) -> None:
+        import torch
         from peft import IA3Config
         from transformers.pytorch_utils import Conv1D
 
         from harness.models.layers.adapters import attach
         from harness.models.layers.blocks import outside_text
+        from harness.models.layers.plain_layers import quantization
 
+        if any(map(quantization, model.network.modules())) and dtype_of(model.network) != torch.float32:
+            # Their outputs become float32 and the other layers' do not, so that attention raises.
+            raise ConfigError(
+                f"peft's (IA)³ computes over few bits in float32 only, and this base in {dtype_of(model.network)}",
+                remedy="base: {kind: nf4, compute_dtype: float32}, or weights: lora",
+            )
         config = IA3Config(
             task_type="CAUSAL_LM",
             target_modules=list(self.target_modules) or None,

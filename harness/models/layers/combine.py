@@ -33,6 +33,22 @@ def is_lora(folder: Path) -> bool:
     )
 
 
+def hollow(network: Network) -> Network:
+    """A network on torch's meta device with float32 zeros, which take no memory, in place of its weights: enough to
+    combine adapters, for which only the shapes of its layers matter. peft rounds what it combines to the number format
+    of the weights below it.
+    """
+    import torch
+    from torch import nn
+
+    zero = torch.zeros(())
+    for module in network.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            weight = nn.Parameter(zero.expand(parameter.shape), requires_grad=False)
+            module.register_parameter(name, weight)
+    return network
+
+
 def combine(
     network: Network,
     folders: Sequence[Path],

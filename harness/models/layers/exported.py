@@ -82,20 +82,34 @@ _NO_RULE = {
     "eos_token_id",
     "max_length",
     "max_new_tokens",
+    "output_attentions",
+    "output_hidden_states",
     "pad_token_id",
     "transformers_version",
     "use_cache",
 }
-"""Generation settings that change no greedy answer, or that every request states."""
+"""Generation settings that change no greedy answer, that every request states, or that are looked at apart."""
 
 
-def generation_rules(own: Any) -> dict[str, object]:
-    """What `generate` must be given so that a base's own rules (repetition penalty, beams, bans) are not followed:
-    each rule that the base has, with the value that switches it off."""
+def generation_rules(own: Any, eos_ids: Iterable[int]) -> dict[str, object]:
+    """What `generate` must be given so that it answers as the engines do: each rule of the base (sampling, repetition
+    penalty, beams, bans) with the value that switches it off, and the tokens that end an answer where the base names
+    others.
+
+    Args:
+        own: the base's generation settings.
+        eos_ids: the tokens that end an answer.
+    """
     neutral = type(own)._get_default_generation_params()
     rules = {name for name in own.to_diff_dict() if name not in _NO_RULE and not name.startswith("_")}
     sampling = {"temperature", "top_p", "top_k", "min_p", "typical_p"}
-    return {name: neutral.get(name) for name in sorted(rules - sampling)}
+    off = {name: neutral.get(name) for name in sorted(rules - sampling)}
+    if own.do_sample:
+        off["do_sample"] = False
+    ends = own.eos_token_id if isinstance(own.eos_token_id, list) else [own.eos_token_id]
+    if set(ends) != set(eos_ids):
+        off["eos_token_id"] = sorted(eos_ids)
+    return off
 
 
 def _configuration(network: Network, untied: bool) -> ModelConfig:

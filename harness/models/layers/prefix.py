@@ -16,7 +16,7 @@ from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.torch_types import Layer, Network
-from harness.models.dimensions import key_value_heads
+from harness.models.dimensions import head_size, key_value_heads
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
 from harness.models.rotary import switching_length
@@ -105,6 +105,12 @@ def drawn(network: Network, ids: list[int]) -> Tensor:
         raise ConfigError(
             f"prefix_tuning needs layers that keep keys and values of {len(ids)} tokens",
             remedy="use prompt_tuning, or fewer virtual tokens",
+        )
+    text = network.config.get_text_config()
+    if {part.shape for part in complete} != {(key_value_heads(text), len(ids), head_size(text))}:
+        raise ConfigError(
+            "prefix_tuning needs keys and values of the size that the model's configuration says, the same in every layer",
+            remedy="weights: prompt_tuning",
         )
     return torch.stack(complete).permute(2, 0, 1, 3).flatten(1)
 
