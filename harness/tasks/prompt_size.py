@@ -45,7 +45,7 @@ def measured(
         per_token: how many units make a token.
     """
     sample = examples[:: max(1, len(examples) // SAMPLE)][:SAMPLE]
-    prompts = [prompt(prompter(example).messages) for example in sample]
+    prompts = [tuple(prompt(prompter(example).messages)) for example in sample]
     # What the first and the last in sorted order share, all of them share.
     ordered = sorted(prompts)
     shared = common_prefix_length(ordered[0], ordered[-1]) if len(prompts) > 1 else 0
