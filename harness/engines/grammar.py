@@ -100,7 +100,7 @@ class _Compiler:
         matcher = self._matcher(_grammar_text(rewriter.schema(schema)))
         if not matcher.is_error():
             return _named(matcher, rewriter.left_out)
-        rewriter = Rewriter(usable=_usable)
+        rewriter = Rewriter(usable=lambda part: _usable(json.dumps(part)))
         return self.checked("json_schema", _grammar_text(rewriter.schema(schema)), rewriter.left_out)
 
     def checked(self, kind: str, text: str, left_out: Sequence[str]) -> Grammar:
@@ -145,10 +145,10 @@ def _names(warning: str) -> list[str]:
 
 
 @lru_cache(maxsize=256)
-def _usable(pattern: str) -> bool:
+def _usable(schema: str) -> bool:
     from llguidance import LLMatcher
 
-    text = _grammar_text({"type": "string", "pattern": pattern})
+    text = _grammar_text(json.loads(schema))
     return not LLMatcher(_bytes(), text, log_level=0).is_error()
 
 

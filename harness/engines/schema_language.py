@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
+from math import lcm
 from typing import TypeAlias, cast
 
 from harness.engines import string_formats
@@ -49,10 +50,10 @@ class Rewriter:
     """Rewrites the parts of one schema, and remembers what it left out.
 
     Args:
-        usable: whether llguidance compiles a pattern.
+        usable: whether llguidance compiles a schema.
     """
 
-    usable: Callable[[str], bool]
+    usable: Callable[[dict[str, Json]], bool]
     left_out: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -61,6 +62,7 @@ class Rewriter:
             "const": self._const,
             "pattern": self._pattern,
             "format": self._format,
+            "multipleOf": self._multiple,
         }
 
     def schema(self, schema: Json) -> Json:
@@ -102,7 +104,7 @@ class Rewriter:
 
     def _pattern(self, pattern: Json) -> dict[str, Json]:
         text = unicode_pattern(str(pattern))
-        if self.usable(text):
+        if self.usable({"pattern": text}):
             return {"pattern": text}
         self._drop(f"pattern {pattern}")
         return {}
@@ -110,7 +112,7 @@ class Rewriter:
     def _named(self, schema: dict[str, Json]) -> dict[str, Json]:
         """Names that match a pattern which cannot be expressed: then any name is allowed."""
         patterns = schema.get("patternProperties")
-        if not isinstance(patterns, dict) or all(map(self.usable, patterns)):
+        if not isinstance(patterns, dict) or all(self.usable({"pattern": name}) for name in patterns):
             return schema
         self._drop("patternProperties")
         return {
@@ -135,21 +137,28 @@ class Rewriter:
         expression = string_formats.pattern(str(name))
         return {} if expression is None else {"pattern": expression}
 
+    def _multiple(self, step: Json) -> dict[str, Json]:
+        if self.usable({"multipleOf": step}):
+            return {"multipleOf": step}
+        self._drop(f"multipleOf {step}")
+        return {}
+
     def _bounds(self, schema: dict[str, Json]) -> dict[str, Json]:
         """Bounds with decimals, spelled with fewer decimals too; bounds that doubles cannot hold are left out."""
-        if not schema.keys() & _BOUNDS:
+        numbers = {key: cast("int | float", schema[key]) for key in _NUMBERS if _is_number(schema.get(key))}
+        if not numbers:
             return schema
-        bounds = {key: schema[key] for key in _BOUNDS if _is_number(schema.get(key))}
-        for key in [key for key, value in bounds.items() if _inexact(value)]:
-            self._drop(f"{key} above 2^53")
-            schema = {name: value for name, value in schema.items() if name != key}
-            del bounds[key]
-        if not bounds:
-            return schema
-        versions = spellings({key: cast("int | float", value) for key, value in bounds.items()})
+        rest = {key: value for key, value in schema.items() if key not in numbers}
+        for key, value in list(numbers.items()):
+            if key != "multipleOf" and abs(value) > EXACT:
+                self._drop(f"{key} above 2^53")
+                del numbers[key]
+            elif key != "multipleOf" and _decimals(value) > MOST_DECIMALS:
+                self._drop(f"the last digits of {key}")
+                numbers[key] = _rounded(key, value, MOST_DECIMALS, outwards=True)
+        versions = spellings(numbers) if numbers else [{}]
         if len(versions) == 1:
-            return schema | cast("dict[str, Json]", versions[0])
-        rest = {key: value for key, value in schema.items() if key not in _BOUNDS}
+            return rest | cast("dict[str, Json]", dict(versions[0]))
         return _both(rest, {"anyOf": [cast("dict[str, Json]", dict(one)) for one in versions]})
 
     def _drop(self, what: str) -> None:
@@ -166,21 +175,25 @@ def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
     return schema | {"allOf": [*cast("list[Json]", schema.get("allOf", [])), cast("Json", part)]}
 
 
-_BOUNDS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum")
+_NUMBERS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
 
 
 def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | float]]:
     """Bounds whose union allows every number within `bounds`, however few decimals it is written with.
 
     llguidance compares digit by digit: below a maximum of 0.25 it allows 0.20 and refuses 0.2. A number with one
-    decimal is below 0.25 just where it is at most 0.2, so that version is allowed beside the original.
+    decimal is below 0.25 just where it is at most 0.2, so that version is allowed beside the original. Multiples of 0.25
+    with one decimal are those of 0.5.
     """
-    decimals = max(_decimals(value) for value in bounds.values())
+    written = [value for key, value in bounds.items() if key != "multipleOf" or _long(value)]
+    decimals = max(map(_decimals, written), default=0)
     if decimals == 0 or decimals > MOST_DECIMALS:
         return [_above_zero(bounds)]
     versions = [_above_zero(bounds)]
     for kept in range(decimals - 1, -1, -1):
-        version = {_inclusive(key, value, kept): _rounded(key, value, kept) for key, value in bounds.items()}
+        version = {
+            _inclusive(key, value, kept): _with_decimals(key, value, kept) for key, value in bounds.items()
+        }
         low, high = _limit(version, "inimum", max), _limit(version, "aximum", min)
         if (low is None or high is None or low <= high) and version not in versions:
             versions.append(_above_zero(version))
@@ -202,9 +215,27 @@ def _inclusive(key: str, value: int | float, kept: int) -> str:
     return key if _decimals(value) <= kept else plain
 
 
-def _rounded(key: str, value: int | float, kept: int) -> int | float:
-    rounding = ROUND_CEILING if key.endswith("inimum") else ROUND_FLOOR
+def _long(step: int | float) -> bool:
+    """Whether llguidance demands every decimal of a multiple: it does of a step of two digits and more."""
+    return len(Decimal(str(step)).normalize().as_tuple().digits) > 1
+
+
+def _with_decimals(key: str, value: int | float, kept: int) -> int | float:
+    """A bound, or a step, for numbers of so many decimals."""
+    if key != "multipleOf":
+        return _rounded(key, value, kept)
+    decimals = max(_decimals(value), kept)
+    exact = Decimal(lcm(int(Decimal(str(value)).scaleb(decimals)), 10 ** (decimals - kept))).scaleb(-decimals)
+    return _plain(exact)
+
+
+def _rounded(key: str, value: int | float, kept: int, *, outwards: bool = False) -> int | float:
+    rounding = ROUND_CEILING if key.endswith("inimum") != outwards else ROUND_FLOOR
     exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-kept), rounding=rounding)
+    return _plain(exact)
+
+
+def _plain(exact: Decimal) -> int | float:
     return int(exact) if exact == exact.to_integral_value() else float(exact)
 
 

@@ -20,7 +20,8 @@ _LABEL = "[A-Za-z0-9]([A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = rf"{_LABEL}(\.{_LABEL})*"
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _DAYS = "[0-9]+D"
-_CLOCK = "T([0-9]+H([0-9]+M)?([0-9]+S)?|[0-9]+M([0-9]+S)?|[0-9]+S)"
+_SECONDS = r"[0-9]+(\.[0-9]{1,9})?S"
+_CLOCK = f"T([0-9]+H([0-9]+M)?({_SECONDS})?|[0-9]+M({_SECONDS})?|{_SECONDS})"
 _CALENDAR = f"([0-9]+Y([0-9]+M)?({_DAYS})?|[0-9]+M({_DAYS})?|{_DAYS})"
 
 
@@ -44,7 +45,8 @@ FORMATS = {
     # Without an offset, too, which RFC 3339 demands: isoformat() and pydantic write none for a naive time.
     "date-time": f"{_DATE}[Tt ]{_TIME}",
     "time": _TIME,
-    "duration": f"P({_CALENDAR}({_CLOCK})?|{_CLOCK}|[0-9]+W)",
+    # With a sign and parts of a second, too: pydantic writes them.
+    "duration": f"-?P({_CALENDAR}({_CLOCK})?|{_CLOCK}|[0-9]+W)",
     "email": rf"{_ATOM}(\.{_ATOM})*@{_HOST}",
     "hostname": _HOST,
     "ipv4": _IPV4,
