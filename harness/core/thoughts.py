@@ -18,13 +18,14 @@ def split(text: str, tags: Sequence[str] = TAGS) -> tuple[str, str]:
 
     Args:
         text: what a model wrote.
-        tags: names of tags; none leaves the text as it is.
+        tags: names of tags, or opening tags where they are not in angle brackets (`[THINK]`, closed by `[/THINK]`); none
+            leaves the text as it is.
 
     Returns:
         The answer, without the white space that the thoughts leave behind, and the thoughts, without their tags. The
         text is returned unchanged where it holds no tag.
     """
-    if not tags or "<" not in text:
+    if not tags or not any(_opening(tag)[0] in text for tag in tags):
         return text, ""
     answer: list[str] = []
     thoughts: list[str] = []
@@ -45,4 +46,10 @@ def split(text: str, tags: Sequence[str] = TAGS) -> tuple[str, str]:
 
 @lru_cache(maxsize=16)
 def _pattern(tags: tuple[str, ...]) -> re.Pattern[str]:
-    return re.compile(rf"<(?P<closes>/?)(?:{'|'.join(re.escape(tag) for tag in tags)})>")
+    either = (f"{re.escape(tag[0])}/?{re.escape(tag[1:])}" for tag in map(_opening, tags))
+    return re.compile(f"(?=.(?P<closes>/?))(?:{'|'.join(either)})")
+
+
+def _opening(tag: str) -> str:
+    """A tag as it opens: `think` is `<think>`."""
+    return f"<{tag}>" if not tag or tag[0].isalnum() else tag

@@ -49,6 +49,9 @@ def test_other_tags_are_a_setting_that_leaves_the_key_alone() -> None:
     assert build("formats", {"kind": "text", "thinking_tags": []}).read("<think>y").strict == Parsed(
         "<think>y"
     )
+    bracketed = build("formats", {"kind": "text", "thinking_tags": ["[THINK]", "◁think▷"]})
+    assert bracketed.read("[THINK]x[/THINK] a ◁think▷y◁/think▷<b>").strict == Parsed("a <b>")
+    assert bracketed.read("x◁/think▷a").strict == Parsed("a")
     assert "thinking_tags" not in build("formats", "text").identity()
     assert "thinking_tags" in form.identity()
 

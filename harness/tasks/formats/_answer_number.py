@@ -30,6 +30,8 @@ _JOINED = re.compile(
     r"[^\w\s,]{0,3}\s*(?:[-–—~～〜]|,\s|\b(?:or|and|to|oder|und|bis|ou|et|à|o|u|y|e|a|или|и|до|أو|و|या|और|veya|ve)\b"
     r"|または|か|或者?|和|到|至|与|및|또는)\s*(?:[a-z](?:_\{?[0-9]\}?)?\s*=\s*)?[$€£¥]?"
 )
+_NAMED = re.compile(r"(?:\A|[^\w\s+*/-]|[A-Za-z]{2})\s*[a-z](?:_\{?[0-9]\}?)?\s*=\s*\Z")
+"""A variable alone before a number: `x =`, not `y - x =`."""
 _CUES = (
     r"so|thus|hence|therefore|then|total|altogether|makes?|gives?|leaves?|is|are|equals|also|somit|daher|insgesamt|ist|sind"
     r"|donc|est|sont|entonces|es|son|totale|sono|portanto"
@@ -162,9 +164,16 @@ def _alternatives(sentence: str, chosen: Numeral, numbers: Sequence[Numeral]) ->
     """Both candidates where a number is joined to its neighbour by "or", "and", a comma or a dash."""
     at = numbers.index(chosen)
     for first, second in itertools.pairwise(numbers[max(0, at - 1) : at + 2]):
-        if first.value != second.value and _JOINED.fullmatch(sentence, first.end, second.start):
+        if first.value != second.value and _are_joined(sentence, first, second):
             return _ambiguous([first, second])
     return None
+
+
+def _are_joined(sentence: str, first: Numeral, second: Numeral) -> bool:
+    """Whether two numbers are alternatives: `7 or 8`, `x = 7, x = 8`, but not `x - 3 = 2, x = 5`."""
+    if _JOINED.fullmatch(sentence, first.end, second.start) is None:
+        return False
+    return "=" not in sentence[first.end : second.start] or _NAMED.search(sentence[: first.start]) is not None
 
 
 def _ambiguous(numbers: Sequence[Numeral]) -> Invalid:

@@ -12,7 +12,7 @@ _BEFORE = 64
 _FILLERS = (
     r"(?:(?:a|an|the|at all|any|very|really|quite|so|too|all|that|this|it|particularly|especially|necessarily|directly|clearly"
     r"|exactly|entirely|completely|strictly|remotely|even|actually|considered|classified|labell?ed|be|to|been|being|as|is|are"
-    r"|seem|appear|look|sound|feel|think|believe|say|find|consider|likely"
+    r"|seem|appear|look|sound|feel|think|believe|say|find|consider|likely|in|of|here|there|about"
     r"|passage|text|document|answer|statement|review|sentiment|sentence|comment|article|message|e-?mail|response"
     r"|es|est|ist|sind|è|é|jest|är|er|είναι|ole|phải|là|sehr|besonders|wirklich|eindeutig|direkt|très|vraiment|muy|molto|ein\w*"
     r"|un|une|uno|una|очень)\s+){0,7}"
@@ -33,8 +33,9 @@ _UNSPACED = (
 _DENIED_BEFORE = regex.compile(
     rf"(?V1i)(?:(?<!\w)(?P<word>{_WORD})\s+{_FILLERS}{_QUOTES}|(?<!\w)(?:non|not|un|anti)[-‐]|{_UNSPACED})\Z"
 )
+_ONE_VERB = r"(?:(?!(?:than|until|exceed|only|just|merely|yet)\b)\w+\s+)?"
 _NUMBER_DENIED_BEFORE = regex.compile(
-    rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+{_FILLERS}{_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
+    rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+(?:{_FILLERS}|{_ONE_VERB}){_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
 )
 _ASCII_DENIAL = re.compile(
     r"n't\s|\b(?:n(?:o|either|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas\s|jamais|aucun|gu|geen|inte\s"

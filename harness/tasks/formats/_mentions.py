@@ -35,6 +35,9 @@ _JOINED = regex.compile(
     r"(?i)\W*(?:\b(?:or|and|oder|und|ou|et|o|y|e|или|и|to|bis|also|both)\b|または|と|か|或者?|和|또는|و|أو|या|और)?\W*"
 )
 """What joins two labels that are both the answer, or neither."""
+_OR = regex.compile(
+    r"(?i)[\"'”*]*,?\s(?:or|nor|oder|noch|ou|ni|o|nem|или|ни|أو|ولا)\s(?:(?:a|an|the)\s)?[\"'“*]*|或|または"
+)
 DASHES = dict.fromkeys(map(ord, "\u2010\u2011\u2012\u2013\u2014"), "-")
 _OWN_SCRIPT = (
     (r"\p{Thai}", r"(?<=ข้อ)"), (r"\p{Lao}", ""), (r"\p{Khmer}", ""), (r"\p{Myanmar}", ""), (r"\p{Tibetan}", ""),
@@ -68,12 +71,18 @@ def occurrences(text: str, labels: tuple[str, ...], ignore_case: bool) -> list[O
     the article or pronoun of a sentence.
     """
     pattern, names = _compiled(labels, ignore_case)
-    every = []
+    every: list[Occurrence] = []
     for match in islice(pattern.finditer(text), MOST):
         label, (start, end) = names[match.lastindex - 1], match.span()
         if not (label.isdecimal() and _SCALE.search(text, max(0, start - 12), start)):
-            every.append(Occurrence(label, start, end, is_denied(text, start, end, labels)))
+            denied = is_denied(text, start, end, labels) or _shares_denial(text, every[-1:], start)
+            every.append(Occurrence(label, start, end, denied))
     return every
+
+
+def _shares_denial(text: str, before: list[Occurrence], start: int) -> bool:
+    """Whether a label is joined to a denied one before it: "not high or medium"."""
+    return bool(before) and before[0].denied and _OR.fullmatch(text, before[0].end, start) is not None
 
 
 def mentions(text: str, labels: tuple[str, ...], ignore_case: bool) -> Mentions:

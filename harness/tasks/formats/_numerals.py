@@ -11,6 +11,7 @@ import math
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 from harness.core.characters import plain
@@ -188,15 +189,21 @@ def _value(match: re.Match[str], decimal: DecimalMark) -> float | None:
         if match["power"]:
             value = _raised(value, int(match["power"][1:]))
         if match["ten"]:
-            tens = int(match["tens"])
-            value = _raised(10, tens) * value if tens >= 0 else float(f"{value}e{tens}")
+            value = _shifted(value, int(match["tens"]))
         if match["scale"]:
-            value = value * FACTORS[match["scale"].strip(" .").lower()]
+            value = _shifted(value, len(str(FACTORS[match["scale"].strip(" .").lower()])) - 1)
         if match["pi"]:
             value = value * math.pi / int(match["parts"] or 1)
     except (OverflowError, ZeroDivisionError, ValueError):
         return math.inf
     return -value if "-" in (match["sign"], match["inner"]) else value
+
+
+def _shifted(value: float, tens: int) -> float:
+    """A number times a power of ten, as it is written: 6.02 × 10²³ is 6.02e23; whole where the number is."""
+    if isinstance(value, int) and tens >= 0:
+        return value * _raised(10, tens)
+    return float(Decimal(str(value)).scaleb(tens))
 
 
 def _raised(base: float, exponent: int) -> float:
