@@ -9,7 +9,8 @@ from harness.evidence.cautions import cautions
 from harness.evidence.families import undecided
 from harness.evidence.frame import Frame
 from harness.evidence.next_step import NextStep, Situation, next_step
-from harness.evidence.verdict_types import Comparison, Families, Verdict, VerdictKind
+from harness.evidence.stats.clusters import FEW_GROUPS
+from harness.evidence.verdict_types import Comparison, Families, RecipeSummary, Verdict, VerdictKind
 from harness.evidence.works import Working
 
 
@@ -23,11 +24,35 @@ def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, .
     unproven = works.unproven(best, frame.margin) and not verdict_text.mostly_one_answer(best)
     words = verdict_text.UNPROVEN if unproven else verdict_text.NOTHING_WORKS
     families = undecided("open" if unproven else "nothing_works", words, frame.ranked)
-    sentence = verdict_text.nothing_works(words, best, frame.floor, over)
+    sentence = _sentence(words, best, frame.floor, over)
     kind: VerdictKind = "inconclusive" if unproven else "nothing_works"
     bare = _bare(frame, kind, families, sentence, over, unproven=unproven)
     limits = cautions(frame.ranked, [*comparisons, *([] if over is None else [over])])
     return replace(bare, comparisons=comparisons, reasons=(*bare.reasons, *limits))
+
+
+def _sentence(
+    words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
+) -> str:
+    """The headline where no recipe is shown to be worth comparing; `words` says whether that is open."""
+    first = f"{words}. The best recipe, {best.recipe}, scores {verdict_text.mean(best)}"
+    if best.mean == 0.0:
+        first = f"{words}. No recipe scores above 0 on {verdict_text.count(best.n, 'example')}"
+    if over is None or constant is None:
+        more = "" if best.mean == 0.0 else ", which cannot be told from 0"
+        return f"{first}{more}.{verdict_text.mostly_one_answer(best)}"
+    same = f"the same answer to every question scores {verdict_text.points(constant.mean)}"
+    if over.difference <= 0:
+        return f"{first}; {same}.{verdict_text.mostly_one_answer(best)}"
+    few = 0 < over.groups < min(FEW_GROUPS, over.n)
+    where = (
+        f"{verdict_text.count(over.n, 'example')} of {verdict_text.count(over.groups, 'group')}"
+        if few
+        else verdict_text.count(over.n, "example")
+    )
+    chance = f"The lead of {verdict_text.by(over)} may be chance on {where}."
+    lead = chance if over.low <= 0 else f"It leads by only {verdict_text.by(over)}."
+    return f"{first}; {same}. {lead}{verdict_text.mostly_one_answer(best)}"
 
 
 def nothing_to_compare(frame: Frame) -> Verdict:

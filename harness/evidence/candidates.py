@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from harness.evidence.families import SETTLED
-from harness.evidence.pairwise import flip, level_of_each
+from harness.evidence.pairwise import flip
+from harness.evidence.planning import level_of_each
 from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import Comparison, Family, RecipeSummary
 

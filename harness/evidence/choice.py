@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from harness.evidence.candidates import Candidates
 from harness.evidence.families import Standing, unbeaten
-from harness.evidence.pairwise import level_of_each
+from harness.evidence.planning import level_of_each
 from harness.evidence.stats import power
 from harness.evidence.verdict_types import Comparison, Family, FamilyState, VerdictKind
 from harness.evidence.works import Working

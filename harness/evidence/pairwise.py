@@ -24,16 +24,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.aggregate import RecipeScores, assumed_noise, granted_noise, means_covariance
+from harness.evidence.planning import ALPHA, examples_needed, level_of_each
 from harness.evidence.stats import clusters as by_cluster
-from harness.evidence.stats import paired, power, seeds, simultaneous
+from harness.evidence.stats import paired, seeds, simultaneous
 from harness.evidence.stats.equivalence import equivalent, not_worse
 from harness.evidence.stats.intervals import student
 from harness.evidence.stats.multiple import holm
 from harness.evidence.stats.resampling import Floats
 from harness.evidence.verdict_types import Comparison, Outcome
-
-ALPHA = 1 - simultaneous.TOGETHER
-"""For all claims of a verdict together: "better", "worse", "not worse" and "equivalent"."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,11 +148,6 @@ def _level(
         return simultaneous.bonferroni(sum(shared))
     contrasts = simultaneous.pairwise(len(tables))[np.array(shared)]
     return simultaneous.level_of_each(covariance, contrasts)
-
-
-def level_of_each(comparisons: int) -> float:
-    """Error that each of `comparisons` may have, at the most careful (Bonferroni): used for planning."""
-    return ALPHA / max(comparisons, 1)
 
 
 def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:
@@ -296,23 +289,3 @@ def _outcome(low: float, high: float, margin: float) -> Outcome:
     if low > 0.0 or high < 0.0:
         return "better" if low > 0.0 else "worse"
     return "not_worse" if not_worse(low, margin) else "inconclusive"
-
-
-def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
-    """More test examples that would settle it, if the truth is what was observed; with a margin of 0, that would show
-    the difference. Never fewer than make ten groups of those that were asked."""
-    root = comparison.n**0.5
-    total = power.examples_to_settle(
-        comparison.difference,
-        comparison.sampling_se * root,
-        margin,
-        training_se=comparison.training_se or 0.0,
-        careful_sd=comparison.whole_group_se * root,
-        alpha=alpha,
-    )
-    if total is None:
-        return None
-    if 1 < comparison.groups < min(by_cluster.FEW_GROUPS, comparison.n):
-        total = max(total, math.ceil(comparison.n * by_cluster.FEW_GROUPS / comparison.groups))
-    # Where the exact test holds back a difference that the interval alone would show, as many again are asked.
-    return total - comparison.n if total > comparison.n else comparison.n

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from harness.evidence.families import NAMES, SETTLED
-from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_types import (
     Comparison,
     Families,
@@ -122,28 +121,6 @@ def provisionally(pair: Comparison) -> str:
 def these_runs(pair: Comparison) -> str:
     """What follows an open pair whose interval is that of the runs at hand, without the noise of training."""
     return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
-
-
-def nothing_works(
-    words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
-) -> str:
-    """The headline where no recipe is shown to be worth comparing; `words` says whether that is open."""
-    first = f"{words}. The best recipe, {best.recipe}, scores {mean(best)}"
-    if best.mean == 0.0:
-        first = f"{words}. No recipe scores above 0 on {count(best.n, 'example')}"
-    if over is None or constant is None:
-        more = "" if best.mean == 0.0 else ", which cannot be told from 0"
-        return f"{first}{more}.{mostly_one_answer(best)}"
-    same = f"the same answer to every question scores {points(constant.mean)}"
-    if over.difference <= 0:
-        return f"{first}; {same}.{mostly_one_answer(best)}"
-    few = 0 < over.groups < min(FEW_GROUPS, over.n)
-    where = (
-        f"{count(over.n, 'example')} of {count(over.groups, 'group')}" if few else count(over.n, "example")
-    )
-    chance = f"The lead of {by(over)} may be chance on {where}."
-    lead = chance if over.low <= 0 else f"It leads by only {by(over)}."
-    return f"{first}; {same}. {lead}{mostly_one_answer(best)}"
 
 
 def mostly_one_answer(summary: RecipeSummary) -> str:

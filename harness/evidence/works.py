@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from harness.evidence.aggregate import RecipeScores
-from harness.evidence.pairwise import compare, examples_needed, flip, level_of_each
+from harness.evidence.pairwise import compare, flip
+from harness.evidence.planning import examples_needed, level_of_each
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats.intervals import wilson
 from harness.evidence.stats.seeds import TrainingNoise

@@ -12,6 +12,8 @@ from harness.evidence.stats.clusters import FEW_GROUPS
 from harness.evidence.verdict_text import count, round_up
 from harness.evidence.verdict_types import Comparison
 
+HALF = 0.5
+"""Labels that a recipe gets right this often can be learnt."""
 NEARLY_ALL = 0.8
 """A sample of this share of the test split or more might as well be all of it."""
 MORE_LABELS = 4
@@ -118,6 +120,6 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
 
 
 def _learnable(situation: Situation) -> list[str]:
-    if situation.kind != "no_difference":
+    if situation.kind != "no_difference" or situation.recommended.mean >= HALF:
         return []
     return ["no recipe gains over another: check that the labels can be learnt at all"]

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.pairwise import flip, level_of_each
+from harness.evidence.pairwise import flip
+from harness.evidence.planning import level_of_each
 from harness.evidence.verdict_types import Comparison, Verdict
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components, svg
