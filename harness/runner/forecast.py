@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from harness.core import notices
 from harness.estimate import flops_estimate
 from harness.models.source import is_tiny
 from harness.results.folder import ResultsFolder
@@ -61,14 +63,15 @@ def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Fo
             continue
         if not fresh and complete(cell, ResultsFolder(results).run(cell.id)) is not None:
             continue
-        expected = flops_estimate.seconds_per_run(
-            cell.recipe,
-            cell.model,
-            cell.task,
-            labels=getattr(cell.recipe.data, "limit", None),
-            asked=cell.examples,
-            seed=cell.seed,
-        )
+        with notices.captured(Path(os.devnull)):  # The run logs what libraries say again, in its own folder.
+            expected = flops_estimate.seconds_per_run(
+                cell.recipe,
+                cell.model,
+                cell.task,
+                labels=getattr(cell.recipe.data, "limit", None),
+                asked=cell.examples,
+                seed=cell.seed,
+            )
         if expected is None:
             unknown.append(cell.recipe.name)
         else:

@@ -47,7 +47,7 @@ def measured(
     sample = examples[:: max(1, len(examples) // SAMPLE)][:SAMPLE]
     prompts = [tuple(prompt(prompter(example).messages)) for example in sample]
     # What the first and the last in sorted order share, all of them share.
-    ordered = sorted(prompts)
+    ordered = sorted(map(tuple, prompts))
     shared = common_prefix_length(ordered[0], ordered[-1]) if len(prompts) > 1 else 0
     answers = [len(answer(task.format.render(example.target))) for example in sample]
     mean = sum(map(len, prompts)) / len(prompts)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -81,6 +83,16 @@ def test_it_is_worked_out_only_where_it_is_shown(capsys: pytest.CaptureFixture[s
     assert capsys.readouterr().err == "roughly 15 min\n"
 
 
+def _talking(lengths: Any) -> Any:
+    """A part of the estimate during which a library logs a warning."""
+
+    def talk(*given: Any) -> Any:
+        logging.getLogger("some_library").warning("a library's notice")
+        return lengths(*given)
+
+    return talk
+
+
 def test_a_run_says_it_first(
     slow: None,
     tiny_task: Path,
@@ -90,7 +102,10 @@ def test_a_run_says_it_first(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     experiment = workflow.experiment(str(tiny_task), models=("tiny",), recipes=("zero_shot",), limit=2)
+    monkeypatch.setattr(forecasting.flops_estimate, "_lengths", _talking(flops_estimate._lengths))
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
-    assert capsys.readouterr().err.splitlines()[0].startswith("this will take roughly ")
+    first, *rest = capsys.readouterr().err.splitlines()
+    assert first.startswith("this will take roughly "), "no library speaks before it"
+    assert "a library's notice" not in rest
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
     assert "this will take" not in capsys.readouterr().err, "nothing is left to run"
