@@ -152,7 +152,9 @@ def published_generation(spec: str) -> GenerationConfig:
     if (folder / "generation_config.json").is_file():
         published: GenerationConfig = GenerationConfig.from_pretrained(folder)
         return published
-    derived: GenerationConfig = GenerationConfig.from_model_config(AutoConfig.from_pretrained(folder))
+    derived: GenerationConfig = GenerationConfig.from_model_config(
+        AutoConfig.from_pretrained(folder, trust_remote_code=False)
+    )
     return derived
 
 

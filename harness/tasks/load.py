@@ -14,6 +14,7 @@ from harness.core.values import Document, Example
 from harness.tasks import (
     answers,
     corpus,
+    hub_folder,
     row_layouts,
     schema_text,
     sources,
@@ -121,8 +122,7 @@ class _Reader:
 
     def read(self, name: str) -> list[Located]:
         if self.data.hf:
-            local = self.folder / self.data.hf
-            hub = str(local) if local.is_dir() else self.data.hf
+            hub = hub_folder.source(self.data.hf, self.folder)
             return sources.read_hub(hub, name, self.data.config, self.data.revision)
         return sources.read(sources.within(self.folder, name), self.data.encoding, self.data.sheet)
 

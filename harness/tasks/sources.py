@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
@@ -38,30 +38,26 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
-ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
-"""Set to 1 by a user who trusts task files to name any file of the machine."""
 FLAT = 100
 """Brackets in a text of JSON below which it cannot be nested too deeply."""
 
 
 def within(folder: Path, name: str) -> Path:
-    """The file that a task file names, which must lie in the task's folder: it may come from a stranger.
+    """The file or folder that a task file names, which must lie in the task's folder: it may come from a stranger.
     Of a URL, a copy of what is there.
 
     Raises:
-        ConfigError: an absolute path, `..` or a link leads out of the folder, or a URL that may not be read.
+        ConfigError: an absolute path, `..` or a link leads out of the folder, a URL that may not be read, or
+            what is there is neither a folder nor a regular file of bounded size.
         RemoteError: remote storage did not answer.
     """
     if is_url(name):
-        return local_copy(name, trusted=os.environ.get(ALLOW_OUTSIDE) == "1")
+        return local_copy(name, trusted=guarded.outside_is_allowed())
     path = folder / name
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{name!r} is no path: {error}", file=folder) from None
-    if not inside and os.environ.get(ALLOW_OUTSIDE) != "1":
-        remedy = f"copy it there, or trust the task file: {ALLOW_OUTSIDE}=1"
-        raise ConfigError(f"'{name}' is outside the task's folder", file=folder, remedy=remedy)
+    guarded.inside(path, folder)
+    # What does not exist is named by whoever reads it, with the nearest name.
+    if path.exists() and not path.is_dir():
+        guarded.file(path, folder)
     return path
 
 
@@ -123,9 +119,12 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
     import datasets
 
     try:
-        own = hub_folder.files(Path(name), split, config) if Path(name).is_dir() else None
+        local = Path(name).is_dir()
+        own = hub_folder.files(Path(name), split, config) if local else None
         if own is not None and all(is_readable(file) for file in own):
             return [row for file in own for row in read(file)]
+        if not local and not guarded.outside_is_allowed():
+            hub_folder.refuse_foreign(name, config, revision)
         rows = datasets.load_dataset(name, config, split=split, revision=revision)
     except ConfigError:
         raise

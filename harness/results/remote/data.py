@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.core.errors import ConfigError
+from harness.core.guarded import ALLOW_OUTSIDE
 from harness.core.keys import digest, file_digest
 from harness.core.secrets import hidden
 from harness.models import cache
@@ -29,7 +30,7 @@ def local_copy(url: str, *, trusted: bool) -> Path:
     """
     schemes = {scheme.lower() for scheme in re.findall(r"([A-Za-z][\w+.-]*)(?=::|://)", url)}
     if not trusted and not schemes <= set(SHARED):
-        remedy = "copy it into the task's folder, or trust the task file: HARNESS_ALLOW_OUTSIDE=1"
+        remedy = f"copy it into the task's folder, or trust the task file: {ALLOW_OUTSIDE}=1"
         raise ConfigError(f"'{hidden(url)}' may reach this machine's own files or network", remedy=remedy)
     remote = Remote.open(url)
     name = PurePosixPath(remote.root).name
