@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO
 
 from harness.core.errors import ConfigError
+from harness.core.secrets import masked
 
 
 def write_text(path: Path, text: str) -> None:
@@ -21,7 +22,7 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        path.write_text(masked(text), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         remedy = "name a file in a folder that can be written"
         raise ConfigError(f"cannot be written: {error.strerror}", file=path, remedy=remedy) from None
@@ -56,12 +57,12 @@ def write_json(path: Path, value: object) -> None:
         draft(path, sync=True) as part,
         part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
     ):
-        json.dump(value, stream, ensure_ascii=False, indent=1)
+        stream.write(masked(json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def json_line(value: object) -> bytes:
-    """A value as one line of JSON; a lone surrogate as JSON escapes it."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+    """A value as one line of JSON; a lone surrogate as JSON escapes it, a key of this process as ***."""
+    return masked(json.dumps(value, ensure_ascii=False)).encode("utf-8", errors="backslashreplace") + b"\n"
 
 
 def append_line(path: Path, value: object) -> None:

@@ -43,13 +43,16 @@ def inside(path: Path, root: Path, what: str = TASK) -> Path:
         ConfigError: an absolute path, `..` or a link leads out of it.
     """
     try:
-        real = path.resolve()
-        is_inside = real.is_relative_to(root.resolve())
+        if not is_inside(path, root) and not outside_is_allowed():
+            raise _outside(path, root, what)
+        return path.resolve()
     except (OSError, ValueError, RuntimeError) as error:
         raise ConfigError(f"{path.name!r} is no path: {error}", file=root) from None
-    if not is_inside and not outside_is_allowed():
-        raise _outside(path, root, what)
-    return real
+
+
+def is_inside(path: Path, root: Path) -> bool:
+    """Whether `path`, all links followed, lies in `root`."""
+    return path.resolve().is_relative_to(root.resolve())
 
 
 def file(path: Path, root: Path | None = None, *, limit: int = MAX_BYTES, what: str = TASK) -> Path:
@@ -102,6 +105,30 @@ def holder(root: Path) -> Path:
     return above if is_snapshot and above.name.startswith(("models--", "datasets--")) else root
 
 
+def of_results(path: Path) -> Path:
+    """A file of a results folder, before it is opened: regular, and no link out of the folder that it lies in.
+    One that does not exist is let through: whoever opens it knows what that means.
+
+    Raises:
+        ConfigError: it is a device, a pipe, or a link to somewhere else.
+    """
+    if path.exists():
+        file(path, limit=sys.maxsize)
+        inside(path, path.parent, RUN)
+    return path
+
+
+def run_folder(root: Path) -> None:
+    """Refuse a run in whose folder a link leads out of it: its files are shown, uploaded and exported.
+
+    Raises:
+        ConfigError: there is one.
+    """
+    for path in root.rglob("*"):
+        if path.is_symlink():
+            inside(path, root, RUN)
+
+
 def read_bytes(path: Path, root: Path | None = None, *, limit: int = MAX_TEXT, what: str = TASK) -> bytes:
     """The bytes of a file that `file` lets through.
 
@@ -120,7 +147,7 @@ def _shared(about: os.stat_result, root: Path) -> bool:
     for place, _, files in os.walk(real):
         for name in files:
             try:
-                other = os.lstat(os.path.join(place, name))
+                other = (Path(place) / name).lstat()
             except OSError:
                 continue
             names += (other.st_ino, other.st_dev) == (about.st_ino, about.st_dev)

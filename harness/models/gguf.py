@@ -11,8 +11,17 @@ from harness.core.errors import ConfigError
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
 
-
-_UNREADABLE = (ValueError, RuntimeError, KeyError, IndexError, TypeError, AttributeError, OSError, EOFError, MemoryError)
+_UNREADABLE = (
+    ValueError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    MemoryError,
+)
 """What a GGUF file that is cut off, or none, raises in the libraries that read it."""
 
 

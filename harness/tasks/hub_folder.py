@@ -112,7 +112,9 @@ def _refuse_patterns(folder: Path) -> None:
         path = PurePosixPath(pattern)
         if "://" in pattern or "::" in pattern or path.is_absolute() or ".." in path.parts:
             raise ConfigError(
-                f"names data outside its folder: {pattern}", file=readme, remedy="copy the files into the folder"
+                f"names data outside its folder: {pattern}",
+                file=readme,
+                remedy="copy the files into the folder",
             )
 
 

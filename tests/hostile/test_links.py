@@ -144,7 +144,9 @@ def test_a_snapshot_of_the_hubs_cache_may_link_to_its_blobs(tmp_path: Path) -> N
     assert resolve(str(snapshot)) == snapshot
 
 
-@pytest.mark.parametrize("name", ["../model.safetensors", "/x/model.safetensors", "sub/m.safetensors", "m.bin"])
+@pytest.mark.parametrize(
+    "name", ["../model.safetensors", "/x/model.safetensors", "sub/m.safetensors", "m.bin"]
+)
 def test_an_index_names_weights_beside_it(tmp_path: Path, name: str) -> None:
     index = json.dumps({"weight_map": {"a": "model.safetensors", "b": name}})
     model = _model(tmp_path / "model", model__safetensors__index__json=index)
@@ -169,7 +171,9 @@ def test_an_attention_function_of_the_hub_is_refused(tmp_path: Path, config: dic
     assert resolve(str(fine)) == fine
 
 
-@pytest.mark.parametrize("name", ["csv", "json", "imdb", "../x", "/x/y", "a/../b", "a/b/c", "-a/b", "hf://a/b"])
+@pytest.mark.parametrize(
+    "name", ["csv", "json", "imdb", "../x", "/x/y", "a/../b", "a/b/c", "-a/b", "hf://a/b"]
+)
 def test_only_hub_names_are_looked_up_on_the_hub(tmp_path: Path, name: str) -> None:
     with pytest.raises(ConfigError, match="no data set of the hub|outside"):
         hub_folder.source(name, tmp_path)
@@ -192,7 +196,9 @@ def test_a_data_sets_folder_lies_in_the_task(tmp_path: Path) -> None:
             hub_folder.source(name, tmp_path / "task")
 
 
-@pytest.mark.parametrize("path", ["{root}/secret.csv", "../secret.csv", "file://{root}/secret.csv", "https://h/x.csv"])
+@pytest.mark.parametrize(
+    "path", ["{root}/secret.csv", "../secret.csv", "file://{root}/secret.csv", "https://h/x.csv"]
+)
 def test_a_readme_names_only_files_of_its_folder(tmp_path: Path, path: str) -> None:
     (tmp_path / "secret.csv").write_text(f"input,target\n{SECRET},x\n")
     (tmp_path / "ds").mkdir()

@@ -80,8 +80,8 @@ def sync(results: Path) -> Ingested:
                 _forget(store, run_id)
         done = _ingest(store, stale)
         _journals(store, results)
-        _models(store, models)
-    return Ingested(done.runs, unreadable + done.problems)
+        poor = _models(store, models)
+    return Ingested(done.runs, (*unreadable, *done.problems, *poor))
 
 
 def rebuild(results: Path) -> Ingested:
@@ -100,12 +100,12 @@ def rebuild(results: Path) -> Ingested:
         with store:
             done = _ingest(store, ResultsFolder(results).run_folders())
             _journals(store, results)
-            _models(store, benchmarks.model_folders(results))
+            poor = _models(store, benchmarks.model_folders(results))
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
     path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
-    return done
+    return Ingested(done.runs, (*done.problems, *poor))
 
 
 def _refuse_locked(results: Path) -> None:
@@ -137,7 +137,10 @@ def _ingest(store: Store, folders: Sequence[Path]) -> Ingested:
     return Ingested(sum(one.runs for one in done), tuple(text for one in done for text in one.problems))
 
 
-_NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError, OverflowError)
+_NOT_A_RUN = (
+    *(pa.ArrowException, duckdb.Error, ConfigError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RecursionError, ValueError, OSError),
+)
 
 
 def _load(store: Store, folders: Sequence[Path]) -> Ingested:
@@ -190,19 +193,27 @@ def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: 
     loader.add("benchmark_samples", run_id, benchmarks.sample_rows(folder, measured))
 
 
-def _models(store: Store, folders: Sequence[Path]) -> None:
-    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders."""
+def _models(store: Store, folders: Sequence[Path]) -> tuple[str, ...]:
+    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders. One that will not
+    go in costs itself, and is named in what is returned."""
     if not folders:
-        return
+        return ()
+    problems = []
     with store.transaction():
         benchmarks.forget(store)
-        loader = Loader(store)
-        for folder in folders:
-            _add_benchmarks(loader, None, folder, [])
-            loader.add(
-                "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
-            )
-        loader.flush()
+    for folder in folders:
+        try:
+            with store.transaction():
+                loader = Loader(store)
+                _add_benchmarks(loader, None, folder, [])
+                loader.add(
+                    "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
+                )
+                loader.flush()
+        except _NOT_A_RUN as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            problems.append(f"{folder}: not readable as benchmarks ({reason}); left out")
+    return tuple(problems)
 
 
 def _once(rows: Iterable[SampleRecord], problems: list[str]) -> Iterator[SampleRecord]:

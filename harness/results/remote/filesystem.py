@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, RemoteError, nearest
-from harness.core.secrets import hidden
+from harness.core.secrets import hidden, without_passwords
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -55,15 +55,18 @@ class Remote:
     root: str
 
     @classmethod
-    def open(cls, url: str) -> Remote:
+    def open(cls, url: str, *, signed: bool = False) -> Remote:
         """The place behind a URL; nothing is asked of it yet.
 
+        Args:
+            signed: whether a signature in its query is fine, because the URL is recorded nowhere.
+
         Raises:
-            ConfigError: a key or password in it, an unknown scheme, or one whose package is missing.
+            ConfigError: a key, password or signature in it, an unknown scheme, or one whose package is missing.
         """
         from fsspec.core import url_to_fs
 
-        if hidden(url) != url:
+        if (without_passwords(url) if signed else hidden(url)) != url:
             remedy = "leave it out; the store's library reads it from the environment (AWS_ACCESS_KEY_ID, …)"
             raise ConfigError(f"the address '{hidden(url)}' holds a password or key", remedy=remedy)
         scheme = re.split("::|://", url)[0].lower()
@@ -71,10 +74,19 @@ class Remote:
         try:
             system, root = url_to_fs(url, **makes_folders)
         except ImportError as error:
-            raise ConfigError(f"cannot open '{url}': {error}", remedy=_package(scheme)) from None
+            raise ConfigError(
+                f"cannot open '{hidden(url)}': {hidden(str(error))}", remedy=_package(scheme)
+            ) from None
         except Exception as error:
-            raise ConfigError(f"cannot open '{url}': {_first_line(error)}", remedy=_known(scheme)) from None
+            raise ConfigError(
+                f"cannot open '{hidden(url)}': {_first_line(error)}", remedy=_known(scheme)
+            ) from None
         return cls(url, system, root.rstrip("/"))
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages have it, without a signature."""
+        return hidden(self.url)
 
     def listing(self, below: str = "") -> dict[str, Info]:
         """Every file at or below a name; none where nothing is there. Names that would leave their
@@ -119,7 +131,7 @@ class Remote:
         try:
             self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
         except FileNotFoundError as error:  # folders are made on the way; an object store's bucket is not
-            raise RemoteError(f"{self.url}: cannot write {name} ({_first_line(error)})") from error
+            raise RemoteError(f"{self.shown}: cannot write {name} ({_first_line(error)})") from error
 
     def upload(self, file: Path, name: str) -> None:
         self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))
@@ -141,7 +153,7 @@ class Remote:
             except Exception as error:
                 if pause is None or isinstance(error, FINAL):
                     reason = f"{type(error).__name__}: {_first_line(error)}"
-                    raise RemoteError(f"{self.url}: cannot {what} ({reason})") from error
+                    raise RemoteError(f"{self.shown}: cannot {what} ({reason})") from error
                 time.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
