@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say
 
 
 def compare(
@@ -35,4 +36,4 @@ def compare(
         return
     tables.print_pair(pair)
     for item in forgotten:
-        print(item.sentence)
+        say(item.sentence)

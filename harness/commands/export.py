@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say, say_lines
 
 
 def export(
@@ -39,5 +40,6 @@ def export(
         print(jsonlib.dumps(exported.to_json(), ensure_ascii=False))
         return
     held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[exported.layout]
-    print(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB\n")
-    print("\n".join(exported.commands))
+    say(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB")
+    say("")
+    say_lines("\n".join(exported.commands))

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say, say_lines
 
 
 def gate(
@@ -43,7 +44,6 @@ def gate(
       harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
     """
     import json as jsonlib
-    import sys
 
     from harness.core.errors import ConfigError, RunError
     from harness.core.files import write_text
@@ -67,7 +67,10 @@ def gate(
         if junit is not None:
             write_text(junit, xml.of_error(run, against, error))
         raise
-    print(jsonlib.dumps(outcome.to_json()) if json else gate_text.text(outcome), flush=True)
+    if json:
+        print(jsonlib.dumps(outcome.to_json()), flush=True)
+    else:
+        say_lines(gate_text.text(outcome))
     try:
         if junit is not None:
             write_text(junit, xml.document(outcome))
@@ -75,6 +78,6 @@ def gate(
             write_text(markdown, gate_text.markdown(outcome))
     except ConfigError as error:
         # The verdict stands whether or not it could be written down: a regression stays one.
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         raise typer.Exit(outcome.exit_code or error.exit_code) from None
     raise typer.Exit(outcome.exit_code)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say, say_lines
 
 
 def history(
@@ -27,7 +28,6 @@ def history(
       harness history --html
     """
     import json as jsonlib
-    import sys
 
     from harness.regression import history as trends
     from harness.regression import history_text
@@ -35,7 +35,7 @@ def history(
     problems: list[str] = []
     series = trends.load(results, task, recipe, problems)
     for problem in problems:
-        print(f"note: {problem}", file=sys.stderr)
+        say(f"note: {problem}", error=True)
     page = None
     if html:
         from harness.report.build import build_history
@@ -47,4 +47,4 @@ def history(
     elif page is not None:
         print(page)
     else:
-        print(history_text.text(series))
+        say_lines(history_text.text(series))

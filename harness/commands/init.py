@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.core.terminal import say
+
 if TYPE_CHECKING:
     from harness.tasks.columns import Column
     from harness.tasks.validation_report import Shown
@@ -114,14 +116,14 @@ def init(
         print(jsonlib.dumps(made.as_json(), ensure_ascii=False))
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
-    print(f"wrote {made.folder / 'task.yaml'}: {counts}")
+    say(f"wrote {made.folder / 'task.yaml'}: {counts}")
     if name is None:
-        print(f"  name: {made.name}, after the data; for another: --name NAME")
+        say(f"  name: {made.name}, after the data; for another: --name NAME")
     for line in (*_table(made.columns), *made.guesses):
-        print(f"  {line}")
+        say(f"  {line}")
     for line in _rendered(made.example):
-        print(f"  {line}")
-    print(f"next: {first_run(made.handle, made.sizes['train'], made.sizes['test'])}")
+        say(f"  {line}")
+    say(f"next: {first_run(made.handle, made.sizes['train'], made.sizes['test'])}")
 
 
 def first_run(handle: str, train: int, test: int) -> str:

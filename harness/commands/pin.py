@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say
 
 
 def pin(
@@ -37,7 +38,7 @@ def pin(
     if json:
         print(jsonlib.dumps({"pin": as_, "file": str(path), "run": snapshot.name, "n": count, "bytes": size}))
     else:
-        print(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
+        say(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
         if floor.trained(snapshot) and floor.pooled(snapshot) is None:
             print(
                 "note: training varies from seed to seed, and of this recipe it is not known by how much: "

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say
 
 
 def report(
@@ -51,10 +51,10 @@ def report(
 
     kinds = formats.parse(format_)
     for problem in ingest.sync(results).problems:
-        print(f"note: {problem}", file=sys.stderr)
+        say(f"note: {problem}", error=True)
     chosen = run_selection.choose(results, runs or (), task)
     for note in chosen.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", error=True)
     folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
     verdicts = run_scores.verdicts(folders)
     name = task or "report"
@@ -65,7 +65,7 @@ def report(
         if kind == "html":
             placed = files.Placed(out=path) if runs else files.place(results, path, chosen.runs)
             if placed.note:
-                print(f"note: {placed.note}", file=sys.stderr)
+                say(f"note: {placed.note}", error=True)
             if placed.out is None:
                 continue
             ids = (*chosen.runs, *chosen.unfinished)
@@ -82,4 +82,4 @@ def report(
     from harness.report.terminal import written as described
 
     for line in described.lines(written, chosen, verdicts):
-        print(line)
+        say(line)

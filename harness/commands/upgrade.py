@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say_lines
 
 
 def upgrade(
@@ -58,5 +59,5 @@ def upgrade(
         print(jsonlib.dumps(content, ensure_ascii=False))
     else:
         for item in replays:
-            print(upgrade_text.text(item))
+            say_lines(upgrade_text.text(item))
     raise typer.Exit(code)

@@ -26,8 +26,7 @@ def validate(
     """
     import json as jsonlib
 
-    from rich.console import Console
-
+    from harness.core import terminal
     from harness.regression import gate_rules
     from harness.tasks import validation_view
     from harness.tasks.validation_report import inspect
@@ -37,6 +36,6 @@ def validate(
     if json:
         print(jsonlib.dumps(validation_view.as_json(report), ensure_ascii=False))
     else:
-        validation_view.show(report, Console())
+        validation_view.show(report, terminal.console())
     if not report.usable:
         raise typer.Exit(2)

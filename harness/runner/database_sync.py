@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 
 
 def open_index(results: Path) -> None:
@@ -36,4 +37,4 @@ def index(results: Path, folder: Path) -> None:
     try:
         ingest_run(results, folder)
     except ConfigError as error:
-        print(f"warning: {folder.name} is not indexed yet: {error}", file=sys.stderr)
+        say(f"warning: {folder.name} is not indexed yet: {error}", error=True)

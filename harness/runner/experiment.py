@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from harness.core import kinds, recipes, shipped
+from harness.core import kinds, names, recipes, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.recipes import Recipe
 from harness.evidence.command import Invocation
@@ -71,7 +71,7 @@ def from_file(path: Path) -> Experiment:
         setting = ".".join(str(part) for part in first["loc"])
         raise ConfigError(f"{setting}: {first['msg']} (got {first['input']!r})", file=path) from None
     return Experiment(
-        name=file.name or path.stem,
+        name=names.check(file.name, "name", path) if file.name else path.stem,
         tasks=tuple([file.task] if isinstance(file.task, str) else file.task),
         models=tuple([file.model] if isinstance(file.model, str) else file.model),
         recipes=tuple(_recipe(spec, path) for spec in file.recipes or DEFAULT_RECIPES),
@@ -118,6 +118,8 @@ def _recipe(spec: str | dict[str, Any], file: Path) -> Recipe:
     for key, value in (("extends", parent), ("name", name)):
         if not isinstance(value, str | None):
             raise ConfigError(f"'{key}' of a recipe is a name, not {value!r}", file=file)
+    if name is not None:
+        names.check(name, "recipe", file)
     if parent is None:
         if name is None:
             raise ConfigError("a recipe needs 'name' or 'extends'", file=file)

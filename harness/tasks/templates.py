@@ -17,6 +17,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
 from harness.core.errors import ConfigError, nearest
+from harness.tasks import template_child
 
 MAX_CHARS = 10_000_000
 """Characters of one rendered prompt; far more than any model's context."""
@@ -27,12 +28,19 @@ SYSTEM = "system"
 
 
 def render(source: str, fields: Mapping[str, object]) -> str:
-    """The text of a template with `fields` in scope.
+    """The text of a template with `fields` in scope. One that is not plain is rendered in a child with limits.
 
     Raises:
         ConfigError: bad syntax (with the template's line), an unknown field (with the nearest), or
-            something the sandbox forbids.
+            something that the sandbox or a limit forbids.
     """
+    if template_child.is_plain(source):
+        return render_here(source, fields)
+    return template_child.render(source, fields)
+
+
+def render_here(source: str, fields: Mapping[str, object]) -> str:
+    """As `render`, in this process, whatever it takes."""
     try:
         return _bounded(_compiled(source).generate(**fields)).strip()
     except UndefinedError as error:
@@ -76,8 +84,8 @@ def literal(text: str) -> str:
 def variables(source: str) -> set[str]:
     """Names that a template takes from its scope; empty where it does not parse."""
     try:
-        return meta.find_undeclared_variables(_environment().parse(source))
-    except TemplateSyntaxError:
+        return meta.find_undeclared_variables(environment().parse(source))
+    except (TemplateSyntaxError, RecursionError):
         return set()
 
 
@@ -93,11 +101,18 @@ def default_input(field_sets: Iterable[Iterable[str]]) -> str:
     """The user message where a task names none: the field `input` alone, or `name: value` lines.
 
     `field_sets` are the names of each example's fields; a field that some lack is left out there.
+
+    Raises:
+        ConfigError: a field whose name would be read as a part of the template.
     """
     sets = [[name for name in fields if name != SYSTEM] for fields in field_sets]
     names = list(dict.fromkeys(name for fields in sets for name in fields))
     if names == ["input"]:
         return "{{ input }}"
+    for name in names:
+        if not name.isidentifier():
+            remedy = "rename it in letters, digits and _, or say with `input` in the task file what is asked"
+            raise ConfigError(f"a field is called {name!r}, which no template can name", remedy=remedy)
     lines = [f"{name}: {{{{ {name} }}}}\n" for name in names]
     return "".join(
         line if all(name in fields for fields in sets) else f"{{% if {name} is defined %}}{line}{{% endif %}}"
@@ -134,13 +149,14 @@ class _Sandbox(SandboxedEnvironment):
 
 
 @cache
-def _environment() -> SandboxedEnvironment:
+def environment() -> SandboxedEnvironment:
+    """The sandbox that templates of tasks are parsed and rendered in."""
     return _Sandbox(undefined=StrictUndefined, finalize=_plain, autoescape=False)
 
 
 @cache
 def _compiled(source: str) -> Template:
-    return _environment().from_string(source)
+    return environment().from_string(source)
 
 
 def _plain(value: object) -> object:

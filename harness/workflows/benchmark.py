@@ -13,7 +13,7 @@ from harness.benchmarks import forgetting, lm_eval_files, measure, result_files,
 from harness.benchmarks.measure import Measured
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, find
-from harness.core import formatting
+from harness.core import formatting, terminal
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.results.records.benchmark import BenchmarkRecord
@@ -111,23 +111,21 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(done.to_json(), ensure_ascii=False))
         return
-    from rich.console import Console
-
-    console = Console()
+    console = terminal.console()
     if any(item.rows for item in done.measured):
         console.print(_table(done.measured))
     for item in done.measured:
         for loss in item.forgetting:
-            console.print(loss.sentence, highlight=False, soft_wrap=True, markup=False)
+            console.print(loss.sentence, soft_wrap=True)
     for total in _overall(done.measured):
         ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
         text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        console.print(text, soft_wrap=True)
     if done.imported:
         names = ", ".join(dict.fromkeys(row.task for row in done.imported))
-        console.print(f"imported: {names}", highlight=False, markup=False)
+        console.print(f"imported: {names}")
     for file in done.files:
-        console.print(str(file), highlight=False, soft_wrap=True, markup=False)
+        console.print(str(file), soft_wrap=True)
 
 
 def _overall(measured: Sequence[Measured]) -> list[forgetting.Overall]:

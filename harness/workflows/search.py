@@ -16,6 +16,7 @@ from harness.core.execution import Executor, Job
 from harness.core.json_types import JsonValue
 from harness.core.kinds import build
 from harness.core.secrets import refuse_in_models
+from harness.core.terminal import say
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
 from harness.results.records.trial import TrialRecord
@@ -304,7 +305,7 @@ def _index(results: Path) -> None:
     try:
         sync(results)
     except ConfigError as error:
-        print(f"warning: trials are not indexed yet: {error}", file=sys.stderr)
+        say(f"warning: trials are not indexed yet: {error}", error=True)
 
 
 def _line(row: TrialRecord) -> str:

@@ -22,6 +22,7 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Resource
 from referencing.exceptions import Unresolvable
 
+from harness.core import deadline
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
@@ -36,6 +37,8 @@ MAX_VALUES = 20_000
 """Values in a schema."""
 MAX_REFERENCES = 10_000
 """References followed in one check: a few lines of schema can double them at every level."""
+COMPILING_SECONDS = 20.0
+"""Processor seconds in which a schema is checked."""
 TIMEOUT = 0.5
 """Seconds for one match of a pattern."""
 
@@ -65,8 +68,19 @@ def compile_schema(schema: Mapping[str, object]) -> None:
     """Reject a schema that cannot be used.
 
     Raises:
-        ValueError: not a valid schema, too large, or one that refers to another document.
+        ValueError: not a valid schema, too large, one that takes too long to check, or one that refers to another
+            document.
     """
+    try:
+        with deadline.within(COMPILING_SECONDS):
+            _compile(schema)
+    except deadline.TooLongError:
+        raise ValueError(
+            f"a schema that takes longer than {COMPILING_SECONDS:g} s to check is refused"
+        ) from None
+
+
+def _compile(schema: Mapping[str, object]) -> None:
     names: set[str] = set()
     for part in _parts(schema):
         names |= part.keys()
