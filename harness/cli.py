@@ -91,9 +91,7 @@ def main() -> None:
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
             _print_json(message(), stopped.code)
         if stopped.code == INTERRUPTED:
-            print(
-                "stopped; nothing is lost: the same command goes on where this one stopped", file=sys.stderr
-            )
+            say("stopped; nothing is lost: the same command goes on where this one stopped", error=True)
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

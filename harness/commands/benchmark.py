@@ -33,6 +33,9 @@ def benchmark(
     batch: Annotated[
         int | None, typer.Option(min=1, help="Most answers written at once.", show_default="by memory")
     ] = None,
+    allow_task_code: Annotated[
+        bool, typer.Option("--allow-task-code", help="Trust task files: they run code on this machine.")
+    ] = False,
     base: Annotated[bool, typer.Option(help="Measure a run's untuned base too: what did it forget?")] = True,
     import_: Annotated[
         list[Path] | None, typer.Option("--import", help="lm-eval's results_*.json.", show_default=False)
@@ -53,7 +56,7 @@ def benchmark(
 
       harness benchmark smollm2-135m-instruct --tasks arc_easy,piqa --limit 200
 
-      harness benchmark support_tickets-full support_tickets-lora --tasks my_task.yaml
+      harness benchmark support_tickets-full support_tickets-lora --tasks my_task.yaml --allow-task-code
 
       harness benchmark support_tickets-lora --import results_2026-01-31.json
 
@@ -67,7 +70,9 @@ def benchmark(
     taken = workflow.take(work, import_ or ())
     settings = Settings(limit=limit, num_fewshot=num_fewshot, chat_template=chat_template)
     if tasks:
-        measured = workflow.run(work, tasks, settings, bases=base, cache=cache, batch=batch)
+        measured = workflow.run(
+            work, tasks, settings, bases=base, cache=cache, batch=batch, allow_code=allow_task_code
+        )
     else:
         measured = workflow.stored(work)
     files = workflow.write(work, export) if export is not None else ()

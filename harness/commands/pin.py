@@ -40,7 +40,7 @@ def pin(
     else:
         say(f"{path}: {snapshot.name}, {count} examples, {size / 1024:.0f} kB; commit it")
         if floor.trained(snapshot) and floor.pooled(snapshot) is None:
-            print(
+            say(
                 "note: training varies from seed to seed, and of this recipe it is not known by how much: "
                 "gates will be provisional. Run the recipe with --seeds 3 and pin again, or gate with --aa 3"
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,9 +37,24 @@ DRAFT = ".part"
 def draft(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at the end; dropped where the writing fails.
 
+    A link stays one, and the file that it leads to is replaced; what is no file (`/dev/stdout`, a pipe) is written to.
+
     Args:
         sync: have the content on disk before the rename, so that a power cut leaves the old file or the new one.
+
+    Raises:
+        ConfigError: a link to nothing.
     """
+    if path.is_symlink():
+        if not path.exists():
+            raise ConfigError("is a link to nothing", file=path, remedy="delete it, or name another file")
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        with tempfile.TemporaryDirectory() as apart:
+            yield (part := Path(apart) / "content")
+            with path.open("wb") as stream:
+                stream.write(part.read_bytes())
+        return
     part = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
     part.unlink(missing_ok=True)
     try:

@@ -44,6 +44,7 @@ def commands(
         ]
     served = shlex.quote(f"openai:{name}@{URL}")
     run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model {served}"
+    lines = [one_line(line) for line in lines]
     return [*lines, "", "# the same questions, asked of the server", run]
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
 
@@ -38,7 +38,7 @@ def folder(file: Path) -> Path:
 def _convert(file: Path, draft: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    print(f"converting {file.name} once for later runs (about half a minute) …", file=sys.stderr, flush=True)
+    say(f"converting {file.name} once for later runs (about half a minute) …", error=True)
     try:
         # In a folder of its own: what lies beside the file is no part of it, and may name code to run.
         with quiet(), tempfile.TemporaryDirectory() as alone:

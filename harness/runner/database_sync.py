@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -24,9 +23,9 @@ def open_index(results: Path) -> None:
         check(results)
     except DamagedError as error:
         done = rebuild(results)
-        print(
+        say(
             f"warning: {error.file}: {error.message}; made again from the run folders ({done.runs} runs)",
-            file=sys.stderr,
+            error=True,
         )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.benchmarks.subject import Target, find
 from harness.core import formatting, terminal
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
+from harness.core.terminal import say
 from harness.results.records.benchmark import BenchmarkRecord
 
 if TYPE_CHECKING:
@@ -55,11 +55,10 @@ def work(results: Path, names: Sequence[str], *, dtype: str | None = None, quiet
     Raises:
         ConfigError: a name that is neither a run nor a model.
     """
-    stream = sys.stderr
     return Work(
         results=results,
         targets=tuple(find(results, name, dtype) for name in names),
-        say=(lambda _: None) if quiet else (lambda text: print(text, file=stream, flush=True)),
+        say=(lambda _: None) if quiet else (lambda text: say(text, error=True)),
     )
 
 
@@ -76,7 +75,14 @@ def take(work: Work, files: Sequence[Path]) -> tuple[BenchmarkRecord, ...]:
 
 
 def run(
-    work: Work, names: str, settings: Settings, *, bases: bool, cache: bool, batch: int | None
+    work: Work,
+    names: str,
+    settings: Settings,
+    *,
+    bases: bool,
+    cache: bool,
+    batch: int | None,
+    allow_code: bool = False,
 ) -> tuple[Measured, ...]:
     """Measure the targets, and the untuned bases of those that were trained.
 
@@ -87,7 +93,13 @@ def run(
         raise ConfigError("nothing to benchmark", remedy="name a run or a model, e.g. smollm2-135m-instruct")
     targets = measure.with_bases(work.results, work.targets) if bases else list(work.targets)
     measured = measure.measure(
-        work.results, targets, tasks.parse(names), settings, cache=cache, batch=batch, say=work.say
+        work.results,
+        targets,
+        tasks.parse(names, allow_code=allow_code),
+        settings,
+        cache=cache,
+        batch=batch,
+        say=work.say,
     )
     return tuple(measured)
 

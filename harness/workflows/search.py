@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -160,7 +159,7 @@ def search(
     jobs: int = 1,
     warm_start: Sequence[str] = (),
     make: Callable[[StudyConfig], Evaluate] = evaluator,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], None] = lambda text: say(text, error=True),
     confirm: Callable[[float], bool] = lambda _: True,
 ) -> SearchResult:
     """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like

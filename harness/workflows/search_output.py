@@ -46,7 +46,7 @@ class SearchSummary:
 
 
 def to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text, error=True)
 
 
 def ask(seconds: float) -> bool:

@@ -32,7 +32,7 @@ def local_copy(url: str, *, trusted: bool) -> Path:
     if not trusted and not schemes <= set(SHARED):
         remedy = f"copy it into the task's folder, or trust the task file: {ALLOW_OUTSIDE}=1"
         raise ConfigError(f"'{hidden(url)}' may reach this machine's own files or network", remedy=remedy)
-    remote = Remote.open(url, signed=True)
+    remote = Remote.open(url, signed=True, public=not trusted)
     name = PurePosixPath(remote.root).name
     if PurePosixPath(name).suffix:
         return _file(remote, name)
