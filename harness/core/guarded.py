@@ -21,6 +21,8 @@ MAX_BYTES = 4 * 2**30
 """Bytes of one file with rows, weights excluded."""
 MAX_TEXT = 256 * 2**20
 """Bytes of one configuration, tokenizer, template, schema or document."""
+MAX_UNPACKED = 2 * 2**30
+"""Bytes of the rows of one packed file, unpacked."""
 MAX_YAML = 16 * 2**20
 """Bytes of one task, recipe or experiment file."""
 TEXTS = (".json", ".jinja", ".txt", ".model")

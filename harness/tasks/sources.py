@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from harness.core import guarded
+from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
@@ -38,6 +38,11 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
+LEAST_SECONDS = 60.0
+SECONDS_PER_BYTE = 1e-6
+"""Processor seconds in which a file is read: 1 MB/s is a tenth of what the slowest reader does."""
+BATCH = 1000
+"""Rows of a Parquet file that are unpacked at once."""
 FLAT = 100
 """Brackets in a text of JSON below which it cannot be nested too deeply."""
 
@@ -75,18 +80,32 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
-    file = str(path)
-    with _no_collection():
-        pairs = (
-            READERS[suffix](path, encoding)
-            if suffix in READERS
-            else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
-        )
-        rows = [
-            Located(row=row, file=file, number=number, line=line)
-            for number, (row, line) in enumerate(pairs, start=1)
-        ]
+    if isinstance(path, Path):  # a member of an archive has been measured with it
+        guarded.file(path)
+    seconds = (
+        LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
+    )
+    try:
+        with _no_collection(), deadline.within(seconds):
+            rows = _located(path, encoding, sheet)
+    except deadline.TooLongError:
+        raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
+    except MemoryError:
+        raise ConfigError("holds more than this machine's memory", file=path) from None
     return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
+
+
+def _located(path: Path, encoding: str, sheet: str | None) -> list[Located]:
+    suffix, file = path.suffix.lower(), str(path)
+    pairs = (
+        READERS[suffix](path, encoding)
+        if suffix in READERS
+        else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
+    )
+    return [
+        Located(row=row, file=file, number=number, line=line)
+        for number, (row, line) in enumerate(pairs, start=1)
+    ]
 
 
 def is_readable(path: Path) -> bool:
@@ -225,11 +244,20 @@ def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: 
 
     try:
         # A member of an archive has no name that pyarrow could open.
-        table = parquet.read_table(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
-    except (pyarrow.ArrowInvalid, OSError) as error:
+        file = parquet.ParquetFile(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
+        unpacked = 0
+        for batch in file.iter_batches(BATCH):
+            # A text that repeats is stored once: a small file can unpack to more than any machine holds.
+            unpacked += batch.nbytes
+            if unpacked > guarded.MAX_UNPACKED:
+                size = guarded.MAX_UNPACKED
+                raise ConfigError(
+                    f"unpacks to more than {size:,} bytes", file=path, remedy="take fewer rows or columns"
+                )
+            for row in batch.to_pylist():
+                yield _plain(row), None
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ConfigError(f"not Parquet: {error}", file=path) from None
-    for row in table.to_pylist():
-        yield _plain(row), None
 
 
 def _plain(row: Row) -> Row:

@@ -1,0 +1,76 @@
+"""What the defense costs: prompts rendered and answers scored per second, here and in another checkout, by turns.
+
+python -m tests.hostile.cost OTHER_CHECKOUT [ROUNDS]
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+MEASURE = """
+import json, time, sys
+from harness.core.kinds import build
+from harness.tasks.templates import render
+fields = {"input": "word " * 200, "name": "x", "rows": [{"a": str(i)} for i in range(20)]}
+templates = {
+    "plain": "Classify the ticket.\\n{{ input }}\\n{% if name is defined %}{{ name }}{% endif %}",
+    "loop": "{% for row in rows %}{{ row.a }}, {% endfor %}{{ input }}",
+    "program": "{% set x = input ~ name %}{{ x | replace('word', 'w') }}",
+}
+schema = {"type": "object", "properties": {"queue": {"enum": ["a", "b"]}, "tags": {"type": "array",
+    "items": {"type": "string"}}, "n": {"type": "integer"}}, "required": ["queue"]}
+answers = {
+    "json_schema": ({"kind": "json_schema", "schema": schema}, '{"queue": "a", "tags": ["x", "y"], "n": 3}'),
+    "json in prose": ({"kind": "json_schema", "schema": schema}, 'It is:\\n```json\\n{"queue": "b", "n": 3}\\n```'),
+    "choice": ({"kind": "choice", "choices": ["red", "green", "blue"]}, "green"),
+    "number": ({"kind": "number"}, "The answer is 42."),
+    "sql": ({"kind": "sql"}, "SELECT a, COUNT(*) FROM t WHERE b = 1 GROUP BY a"),
+}
+scorer = build("scorers", {"kind": "exact"})
+def rate(act, seconds=0.4):
+    act()
+    count, began = 0, time.perf_counter()
+    while time.perf_counter() - began < seconds:
+        for _ in range(10):
+            act()
+        count += 10
+    return count / (time.perf_counter() - began)
+rates = {f"prompt, {name}": rate(lambda: render(source, fields)) for name, source in templates.items()}
+for name, (spec, answer) in answers.items():
+    form = build("formats", spec)
+    rates[f"answer, {name}"] = rate(lambda: form.read(answer))
+print(json.dumps(rates))
+"""
+
+
+def measured(checkout: Path) -> dict[str, float]:
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURE],
+        cwd=checkout,
+        env={"PYTHONPATH": str(checkout)},
+        capture_output=True,
+        check=True,
+    )
+    rates: dict[str, float] = json.loads(done.stdout)
+    return rates
+
+
+def main(other: str, rounds: int = 3) -> None:
+    here = Path(__file__).parents[2]
+    before: list[dict[str, float]] = []
+    after: list[dict[str, float]] = []
+    for _ in range(rounds):
+        before.append(measured(Path(other)))
+        after.append(measured(here))
+    print("| per second | before | after | ratio |\n|---|---|---|---|")
+    for name in after[0]:
+        was, now = (median(rates[name] for rates in part) for part in (before, after))
+        print(f"| {name} | {was:,.0f} | {now:,.0f} | {now / was:.2f} |")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], *map(int, sys.argv[2:]))
