@@ -9,91 +9,119 @@ processor, so that a busy machine, or waiting for a child, is nobody's fault.
 from __future__ import annotations
 
 import ctypes
+import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+from types import TracebackType
 
 TICK = 0.1
 """Seconds between two looks of the watcher."""
-IDLE = 10.0
-"""Seconds without work after which it ends."""
+SURE = 0.01
+"""Seconds before its end in which a thread is still sure not to be rung."""
 
 
 class TooLongError(Exception):
     """The work was not done in time. Not to be raised or caught but by `within`'s caller."""
 
 
-@dataclass(eq=False)
-class _Work:
-    thread: int
-    until: float
-    rung: bool = False
+class _Slot:
+    """What one thread is at: until when, by its own clock, and whether it was rung."""
+
+    __slots__ = ("rung", "thread", "until")
+
+    def __init__(self) -> None:
+        self.thread = threading.get_ident()
+        self.until: float | None = None
+        self.rung = False
 
 
+class _Own(threading.local):
+    slot: _Slot | None = None
+
+
+_own = _Own()
 _lock = threading.Lock()
-_works: set[_Work] = set()
+_slots: dict[int, _Slot] = {}
 _watcher: threading.Thread | None = None
+_OF_THREADS = hasattr(time, "pthread_getcpuclockid")
+"""Whether the system says how long each thread has computed; where it does not, time that has passed counts."""
+_now = time.thread_time if _OF_THREADS else time.monotonic
 
 
-@contextmanager
-def within(seconds: float) -> Iterator[None]:
-    """Have the body end within `seconds` of processor time.
+class within:  # noqa: N801  read as a word: `with deadline.within(5):`
+    """Have the body end within `seconds` of processor time; it may hold others.
 
     Raises:
         TooLongError: it did not.
     """
-    thread = threading.get_ident()
-    work = _Work(thread, _clock(thread) + seconds)
-    with _lock:
-        _works.add(work)
-        _watch()
-    try:
-        yield
-    finally:
+
+    __slots__ = ("_before", "_seconds", "_slot", "_until")
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    def __enter__(self) -> None:
+        slot = self._slot = _own.slot or _begin()
+        before = self._before = slot.until
+        until = _now() + self._seconds
+        self._until = slot.until = until if before is None or until < before else before
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        slot = self._slot
+        if _now() < self._until - SURE:
+            slot.until = self._before
+            return
         with _lock:
-            _works.discard(work)
-            if work.rung:
+            slot.until, rung, slot.rung = self._before, slot.rung, False
+            if rung:
                 # Rung, and perhaps not raised yet: it must not be raised in whatever comes next.
-                _ring(work.thread, None)
-    if work.rung:
-        raise TooLongError
+                _ring(slot.thread, None)
+        if rung and kind is None:
+            raise TooLongError
+
+
+def _begin() -> _Slot:
+    """This thread's slot, and somebody who watches it."""
+    global _watcher
+    slot = _own.slot = _Slot()
+    with _lock:
+        # The system gives the number of a thread that ended to a new one.
+        _slots[slot.thread] = slot
+        if _watcher is None:
+            _watcher = threading.Thread(target=_watch, name="deadlines", daemon=True)
+            _watcher.start()
+    return slot
 
 
 def _watch() -> None:
-    global _watcher
-    if _watcher is None or not _watcher.is_alive():
-        _watcher = threading.Thread(target=_look, name="deadlines", daemon=True)
-        _watcher.start()
-
-
-def _look() -> None:
-    global _watcher
-    idle_since = time.monotonic()
     while True:
         time.sleep(TICK)
-        now = time.monotonic()
         with _lock:
-            for work in [work for work in _works if _clock(work.thread) > work.until]:
-                work.rung = True
-                _works.discard(work)
-                _ring(work.thread, TooLongError)
-            if _works:
-                idle_since = now
-            elif now - idle_since > IDLE:
-                _watcher = None
-                return
+            for slot in _slots.values():
+                until = slot.until
+                if until is not None and not slot.rung and _clock(slot.thread) > until:
+                    slot.rung = True
+                    _ring(slot.thread, TooLongError)
 
 
 def _clock(thread: int) -> float:
-    """Seconds that a thread has computed; where the system does not say, seconds that have passed."""
-    if not hasattr(time, "pthread_getcpuclockid"):
-        return time.monotonic()
-    return time.clock_gettime(time.pthread_getcpuclockid(thread))
+    return time.clock_gettime(time.pthread_getcpuclockid(thread)) if _OF_THREADS else time.monotonic()
 
 
 def _ring(thread: int, error: type[BaseException] | None) -> None:
     ctypes.pythonapi.PyThreadState_SetAsyncExc(
         ctypes.c_ulong(thread), None if error is None else ctypes.py_object(error)
     )
+
+
+def _forked() -> None:
+    """A fork has this thread alone: nobody watches, and a lock that another held is held for ever."""
+    global _lock, _watcher
+    _lock, _watcher = threading.Lock(), None
+    _slots.clear()
+    _own.slot = None
+
+
+os.register_at_fork(after_in_child=_forked)

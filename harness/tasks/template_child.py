@@ -25,6 +25,7 @@ from typing import IO, Final
 from jinja2 import TemplateSyntaxError, nodes
 
 from harness.core.errors import ConfigError
+from harness.tasks import template_sandbox
 
 SECONDS = 5.0
 """For one template and one example."""
@@ -36,29 +37,13 @@ MOST_SOURCE = 500_000
 _PLAIN: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr),
     *(nodes.If, nodes.CondExpr, nodes.Test, nodes.Not, nodes.And, nodes.Or, nodes.Compare, nodes.Operand),
-    *(nodes.Filter, nodes.For, nodes.Getitem),
+    *(nodes.Filter, nodes.For, nodes.Getitem, nodes.Assign, nodes.Concat, nodes.Add),
 )
+_GROWING: Final = (nodes.Concat, nodes.Add)
+"""Each makes a text as long as its parts; one that is kept and doubled again and again grows without end."""
 _FILTERS: Final = frozenset(
-    [
-        "abs",
-        "capitalize",
-        "count",
-        "d",
-        "default",
-        "first",
-        "float",
-        "int",
-        "last",
-        "length",
-        "lower",
-        "round",
-        "string",
-        "title",
-        "tojson",
-        "trim",
-        "upper",
-    ]
-)
+    ("abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "lower")
+) | {"round", "string", "title", "tojson", "trim", "upper"}
 _LENGTH = struct.Struct("!Q")
 
 
@@ -66,18 +51,18 @@ _LENGTH = struct.Struct("!Q")
 def is_plain(source: str) -> bool:
     """Whether what a template costs is bounded by its length and by its fields: it calls nothing, keeps nothing, repeats
     nothing within a repetition, and computes nothing but conditions."""
-    from harness.tasks.templates import environment
-
     if len(source) > MOST_SOURCE:
         return False
     try:
-        tree = environment().parse(source)
+        tree = template_sandbox.environment().parse(source)
     except (TemplateSyntaxError, RecursionError, MemoryError):
         return False
     return _plain(tree)
 
 
 def _plain(tree: nodes.Template) -> bool:
+    if any(tree.find_all(nodes.Assign)) and any(tree.find_all(_GROWING)):
+        return False
     waiting: list[tuple[nodes.Node, bool]] = [(tree, False)]
     while waiting:
         node, in_loop = waiting.pop()
@@ -95,7 +80,7 @@ def _plain(tree: nodes.Template) -> bool:
 
 
 def render(source: str, fields: Mapping[str, object]) -> str:
-    """As `templates.render_here`, in the child.
+    """As `template_sandbox.render`, in the child.
 
     Raises:
         ConfigError: as there, or the template exceeds a limit.
@@ -157,8 +142,6 @@ class Child:
 
 def serve() -> None:
     """What the child does: render what comes in, until nothing does."""
-    from harness.tasks import templates
-
     _limit_memory()
     read, write = sys.stdin.buffer, sys.stdout.buffer
     sys.stdout = sys.stderr
@@ -169,7 +152,7 @@ def serve() -> None:
         source, fields, seconds = pickle.loads(read.read(_LENGTH.unpack(head)[0]))
         _limit_time(seconds)
         try:
-            answer: Mapping[str, object] = {"text": templates.render_here(source, fields)}
+            answer: Mapping[str, object] = {"text": template_sandbox.render(source, fields)}
         except ConfigError as error:
             answer = {"message": error.message, "remedy": error.remedy}
         _send(write, json.dumps(answer).encode())

@@ -18,7 +18,7 @@ from harness.core.protocols import Format, Scorer
 from harness.core.protocols import tasks as protocol
 from harness.core.values import Example, Invalid, Parsed
 from harness.runner import scoring
-from harness.tasks import answers, corpus, load, sources, template_child, templates
+from harness.tasks import answers, corpus, load, sources, template_child, template_sandbox, templates
 from harness.tasks.formats import _schema
 
 
@@ -244,7 +244,7 @@ def test_what_computes_is_rendered_in_the_child() -> None:
 def test_the_child_renders_as_this_process_does(source: str) -> None:
     fields = {"input": "q\u00fc\U0001f600", "a": "text", "rows": [{"x": 1}, {"x": None}]}
     outcomes = []
-    for render in (templates.render_here, template_child.render):
+    for render in (template_sandbox.render, template_child.render):
         try:
             outcomes.append(render(source, fields))
         except ConfigError as error:
