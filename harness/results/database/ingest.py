@@ -24,7 +24,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
-from harness.results.database.store import FILE, Store
+from harness.results.database.store import FILE, Store, hold
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
@@ -101,11 +101,23 @@ def rebuild(results: Path) -> Ingested:
             done = _ingest(store, ResultsFolder(results).run_folders())
             _journals(store, results)
             poor = _models(store, benchmarks.model_folders(results))
+        _replace(part, path)
+    finally:
+        for made in (part, part.with_name(f"{part.name}.wal"), part.with_name(f".{part.name}.lock")):
+            made.unlink(missing_ok=True)
+    return Ingested(done.runs, (*done.problems, *poor))
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Put a new database in the place of the old one while nobody has that open. Its log goes first: it belongs to no other
+    file."""
+    held = hold(path, alone=True)
+    try:
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
-    path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
-    return Ingested(done.runs, (*done.problems, *poor))
+        if held is not None:
+            held.close()
 
 
 def _refuse_locked(results: Path) -> None:
