@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, replace
 
 from harness.core import deadline
-from harness.core.errors import ConfigError
+from harness.core.errors import ConfigError, is_panic
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
@@ -115,7 +115,9 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     except deadline.TooLongError:
         reason = f"took longer than {SCORING_SECONDS:g} s"
         return Score(scorer=name, status="error", reason=reason, version=version)
-    except Exception as error:  # a scorer's crash is a fact about the scorer, not about the answer
+    except BaseException as error:  # a scorer's crash is a fact about the scorer, not about the answer
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         reason = f"{type(error).__name__}: {error}"
         return Score(scorer=name, status="error", reason=reason, version=version)
     if not 0.0 <= value <= 1.0:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
 
-from jinja2 import StrictUndefined, Template, TemplateError, TemplateSyntaxError, UndefinedError, meta
+from jinja2 import StrictUndefined, Template, TemplateSyntaxError, UndefinedError, meta
 from jinja2.runtime import Context
 from jinja2.sandbox import SandboxedEnvironment
 
@@ -37,15 +37,7 @@ def render(source: str, fields: Mapping[str, object]) -> str:
         raise ConfigError(f"template: {error}", remedy=remedy) from None
     except TemplateSyntaxError as error:
         raise ConfigError(f"template line {error.lineno}: {error.message}") from None
-    except (
-        TemplateError,
-        ArithmeticError,
-        MemoryError,
-        RecursionError,
-        LookupError,
-        TypeError,
-        ValueError,
-    ) as error:
+    except Exception as error:  # whatever a filter does with a value that it does not expect
         raise ConfigError(f"template: {type(error).__name__}: {error}") from None
 
 

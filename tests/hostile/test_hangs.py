@@ -81,6 +81,8 @@ class Stubborn(Format):
     def parse(self, text: str) -> Parsed | Invalid:
         if self.what == "spin":
             _spin()
+        if self.what == "panic":
+            raise type("PanicException", (BaseException,), {})("a library in Rust gave up")
         raise {
             "memory": MemoryError,
             "recursion": RecursionError,
@@ -89,7 +91,7 @@ class Stubborn(Format):
         }[self.what]
 
 
-@pytest.mark.parametrize("what", ["spin", "memory", "recursion", "type", "overflow"])
+@pytest.mark.parametrize("what", ["spin", "memory", "recursion", "type", "overflow", "panic"])
 def test_one_answer_ends_no_run(monkeypatch: pytest.MonkeyPatch, what: str) -> None:
     monkeypatch.setattr(protocol, "READING_SECONDS", 0.05)
     form = Stubborn(what=what)
@@ -161,6 +163,24 @@ def test_targets_are_checked_within_a_time(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(ConfigError, match="checking the targets took longer") as raised:
         load.load(tmp_path)
     assert raised.value.file == tmp_path / "task.yaml"
+
+
+def test_references_within_one_another_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A schema that only refers to itself ran a library written in Rust out of stack, which it answered with a panic."""
+    tree = {"type": "object", "properties": {"left": {"$ref": "#"}}}
+    value: dict[str, Any] = {}
+    for _ in range(20):
+        value = {"left": value}
+    assert isinstance(_schema.check(value, tree), Parsed)
+    monkeypatch.setattr(_schema, "MAX_NESTED", 10)
+    outcome = _schema.check(value, tree)
+    assert isinstance(outcome, Invalid)
+    assert "within one another" in outcome.reason
+
+
+def test_a_filter_that_does_not_expect_a_value_is_one_line() -> None:
+    with pytest.raises(ConfigError, match="AttributeError"):
+        templates.render("{{ rows | indent(2) }}", {"rows": [1]})
 
 
 def test_a_schema_is_checked_within_a_time(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from harness.core import deadline, thoughts
+from harness.core.errors import is_panic
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, knob
 from harness.core.probes import FormatProbe, ScorerProbe
@@ -96,7 +97,9 @@ class Format(Kind):
                 return self._read(text)
         except deadline.TooLongError:
             unread = Invalid(f"reading it took longer than {READING_SECONDS:g} s")
-        except Exception as error:  # a parser that gives up says nothing of the other answers
+        except BaseException as error:  # a parser that gives up says nothing of the other answers
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             unread = Invalid(f"cannot be read: {type(error).__name__}: {error}"[:200])
         return ParsedAnswer(strict=unread, extracted=unread)
 
@@ -107,7 +110,9 @@ class Format(Kind):
         try:
             with deadline.within(READING_SECONDS):
                 return isinstance(self.parse(text), Parsed)
-        except Exception:
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             return False
 
     def _read(self, text: str) -> ParsedAnswer:

@@ -39,11 +39,14 @@ MAX_REFERENCES = 10_000
 """References followed in one check: a few lines of schema can double them at every level."""
 COMPILING_SECONDS = 20.0
 """Processor seconds in which a schema is checked."""
+MAX_NESTED = 80
+"""References within one another: more than values have levels, and few enough that no library runs out of stack."""
 TIMEOUT = 0.5
 """Seconds for one match of a pattern."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _followed: ContextVar[int] = ContextVar("followed", default=0)
+_nested: ContextVar[int] = ContextVar("nested", default=0)
 
 
 class _TooMuchError(Exception):
@@ -53,6 +56,7 @@ class _TooMuchError(Exception):
 def check(value: Any, schema: Mapping[str, object]) -> Parsed | Invalid:
     """`value` under `schema`; the reason names the error, `path` the place in the value."""
     _followed.set(0)
+    _nested.set(0)
     try:
         error = jsonschema.exceptions.best_match(_validator(canonical_json(schema)).iter_errors(value))
     except (RecursionError, Unresolvable, _TooMuchError, engine.error) as problem:
@@ -200,7 +204,13 @@ def _counted(follow: Check) -> Check:
         _followed.set(_followed.get() + 1)
         if _followed.get() > MAX_REFERENCES:
             raise _TooMuchError(f"it follows more than {MAX_REFERENCES} references")
-        yield from follow(validator, reference, instance, schema) or ()
+        if _nested.get() > MAX_NESTED:
+            raise _TooMuchError(f"it follows more than {MAX_NESTED} references within one another")
+        _nested.set(_nested.get() + 1)
+        try:
+            yield from follow(validator, reference, instance, schema) or ()
+        finally:
+            _nested.set(_nested.get() - 1)
 
     return counted
 
