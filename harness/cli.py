@@ -18,7 +18,8 @@ import typer
 
 import harness
 from harness import commands
-from harness.core.errors import HarnessError, RemoteError
+from harness.core.errors import HarnessError, RemoteError, is_panic
+from harness.core.terminal import say
 
 INTERRUPTED = 130
 """The exit code that Typer gives a command that Ctrl-C stopped."""
@@ -80,7 +81,7 @@ def main() -> None:
     try:
         app()
     except HarnessError as error:
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         # An upload fails when the command has printed its object.
         if not isinstance(error, RemoteError):
             _print_json(str(error), error.exit_code)
@@ -90,15 +91,17 @@ def main() -> None:
         if (message := getattr(stopped.__context__, "format_message", None)) is not None:
             _print_json(message(), stopped.code)
         if stopped.code == INTERRUPTED:
-            print("stopped; nothing is lost: run the same command to resume", file=sys.stderr)
+            say("stopped; nothing is lost: run the same command to resume", error=True)
         raise
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
-    except Exception as error:
+    except BaseException as error:
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         # Exit 1 means "regression" and nothing else, and it is what Python would exit with here.
         line = unforeseen(error)
-        print(line, file=sys.stderr)
+        say(line, error=True)
         _print_json(line.removeprefix("error: "), HarnessError.exit_code)
         sys.exit(HarnessError.exit_code)
 
@@ -109,7 +112,7 @@ def _print_json(message: str, code: object) -> None:
         print(json.dumps({"error": message, "exit_code": code}, ensure_ascii=False))
 
 
-def unforeseen(error: Exception) -> str:
+def unforeseen(error: BaseException) -> str:
     """One line on an unexpected error; its traceback goes to a file, without secrets."""
     from harness.core.secrets import hidden
     from harness.core.text import one_line

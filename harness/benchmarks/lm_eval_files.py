@@ -16,10 +16,12 @@ from typing import cast
 
 from harness.benchmarks import result_files
 from harness.benchmarks.lm_eval_types import Output
+from harness.benchmarks.result_files import mapping
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.results.database import benchmarks
+from harness.results.database.benchmarks import is_number
 from harness.results.folder import ResultsFolder
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.run_files import JsonLine, read_rows
@@ -72,12 +74,12 @@ def export(target: Target, out: Path) -> list[Path]:
 
 def _export(output: Output, measured: Path, out: Path, name: str) -> Iterator[Path]:
     stamp = _when(output, measured / "results.json").strftime("%Y-%m-%dT%H-%M-%S.%f")
-    folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", output.get("model_name") or name)
+    folder = out / re.sub(r"[\"<>:/|\\?*\[\]]+", "__", str(output.get("model_name") or name))
     folder.mkdir(parents=True, exist_ok=True)
     for task in output["results"]:
         source = benchmarks.samples_file(measured, task)
         if source.is_file():
-            file = folder / f"samples_{task}_{stamp}.jsonl"
+            file = folder / source.name.replace(".jsonl", f"_{stamp}.jsonl")
             file.write_bytes(source.read_bytes())
             yield file
     file = folder / f"results_{stamp}.json"
@@ -91,7 +93,7 @@ def _read(file: Path) -> Output:
         output = json.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError("no such file", file=file, remedy=remedy) from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(f"not readable as JSON ({error})", file=file, remedy=remedy) from None
     results = output.get("results") if isinstance(output, dict) else None
     if not isinstance(results, dict) or not all(isinstance(item, dict) for item in results.values()):
@@ -111,7 +113,7 @@ def _destination(
             file=file,
             remedy="say whose it is: harness benchmark MODEL --import FILE",
         )
-    sha = str((output.get("config") or {}).get("model_sha") or "")
+    sha = str(mapping(output.get("config")).get("model_sha") or "")
     folder = _folder(results, name)
     if (before := _revision(folder)) and sha and before != sha:
         # Other weights under one name are another model.
@@ -131,15 +133,15 @@ def _folder(results: Path, name: str) -> Path:
 def _revision(folder: Path) -> str | None:
     """The commit of the weights that a folder's measurements are of, where they say it."""
     try:
-        revision: str | None = json.loads((folder / "model.json").read_text(encoding="utf-8")).get("revision")
-        return revision
-    except (OSError, ValueError):
+        head = mapping(json.loads((folder / "model.json").read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError):
         return None
+    return str(head["revision"]) if head.get("revision") else None
 
 
 def _model(output: Output) -> str | None:
     """The model that was measured: `hf` and the like name a way to load one, and no model."""
-    config = output.get("config") or {}
+    config = mapping(output.get("config"))
     given = config.get("model_args")
     arguments = given if isinstance(given, Mapping) else {}
     if isinstance(given, str):
@@ -150,12 +152,12 @@ def _model(output: Output) -> str | None:
 
 def _limit(output: Output, row: BenchmarkRecord) -> int | None:
     """How many documents were asked; None where all were. A limit below 1 is a share of them."""
-    sizes = (output.get("n-samples") or {}).get(row.task) or {}
+    sizes = mapping(mapping(output.get("n-samples")).get(row.task))
     asked, whole = sizes.get("effective"), sizes.get("original")
     if isinstance(asked, int) and isinstance(whole, int):
         return asked if asked < whole else None
-    limit = (output.get("config") or {}).get("limit")
-    if not isinstance(limit, int | float) or limit <= 0:
+    limit = mapping(output.get("config")).get("limit")
+    if not is_number(limit) or limit <= 0:
         return None
     return int(limit) if limit >= 1 else row.n
 
@@ -176,7 +178,8 @@ def _common(
 def _samples(file: Path, output: Output) -> Iterator[tuple[str, list[JsonLine]]]:
     stamp = file.stem.removeprefix("results")
     for task in output["results"]:
-        rows = list(read_rows(file.with_name(f"samples_{task}{stamp}.jsonl"), []))
+        beside = file.parent / f"samples_{task.replace('/', '__')}{stamp}.jsonl"
+        rows = list(read_rows(beside, []))
         if rows:
             yield task, rows
 
@@ -198,5 +201,6 @@ def _when(output: Output, file: Path) -> datetime.datetime:
             return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
         return datetime.datetime.fromtimestamp(float(date), datetime.UTC)
     except (ValueError, TypeError, OverflowError, OSError):
+        date = str(date)[:80]
         remedy = "seconds since 1970, or such as 2026-05-01T12:00:00"
         raise ConfigError(f"its date {date!r} is none", file=file, remedy=remedy) from None

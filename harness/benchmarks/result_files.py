@@ -13,6 +13,7 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from harness.benchmarks.lm_eval_types import Output
 from harness.core.files import append_lines
@@ -35,8 +36,8 @@ def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkReco
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
     for task, metrics in results["results"].items():
-        sizes = (results.get("n-samples") or {}).get(task) or {}
-        better = (results.get("higher_is_better") or {}).get(task) or {}
+        sizes = mapping(mapping(results.get("n-samples")).get(task))
+        better = mapping(mapping(results.get("higher_is_better")).get(task))
         for name, value in metrics.items():
             metric, comma, kept = name.partition(",")
             if not comma or metric.endswith("_stderr") or not is_number(value):
@@ -48,10 +49,10 @@ def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkReco
                 "metric": metric_name(metric, kept),
                 "value": float(value),
                 "stderr": float(error) if is_number(error) else None,
-                "n": metrics.get("sample_len") or sizes.get("effective"),
-                "num_fewshot": (results.get("n-shot") or {}).get(task),
-                "higher_is_better": better.get(metric, True),
-                "task_version": _text((results.get("versions") or {}).get(task)),
+                "n": _whole(metrics.get("sample_len")) or _whole(sizes.get("effective")),
+                "num_fewshot": _whole(mapping(results.get("n-shot")).get(task)),
+                "higher_is_better": better.get(metric) is not False,
+                "task_version": _text(mapping(results.get("versions")).get(task)),
             }
             rows.append(BenchmarkRecord.of(line))
     return rows
@@ -98,6 +99,17 @@ def known(folder: Path, key: str) -> list[BenchmarkRecord]:
 def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRecord]:
     """The current row of every task and metric."""
     return {(row.task, row.metric): row for row in rows}
+
+
+def mapping(value: object) -> Mapping[str, Any]:
+    """An object of a foreign file; an empty one where something else stands."""
+    return value if isinstance(value, Mapping) else {}
+
+
+def _whole(value: object) -> int | None:
+    """A count of a foreign file; None where something else stands."""
+    is_count = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**63
+    return int(value) if is_count and isinstance(value, int) else None
 
 
 def _text(value: object) -> str | None:

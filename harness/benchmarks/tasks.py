@@ -17,18 +17,28 @@ from typing import Any
 
 import yaml
 
+from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest, file_digest
+from harness.core.recipes import refuse_bombs
 
+ALLOW = "--allow-task-code"
+"""The user's word that task files may run code."""
+MOST_INCLUDED = 100
+"""Files that one task file may include."""
 SUFFIXES = (".yaml", ".yml")
 
 
-def parse(text: str) -> tuple[str, ...]:
+def parse(text: str, *, allow_code: bool = False) -> tuple[str, ...]:
     """The names and files of a comma-separated list, each once.
 
+    Args:
+        allow_code: whether the user trusts task files: lm-eval renders their templates without a sandbox and runs the
+            functions that they name.
+
     Raises:
-        ConfigError: none, or a file that does not exist.
+        ConfigError: none, a file that does not exist, or a file that is not trusted.
     """
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",") if name.strip()))
     if not names:
@@ -36,6 +46,12 @@ def parse(text: str) -> tuple[str, ...]:
     for name in names:
         if is_file(name) and not Path(name).expanduser().is_file():
             raise ConfigError("no such task file", file=name)
+        if is_file(name) and not allow_code and not _is_shipped(Path(name)):
+            raise ConfigError(
+                "a task file is code: lm-eval renders its templates without a sandbox and runs functions it names",
+                file=name,
+                remedy=f"read it, and those it includes, and say that you trust them: {ALLOW}",
+            )
     return names
 
 
@@ -143,15 +159,19 @@ def read(path: Path) -> Mapping[str, object]:
         ConfigError: not YAML, or not a mapping.
     """
     try:
-        value = yaml.load(path.read_text(encoding="utf-8"), Loader=_Plain)
+        text = guarded.read_bytes(path, limit=guarded.MAX_YAML).decode()
+        refuse_bombs(text, path)
+        value = yaml.load(text, Loader=_Plain)
+    except (RecursionError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            raise ConfigError(f"not UTF-8 (byte {error.start})", file=path) from None
+        raise ConfigError(f"not YAML: {str(error) or 'nested too deeply'}", file=path) from None
     except yaml.YAMLError as error:
         mark = getattr(error, "problem_mark", None)
         line = None if mark is None else mark.line + 1
         raise ConfigError(
             f"not YAML: {getattr(error, 'problem', None) or error}", file=path, line=line
         ) from None
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"not UTF-8 (byte {error.start})", file=path) from None
     if not isinstance(value, dict):
         raise ConfigError("must be a mapping of names to values", file=path)
     return value
@@ -164,10 +184,28 @@ class _Plain(yaml.SafeLoader):
 _Plain.add_multi_constructor("!", lambda _, tag, node: f"{tag} {node.value}")
 
 
-def _included(path: Path) -> list[Path]:
-    files = [path.parent / name for name in _names(read(path).get("include"))]
-    there = [file for file in files if file.is_file()]
-    return [*there, *(deeper for file in there for deeper in _included(file))]
+def _is_shipped(path: Path) -> bool:
+    """Whether a file is one of lm-eval's own."""
+    return path.expanduser().resolve() in {own.resolve() for own in _shipped()}
+
+
+def _included(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """The files that a task file includes, and those that they include.
+
+    Raises:
+        ConfigError: a file that includes itself, or an `include` that names no files.
+    """
+    own = path.resolve()
+    if own in above or len(above) > MOST_INCLUDED:
+        raise ConfigError("includes itself", file=path, remedy="delete that `include`")
+    includes = read(path).get("include") or []
+    names = [includes] if isinstance(includes, str) else includes
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise ConfigError(
+            "include: names no files", file=path, remedy="write a file's name, or a list of them"
+        )
+    there = [file for file in (path.parent / name for name in names) if file.is_file()]
+    return [*there, *(deeper for file in there for deeper in _included(file, (*above, own)))]
 
 
 def _local(config: Mapping[str, object], folder: Path) -> list[Path]:

@@ -19,7 +19,7 @@ def benchmark(options: BenchmarkOptions, json: Json = False) -> None:
 
       harness benchmark smollm2-135m-instruct --tasks arc_easy,piqa --limit 200
 
-      harness benchmark support_tickets-full support_tickets-lora --tasks my_task.yaml
+      harness benchmark support_tickets-full support_tickets-lora --tasks my_task.yaml --allow-task-code
 
       harness benchmark support_tickets-lora --import results_2026-01-31.json
 

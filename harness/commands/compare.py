@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say
 from harness.workflows.options.compare import CompareOptions
 
 
@@ -24,4 +25,4 @@ def compare(options: CompareOptions, json: Json = False) -> None:
         return
     tables.print_pair(difference.pair)
     for item in difference.forgetting:
-        print(item.sentence)
+        say(item.sentence)

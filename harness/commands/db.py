@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say, say_lines
 
 app = typer.Typer(help="Make the database again from the runs, or export it.", no_args_is_help=True)
 
@@ -29,11 +29,11 @@ def rebuild(
 
     done = ingest.rebuild(results)
     for problem in done.problems:
-        print(f"note: {problem}", file=sys.stderr)
+        say(f"note: {problem}", error=True)
     if json:
         tables.print_json({"runs": done.runs, "problems": list(done.problems)})
     else:
-        print(f"{done.runs} runs in {results / 'harness.duckdb'}")
+        say(f"{done.runs} runs in {results / 'harness.duckdb'}")
 
 
 @app.command()
@@ -59,4 +59,4 @@ def export(
     if json:
         tables.print_json({"files": [str(path) for path in files]})
     else:
-        print("\n".join(str(path) for path in files))
+        say_lines("\n".join(str(path) for path in files))

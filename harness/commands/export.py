@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say, say_lines
 from harness.workflows.options.export import ExportOptions
 
 
@@ -28,5 +29,6 @@ def export(options: ExportOptions, json: Json = False) -> None:
         print(jsonlib.dumps(exported.to_json(), ensure_ascii=False))
         return
     held = {"adapter": "an adapter", "model": "a whole model", None: "no weights"}[exported.layout]
-    print(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB\n")
-    print("\n".join(exported.commands))
+    say(f"{exported.folder}: {exported.run}, {held}, {sum(exported.files.values()) / 1e6:.1f} MB")
+    say("")
+    say_lines("\n".join(exported.commands))

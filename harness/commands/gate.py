@@ -6,6 +6,7 @@ import typer
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say, say_lines
 from harness.workflows.options.gate import GateOptions
 
 
@@ -20,18 +21,20 @@ def gate(options: GateOptions, json: Json = False) -> None:
       harness gate support_tickets-lora --against tickets --junit gate.xml --markdown gate.md
     """
     import json as jsonlib
-    import sys
 
     from harness.core.errors import ConfigError
     from harness.regression import gate_text
     from harness.workflows import gate as workflow
 
     outcome = workflow.judged(options)
-    print(jsonlib.dumps(outcome.to_json()) if json else gate_text.text(outcome), flush=True)
+    if json:
+        print(jsonlib.dumps(outcome.to_json()), flush=True)
+    else:
+        say_lines(gate_text.text(outcome))
     try:
         workflow.write(options, outcome)
     except ConfigError as error:
         # The verdict stands whether or not it could be written down: a regression stays one.
-        print(f"error: {error}", file=sys.stderr)
+        say(f"error: {error}", error=True)
         raise typer.Exit(outcome.exit_code or error.exit_code) from None
     raise typer.Exit(outcome.exit_code)

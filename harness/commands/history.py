@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say, say_lines
 from harness.workflows.options.history import HistoryOptions
 
 
@@ -18,17 +19,16 @@ def history(options: HistoryOptions, json: Json = False) -> None:
       harness history --html
     """
     import json as jsonlib
-    import sys
 
     from harness.regression import history_text
     from harness.workflows import history as workflow
 
     done = workflow.from_options(options)
     for problem in done.problems:
-        print(f"note: {problem}", file=sys.stderr)
+        say(f"note: {problem}", error=True)
     if json:
         print(jsonlib.dumps(done.to_json(), ensure_ascii=False))
     elif done.page is not None:
-        print(done.page)
+        say(str(done.page))
     else:
-        print(history_text.text(done.series))
+        say_lines(history_text.text(done.series))

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from harness.core.terminal import say
+
 if TYPE_CHECKING:
     from harness.tasks.columns import Column
     from harness.tasks.validation_report import Shown
@@ -108,16 +110,16 @@ def init(
         print(jsonlib.dumps(made.as_json(), ensure_ascii=False))
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
-    print(f"wrote {made.folder / 'task.yaml'}: {counts}")
+    say(f"wrote {made.folder / 'task.yaml'}: {counts}")
     if name is None:
-        print(f"  name: {made.name}, after the data; for another: --name NAME")
+        say(f"  name: {made.name}, after the data; for another: --name NAME")
     for line in (*_table(made.columns), *made.guesses):
-        print(f"  {line}")
+        say(f"  {line}")
     for line in _rendered(made.example):
-        print(f"  {line}")
+        say(f"  {line}")
     first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])
-    print(f"  a first look takes {first.duration}")
-    print(f"next: {first.command(made.handle)}")
+    say(f"  a first look takes {first.duration}")
+    say(f"next: {first.command(made.handle)}")
 
 
 def _rendered(example: Shown | None) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from harness.commands._results import Results
+from harness.core.terminal import say
 
 
 def ls(
@@ -33,7 +33,7 @@ def ls(
         runs = queries.runs(store, task=task)
         scores = queries.metrics(store, [run.id for run in runs])
     for problem in done.problems:
-        print(f"note: {problem}", file=sys.stderr)
+        say(f"note: {problem}", error=True)
     if json:
         tables.print_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:

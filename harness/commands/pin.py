@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say
 from harness.workflows.options.pin import PinOptions
 
 
@@ -24,9 +25,9 @@ def pin(options: PinOptions, json: Json = False) -> None:
         print(jsonlib.dumps(done.to_json()))
         return
     count, size = len(done.snapshot.samples), done.file.stat().st_size / 1024
-    print(f"{done.file}: {done.snapshot.name}, {count} examples, {size:.0f} kB; commit it")
+    say(f"{done.file}: {done.snapshot.name}, {count} examples, {size:.0f} kB; commit it")
     if done.lacks_noise_floor:
-        print(
+        say(
             "note: training varies from seed to seed, and for this recipe it is not known by how much: "
             "gates will be provisional. Run the recipe with --seeds 3 and pin again, or gate with --aa 3"
         )

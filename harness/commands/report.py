@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say
 from harness.workflows.options.report import ReportOptions
 
 
@@ -32,4 +33,4 @@ def report(options: ReportOptions, json: Json = False) -> None:
     from harness.report.terminal import written
 
     for line in written.lines(done.files, done.chosen, done.verdicts):
-        print(line)
+        say(line)

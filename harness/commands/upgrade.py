@@ -8,6 +8,7 @@ import typer
 
 from harness.commands._options import takes
 from harness.commands._results import Json
+from harness.core.terminal import say_lines
 from harness.workflows.options.upgrade import UpgradeOptions
 
 
@@ -33,5 +34,5 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
         print(jsonlib.dumps(done.to_json(), ensure_ascii=False))
     else:
         for item in done.replays:
-            print(upgrade_text.text(item))
+            say_lines(upgrade_text.text(item))
     raise typer.Exit(done.exit_code)

@@ -23,8 +23,7 @@ def validate(options: ValidateOptions, json: Json = False) -> None:
     """
     import json as jsonlib
 
-    from rich.console import Console
-
+    from harness.core import terminal
     from harness.tasks import validation_view
     from harness.workflows import validate as workflow
 
@@ -32,6 +31,6 @@ def validate(options: ValidateOptions, json: Json = False) -> None:
     if json:
         print(jsonlib.dumps(validation_view.as_json(inspection), ensure_ascii=False))
     else:
-        validation_view.show(inspection, Console())
+        validation_view.show(inspection, terminal.console())
     if not inspection.usable:
         raise typer.Exit(2)

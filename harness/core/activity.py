@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.core import terminal
+
 QUIET_SECONDS = 1.0
 LOG_SECONDS = 10.0
 
@@ -50,15 +52,15 @@ def _show(activity: Activity, done: threading.Event) -> None:
     if sys.stderr.isatty():
         _spin(activity, done)
         return
-    print(activity.text, file=sys.stderr, flush=True)
+    terminal.say(activity.text, error=True)
     while not done.wait(LOG_SECONDS):
-        print(activity.text, file=sys.stderr, flush=True)
+        terminal.say(activity.text, error=True)
 
 
 def _spin(activity: Activity, done: threading.Event) -> None:
-    from rich.console import Console
-    from rich.markup import escape
+    from rich.text import Text
 
-    with Console(stderr=True).status(escape(activity.text)) as status:
+    # A text of Rich's: plain strings are markup to a spinner, whatever the console says.
+    with terminal.console(stderr=True).status(Text(activity.text)) as status:
         while not done.wait(QUIET_SECONDS):
-            status.update(escape(activity.text))
+            status.update(Text(activity.text))

@@ -77,6 +77,12 @@ class WorkerLostError(RunError):
     """The worker died (killed, out of memory, machine gone) each time that a job was tried."""
 
 
+def is_panic(error: BaseException) -> bool:
+    """Whether a library written in Rust (tokenizers, safetensors, llguidance) gave up: no `Exception`, but no reason to
+    end the process either."""
+    return type(error).__name__ == "PanicException"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """A remedy that names the known names which are near enough to be meant, and lists them all.
 

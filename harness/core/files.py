@@ -5,12 +5,14 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
 from harness.core.errors import ConfigError
+from harness.core.secrets import masked
 
 
 def write_text(path: Path, text: str) -> None:
@@ -21,7 +23,7 @@ def write_text(path: Path, text: str) -> None:
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        path.write_text(masked(text), encoding="utf-8", errors="backslashreplace")
     except OSError as error:
         remedy = "name a file in a folder that can be written"
         raise ConfigError(f"cannot be written: {error.strerror}", file=path, remedy=remedy) from None
@@ -35,9 +37,24 @@ DRAFT = ".part"
 def draft(path: Path, *, sync: bool = False) -> Iterator[Path]:
     """A path to write to, which takes the place of `path` at the end; dropped where the writing fails.
 
+    A link stays one, and the file that it leads to is replaced; what is no file (`/dev/stdout`, a pipe) is written to.
+
     Args:
         sync: have the content on disk before the rename, so that a power cut leaves the old file or the new one.
+
+    Raises:
+        ConfigError: a link to nothing.
     """
+    if path.is_symlink():
+        if not path.exists():
+            raise ConfigError("is a link to nothing", file=path, remedy="delete it, or name another file")
+        path = path.resolve()
+    if path.exists() and not path.is_file():
+        with tempfile.TemporaryDirectory() as apart:
+            yield (part := Path(apart) / "content")
+            with path.open("wb") as stream:
+                stream.write(part.read_bytes())
+        return
     part = path.with_name(f"{path.name}.{os.getpid()}{DRAFT}")
     part.unlink(missing_ok=True)
     try:
@@ -56,12 +73,12 @@ def write_json(path: Path, value: object) -> None:
         draft(path, sync=True) as part,
         part.open("w", encoding="utf-8", errors="backslashreplace") as stream,
     ):
-        json.dump(value, stream, ensure_ascii=False, indent=1)
+        stream.write(masked(json.dumps(value, ensure_ascii=False, indent=1)))
 
 
 def json_line(value: object) -> bytes:
-    """A value as one line of JSON; a lone surrogate as JSON escapes it."""
-    return json.dumps(value, ensure_ascii=False).encode("utf-8", errors="backslashreplace") + b"\n"
+    """A value as one line of JSON; a lone surrogate as JSON escapes it, a key of this process as ***."""
+    return masked(json.dumps(value, ensure_ascii=False)).encode("utf-8", errors="backslashreplace") + b"\n"
 
 
 def append_line(path: Path, value: object) -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from harness.core import shipped
+from harness.core import guarded, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import build
 from harness.core.protocols import Base, Data, Program, Weights
@@ -126,8 +126,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         ConfigError: missing, not UTF-8, not YAML (with the line), half a character, or not a mapping.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        _refuse_bombs(text, path)
+        text = (
+            guarded.read_bytes(path, limit=guarded.MAX_YAML).decode() if path.exists() else path.read_text()
+        )
+        refuse_bombs(text, path)
         value = whole(yaml.safe_load(text))
     except FileNotFoundError:
         raise ConfigError("no such file", file=path) from None
@@ -146,8 +148,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     return value
 
 
-def _refuse_bombs(text: str, path: Path) -> None:
-    """Aliases are a convenience; one within another, within another, fill the memory."""
+def refuse_bombs(text: str, path: Path) -> None:
+    """Aliases are a convenience; one within another, within another, fill the memory.
+
+    Raises:
+        ConfigError: more than `MAX_NODES` values once they are written out, with the line.
+    """
     sizes: dict[int, int] = {}
 
     def size(node: yaml.Node | None) -> int:

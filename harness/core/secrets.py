@@ -1,20 +1,120 @@
-"""Keys and passwords: what looks like one in an address or a command line is recorded nowhere."""
+"""Keys and passwords: what looks like one, or is one of this process, is recorded nowhere.
+
+Everything that writes text for later (records, reports, logs, tracebacks, the recorded command) asks `hidden` or
+`masked`, and whatever a server says goes through `masked` before anything else sees it.
+"""
 
 from __future__ import annotations
 
+import base64
+import json
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
+from urllib.parse import quote, quote_plus
 
 from harness.core.errors import ConfigError
 
 HIDDEN = "***"
-_NAMED = re.compile(r"(?i)((?:^|[-_?&#,])[\w.-]*(?:key|token|secret|password|passwd)=)[^&#,\s]+")
-_IN_ADDRESS = re.compile(r"(\w+://)[^/@\s]+@")
+KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
+"""Environment variables that may hold a server's key, the first that is set before the others."""
+OTHERS = (
+    *(
+        "HF_TOKEN",
+        "HUGGING_FACE_HUB_TOKEN",
+        "WANDB_API_KEY",
+        "MLFLOW_TRACKING_PASSWORD",
+        "MLFLOW_TRACKING_TOKEN",
+    ),
+    *("AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN"),
+    *("AZURE_STORAGE_CONNECTION_STRING", "GITHUB_TOKEN"),
+)
+"""Environment variables with secrets of libraries that work here and may repeat them in an error."""
+SHORTEST = 8
+"""Characters of the shortest value that is looked for in texts: `none` and `EMPTY` are no secrets, but words."""
+_NAMES = r"(?:key|token|secret|password|passwd)"
+_NAMED = re.compile(rf"(?i)((?:^|[-_?&#,;\s\"'{{(\[])[\w.-]*{_NAMES}=)[^&#,\s]+")
+_IN_JSON = re.compile(rf"(?i)([\"'][\w.-]*{_NAMES}\\?[\"']\s*:\s*\\?[\"'])[^\"'\\]+")
+_IN_ADDRESS = re.compile(r"(\w+://)(?:[^/\s:@?#\"']*:(?!\d+(?:/|$))[^\s\"']*|[^/\s?#]*)@")
+_SIGNED = re.compile(
+    r"(?i)([?&](?:[\w.-]*signature|[\w.-]*credential|sig|code|auth|sas|authorization|awsaccesskeyid|googleaccessid)=)"
+    r"[^&#\s\"']+"
+)
+_SPACED = re.compile(rf"(?i)([\w.-]*{_NAMES}\s*[=:]\s+)\S+")
+
+
+def api_key() -> str:
+    """The key for servers, from the environment, without the line break that files of secrets end in; `none`
+    where there is none.
+
+    Raises:
+        ConfigError: it holds a character that no header may hold. The message does not repeat it.
+    """
+    for name in KEYS:
+        if key := os.environ.get(name, "").strip():
+            if not (key.isascii() and key.isprintable()):
+                raise ConfigError(
+                    f"{name} holds a line break or another character that no key has",
+                    remedy="set it to the key alone, on one line",
+                )
+            return key
+    return "none"
+
+
+def masked(text: str) -> str:
+    """`text` without the secrets in the environment of this process, in whatever form: as they are, as Python, JSON
+    or a URL writes them, or in base64."""
+    pattern = _forms(tuple(os.environ.get(name, "") for name in (*KEYS, *OTHERS)))
+    return text if pattern is None else pattern.sub(HIDDEN, text)
 
 
 def hidden(text: str) -> str:
-    """`text` with passwords in addresses and values of secret names replaced by ***."""
-    return _NAMED.sub(rf"\1{HIDDEN}", _IN_ADDRESS.sub(rf"\1{HIDDEN}@", text))
+    """`masked`, and passwords in addresses, signatures of signed addresses and values of secret names replaced."""
+    return _SIGNED.sub(rf"\1{HIDDEN}", without_passwords(masked(text)))
+
+
+def without_passwords(text: str) -> str:
+    """`text` with passwords in addresses and values of secret names replaced."""
+    for pattern, change in (
+        (_IN_ADDRESS, rf"\1{HIDDEN}@"),
+        (_NAMED, rf"\1{HIDDEN}"),
+        (_IN_JSON, rf"\1{HIDDEN}"),
+    ):
+        text = pattern.sub(change, text)
+    return text
+
+
+def in_command(words: Sequence[str]) -> list[str]:
+    """The words of a command line with secrets replaced, also where name and value are two words."""
+    cleaned, hide = [], False
+    for word in words:
+        cleaned.append(HIDDEN if hide else _SPACED.sub(rf"\1{HIDDEN}", hidden(word)))
+        hide = not hide and bool(_BEFORE_VALUE.search(word))
+    return cleaned
+
+
+_BEFORE_VALUE = re.compile(rf"(?i)(?:^-[\w.-]*{_NAMES}|(?:^|[\s\W]){_NAMES}\s*[=:]|^[\w.-]*{_NAMES}[=:])$")
+
+
+@lru_cache(maxsize=4)
+def _forms(values: tuple[str, ...]) -> re.Pattern[str] | None:
+    """One pattern for every form of every value, the longest first."""
+    forms = {form for value in values for form in _forms_of(value) if len(form) >= SHORTEST}
+    return re.compile("|".join(map(re.escape, sorted(forms, key=len, reverse=True)))) if forms else None
+
+
+def _forms_of(value: str) -> Iterator[str]:
+    secret = value.strip()
+    if len(secret) < SHORTEST or secret.isalpha():
+        return  # a word, such as `placeholder`, which answers may hold
+    yield from (value, secret, repr(secret)[1:-1], repr(secret.encode())[2:-1])
+    yield from (json.dumps(secret)[1:-1], quote(secret, safe=""), quote_plus(secret), quote(secret))
+    raw = secret.encode("utf-8", "surrogatepass")
+    for before in range(3):  # base64 depends on how many bytes stand before it
+        start, end = (0, 2, 3)[before], (before + len(raw)) * 8 // 6
+        for altchars in (b"+/", b"-_"):
+            yield base64.b64encode(b"\0" * before + raw, altchars).decode()[start:end]
 
 
 def refuse_in_model(spec: str) -> None:

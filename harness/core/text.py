@@ -6,6 +6,11 @@ import re
 from typing import Any
 
 _POWER = re.compile("[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]")
+_CONTROL = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+_COMMAND = re.compile(r"##(?=\w*\[)")
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _MARKUP = re.compile(r"([\\`*_{}\[\]<>#|~!&$])")
 _LINKS = re.compile(r"(?i)(@|:(?=//)|www(?=\.))")
 
@@ -35,11 +40,33 @@ def _joined(text: str) -> str:
 def one_line(text: str) -> str:
     """Foreign text for a terminal or a CI log: one line, control and direction marks as escapes.
 
-    `::` at the beginning of a line and `##[` anywhere are commands to CI services; neither is left whole.
+    `::` at the beginning of a line (GitHub) and `##[`, `##vso[` and the like anywhere (Azure, TeamCity) are commands to
+    CI services; none is left whole.
     """
     shown = _POWER.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-    shown = shown.replace("##[", "# #[")
+    return _no_command(shown)
+
+
+def visible(text: str) -> str:
+    """Foreign text of several lines for a terminal: control and direction marks as escapes, line breaks and tabs kept."""
+    shown = _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
+    return "\n".join(map(_no_command, shown.split("\n"))) if "::" in shown or "##" in shown else shown
+
+
+def _no_command(line: str) -> str:
+    shown = _COMMAND.sub("# #", line)
     return f"\\{shown}" if shown.lstrip().startswith("::") else shown
+
+
+def cell_text(value: object) -> object:
+    """A cell of a CSV file: text that a spreadsheet would take for a formula begins with a quote mark instead."""
+    if not isinstance(value, str) or not value.startswith(_FORMULA):
+        return value
+    try:
+        float(value)
+    except ValueError:
+        return f"'{value}"
+    return value
 
 
 def markdown(text: str) -> str:

@@ -3,25 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, TypeGuard
 
 from harness.core.errors import ConfigError, EngineError
 from harness.core.json_types import JsonValue
 from harness.core.protocols import Engine
-from harness.core.secrets import refuse_in_model
+from harness.core.secrets import KEYS, api_key, masked, refuse_in_model
 from harness.core.tools import call as call_of
 from harness.core.tools import offered
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
 from harness.engines._openai.dialect import dialect
-from harness.engines._openai.faults import KEYS, NOT_OURS, STREAK, NoAnswerError, Outage, short
+from harness.engines._openai.faults import NOT_OURS, STREAK, NoAnswerError, Outage, short
 from harness.engines._openai.limits import Limits, Pace
 from harness.engines._openai.tokens import Estimate
 from harness.engines._openai.wire import Reply, Wire
@@ -29,6 +28,7 @@ from harness.engines._openai.wire import Reply, Wire
 __all__ = ["KEYS", "Limits", "OpenAIEngine", "without_limits"]
 
 _SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
+MOST_TOKENS = 10**8
 _WAYS = 5
 """How often one request is put in another way that the server may understand."""
 
@@ -64,8 +64,7 @@ class OpenAIEngine:
         self.batch_size = self.limits.concurrency
         self.spent = 0
         self._model, self._url = address["name"], address["url"]
-        key = next((os.environ[name] for name in KEYS if os.environ.get(name)), "none")
-        self._wire = Wire(self._url, key, self.limits)
+        self._wire = Wire(self._url, api_key(), self.limits)
         self._dialect = dialect(self._url, self._model)
         self._estimate = Estimate(self._model)
         self._pace = Pace(self.limits.requests_per_minute)
@@ -164,7 +163,7 @@ class OpenAIEngine:
         paced = time.monotonic() - began
         try:
             reply = self._post(request)
-            completion = self._read(request, replace(reply, waited=reply.waited + paced))
+            completion = self._understood(request, replace(reply, waited=reply.waited + paced))
         except NoAnswerError as fault:
             if outage.hopeless(fault):
                 raise EngineError(self._refusal(fault)) from None
@@ -195,8 +194,16 @@ class OpenAIEngine:
             return f"{self._url} refuses model '{self._model}': {fault.reason}"
         return f"{self._url} refuses every request: {fault.reason} ({STREAK} in a row)"
 
+    def _understood(self, request: Request, reply: Reply) -> Completion:
+        """As `_read`; an answer whose parts have types that none has is no answer, and ends no run."""
+        try:
+            return self._read(request, reply)
+        except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
+            what = f"{type(error).__name__}: {short(str(error))}"
+            raise NoAnswerError(f"not an OpenAI-compatible answer ({what})", permanent=True) from None
+
     def _read(self, request: Request, reply: Reply) -> Completion:
-        """A completion from a server's reply.
+        """A completion from a server's reply, in which no key is repeated.
 
         Raises:
             NoAnswerError: there is no answer in it.
@@ -212,17 +219,17 @@ class OpenAIEngine:
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
         return Completion(
-            text=text,
+            text=masked(text),
             tokens_in=tokens_in,
             tokens_out=tokens_out,
             finish_reason=finish_reason,
             seconds=reply.seconds,
             waited=reply.waited,
             retries=reply.retries,
-            thoughts=thoughts,
+            thoughts=masked(thoughts),
             thought_tokens=_reasoning_tokens(reply.content.get("usage")),
             prompt=self._show(request),
-            error=error,
+            error=None if error is None else masked(error),
             model=_name(reply.content.get("model")),
         )
 
@@ -230,11 +237,11 @@ class OpenAIEngine:
         """Tokens in and out: the server's counts, or estimates where it sends none."""
         known = usage if isinstance(usage, Mapping) else {}
         counts = [known.get(name) for name in ("prompt_tokens", "completion_tokens")]
-        if any(not isinstance(count, int) for count in counts):
+        if any(not is_count(count) for count in counts):
             self._estimate.answer()
         texts = ("\n".join(message.content for message in self._dialect.messages(request)), text)
         tokens_in, tokens_out = (
-            count if isinstance(count, int) else self._estimate(estimated)
+            count if is_count(count) else self._estimate(estimated)
             for count, estimated in zip(counts, texts, strict=True)
         )
         return tokens_in, tokens_out
@@ -303,16 +310,28 @@ def _reasoning(message: Mapping[str, JsonValue]) -> str:
 def _reasoning_tokens(usage: JsonValue) -> int | None:
     details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
     tokens = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
-    return tokens if isinstance(tokens, int) else None
+    return tokens if is_count(tokens) else None
+
+
+def is_count(value: object) -> TypeGuard[int]:
+    """Whether a server's number of tokens is one: whole, not negative, and no more than any model reads."""
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
 def _name(model: JsonValue) -> str | None:
-    return model if isinstance(model, str) and model else None
+    return masked(model) if isinstance(model, str) and model else None
 
 
 def _text(content: JsonValue) -> str | None:
-    """The text of a message; of one in parts, the parts that are text."""
+    """The text of a message; of one in parts, the parts that are text.
+
+    Raises:
+        NoAnswerError: it is an object.
+    """
+    if isinstance(content, dict):
+        raise NoAnswerError("no text: content is an object")
     if not isinstance(content, list):
         return None if content is None else str(content)
     parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-    return "".join(map(str, parts)) if parts else None
+    texts = [part for part in parts if isinstance(part, str)]
+    return "".join(texts) if texts else None

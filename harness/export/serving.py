@@ -6,6 +6,7 @@ import json
 import shlex
 from pathlib import Path
 
+from harness.core.text import one_line
 from harness.export.loading import Loading
 from harness.export.weights import is_hub_id
 from harness.models.architecture import DECODER, Architecture
@@ -33,7 +34,7 @@ def commands(
         lines += _adapter(held, here, base, name, loaded)
     elif layout == "model":
         lines += [
-            f"vllm serve {here} --served-model-name {name}",
+            f"vllm serve {here} --served-model-name {shlex.quote(name)}",
             f"transformers serve {here} --port 8000    # its model's name is the folder",
         ]
     else:
@@ -41,10 +42,12 @@ def commands(
         if (held / "chat_template.jinja").is_file():
             told += f" --chat-template {here}/chat_template.jinja"
         lines += [
-            f"vllm serve {base} --served-model-name {name}{told}",
+            f"vllm serve {base} --served-model-name {shlex.quote(name)}{told}",
             f"transformers serve {base} --port 8000    # its model's name is the folder or hub id",
         ]
-    run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model openai:{name}@{URL}"
+    served = shlex.quote(f"openai:{name}@{URL}")
+    run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model {served}"
+    lines = [one_line(line) for line in lines]
     return [*lines, "", "# the same questions, asked of the server", run]
 
 
@@ -56,7 +59,7 @@ def architecture(model: str) -> Architecture:
 def _base(model: str) -> list[str]:
     """Specs that only the harness knows are folders on disk, once resolved."""
     if is_server(model):
-        return [f"BASE=…    # what answered as {model}"]
+        return [f"BASE=…    # what answered as {one_line(model)}"]
     code = f"from harness.models.source import resolve; print(resolve({json.dumps(model)}))"
     return [f"BASE=$(python -c {shlex.quote(code)})"]
 
@@ -79,7 +82,7 @@ def _adapter(held: Path, here: str, base: str, name: str, loaded: Loading) -> li
     ranks = (1, 8, 16, 32, 64, 128, 256, 320, 512)
     rank = next((size for size in ranks if size >= config["r"]), config["r"])
     return [
-        f"vllm serve {base}{four_bits} --enable-lora --max-lora-rank {rank} --lora-modules {name}={here} \\",
+        f"vllm serve {base}{four_bits} --enable-lora --max-lora-rank {rank} --lora-modules {shlex.quote(name)}={here} \\",
         f"  --generation-config {here} --chat-template {here}/chat_template.jinja",
         "# transformers serve takes whole models: export again with --merged, or load it in Python:",
         _python(DECODER, here, base, loaded),

@@ -16,7 +16,7 @@ from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TypeAlias, cast
 
-from harness.core import tools
+from harness.core import deadline, tools
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
@@ -36,6 +36,8 @@ PLAIN_TEMPLATE = (
 )
 """For base models, which have no chat template. It uses no special tokens."""
 
+RENDERING_SECONDS = 5.0
+"""Processor seconds in which one prompt is put into a model's template."""
 _PROBE = "harness-probe"
 _READS_DATE = re.compile(r"""strftime_now\(\s*(["'])(?P<format>[^"']*)\1\s*\)""")
 
@@ -170,17 +172,30 @@ class TemplateChat:
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
             # switch ignore it.
-            return str(
-                self.tokenizer.apply_chat_template(
-                    rows,
-                    tools=[dict(function) for function in functions] or None,
-                    chat_template=template or self.dated_template,
-                    tokenize=False,
-                    add_generation_prompt=generation_prompt,
-                    enable_thinking=self._thinking,
+            with deadline.within(RENDERING_SECONDS):
+                return str(
+                    self.tokenizer.apply_chat_template(
+                        rows,
+                        tools=[dict(function) for function in functions] or None,
+                        chat_template=template or self.dated_template,
+                        tokenize=False,
+                        add_generation_prompt=generation_prompt,
+                        enable_thinking=self._thinking,
+                    )
                 )
-            )
-        except TemplateError as error:
+        except deadline.TooLongError:
+            raise ConfigError(
+                f"the model's chat template took longer than {RENDERING_SECONDS:g} s for one prompt"
+            ) from None
+        except (
+            TemplateError,
+            ArithmeticError,
+            LookupError,
+            TypeError,
+            ValueError,
+            MemoryError,
+            RecursionError,
+        ) as error:
             raise ConfigError(f"the model's chat template refuses this prompt: {error}") from None
 
     def _accepts_system(self) -> bool:

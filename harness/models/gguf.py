@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
-import sys
+import tempfile
 from pathlib import Path
+from typing import Any
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
+
+_UNREADABLE = (
+    ValueError,
+    RuntimeError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    OSError,
+    EOFError,
+    MemoryError,
+)
+"""What a GGUF file that is cut off, or none, raises in the libraries that read it."""
 
 
 def folder(file: Path) -> Path:
@@ -23,12 +38,15 @@ def folder(file: Path) -> Path:
 def _convert(file: Path, draft: Path) -> None:
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
-    print(f"converting {file.name} once for later runs (about half a minute) …", file=sys.stderr, flush=True)
+    say(f"converting {file.name} once for later runs (about half a minute) …", error=True)
     try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(file.parent, gguf_file=file.name)
-            loaded = AutoModelForCausalLM.from_pretrained(file.parent, gguf_file=file.name)
-    except (ValueError, RuntimeError, KeyError) as error:
+        # In a folder of its own: what lies beside the file is no part of it, and may name code to run.
+        with quiet(), tempfile.TemporaryDirectory() as alone:
+            (Path(alone) / file.name).symlink_to(file.resolve())
+            where: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}
+            tokenizer = AutoTokenizer.from_pretrained(alone, **where)
+            loaded = AutoModelForCausalLM.from_pretrained(alone, **where)
+    except _UNREADABLE as error:
         raise ConfigError(f"cannot read this GGUF file: {error}", file=file) from None
     config = loaded.config
     # A network marked as quantized refuses to be saved, although its weights are plain now.

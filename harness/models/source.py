@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
-from harness.models import architecture, tiny
+from harness.models import architecture, strangers_files, tiny
 
 SMOLLM2 = "smollm2-135m-instruct"
 _SMOLLM2_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
@@ -104,6 +104,7 @@ def _checked(folder: Path) -> Path:
             file=folder,
             remedy="pickled weights can run code and are not loaded; convert them to safetensors",
         )
+    strangers_files.check(folder)
     return folder
 
 

@@ -162,7 +162,7 @@ def _make(draft: Path, shape: str, seed: int) -> None:
     maker = getattr(transformers, kind.loader if kind.writes else "AutoModelForMaskedLM")
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = maker.from_config(config, dtype=torch.float32)
+        network = maker.from_config(config, dtype=torch.float32, trust_remote_code=False)
     with quiet():
         network.save_pretrained(draft)
     tokenizer.save_pretrained(draft)

@@ -47,7 +47,7 @@ def text(gate: Gate) -> str:
     """The gate for a terminal."""
     width = max(len(check.metric) for check in gate.checks) if gate.checks else 0
     lines = [f"{gate.verdict}: {one_line(gate.sentence)}"]
-    lines += [f"  {c.metric:<{width}}  {c.state:<12}  {describe(c)}" for c in gate.checks]
+    lines += [f"  {one_line(c.metric):<{width}}  {c.state:<12}  {one_line(describe(c))}" for c in gate.checks]
     lines += [
         f"  must pass {one_line(m.id)}: {m.state} ({_score(m.before)} → {_score(m.after)}){' · flaky' if m.flaky else ''}"
         for m in gate.must_pass

@@ -106,10 +106,20 @@ def build(
     indexed = index.belongs(out)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        _replace(out, [render(data, index=index.NAME if indexed else "")])
         beside = out.with_name(data.beside)
-        beside.unlink(missing_ok=True)
-        if lines := examples.beside(data):
+        ours = _is_ours(beside, out)
+        # Nothing lies beside a device or a pipe.
+        lines: Iterable[str] = examples.beside(data) if out.is_file() or not out.exists() else ()
+        if lines and beside.exists() and not ours:
+            raise ConfigError(
+                "would be replaced, and no report made it",
+                file=beside,
+                remedy="choose another name for the report",
+            )
+        _replace(out, [render(data, index=index.NAME if indexed else "")])
+        if ours:
+            beside.unlink(missing_ok=True)
+        if lines:
             _replace(beside, lines)
         if indexed:
             index.write(out.parent)
@@ -118,6 +128,15 @@ def build(
             f"cannot be written: {error.strerror}", file=out, remedy="choose another file for the report"
         ) from None
     return out
+
+
+def _is_ours(beside: Path, report: Path) -> bool:
+    """Whether the file of examples beside a report is one that this very report, as it stands, was written with."""
+    return (
+        beside.is_file()
+        and index.is_report(report)
+        and beside.name in report.read_text(encoding="utf-8", errors="replace")
+    )
 
 
 def _replace(file: Path, texts: Iterable[str]) -> None:

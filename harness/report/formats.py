@@ -11,6 +11,9 @@ from pathlib import Path
 
 from harness.core import formatting
 from harness.core.errors import ConfigError
+from harness.core.files import draft
+from harness.core.secrets import masked
+from harness.core.text import cell_text
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.html.page import visible
 
@@ -60,7 +63,8 @@ def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnose
     text = plain[kind](verdicts) if kind in plain else markdown(verdicts, diagnoses)
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        out.write_text(text, encoding="utf-8", newline="")
+        with draft(out) as part:
+            part.write_text(masked(text), encoding="utf-8", newline="")
     except OSError as error:
         remedy = "choose another file for the report"
         raise ConfigError(f"cannot be written: {error.strerror}", file=out, remedy=remedy) from None
@@ -85,7 +89,8 @@ def as_csv(verdicts: Sequence[Verdict]) -> str:
         for summary in verdict.summaries:
             plain = summary.to_json()
             against = dict(zip(_AGAINST, _against(verdict, summary), strict=True))
-            writer.writerow({**shared, **plain, **asdict(summary.cost), **against})
+            row = {**shared, **plain, **asdict(summary.cost), **against}
+            writer.writerow({name: cell_text(value) for name, value in row.items()})
     return stream.getvalue()
 
 

@@ -126,6 +126,11 @@ def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> st
     )
 
 
+def is_report(file: Path) -> bool:
+    """Whether a file is a report that the harness wrote."""
+    return file.is_file() and _SUMMARY.search(_head(file)) is not None
+
+
 def finished_runs(report: Path) -> tuple[str, ...]:
     """Ids of the finished runs that a report holds; none for a page of another kind, and for one from before
     reports said it."""
@@ -160,5 +165,7 @@ def _read(file: Path) -> dict[str, object] | None:
 
 
 def _head(file: Path) -> str:
+    if not file.is_file():
+        return ""  # a link to nothing, or a pipe that would wait
     with file.open(encoding="utf-8", errors="replace") as stream:
         return stream.read(_HEAD)

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from harness.core import guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import append_line, draft, json_line, write_json
 from harness.core.protocols import StepRecord
@@ -203,7 +204,7 @@ class ResultsFolder:
         """The run of that id, or the only one whose id begins with it.
 
         Raises:
-            ConfigError: none (names the nearest), or several.
+            ConfigError: none (names the nearest), several, or one with a link out of its folder.
         """
         names = [path.name for path in self.run_folders()]
         matching = [one for one in names if one == name] or [one for one in names if one.startswith(name)]
@@ -211,7 +212,9 @@ class ResultsFolder:
             raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest(name, names) if names else "")
         if len(matching) > 1:
             raise ConfigError(f"'{name}' matches {len(matching)} runs", remedy=", ".join(matching[:6]))
-        return self.run(matching[0])
+        run = self.run(matching[0])
+        guarded.run_folder(run.path)
+        return run
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -219,14 +222,15 @@ def read_json(path: Path) -> dict[str, Any]:
 
     Raises:
         FileNotFoundError, json.JSONDecodeError: there is none.
+        ConfigError: a link out of its folder, a device or a pipe.
     """
-    return dict(json.loads(path.read_text(encoding="utf-8")))
+    return dict(json.loads(guarded.of_results(path).read_text(encoding="utf-8")))
 
 
 def read_lines(path: Path) -> Iterator[Mapping[str, Any]]:
     """The objects of a JSONL file as they stand; a half-written last line is left out."""
     if path.exists():
-        with path.open(encoding="utf-8") as stream:
+        with guarded.of_results(path).open(encoding="utf-8") as stream:
             for line in stream:
                 if line.endswith("\n"):
                     yield json.loads(line)

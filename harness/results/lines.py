@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 
 from pydantic import TypeAdapter
 
+from harness.core import guarded
 from harness.core.files import append_line
 from harness.core.validation import adapter
 from harness.results.records.sample import SampleRecord
@@ -91,7 +92,7 @@ def records(path: Path, kind: type[T], problems: list[str]) -> Iterator[T]:
     A last line without its newline was being written when the run stopped.
     """
     if path.exists():
-        with path.open("rb") as stream:
+        with guarded.of_results(path).open("rb") as stream:
             yield from _parsed(stream, path.name, kind, problems)
 
 
@@ -157,7 +158,7 @@ def _read(path: Path) -> _Known | None:
     known = _known.get(key)
     if known is None or known.state != state:
         problems: list[str] = []
-        with path.open("rb") as stream:
+        with guarded.of_results(path).open("rb") as stream:
             rows = list(_parsed(stream, path.name, SampleRecord, problems))
             stream.seek(max(stream.seek(0, os.SEEK_END) - 1, 0))
             terminated = stream.read(1) in (b"", b"\n")

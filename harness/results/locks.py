@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 
 
 class Lock:
@@ -41,6 +42,5 @@ class Lock:
 
 def print_waiting(path: Path) -> None:
     """Say why nothing happens: somebody else is running this very cell."""
-    import sys
 
-    print(f"waiting for another command that runs {path.name[1:-5]}", file=sys.stderr, flush=True)
+    say(f"waiting for another command that runs {path.name[1:-5]}", error=True)

@@ -8,13 +8,13 @@ changed pin reads well in a diff.
 from __future__ import annotations
 
 import json
-import re
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core import names
 from harness.core.errors import ConfigError, nearest
 from harness.core.files import draft
 from harness.core.keys import digest
@@ -167,8 +167,7 @@ def write(snapshot: Snapshot, name: str, folder: Path = FOLDER) -> Path:
     Raises:
         ConfigError: a name that is no file name, or a folder that cannot be written.
     """
-    if not re.fullmatch(r"[\w][\w.-]*", name):
-        raise ConfigError(f"'{name}' is no name for a pin", remedy="use letters, digits, - _ and .")
+    names.check(name, "pin")
     head = {
         "format": FORMAT,
         "run": snapshot.head.to_json(),

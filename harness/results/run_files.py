@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from harness.core import guarded
+from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.results.lines import loads, reason
 from harness.results.records.run import RunRecord
@@ -35,9 +37,13 @@ def read_head(folder: Path) -> Head | str:
         if not path.exists():
             continue
         try:
+            for file in (name, *FILES):
+                guarded.of_results(folder / file)
             raw = path.read_bytes()
             content = loads(raw)
-        except (OSError, ValueError) as error:
+        except ConfigError as error:
+            return f"{error.file}: {error.message}; this run is left out"
+        except (OSError, ValueError, RecursionError) as error:
             return f"{path}: not readable as JSON ({error}); this run is left out"
         if not isinstance(content, dict):
             return f"{path}: not a JSON object; this run is left out"
@@ -57,7 +63,7 @@ def read_rows(path: Path, problems: list[str]) -> Iterator[JsonLine]:
     `problems`."""
     if not path.exists():
         return
-    with path.open("rb") as stream:
+    with guarded.of_results(path).open("rb") as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 row = loads(line)

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.core import notices
-from harness.core.errors import ConfigError, RunError
+from harness.core.errors import ConfigError, RunError, is_panic
 from harness.core.execution import Job, Notify, Worker
 from harness.core.files import draft
 from harness.core.keys import digest
@@ -150,7 +150,9 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Prog
             return execute(cell, folder, workbench, progress)
     except (KeyboardInterrupt, ConfigError):
         raise
-    except Exception as error:
+    except BaseException as error:
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         if isinstance(error, OSError) and error.errno in NO_ROOM:
             remedy = "what is answered is kept: make room and give the same command again"
             raise ConfigError(

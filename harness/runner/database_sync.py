@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 
 
 def open_index(results: Path) -> None:
@@ -23,9 +23,9 @@ def open_index(results: Path) -> None:
         check(results)
     except DamagedError as error:
         done = rebuild(results)
-        print(
+        say(
             f"warning: {error.file}: {error.message}; made again from the run folders ({done.runs} runs)",
-            file=sys.stderr,
+            error=True,
         )
 
 
@@ -36,4 +36,4 @@ def index(results: Path, folder: Path) -> None:
     try:
         ingest_run(results, folder)
     except ConfigError as error:
-        print(f"warning: {folder.name} is not indexed yet: {error}", file=sys.stderr)
+        say(f"warning: {folder.name} is not indexed yet: {error}", error=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import platform
-import re
 import shlex
 import subprocess
 import sys
@@ -17,11 +16,9 @@ from harness.core import shipped
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Engine
-from harness.core.secrets import HIDDEN, hidden
+from harness.core.secrets import in_command
 from harness.core.torch_types import Network
 from harness.results.likeness import ANSWERING
-
-_SECRET = re.compile(r"(?i)(?:key|token|secret|password|passwd)$")
 
 PACKAGES = [
     "finetune-or-prompt-harness",
@@ -149,8 +146,4 @@ def command() -> str:
 
 def safe(words: Sequence[str]) -> list[str]:
     """Words of a command line with passwords in addresses and values of secret names replaced by ***."""
-    cleaned, hide = [], False
-    for word in words:
-        cleaned.append(HIDDEN if hide else hidden(word))
-        hide = not hide and word.startswith("-") and "=" not in word and bool(_SECRET.search(word))
-    return cleaned
+    return in_command(words)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from harness.core import options, recipes, shipped
+from harness.core import names, options, recipes, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.kinds import Kind
 from harness.core.recipes import Recipe
@@ -66,7 +66,8 @@ def from_file(
     file = read_file(path)
     settings = file if given is None else given.over(file)
     tasks = (file.task,) if isinstance(file.task, str) else tuple(file.task)
-    return from_settings(settings, file.name or path.stem, tasks, file=path, invocation=invocation)
+    name = names.check(file.name, "name", path) if file.name else path.stem
+    return from_settings(settings, name, tasks, file=path, invocation=invocation)
 
 
 def read_file(path: Path) -> ExperimentFile:
@@ -159,6 +160,8 @@ def _recipe(spec: str | Mapping[str, object], file: Path | None) -> Recipe:
         return recipes.load(spec)
     parent, name = _name(spec, "extends", file), _name(spec, "name", file)
     slots = {key: value for key, value in spec.items() if key not in ("extends", "name")}
+    if name is not None:
+        names.check(name, "recipe", file)
     if parent is None:
         if name is None:
             raise ConfigError("a recipe needs 'name' or 'extends'", file=file)

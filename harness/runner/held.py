@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 
 from harness.core.errors import RunError
 from harness.core.protocols import Format
-from harness.core.values import Completion, Parsed
+from harness.core.values import Completion
 
 WATCHED = 8
 """Complete answers; if all of these are outside the format, the server does not constrain."""
@@ -23,7 +23,7 @@ def held(completions: Iterable[tuple[int, Completion]], form: Format) -> Iterato
         yield position, completion
         if outside is None or completion.finish_reason != "stop":
             continue
-        if isinstance(form.parse(completion.text.strip()), Parsed):
+        if form.holds(completion.text.strip()):
             outside = None  # whether by force or not, the format is met
             continue
         outside.append(completion.text)

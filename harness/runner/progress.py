@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from harness.core import terminal
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
 
@@ -130,7 +131,7 @@ class PlainProgress(Progress):
 
     def _say(self, cell: Cell, text: str) -> None:
         self._last = time.monotonic()
-        print(f"{cell.id}: {text}", file=sys.stderr, flush=True)
+        terminal.say(f"{cell.id}: {text}", error=True)
 
     def _due(self) -> bool:
         return time.monotonic() - self._last >= self._every
@@ -141,7 +142,7 @@ class PlainProgress(Progress):
 
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
-        print(f"{count}; what is complete is not repeated", file=sys.stderr, flush=True)
+        terminal.say(f"{count}; what is complete is not repeated", error=True)
 
     def state(self, cell: Cell, state: str) -> None:
         self._say(cell, state)
@@ -193,11 +194,12 @@ class LiveProgress(Progress):
     """A table that is redrawn: per cell its state, progress, rate, time left and dev score."""
 
     def __init__(self) -> None:
-        from rich.console import Console
         from rich.live import Live
 
         self._rows: dict[str, _LiveRow] = {}
-        self._live = Live(console=Console(stderr=True), get_renderable=self._table, refresh_per_second=4)
+        self._live = Live(
+            console=terminal.console(stderr=True), get_renderable=self._table, refresh_per_second=4
+        )
 
     def __enter__(self) -> Self:
         self._live.__enter__()

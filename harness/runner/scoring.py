@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, replace
 
-from harness.core.errors import ConfigError
+from harness.core import deadline
+from harness.core.errors import ConfigError, is_panic
 from harness.core.protocols import Scorer, Task
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
 from harness.tasks import twins
+
+SCORING_SECONDS = 30.0
+"""Processor seconds of this thread in which a scorer judges one answer; what it runs in a child does not count."""
 
 
 def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> SampleRecord:
@@ -105,9 +109,15 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:
-        raw, reason = scorer.score(outcome.value, example.target, example)
+        with deadline.within(SCORING_SECONDS):
+            raw, reason = scorer.score(outcome.value, example.target, example)
         value = float(raw)
-    except Exception as error:  # a scorer's crash is a fact about the scorer, not about the answer
+    except deadline.TooLongError:
+        reason = f"took longer than {SCORING_SECONDS:g} s"
+        return Score(scorer=name, status="error", reason=reason, version=version)
+    except BaseException as error:  # a scorer's crash is a fact about the scorer, not about the answer
+        if not (isinstance(error, Exception) or is_panic(error)):
+            raise
         reason = f"{type(error).__name__}: {error}"
         return Score(scorer=name, status="error", reason=reason, version=version)
     if not 0.0 <= value <= 1.0:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from harness.core.errors import ConfigError, RunError
+from harness.core.errors import ConfigError, RunError, is_panic
 from harness.core.json_types import JsonObject
 from harness.core.protocols import StepRecord, Task
 from harness.core.recipes import Recipe
@@ -72,7 +72,9 @@ class RunTrial:
             record = execute(cell, folder, self.workbench, watch)
         except (KeyboardInterrupt, ConfigError):
             raise
-        except Exception as error:
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
             steps = folder.train_steps()
             record = failed(cell, folder, error).changed(seconds=watch.seconds)
             if isinstance(error, PrunedError):
@@ -82,6 +84,8 @@ class RunTrial:
                 self.workbench.discard()
             record = record.changed(train=_partial(steps, str(record.status)) if steps else None)
             folder.finish(record)
+            if is_panic(error):
+                raise RunError(f"{type(error).__name__}: {error}") from None
             raise
         if record.status == "partial":
             # Its mean is of the answers that came: no score to compare with that of other trials.

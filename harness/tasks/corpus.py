@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.core.values import Document
 from harness.tasks import sources
@@ -27,6 +27,9 @@ IDS = (
 )
 """Names that the column with a document's id has, the most certain first."""
 TEXTS = ("text", "content", "contents", "body", "passage", "document", "page_content")
+HEADING = 6
+"""Most marks that a Markdown heading begins with."""
+BLANKS = " \t"
 REMEDY = "rows are {id, text, title}"
 
 
@@ -77,13 +80,23 @@ def _column(row: Row, wanted: Iterable[str]) -> str | None:
 
 
 def _folder(folder: Path, encoding: str) -> list[Document]:
-    texts = [(path.stem, sources.read_text(path, encoding)) for path in paths(folder)]
+    texts = [
+        (path.stem, sources.read_text(guarded.file(path, folder, limit=guarded.MAX_TEXT), encoding))
+        for path in paths(folder)
+    ]
     return [Document(id=name, text=text.strip(), title=_title(text)) for name, text in texts]
 
 
 def _title(text: str) -> str:
-    heading = re.search(r"^#{1,6}[ \t]+(.+?)[ \t]*#*[ \t]*$", text, re.MULTILINE)
-    return heading.group(1) if heading else ""
+    """The text of the first Markdown heading, without the marks that may close it; in time linear in the text."""
+    for line in text.split("\n"):
+        rest = line.lstrip("#")
+        body = rest.lstrip(BLANKS)
+        marks, blanks = len(line) - len(rest), len(rest) - len(body)
+        if 1 <= marks <= HEADING and blanks and len(rest) > 1:
+            words = body.rstrip(BLANKS).rstrip("#").rstrip(BLANKS)
+            return words or body[:1] or rest[-1]
+    return ""
 
 
 def _document(located: Located) -> Document:

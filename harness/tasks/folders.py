@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
 from harness.tasks import sources
 from harness.tasks.located import Located
@@ -97,11 +98,18 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _data_files(root: Path) -> list[Path]:
-    return [child for child in _children(root) if child.is_file() and sources.is_readable(child)]
+    files = [child for child in _children(root) if child.is_file() and sources.is_readable(child)]
+    return [_checked(file, root) for file in files]
 
 
 def _text_files(root: Path) -> list[Path]:
-    return [child for child in _children(root) if child.suffix.lower() in TEXTS and child.is_file()]
+    files = [child for child in _children(root) if child.suffix.lower() in TEXTS and child.is_file()]
+    return [_checked(file, root) for file in files]
+
+
+def _checked(file: Path, root: Path) -> Path:
+    """A file of a data set, which may come from a stranger: no link leads out of its folder. Archives have no links."""
+    return guarded.file(file, root, what=guarded.DATA) if isinstance(file, Path) else file
 
 
 def _by_split(files: Sequence[Path]) -> dict[str, list[Path]]:

@@ -59,7 +59,7 @@ def labels(choices: Sequence[str], column: str = "") -> str:
 def number(targets: Sequence[object], column: str = "") -> str:
     """For `number`: its name, its unit where the column's name has one, and how it is written."""
     unit = _unit(column)
-    asked = f"{_name(column) or ('value' if unit else 'answer')}{f' in {unit}' if unit else ''}"
+    asked = f"{_name(column) or ('value' if unit else 'answer')}{f' in {literal(unit)}' if unit else ''}"
     without = "without the unit or" if unit else "without"
     return f"Give only the {asked}: {_kind(targets)}, in digits, {without} thousands separators."
 

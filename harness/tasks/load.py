@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core import shipped
+from harness.core import deadline, shipped
 from harness.core.errors import ConfigError, nearest
 from harness.core.keys import digest
 from harness.core.protocols import Format, Task
@@ -14,6 +14,7 @@ from harness.core.values import Document, Example
 from harness.tasks import (
     answers,
     corpus,
+    hub_folder,
     row_layouts,
     schema_text,
     sources,
@@ -27,6 +28,8 @@ from harness.tasks.split_names import SPLITS
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = shipped.ROOT / "tasks"
+SETTLING_SECONDS, SECONDS_PER_ROW = 60.0, 0.01
+"""Processor seconds in which all targets are checked against the format."""
 
 
 def load(name_or_path: str | Path) -> Task:
@@ -55,7 +58,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     placed = _splits(source, path)
     form = answers.build_format(source, path)
     scorers, primary = answers.build_scorers(source, path, form)
-    settled, faults = answers.settle_all(placed, form)
+    settled, faults = _settled(placed, form, path)
     form = form.in_order_of([example.target for example in settled["train"]])
     documents = _corpus(source, path) or row_layouts.documents(
         item for part in placed.values() for item in part
@@ -80,6 +83,21 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
         licence=source.licence,
     )
     return task, faults
+
+
+def _settled(
+    placed: dict[str, list[Placed]], form: Format, path: Path
+) -> tuple[dict[str, tuple[Example, ...]], list[ConfigError]]:
+    """As `answers.settle_all`, within a time that grows with the rows: schema and targets come from strangers."""
+    seconds = SETTLING_SECONDS + SECONDS_PER_ROW * sum(map(len, placed.values()))
+    try:
+        with deadline.within(seconds):
+            return answers.settle_all(placed, form)
+    except deadline.TooLongError:
+        remedy = "is the format's schema, or a target, larger than it need be?"
+        raise ConfigError(
+            f"checking the targets took longer than {seconds:,.0f} s", file=path, remedy=remedy
+        ) from None
 
 
 def without_test(task: Task) -> Task:
@@ -121,8 +139,7 @@ class _Reader:
 
     def read(self, name: str) -> list[Located]:
         if self.data.hf:
-            local = self.folder / self.data.hf
-            hub = str(local) if local.is_dir() else self.data.hf
+            hub = hub_folder.source(self.data.hf, self.folder)
             return sources.read_hub(hub, name, self.data.config, self.data.revision)
         return sources.read(sources.within(self.folder, name), self.data.encoding, self.data.sheet)
 

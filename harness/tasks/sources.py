@@ -5,12 +5,12 @@ from __future__ import annotations
 import gc
 import io
 import json
-import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
@@ -38,30 +38,31 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
-ALLOW_OUTSIDE = "HARNESS_ALLOW_OUTSIDE"
-"""Set to 1 by a user who trusts task files to name any file of the machine."""
+LEAST_SECONDS = 60.0
+SECONDS_PER_BYTE = 1e-6
+"""Processor seconds in which a file is read: 1 MB/s is a tenth of what the slowest reader does."""
+BATCH = 1000
+"""Rows of a Parquet file that are unpacked at once."""
 FLAT = 100
 """Brackets in a text of JSON below which it cannot be nested too deeply."""
 
 
 def within(folder: Path, name: str) -> Path:
-    """The file that a task file names, which must lie in the task's folder: it may come from a stranger.
+    """The file or folder that a task file names, which must lie in the task's folder: it may come from a stranger.
     Of a URL, a copy of what is there.
 
     Raises:
-        ConfigError: an absolute path, `..` or a link leads out of the folder, or a URL that may not be read.
+        ConfigError: an absolute path, `..` or a link leads out of the folder, a URL that may not be read, or
+            what is there is neither a folder nor a regular file of bounded size.
         RemoteError: remote storage did not answer.
     """
     if is_url(name):
-        return local_copy(name, trusted=os.environ.get(ALLOW_OUTSIDE) == "1")
+        return local_copy(name, trusted=guarded.outside_is_allowed())
     path = folder / name
-    try:
-        inside = path.resolve().is_relative_to(folder.resolve())
-    except (OSError, ValueError) as error:
-        raise ConfigError(f"{name!r} is no path: {error}", file=folder) from None
-    if not inside and os.environ.get(ALLOW_OUTSIDE) != "1":
-        remedy = f"copy it there, or trust the task file: {ALLOW_OUTSIDE}=1"
-        raise ConfigError(f"'{name}' is outside the task's folder", file=folder, remedy=remedy)
+    guarded.inside(path, folder)
+    # What does not exist is named by whoever reads it, with the nearest name.
+    if path.exists() and not path.is_dir():
+        guarded.file(path, folder)
     return path
 
 
@@ -79,18 +80,32 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []
         raise ConfigError("no such file", file=path, remedy=nearest(path.name, beside) if beside else "")
-    file = str(path)
-    with _no_collection():
-        pairs = (
-            READERS[suffix](path, encoding)
-            if suffix in READERS
-            else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
-        )
-        rows = [
-            Located(row=row, file=file, number=number, line=line)
-            for number, (row, line) in enumerate(pairs, start=1)
-        ]
+    if isinstance(path, Path):  # a member of an archive has been measured with it
+        guarded.file(path)
+    seconds = (
+        LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
+    )
+    try:
+        with _no_collection(), deadline.within(seconds):
+            rows = _located(path, encoding, sheet)
+    except deadline.TooLongError:
+        raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
+    except MemoryError:
+        raise ConfigError("holds more than this machine's memory", file=path) from None
     return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
+
+
+def _located(path: Path, encoding: str, sheet: str | None) -> list[Located]:
+    suffix, file = path.suffix.lower(), str(path)
+    pairs = (
+        READERS[suffix](path, encoding)
+        if suffix in READERS
+        else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
+    )
+    return [
+        Located(row=row, file=file, number=number, line=line)
+        for number, (row, line) in enumerate(pairs, start=1)
+    ]
 
 
 def is_readable(path: Path) -> bool:
@@ -123,9 +138,12 @@ def read_hub(name: str, split: str, config: str | None = None, revision: str | N
     import datasets
 
     try:
-        own = hub_folder.files(Path(name), split, config) if Path(name).is_dir() else None
+        local = Path(name).is_dir()
+        own = hub_folder.files(Path(name), split, config) if local else None
         if own is not None and all(is_readable(file) for file in own):
             return [row for file in own for row in read(file)]
+        if not local and not guarded.outside_is_allowed():
+            hub_folder.refuse_foreign(name, config, revision)
         rows = datasets.load_dataset(name, config, split=split, revision=revision)
     except ConfigError:
         raise
@@ -246,11 +264,20 @@ def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: 
 
     try:
         # A member of an archive has no name that pyarrow could open.
-        table = parquet.read_table(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
-    except (pyarrow.ArrowInvalid, OSError) as error:
+        file = parquet.ParquetFile(path if isinstance(path, Path) else io.BytesIO(path.read_bytes()))
+        unpacked = 0
+        for batch in file.iter_batches(BATCH):
+            # A text that repeats is stored once: a small file can unpack to more than any machine holds.
+            unpacked += batch.nbytes
+            if unpacked > guarded.MAX_UNPACKED:
+                size = guarded.MAX_UNPACKED
+                raise ConfigError(
+                    f"unpacks to more than {size:,} bytes", file=path, remedy="take fewer rows or columns"
+                )
+            for row in batch.to_pylist():
+                yield _plain(row), None
+    except (pyarrow.ArrowException, OSError, ValueError, OverflowError) as error:
         raise ConfigError(f"not Parquet: {error}", file=path) from None
-    for row in table.to_pylist():
-        yield _plain(row), None
 
 
 def _plain(row: Row) -> Row:

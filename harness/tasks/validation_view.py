@@ -78,7 +78,11 @@ def _example(example: Shown) -> RenderableType:
         ids = " ".join(str(i) for i in example.token_ids[:12])
         more = " …" if len(example.token_ids) > 12 else ""
         parts: list[RenderableType] = [
-            Panel(Text(example.prompt), title=f"prompt, {len(example.token_ids)} tokens", title_align="left"),
+            Panel(
+                Text(example.prompt),
+                title=Text(f"prompt, {len(example.token_ids)} tokens"),
+                title_align="left",
+            ),
             Text(f"token ids: {ids}{more}", "dim"),
         ]
     else:
@@ -86,7 +90,7 @@ def _example(example: Shown) -> RenderableType:
             "instructions (system)" if m.role == "system" else f"earlier turn ({m.role})" for m in turns
         ]
         parts = [
-            Panel(Text(m.content), title=title, title_align="left")
+            Panel(Text(m.content), title=Text(title), title_align="left")
             for m, title in zip(example.messages, [*titles, "input (user)"], strict=True)
         ]
     answer = Panel(Text(example.target), title="target (the answer to give)", title_align="left")

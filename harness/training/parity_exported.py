@@ -228,7 +228,10 @@ def _changed(model: LanguageModel) -> str:
     from harness.models.source import resolve
 
     folder = resolve(model.spec)
-    ours, theirs = model.network.config.to_dict(), AutoConfig.from_pretrained(folder).to_dict()
+    ours, theirs = (
+        model.network.config.to_dict(),
+        AutoConfig.from_pretrained(folder, trust_remote_code=False).to_dict(),
+    )
     for name in sorted((ours.keys() | theirs.keys()) - _VOLATILE):
         if ours.get(name) != theirs.get(name):
             return f"its {name} differs"

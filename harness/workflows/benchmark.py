@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,10 +12,11 @@ from harness.benchmarks import forgetting, lm_eval_files, measure, result_files,
 from harness.benchmarks.measure import Measured
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target, find
-from harness.core import formatting
+from harness.core import formatting, terminal
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import names, path, repeated
+from harness.core.terminal import say
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.workflows.options.benchmark import BenchmarkOptions
 
@@ -66,7 +66,15 @@ def from_options(options: BenchmarkOptions) -> BenchmarkResult:
         limit=options.limit, num_fewshot=options.num_fewshot, chat_template=options.chat_template
     )
     if asked := ",".join(names(options.tasks)):
-        measured = run(order, asked, settings, bases=options.base, cache=options.cache, batch=options.batch)
+        measured = run(
+            order,
+            asked,
+            settings,
+            bases=options.base,
+            cache=options.cache,
+            batch=options.batch,
+            allow_code=options.allow_task_code,
+        )
     else:
         measured = stored(order)
     out = path(options.export)
@@ -81,11 +89,10 @@ def work(results: Path, targets: Sequence[str], *, dtype: str | None = None, qui
     Raises:
         ConfigError: a name that is neither a run nor a model.
     """
-    stream = sys.stderr
     return Work(
         results=results,
         targets=tuple(find(results, name, dtype) for name in targets),
-        say=(lambda _: None) if quiet else (lambda text: print(text, file=stream, flush=True)),
+        say=(lambda _: None) if quiet else (lambda text: say(text, error=True)),
     )
 
 
@@ -102,7 +109,14 @@ def take(work: Work, files: Sequence[Path]) -> tuple[BenchmarkRecord, ...]:
 
 
 def run(
-    work: Work, asked: str, settings: Settings, *, bases: bool, cache: bool, batch: int | None
+    work: Work,
+    asked: str,
+    settings: Settings,
+    *,
+    bases: bool,
+    cache: bool,
+    batch: int | None,
+    allow_code: bool = False,
 ) -> tuple[Measured, ...]:
     """Measure the targets, and the untuned bases of those that were trained.
 
@@ -113,7 +127,13 @@ def run(
         raise ConfigError("nothing to benchmark", remedy="name a run or a model, e.g. smollm2-135m-instruct")
     targets = measure.with_bases(work.results, work.targets) if bases else list(work.targets)
     measured = measure.measure(
-        work.results, targets, tasks.parse(asked), settings, cache=cache, batch=batch, say=work.say
+        work.results,
+        targets,
+        tasks.parse(asked, allow_code=allow_code),
+        settings,
+        cache=cache,
+        batch=batch,
+        say=work.say,
     )
     return tuple(measured)
 
@@ -137,23 +157,21 @@ def show(done: BenchmarkResult, *, as_json: bool) -> None:
     if as_json:
         print(json.dumps(done.to_json(), ensure_ascii=False))
         return
-    from rich.console import Console
-
-    console = Console()
+    console = terminal.console()
     if any(item.rows for item in done.measured):
         console.print(_table(done.measured))
     for item in done.measured:
         for loss in item.forgetting:
-            console.print(loss.sentence, highlight=False, soft_wrap=True, markup=False)
+            console.print(loss.sentence, soft_wrap=True)
     for total in _overall(done.measured):
         ends = f"[{formatting.change(total.low)}, {formatting.change(total.high)}]"
         text = f"{total.run}: {formatting.change(total.change)} points {ends} on average over {len(total.tasks)} tasks"
-        console.print(text, highlight=False, soft_wrap=True, markup=False)
+        console.print(text, soft_wrap=True)
     if done.imported:
         imported = ", ".join(dict.fromkeys(row.task for row in done.imported))
-        console.print(f"imported: {imported}", highlight=False, markup=False)
+        console.print(f"imported: {imported}")
     for file in done.files:
-        console.print(str(file), highlight=False, soft_wrap=True, markup=False)
+        console.print(str(file), soft_wrap=True)
 
 
 def _overall(measured: Sequence[Measured]) -> list[forgetting.Overall]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.options import path, repeated
+from harness.core.terminal import say
 from harness.evidence.verdict import Verdict
 from harness.report import files, formats, run_selection
 from harness.report.build import build
@@ -71,4 +71,4 @@ def from_options(options: ReportOptions) -> Report:
 
 
 def _note(text: str) -> None:
-    print(f"note: {text}", file=sys.stderr)
+    say(f"note: {text}", error=True)

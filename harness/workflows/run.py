@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -12,6 +11,7 @@ from harness.core.activity import working
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
+from harness.core.terminal import say
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
@@ -212,19 +212,19 @@ def show(session: RunSession, *, as_json: bool) -> None:
     from harness.results.context_fit import with_reason
 
     for recipe in session.left_out:
-        print(recipe.sentence, file=sys.stderr)
+        say(recipe.sentence, error=True)
     for line in session.warnings:
-        print(f"warning: {line}", file=sys.stderr)
+        say(f"warning: {line}", error=True)
     for line in session.incomplete:
-        print(line)
+        say(line)
     for record in session.outcome.records:
         for sentence in record.fitted:
-            print(f"{record.id}: {with_reason(sentence)}", file=sys.stderr)
+            say(f"{record.id}: {with_reason(sentence)}", error=True)
     for note in session.outcome.notes:
-        print(f"note: {note}", file=sys.stderr)
+        say(f"note: {note}", error=True)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:
         for break_even in bill.break_evens:
-            print(f"  {break_even.sentence}")
-    print(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))
+            say(f"  {break_even.sentence}")
+    say(f"report: {session.report}" + (f" ({session.note})" if session.note else ""))

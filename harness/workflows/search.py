@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -16,6 +15,7 @@ from harness.core.json_types import JsonValue
 from harness.core.kinds import build
 from harness.core.options import names, path, positive, repeated
 from harness.core.secrets import refuse_in_models
+from harness.core.terminal import say
 from harness.evidence.cost import Prices
 from harness.evidence.cost import load as load_prices
 from harness.results.records.trial import TrialRecord
@@ -123,7 +123,7 @@ def search(
     jobs: int = 1,
     warm_start: Sequence[str] = (),
     make: Callable[[StudyConfig], Evaluate] = evaluator,
-    say: Callable[[str], None] = lambda text: print(text, file=sys.stderr, flush=True),
+    say: Callable[[str], None] = lambda text: say(text, error=True),
     confirm: Callable[[float], bool] = lambda _: True,
 ) -> SearchResult:
     """Run trials until the budget is spent. The first, of the defaults, is run alone: where nothing like
@@ -229,7 +229,7 @@ def _index(results: Path) -> None:
     try:
         sync(results)
     except ConfigError as error:
-        print(f"warning: trials are not indexed yet: {error}", file=sys.stderr)
+        say(f"warning: trials are not indexed yet: {error}", error=True)
 
 
 def _line(row: TrialRecord) -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness.core.options import path, repeated
+from harness.core.terminal import say
 from harness.runner.progress import choose
 from harness.search.study_config import StudyConfig
 from harness.search.study_result import SearchResult
@@ -74,7 +75,7 @@ def from_options(options: SearchOptions) -> SearchSummary:
 
 
 def to_stderr(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
+    say(text, error=True)
 
 
 def ask(seconds: float) -> bool:
@@ -118,14 +119,14 @@ def show(done: SearchSummary, *, as_json: bool) -> None:
     best, final, trials, time = done.result.best, done.final, done.result.rows, done.result.time()
     states = Counter(row.state for row in trials)
     counts = ", ".join(f"{count} {state}" for state, count in states.items())
-    print(f"study {done.result.study}: {len(trials)} trials ({counts}), {time['steps']} training steps")
-    print(f"best: trial {best.number}, {best.value:.4g} on dev → {done.recipe_file}")
+    say(f"study {done.result.study}: {len(trials)} trials ({counts}), {time['steps']} training steps")
+    say(f"best: trial {best.number}, {best.value:.4g} on dev → {done.recipe_file}")
     for name, value in best.values.items():
-        print(f"  {name}: {value}")
-    print(f"share of time in training: {time['share_training']:.0%}")
+        say(f"  {name}: {value}")
+    say(f"share of time in training: {time['share_training']:.0%}")
     if final:
         for score in final.test:
-            print(f"test: {score.recipe} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f})")
+            say(f"test: {score.recipe} {score.mean:.3f} ({score.low:.3f} to {score.high:.3f})")
         if final.winners_curse:
-            print(f"winner's curse: {final.winners_curse}")
-        print(f"report: {final.report}")
+            say(f"winner's curse: {final.winners_curse}")
+        say(f"report: {final.report}")

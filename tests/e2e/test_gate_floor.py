@@ -165,7 +165,7 @@ def test_forgetting_is_gated_where_the_task_file_asks_and_is_in_the_comparison(
     code, out, _ = harness(*words)
     assert code == 3
     assert "harness benchmark" in json.loads(out)["checks"][-1]["reason"]
-    code, _, err = harness("benchmark", trained, "--tasks", "sizes.yaml", "-q")
+    code, _, err = harness("benchmark", trained, "--tasks", "sizes.yaml", "--allow-task-code", "-q")
     assert code == 0, err
     code, out, _ = harness(*words)
     check = json.loads(out)["checks"][-1]

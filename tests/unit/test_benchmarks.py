@@ -380,6 +380,7 @@ def test_the_command_measures_base_and_run_once_and_exports(tmp_path: Path) -> N
     asked = [
         "benchmark",
         "colours-l",
+        "--allow-task-code",
         "--tasks",
         "things.yaml",
         "--limit",
@@ -396,7 +397,7 @@ def test_the_command_measures_base_and_run_once_and_exports(tmp_path: Path) -> N
     assert [Path(file).name.split("_")[0] for file in found["files"]] == ["samples", "results"]
     work = benchmark.work(tmp_path / "results", ["colours-lora"], quiet=True)
     settings = result_files.Settings(limit=4)
-    again = benchmark.run(work, "things.yaml", settings, bases=True, cache=True, batch=None)
+    again = benchmark.run(work, "things.yaml", settings, bases=True, cache=True, batch=None, allow_code=True)
     assert [item.fresh for item in again] == [0, 0]
     stored = json.loads(CliRunner().invoke(cli.app, ["benchmark", "colours-lora", "--json"]).stdout)
     assert stored["forgetting"] == found["forgetting"]

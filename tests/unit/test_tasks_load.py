@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pyarrow
@@ -92,6 +93,8 @@ def test_a_local_data_set_is_read_as_a_hub_data_set(tmp_path: Path, monkeypatch:
         return rows
 
     monkeypatch.setattr(datasets, "load_dataset", fake)
+    own = SimpleNamespace(data_files={"train": ["hf://datasets/some/thing@abc/train.parquet"]})
+    monkeypatch.setattr(datasets, "load_dataset_builder", lambda *a, **k: SimpleNamespace(config=own))
     task = folder(
         tmp_path,
         "data: {hf: some/thing, revision: abc, train: train, test: test, map: {input: text, target: label}}",

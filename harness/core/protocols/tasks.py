@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import ClassVar
 
-from harness.core import thoughts
+from harness.core import deadline, thoughts
+from harness.core.errors import is_panic
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, knob
 from harness.core.probes import FormatProbe, ScorerProbe
@@ -20,6 +21,11 @@ from harness.core.values import (
     Parsed,
     ParsedAnswer,
 )
+
+LONGEST_ANSWER = 1_000_000
+"""Characters of the longest answer that is read."""
+READING_SECONDS = 5.0
+"""Processor seconds in which one answer is read; a usual one takes a few thousandths of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +89,38 @@ class Format(Kind):
         return None
 
     def read(self, text: str) -> ParsedAnswer:
-        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first."""
+        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first.
+
+        It comes to an end whatever a model says: an answer that is too long, takes too long, or is beyond a parser is
+        invalid for that reason.
+        """
+        if len(text) > LONGEST_ANSWER:
+            unread = Invalid(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
+            return ParsedAnswer(strict=unread, extracted=unread)
+        try:
+            with deadline.within(READING_SECONDS):
+                return self._read(text)
+        except deadline.TooLongError:
+            unread = Invalid(f"reading it took longer than {READING_SECONDS:g} s")
+        except BaseException as error:  # a parser that gives up says nothing of the other answers
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            unread = Invalid(f"cannot be read: {type(error).__name__}: {error}"[:200])
+        return ParsedAnswer(strict=unread, extracted=unread)
+
+    def holds(self, text: str) -> bool:
+        """Whether `text`, exactly as it stands, is an answer; bounded as `read` is."""
+        if len(text) > LONGEST_ANSWER:
+            return False
+        try:
+            with deadline.within(READING_SECONDS):
+                return isinstance(self.parse(text), Parsed)
+        except BaseException as error:
+            if not (isinstance(error, Exception) or is_panic(error)):
+                raise
+            return False
+
+    def _read(self, text: str) -> ParsedAnswer:
         answer, thought = thoughts.split(text, self.thinking_tags)
         strict = self.parse(answer)
         extracted = strict if isinstance(strict, Parsed) else self._extracted(answer, strict)

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import re
 import threading
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import getproxies, proxy_bypass
 
-from harness.core.secrets import HIDDEN
+from harness.core.secrets import masked
 
 if TYPE_CHECKING:
     import openai
 
-KEYS = ("HARNESS_API_KEY", "OPENAI_API_KEY")
-"""Environment variables that may hold the key; it is written nowhere."""
 NOT_OURS = "is /v1 missing in the address?"
+LONGEST = 4000
+"""Characters of an error that are looked at."""
 STREAK = 5
 """Identical permanent faults in a row after which a server is asked no more."""
 
@@ -81,7 +80,10 @@ class Outage:
 def of_status(error: openai.APIStatusError) -> NoAnswerError:
     """The fault that an HTTP status and its body describe."""
     status, body = error.status_code, error.body
-    text = _message(body)
+    try:
+        text = masked(_message(body))[:LONGEST]
+    except (AttributeError, TypeError, RecursionError):
+        text = ""  # no error of any form that is known
     code = body.get("code") if isinstance(body, dict) else None
     parameter = body.get("param") if isinstance(body, dict) else None
     if _PAGE.match(text):
@@ -130,9 +132,7 @@ def proxy_of(url: str) -> str:
 
 def short(text: str) -> str:
     """The first line of an error; a server may repeat the key in it."""
-    for key in filter(None, map(os.environ.get, KEYS)):
-        text = text.replace(key, HIDDEN)
-    lines = text.strip().splitlines()
+    lines = masked(text).strip().splitlines()
     return lines[0][:200] if lines else ""
 
 

@@ -19,7 +19,7 @@ class Limits:
     concurrency: PositiveInt = 8
     max_retries: NonNegativeInt = 5
     timeout: PositiveFloat = 120.0
-    """Seconds for one attempt."""
+    """Seconds for one attempt, from its first byte to its last."""
     requests_per_minute: PositiveFloat | None = None
     budget_tokens: PositiveInt | None = None
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from harness.core.json_types import JsonObject, JsonValue
+from harness.core.secrets import masked
 from harness.engines._openai import faults
 from harness.engines._openai.limits import Limits
 
@@ -59,18 +60,23 @@ class Wire:
     def __init__(self, url: str, key: str, limits: Limits) -> None:
         import openai
 
+        from harness.engines._openai import bounds
+
         self._url, self._limits = url, limits
         self._attempts = threading.local()
+        self._deadline = bounds.Deadline()
         hooks: dict[str, list[Callable[..., None]]] = {
             "request": [self._note_attempt],
-            "response": [_restate],
+            "response": [self._bounded, _restate],
         }
+        http_client = openai.DefaultHttpx2Client(event_hooks=hooks)
+        bounds.bind(http_client, self._deadline)
         self._client = openai.OpenAI(
             base_url=url,
             api_key=key,
             max_retries=limits.max_retries,
             timeout=limits.timeout,
-            http_client=openai.DefaultHttpx2Client(event_hooks=hooks),
+            http_client=http_client,
         )
         weakref.finalize(self, self._client.close)
 
@@ -101,8 +107,8 @@ class Wire:
         end, starts = time.monotonic(), self._attempts.starts or [began]
         try:
             content = json.loads(raw.content)
-        except ValueError:
-            raise faults.of_page(raw.text) from None
+        except (ValueError, RecursionError):
+            raise faults.of_page(raw.text[:1000]) from None
         if not isinstance(content, dict):
             raise faults.of_page("")
         return Reply(
@@ -116,26 +122,32 @@ class Wire:
         self._attempts.starts = []
         client = self._client.with_options(max_retries=0, timeout=min(self._limits.timeout, LIST_SECONDS))
         try:
-            content = json.loads(client.models.with_raw_response.list().content)
+            content = json.loads(masked(client.models.with_raw_response.list().text))
         except openai.APIConnectionError:
             return None
-        except (openai.OpenAIError, ValueError, TypeError):
+        except (openai.OpenAIError, ValueError, TypeError, RecursionError):
             return []
         entries = content.get("data") if isinstance(content, dict) else content
         return entries if isinstance(entries, list) else []
 
-    def _note_attempt(self, request: object) -> None:
+    def _note_attempt(self, request: Any) -> None:
         self._attempts.starts.append(time.monotonic())
+        limit = request.extensions.get("timeout", {}).get("read")
+        self._deadline.begin(self._limits.timeout if limit is None else limit)
+
+    def _bounded(self, response: Any) -> None:
+        from harness.engines._openai import bounds
+
+        bounds.read(response, self._deadline)
 
 
 def _restate(response: Any) -> None:
     """Give an error's body that came under HTTP 200 the status that it should have had."""
     if response.status_code != 200:
         return
-    response.read()
     try:
         content = json.loads(response.content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return
     if isinstance(content, dict) and (error := _error_in(content)) is not None:
         response.status_code = _status(error)
@@ -153,7 +165,7 @@ def _error_in(content: JsonObject) -> JsonValue:
 def _status(error: JsonValue) -> int:
     names = [error.get(name) for name in ("code", "status", "type")] if isinstance(error, dict) else []
     for name in names:
-        if isinstance(name, int | str) and str(name).isdigit() and 400 <= int(name) < 600:
+        if isinstance(name, int | str) and re.fullmatch(r"[0-9]{3}", str(name)) and 400 <= int(name) < 600:
             return int(name)
         if isinstance(name, str) and name in _STATUS:
             return _STATUS[name]

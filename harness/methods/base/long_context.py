@@ -36,7 +36,7 @@ class LongContext(Base):
         from harness.models.load import load
         from harness.models.source import resolve
 
-        config = AutoConfig.from_pretrained(resolve(spec))
+        config = AutoConfig.from_pretrained(resolve(spec), trust_remote_code=False)
         text = config.get_text_config()
         rope = getattr(text, "rope_parameters", None)
         if not rope or "rope_theta" not in rope:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import formatting
+from harness.core import formatting, terminal
 from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 STYLES = {
     "winner": "bold green",
@@ -28,7 +30,7 @@ STYLES = {
 def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     """Print one verdict to stdout (or to `console`)."""
     # A log is as wide as its longest line; only a terminal has an edge.
-    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     console.print()
     seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
     about = f"{verdict.task} · {verdict.model} · {verdict.n} examples · {seeds}"
@@ -122,7 +124,7 @@ class Diagnosed(Protocol):
 def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
     """Print a triage: the sentence, the shares as bars, what each method is predicted to bring, and the
     command to run next."""
-    console = console or Console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
+    console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     triage = diagnosis.triage
     console.print()
     console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {triage.n} dev examples", style="dim"))
@@ -156,12 +158,12 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
 
 def print_estimate(estimate: Mapping[str, Any]) -> None:
     """The textbook's figures, and each method's terms where a model was named."""
-    console, rule = Console(), estimate["textbook"]
-    console.print(f"{formatting.count(estimate['parameters'])} parameters", highlight=False)
+    console, rule = terminal.console(), estimate["textbook"]
+    console.print(f"{formatting.count(estimate['parameters'])} parameters")
     figures = ", ".join(
         f"{name[:-3].replace('_', ' ')} {rule[name]:g} GB" for name in rule if name.endswith("_gb")
     )
-    console.print(f"textbook: {figures} (training without activations)", highlight=False)
+    console.print(f"textbook: {figures} (training without activations)")
     if "methods" not in estimate:
         return
     methods = estimate["methods"]

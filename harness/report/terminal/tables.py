@@ -5,17 +5,16 @@ from __future__ import annotations
 import csv
 import datetime
 import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from harness.core import formatting
+from harness.core import formatting, terminal
+from harness.core.text import cell_text, visible
 from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
@@ -33,8 +32,8 @@ def print_json(value: object) -> None:
 
 def print_csv(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(rows)
+    writer.writerow(map(cell_text, columns))
+    writer.writerows(map(cell_text, row) for row in rows)
 
 
 def print_table(
@@ -48,11 +47,11 @@ def print_table(
         if rows and all(isinstance(row[i], int | float) for row in rows)
     }
     for name in columns:
-        table.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        table.add_column(Text(visible(name)), justify="right" if name in right else "left", overflow="fold")
     for row in rows:
         table.add_row(*(Text(visible(_cell(value))) for value in row))
     width = None if sys.stdout.isatty() else 200
-    Console(width=width).print(table)
+    terminal.console(width=width).print(table)
 
 
 def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
@@ -64,7 +63,7 @@ def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
 
 def print_runs(runs: Sequence[RunRow], scores: Mapping[str, Mapping[str, Measured]]) -> None:
     if not runs:
-        print("no runs yet; start with: harness run support_tickets --limit 20")
+        terminal.say("no runs yet; start with: harness run support_tickets --limit 20")
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
     rows = [_run_cells(run, scores[run.id]) for run in runs]
@@ -96,7 +95,7 @@ def _count(run: RunRow, primary: Measured | None) -> str:
 
 def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
     """Everything about one run that fits a screen."""
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(Text(run.id, style="bold"))
     skipped = ("id", "record", "source", "problems")
     known = [
@@ -114,7 +113,7 @@ def print_example(sample: JsonLine, *, searched: bool = False) -> None:
 
     `searched`: whether the run looked for passages, so that none means that nothing was retrieved.
     """
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.console(soft_wrap=True)
     parts = [("prompt", sample["prompt"] or "")]
     parts += [
         (f"passage {rank}: {passage['document']} ({passage['score']:.2f})", passage["text"])
@@ -141,7 +140,7 @@ def print_example(sample: JsonLine, *, searched: bool = False) -> None:
 
 def print_pair(pair: RunPair) -> None:
     """The paired difference in a sentence, then the examples that flipped."""
-    console = Console(highlight=False)
+    console = terminal.console()
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
     console.print(
@@ -158,14 +157,6 @@ def print_pair(pair: RunPair) -> None:
         print_table(("example", pair.first, pair.second), shown)
     if len(flips) > SHOWN:
         console.print(Text(f"… and {len(flips) - SHOWN} more; all of them with --json", style="dim"))
-
-
-def visible(text: str) -> str:
-    """Model text without power over the terminal: control and bidi characters as `\\x1b`, `\\u202e`."""
-    return _CONTROL.sub(lambda match: match[0].encode("unicode_escape").decode(), text)
-
-
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 
 
 def _judged(sample: JsonLine, reading: str) -> str:

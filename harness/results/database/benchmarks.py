@@ -50,15 +50,15 @@ def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     file = samples_file(place_of(folder, row), row.task)
     documents = (s for s in read_rows(file, []) if s.get("filter", "none") == (kept or "none"))
     return {
-        f"{sample['doc_id']}:{sample.get('doc_hash', '')[:12]}": float(sample[metric])
+        f"{sample.get('doc_id')}:{str(sample.get('doc_hash') or '')[:12]}": float(sample[metric])
         for sample in documents
         if is_number(sample.get(metric))
     }
 
 
 def place_of(folder: Path, row: BenchmarkRecord) -> Path:
-    """The folder of the evaluation that a row belongs to."""
-    return folder / FOLDER / row.folder
+    """The folder of the evaluation that a row belongs to; a name that leads elsewhere is that of no evaluation."""
+    return folder / FOLDER / (row.folder if Path(row.folder).name == row.folder else "")
 
 
 def samples_file(folder: Path, task: str) -> Path:
@@ -100,4 +100,7 @@ def forget(store: Store) -> None:
 
 
 def is_number(value: object) -> TypeGuard[float]:
-    return isinstance(value, int | float) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and math.isfinite(value)
+    except OverflowError:  # a whole number of hundreds of digits
+        return False

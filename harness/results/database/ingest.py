@@ -24,7 +24,7 @@ from harness.core.errors import ConfigError
 from harness.core.files import append_line
 from harness.core.keys import canonical_json
 from harness.results.database import benchmarks, bulk, columns
-from harness.results.database.store import FILE, Store
+from harness.results.database.store import FILE, Store, hold
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.lines import ODD, records, samples
 from harness.results.records.sample import SampleRecord
@@ -82,8 +82,8 @@ def sync(results: Path) -> Ingested:
                 _forget(store, run_id)
         done = _ingest(store, stale)
         _journals(store, results)
-        _models(store, models)
-    return Ingested(done.runs, unreadable + done.problems)
+        poor = _models(store, models)
+    return Ingested(done.runs, (*unreadable, *done.problems, *poor))
 
 
 def rebuild(results: Path) -> Ingested:
@@ -102,12 +102,24 @@ def rebuild(results: Path) -> Ingested:
         with store:
             done = _ingest(store, ResultsFolder(results).run_folders())
             _journals(store, results)
-            _models(store, benchmarks.model_folders(results))
+            poor = _models(store, benchmarks.model_folders(results))
+        _replace(part, path)
+    finally:
+        for made in (part, part.with_name(f"{part.name}.wal"), part.with_name(f".{part.name}.lock")):
+            made.unlink(missing_ok=True)
+    return Ingested(done.runs, (*done.problems, *poor))
+
+
+def _replace(part: Path, path: Path) -> None:
+    """Put a new database in the place of the old one while nobody has that open. Its log goes first: it belongs to no other
+    file."""
+    held = hold(path, alone=True)
+    try:
+        path.with_name(f"{path.name}.wal").unlink(missing_ok=True)
         part.replace(path)
     finally:
-        part.unlink(missing_ok=True)
-    path.with_name(f"{FILE}.wal").unlink(missing_ok=True)
-    return done
+        if held is not None:
+            held.close()
 
 
 def _refuse_locked(results: Path) -> None:
@@ -162,7 +174,10 @@ def _together(store: Store, folders: Sequence[Path]) -> Ingested:
     return _sum([_together(store, [folder]) for folder in folders])
 
 
-_NOT_A_RUN = (pa.ArrowException, duckdb.Error, KeyError, TypeError, AttributeError, OverflowError)
+_NOT_A_RUN = (
+    *(pa.ArrowException, duckdb.Error, ConfigError, KeyError, TypeError, AttributeError),
+    *(OverflowError, RecursionError, ValueError, OSError),
+)
 
 
 def _load(store: Store, folders: Sequence[Path]) -> Ingested:
@@ -215,19 +230,27 @@ def _add_benchmarks(loader: Loader, run_id: str | None, folder: Path, problems: 
     loader.add("benchmark_samples", run_id, benchmarks.sample_rows(folder, measured))
 
 
-def _models(store: Store, folders: Sequence[Path]) -> None:
-    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders."""
+def _models(store: Store, folders: Sequence[Path]) -> tuple[str, ...]:
+    """Benchmarks of all models that belong to no run, anew; nothing where there are no folders. One that will not
+    go in costs itself, and is named in what is returned."""
     if not folders:
-        return
+        return ()
+    problems = []
     with store.transaction():
         benchmarks.forget(store)
-        loader = Loader(store)
-        for folder in folders:
-            _add_benchmarks(loader, None, folder, [])
-            loader.add(
-                "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
-            )
-        loader.flush()
+    for folder in folders:
+        try:
+            with store.transaction():
+                loader = Loader(store)
+                _add_benchmarks(loader, None, folder, [])
+                loader.add(
+                    "benchmark_folders", None, [{"folder": folder.name, "source": benchmarks.source(folder)}]
+                )
+                loader.flush()
+        except _NOT_A_RUN as error:
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            problems.append(f"{folder}: not readable as benchmarks ({reason}); left out")
+    return tuple(problems)
 
 
 def _once(rows: Iterable[SampleRecord], problems: list[str]) -> Iterator[SampleRecord]:

@@ -6,13 +6,14 @@ a connection is opened for one piece of work and closed.
 
 from __future__ import annotations
 
+import fcntl
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import IO, Self
 
 import duckdb
 
@@ -24,6 +25,8 @@ Parameters = Sequence[object] | Mapping[str, object]
 """What the placeholders of a query stand for, by place or by name."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 REBUILD = "nothing is lost: `harness db rebuild` makes this index again from the run folders"
+REPLACING = 60.0
+"""Seconds to wait for others to close a file that is to be replaced, or for it to be replaced; both take milliseconds."""
 PATIENCE = 3.0
 """Seconds to wait for a file that another process is writing; ingesting one run takes less."""
 
@@ -31,8 +34,21 @@ PATIENCE = 3.0
 class Store:
     """An open DuckDB of one results folder; a context manager."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, path: Path) -> None:
-        self.connection, self.path = connection, path
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, path: Path, held: IO[str] | None = None
+    ) -> None:
+        self.connection, self.path, self._held = connection, path, held
+
+    @classmethod
+    def _connected(cls, path: Path, *, read_only: bool, patience: float) -> Self:
+        """A connection that keeps the file from being replaced while it is open."""
+        held = hold(path)
+        try:
+            return cls(_connect(path, read_only=read_only, patience=patience), path, held)
+        except BaseException:
+            if held is not None:
+                held.close()
+            raise
 
     @classmethod
     def open(cls, results: Path, write: bool = False, patience: float = PATIENCE) -> Self:
@@ -48,12 +64,12 @@ class Store:
             raise ConfigError("no such results folder", file=results, remedy=remedy)
         if write or not path.exists():
             return cls.writable(path, patience)
-        store = cls(_connect(path, read_only=True, patience=patience), path)
+        store = cls._connected(path, read_only=True, patience=patience)
         if store.migrated() == {file.stem for file in migrations()}:
             return store
         store.close()
         cls.writable(path, patience).close()
-        return cls(_connect(path, read_only=True, patience=patience), path)
+        return cls._connected(path, read_only=True, patience=patience)
 
     @classmethod
     def writable(cls, path: Path, patience: float = PATIENCE) -> Self:
@@ -62,7 +78,7 @@ class Store:
             path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise _unwritable(path.parent, error.strerror or str(error)) from None
-        store = cls(_connect(path, read_only=False, patience=patience), path)
+        store = cls._connected(path, read_only=False, patience=patience)
         store._migrate()
         return store
 
@@ -111,6 +127,8 @@ class Store:
 
     def close(self) -> None:
         self.connection.close()
+        if self._held is not None:
+            self._held.close()
 
     def __enter__(self) -> Self:
         return self
@@ -119,6 +137,30 @@ class Store:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def hold(path: Path, *, alone: bool = False) -> IO[str] | None:
+    """The lock of a database file: shared by all that have it open, held alone while it is replaced. It ends with the
+    process, or when what is returned is closed. None in a folder that cannot be written, where nothing is replaced.
+
+    Raises:
+        ConfigError: others keep it for longer than a minute.
+    """
+    try:
+        stream = path.with_name(f".{path.name}.lock").open("a", encoding="utf-8")
+    except OSError:
+        return None
+    until = time.monotonic() + REPLACING
+    while True:
+        try:
+            fcntl.flock(stream, (fcntl.LOCK_EX if alone else fcntl.LOCK_SH) | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                stream.close()
+                raise _locked(path, "") from None
+            time.sleep(0.02)
+        else:
+            return stream
 
 
 class DamagedError(ConfigError):

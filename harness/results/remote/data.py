@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from harness.core.errors import ConfigError
+from harness.core.guarded import ALLOW_OUTSIDE
 from harness.core.keys import digest, file_digest
 from harness.core.secrets import hidden
 from harness.models import cache
@@ -29,15 +30,15 @@ def local_copy(url: str, *, trusted: bool) -> Path:
     """
     schemes = {scheme.lower() for scheme in re.findall(r"([A-Za-z][\w+.-]*)(?=::|://)", url)}
     if not trusted and not schemes <= set(SHARED):
-        remedy = "copy it into the task's folder, or trust the task file: HARNESS_ALLOW_OUTSIDE=1"
+        remedy = f"copy it into the task's folder, or trust the task file: {ALLOW_OUTSIDE}=1"
         raise ConfigError(f"'{hidden(url)}' may reach this machine's own files or network", remedy=remedy)
-    remote = Remote.open(url)
+    remote = Remote.open(url, signed=True, public=not trusted)
     name = PurePosixPath(remote.root).name
     if PurePosixPath(name).suffix:
         return _file(remote, name)
     there = remote.listing()
     if not there:
-        raise ConfigError("no files there", file=url)
+        raise ConfigError("no files there", file=remote.shown)
     return _folder(remote, there)
 
 
@@ -45,7 +46,7 @@ def _file(remote: Remote, name: str) -> Path:
     try:
         info = remote.info()
     except FileNotFoundError:
-        raise ConfigError("no such file", file=remote.url) from None
+        raise ConfigError("no such file", file=remote.shown) from None
     if info.is_certain:
         key = digest([remote.url, info.stamp])
         return cache.make_once(_cache_name(key), lambda folder: remote.download("", folder / name)) / name

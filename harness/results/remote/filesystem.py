@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from harness.core.errors import ConfigError, RemoteError, nearest
-from harness.core.secrets import hidden
+from harness.core.guarded import ALLOW_OUTSIDE
+from harness.core.secrets import hidden, without_passwords
+from harness.results.remote import public_web
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
@@ -55,26 +57,41 @@ class Remote:
     root: str
 
     @classmethod
-    def open(cls, url: str) -> Remote:
+    def open(cls, url: str, *, signed: bool = False, public: bool = False) -> Remote:
         """The place behind a URL; nothing is asked of it yet.
 
+        Args:
+            signed: whether a signature in its query is fine, because the URL is recorded nowhere.
+            public: whether web addresses must be of the public internet, because a stranger chose the URL.
+
         Raises:
-            ConfigError: a key or password in it, an unknown scheme, or one whose package is missing.
+            ConfigError: a key, password or signature in it, an unknown scheme, or one whose package is missing.
         """
         from fsspec.core import url_to_fs
 
-        if hidden(url) != url:
+        if (without_passwords(url) if signed else hidden(url)) != url:
             remedy = "leave it out; the store's library reads it from the environment (AWS_ACCESS_KEY_ID, …)"
             raise ConfigError(f"the address '{hidden(url)}' holds a password or key", remedy=remedy)
         scheme = re.split("::|://", url)[0].lower()
-        makes_folders = {"auto_mkdir": True} if scheme in ("file", "local") else {}
+        options: dict[str, Any] = {"auto_mkdir": True} if scheme in ("file", "local") else {}
+        if public and scheme in public_web.SCHEMES:
+            options = {"get_client": public_web.client}
         try:
-            system, root = url_to_fs(url, **makes_folders)
+            system, root = url_to_fs(url, **options)
         except ImportError as error:
-            raise ConfigError(f"cannot open '{url}': {error}", remedy=_package(scheme)) from None
+            raise ConfigError(
+                f"cannot open '{hidden(url)}': {hidden(str(error))}", remedy=_package(scheme)
+            ) from None
         except Exception as error:
-            raise ConfigError(f"cannot open '{url}': {_first_line(error)}", remedy=_known(scheme)) from None
+            raise ConfigError(
+                f"cannot open '{hidden(url)}': {_first_line(error)}", remedy=_known(scheme)
+            ) from None
         return cls(url, system, root.rstrip("/"))
+
+    @property
+    def shown(self) -> str:
+        """The URL as messages have it, without a signature."""
+        return hidden(self.url)
 
     def listing(self, below: str = "") -> dict[str, Info]:
         """Every file at or below a name; none where nothing is there. Names that would leave their
@@ -119,13 +136,17 @@ class Remote:
         try:
             self._tried(f"write {name}", lambda: self.system.pipe_file(self._path(name), content))
         except FileNotFoundError as error:  # folders are made on the way; an object store's bucket is not
-            raise RemoteError(f"{self.url}: cannot write {name} ({_first_line(error)})") from error
+            raise RemoteError(f"{self.shown}: cannot write {name} ({_first_line(error)})") from error
 
     def upload(self, file: Path, name: str) -> None:
         self._tried(f"write {name}", lambda: self.system.put_file(str(file), self._path(name)))
 
     def download(self, name: str, file: Path) -> None:
-        """A file to a local path, whose folder is made."""
+        """A file to a local path, whose folder is made.
+
+        Raises:
+            ConfigError: it leads to this machine's own network.
+        """
         file.parent.mkdir(parents=True, exist_ok=True)
         self._tried(f"read {name}", lambda: self.system.get_file(self._path(name), str(file)))
 
@@ -139,11 +160,22 @@ class Remote:
             except FileNotFoundError:
                 raise
             except Exception as error:
+                private = _cause(error, public_web.PrivateAddressError)
+                if private is not None:
+                    remedy = f"trust the task file: {ALLOW_OUTSIDE}=1"
+                    raise ConfigError(f"cannot {what}: {private}", file=self.shown, remedy=remedy) from None
                 if pause is None or isinstance(error, FINAL):
                     reason = f"{type(error).__name__}: {_first_line(error)}"
-                    raise RemoteError(f"{self.url}: cannot {what} ({reason})") from error
+                    raise RemoteError(f"{self.shown}: cannot {what} ({reason})") from error
                 time.sleep(pause)
         raise AssertionError("the last try returns or raises")
+
+
+def _cause(error: BaseException | None, kind: type[BaseException]) -> BaseException | None:
+    """The error of that kind that led to this one."""
+    while error is not None and not isinstance(error, kind):
+        error = error.__cause__ or error.__context__
+    return error
 
 
 def is_safe(name: str) -> bool:

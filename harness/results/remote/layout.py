@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.core.guarded import is_inside
 from harness.results.remote import journals, runs
 from harness.results.remote.filesystem import is_safe
 
@@ -13,7 +14,11 @@ INDEX = "harness.duckdb"
 
 def to_upload(folder: Path) -> list[str]:
     """What is to be uploaded: finished runs first (by their `run.json`), then journals, then other files."""
-    names = [path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()]
+    names = [
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_file() and is_inside(path, folder)
+    ]
     kept = [name for name in names if is_record(name) or is_plain(name) or journals.is_journal(name)]
     return sorted(kept, key=lambda name: (not is_record(name), not journals.is_journal(name), name))
 

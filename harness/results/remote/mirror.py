@@ -14,7 +14,6 @@ import fcntl
 import json
 import logging
 import re
-import sys
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -24,6 +23,7 @@ from pathlib import Path
 from harness.core import files
 from harness.core.errors import ConfigError, RemoteError
 from harness.core.keys import digest
+from harness.core.terminal import say
 from harness.models import cache
 from harness.results.remote import journals, layout, runs
 from harness.results.remote.filesystem import Info, Remote, is_url
@@ -228,7 +228,7 @@ class Mirror:
         if fetched:
             state[name] = {"at": name, "here": self._here(name), "there": None}
         elif why_not:
-            print(f"warning: {why_not}", file=sys.stderr)
+            say(f"warning: {why_not}", error=True)
         elif not runs.agrees(self.folder / run, run, there):
             # Two machines did it at once, or an upload was cut off: it is looked at again when we push.
             state.pop(name, None)

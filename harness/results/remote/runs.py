@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import TypedDict
 
 from harness.core.errors import RemoteError
+from harness.core.guarded import is_inside
 from harness.core.keys import file_digest
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord
@@ -212,7 +213,13 @@ def _files(folder: Path) -> list[tuple[str, Path]]:
     for path in sorted(folder.rglob("*")):
         name = path.relative_to(folder).as_posix()
         own = name.split("/")[0] not in LATER
-        if path.is_file() and own and is_safe(name) and not name.endswith(".part"):
+        if (
+            path.is_file()
+            and own
+            and is_inside(path, folder)
+            and is_safe(name)
+            and not name.endswith(".part")
+        ):
             names.append((name, path))
     return names
 

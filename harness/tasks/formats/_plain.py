@@ -9,6 +9,9 @@ from harness.core.values import Invalid
 MAX_DEPTH = 64
 """Lists and mappings within one another; the check and everything after it recurse."""
 
+MAX_BITS = 1024
+"""Of a whole number, as many as the largest double has: more cannot be compared, and past 4,300 digits not be written."""
+
 
 def fault(value: object, path: str = "$", depth: int = 0) -> Invalid | None:
     """Why `value` is not a plain JSON value, with the path of the offending part; None if it is one.
@@ -37,6 +40,8 @@ def _leaf(value: object, path: str) -> Invalid | None:
         return Invalid(f"{value} is not a number", path)
     if isinstance(value, str) and any("\ud800" <= letter <= "\udfff" for letter in value):
         return Invalid("half a character (a lone surrogate)", path)
+    if isinstance(value, int) and value.bit_length() > MAX_BITS:
+        return Invalid("too large a number", path)
     if value is None or isinstance(value, str | bool | int | float):
         return None
     return Invalid(f"a {type(value).__name__} is not a JSON value", path)

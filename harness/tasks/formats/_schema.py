@@ -22,6 +22,7 @@ from jsonschema_specifications import REGISTRY as SPECIFICATIONS
 from referencing import Resource
 from referencing.exceptions import Unresolvable
 
+from harness.core import deadline
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
@@ -36,11 +37,16 @@ MAX_VALUES = 20_000
 """Values in a schema."""
 MAX_REFERENCES = 10_000
 """References followed in one check: a few lines of schema can double them at every level."""
+COMPILING_SECONDS = 20.0
+"""Processor seconds in which a schema is checked."""
+MAX_NESTED = 80
+"""References within one another: more than values have levels, and few enough that no library runs out of stack."""
 TIMEOUT = 0.5
 """Seconds for one match of a pattern."""
 
 _REFERENCES = ("$ref", "$dynamicRef", "$recursiveRef")
 _followed: ContextVar[int] = ContextVar("followed", default=0)
+_nested: ContextVar[int] = ContextVar("nested", default=0)
 
 
 class _TooMuchError(Exception):
@@ -50,6 +56,7 @@ class _TooMuchError(Exception):
 def check(value: Any, schema: Mapping[str, object]) -> Parsed | Invalid:
     """`value` under `schema`; the reason names the error, `path` the place in the value."""
     _followed.set(0)
+    _nested.set(0)
     try:
         error = jsonschema.exceptions.best_match(_validator(canonical_json(schema)).iter_errors(value))
     except (RecursionError, Unresolvable, _TooMuchError, engine.error) as problem:
@@ -65,8 +72,19 @@ def compile_schema(schema: Mapping[str, object]) -> None:
     """Reject a schema that cannot be used.
 
     Raises:
-        ValueError: not a valid schema, too large, or one that refers to another document.
+        ValueError: not a valid schema, too large, one that takes too long to check, or one that refers to another
+            document.
     """
+    try:
+        with deadline.within(COMPILING_SECONDS):
+            _compile(schema)
+    except deadline.TooLongError:
+        raise ValueError(
+            f"a schema that takes longer than {COMPILING_SECONDS:g} s to check is refused"
+        ) from None
+
+
+def _compile(schema: Mapping[str, object]) -> None:
     names: set[str] = set()
     for part in _parts(schema):
         names |= part.keys()
@@ -186,7 +204,13 @@ def _counted(follow: Check) -> Check:
         _followed.set(_followed.get() + 1)
         if _followed.get() > MAX_REFERENCES:
             raise _TooMuchError(f"it follows more than {MAX_REFERENCES} references")
-        yield from follow(validator, reference, instance, schema) or ()
+        if _nested.get() > MAX_NESTED:
+            raise _TooMuchError(f"it follows more than {MAX_NESTED} references within one another")
+        _nested.set(_nested.get() + 1)
+        try:
+            yield from follow(validator, reference, instance, schema) or ()
+        finally:
+            _nested.set(_nested.get() - 1)
 
     return counted
 

@@ -29,6 +29,10 @@ MAX_STARTS = 10
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 _START = re.compile(r"\b(?:select|with|insert|update|delete|create|drop|alter|merge)\b", re.IGNORECASE)
+_OPEN = "([{"
+_BRACKET = re.compile(r"[][(){}]")
+_TYPES = re.compile(r"\b(?:\w+\s*<\s*){2,}")
+"""Types within types: ARRAY<ARRAY<…"""
 _STATEMENTS = (exp.Query, exp.DML, exp.Create, exp.Drop, exp.Alter)
 
 
@@ -116,7 +120,9 @@ def _too_large(text: str) -> str:
     if len(text) > MAX_CHARS:
         return f"{len(text)} characters, at most {MAX_CHARS} are read"
     depth = deepest = 0
-    for letter in text:
-        depth += (letter in "([{") - (letter in ")]}")
+    for mark in _BRACKET.findall(text):
+        depth += 1 if mark in _OPEN else -1
         deepest = max(deepest, depth)
+    types = max((mark.count("<") for mark in _TYPES.findall(text)), default=0)
+    deepest = max(deepest, types)
     return f"brackets nested {deepest} deep, at most {MAX_DEPTH} are read" if deepest > MAX_DEPTH else ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import warnings
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, datetime, time
 from pathlib import Path
@@ -96,7 +97,7 @@ def _header(values: Sequence[object], path: Path, line: int) -> list[str]:
     remedy = "the first row must name the columns"
     if "" in names:
         raise ConfigError(f"column {names.index('') + 1} has no name", file=path, line=line, remedy=remedy)
-    twice = sorted({name for name in names if names.count(name) > 1})
+    twice = sorted(name for name, count in Counter(names).items() if count > 1)
     if twice:
         raise ConfigError(f"column '{twice[0]}' appears twice", file=path, line=line, remedy=remedy)
     return names

@@ -140,7 +140,7 @@ class _Writer:
 
     def _comparison(self, node: exp.Binary) -> str:
         """The sides of a comparison may change places. SQLite compares texts as the column on the left does."""
-        kind = type(node)
+        kind: type[exp.Expr] = type(node)
         sides = [self.text(node.left), self.text(node.right)]
         free = not self._collates_left or any(isinstance(s, exp.Literal) for s in (node.left, node.right))
         if free and kind in _MIRRORED:

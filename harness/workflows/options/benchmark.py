@@ -41,6 +41,9 @@ class BenchmarkOptions(ResultsOptions):
     batch: Annotated[
         int | None, typer.Option(min=1, help="Maximum batch size.", show_default="by memory")
     ] = None
+    allow_task_code: Annotated[
+        bool, typer.Option("--allow-task-code", help="Trust task files: they run code on this machine.")
+    ] = False
     base: Annotated[bool, typer.Option(help="Measure a run's untuned base too: what did it forget?")] = True
     import_: Annotated[
         str | Path | Sequence[str | Path],

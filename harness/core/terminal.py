@@ -1,0 +1,49 @@
+"""What is printed for people: text of others has no power over the terminal, the CI service that reads it, or Rich.
+
+Names, ids, answers and errors come from tasks, models and servers of others. Commands print through `say` and
+`console` alone; JSON goes to stdout as it is.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from harness.core.text import one_line, visible
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def say(text: str, *, error: bool = False) -> None:
+    """Print one line; line breaks in it are shown as `\\n`."""
+    print(one_line(text), file=sys.stderr if error else sys.stdout, flush=error)
+
+
+def say_lines(text: str) -> None:
+    """Print several lines. Whoever makes them sees to it that no line break in them is of others."""
+    for line in text.split("\n"):
+        say(line)
+
+
+def console(**options: Any) -> Console:
+    """A Rich console that takes no text for markup or emoji, and shows control characters."""
+    made: Console = _console_class()(**{"markup": False, "emoji": False, "highlight": False, **options})
+    return made
+
+
+@cache
+def _console_class() -> Any:
+    from rich.console import Console, ConsoleOptions, RenderableType
+    from rich.segment import Segment
+
+    class Plain(Console):
+        def render(
+            self, renderable: RenderableType, options: ConsoleOptions | None = None
+        ) -> Iterable[Segment]:
+            for segment in super().render(renderable, options):
+                yield segment if segment.control else Segment(visible(segment.text), segment.style)
+
+    return Plain

@@ -1,0 +1,134 @@
+"""What a server can cost: seconds in all for one attempt, bytes of one answer, and no other host.
+
+A client's own time limit is on each read: a server that sends one byte a minute outlives it. Here the reads of one
+attempt share one deadline, in the head of an answer as in its body.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import threading
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import httpcore2
+
+if TYPE_CHECKING:
+    import ssl
+
+MAX_BODY = 32 * 2**20
+"""Bytes of the longest answer that is read, once unpacked."""
+REDIRECTED = 421
+"""The status (RFC 9110, Misdirected Request) that stands for a redirect to another host."""
+TOO_LARGE = 413
+
+
+class Deadline(threading.local):
+    """Until when the attempt of this thread may last, as `time.monotonic()` has it."""
+
+    until = math.inf
+
+    def begin(self, seconds: float) -> None:
+        self.until = time.monotonic() + seconds
+
+    def left(self, timeout: float | None) -> float:
+        """Seconds for the next read.
+
+        Raises:
+            httpcore2.ReadTimeout: none are left.
+        """
+        left = self.until - time.monotonic()
+        if left <= 0:
+            raise httpcore2.ReadTimeout("the answer took longer than the limit in all")
+        return left if timeout is None else min(timeout, left)
+
+
+def bind(client: Any, deadline: Deadline) -> None:
+    """Have every connection of an HTTP client, proxied ones too, read within the deadline."""
+    for transport in (client._transport, *client._mounts.values()):
+        pool = getattr(transport, "_pool", None)
+        if pool is not None and hasattr(pool, "_network_backend"):
+            pool._network_backend = _Backend(pool._network_backend, deadline)
+
+
+def read(response: Any, deadline: Deadline) -> None:
+    """Read the body of a response within its bounds; one that exceeds them, or that leads to another host, becomes an
+    error with a status that is not tried again."""
+    refusal = _redirect(response)
+    pieces: list[bytes] = []
+    size = 0
+    for piece in () if refusal else response.iter_bytes():
+        deadline.left(None)
+        pieces.append(piece)
+        size += len(piece)
+        if size > MAX_BODY:
+            refusal = (TOO_LARGE, f"an answer of more than {MAX_BODY:,} bytes")
+            break
+    if refusal:
+        response.status_code, message = refusal
+        pieces = [json.dumps({"error": {"message": message}}).encode()]
+        response.headers.update({"content-type": "application/json", "content-length": str(len(pieces[0]))})
+        response.close()
+    response._content = b"".join(pieces)
+
+
+def _redirect(response: Any) -> tuple[int, str] | None:
+    """Why a redirect is not followed: it leads to another host, which would be sent prompts, or leaves TLS."""
+    if not response.has_redirect_location:
+        return None
+    here = response.request.url
+    to = here.join(response.headers["location"])
+    if to.host == here.host and not (here.scheme == "https" and to.scheme != "https"):
+        return None
+    return REDIRECTED, f"the server redirects to another host ({to.scheme}://{to.host}), which is not asked"
+
+
+class _Stream(httpcore2.NetworkStream):
+    def __init__(self, inner: httpcore2.NetworkStream, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return self._inner.read(max_bytes, self._deadline.left(timeout))
+
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        self._inner.write(buffer, self._deadline.left(timeout))
+
+    def close(self) -> None:
+        self._inner.close()
+
+    def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore2.NetworkStream:
+        inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
+        return _Stream(inner, self._deadline)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._inner.get_extra_info(info)
+
+
+class _Backend(httpcore2.NetworkBackend):
+    def __init__(self, inner: httpcore2.NetworkBackend, deadline: Deadline) -> None:
+        self._inner, self._deadline = inner, deadline
+
+    def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[Any] | None = None,
+    ) -> httpcore2.NetworkStream:
+        seconds = self._deadline.left(timeout)
+        return _Stream(
+            self._inner.connect_tcp(host, port, seconds, local_address, socket_options), self._deadline
+        )
+
+    def connect_unix_socket(
+        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+    ) -> httpcore2.NetworkStream:
+        return _Stream(self._inner.connect_unix_socket(path, timeout, socket_options), self._deadline)
+
+    def sleep(self, seconds: float) -> None:
+        self._inner.sleep(seconds)

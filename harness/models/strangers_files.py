@@ -1,0 +1,70 @@
+"""What a stranger's model folder may not do: lead out of itself, name weights that no key covers, or name code to run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+from harness.core import guarded
+from harness.core.errors import ConfigError
+
+PATTERNS = ("*", "additional_chat_templates/*")
+"""Everything that transformers looks for in a folder."""
+ATTENTION = ("attn_implementation", "experts_implementation")
+"""Ends of settings that name a function, which transformers downloads and runs where the name is one of the hub's."""
+
+
+def check(folder: Path) -> None:
+    """Read what a model's JSON files name.
+
+    Raises:
+        ConfigError: a link out of the folder, a device or pipe, a file that is too large, weights elsewhere, or
+            an attention function of the hub.
+    """
+    guarded.folder(folder, PATTERNS, what=guarded.MODEL)
+    for index in sorted(folder.glob("*.index.json")):
+        for name in _weights(index):
+            if Path(name).name != name or not name.endswith(".safetensors"):
+                raise ConfigError(
+                    f"names weights that are not beside it: {name!r}",
+                    file=index,
+                    remedy="name .safetensors files of the same folder",
+                )
+    for file in (folder / "config.json", folder / "generation_config.json"):
+        for key, name in _attention(_json(file)):
+            if not name.replace("_", "").replace("|", "").isalnum():
+                raise ConfigError(
+                    f"{key} names code outside transformers: {name!r}", file=file, remedy="delete that line"
+                )
+
+
+def _weights(index: Path) -> Iterator[str]:
+    content = _json(index)
+    named = content.get("weight_map") if isinstance(content, dict) else None
+    yield from dict.fromkeys(str(name) for name in named.values()) if isinstance(named, dict) else ()
+
+
+def _attention(value: object) -> Iterator[tuple[str, str]]:
+    """The settings of a configuration, and of its parts, that name an attention function."""
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if str(key).endswith(ATTENTION):
+                names = item.values() if isinstance(item, dict) else [item]
+                yield from ((str(key), str(name)) for name in names if name is not None)
+            else:
+                yield from _attention(item)
+    elif isinstance(value, list):
+        for item in value:
+            yield from _attention(item)
+
+
+def _json(file: Path) -> object:
+    """A file's JSON; None where there is none, which whoever reads it next says."""
+    if not file.is_file():
+        return None
+    try:
+        content: object = json.loads(file.read_bytes())
+    except (ValueError, RecursionError):
+        return None
+    return content

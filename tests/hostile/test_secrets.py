@@ -1,0 +1,127 @@
+"""Keys: read without line breaks, and masked in every form in everything that is written."""
+
+from __future__ import annotations
+
+import base64
+import json
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+
+from harness.core import secrets
+from harness.core.errors import ConfigError
+from harness.core.files import json_line, write_json, write_text
+from harness.core.values import Message, Request
+from harness.engines.openai import OpenAIEngine
+from harness.results.remote.filesystem import Remote
+from tests.e2e.server_kit import completion
+from tests.hostile.servers import serving
+
+KEY = "sk-s3cret/S3CRET+s3cret=="
+
+
+@pytest.fixture(autouse=True)
+def _key(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HARNESS_API_KEY", KEY)
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "  \n", "\t"])
+def test_a_key_from_a_file_loses_its_line_break(monkeypatch: pytest.MonkeyPatch, end: str) -> None:
+    monkeypatch.setenv("HARNESS_API_KEY", KEY + end)
+    assert secrets.api_key() == KEY
+
+
+@pytest.mark.parametrize("inner", ["\n", "\r", "\x1b", "\u00e9", "\u2028"])
+def test_a_key_with_a_control_character_is_refused_and_not_repeated(
+    monkeypatch: pytest.MonkeyPatch, inner: str
+) -> None:
+    monkeypatch.setenv("HARNESS_API_KEY", f"sk-first{inner}second9")
+    with pytest.raises(ConfigError, match="HARNESS_API_KEY holds") as raised:
+        OpenAIEngine("openai:m@http://127.0.0.1:9/v1")
+    assert "first" not in str(raised.value)
+
+
+def forms(key: str) -> list[str]:
+    return [
+        key,
+        repr(f"{key}\n"),
+        quote(key, safe=""),
+        json.dumps({"a": key}),
+        *(base64.b64encode(b"x" * before + key.encode()).decode() for before in range(4)),
+        base64.urlsafe_b64encode(f"user:{key}".encode()).decode(),
+    ]
+
+
+@pytest.mark.parametrize("text", forms(KEY))
+def test_every_form_of_a_key_is_masked(text: str, tmp_path: Path) -> None:
+    shown = secrets.masked(f"before {text} after")
+    assert secrets.HIDDEN in shown
+    assert shown.startswith("before ")
+    assert shown.endswith(" after")
+    assert "s3cret" not in shown
+    assert base64.b64encode(b"s3cret").decode()[:-2] not in shown
+    write_text(tmp_path / "a", text)
+    write_json(tmp_path / "b", {"a": [text]})
+    for written in (json_line({"a": text}), (tmp_path / "a").read_bytes(), (tmp_path / "b").read_bytes()):
+        assert b"s3cret" not in written
+        assert secrets.HIDDEN.encode() in written
+
+
+@pytest.mark.parametrize("value", ["", "none", "EMPTY", "placeholder"])
+def test_words_are_no_secrets(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("HARNESS_API_KEY", value)
+    text = "none EMPTY placeholder"
+    assert secrets.masked(text) == text
+
+
+@pytest.mark.parametrize("text", forms(KEY))
+def test_a_server_that_says_the_key_is_not_believed(text: str) -> None:
+    with serving(lambda body: (200, completion(text, reasoning_content=text) | {"model": text})) as spec:
+        (answer,) = [one for _, one in OpenAIEngine(spec).generate([_request()])]
+    shown = repr(answer)
+    assert "s3cret" not in shown
+    assert secrets.HIDDEN in answer.text
+    assert secrets.HIDDEN in answer.thoughts
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--storage", "postgresql://me:p@ss@w0rd@host/db"],
+        ["--storage", "postgresql://me:p@ss/w0rd@host/db"],
+        ["--set", "token= w0rd"],
+        ["--set", "token=", "w0rd"],
+        ["--header", "token: w0rd"],
+        ["--set", '{"token":"w0rd"}'],
+        ["--set", "{'api_key': 'w0rd'}"],
+        ["--api-key", "w0rd"],
+        ["https://bucket.s3.amazonaws.com/x.csv?X-Amz-Credential=w0rd&X-Amz-Signature=w0rd&x=1"],
+        ["https://a.blob.core.windows.net/x?sv=1&sig=w0rd"],
+        ["https://host/f?code=w0rd"],
+        ["a token=w0rd b"],
+    ],
+)
+def test_the_recorded_command_holds_no_secret(words: list[str]) -> None:
+    shown = " ".join(secrets.in_command(["run", *words, "tail"]))
+    assert "w0rd" not in shown
+    assert shown.startswith("run ")
+    assert shown.endswith(" tail")
+
+
+def test_what_is_no_secret_is_recorded_as_it_is() -> None:
+    words = ["run", "--model", "openai:m@http://host:8000/v1#budget_tokens=5", "hf://datasets/o/n@rev/f"]
+    words += ["--set", "program.k=2", "--set", "max_new_tokens=4", "key.yaml", "s3://bucket/a:b@c"]
+    assert secrets.in_command(words) == words
+
+
+def test_a_signed_address_is_used_and_not_shown() -> None:
+    url = "https://host/x.csv?X-Amz-Signature=w0rd"
+    assert Remote.open(url, signed=True).shown == "https://host/x.csv?X-Amz-Signature=***"
+    with pytest.raises(ConfigError) as raised:
+        Remote.open(url)
+    assert "w0rd" not in str(raised.value)
+
+
+def _request() -> Request:
+    return Request(id="q", messages=(Message("user", "q"),), max_new_tokens=5)
