@@ -400,7 +400,7 @@ def study(task: Path, name: str = "s", **changes: Any) -> Any:
 
     results = changes.pop("results", Path("results"))
     return search(
-        search_kit.plan(task, results, name=name, **changes), make=search_kit.fake, say=lambda _: None
+        search_kit.plan(task, results, study=name, **changes), make=search_kit.fake, say=lambda _: None
     )
 
 
@@ -409,19 +409,19 @@ def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: N
     study(tiny_task, trials=3)  # the same goes on
     modules = ("weights.target_modules=[q_proj, v_proj]",)
     for _ in range(2):  # lists come back from the storage as they went in
-        study(tiny_task, name="modules", trials=2, overrides=modules)
+        study(tiny_task, name="modules", trials=2, settings=modules)
     with pytest.raises(
         ConfigError, match=r"weights.lora_r had the choices 4, 8, 16, 32, now the choices 4, 8"
     ):
-        study(tiny_task, trials=4, settings=("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8"))
+        study(tiny_task, trials=4, space=("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8"))
     with pytest.raises(ConfigError, match=r"weights.learning_rate had 1e-06..0.01:log, now 1e-06..0.01"):
-        study(tiny_task, trials=4, settings=("weights.learning_rate=1e-6..1e-2", "weights.lora_r=4,8,16,32"))
+        study(tiny_task, trials=4, space=("weights.learning_rate=1e-6..1e-2", "weights.lora_r=4,8,16,32"))
     for change, said in (
         ({"labels": 4}, "labels null, now 4"),
         ({"limit": 3}, "limit null, now 3"),
         ({"seed": 1}, "seed 0, now 1"),
         ({"model": "tiny:gpt2"}, "model.spec tiny, now tiny:gpt2"),
-        ({"overrides": ("weights.num_train_epochs=7",)}, "recipe.weights"),
+        ({"settings": ("weights.num_train_epochs=7",)}, "recipe.weights"),
         ({"objective": "seconds"}, "objectives"),
     ):
         with pytest.raises(ConfigError, match=said):
@@ -452,7 +452,7 @@ def test_whole_number_spaces_over_settings_that_may_be_null_work(tiny_task: Path
     found = study(
         tiny_task,
         trials=4,
-        settings=("data.limit=4..12", "weights.lora_r=4,8"),
+        space=("data.limit=4..12", "weights.lora_r=4,8"),
         only=("weights.lora_r", "data.limit"),
     )
     values = [row.params["data.limit"] for row in found.rows if "data.limit" in row.params]
@@ -493,8 +493,11 @@ MEANINGS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no packing": ({"sample_packing": False}, {"packing": False}),
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
-    "a pattern": ({"lora_target_modules": ".*(q|v)_proj"}, "patterns are not read"),
-    "a pattern in a list": ({"target_modules": ["q_proj", "model\\.layers\\.\\d+"]}, "patterns are not read"),
+    "a pattern": ({"lora_target_modules": ".*(q|v)_proj"}, "patterns are not supported"),
+    "a pattern in a list": (
+        {"target_modules": ["q_proj", "model\\.layers\\.\\d+"]},
+        "patterns are not supported",
+    ),
     "a whole share": ({"warmup_ratio": 1.0}, "below 1"),
     "packing": ({"sample_packing": True, "micro_batch_size": 2}, "here 'packing'"),
     "two ranks": ({"r": 8, "lora_r": 64}, "'r' and 'lora_r' are two names of one setting"),

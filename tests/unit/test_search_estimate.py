@@ -34,7 +34,7 @@ def steady(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any) -> float | None:
     given: dict[str, Any] = {"model": "tiny"} | more
     if recipe == "zero_shot":
-        given["settings"] = ("program.constrain=false,true",)  # It declares no range of its own.
+        given["space"] = ("program.constrain=false,true",)  # It declares no range of its own.
     mine = make_plan(
         SearchOptions(str(task), recipe=recipe, trials=4, results=results, settings=overrides, **given)
     )
@@ -127,7 +127,7 @@ def test_refused_before_it_begins_nothing_is_run(
     guess = Estimate(seconds=9.0, source="roughly", rough=True)
     monkeypatch.setattr(session, "foreseen", lambda plan, task: guess)
     questions: list[float] = []
-    with pytest.raises(RunError, match="not agreed to"):
+    with pytest.raises(RunError, match="cancelled: the estimate was not confirmed"):
         search(
             plan(tiny_task, tmp_path / "r", 3),
             make=fake,
