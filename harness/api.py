@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
@@ -72,6 +72,31 @@ class RunResult:
 
     def _repr_html_(self) -> str:
         return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What one import did: its runs, how their examples were paired, and the decision per task."""
+
+    records: tuple[JsonObject, ...]
+    decisions: tuple[Decision, ...]
+    pairings: tuple[str, ...]
+    """One sentence per pair of systems: how many of how many examples, by what evidence, and why not the rest."""
+    notes: tuple[str, ...]
+    report: Path | None
+    """None where there was nothing to report on."""
+
+    @property
+    def decision(self) -> Decision:
+        """The only decision.
+
+        Raises:
+            ConfigError: there are several tasks.
+        """
+        return _only(self.decisions)
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.pairings, *(str(decision) for decision in self.decisions)])
 
 
 @dataclass(frozen=True)
@@ -171,6 +196,54 @@ def run(
     )
 
 
+def import_logs(
+    *files: str | Path,
+    task: str | None = None,
+    names: Sequence[str] = (),
+    metric: str | None = None,
+    margin: float | None = None,
+    pair_by: Literal["content", "hash", "id"] = "content",
+    beside: str | Path | None = None,
+    results: str | Path = "results",
+    report: str | Path | None = None,
+) -> ImportResult:
+    """`harness import` as a function: other tools' logs as runs, paired by what they show of each example.
+
+    Args:
+        files: logs of lm-eval, Inspect, promptfoo, OpenAI Evals, tables of scores, or folders of them.
+        task: one name for the tasks of all files.
+        names: what the systems are called, one for each file.
+        metric: the score that decides; by default the first that all logs have.
+        pair_by: what pairs an example of one log with one of another.
+        beside: a task of the harness: answers are matched to its test examples and scored as it scores.
+
+    Raises:
+        ConfigError: a file that cannot be read, or logs of which no example can be paired.
+    """
+    from harness.results.remote import mirror
+    from harness.workflows import import_logs as workflow
+
+    options = workflow.ImportOptions(
+        files=tuple(Path(file) for file in files),
+        task=task,
+        names=tuple(names),
+        metric=metric,
+        margin=margin,
+        pair_by=pair_by,
+        beside=None if beside is None else str(beside),
+    )
+    with mirror.opened(results) as folder:
+        done = workflow.run(options, folder, report=None if report is None else Path(report))
+    ids = [record.id for record in done.records]
+    return ImportResult(
+        records=tuple(record.to_json() for record in done.records),
+        decisions=_decisions(folder, ids, done.verdicts),
+        pairings=tuple(pairing.sentence for pairing in done.pairings),
+        notes=done.notes,
+        report=done.report,
+    )
+
+
 def load(results: str | Path = "results") -> Results:
     """A results folder, or what is at a URL such as s3://bucket/x.
 
@@ -186,7 +259,7 @@ def load(results: str | Path = "results") -> Results:
 
 
 def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
-    questions = {run_id: _asked(results, run_id) for run_id in ids}
+    questions = _asked(results, ids)
     return tuple(
         Decision(
             verdict=verdict,
@@ -197,12 +270,18 @@ def _decisions(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -
     )
 
 
-def _asked(results: Path, run_id: str) -> tuple[str, str] | None:
+def _asked(results: Path, ids: Sequence[str]) -> dict[str, tuple[str, str] | None]:
+    """Run id → task and model that its verdict stands under; None for a run that cannot be read."""
     from harness.results.folder import ResultsFolder
-    from harness.results.run_files import read_head
+    from harness.results.run_files import Head, read_head
+    from harness.results.run_scores import places
 
-    head = read_head(ResultsFolder(results).run(run_id).path)
-    return None if isinstance(head, str) else (head.record.task.name, head.record.model.spec)
+    heads = {run_id: read_head(ResultsFolder(results).run(run_id).path) for run_id in ids}
+    where = places([head.record for head in heads.values() if isinstance(head, Head)])
+    return {
+        run_id: where.get(head.record.id) if isinstance(head, Head) else None
+        for run_id, head in heads.items()
+    }
 
 
 def _only(decisions: Sequence[Decision]) -> Decision:

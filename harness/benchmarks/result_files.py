@@ -14,10 +14,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from harness.benchmarks.lm_eval_types import Output
 from harness.core.files import append_lines
+from harness.imports import lm_eval_files
+from harness.imports.lm_eval_types import Output
 from harness.results.database import benchmarks
-from harness.results.database.benchmarks import is_number, samples_file
+from harness.results.database.benchmarks import samples_file
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.run_files import JsonLine
 
@@ -34,32 +35,22 @@ class Settings:
 def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkRecord]:
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
-    for task, metrics in results["results"].items():
+    for task, reported in results["results"].items():
         sizes = (results.get("n-samples") or {}).get(task) or {}
-        better = (results.get("higher_is_better") or {}).get(task) or {}
-        for name, value in metrics.items():
-            metric, comma, kept = name.partition(",")
-            if not comma or metric.endswith("_stderr") or not is_number(value):
-                continue
-            error = metrics.get(f"{metric}_stderr,{kept}")
+        for metric, kept, value, stderr in lm_eval_files.metrics(results, task):
             line = {
                 **common,
                 "task": task,
-                "metric": metric_name(metric, kept),
-                "value": float(value),
-                "stderr": float(error) if is_number(error) else None,
-                "n": metrics.get("sample_len") or sizes.get("effective"),
-                "num_fewshot": (results.get("n-shot") or {}).get(task),
-                "higher_is_better": better.get(metric, True),
+                "metric": lm_eval_files.metric_name(metric, kept),
+                "value": value,
+                "stderr": stderr,
+                "n": _count(reported.get("sample_len")) or _count(sizes.get("effective")),
+                "num_fewshot": _count((results.get("n-shot") or {}).get(task)),
+                "higher_is_better": lm_eval_files.higher_is_better(results, task, metric),
                 "task_version": _text((results.get("versions") or {}).get(task)),
             }
             rows.append(BenchmarkRecord.of(line))
     return rows
-
-
-def metric_name(metric: str, kept: str) -> str:
-    """lm-eval's `metric,filter`, without the filter where there is none."""
-    return metric if kept == "none" else f"{metric},{kept}"
 
 
 def save(
@@ -98,6 +89,11 @@ def known(folder: Path, key: str) -> list[BenchmarkRecord]:
 def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRecord]:
     """The current row of every task and metric."""
     return {(row.task, row.metric): row for row in rows}
+
+
+def _count(value: object) -> int | None:
+    """A whole number; None where a file from elsewhere has something else in its place."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
 def _text(value: object) -> str | None:

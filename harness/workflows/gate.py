@@ -45,6 +45,8 @@ def gate_run(
 
     pinned = pins.read(against, folder)
     _require_done(results, run)
+    if pinned.head.imported is not None and task is None:
+        return _imported(results, run, pinned, margin, reruns, allow_inconclusive, allow_missing)
     loaded = load(task or pinned.head.task.name)
     limits = gate_rules.of_task(loaded, margin)
     if reruns is not None:
@@ -68,6 +70,27 @@ def gate_run(
         allow_inconclusive=allow_inconclusive,
         allow_missing=allow_missing,
         notes=(*notes, *stale),
+    )
+
+
+def _imported(
+    results: Path,
+    run: str,
+    pinned: Snapshot,
+    margin: float | None,
+    reruns: int | None,
+    allow_inconclusive: bool,
+    allow_missing: bool,
+) -> Gate:
+    """Another tool's run against a pin of one: there is no task file, and nothing to rerun or to score again."""
+    if reruns is not None:
+        raise ConfigError("another tool's run cannot be repeated here", remedy="leave --aa out")
+    return judge(
+        pins.of_run(results, run),
+        pinned,
+        gate_rules.of_record(pinned.head.task, margin),
+        allow_inconclusive=allow_inconclusive,
+        allow_missing=allow_missing,
     )
 
 
