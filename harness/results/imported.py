@@ -186,46 +186,55 @@ def _refused(metric: Metric, draft: LogDraft) -> bool:
     return bool(unusable(metric, total))
 
 
+def head(log: ForeignLog, repeat: int, key: str, task: str, notes: Sequence[str] = ()) -> JsonObject:
+    """What the record of any imported run says: which system, when, and where its answers came from."""
+    origin = log.origin
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    return {
+        "id": f"{_slug(task)}-{_slug(log.system)}-{key[:8]}",
+        "key": key,
+        "format": FORMAT,
+        "recipe": _recipe(log),
+        "oracle": False,
+        "model": {"spec": log.model, "fingerprint": None},
+        "seed": repeat,
+        "split": "test",
+        "git": {},
+        "machine": {},
+        "versions": {origin.tool: origin.version} if origin.version else {},
+        "started_at": _moment(log.created_at) or now,
+        "finished_at": now,
+        "imported": {
+            "tool": origin.tool,
+            "version": origin.version,
+            "file": origin.file.name,
+            "sha256": origin.sha256,
+            "settings": origin.settings,
+            "notes": [*log.notes, *notes],
+        },
+        "status": "done",
+        "train": None,
+        "runtime": {"engine": f"imported from {origin.tool}"},
+    }
+
+
 def _record(
     draft: LogDraft, writer: RowWriter, repeat: int, kept: Sequence[Metric], choice: Choice
 ) -> RunRecord:
-    log, origin = draft.log, draft.log.origin
+    log = draft.log
     version = log.task_version or choice.version
-    key = digest([origin.sha256, log.task, log.system, version, draft.names.pair_by, choice.primary, repeat])
-    settings = {**origin.settings, "pair_by": draft.names.pair_by}
-    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    key = digest(
+        [log.origin.sha256, log.task, log.system, version, draft.names.pair_by, choice.primary, repeat]
+    )
     lack = writer.missing()
     return RunRecord.of(
         {
-            "id": f"{_slug(log.task)}-{_slug(log.system)}-{key[:8]}",
-            "key": key,
-            "format": FORMAT,
+            **head(log, repeat, key, log.task, draft.notes),
             "task": _task(log, version, kept, writer, choice),
-            "recipe": _recipe(log),
-            "oracle": False,
             "seeded": len(draft.writers) > 1,
-            "model": {"spec": log.model, "fingerprint": None},
-            "seed": repeat,
-            "split": "test",
-            "git": {},
-            "machine": {},
-            "versions": {origin.tool: origin.version} if origin.version else {},
-            "started_at": _moment(log.created_at) or now,
-            "finished_at": now,
-            "imported": {
-                "tool": origin.tool,
-                "version": origin.version,
-                "file": origin.file.name,
-                "sha256": origin.sha256,
-                "settings": settings,
-                "notes": [*log.notes, *draft.notes],
-            },
-            "status": "done",
             "error": None if lack is None else lack.sentence(),
             "missing": None if lack is None else lack.to_json(),
-            "train": None,
             "answer": _answer(writer),
-            "runtime": {"engine": f"imported from {origin.tool}"},
             "metrics": _metrics(writer, kept),
             "counts": {"scored": _tally(writer, kept, choice).n, "error": sum(writer.errors.values())},
         }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
@@ -107,9 +107,7 @@ class RowWriter:
 
     def missing(self) -> Missing | None:
         """Answers that failed in the tool; asking again is up to the tool, so they are missing for good."""
-        lost = sum(self.errors.values())
-        reasons = dict(self.errors.most_common())
-        return None if not lost else Missing(count=lost, of=self.count, reasons=reasons, final=lost)
+        return missing_for_good(self.errors.elements(), self.count)
 
     def _line(self, name: str, sample: ForeignSample) -> JsonObject:
         if sample.tokens_in or sample.tokens_out:
@@ -158,6 +156,13 @@ class RowWriter:
 
 
 _VALID = {"status": "valid"}
+
+
+def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:
+    """Answers that nothing here can ask for again; None where none is missing."""
+    counts = Counter(reasons)
+    lost = counts.total()
+    return Missing(count=lost, of=of, reasons=dict(counts.most_common()), final=lost) if lost else None
 
 
 def _shown(sample: ForeignSample) -> JsonObject:

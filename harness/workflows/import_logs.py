@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -20,7 +20,7 @@ from harness.imports.pairing import Pairing, pairings, remedy
 from harness.imports.sample import ForeignLog
 from harness.results import imported, run_scores
 from harness.results.database import ingest
-from harness.results.folder import ResultsFolder
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported import LogDraft
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
@@ -76,7 +76,8 @@ def run(
         if options.beside is not None:
             from harness.workflows import import_beside
 
-            done = import_beside.run(logs, options.beside, results, activity.now)
+            records, pairs = import_beside.run(logs, options.beside, results, activity.now)
+            done = ImportResult(records=tuple(records), pairings=tuple(pairs))
         else:
             done = _imported(logs, options, results, activity.now)
         activity.now("bringing the runs into the store")
@@ -198,7 +199,7 @@ def _one_name(across: Pairing) -> str:
 
 
 def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportResult:
-    ids = list(dict.fromkeys([record.id for record in done.records]))
+    ids = list(dict.fromkeys([*(record.id for record in done.records), *_own_runs(done.records, results)]))
     folders = [ResultsFolder(results).run(id_).path for id_ in ids]
     verdicts = tuple(run_scores.verdicts(folders))
     if not verdicts:
@@ -214,6 +215,17 @@ def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportRes
         mirror.keep(results, placed.out)
     notes = (*done.notes, placed.note) if placed.note else done.notes
     return replace(done, verdicts=verdicts, report=placed.file, notes=notes)
+
+
+def _own_runs(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
+    """Our finished runs of the tasks that the imported ones are of, on the same data."""
+    tasks = {(record.task.name, record.task.data_hash) for record in records}
+    for path in ResultsFolder(results).run_folders():
+        record = RunFolder(path).answered()
+        if record is None or record.imported is not None or record.split != "test":
+            continue
+        if (record.task.name, record.task.data_hash) in tasks:
+            yield path.name
 
 
 def show(done: ImportResult, *, as_json: bool) -> None:
