@@ -152,7 +152,7 @@ class EngineLM(TemplateLM):
                     token_ids=tuple(ids[-room:]),
                     max_new_tokens=settings["max_gen_toks"],
                     stop=tuple(text for text in stop if text),
-                    temperature=settings["temperature"],
+                    temperature=_temperature(settings),
                     seed=repeats[context],
                 )
             )
@@ -213,6 +213,11 @@ class EngineLM(TemplateLM):
         tokenizer = self.tokenizer
         begins = tokenizer.bos_token if prompt else tokenizer.decode(self.prefix_token_id)
         return not has_bos_prefix(text, begins)
+
+
+def _temperature(settings: Mapping[str, Any]) -> float:
+    """0, which is greedy, where a task names none, as lm-eval's own backend answers."""
+    return float(settings.get("temperature") or 0.0)
 
 
 _KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")
