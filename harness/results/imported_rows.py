@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from harness.core.files import draft
+from pydantic_core import to_json
+
+from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
 from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
@@ -86,8 +88,11 @@ class RowWriter:
     def add(self, name: str, sample: ForeignSample) -> None:
         """Append a sample under the name of its example."""
         assert self._stream is not None
-        line = json.dumps(self._line(name, sample), ensure_ascii=False)
-        self._stream.write(line.encode("utf-8", errors="backslashreplace") + b"\n")
+        line = self._line(name, sample)
+        try:
+            self._stream.write(to_json(line) + b"\n")
+        except ValueError:  # half a character, which only the slower writer escapes
+            self._stream.write(json_line(line))
         self.count += 1
 
     def close(self) -> None:
