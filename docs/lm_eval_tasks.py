@@ -24,6 +24,8 @@ from harness.core.values import Completion, Request
 PAGE = Path(__file__).with_name("benchmarks.md")
 BEGIN, END = "<!-- tasks: made by python -m docs.lm_eval_tasks -->", "<!-- end of tasks -->"
 KINDS = ("generate_until", "multiple_choice")
+LONGEST = 100
+"""Characters of a reason."""
 SHOWN = 12
 """Reasons that are listed; the others are counted together."""
 
@@ -72,7 +74,9 @@ def asked(model: Any, config: Mapping[str, Any]) -> str:
         return kind
     delimiter = config.get("fewshot_delimiter") or "\n\n"
     settings = config.get("generation_kwargs") or {"until": [delimiter], "do_sample": False}
-    model.generate_until([Instance("generate_until", {}, ("Question: how many?\nAnswer:", dict(settings)), 0)])
+    model.generate_until(
+        [Instance("generate_until", {}, ("Question: how many?\nAnswer:", dict(settings)), 0)]
+    )
     return kind
 
 
@@ -91,7 +95,7 @@ def counted() -> tuple[Counter[str], Counter[str], Counter[str]]:
             kind = str(config.get("output_type", "generate_until"))
             tasks[kind] += 1
             answered[asked(model, config)] += 1
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if config is None:
                 tasks[kind] += 1
             reasons[_reason(error)] += 1
@@ -100,7 +104,9 @@ def counted() -> tuple[Counter[str], Counter[str], Counter[str]]:
 
 def _kind_as_text(file: Path) -> str:
     """The output type of a file that may not load."""
-    return "multiple_choice" if "output_type: multiple_choice" in file.read_text(encoding="utf-8") else KINDS[0]
+    return (
+        "multiple_choice" if "output_type: multiple_choice" in file.read_text(encoding="utf-8") else KINDS[0]
+    )
 
 
 def _model() -> Any:
@@ -116,7 +122,8 @@ def _reason(error: Exception) -> str:
     """Its first line, without what differs from task to task."""
     line = (str(error).strip().splitlines() or [type(error).__name__])[0]
     line = re.sub(r"(/[^\s'\"]+)+/", "", line)
-    return re.sub(r"\d{3,}", "N", line)[:110]
+    line = re.sub(r"\d{3,}", "N", line)
+    return line if len(line) <= LONGEST else f"{line[:LONGEST].rsplit(' ', 1)[0]} …"
 
 
 def block() -> str:
@@ -127,7 +134,11 @@ def block() -> str:
     lines = ["| output type | task files | asked |", "|---|---|---|"]
     lines += [f"| `{kind}` | {tasks[kind]:,} | {answered[kind]:,} |" for kind in KINDS]
     lines += ["", "Not asked, and why:" if reasons else "Every one was asked."]
-    lines += ["", *(f"- {count:,}: {_quoted(reason)}" for reason, count in reasons.most_common(SHOWN))] if reasons else []
+    lines += (
+        ["", *(f"- {count:,}: {_quoted(reason)}" for reason, count in reasons.most_common(SHOWN))]
+        if reasons
+        else []
+    )
     rest = sum(count for _, count in reasons.most_common()[SHOWN:])
     return "\n".join([*lines, f"- {rest:,}: other reasons"] if rest else lines)
 

@@ -247,3 +247,18 @@ def test_a_question_is_not_among_its_own_shots_and_the_others_are_lm_evals(
     assert own
     assert f"{own} of {len(ours)} questions were drawn among their own shots" in caplog.text
     assert equal == len(ours) - own
+
+
+def test_settings_that_change_no_greedy_answer_are_taken_and_others_refused_by_name(tmp_path: Path) -> None:
+    target, model = loaded(tmp_path, "tiny", context=100)
+    ours = language_model(target, model)
+    plain = ours.generate_until(asked("generate_until", ("One", _until([], 4))))
+    for more in ({"top_p": 0.95, "top_k": 20}, {"num_beams": 1}, {"repetition_penalty": 1.0}):
+        assert ours.generate_until(asked("generate_until", ("One", _until([], 4) | more))) == plain
+    assert ours.generate_until(asked("generate_until", ("One", {"until": [], "max_gen_toks": 4}))) == plain
+    for more in ({"num_beams": 4}, {"repetition_penalty": 1.2}):
+        with pytest.raises(ConfigError, match=f"the task decodes with {next(iter(more))}="):
+            ours.generate_until(asked("generate_until", ("One", _until([], 4) | more)))
+    sampled = {"until": [], "max_gen_toks": 4, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
+    with pytest.raises(ConfigError, match=r"the task decodes with top_p=0\.95"):
+        ours.generate_until(asked("generate_until", ("One", sampled)))
