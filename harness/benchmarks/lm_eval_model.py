@@ -215,9 +215,10 @@ class EngineLM(TemplateLM):
         return not has_bos_prefix(text, begins)
 
 
-def _temperature(settings: Mapping[str, Any]) -> float:
+def _temperature(settings: Mapping[str, object]) -> float:
     """0, which is greedy, where a task names none, as lm-eval's own backend answers."""
-    return float(settings.get("temperature") or 0.0)
+    given = settings.get("temperature")
+    return float(given) if isinstance(given, int | float) else 0.0
 
 
 _KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 Doc = Mapping[str, object]
 
@@ -63,11 +63,11 @@ class OwnShots:
         build, draw = task.fewshot_context, sampler.sample
         replacement = random.Random(self.seed)
 
-        def fewshot_context(doc: Doc, *args: Any, **kwargs: Any) -> object:
+        def fewshot_context(doc: Doc, *args: object, **kwargs: object) -> object:
             self._doc = doc
             return build(doc, *args, **kwargs)
 
-        def sample(n: int, *args: Any, **kwargs: Any) -> Sequence[Doc]:
+        def sample(n: int, *args: object, **kwargs: object) -> Sequence[Doc]:
             return self._without_question(list(draw(n, *args, **kwargs)), sampler, replacement)
 
         task.fewshot_context, sampler.sample = fewshot_context, sample
