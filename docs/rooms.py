@@ -69,6 +69,10 @@ ROOMS = (
         duckdb=True,
     ),
     Room(
+        name="imports",
+        holds="other tools' logs: `logs/`, one format a file; examples paired by their contents",
+    ),
+    Room(
         name="models",
         holds="spec to network, tokenizer, chat template; `layers/` is what is put into a network",
         torch=True,

@@ -16,7 +16,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from harness.api import load, run
+    from harness.api import import_logs, load, run
     from harness.core.protocols import Format, Program, Scorer, Task, Weights
     from harness.core.recipes import Recipe
 
@@ -24,13 +24,24 @@ if TYPE_CHECKING:
 
 _PROTOCOLS = "harness.core.protocols"
 _HOMES = {
-    **dict.fromkeys(("load", "run"), "harness.api"),
+    **dict.fromkeys(("import_logs", "load", "run"), "harness.api"),
     **dict.fromkeys(("Format", "Program", "Scorer", "Task", "Weights"), _PROTOCOLS),
     "Recipe": "harness.core.recipes",
 }
 """Public name -> the module that holds it."""
 
-__all__ = ["Format", "Program", "Recipe", "Scorer", "Task", "Weights", "__version__", "load", "run"]
+__all__ = [
+    "Format",
+    "Program",
+    "Recipe",
+    "Scorer",
+    "Task",
+    "Weights",
+    "__version__",
+    "import_logs",
+    "load",
+    "run",
+]
 
 
 def __getattr__(name: str) -> Any:

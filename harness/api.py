@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, TypeVar
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import accepts
-from harness.workflows.decisions import Results, RunResult, decisions_of
+from harness.workflows.decisions import ImportDecisions, Results, RunResult, decisions_of
 from harness.workflows.options.benchmark import BenchmarkOptions
 from harness.workflows.options.compare import CompareOptions
 from harness.workflows.options.diagnose import DiagnoseOptions
@@ -23,6 +23,7 @@ from harness.workflows.options.estimate import EstimateOptions
 from harness.workflows.options.export import ExportOptions
 from harness.workflows.options.gate import GateOptions
 from harness.workflows.options.history import HistoryOptions
+from harness.workflows.options.import_logs import ImportOptions
 from harness.workflows.options.pin import PinOptions
 from harness.workflows.options.report import ReportOptions
 from harness.workflows.options.run import RunOptions
@@ -205,6 +206,27 @@ def history(options: HistoryOptions) -> History:
 
     with _mirrored(options) as options:
         return workflow.from_options(options)
+
+
+@accepts(ImportOptions)
+def import_logs(options: ImportOptions) -> ImportDecisions:
+    """`harness import` as a function: other tools' logs as runs, paired by what they show of each example.
+
+    Raises:
+        ConfigError: a file that cannot be read, or logs of which no example can be paired.
+    """
+    from harness.workflows import import_logs as workflow
+
+    with _mirrored(options) as options:
+        done = workflow.from_options(options)
+        ids = [record.id for record in done.records]
+        return ImportDecisions(
+            records=tuple(record.to_json() for record in done.records),
+            decisions=decisions_of(options.results_path, ids, done.verdicts),
+            pairings=tuple(pairing.sentence for pairing in done.pairings),
+            notes=done.notes,
+            report=done.report,
+        )
 
 
 @accepts(ValidateOptions)

@@ -6,6 +6,7 @@ import contextlib
 import datetime
 import io
 import json
+import logging
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from harness.benchmarks import result_files, tasks
+from harness.benchmarks.own_shots import OwnShots
 from harness.benchmarks.result_files import Settings
 from harness.benchmarks.subject import Target
 from harness.core.errors import ConfigError
@@ -23,6 +25,8 @@ from harness.results.run_files import JsonLine
 
 if TYPE_CHECKING:
     from harness.benchmarks.lm_eval_model import EngineLM
+
+log = logging.getLogger(__name__)
 
 SEED = 1234
 """lm-eval's default for few-shot examples, so that both show the same ones."""
@@ -59,8 +63,11 @@ def evaluate(
     lm = language_model(target, model, answers=answers, batch=batch, progress=progress)
     if settings.chat_template and not lm.tokenizer.chat_template:
         raise ConfigError(f"'{target.model}' has no chat template", remedy="omit --chat-template")
+    shots = OwnShots(SEED)
     with _quiet():
-        results = _run(lm, name, settings)
+        results = _run(lm, name, settings, shots)
+    if sentence := shots.sentence(name):
+        log.warning(sentence)
     samples = {task: [_as_file(row) for row in rows] for task, rows in results.pop("samples").items()}
     key = key_of(target, name, settings)
     about = _about(target, settings, lm) | {"total_evaluation_time_seconds": str(time.monotonic() - clock)}
@@ -104,7 +111,7 @@ def language_model(
     return EngineLM(asked, chat, model.context - len(chat.lead), progress)
 
 
-def _run(lm: EngineLM, name: str, settings: Settings) -> dict[str, Any]:
+def _run(lm: EngineLM, name: str, settings: Settings, shots: OwnShots) -> dict[str, Any]:
     import numpy
     import torch
     from lm_eval.evaluator import evaluate as lm_evaluate
@@ -118,6 +125,7 @@ def _run(lm: EngineLM, name: str, settings: Settings) -> dict[str, Any]:
         if fixed is None or (settings.num_fewshot is not None and fixed != 0):
             task.set_config(key="num_fewshot", value=settings.num_fewshot or 0)
         task.set_fewshot_seed(seed=SEED)
+        shots.watch(task)
     output = lm_evaluate(
         lm=lm,
         task_dict=loaded,

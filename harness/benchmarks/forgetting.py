@@ -157,7 +157,12 @@ def _compared(run: str, base: str, row: BenchmarkRecord, before: Floats, after: 
     differences = sign * (after - before)
     binary = bool(np.isin(np.concatenate([before, after]), (0.0, 1.0)).all())
     gained, lost = paired.wins_and_losses(differences)
-    low, high = paired.interval(differences, binary=binary)
+    lows, highs = paired.interval(differences, binary=binary)
+    low, high = float(lows[0]), float(highs[0])
+    both = np.concatenate([before, after])
+    if both.min() >= 0.0 and both.max() <= 1.0:
+        # Two scores within [0, 1] differ by no more than 1.
+        low, high = max(low, -1.0), min(high, 1.0)
     p = paired.mcnemar(gained, lost) if binary else float(paired.sign_flip(differences)[0])
     change = float(differences.mean())
     return Forgetting(
@@ -169,8 +174,8 @@ def _compared(run: str, base: str, row: BenchmarkRecord, before: Floats, after: 
         before=float(before.mean()),
         after=float(after.mean()),
         change=change,
-        low=min(float(low[0]), change),
-        high=max(float(high[0]), change),
+        low=min(low, change),
+        high=max(high, change),
         p=p,
         lost=lost,
         gained=gained,

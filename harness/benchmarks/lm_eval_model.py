@@ -152,7 +152,7 @@ class EngineLM(TemplateLM):
                     token_ids=tuple(ids[-room:]),
                     max_new_tokens=settings["max_gen_toks"],
                     stop=tuple(text for text in stop if text),
-                    temperature=settings["temperature"],
+                    temperature=_temperature(settings),
                     seed=repeats[context],
                 )
             )
@@ -215,11 +215,31 @@ class EngineLM(TemplateLM):
         return not has_bos_prefix(text, begins)
 
 
+def _temperature(settings: Mapping[str, object]) -> float:
+    """0, which is greedy, where a task names none, as lm-eval's own backend answers."""
+    given = settings.get("temperature")
+    return float(given) if isinstance(given, int | float) else 0.0
+
+
 _KNOWN = ("until", "max_gen_toks", "do_sample", "temperature")
 
 
+_NEUTRAL = {"num_beams": 1, "num_return_sequences": 1, "repetition_penalty": 1.0, "top_p": 1.0}
+"""Settings that do nothing at these values."""
+_OF_SAMPLING = ("top_p", "top_k", "min_p", "typical_p")
+"""Settings that do nothing to a greedy answer."""
+
+
 def _checked(kwargs: Mapping[str, Any], max_length: int) -> Mapping[str, Any]:
-    unknown = {name: value for name, value in kwargs.items() if name not in _KNOWN and value is not None}
+    greedy = _temperature(kwargs) == 0.0
+    unknown = {
+        name: value
+        for name, value in kwargs.items()
+        if name not in _KNOWN
+        and value is not None
+        and not (name in _NEUTRAL and value == _NEUTRAL[name])
+        and not (greedy and name in _OF_SAMPLING)
+    }
     if unknown:
         raise ConfigError(
             f"the task decodes with {', '.join(f'{name}={value}' for name, value in unknown.items())}",

@@ -13,12 +13,13 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from harness.benchmarks.lm_eval_types import Output
 from harness.core.files import append_lines
+from harness.imports import lm_eval_files
+from harness.imports.json_files import mapping
+from harness.imports.lm_eval_types import Output
 from harness.results.database import benchmarks
-from harness.results.database.benchmarks import is_number, samples_file
+from harness.results.database.benchmarks import samples_file
 from harness.results.records.benchmark import BenchmarkRecord
 from harness.results.run_files import JsonLine
 
@@ -35,32 +36,22 @@ class Settings:
 def rows_of(results: Output, common: Mapping[str, object]) -> list[BenchmarkRecord]:
     """A row for every task and metric of lm-eval's results; `common` goes into each."""
     rows = []
-    for task, metrics in results["results"].items():
+    for task, reported in results["results"].items():
         sizes = mapping(mapping(results.get("n-samples")).get(task))
-        better = mapping(mapping(results.get("higher_is_better")).get(task))
-        for name, value in metrics.items():
-            metric, comma, kept = name.partition(",")
-            if not comma or metric.endswith("_stderr") or not is_number(value):
-                continue
-            error = metrics.get(f"{metric}_stderr,{kept}")
+        for metric, kept, value, stderr in lm_eval_files.metrics(results, task):
             line = {
                 **common,
                 "task": task,
-                "metric": metric_name(metric, kept),
-                "value": float(value),
-                "stderr": float(error) if is_number(error) else None,
-                "n": _whole(metrics.get("sample_len")) or _whole(sizes.get("effective")),
+                "metric": lm_eval_files.metric_name(metric, kept),
+                "value": value,
+                "stderr": stderr,
+                "n": _whole(reported.get("sample_len")) or _whole(sizes.get("effective")),
                 "num_fewshot": _whole(mapping(results.get("n-shot")).get(task)),
-                "higher_is_better": better.get(metric) is not False,
+                "higher_is_better": lm_eval_files.higher_is_better(results, task, metric),
                 "task_version": _text(mapping(results.get("versions")).get(task)),
             }
             rows.append(BenchmarkRecord.of(line))
     return rows
-
-
-def metric_name(metric: str, kept: str) -> str:
-    """lm-eval's `metric,filter`, without the filter where there is none."""
-    return metric if kept == "none" else f"{metric},{kept}"
 
 
 def save(
@@ -99,11 +90,6 @@ def known(folder: Path, key: str) -> list[BenchmarkRecord]:
 def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRecord]:
     """The current row of every task and metric."""
     return {(row.task, row.metric): row for row in rows}
-
-
-def mapping(value: object) -> Mapping[str, Any]:
-    """An object of a foreign file; an empty one where something else stands."""
-    return value if isinstance(value, Mapping) else {}
 
 
 def _whole(value: object) -> int | None:

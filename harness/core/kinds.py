@@ -32,6 +32,7 @@ ROOMS: Mapping[str, str] = {
     **dict.fromkeys(("formats", "layouts", "scorers"), "harness.tasks"),
     **dict.fromkeys(("executors", "loggers"), "harness.runner"),
     "sections": "harness.report",
+    "logs": "harness.imports",
 }
 """Room of kinds -> the package that holds it."""
 

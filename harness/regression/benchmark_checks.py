@@ -28,11 +28,17 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
         return MetricCheck(metric=name, state="error", margin=margin, reason=remedy)
     before, after = old[key].values or {}, new[key].values or {}
     ids = [document for document in before if document in after]
+    if not ids and before and after:
+        reason = (
+            "no document in common: prompts or targets differ, or the pin is of an older version; pin again"
+        )
+        return MetricCheck(metric=name, state="error", margin=margin, reason=reason)
     sign = -1.0 if old[key].higher_is_better is False else 1.0
     a = sign * np.array([before[id] for id in ids], dtype=float)
     b = sign * np.array([after[id] for id in ids], dtype=float)
-    binary = bool(np.isin(np.concatenate([a, b]), (0.0, 1.0)).all())
-    inside = len(ids) > 0 and min(a.min(), b.min()) >= 0 and max(a.max(), b.max()) <= 1
+    binary = bool(np.isin(sign * np.concatenate([a, b]), (0.0, 1.0)).all())
+    both = sign * np.concatenate([a, b])
+    inside = len(ids) > 0 and float(both.min()) >= 0 and float(both.max()) <= 1
     bound = 1.0 if inside else math.inf
     pairs = Pairs(metric=name, before=a, after=b, groups=[None] * len(ids), binary=binary, bound=bound)
     return check(pairs, margin, comparisons=total)

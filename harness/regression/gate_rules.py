@@ -21,6 +21,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError, nearest
 from harness.core.protocols import Task
+from harness.results.records.run import TaskRecord
 
 PRIMARY = "primary"
 VALIDITY = ("valid_strict", "valid_extracted")
@@ -57,6 +58,15 @@ def of_task(task: Task, margin: float | None = None) -> Rules:
     if margin is None:
         return rules
     return Rules(**(vars(rules) | {"margins": {**rules.margins, PRIMARY: _number(margin, "--margin", None)}}))
+
+
+def of_record(task: TaskRecord, margin: float | None = None) -> Rules:
+    """The rules of a task that has no file here: its primary score is held to its own margin, or to `margin`.
+
+    Raises:
+        ConfigError: a margin that is none.
+    """
+    return Rules(margins={PRIMARY: _number(margin or task.margin, "--margin", None)})
 
 
 def parse(

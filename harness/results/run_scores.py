@@ -10,7 +10,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
 from harness.core.validation import adapter
-from harness.evidence import families, fields, missing
+from harness.evidence import families, fields, imported, missing
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import ScorerValues
@@ -23,6 +23,8 @@ from harness.results.records.run import AnswerRecord, CellRecord, RunRecord, Tas
 from harness.results.remote import mirror
 from harness.results.triage import read_triage
 
+IMPORTED, BESIDE = "imported", "imported beside own"
+"""What runs of other tools stand under in place of a model: the models are what is compared."""
 Asked = Mapping[str, Collection[str]]
 """Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
@@ -71,7 +73,9 @@ def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
     """Run id → (task, model) that it is reported under, so that only like stands beside like.
 
     A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
-    primary score was made in several ways (other scorers, format, version or data) a mark of the way.
+    primary score was made in several ways (other scorers, format, version or data) a mark of the way. Runs of
+    other tools, and our own of the same task and scoring beside them, stand in one place: there the models are
+    what is compared.
     """
     ran = [record for record in records if isinstance(record, RunRecord) and record.has_answers]
     finished: Sequence[CellRecord] = ran or records
@@ -86,9 +90,14 @@ def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
     for record, mark in zip(records, marks, strict=True):
         if record.id in ended:
             several.setdefault(record.task.name, set()).add(mark)
+    names = [_task_name(record.task.name, mark, several) for record, mark in zip(records, marks, strict=True)]
+    sides: dict[str, set[bool]] = {}
+    for name, record in zip(names, records, strict=True):
+        sides.setdefault(name, set()).add(record.imported is not None)
+    together = {name: BESIDE if len(both) > 1 else IMPORTED for name, both in sides.items() if True in both}
     return {
-        record.id: (_task_name(record.task.name, mark, several), model)
-        for record, mark, model in zip(records, marks, models, strict=True)
+        record.id: (name, together.get(name, model))
+        for record, name, model in zip(records, names, models, strict=True)
     }
 
 
@@ -108,12 +117,13 @@ def _decide(
     names = labels([record for record, _ in group])
     runs = [scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)]
     group_key = (about.name, group[0][0].model.spec)
-    triage = read_triage(results, *group_key)
+    foreign = [record.imported is not None for record, _ in group]
+    triage = None if any(foreign) else read_triage(results, *group_key)
     command = typed.get(group_key) or _latest(group, results)
     noise = floors.known(group, names, lambda record, path: scores(record, path, "", asked.get(path.name)))
 
     def judge(runs: Sequence[RunScores]) -> Verdict:
-        return decide(
+        verdict = decide(
             task=task,
             model=model,
             primary=str(about.primary),
@@ -124,6 +134,7 @@ def _decide(
             constant=_constant(results, about, runs),
             invocation=command,
         )
+        return imported.of_imported(verdict) if all(foreign) else verdict
 
     about_missing = lacking((record for record, _ in group), names)
     final = [recipe for recipe, lacks in about_missing.items() if not any(lack.askable for lack in lacks)]
@@ -196,6 +207,8 @@ def labels(records: Iterable[CellRecord]) -> dict[str, str]:
     for record in known:
         id, count, name = record.id, record.labels, record.recipe.name
         plain[id] = name if count is None else f"{name} (n={count})"
+        if where[id][1] == BESIDE and record.imported is None:
+            plain[id] += f" · {record.model.spec}"
         # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
         asked = [record.format, record.limit if record.format == 1 else None, record.split]
         marks[id] = digest([list(record.recipe.slots.values()), asked])

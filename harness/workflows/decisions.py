@@ -73,6 +73,31 @@ class RunResult:
         return "".join(decision._repr_html_() for decision in self.decisions) or "No run was finished."
 
 
+@dataclass(frozen=True, kw_only=True)
+class ImportDecisions:
+    """What one import did: its runs, how their examples were paired, and the decision per task."""
+
+    records: tuple[JsonObject, ...]
+    decisions: tuple[Decision, ...]
+    pairings: tuple[str, ...]
+    """One sentence per pair of systems: how many of how many examples, by what evidence, and why not the rest."""
+    notes: tuple[str, ...]
+    report: Path | None
+    """None if there was nothing to report on."""
+
+    @property
+    def decision(self) -> Decision:
+        """The only decision.
+
+        Raises:
+            ConfigError: there are several tasks.
+        """
+        return _only(self.decisions)
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.pairings, *(str(decision) for decision in self.decisions)])
+
+
 @dataclass(frozen=True)
 class Results:
     """A results folder. Tables and views are described in docs/store.md."""

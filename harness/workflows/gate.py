@@ -67,6 +67,8 @@ def gate_run(options: GateOptions) -> Gate:
     results, run = options.results_path, options.run
     pinned = pins.read(options.against, Path(options.pins))
     _require_done(results, run)
+    if pinned.head.imported is not None and options.task is None:
+        return _imported(options, pinned)
     loaded = load(options.task or pinned.head.task.name)
     limits = gate_rules.of_task(loaded, options.margin)
     if options.aa is not None:
@@ -90,6 +92,19 @@ def gate_run(options: GateOptions) -> Gate:
         allow_inconclusive=options.allow_inconclusive,
         allow_missing=options.allow_missing,
         notes=(*notes, *stale),
+    )
+
+
+def _imported(options: GateOptions, pinned: Snapshot) -> Gate:
+    """Another tool's run against a pin of one: there is no task file, and nothing to rerun or to score again."""
+    if options.aa is not None:
+        raise ConfigError("another tool's run cannot be repeated here", remedy="omit --aa")
+    return judge(
+        pins.of_run(options.results_path, options.run),
+        pinned,
+        gate_rules.of_record(pinned.head.task, options.margin),
+        allow_inconclusive=options.allow_inconclusive,
+        allow_missing=options.allow_missing,
     )
 
 

@@ -6,10 +6,11 @@ from __future__ import annotations
 import dataclasses
 import importlib
 import inspect
+import keyword
 import pkgutil
 import typing
-from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -29,15 +30,24 @@ NOT_OPTIONS = {"json", "help"}
 """What concerns only how a command prints."""
 
 
-def _classes() -> Iterator[tuple[str, type]]:
-    """Command → its options class."""
-    for module in pkgutil.iter_modules(options.__path__):
-        if module.name != "shared":
-            found = importlib.import_module(f"{options.__name__}.{module.name}")
-            yield module.name, getattr(found, f"{module.name.capitalize()}Options")
+def _command(module: str) -> str:
+    """The command of a module: where Python has a keyword of its name, the module's name goes on (`import_logs`)."""
+    first = module.partition("_")[0]
+    return first if keyword.iskeyword(first) else module
 
 
-CLASSES = dict(_classes())
+def _modules(package: ModuleType) -> dict[str, str]:
+    """Command → the name of its module, which is that of its function in Python, too."""
+    return {_command(module.name): module.name for module in pkgutil.iter_modules(package.__path__)}
+
+
+FUNCTIONS = {command: module for command, module in _modules(options).items() if command != "shared"}
+CLASSES: dict[str, type] = {
+    command: getattr(
+        importlib.import_module(f"{options.__name__}.{module}"), f"{command.capitalize()}Options"
+    )
+    for command, module in FUNCTIONS.items()
+}
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +59,7 @@ def commands() -> dict[str, Any]:
 
 
 def test_every_command_with_a_workflow_has_an_options_class(commands: dict[str, Any]) -> None:
-    worked = {module.name for module in pkgutil.iter_modules(workflows.__path__)} & set(commands)
+    worked = set(_modules(workflows)) & set(commands)
     assert worked == set(CLASSES)
 
 
@@ -63,7 +73,7 @@ def test_a_field_is_an_option_of_the_command_with_its_help(name: str, commands: 
 
 @pytest.mark.parametrize("name", CLASSES)
 def test_a_field_is_an_argument_of_the_function_with_its_default_and_help(name: str) -> None:
-    function = getattr(api, name)
+    function = getattr(api, FUNCTIONS[name])
     arguments = inspect.signature(function).parameters
     declared = inspect.signature(CLASSES[name]).parameters
     assert {key: value.default for key, value in arguments.items()} == {

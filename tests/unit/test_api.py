@@ -22,7 +22,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-PUBLIC = "Format, Program, Recipe, Scorer, Task, Weights, __version__, load, run"
+PUBLIC = "Format, Program, Recipe, Scorer, Task, Weights, __version__, import_logs, load, run"
 
 
 def test_the_public_names_import_nothing_heavy() -> None:

@@ -291,7 +291,7 @@ def test_results_of_lm_eval_join_the_history_once_and_leave_as_they_came(tmp_pat
     with Store.open(results) as store:
         found = store.rows("SELECT * FROM benchmarks WHERE task = 'arc_easy' AND metric = 'acc'")
         assert [(r["run_id"], r["model"], r["value"]) for r in found] == [(None, "org/model", 0.5)]
-        values = store.rows("SELECT value FROM benchmark_samples WHERE metric = 'acc' ORDER BY document")
+        values = store.rows("SELECT value FROM benchmark_samples WHERE metric = 'acc' ORDER BY value")
         assert [r["value"] for r in values] == [0.0, 1.0]
     a_run(results)
     target = find(results, "colours-lora")

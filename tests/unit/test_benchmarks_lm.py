@@ -206,3 +206,59 @@ def test_a_way_of_decoding_that_the_engine_lacks_is_refused(tmp_path: Path) -> N
     lm = language_model(target, model)
     with pytest.raises(ConfigError, match="num_beams=4"):
         lm.generate_until(asked("generate_until", ("a", {"until": [], "num_beams": 4})))
+
+
+SHOTS = SAY.replace("task: saying", "task: shots").replace(
+    "max_gen_toks: 12, do_sample: false", "max_gen_toks: 4"
+)
+
+
+def test_a_question_is_not_among_its_own_shots_and_the_others_are_lm_evals(
+    files: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    file = files / "shots.yaml"
+    # No split for shots, no train split, and generation settings without a temperature.
+    file.write_text(SHOTS, "utf-8")
+    target, model = loaded(files / "results", "tiny")
+    rows = evaluate(target, model, str(file), Settings(num_fewshot=3))
+    hf: Any = simple_evaluate(
+        theirs(model),
+        tasks=[next(iter(tasks.load([str(file)])["tasks"].values()))],
+        num_fewshot=3,
+        task_manager=TaskManager(include_defaults=False),
+    )
+    place = benchmarks.place_of(target.folder, rows[0])
+    ours = [
+        json.loads(line) for line in benchmarks.samples_file(place, "shots").read_text("utf-8").splitlines()
+    ]
+    own, equal = 0, 0
+    for mine, his in zip(ours, hf["samples"]["shots"], strict=True):
+        question = mine["doc"]["question"]
+        prompt = mine["arguments"]["gen_args_0"]["arg_0"]
+        assert prompt.count(question) == 1, "the question stands at the end alone"
+        assert prompt.count("\n\n") == 3
+        shown = his["arguments"][0][0].count(question) > 1
+        own += shown
+        equal += mine["prompt_hash"] == his["prompt_hash"]
+        assert shown or mine["prompt_hash"] == his["prompt_hash"]
+    assert own
+    assert f"{own} of {len(ours)} questions were drawn among their own shots" in caplog.text
+    assert equal == len(ours) - own
+
+
+def test_settings_that_change_no_greedy_answer_are_taken_and_others_refused_by_name(tmp_path: Path) -> None:
+    target, model = loaded(tmp_path, "tiny", context=100)
+    ours = language_model(target, model)
+    plain = ours.generate_until(asked("generate_until", ("One", _until([], 4))))
+    for more in ({"top_p": 0.95, "top_k": 20}, {"num_beams": 1}, {"repetition_penalty": 1.0}):
+        assert ours.generate_until(asked("generate_until", ("One", _until([], 4) | more))) == plain
+    assert ours.generate_until(asked("generate_until", ("One", {"until": [], "max_gen_toks": 4}))) == plain
+    for more in ({"num_beams": 4}, {"repetition_penalty": 1.2}):
+        with pytest.raises(ConfigError, match=f"the task decodes with {next(iter(more))}="):
+            ours.generate_until(asked("generate_until", ("One", _until([], 4) | more)))
+    sampled = {"until": [], "max_gen_toks": 4, "do_sample": True, "temperature": 0.8, "top_p": 0.95}
+    with pytest.raises(ConfigError, match=r"the task decodes with top_p=0\.95"):
+        ours.generate_until(asked("generate_until", ("One", sampled)))

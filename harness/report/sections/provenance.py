@@ -95,6 +95,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     known = machine != MachineRecord()
     memory = formatting.size(machine.memory_bytes)
     facts: list[tuple[str, object]] = [
+        *_imported(record),
         ("task", f"{task.name}, version {task.version}, split {record.split}"),
         ("seed", record.seed),
         ("limit", record.limit),
@@ -116,6 +117,14 @@ def _facts(run: Run) -> list[tuple[str, str]]:
     return [(name, str(value)) for name, value in facts if value not in (None, "")]
 
 
+def _imported(record: RunRecord) -> list[tuple[str, object]]:
+    """Where another tool's answers came from."""
+    if record.imported is None:
+        return []
+    origin = record.imported
+    return [("imported from", origin.sentence), ("SHA-256 of the log", origin.sha256)]
+
+
 def _served(record: RunRecord) -> Mapping[str, object]:
     """What the server's model list said of the model."""
     listed = (record.model.served or {}).get("listed")
@@ -129,6 +138,7 @@ def _models(record: RunRecord) -> Mapping[str, int]:
 def _notes(run: Run) -> list[str]:
     record, train = run.record, run.record.train or TrainRecord()
     lines = [record.error] if record.error else []
+    lines += record.imported.notes if record.imported else ()
     lines += [f"parity {c.check}: {'ok' if c.ok else 'NOT ok'} {c.detail}" for c in record.parity]
     lines += train.notes
     lines += [record.cut_targets] if record.cut_targets else []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
-from harness.evidence.verdict_types import Comparison, RecipeSummary, Verdict
+from harness.evidence.verdict_types import Comparison, Cost, RecipeSummary, Verdict
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData, TaskGroup
 from harness.report.html import components
@@ -118,7 +118,9 @@ def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
         best = next((s for s in verdict.summaries if s.recipe == verdict.best), None)
         return [] if best is None else [("How good", [_scored(best), *_floor(verdict)])]
     facts = [("How good", _effect(verdict, chosen)), ("How sure", _certainty(verdict))]
-    return [*facts, (f"What {chosen.recipe} costs", _costs(chosen))]
+    # What another tool's answers cost is not known.
+    unknown = chosen.cost == Cost()
+    return facts if unknown else [*facts, (f"What {chosen.recipe} costs", _costs(chosen))]
 
 
 def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str]]:

@@ -74,7 +74,7 @@ def _cells(verdict: Verdict, row: RecipeSummary) -> list[str]:
         f"{row.valid_extracted:.0%}",
         _difference(verdict, row.recipe),
         f"{cost.train_seconds:.0f} s" if cost.train_seconds else "–",
-        f"{cost.answer_seconds:.2f} s",
+        f"{cost.answer_seconds:.2f} s" if cost.answer_seconds else "–",
         memory,
     ]
 

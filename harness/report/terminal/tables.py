@@ -74,9 +74,10 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | 
     primary, valid = scores.get(run.primary_scorer), scores.get("valid_extracted")
     train_seconds, throughput = run.columns["train_seconds"], run.columns["throughput"]
     memory, started = run.record.peak_bytes, run.columns["started_at"]
+    status = run.status if run.record.imported is None else f"{run.status}, imported"
     return [
         run.id,
-        run.status if run.error is None else f"{run.status}: {run.error[:60]}",
+        status if run.error is None else f"{status}: {run.error[:60]}",
         "–" if primary is None else f"{run.primary_scorer} {formatting.decimal(primary.mean)}",
         _count(run, primary),
         "–" if valid is None else f"{valid.mean:.0%}",

@@ -9,11 +9,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
-from typing import TypeGuard
 
 from harness.core.keys import digest
+from harness.imports.content import Namer
+from harness.imports.logs.lm_eval import sample_of
+from harness.imports.scores import number
 from harness.results.database.store import Store
 from harness.results.folder import ResultsFolder
 from harness.results.lines import reason
@@ -42,18 +44,28 @@ def rows(folder: Path, problems: list[str]) -> list[BenchmarkRecord]:
 
 
 def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
-    """Per document, the value of a row's metric; documents are named by number and content.
+    """Per document, the value of a row's metric. A document is named by its prompt and target (`imports.content`), so
+    that another order of documents or columns, or another template, pairs nothing that was not asked alike.
 
-    Empty where there are no samples, and for metrics that are not a number per document.
+    Empty where there are no samples, for metrics that are not a number per document, and where the numbers do not
+    average to the row's value: those are something else, such as log-likelihoods behind a perplexity.
     """
     metric, _, kept = row.metric.partition(",")
-    file = samples_file(place_of(folder, row), row.task)
-    documents = (s for s in read_rows(file, []) if s.get("filter", "none") == (kept or "none"))
-    return {
-        f"{sample.get('doc_id')}:{str(sample.get('doc_hash') or '')[:12]}": float(sample[metric])
-        for sample in documents
-        if is_number(sample.get(metric))
-    }
+    namer = Namer()
+    known: dict[str, float] = {}
+    for line in read_rows(samples_file(place_of(folder, row), row.task), []):
+        if line.get("filter", "none") != (kept or "none"):
+            continue
+        name, value = namer.name(sample_of(line, {})), number(line.get(metric))
+        if value is not None:
+            known[name] = value
+    return known if _averages_to(known.values(), row.value) else {}
+
+
+def _averages_to(numbers: Collection[float], value: float | None) -> bool:
+    if value is None or not numbers:
+        return True
+    return math.isclose(sum(numbers) / len(numbers), value, rel_tol=1e-6, abs_tol=1e-6)
 
 
 def place_of(folder: Path, row: BenchmarkRecord) -> Path:
@@ -97,10 +109,3 @@ def forget(store: Store) -> None:
     for table in TABLES:
         store.execute(f"DELETE FROM {table} WHERE run_id IS NULL")
     store.execute("DELETE FROM benchmark_folders")
-
-
-def is_number(value: object) -> TypeGuard[float]:
-    try:
-        return isinstance(value, int | float) and math.isfinite(value)
-    except OverflowError:  # a whole number of hundreds of digits
-        return False

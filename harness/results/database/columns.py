@@ -33,6 +33,7 @@ def run_columns(head: Head) -> JsonLine:
         "git_sha": record.git.sha,
         "git_dirty": record.git.dirty,
         **_cost_columns(record),
+        "imported": None if record.imported is None else record.imported.tool,
         "record": as_json(record.raw),
         "source": head.source,
     }

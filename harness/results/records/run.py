@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 from harness.core.recipes import SLOTS
 from harness.results.records.base import JsonObject, JsonValue, Lenient, Record
+from harness.results.records.imported import ImportRecord
 from harness.results.records.missing import Missing
 
 
@@ -191,6 +192,8 @@ class CellRecord(Record):
     command: str | None = None
     started_at: str | None = None
     before: CostRecord | None = None
+    imported: ImportRecord | None = None
+    """The log of another tool that the run was read from; None for a run of our own."""
 
     @property
     def is_oracle(self) -> bool:

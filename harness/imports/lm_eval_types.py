@@ -21,6 +21,7 @@ Output = TypedDict(
         "date": float,
         "model_name": str,
         "chat_template": str | None,
+        "lm_eval_version": str,
     },
     total=False,
 )

@@ -1,0 +1,87 @@
+"""What an example is known by: its contents, else the tool's hash of it, else its id.
+
+Equal contents are equal prompts and targets after Unicode composition, with any run of white space as one space. Case
+and punctuation stay: they can be what is asked.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+from harness.core.keys import canonical_json
+from harness.imports.sample import ForeignSample
+
+Evidence = Literal["content", "hash", "id"]
+EVIDENCE: tuple[Evidence, ...] = ("content", "hash", "id")
+"""The strongest first."""
+LENGTH = 16
+"""Hex digits of an example's name."""
+
+
+def normalized(text: str) -> str:
+    """NFC, and white space as single spaces; what is compared, never what is kept."""
+    plain = text if text.isascii() else unicodedata.normalize("NFC", text)
+    return " ".join(plain.split())
+
+
+def as_text(value: object) -> str:
+    return value if isinstance(value, str) else canonical_json(value)
+
+
+def prompt_key(sample: ForeignSample) -> str:
+    """A hash of what was asked, without the target."""
+    asked = as_text(sample.input) if sample.prompt is None or sample.input is not None else sample.prompt
+    return _hashed(normalized(asked), normalized(sample.conditions))
+
+
+def content_key(sample: ForeignSample) -> str:
+    """A hash of what was asked and what was wanted."""
+    asked = as_text(sample.input) if sample.input is not None else sample.prompt or ""
+    return _hashed(normalized(asked), normalized(sample.conditions), normalized(as_text(sample.target)))
+
+
+def _hashed(*parts: str) -> str:
+    joined = "\x1f".join(parts).encode("utf-8", errors="backslashreplace")
+    return hashlib.blake2b(joined, digest_size=LENGTH // 2).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """Names of examples that other logs show, by the tool's hash and by id; None where one stands for several."""
+
+    hashes: Mapping[str, str | None] = field(default_factory=dict)
+    ids: Mapping[str, str | None] = field(default_factory=dict)
+
+
+class Namer:
+    """Names the examples of one run, so that equal examples of two logs have equal names.
+
+    The name is made from the strongest evidence that a sample has. Equal examples within a run are told apart by
+    their order: the second is `<name>-2`.
+    """
+
+    def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:
+        self._pair_by, self._known = pair_by, known or Known()
+        self._counts: dict[str, int] = {}
+        self.evidence: dict[Evidence, int] = {}
+        """How many names were made from what."""
+
+    def name(self, sample: ForeignSample) -> str:
+        kind, name = self._base(sample)
+        self.evidence[kind] = self.evidence.get(kind, 0) + 1
+        count = self._counts.get(name, 0) + 1
+        self._counts[name] = count
+        return name if count == 1 else f"{name}-{count}"
+
+    def _base(self, sample: ForeignSample) -> tuple[Evidence, str]:
+        if self._pair_by == "content" and sample.shows_content:
+            return "content", content_key(sample)
+        if self._pair_by != "id" and sample.hash:
+            known = self._known.hashes.get(sample.hash)
+            return "hash", known or f"hash-{_hashed(sample.hash)}"
+        known = self._known.ids.get(sample.id)
+        return "id", known or f"id-{_hashed(sample.id)}"

@@ -1,0 +1,124 @@
+"""JSON from strangers: bounded in size, errors with file and line, bare NaN and halves of characters read as written."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from pydantic_core import from_json
+
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject, JsonValue
+
+MOST_BYTES = 1 << 30
+"""Of a JSON document that is read as a whole, or of a member of an archive."""
+MOST_LINE = 1 << 28
+"""Bytes of one line of a JSONL file."""
+
+
+def mapping(value: object) -> JsonObject:
+    """An object of a foreign file; an empty one where something else stands."""
+    return cast(JsonObject, value) if isinstance(value, Mapping) else {}
+
+
+def parsed(raw: bytes, file: Path, where: str = "") -> JsonValue:
+    """One JSON document.
+
+    Raises:
+        ConfigError: not JSON, or nested too deeply.
+    """
+    inside = f" in {where}" if where else ""
+    try:
+        return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
+    except json.JSONDecodeError as error:
+        cut = error.pos >= len(error.doc.rstrip()) - 1
+        what = "is cut off" if cut else "is not JSON"
+        raise ConfigError(
+            f"{what}{inside} ({error.msg})",
+            file=file,
+            line=None if where else error.lineno,
+            remedy="copy the file again, or run the tool again",
+        ) from None
+    except (RecursionError, ValueError) as error:
+        raise ConfigError(f"cannot be read as JSON{inside}: {type(error).__name__}", file=file) from None
+
+
+def whole(file: Path) -> JsonObject:
+    """The object that a file holds.
+
+    Raises:
+        ConfigError: not there, too large, not JSON, or not an object.
+    """
+    try:
+        size = file.stat().st_size
+        if size > MOST_BYTES:
+            raise ConfigError(f"{size:,} bytes are too many for one JSON document", file=file)
+        raw = file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    value = parsed(raw, file)
+    if not isinstance(value, dict):
+        raise ConfigError("not a JSON object", file=file)
+    return value
+
+
+def lines(file: Path) -> Iterator[tuple[int, JsonObject]]:
+    """The objects of a JSONL file with their line numbers; empty lines are skipped.
+
+    Raises:
+        ConfigError: a line that is not a JSON object; the last one may have been cut off.
+    """
+    try:
+        stream = file.open("rb")
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    with stream:
+        number = 0
+        while raw := stream.readline(MOST_LINE):
+            number += 1
+            if raw.isspace():
+                continue
+            try:
+                value = from_json(raw, cache_strings="keys")
+            except ValueError:
+                value = _line(raw, file, number)
+            if not isinstance(value, dict):
+                raise ConfigError("not a JSON object", file=file, line=number)
+            yield number, value
+
+
+def _line(raw: bytes, file: Path, number: int) -> JsonValue:
+    """A line that the fast reader refuses: with halves of characters, integers of any length, or none at all."""
+    try:
+        return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
+    except (ValueError, RecursionError):
+        what = "is not JSON" if raw.endswith(b"\n") else "is cut off in the middle"
+        raise ConfigError(
+            f"the line {what}", file=file, line=number, remedy="copy the file again, or run the tool again"
+        ) from None
+
+
+def text_of(value: JsonValue) -> str | None:
+    """Text, or None where the value is no text."""
+    return value if isinstance(value, str) else None
+
+
+def object_of(value: JsonValue) -> JsonObject:
+    """The object, or an empty one where the value is none."""
+    return value if isinstance(value, dict) else {}
+
+
+def list_of(value: JsonValue) -> list[JsonValue]:
+    """The list, or an empty one where the value is none."""
+    return value if isinstance(value, list) else []
+
+
+def shown_id(value: JsonValue) -> str:
+    """An id as text: 1, "1" and 1.0 are one id."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if type(value) is int:
+        return str(value)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,155 @@
+"""What lm-eval's files say beside the scores: model, date, limit, settings, and which files belong together.
+
+results_<date>.json            what `lm_eval --output_path FOLDER` writes (`--output_path x.json`: x_<date>.json)
+samples_<task>_<date>.jsonl    what `--log_samples` adds beside it; the date links the two
+"""
+
+from __future__ import annotations
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import cast
+
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.secrets import hidden
+from harness.imports import json_files
+from harness.imports.json_files import mapping
+from harness.imports.lm_eval_types import Output
+from harness.imports.scores import number
+
+BYPASS = "bypass"
+"""The metric that `--predict_only` writes, as 999."""
+_STAMP = re.compile(r"_(\d{4}-\d\d-\d\d)T(\d\d-\d\d-\d\d)(\.\d+)?$")
+_NUMBER = re.compile(r"\d+(\.\d+)?")
+_ASKED = ("gen_kwargs", "system_instruction", "chat_template_sha", "fewshot_as_multiturn")
+
+
+def read(file: Path) -> Output:
+    """lm-eval's results.
+
+    Raises:
+        ConfigError: not there, not JSON, or without results by task.
+    """
+    remedy = "name a results_*.json that lm_eval --output_path wrote"
+    if not file.exists():
+        raise ConfigError("no such file", file=file, remedy=remedy)
+    try:
+        output = json_files.whole(file)
+    except ConfigError as error:
+        raise ConfigError(f"not readable as JSON: {error.message}", file=file, remedy=remedy) from None
+    results = output.get("results")
+    if not isinstance(results, Mapping) or not all(isinstance(item, Mapping) for item in results.values()):
+        raise ConfigError("not results of lm-eval: no 'results' by task", file=file, remedy=remedy)
+    return cast(Output, output)
+
+
+def stamp(file: Path) -> str:
+    """The date in a file's name as it stands there, with the underscore before it; empty where there is none."""
+    match = _STAMP.search(file.stem)
+    return "" if match is None else match[0]
+
+
+def samples_file(results: Path, task: str) -> Path:
+    """Where the samples of a task lie beside a results file."""
+    return results.with_name(f"samples_{task.replace('/', '__')}{stamp(results) or _rest(results)}.jsonl")
+
+
+def results_beside(samples: Path) -> Path | None:
+    """The results file that a samples file belongs to: the one with its date; None where there is none."""
+    mark = stamp(samples)
+    beside = sorted(samples.parent.glob(f"*{mark}.json")) if mark else []
+    return beside[0] if beside else None
+
+
+def task_of(samples: Path) -> str:
+    """The task that a samples file is named after."""
+    return samples.stem.removeprefix("samples_").removesuffix(stamp(samples))
+
+
+def metrics(output: Output, task: str) -> Iterator[tuple[str, str, float, float | None]]:
+    """(metric, filter, value, standard error) of a task, in lm-eval's order; what is no number is left out, and so is
+    the 999 of `--predict_only`."""
+    reported = output["results"].get(task) or {}
+    for name, value in reported.items():
+        metric, comma, kept = name.partition(",")
+        known = number(value) if not isinstance(value, bool) else None
+        if not comma or metric.endswith("_stderr") or metric == BYPASS or known is None:
+            continue
+        yield metric, kept, known, number(reported.get(f"{metric}_stderr,{kept}"))
+
+
+def predicted_only(output: Output, task: str) -> bool:
+    """Whether `--predict_only` left nothing to score."""
+    return any(name.partition(",")[0] == BYPASS for name in output["results"].get(task) or {})
+
+
+def metric_name(metric: str, kept: str) -> str:
+    """lm-eval's `metric,filter`, without the filter where there is none."""
+    return metric if kept == "none" else f"{metric},{kept}"
+
+
+def higher_is_better(output: Output, task: str, metric: str) -> bool:
+    """As lm-eval says; higher where it says nothing."""
+    return mapping(mapping(output.get("higher_is_better")).get(task)).get(metric) is not False
+
+
+def model_name(output: Output) -> str | None:
+    """The model that was measured: `hf` and the like name a way to load one, and no model."""
+    config = mapping(output.get("config"))
+    arguments = _arguments(config.get("model_args"))
+    name = output.get("model_name") or arguments.get("pretrained") or arguments.get("model")
+    return hidden(str(name)) if name else None
+
+
+def _arguments(given: JsonValue) -> JsonObject:
+    if isinstance(given, str):
+        return {part.partition("=")[0]: part.partition("=")[2] for part in given.split(",")}
+    return given if isinstance(given, Mapping) else {}
+
+
+def limit(output: Output, task: str, n: int | None) -> int | None:
+    """How many documents were asked; None where all were. A limit below 1 is a share of them."""
+    sizes = mapping(mapping(output.get("n-samples")).get(task))
+    asked, whole = sizes.get("effective"), sizes.get("original")
+    if isinstance(asked, int) and isinstance(whole, int):
+        return asked if asked < whole else None
+    bound = number(mapping(output.get("config")).get("limit"))
+    if bound is None or bound <= 0:
+        return None
+    return int(bound) if bound >= 1 else n
+
+
+def settings(output: Output, task: str) -> JsonObject:
+    """What decides how a task was asked, as far as lm-eval records it."""
+    config = mapping(output.get("config"))
+    known = {name: config.get(name) or cast(JsonObject, output).get(name) for name in _ASKED}
+    shots = mapping(output.get("n-shot")).get(task)
+    return {name: value for name, value in {"num_fewshot": shots, **known}.items() if value}
+
+
+def measured_at(output: Output, file: Path) -> datetime.datetime:
+    """When it was measured, in UTC: seconds since 1970, or a date as text, which is taken for UTC where it names
+    no zone; where the file says nothing, the time in its name, or else that of its last change.
+
+    Raises:
+        ConfigError: a date that is none.
+    """
+    date: float | str | None = output.get("date")
+    if date is None:
+        mark = _STAMP.search(file.stem)
+        date = f"{mark[1]}T{mark[2].replace('-', ':')}" if mark else file.stat().st_mtime
+    try:
+        if isinstance(date, str) and not _NUMBER.fullmatch(date.strip()):
+            moment = datetime.datetime.fromisoformat(date.strip())
+            return moment.astimezone(datetime.UTC) if moment.tzinfo else moment.replace(tzinfo=datetime.UTC)
+        return datetime.datetime.fromtimestamp(float(date), datetime.UTC)
+    except (ValueError, TypeError, OverflowError, OSError):
+        remedy = "seconds since 1970, or such as 2026-05-01T12:00:00"
+        raise ConfigError(f"its date {str(date)[:80]!r} is not a date", file=file, remedy=remedy) from None
+
+
+def _rest(results: Path) -> str:
+    return results.stem.removeprefix("results")

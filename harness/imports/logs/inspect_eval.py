@@ -1,0 +1,214 @@
+"""Inspect's logs: `.eval` archives, and `.json` as `inspect log convert` writes them.
+
+Each epoch is a repeat. Scores are those of the samples; what a reducer made of the epochs is not read, so that reduced
+and raw scores are never mixed. A sample with an error has no score, in that epoch alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.keys import file_digest
+from harness.imports import archive, json_files
+from harness.imports.json_files import list_of, object_of, shown_id, text_of
+from harness.imports.protocol import LogFormat
+from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.scores import graded
+
+KNOWN_VERSIONS = (2,)
+_ATTACHMENT = "attachment://"
+_SETTINGS = (
+    "temperature",
+    "top_p",
+    "max_tokens",
+    "system_message",
+    "seed",
+    "reasoning_effort",
+    "num_choices",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectEval(LogFormat):
+    """Sample ids are ints and texts, equal only as text; without ids they are 1…n by order, also after a shuffle."""
+
+    def recognizes(self, file: Path, head: bytes) -> bool:
+        if file.suffix == ".eval":
+            return True
+        return file.suffix == ".json" and b'"eval_id"' in head and b'"eval"' in head
+
+    def read(self, file: Path) -> Sequence[ForeignLog]:
+        if file.suffix == ".eval":
+            with archive.opened(file) as members:
+                header = _header(file, members)
+                first = next((_sample(file, members, name) for name in _sample_names(members)), None)
+            samples = partial(_of_archive, file)
+        else:
+            header = json_files.whole(file)
+            rows = [object_of(row) for row in list_of(header.get("samples"))]
+            first = rows[0] if rows else None
+            samples = partial(map, sample_of, rows)
+        return [_log(file, header, first, samples)]
+
+
+def _log(
+    file: Path, header: JsonObject, first: JsonObject | None, samples: Callable[[], Iterable[ForeignSample]]
+) -> ForeignLog:
+    about = object_of(header.get("eval"))
+    task = text_of(about.get("task"))
+    if task is None or first is None:
+        what = "names no task" if task is None else "holds no sample"
+        remedy = (
+            "run the evaluation again with --log-samples" if task else "name a log that `inspect eval` wrote"
+        )
+        raise ConfigError(what, file=file, remedy=remedy)
+    sha256 = file_digest(file)
+    name = text_of(about.get("model")) or f"unnamed {sha256[:6]}"
+    settings = object_of(about.get("model_generate_config"))
+    version = about.get("task_version")
+    return ForeignLog(
+        task=task.rpartition("/")[2],
+        task_version=None if version is None else shown_id(version),
+        system=name,
+        model=name,
+        origin=Origin(
+            tool="inspect-ai",
+            version=text_of(object_of(about.get("packages")).get("inspect_ai")),
+            file=file,
+            sha256=sha256,
+            settings={
+                **{key: settings[key] for key in _SETTINGS if settings.get(key) is not None},
+                **({"task_args": args} if (args := object_of(about.get("task_args_passed"))) else {}),
+                **({"solver": solver} if (solver := about.get("solver")) else {}),
+            },
+        ),
+        metrics=tuple(Metric(name=metric) for metric in _metrics(header, first)),
+        samples=samples,
+        created_at=text_of(about.get("created")),
+        notes=tuple(_notes(header)),
+    )
+
+
+def _notes(header: JsonObject) -> Iterator[str]:
+    version, status = header.get("version"), header.get("status")
+    if version not in KNOWN_VERSIONS:
+        known = ", ".join(map(str, KNOWN_VERSIONS))
+        yield f"log version {version} is not known (known: {known}); read, because its fields are there"
+    if status != "success":
+        yield f"the evaluation ended with status {status}: only finished samples are in the log"
+
+
+def _metrics(header: JsonObject, first: JsonObject) -> list[str]:
+    """Names of the scores: the headline first, then in the order of the samples; a dict's entries by name."""
+    results = object_of(header.get("results"))
+    names: dict[str, None] = {}
+    for scorer, score in object_of(first.get("scores")).items():
+        names |= dict.fromkeys(_entries(scorer, object_of(score).get("value")))
+    for item in list_of(object_of(header.get("eval")).get("scorers")):
+        scorer = str(object_of(item).get("name"))
+        if not any(name == scorer or name.startswith(f"{scorer}.") for name in names):
+            names |= dict.fromkeys(_reported(scorer, results))
+    headline = object_of(results.get("headline")).get("scorer")
+    return sorted(names, key=lambda name: name != headline)
+
+
+def _reported(scorer: str, results: JsonObject) -> list[str]:
+    """The entries of a scorer by its results: those of a dict have names of their own."""
+    scores = [object_of(score) for score in list_of(results.get("scores"))]
+    entries = {str(score.get("name")): None for score in scores if score.get("scorer") == scorer}
+    return [name if name == scorer else f"{scorer}.{name}" for name in entries] or [scorer]
+
+
+def _entries(scorer: str, value: JsonValue) -> list[str]:
+    return [f"{scorer}.{entry}" for entry in value] if isinstance(value, dict) else [scorer]
+
+
+def _header(file: Path, members: archive.Archive) -> JsonObject:
+    """What the log says of itself; a log that was being written has only its start."""
+    for name in ("header.json", "_journal/start.json"):
+        if name in members.names:
+            header = object_of(json_files.parsed(members.read(name), file, name))
+            return header if name == "header.json" else {"status": "started", **header}
+    raise ConfigError("no header.json: not a log of Inspect", file=file)
+
+
+def _sample_names(members: archive.Archive) -> list[str]:
+    return [name for name in members.names if name.startswith("samples/") and name.endswith(".json")]
+
+
+def _sample(file: Path, members: archive.Archive, name: str) -> JsonObject:
+    return object_of(json_files.parsed(members.read(name), file, name))
+
+
+def _of_archive(file: Path) -> Iterator[ForeignSample]:
+    with archive.opened(file) as members:
+        for name in _sample_names(members):
+            yield sample_of(_sample(file, members, name))
+
+
+def sample_of(row: JsonObject) -> ForeignSample:
+    """One sample of one epoch."""
+    error, epoch = row.get("error"), row.get("epoch")
+    attachments = object_of(row.get("attachments"))
+    output = object_of(row.get("output"))
+    usage = object_of(output.get("usage"))
+    message = object_of(error).get("message") if isinstance(error, Mapping) else error
+    choices = [str(choice) for choice in list_of(row.get("choices"))]
+    return ForeignSample(
+        id=shown_id(row.get("id")),
+        prompt=_attached(_prompt(row.get("input")), attachments),
+        target=row.get("target"),
+        conditions="\x1e".join(choices),
+        document=object_of(row.get("metadata")),
+        answer=_attached(text_of(output.get("completion")), attachments),
+        scores={} if error else _scores(object_of(row.get("scores"))),
+        error=str(message or "failed") if error else "",
+        repeat=epoch - 1 if isinstance(epoch, int) else 0,
+        tokens_in=_count(usage.get("input_tokens")),
+        tokens_out=_count(usage.get("output_tokens")),
+    )
+
+
+def _scores(given: JsonObject) -> dict[str, float | None]:
+    scores: dict[str, float | None] = {}
+    for scorer, score in given.items():
+        value = object_of(score).get("value")
+        if isinstance(value, dict):
+            scores |= {f"{scorer}.{entry}": graded(part) for entry, part in value.items()}
+        else:
+            scores[scorer] = graded(value)
+    return scores
+
+
+def _prompt(given: JsonValue) -> str | None:
+    """A text, or the messages of a chat with their roles."""
+    if isinstance(given, str):
+        return given
+    messages = [object_of(message) for message in list_of(given)]
+    return "\n\n".join(f"{m.get('role')}: {_content(m.get('content'))}" for m in messages) or None
+
+
+def _content(given: JsonValue) -> str:
+    if isinstance(given, str):
+        return given
+    parts = [object_of(part) for part in list_of(given)]
+    return "\n".join(text_of(part.get("text")) or f"[{part.get('type')}]" for part in parts)
+
+
+def _attached(text: str | None, attachments: JsonObject) -> str | None:
+    """The text with what it refers to put in its place."""
+    if text is None or _ATTACHMENT not in text:
+        return text
+    for name, content in attachments.items():
+        if isinstance(content, str):
+            text = text.replace(f"{_ATTACHMENT}{name}", content)
+    return text
+
+
+def _count(value: JsonValue) -> int | None:
+    return value if isinstance(value, int) else None

@@ -1,0 +1,133 @@
+"""The lines that OpenAI Evals' `LocalRecorder` writes: a `spec`, a `final_report`, then events in any order.
+
+`sample_id` is a line number of the samples file and names no content: the prompt is in the `sampling` event.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.keys import file_digest
+from harness.imports import json_files
+from harness.imports.json_files import list_of, object_of, shown_id, text_of
+from harness.imports.protocol import LogFormat
+from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.scores import number
+
+METRICS = {"correct": "accuracy", "score": "score", "f1_score": "f1_score"}
+"""Field of a `match` or `metrics` event → what the tool calls its mean."""
+
+
+@dataclass
+class _Events:
+    """What is known of one sample."""
+
+    prompt: JsonValue = None
+    sampled: JsonValue = None
+    target: JsonValue = None
+    error: str = ""
+    scores: dict[str, float | None] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenaiEvals(LogFormat):
+    """`correct` of a `match` event is the score; `picked` is null for a wrong answer of one eval, and a text for another."""
+
+    def recognizes(self, file: Path, head: bytes) -> bool:
+        first = head.split(b"\n", 1)[0]
+        return file.suffix == ".jsonl" and b'"spec"' in first and b'"completion_fns"' in first
+
+    def read(self, file: Path) -> Sequence[ForeignLog]:
+        spec: JsonObject = {}
+        names: dict[str, None] = {}
+        events, finished = 0, False
+        for _, line in json_files.lines(file):
+            spec = object_of(line.get("spec")) or spec
+            finished = finished or "final_report" in line
+            events += "event_id" in line
+            if line.get("type") in ("match", "metrics"):
+                names |= dict.fromkeys(name for name in METRICS if name in object_of(line.get("data")))
+        if not events:
+            remedy = "run the eval again; a run that fails writes its spec line alone"
+            raise ConfigError("holds no answer: the run stopped before it ended", file=file, remedy=remedy)
+        sha256 = file_digest(file)
+        systems = [str(name) for name in list_of(spec.get("completion_fns"))]
+        name = ", ".join(systems) or f"unnamed {sha256[:6]}"
+        task = text_of(spec.get("eval_name")) or text_of(spec.get("base_eval")) or file.stem
+        config = object_of(spec.get("run_config"))
+        return [
+            ForeignLog(
+                task=task,
+                system=name,
+                model=name,
+                origin=Origin(
+                    tool="openai-evals",
+                    version=None,
+                    file=file,
+                    sha256=sha256,
+                    settings={key: config[key] for key in ("completion_fns", "eval_spec") if key in config},
+                ),
+                metrics=tuple(Metric(name=METRICS[name]) for name in names),
+                samples=partial(_samples, file),
+                created_at=_moment(text_of(spec.get("created_at"))),
+                notes=() if finished else ("no final report: the run stopped before it ended",),
+            )
+        ]
+
+
+def _moment(text: str | None) -> str | None:
+    return None if text is None else text.replace(" ", "T", 1)
+
+
+def _samples(file: Path) -> Iterator[ForeignSample]:
+    """One sample per `sample_id`, in the order of the samples file."""
+    known: dict[str, _Events] = {}
+    for _, line in json_files.lines(file):
+        if "sample_id" not in line or line["sample_id"] is None:
+            continue
+        sample = known.setdefault(shown_id(line["sample_id"]), _Events())
+        _add(sample, str(line.get("type")), object_of(line.get("data")))
+    for id_ in sorted(known, key=_by_line):
+        sample = known[id_]
+        yield ForeignSample(
+            id=id_,
+            prompt=_prompt(sample.prompt),
+            target=sample.target,
+            answer=_prompt(sample.sampled),
+            scores={} if sample.error else sample.scores,
+            error=sample.error,
+        )
+
+
+def _add(sample: _Events, kind: str, data: JsonObject) -> None:
+    if kind == "sampling":
+        if sample.prompt is None:
+            sample.prompt = data.get("prompt")
+        sample.sampled = data.get("sampled")
+    elif kind in ("match", "metrics"):
+        sample.target = data.get("expected", sample.target)
+        sample.scores |= {label: number(data[name]) for name, label in METRICS.items() if name in data}
+    elif kind == "error":
+        sample.error = str(data.get("message") or data.get("type") or "failed")
+
+
+def _by_line(id_: str) -> tuple[str, int, str]:
+    """`toy.dev.10` comes after `toy.dev.2`."""
+    split, _, line = id_.rpartition(".")
+    return (split, int(line), "") if line.isdigit() and len(line) < 19 else (id_, 0, id_)
+
+
+def _prompt(given: JsonValue) -> str | None:
+    """A text, the only text of a list, or the messages of a chat."""
+    if isinstance(given, str) or given is None:
+        return given
+    parts = list_of(given)
+    if len(parts) == 1 and isinstance(parts[0], str):
+        return parts[0]
+    messages = [object_of(part) for part in parts]
+    return "\n\n".join(f"{m.get('role')}: {m.get('content')}" for m in messages)

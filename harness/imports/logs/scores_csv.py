@@ -1,0 +1,148 @@
+"""A table of scores: `id, model, score`, and where there are any `prompt`, `target`, `answer`, `task`, `repeat`, `error`.
+
+Without a column of prompts the id is all that says which example it is.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from harness.core.errors import ConfigError
+from harness.core.keys import file_digest
+from harness.imports.protocol import LogFormat
+from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
+from harness.imports.scores import cell
+
+COLUMNS = {
+    "id": ("id", "sample_id", "example_id", "doc_id", "example"),
+    "model": ("model", "system", "run", "model_name"),
+    "score": ("score", "value", "correct"),
+    "prompt": ("prompt", "input", "question"),
+    "target": ("target", "expected", "reference", "ideal"),
+    "answer": ("answer", "output", "completion", "response"),
+    "metric": ("metric", "scorer"),
+    "task": ("task", "eval", "benchmark"),
+    "repeat": ("repeat", "epoch", "seed"),
+    "error": ("error",),
+}
+"""What a column holds → the names it may have."""
+NEEDED = ("model", "score")
+Row = dict[str, str]
+Numbered = tuple[int, Row]
+"""A row with its line."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoresCsv(LogFormat):
+    """One row per example, model and metric."""
+
+    def recognizes(self, file: Path, head: bytes) -> bool:
+        if file.suffix not in (".csv", ".tsv"):
+            return False
+        text = head.decode("utf-8-sig", errors="replace")
+        columns = _columns(next(csv.reader(io.StringIO(text), delimiter=_delimiter(text)), []))
+        return all(name in columns for name in NEEDED) and ("id" in columns or "prompt" in columns)
+
+    def read(self, file: Path) -> Sequence[ForeignLog]:
+        groups: dict[tuple[str, str], list[Numbered]] = {}
+        for line, row in _rows(file):
+            groups.setdefault((row.get("task") or file.stem, row["model"] or "unnamed"), []).append(
+                (line, row)
+            )
+        sha256 = file_digest(file)
+        return [
+            ForeignLog(
+                task=task,
+                system=model,
+                model=model,
+                origin=Origin(tool="csv", version=None, file=file, sha256=sha256),
+                metrics=tuple(Metric(name=name) for name in dict.fromkeys(_metric(row) for _, row in rows)),
+                samples=partial(_samples, file, rows),
+            )
+            for (task, model), rows in groups.items()
+        ]
+
+
+def _delimiter(text: str) -> str:
+    first = text.split("\n", 1)[0]
+    return max(",;\t", key=first.count)
+
+
+def _columns(header: Sequence[str]) -> dict[str, int]:
+    """What is held → in which column."""
+    names = [name.strip().lower() for name in header]
+    known = {what: [names.index(n) for n in accepted if n in names] for what, accepted in COLUMNS.items()}
+    return {what: places[0] for what, places in known.items() if places}
+
+
+def _rows(file: Path) -> Iterator[Numbered]:
+    try:
+        text = file.read_text(encoding="utf-8-sig", errors="replace")
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    try:
+        header = next(reader, [])
+        columns = _columns(header)
+        for values in reader:
+            if not any(values):
+                continue
+            if len(values) != len(header):
+                what = f"{len(values)} columns where the first line has {len(header)}"
+                raise ConfigError(what, file=file, line=reader.line_num)
+            yield reader.line_num, {name: values[column] for name, column in columns.items()}
+    except csv.Error as error:
+        raise ConfigError(f"not a table: {error}", file=file, line=reader.line_num) from None
+
+
+def _metric(row: Row) -> str:
+    return row.get("metric") or "score"
+
+
+def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
+    """One sample per example and repeat; an example that stands there twice for one metric is refused."""
+    merged: dict[tuple[str, str, str], tuple[Row, dict[str, float | None]]] = {}
+    for line, row in rows:
+        key = (row.get("id", ""), row.get("prompt", ""), row.get("repeat", ""))
+        _, scores = merged.setdefault(key, (row, {}))
+        metric = _metric(row)
+        if metric in scores:
+            raise ConfigError(
+                f"example '{key[0] or key[1]}' of {row['model']} is there twice",
+                file=file,
+                line=line,
+                remedy="say which repeat each row is in a column `repeat`",
+            )
+        scores[metric] = _score(file, line, row["score"])
+    order = {text: index for index, text in enumerate(sorted({key[2] for key in merged}, key=_by_number))}
+    for (id_, prompt, repeat), (row, scores) in merged.items():
+        error = row.get("error", "").strip()
+        yield ForeignSample(
+            id=id_.strip(),
+            prompt=prompt or None,
+            target=row.get("target"),
+            answer=row.get("answer"),
+            scores={} if error else scores,
+            error=error,
+            repeat=order[repeat],
+        )
+
+
+def _score(file: Path, line: int, text: str) -> float | None:
+    try:
+        return cell(text)
+    except ValueError:
+        remedy = "write a number with a decimal point, true or false, or N/A"
+        raise ConfigError(f"'{text}' is no score", file=file, line=line, remedy=remedy) from None
+
+
+def _by_number(text: str) -> tuple[float, str]:
+    try:
+        return float(text), text
+    except ValueError:
+        return 0.0, text

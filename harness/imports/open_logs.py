@@ -1,0 +1,73 @@
+"""Files and folders → logs, each by the format that recognizes it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from harness.core import kinds
+from harness.core.errors import ConfigError
+from harness.imports import lm_eval_files
+from harness.imports.protocol import HEAD, LogFormat
+from harness.imports.sample import ForeignLog
+
+SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
+
+
+def formats() -> list[LogFormat]:
+    """Every log format, plugins among them."""
+    made: list[LogFormat] = [kinds.build("logs", name) for name in kinds.names("logs")]
+    return made
+
+
+def format_of(file: Path) -> LogFormat | None:
+    """The format of a file; None where no tool's log is recognized.
+
+    Raises:
+        ConfigError: it cannot be read.
+    """
+    try:
+        with file.open("rb") as stream:
+            head = stream.read(HEAD)
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
+    return next((log_format for log_format in formats() if log_format.recognizes(file, head)), None)
+
+
+def open_logs(paths: Sequence[Path]) -> list[ForeignLog]:
+    """The logs in some files, and in folders of them; what two paths lead to is there once.
+
+    Raises:
+        ConfigError: not there, no tool's log, or a damaged one.
+    """
+    logs: dict[tuple[str, str, str], ForeignLog] = {}
+    for file in dict.fromkeys(file for path in paths for file in _files(path)):
+        log_format = format_of(file)
+        if log_format is None:
+            raise unrecognized(file)
+        for log in log_format.read(file):
+            logs.setdefault((log.origin.sha256, log.task, log.system), log)
+    return list(logs.values())
+
+
+def unrecognized(file: Path) -> ConfigError:
+    known = ", ".join(log_format.name() for log_format in formats())
+    return ConfigError("no log of a tool that is known", file=file, remedy=f"known formats: {known}")
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if not path.exists():
+        raise ConfigError("no such file", file=path)
+    if not path.is_dir():
+        yield path
+        return
+    files = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES and file.is_file()]
+    logs = [file for file in files if format_of(file) is not None]
+    if not logs:
+        raise ConfigError("holds no log of a tool that is known", file=path)
+    yield from (file for file in logs if not _beside_its_results(file))
+
+
+def _beside_its_results(file: Path) -> bool:
+    """Whether lm-eval's results file, which leads to these samples, is there as well."""
+    return file.name.startswith("samples_") and lm_eval_files.results_beside(file) is not None

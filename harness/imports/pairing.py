@@ -1,0 +1,229 @@
+"""Which examples two logs share, by what evidence, and why the others have no partner."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from harness.core.json_types import JsonObject, JsonValue
+from harness.core.keys import canonical_json
+from harness.imports.content import Evidence, Known, Namer, prompt_key
+from harness.imports.sample import ForeignLog, ForeignSample
+
+SHOWN = 60
+"""Characters of a setting that are shown."""
+OTHER_PROMPT = "the same document, but the prompt differs"
+OTHER_TARGET = "the same prompt, but the target differs"
+SAME_ID = "the same id, but the prompt differs"
+ABSENT = "not in the other log"
+WORDS: Mapping[Evidence, str] = {"content": "by content", "hash": "by the tool's hash", "id": "by id alone"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedLog:
+    """A log whose examples are named; `names` are those of all its repeats."""
+
+    log: ForeignLog
+    pair_by: Evidence
+    known: Known
+    names: frozenset[str]
+    evidence: Mapping[Evidence, int]
+    """How many answers were named by what."""
+
+    def samples(self) -> Iterator[tuple[str, ForeignSample]]:
+        """Each sample with its name, read anew."""
+        yield from named(self.log, self.pair_by, self.known, {})
+
+
+def named(
+    log: ForeignLog, pair_by: Evidence, known: Known, namers: dict[int, Namer]
+) -> Iterator[tuple[str, ForeignSample]]:
+    """Each sample with its name. `namers` takes the namer of each repeat: repeats have the same names."""
+    for sample in log.samples():
+        namer = namers.get(sample.repeat)
+        if namer is None:
+            namer = namers[sample.repeat] = Namer(pair_by, known)
+        yield namer.name(sample), sample
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairing:
+    """`paired` of `of` examples stand in both logs; `reasons` says of each side why its others do not."""
+
+    task: str
+    first: str
+    second: str
+    paired: int
+    of: int
+    evidence: tuple[Evidence, ...]
+    equal: int
+    """Pairs of examples that stand several times in a log; they are paired by order."""
+    reasons: Mapping[str, Mapping[str, int]]
+    """System → reason → how many of its examples."""
+    settings: tuple[str, ...] = ()
+    """Settings in which the two were asked differently: "system_instruction: none, 'Be brief.'"."""
+
+    @property
+    def sentence(self) -> str:
+        how = " and ".join(WORDS[kind] for kind in self.evidence)
+        order = f", {self.equal} of them equal to another one and paired by order" if self.equal else ""
+        head = f"{self.task}: {self.paired} of {self.of} paired, {self.first} and {self.second}"
+        head = f"{head} ({how}{order})" if self.paired else head
+        head = f"{head}, asked with other settings ({'; '.join(self.settings)})" if self.settings else head
+        rest = [
+            f"{count} of {side}: {why}" for side, whys in self.reasons.items() for why, count in whys.items()
+        ]
+        return "; ".join([head, *rest])
+
+    def to_json(self) -> JsonObject:
+        return {
+            "task": self.task,
+            "first": self.first,
+            "second": self.second,
+            "paired": self.paired,
+            "of": self.of,
+            "evidence": list(self.evidence),
+            "equal": self.equal,
+            "settings": list(self.settings),
+            "reasons": {side: dict(reasons) for side, reasons in self.reasons.items()},
+        }
+
+
+def pair(first: NamedLog, second: NamedLog) -> Pairing:
+    """What two logs of a task share."""
+    shared = first.names & second.names
+    reasons = {}
+    if len(shared) < max(len(first.names), len(second.names)):
+        reasons = _reasons(first, second)
+    kinds = [kind for kind in WORDS if first.evidence.get(kind) or second.evidence.get(kind)]
+    return Pairing(
+        task=first.log.task,
+        first=first.log.system,
+        second=second.log.system,
+        paired=len(shared),
+        of=max(len(first.names), len(second.names)),
+        evidence=tuple(kinds),
+        equal=sum(_is_repeated(name) for name in shared),
+        reasons=reasons,
+        settings=tuple(_unlike(first.log, second.log)),
+    )
+
+
+def pairings(logs: Sequence[NamedLog]) -> list[Pairing]:
+    """Every pair of logs of one task."""
+    return [pair(first, second) for index, second in enumerate(logs) for first in logs[:index]]
+
+
+def _unlike(first: ForeignLog, second: ForeignLog) -> Iterator[str]:
+    """Settings that differ between two logs of one file's tool; the prompts of one file are told by its systems."""
+    if first.origin.tool != second.origin.tool or first.origin.sha256 == second.origin.sha256:
+        return
+    for name in sorted({*first.origin.settings, *second.origin.settings}):
+        sides = [log.origin.settings.get(name) for log in (first, second)]
+        if sides[0] != sides[1]:
+            yield f"{name}: {' and '.join('none' if side is None else _short(side) for side in sides)}"
+
+
+def _short(value: JsonValue) -> str:
+    text = canonical_json(value)
+    return text if len(text) <= SHOWN else f"{text[: SHOWN - 1]}…"
+
+
+def _is_repeated(name: str) -> bool:
+    """Whether it is the second or a later one of equal examples: `<name>-2`."""
+    return name.removeprefix("hash-").removeprefix("id-").count("-") > 0
+
+
+@dataclass(frozen=True)
+class _Traces:
+    """What the examples of one side that have no partner are known by: values by name, and how often each occurs."""
+
+    hashes: Collection[str]
+    prompts: Collection[str]
+    ids: Collection[str]
+
+
+def _reasons(first: NamedLog, second: NamedLog) -> dict[str, dict[str, int]]:
+    sides = [(first, first.names - second.names), (second, second.names - first.names)]
+    rests = [[sample for name, sample in _once(log) if name in alone] for log, alone in sides]
+    traces = [_traces(rest) for rest in rests]
+    reasons = {}
+    for (log, _), rest, other in zip(sides, rests, reversed(traces), strict=True):
+        whys = Counter(_why(sample, other) for sample in rest)
+        if whys:
+            reasons[log.log.system] = dict(whys.most_common())
+    return reasons
+
+
+def _once(log: NamedLog) -> Iterator[tuple[str, ForeignSample]]:
+    """Each example once, whichever repeats it is in."""
+    names: set[str] = set()
+    for name, sample in log.samples():
+        if name not in names:
+            names.add(name)
+            yield name, sample
+
+
+def _traces(samples: Sequence[ForeignSample]) -> _Traces:
+    return _Traces(
+        hashes={sample.hash for sample in samples if sample.hash},
+        prompts={prompt_key(sample) for sample in samples if sample.shows_content},
+        ids={sample.id for sample in samples},
+    )
+
+
+def _why(sample: ForeignSample, other: _Traces) -> str:
+    if sample.shows_content and prompt_key(sample) in other.prompts:
+        return OTHER_TARGET
+    if sample.hash and sample.hash in other.hashes:
+        return OTHER_PROMPT
+    return SAME_ID if sample.shows_content and other.prompts and sample.id in other.ids else ABSENT
+
+
+def remedy(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
+    """What was perhaps meant where nothing was paired."""
+    whys = Counter(why for reasons in pairing.reasons.values() for why in reasons)
+    other = _other_task(pairing, groups)
+    if other:
+        return other
+    if OTHER_PROMPT in whys:
+        return "did you mean to compare two prompts on the same documents? --pair-by hash"
+    if SAME_ID in whys:
+        return "ids alone do not say that two examples are one; where you know that they do: --pair-by id"
+    return "compare logs of one task; import each of these on its own to keep both"
+
+
+def _other_task(pairing: Pairing, groups: Mapping[str, Sequence[NamedLog]]) -> str:
+    """The task of another name under which the second system answered the first one's examples."""
+    own = next(log for log in groups[pairing.task] if log.log.system == pairing.first)
+    best = max(
+        (
+            log
+            for task, logs in groups.items()
+            if task != pairing.task
+            for log in logs
+            if log.log.system != pairing.first
+        ),
+        key=lambda log: len(log.names & own.names),
+        default=None,
+    )
+    shared = 0 if best is None else len(best.names & own.names)
+    if best is None or not shared:
+        return ""
+    return (
+        f"did you mean {best.log.task} of {best.log.system}? {shared} of its {len(best.names)} prompts are those of "
+        f"{pairing.task}: --task NAME gives both one name"
+    )
+
+
+def roster(logs: Sequence[NamedLog]) -> Known:
+    """The examples that some logs show, by the tool's hash and by id; what stands for several examples names none."""
+    hashes: dict[str, str | None] = {}
+    ids: dict[str, str | None] = {}
+    for log in logs:
+        for name, sample in log.samples():
+            for key, names in ((sample.hash, hashes), (sample.id, ids)):
+                if key:
+                    names[key] = name if names.get(key, name) == name else None
+    return Known(hashes=hashes, ids=ids)

@@ -1,0 +1,31 @@
+"""What a file in `logs/` provides."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from harness.core.kinds import Kind
+from harness.imports.sample import ForeignLog
+
+HEAD = 1 << 16
+"""Bytes of a file that `recognizes` is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogFormat(Kind):
+    """One tool's log files."""
+
+    @abstractmethod
+    def recognizes(self, file: Path, head: bytes) -> bool:
+        """Whether the file is one of this tool's, by its name and its first bytes. Raises nothing."""
+
+    @abstractmethod
+    def read(self, file: Path) -> Sequence[ForeignLog]:
+        """The logs in a file. Samples may be read later, when they are asked for.
+
+        Raises:
+            ConfigError: the file is damaged, or is one of the tool's that holds no scores.
+        """

@@ -1,0 +1,90 @@
+"""What every log is read as: systems that answered a task, and one sample per answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from harness.core.json_types import JsonObject, JsonValue
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignSample:
+    """One answer as another tool recorded it.
+
+    `scores` holds only what the tool scored; None is a score that the tool left out (N/A, NaN). An answer that
+    failed has an `error` and no scores, whatever number the tool wrote in their place.
+    """
+
+    id: str
+    """The tool's id, as text. It names the example only where nothing else does."""
+    prompt: str | None = None
+    """What was asked; None where the log does not hold it."""
+    target: JsonValue = None
+    input: JsonObject | None = None
+    """What stands for the example in place of the prompt, such as the variables of a template."""
+    conditions: str = ""
+    """What else belongs to the example: answer choices, assertions."""
+    document: JsonObject | None = None
+    """The row of the data set."""
+    hash: str = ""
+    """The tool's own hash of the example."""
+    answer: str | None = None
+    scores: Mapping[str, float | None] = field(default_factory=dict)
+    error: str = ""
+    repeat: int = 0
+    """Which of several answers to the same example this is, from 0."""
+    tokens_in: int | None = None
+    tokens_out: int | None = None
+    seconds: float | None = None
+
+    @property
+    def shows_content(self) -> bool:
+        """Whether the log holds what was asked."""
+        return self.prompt is not None or self.input is not None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric:
+    """A score that a log reports. `mean` is the tool's own mean, None where it has none to hold the samples to."""
+
+    name: str
+    mean: float | None = None
+    higher_is_better: bool = True
+
+    @property
+    def stored_as(self) -> str:
+        """What its values are called here: of a metric where lower is better, 1 minus the value."""
+        return self.name if self.higher_is_better else f"1 - {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Origin:
+    """Where a log came from: the tool and its version, the file and its hash, and the settings it names."""
+
+    tool: str
+    version: str | None
+    file: Path
+    sha256: str
+    settings: JsonObject = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ForeignLog:
+    """The answers of one system to one task. `samples` reads them anew at each call, in the log's order."""
+
+    task: str
+    task_version: str | None = None
+    system: str
+    """What competes: the model, and the prompt where a log has several."""
+    model: str
+    origin: Origin
+    metrics: tuple[Metric, ...]
+    """The tool's headline first."""
+    samples: Callable[[], Iterable[ForeignSample]]
+    created_at: str | None = None
+    notes: tuple[str, ...] = ()
+
+    def metric(self, name: str) -> Metric | None:
+        return next((metric for metric in self.metrics if metric.name == name), None)

@@ -1,0 +1,53 @@
+"""Scores as tools write them: numbers, booleans, letters, texts, NaN. None where nothing was scored."""
+
+from __future__ import annotations
+
+import math
+
+LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
+"""Inspect's correct, partial, incorrect and no answer."""
+_WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+_NOTHING = frozenset({"", "n/a", "na", "nan", "none", "null", "-"})
+
+
+def number(value: object) -> float | None:
+    """A finite number or a boolean; None for anything else, lists and pairs of corpus metrics among them."""
+    try:
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    except OverflowError:  # a whole number of hundreds of digits
+        return None
+
+
+def graded(value: object) -> float | None:
+    """A value as Inspect's `value_to_float` reads it: letters, booleans, numbers, yes and no; other texts are 0.
+
+    Source: https://inspect.aisi.org.uk/scorers.html. NaN is unscored.
+    """
+    if not isinstance(value, str):
+        return number(value)
+    if value in LETTERS:
+        return LETTERS[value]
+    word = value.strip().lower()
+    if word in _WORDS:
+        return _WORDS[word]
+    try:
+        return number(float(word))
+    except ValueError:
+        return 0.0
+
+
+def cell(text: str) -> float | None:
+    """A table's cell: a number, true or false; None where it says that there is no score.
+
+    Raises:
+        ValueError: neither.
+    """
+    word = text.strip().lower()
+    if word in _NOTHING:
+        return None
+    if word in _WORDS:
+        return _WORDS[word]
+    value = number(float(word))
+    if value is None:
+        raise ValueError(f"not a finite number: {text!r}")
+    return value

@@ -1,0 +1,60 @@
+"""A hosted finetuning file (chats, tools, preference pairs) given to `harness import`: it becomes a task, as with `init`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from harness.tasks.init import Made
+
+_KEYS = ({"messages"}, {"input", "preferred_output"}, {"prompt", "completion"}, {"input", "ideal"})
+"""Keys of a line of such a file, any of these sets."""
+TASKS = Path("tasks")
+"""Where task folders are kept, as for `harness init`."""
+
+
+def recognizes(file: Path) -> bool:
+    """Whether the first line is a labelled row, and no tool's answer."""
+    if file.suffix != ".jsonl":
+        return False
+    try:
+        with file.open("rb") as stream:
+            row = json.loads(stream.readline(1 << 24))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and any(keys <= set(row) for keys in _KEYS) and "testCase" not in row
+
+
+def make(file: Path, name: str | None) -> Made:
+    """The task folder of a finetuning file.
+
+    Raises:
+        ConfigError: rows that no task can be made of.
+    """
+    from harness.tasks.init import Wish, init
+
+    try:
+        return init(str(file), TASKS, Wish(name=name, target=_target(file)))
+    except ConfigError as error:
+        remedy = error.remedy or f"see its options: harness init {file}"
+        raise ConfigError(error.message, file=error.file, line=error.line, remedy=remedy) from None
+
+
+def _target(file: Path) -> str | None:
+    """The answers of a samples file of OpenAI Evals; of other files `init` knows them."""
+    with file.open("rb") as stream:
+        return "ideal" if set(json.loads(stream.readline())) == {"input", "ideal"} else None
+
+
+def show(made: Made, *, as_json: bool) -> None:
+    """Print what was made and the next command."""
+    if as_json:
+        print(json.dumps(made.as_json(), ensure_ascii=False))
+        return
+    counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
+    print(f"a finetuning file, no log: wrote the task {made.folder / 'task.yaml'}: {counts}")
+    print(f"what each column became: harness validate {made.handle}")

@@ -1,0 +1,238 @@
+"""What `harness import` does: other tools' logs → runs, how their examples pair, verdicts and a report."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from harness.core.activity import working
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonObject
+from harness.core.options import path, repeated
+from harness.core.terminal import say
+from harness.evidence.verdict_types import Verdict
+from harness.imports.open_logs import open_logs
+from harness.imports.pairing import Pairing, pairings, remedy
+from harness.imports.sample import ForeignLog
+from harness.results import imported, run_scores
+from harness.results.database import ingest
+from harness.results.folder import ResultsFolder, RunFolder
+from harness.results.imported import LogDraft
+from harness.results.records.run import RunRecord
+from harness.results.remote import mirror
+from harness.workflows.options.import_logs import ImportOptions
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What an import left: runs, pairings, verdicts, and what to know of them."""
+
+    records: tuple[RunRecord, ...]
+    pairings: tuple[Pairing, ...]
+    verdicts: tuple[Verdict, ...] = ()
+    report: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    def to_json(self) -> JsonObject:
+        return {
+            "runs": [record.to_json() for record in self.records],
+            "pairings": [pairing.to_json() for pairing in self.pairings],
+            "verdicts": [verdict.to_json() for verdict in self.verdicts],
+            "report": None if self.report is None else str(self.report),
+            "notes": list(self.notes),
+        }
+
+
+def from_options(options: ImportOptions) -> ImportResult:
+    """Import the logs, decide per task, and write one report; without `verdict` the runs are in the store, and no more.
+
+    Raises:
+        ConfigError: a file that cannot be read, a metric that not all logs have, or logs of which no example can be
+            paired; nothing is imported then.
+    """
+    results = options.results_path
+    with working("reading logs") as activity:
+        logs = _renamed(options)
+        if options.beside is not None:
+            from harness.workflows import import_beside
+
+            records, pairs = import_beside.run(logs, options.beside, results, activity.now)
+            done = ImportResult(records=tuple(records), pairings=tuple(pairs))
+        else:
+            done = _imported(logs, options, results, activity.now)
+        activity.now("bringing the runs into the store")
+        for problem in ingest.sync(results).problems:
+            done = replace(done, notes=(*done.notes, problem))
+        if options.verdict:
+            activity.now("deciding")
+            done = _judged(done, results, path(options.report))
+    return done
+
+
+def _renamed(options: ImportOptions) -> list[ForeignLog]:
+    """The logs of all files, under the names that were asked for."""
+    names = repeated(options.name)
+    if names and len(names) != len(options.paths):
+        raise ConfigError(
+            f"{len(names)} names for {len(options.paths)} files", remedy="give one --name for each file"
+        )
+    logs: list[ForeignLog] = []
+    for index, file in enumerate(options.paths):
+        own = open_logs([file])
+        systems = {log.system for log in own}
+        if names and len(systems) > 1:
+            remedy = "leave --name out, or import this file alone"
+            raise ConfigError(
+                f"holds {len(systems)} systems: {', '.join(sorted(systems))}", file=file, remedy=remedy
+            )
+        system = names[index] if names else None
+        logs += [imported.renamed(log, task=options.task, system=system) for log in own]
+    unique = {(log.origin.sha256, log.task, log.system): log for log in logs}
+    return list(unique.values())
+
+
+def _imported(
+    logs: Sequence[ForeignLog], options: ImportOptions, results: Path, now: Callable[[str], None]
+) -> ImportResult:
+    groups: dict[str, list[ForeignLog]] = {}
+    for log in logs:
+        groups.setdefault(log.task, []).append(log)
+    drafts: dict[str, list[LogDraft]] = {}
+    try:
+        for task, own in groups.items():
+            drafts[task] = imported.written(results, own, options.pair_by, partial(_counted, now, task))
+        paired = _paired(drafts)
+        choices = {task: imported.choose(own, options.metric, options.margin) for task, own in drafts.items()}
+        records = [
+            record
+            for task, own in drafts.items()
+            for draft in own
+            for record in imported.finished(results, draft, choices[task])
+        ]
+    except BaseException:
+        imported.drop([draft for own in drafts.values() for draft in own])
+        raise
+    notes = [note for own in drafts.values() for note in (*_notes(own), *_several(own))]
+    return ImportResult(records=tuple(records), pairings=tuple(paired), notes=tuple(notes))
+
+
+def _several(drafts: Sequence[LogDraft]) -> list[str]:
+    """A sentence for each system that stands in several logs of a task."""
+    counts = Counter(draft.log.system for draft in drafts)
+    return [
+        f"{system} stands in {count} logs of {drafts[0].log.task}, taken as its seeds; to compare them, give each file "
+        "a --name"
+        for system, count in counts.items()
+        if count > 1
+    ]
+
+
+def _counted(now: Callable[[str], None], task: str, count: int) -> None:
+    now(f"{task}: {count:,} samples")
+
+
+def _notes(drafts: Iterable[LogDraft]) -> list[str]:
+    """What to know of each log, said once where it is true of several."""
+    notes = [f"{draft.log.system}, {draft.log.task}: {note}" for draft in drafts for note in _of(draft)]
+    return list(dict.fromkeys(notes))
+
+
+def _of(draft: LogDraft) -> list[str]:
+    lacks = [lack for writer in draft.writers.values() if (lack := writer.missing()) is not None]
+    errors = sum(lack.count for lack in lacks)
+    answers = sum(writer.count for writer in draft.writers.values())
+    failed = (
+        [f"{errors} of {answers} answers failed and count neither as right nor as wrong"] if errors else []
+    )
+    repeats = (
+        [f"{len(draft.writers)} answers to each example, taken as seeds"] if len(draft.writers) > 1 else []
+    )
+    return [*draft.log.notes, *draft.notes, *failed, *repeats]
+
+
+def _paired(drafts: Mapping[str, Sequence[LogDraft]]) -> list[Pairing]:
+    """How the logs of each task pair.
+
+    Raises:
+        ConfigError: not one example of several systems is in two logs.
+    """
+    groups = {task: [draft.names for draft in own] for task, own in drafts.items()}
+    pairs = [pairing for own in groups.values() for pairing in pairings(own)]
+    systems = {log.log.system for own in groups.values() for log in own}
+    if pairs and not any(pairing.paired for pairing in pairs):
+        raise ConfigError(pairs[0].sentence, remedy=remedy(pairs[0], groups))
+    if not pairs and len(systems) > 1:
+        logs = [log for own in groups.values() for log in own]
+        other = next(log for log in logs if log.log.system != logs[0].log.system)
+        across = pairings([logs[0], replace(other, log=replace(other.log, task=logs[0].log.task))])[0]
+        named = f"{logs[0].log.system} answered {logs[0].log.task}, {other.log.system} {other.log.task}"
+        raise ConfigError(
+            f"no two logs are of one task: {named}; {across.sentence}", remedy=_one_name(across)
+        )
+    return pairs
+
+
+def _one_name(across: Pairing) -> str:
+    if across.paired:
+        return f"did you mean one task? {across.paired} of {across.of} prompts are the same: --task NAME"
+    return "compare logs of one task; import each of these on its own to keep both"
+
+
+def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportResult:
+    ids = list(dict.fromkeys([*(record.id for record in done.records), *_own_runs(done.records, results)]))
+    folders = [ResultsFolder(results).run(id_).path for id_ in ids]
+    verdicts = tuple(run_scores.verdicts(folders))
+    if not verdicts:
+        return done
+    from harness.report import files
+    from harness.report.build import build
+
+    tasks = list(dict.fromkeys(record.task.name for record in done.records))
+    title = tasks[0] if len(tasks) == 1 else "imported"
+    placed = files.place(results, report or Path("reports") / f"{imported.file_name(title)}.html", ids)
+    if placed.out is not None:
+        build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
+        mirror.keep(results, placed.out)
+    notes = (*done.notes, placed.note) if placed.note else done.notes
+    return replace(done, verdicts=verdicts, report=placed.file, notes=notes)
+
+
+def _own_runs(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
+    """Our finished runs of the tasks that the imported ones are of, on the same data."""
+    tasks = {(record.task.name, record.task.data_hash) for record in records}
+    for folder in ResultsFolder(results).run_folders():
+        record = RunFolder(folder).answered()
+        if record is None or record.imported is not None or record.split != "test":
+            continue
+        if (record.task.name, record.task.data_hash) in tasks:
+            yield folder.name
+
+
+def show(done: ImportResult, *, as_json: bool) -> None:
+    """Print what was imported, how it pairs, and the verdicts; the report's path comes last."""
+    if as_json:
+        print(json.dumps(done.to_json(), ensure_ascii=False))
+        return
+    from harness.report.terminal.summary import print_verdict
+
+    for record in done.records:
+        origin = "" if record.imported is None else f" ({record.imported.sentence})"
+        say(f"imported {record.id}: {_score(record)}{origin}")
+    for pairing in done.pairings:
+        say(pairing.sentence)
+    for note in done.notes:
+        say(f"note: {note}")
+    for verdict in done.verdicts:
+        print_verdict(verdict)
+    if done.report is not None:
+        say(f"report: {done.report}")
+
+
+def _score(record: RunRecord) -> str:
+    primary = str(record.task.primary)
+    metric = (record.metrics or {}).get(primary)
+    return f"{primary} –" if metric is None else f"{primary} {metric.mean:.3f} over {metric.n}"
