@@ -13,6 +13,8 @@ SAMPLE = 32
 """Examples whose lengths are looked at."""
 BYTES_PER_TOKEN = 4
 """In texts of most languages and tokenizers, counted in UTF-8."""
+LONGEST = 2_048
+"""Tokens of a training example above which it is dropped by default."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +61,13 @@ def measured(
 
 
 def by_bytes(task: Task, prompter: Prompter, examples: Sequence[Example]) -> PromptSize:
-    """`measured` before any model is named: tokens are told from bytes of UTF-8."""
+    """`measured` before any model is named: tokens are told from bytes of UTF-8.
+
+    No prompt counts for more than `LONGEST`, so that one huge row does not make all of them long.
+    """
 
     def prompt(messages: tuple[Message, ...]) -> bytes:
-        return _bytes("\n".join(message.content for message in messages))
+        return _bytes("\n".join(message.content for message in messages))[: LONGEST * BYTES_PER_TOKEN]
 
     return measured(task, prompter, examples, prompt, _bytes, BYTES_PER_TOKEN)
 

@@ -170,3 +170,11 @@ def test_hashes_are_ids() -> None:
     rows = [{**row, "_task_hash": 7 * i + 1} for i, row in enumerate(ROWS)]
     write_jsonl("hashed.jsonl", rows)
     assert walk("hashed.jsonl").first.question.startswith("message ")
+
+
+def test_one_huge_row_does_not_shorten_the_first_run() -> None:
+    rows = [
+        {**row, "text": row["text"] + " and so on" * (20_000 if i == 3 else 1)} for i, row in enumerate(ROWS)
+    ]
+    write_jsonl("huge.jsonl", rows)
+    assert next_command(harness("init", "huge.jsonl")) == ["run", "huge"]
