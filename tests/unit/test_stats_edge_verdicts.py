@@ -168,4 +168,4 @@ def test_the_table_calls_that_recipe_best_which_the_headline_says_leads() -> Non
     missing = {"bm25_rag": "40 of 100 answers of bm25_rag are missing: HTTP 503"}
     found = decided(runs, missing, lambda rest: verdict(*rest))
     assert found.sentence.startswith("Open: bm25_rag leads")
-    assert (found.best, found.recommended) == ("bm25_rag", "few_shot")
+    assert (found.best, found.recommended) == ("bm25_rag", None)
