@@ -16,7 +16,12 @@ from harness.models.chat import TemplateChat, load_chat
 from harness.models.plain_chat import PlainChat
 from harness.models.served_template import differing_prompt, served_template
 
-TALK = (Message("system", "Be brief."), Message("user", "one"), Message("assistant", "two"), Message("user", "3"))
+TALK = (
+    Message("system", "Be brief."),
+    Message("user", "one"),
+    Message("assistant", "two"),
+    Message("user", "3"),
+)
 TODAY = "{{ 'Today is ' + strftime_now('%d %b %Y') + '.' }}"
 
 
