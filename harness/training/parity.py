@@ -186,7 +186,7 @@ def _check_behind_prefix(model: LanguageModel, ids: Sequence[int]) -> ParityChec
     long = (own * (_CANARY_TOKENS // len(own) + 1))[: min(_CANARY_TOKENS, model.context - 8)]
     short, beside = (
         Request(id=name, token_ids=tuple(some), max_new_tokens=8)
-        for name, some in (("short", long[: max(2, len(long) // 4)]), ("long", long))
+        for name, some in (("short", long[:8]), ("long", long))
     )
     alone, together = (dict(local(model).generate(some))[0].text for some in ([short], [short, beside]))
     detail = f"an answer is {alone!r} alone and {together!r} beside a longer prompt"
