@@ -5,6 +5,8 @@
 # its input to a bfloat16 kernel all the same: the output is of type float32 and as inexact as bfloat16. In training mode the
 # same layer computes in float32, so a model is trained as one function and answers as another, and the same code gives other
 # answers on another CPU. Nothing says so. With `support_avx512bf16_for_cpu = False` on the layer both are exact.
+#
+# Seen: "error in training 1.4e-07, in evaluation 2.4e-03, in evaluation with the flag off 1.4e-07".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -6,6 +6,8 @@
 # the embeddings: `nn.Embedding` keeps the padding token's row at zero, and vocabularies are padded with zeros to a round
 # size. One such row makes every probability NaN, and the first gradient step ruins all weights; nothing warns of it.
 # `merge_and_unload(safe_merge=True)` notices; plain LoRA on the same layer changes nothing, as it should.
+#
+# Seen: "base [0.001, 0.063, 0.0, …], new LoRA [0.001, 0.063, 0.0, …], new DoRA [nan, nan, nan, …]".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -8,6 +8,8 @@
 #
 # Besides, `unload()`, which merges nothing, raises "Cannot merge ia3 layers when the model is loaded in 8-bit mode", so that
 # the adapter cannot be taken out again. LoRA's can.
+#
+# Seen: "Expected query, key, and value to have the same dtype, but got query.dtype: c10::BFloat16 key.dtype: float".
 set -euo pipefail
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT

@@ -24,7 +24,7 @@ from harness.core.sequences import common_prefix_length
 from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.layers import adapters
-from harness.models.layers.attached import classification_head
+from harness.models.layers.attached import classification_head, learnt_prefix
 from harness.training.encoder_decoder_loss import first_logits
 from harness.training.parity_exported import ParityCheck, check_adapter, check_dropout, check_merged
 from harness.training.tokenized import TokenizedExample, to_row
@@ -159,11 +159,14 @@ def check_finite(logits: torch.Tensor) -> ParityCheck | None:
 
 
 def check_neighbors(model: LanguageModel, ids: Sequence[int]) -> list[ParityCheck]:
-    """The log-likelihood of a short sequence is the same alone and beside a long one, where the network's rotary
-    embedding depends on the length; no check where it does not."""
+    """A short prompt is answered alone as beside a long one, where the network's rotary embedding depends on the length
+    or layers see a learned prefix from near only; no check elsewhere."""
     from harness.engines.engine_for import local
+    from harness.models.attention import has_windows
     from harness.models.rotary import switching_length
 
+    if learnt_prefix(model.network) is not None and has_windows(model.network):
+        return [_check_behind_prefix(model, ids)]
     limit = switching_length(model.network.config)
     if limit is None or classification_head(model.network) is not None:
         return []
@@ -174,6 +177,20 @@ def check_neighbors(model: LanguageModel, ids: Sequence[int]) -> list[ParityChec
     difference = abs(alone - beside) / max(1.0, abs(alone))
     detail = f"a log-likelihood is {alone:.4f} alone and {beside:.4f} beside a longer prompt"
     return [ParityCheck(check="neighbors", ok=difference < _NEIGHBORS, detail=detail)]
+
+
+def _check_behind_prefix(model: LanguageModel, ids: Sequence[int]) -> ParityCheck:
+    from harness.engines.engine_for import local
+
+    own = [int(i) for i in ids if i not in model.chat.lead] or [0]
+    long = (own * (_CANARY_TOKENS // len(own) + 1))[: min(_CANARY_TOKENS, model.context - 8)]
+    short, beside = (
+        Request(id=name, token_ids=tuple(some), max_new_tokens=8)
+        for name, some in (("short", long[:8]), ("long", long))
+    )
+    alone, together = (dict(local(model).generate(some))[0].text for some in ([short], [short, beside]))
+    detail = f"an answer is {alone!r} alone and {together!r} beside a longer prompt"
+    return ParityCheck(check="neighbors", ok=alone == together, detail=detail)
 
 
 def check_trained(before: Canary, logits: torch.Tensor) -> ParityCheck:

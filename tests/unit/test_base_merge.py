@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -189,6 +190,23 @@ def test_what_cannot_be_merged_is_refused(runs: dict[str, Path], tmp_path: Path)
         build("base", {"kind": "merge", "runs": [str(tmp_path)]}).identity()
     with pytest.raises(ConfigError, match="was trained on 'tiny', not on this model"):
         build("base", {"kind": "merge", "runs": [str(runs["full0"])]}).load("tiny:gpt2")
+
+
+@pytest.mark.parametrize(
+    "base", [{"kind": "long_context"}, {"kind": "stack"}, {"kind": "merge", "runs": ["x"]}]
+)
+def test_a_run_over_a_base_that_was_made_here_is_not_merged_into_the_published_one(
+    runs: dict[str, Path], tmp_path: Path, base: dict[str, Any]
+) -> None:
+    record = json.loads((runs["lora0"] / "run.json").read_text())
+    record["recipe"]["base"] = base
+    shutil.copytree(runs["lora0"], tmp_path / "over")
+    (tmp_path / "over" / "run.json").write_text(json.dumps(record))
+    for method in ("linear", "cat"):
+        with pytest.raises(
+            ConfigError, match=f"was trained over base {base['kind']}, not over the published"
+        ):
+            build("base", {"kind": "merge", "method": method, "runs": [str(tmp_path / "over")]}).load("tiny")
 
 
 @pytest.mark.parametrize("shape", SHAPES)

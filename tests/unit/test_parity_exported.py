@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from harness.core.errors import ConfigError, ParityError
+from harness.core.errors import ConfigError, ParityError, RunError
 from harness.core.kinds import build
 from harness.core.protocols import LanguageModel
 from harness.models.layers import adapters, combine, exported, plain_layers
+from harness.results.folder import read_json
 from harness.training import parity
 from tests.served.models import make
 from tests.unit.training_kit import context, lessons, model
@@ -344,3 +346,60 @@ def test_adapters_stay_out_of_a_vision_tower() -> None:
         learned = {name for name, parameter in network.named_parameters() if parameter.requires_grad}
         assert learned
         assert all(name.startswith("model.language_model.") for name in learned)
+
+
+def test_what_generate_must_be_told_is_each_rule_that_the_engines_do_not_follow() -> None:
+    from transformers import GenerationConfig
+
+    base = GenerationConfig(
+        do_sample=True, temperature=0.6, top_k=20, repetition_penalty=1.1, eos_token_id=[2]
+    )
+    told = exported.generation_rules(base, {2, 7})
+    assert told == {"do_sample": False, "eos_token_id": [2, 7], "repetition_penalty": 1.0}
+    assert exported.generation_rules(exported.fresh_generation_config(base, {2, 7}), {2, 7}) == {}
+
+
+def test_rules_in_a_configuration_without_a_generation_config_are_read(tmp_path: Path) -> None:
+    from harness.export.weights import published_generation
+
+    folder = make("llama", tmp_path / "model")
+    (folder / "generation_config.json").unlink()
+    settings = read_json(folder / "config.json")
+    (folder / "config.json").write_text(json.dumps({**settings, "num_beams": 3, "repetition_penalty": 1.9}))
+    told = exported.generation_rules(published_generation(str(folder)), {258})
+    assert (told["num_beams"], told["repetition_penalty"]) == (1, 1.0)
+
+
+def test_adapters_are_combined_without_rounding_whatever_the_base_is_computed_in(tmp_path: Path) -> None:
+    from safetensors.torch import load_file
+
+    from harness.models.dimensions import network as outline
+
+    of = model()
+    _, folders = trained(tmp_path, of, {**LORA, "use_rslora": True}, LORA)
+    combined = combine.combine(combine.hollow(outline("tiny").to(torch.bfloat16)), folders, [1.0, 1.0], "cat")
+    combined.save_pretrained(
+        str(tmp_path / "out"), selected_adapters=[combine.NAME], save_embedding_layers=False
+    )
+    held = load_file(tmp_path / "out" / combine.NAME / "adapter_model.safetensors")
+    name = "base_model.model.model.layers.0.self_attn.q_proj.lora_{}.weight"
+    parts = [load_file(folder / "adapter_model.safetensors") for folder in folders]
+    scales = [32 / 4**0.5, 32 / 4]
+    delta = sum(
+        s * part[name.format("B")] @ part[name.format("A")] for s, part in zip(scales, parts, strict=True)
+    )
+    torch.testing.assert_close(held[name.format("B")] @ held[name.format("A")], delta, rtol=1e-5, atol=1e-6)
+
+
+def test_ia3_over_few_bits_is_refused_where_the_base_computes_in_16(tmp_path: Path) -> None:
+    spec = str(make("llama", tmp_path / "model"))
+    of = build("base", {"kind": "nf4", "compute_dtype": "bfloat16"}).load(spec)
+    with pytest.raises(ConfigError, match="over few bits in float32 only, and this base in torch.bfloat16"):
+        build("weights", "ia3").prepare(of)
+
+
+def test_dora_over_rows_of_zeros_is_told_apart_from_an_unknown_architecture(tmp_path: Path) -> None:
+    of = shaped(tmp_path, "llama-tied")
+    assert not of.network.get_output_embeddings().weight[258].any(), "the padding token's row"
+    with pytest.raises(RunError, match="no numbers before it is trained: DoRA does so"):
+        trained(tmp_path, of, {**LORA, "use_dora": True, "target_modules": ["lm_head"]})
