@@ -106,7 +106,7 @@ def _unconditional(join: exp.Join) -> bool:
     return not conditions and join.args.get("kind") in (None, "CROSS")
 
 
-_MIRRORED: dict[type[exp.Expr], type[exp.Expr]] = {exp.GT: exp.LT, exp.GTE: exp.LTE}
+_MIRRORED: dict[type[exp.Binary], type[exp.Binary]] = {exp.GT: exp.LT, exp.GTE: exp.LTE}
 
 
 class _Writer:
