@@ -13,10 +13,10 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from harness.benchmarks.lm_eval_types import Output
 from harness.core.files import append_lines
+from harness.core.json_types import JsonValue
 from harness.results.database import benchmarks
 from harness.results.database.benchmarks import is_number, samples_file
 from harness.results.records.benchmark import BenchmarkRecord
@@ -101,7 +101,7 @@ def latest(rows: Iterable[BenchmarkRecord]) -> dict[tuple[str, str], BenchmarkRe
     return {(row.task, row.metric): row for row in rows}
 
 
-def mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, JsonValue]:
     """An object of a foreign file; an empty one where something else stands."""
     return value if isinstance(value, Mapping) else {}
 
