@@ -62,7 +62,7 @@ def read(response: httpx2.Response, deadline: Deadline) -> None:
     refusal = _redirect(response)
     pieces: list[bytes] = []
     size = 0
-    for piece in () if refusal else response.iter_bytes():
+    for piece in response.iter_bytes():
         deadline.left(None)
         pieces.append(piece)
         size += len(piece)
