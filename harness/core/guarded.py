@@ -146,10 +146,10 @@ def _shared(about: os.stat_result, root: Path) -> bool:
     if real.is_relative_to(Path(sys.prefix).resolve()):
         return False
     names = 0
-    for place, _, files in os.walk(real):
+    for directory, _, files in os.walk(real):
         for name in files:
             try:
-                other = (Path(place) / name).lstat()
+                other = (Path(directory) / name).lstat()
             except OSError:
                 continue
             names += (other.st_ino, other.st_dev) == (about.st_ino, about.st_dev)

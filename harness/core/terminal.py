@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterable
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from harness.core.text import one_line, visible
 
@@ -28,14 +28,14 @@ def say_lines(text: str) -> None:
         say(line)
 
 
-def console(**options: Any) -> Console:
+def console(**options: bool | int | None) -> Console:
     """A Rich console that takes no text for markup or emoji, and shows control characters."""
-    made: Console = _console_class()(**{"markup": False, "emoji": False, "highlight": False, **options})
-    return made
+    settings = {"markup": False, "emoji": False, "highlight": False, **options}
+    return _console_class()(**settings)  # type: ignore[arg-type]
 
 
 @cache
-def _console_class() -> Any:
+def _console_class() -> type[Console]:
     from rich.console import Console, ConsoleOptions, RenderableType
     from rich.segment import Segment
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.terminal import say
@@ -43,7 +42,7 @@ def _convert(file: Path, draft: Path) -> None:
         # In a folder of its own: what lies beside the file is no part of it, and may name code to run.
         with quiet(), tempfile.TemporaryDirectory() as alone:
             (Path(alone) / file.name).symlink_to(file.resolve())
-            where: dict[str, Any] = {"gguf_file": file.name, "trust_remote_code": False}
+            where: dict[str, str | bool] = {"gguf_file": file.name, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(alone, **where)
             loaded = AutoModelForCausalLM.from_pretrained(alone, **where)
     except _UNREADABLE as error:

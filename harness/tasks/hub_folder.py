@@ -90,8 +90,9 @@ def refuse_foreign(name: str, config: str | None, revision: str | None) -> None:
             )
 
 
-def _data_files(builder: Any) -> list[str]:
-    return [str(path) for paths in (builder.config.data_files or {}).values() for path in paths]
+def _data_files(builder: object) -> list[str]:
+    files = getattr(getattr(builder, "config", None), "data_files", None) or {}
+    return [str(path) for paths in files.values() for path in paths]
 
 
 def _refuse_patterns(folder: Path) -> None:

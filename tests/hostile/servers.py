@@ -16,7 +16,7 @@ Raw = Callable[[BaseHTTPRequestHandler], None]
 
 @contextmanager
 def serving(
-    answer: Answer | None = None, *, raw: Raw | None = None, limits: str = "max_retries=0,timeout=5"
+    answer: Answer | None = None, *, raw: Raw | None = None, limits: str = "max_retries=0,timeout=60"
 ) -> Iterator[str]:
     """The spec of a server that answers with a status and JSON, or with whatever `raw` writes."""
 

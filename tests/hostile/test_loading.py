@@ -40,7 +40,7 @@ def _refuses_code(call: ast.Call, tree: str) -> bool:
             return isinstance(keyword.value, ast.Constant) and keyword.value.value is False
         if keyword.arg is None and isinstance(keyword.value, ast.Name):
             return (
-                f'{keyword.value.id}: dict[str, Any] = {{"gguf_file": file.name, "trust_remote_code": False}}'
+                f'{keyword.value.id}: dict[str, str | bool] = {{"gguf_file": file.name, "trust_remote_code": False}}'
                 in tree
             )
     return False

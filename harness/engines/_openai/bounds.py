@@ -11,12 +11,15 @@ import math
 import threading
 import time
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import httpcore2
 
 if TYPE_CHECKING:
     import ssl
+
+    import httpx2
+    from httpcore2 import SOCKET_OPTION
 
 MAX_BODY = 32 * 2**20
 """Bytes of the longest answer that is read, once unpacked."""
@@ -45,7 +48,7 @@ class Deadline(threading.local):
         return left if timeout is None else min(timeout, left)
 
 
-def bind(client: Any, deadline: Deadline) -> None:
+def bind(client: httpx2.Client, deadline: Deadline) -> None:
     """Have every connection of an HTTP client, proxied ones too, read within the deadline."""
     for transport in (client._transport, *client._mounts.values()):
         pool = getattr(transport, "_pool", None)
@@ -53,13 +56,13 @@ def bind(client: Any, deadline: Deadline) -> None:
             pool._network_backend = _Backend(pool._network_backend, deadline)
 
 
-def read(response: Any, deadline: Deadline) -> None:
+def read(response: httpx2.Response, deadline: Deadline) -> None:
     """Read the body of a response within its bounds; one that exceeds them, or that leads to another host, becomes an
     error with a status that is not tried again."""
     refusal = _redirect(response)
     pieces: list[bytes] = []
     size = 0
-    for piece in () if refusal else response.iter_bytes():
+    for piece in response.iter_bytes():
         deadline.left(None)
         pieces.append(piece)
         size += len(piece)
@@ -74,7 +77,7 @@ def read(response: Any, deadline: Deadline) -> None:
     response._content = b"".join(pieces)
 
 
-def _redirect(response: Any) -> tuple[int, str] | None:
+def _redirect(response: httpx2.Response) -> tuple[int, str] | None:
     """Why a redirect is not followed: it leads to another host, which would be sent prompts, or leaves TLS."""
     if not response.has_redirect_location:
         return None
@@ -104,7 +107,7 @@ class _Stream(httpcore2.NetworkStream):
         inner = self._inner.start_tls(ssl_context, server_hostname, self._deadline.left(timeout))
         return _Stream(inner, self._deadline)
 
-    def get_extra_info(self, info: str) -> Any:
+    def get_extra_info(self, info: str) -> object:
         return self._inner.get_extra_info(info)
 
 
@@ -118,7 +121,7 @@ class _Backend(httpcore2.NetworkBackend):
         port: int,
         timeout: float | None = None,
         local_address: str | None = None,
-        socket_options: Iterable[Any] | None = None,
+        socket_options: Iterable[SOCKET_OPTION] | None = None,
     ) -> httpcore2.NetworkStream:
         seconds = self._deadline.left(timeout)
         return _Stream(
@@ -126,7 +129,7 @@ class _Backend(httpcore2.NetworkBackend):
         )
 
     def connect_unix_socket(
-        self, path: str, timeout: float | None = None, socket_options: Iterable[Any] | None = None
+        self, path: str, timeout: float | None = None, socket_options: Iterable[SOCKET_OPTION] | None = None
     ) -> httpcore2.NetworkStream:
         return _Stream(self._inner.connect_unix_socket(path, timeout, socket_options), self._deadline)
 

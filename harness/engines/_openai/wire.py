@@ -13,12 +13,15 @@ import time
 import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.secrets import masked
 from harness.engines._openai import faults
 from harness.engines._openai.limits import Limits
+
+if TYPE_CHECKING:
+    import httpx2
 
 _STATUS = {
     "rate_limit_exceeded": 429,
@@ -130,12 +133,12 @@ class Wire:
         entries = content.get("data") if isinstance(content, dict) else content
         return entries if isinstance(entries, list) else []
 
-    def _note_attempt(self, request: Any) -> None:
+    def _note_attempt(self, request: httpx2.Request) -> None:
         self._attempts.starts.append(time.monotonic())
         limit = request.extensions.get("timeout", {}).get("read")
         self._deadline.begin(self._limits.timeout if limit is None else limit)
 
-    def _bounded(self, response: Any) -> None:
+    def _bounded(self, response: httpx2.Response) -> None:
         from harness.engines._openai import bounds
 
         bounds.read(response, self._deadline)

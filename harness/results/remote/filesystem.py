@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from harness.core.errors import ConfigError, RemoteError, nearest
 from harness.core.guarded import ALLOW_OUTSIDE
@@ -73,7 +73,7 @@ class Remote:
             remedy = "leave it out; the store's library reads it from the environment (AWS_ACCESS_KEY_ID, …)"
             raise ConfigError(f"the address '{hidden(url)}' holds a password or key", remedy=remedy)
         scheme = re.split("::|://", url)[0].lower()
-        options: dict[str, Any] = {"auto_mkdir": True} if scheme in ("file", "local") else {}
+        options: dict[str, object] = {"auto_mkdir": True} if scheme in ("file", "local") else {}
         if public and scheme in public_web.SCHEMES:
             options = {"get_client": public_web.client}
         try:

@@ -7,10 +7,11 @@ that leads elsewhere the next time changes nothing.
 from __future__ import annotations
 
 import ipaddress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import aiohttp
+    from aiohttp.abc import ResolveResult
 
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """RFC 6052: the last 32 bits are an IPv4 address."""
@@ -41,15 +42,15 @@ def _within(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | ipaddress.IPv6
     return ip.ipv4_mapped or ip.sixtofour or (ip.teredo[1] if ip.teredo else ip)
 
 
-async def client(**options: Any) -> aiohttp.ClientSession:
+async def client(**options: object) -> aiohttp.ClientSession:
     """The HTTP client that fsspec asks through."""
     import aiohttp
 
     class Public(aiohttp.TCPConnector):
-        async def _resolve_host(self, host: str, port: int, traces: Any = None) -> list[Any]:
-            addresses = await super()._resolve_host(host, port, traces)
+        async def _resolve_host(self, host: str, port: int, traces: object = None) -> list[ResolveResult]:
+            addresses = await super()._resolve_host(host, port, traces)  # type: ignore[arg-type]
             for address in addresses:
                 refuse_private(address["host"])
             return addresses
 
-    return aiohttp.ClientSession(connector=Public(), **options)
+    return aiohttp.ClientSession(connector=Public(), **options)  # type: ignore[arg-type]
