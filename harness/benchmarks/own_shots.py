@@ -23,9 +23,17 @@ class Sampler(Protocol):
     def fewshot_docs(self) -> Sequence[Doc]: ...
 
 
+class Splits(Protocol):
+    """What is used of lm-eval's `TaskConfig`."""
+
+    test_split: str | None
+    validation_split: str | None
+
+
 class FewShotTask(Protocol):
     """What is used of lm-eval's `ConfigurableTask`."""
 
+    config: Splits
     sampler: Sampler
     fewshot_context: Callable[..., object]
 
@@ -36,10 +44,10 @@ class FewShotTask(Protocol):
 
 def from_the_asked(task: FewShotTask) -> bool:
     """Whether the shots of a task are drawn from the documents that it asks."""
-    settings, config = getattr(task, "fewshot_cfg", None), getattr(task, "config", None)
+    settings = getattr(task, "fewshot_cfg", None)
     if getattr(settings, "samples", None) is not None:
         return False
-    asked = getattr(config, "test_split", None) or getattr(config, "validation_split", None)
+    asked = task.config.test_split or task.config.validation_split
     named = getattr(settings, "split", None)
     if named is not None:
         return bool(named == asked)

@@ -38,11 +38,11 @@ def commands(
             f"transformers serve {here} --port 8000    # its model's name is the folder",
         ]
     else:
-        told = f" --generation-config {here}" if (held / "generation_config.json").is_file() else ""
+        settings = f" --generation-config {here}" if (held / "generation_config.json").is_file() else ""
         if (held / "chat_template.jinja").is_file():
-            told += f" --chat-template {here}/chat_template.jinja"
+            settings += f" --chat-template {here}/chat_template.jinja"
         lines += [
-            f"vllm serve {base} --served-model-name {shlex.quote(name)}{told}",
+            f"vllm serve {base} --served-model-name {shlex.quote(name)}{settings}",
             f"transformers serve {base} --port 8000    # its model's name is the folder or hub id",
         ]
     served = shlex.quote(f"openai:{name}@{URL}")

@@ -10,12 +10,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from harness.core import guarded
 from harness.core.errors import ConfigError
+
+if TYPE_CHECKING:
+    from datasets import DatasetBuilder
 
 HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 FRONT_MATTER = re.compile(r"---[ \t]*\r?\n(?P<yaml>.*?)\r?\n---", re.DOTALL)
@@ -90,8 +93,8 @@ def refuse_foreign(name: str, config: str | None, revision: str | None) -> None:
             )
 
 
-def _data_files(builder: object) -> list[str]:
-    files = getattr(getattr(builder, "config", None), "data_files", None) or {}
+def _data_files(builder: DatasetBuilder) -> list[str]:
+    files = builder.config.data_files or {}
     return [str(path) for paths in files.values() for path in paths]
 
 

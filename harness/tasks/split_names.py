@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Sequence
-from typing import Any
 
 from harness.tasks import names
 from harness.tasks.located import Located
@@ -54,6 +53,6 @@ def divided(rows: Sequence[Located], name: str) -> dict[str, list[Located]]:
     return {split: parts[split] for split in SPLITS if split in parts}
 
 
-def _value(located: Located, name: str) -> Any:
+def _value(located: Located, name: str) -> object:
     value = located.row.get(name)
     return value if isinstance(value, str) else None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from harness.core.json_types import JsonValue
 from harness.tasks.layouts._layout import Converted, Layout
@@ -54,7 +54,7 @@ class AnnotatedSpans(Layout):
         return [{"intent": intent, **item} for intent, items in document.items() for item in items]
 
 
-def _listed(value: object) -> list[Any]:
+def _listed(value: JsonValue) -> list[JsonValue]:
     return value if isinstance(value, list) else [value]
 
 
