@@ -62,6 +62,9 @@ fetches nothing.{% if index %} <a href="{{ index }}">All reports</a>.{% endif %}
 """
 
 
+_NEEDED = ("ORDER", "TITLE", "collect", "render")
+
+
 class Section(Protocol):
     """The contract of a file in `sections/`: what it says is collected first, then rendered."""
 
@@ -78,6 +81,13 @@ def discover() -> list[tuple[str, Section]]:
     parts: list[tuple[str, Any]] = [
         (name, kinds.module("sections", name)) for name in kinds.names("sections")
     ]
+    for name, part in parts:
+        if missing := [needed for needed in _NEEDED if not hasattr(part, needed)]:
+            raise ConfigError(
+                f"report section {name} has no {', '.join(missing)}",
+                file=getattr(part, "__file__", None),
+                remedy="a section has ORDER, TITLE, collect(data) and render(info)",
+            )
     return sorted(parts, key=lambda pair: (pair[1].ORDER, pair[0]))
 
 

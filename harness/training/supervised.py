@@ -92,6 +92,11 @@ class Supervised(TrainingSettings, Weights):
         with seeded(context.seed):
             self.prepare(model)
             trainable, total = weights_io.count(model.network)
+            if not trainable:
+                raise ConfigError(
+                    f"{self.name()} trains no parameter of {type(model.network).__name__}",
+                    remedy="`prepare` must choose parameters that this network has: see network.named_parameters()",
+                )
             fit_result = fit(model, rows, dev_rows, self, context, loss)
         return TrainingResult(
             model=model,

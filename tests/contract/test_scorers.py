@@ -51,7 +51,13 @@ def check_scorer(scorer: Scorer) -> None:
     """What a scorer owes on the examples of its probe."""
     probe = scorer.probe()
     right, wrong = (scorer.score(*pair, EXAMPLE)[0] for pair in (probe.right, probe.wrong))
-    assert probe.wrong_most >= wrong < right >= probe.right_least
+    assert wrong < right, f"{scorer.name()}: {probe.wrong} scored {wrong}, {probe.right} {right}; 1 is best"
+    assert wrong <= probe.wrong_most, (
+        f"{probe.wrong} scored {wrong}; a soft scorer sets wrong_most in probe()"
+    )
+    assert right >= probe.right_least, (
+        f"{probe.right} scored {right}; a soft scorer sets right_least in probe()"
+    )
     if scorer.binary:
         assert (wrong, right) == (0.0, 1.0)
     if probe.several_targets:
@@ -63,7 +69,7 @@ def check_scorer(scorer: Scorer) -> None:
 def check_scores(scorer: Scorer, value: Any, target: Any) -> None:
     """What a scorer owes on any value and target of its kind."""
     score, reason = scorer.score(value, target, EXAMPLE)
-    assert 0.0 <= score <= 1.0
+    assert 0.0 <= score <= 1.0, f"{value!r} against {target!r} scored {score}; scores are in [0, 1]"
     assert isinstance(score, float)
     assert isinstance(reason, str)
     if scorer.binary:

@@ -51,7 +51,9 @@ def test_what_it_renders_is_markup_in_which_answers_are_text(section: Section, d
     if info is None:
         pytest.skip("these runs give it nothing to say")
     body = section.render(info)
-    assert isinstance(body, Markup)
+    assert isinstance(body, Markup), (
+        "render returns Markup, made with harness.report.html: a str is not escaped"
+    )
     assert "<img src=x" not in body
     assert not re.search(r"\b(src|href)=[\"']?https?:", body)
     assert section.render(section.collect(data)) == body

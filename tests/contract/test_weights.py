@@ -80,9 +80,11 @@ def check_training(kind: Weights, tmp_path: Path) -> None:
     files = [path.suffix for path in (tmp_path / "saved").iterdir()]
     assert ".safetensors" in files
     assert not {".bin", ".pt", ".pth"} & set(files)
-    loaded = kind.load(model(), tmp_path / "saved")
+    fresh = model()
+    fresh.network.train()
+    loaded = kind.load(fresh, tmp_path / "saved")
     torch.testing.assert_close(said(loaded), after, atol=1e-6, rtol=1e-5)
-    assert not loaded.network.training
+    assert not loaded.network.training, "load leaves the network in eval mode"
 
 
 @pytest.mark.parametrize("name", names("weights"))
@@ -90,7 +92,7 @@ def test_it_says_where_it_comes_from_and_what_each_knob_is(name: str) -> None:
     import dataclasses
 
     kind = build("weights", name)
-    assert "http" in kind.paper
+    assert "http" in kind.paper, f"{name}: set `paper` to a citation with its address"
     assert all(field.metadata.get("doc") for field in dataclasses.fields(kind))
 
 

@@ -135,7 +135,7 @@ class Format(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(Kind):
-    """Parsed value × target → a number in [0, 1]. A crash becomes status `error`; any other number, or
+    """Parsed value × target → a number in [0, 1], where 1 is best (turn an error rate around). A crash becomes status `error`; any other number, or
     NaN, ends the run with an error that names the scorer."""
 
     binary: ClassVar[bool] = False
