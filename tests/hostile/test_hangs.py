@@ -244,7 +244,7 @@ PLAIN = [
 ]  # fmt: skip
 PROGRAMS = [
     "{% for i in range(3) %}{{ i }}{% endfor %}", "{% for a in rows %}{% for b in rows %}{% endfor %}{% endfor %}",
-    "{% for a in rows recursive %}{{ loop(a) }}{% endfor %}", "{% set x = a ~ a %}{{ x }}", "{{ 'x' | center(9) }}",
+    "{% for a in rows recursive %}{{ a.x }}{% endfor %}", "{% set x = a ~ a %}{{ x }}", "{{ 'x' | center(9) }}",
     "{% macro m() %}{% endmacro %}{{ m() }}", "{{ '%9s' | format(a) }}", "{{ a * 3 }}", "{{ [a, a] }}", "{{ a.ljust(9) }}",
     "{% set ns = namespace(x=a) %}", "{{ a | indent(3) }}", "{% filter center(9) %}{% endfilter %}", "{{ 2 ** 3 }}",
 ]  # fmt: skip
