@@ -10,7 +10,7 @@ import typer
 from harness.commands._results import Results
 from harness.core.terminal import say, say_lines
 
-app = typer.Typer(help="Make the database again from the runs, or export it.", no_args_is_help=True)
+app = typer.Typer(help="Rebuild the database from the runs, or export it.", no_args_is_help=True)
 
 
 @app.command()

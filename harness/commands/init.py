@@ -115,6 +115,8 @@ def init(
         say(f"  name: {made.name}, after the data; for another: --name NAME")
     for line in (*_table(made.columns), *made.guesses):
         say(f"  {line}")
+    if sum(column.role == "input" for column in made.columns) > 1:
+        say("  to leave an input out, name the others: --input COLUMN,COLUMN")
     for line in _rendered(made.example):
         say(f"  {line}")
     first = first_run(made.prompt_size, made.sizes["train"], made.sizes["test"])

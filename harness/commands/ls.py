@@ -37,4 +37,4 @@ def ls(
     if json:
         tables.print_json({"runs": [tables.run_json(run, scores[run.id]) for run in runs]})
     else:
-        tables.print_runs(runs, scores)
+        tables.print_runs(runs, scores, task)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.evidence.verdict_text import count, listed, points
+from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Families, Verdict
 
 BADGE = "Systems compared"
@@ -18,7 +18,9 @@ def of_imported(verdict: Verdict) -> Verdict:
         families=_families(verdict.families),
         within=None,
         notes=tuple(
-            note for note in verdict.notes if verdict.within is None or note != verdict.within.sentence
+            note
+            for note in verdict.notes
+            if note not in ONLY.values() and (verdict.within is None or note != verdict.within.sentence)
         ),
         recommended=None if verdict.kind in ("no_difference", "tie") else verdict.recommended,
         next_step="",
@@ -33,7 +35,7 @@ def _families(families: Families) -> Families:
 
 def _sentence(verdict: Verdict) -> str:
     if verdict.kind == "no_difference":
-        return f"No measurable difference between {listed(verdict.leaders)} on {count(verdict.n, 'example')}."
+        return f"Can't tell: no measurable difference between {listed(verdict.leaders)} on {count(verdict.n, 'example')}."
     if verdict.kind == "tie":
         others = [summary.recipe for summary in verdict.summaries if summary.recipe != verdict.recommended]
         return (

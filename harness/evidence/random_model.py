@@ -8,7 +8,7 @@ from harness.evidence.command import Invocation
 from harness.evidence.verdict_types import Verdict
 
 NOTE = "The model is a tiny one with random weights, for tests: its scores mean nothing."
-NEXT = "ask a real model: without --model the bundled one, which runs on a CPU"
+NEXT = "run it with a real model: omit --model for the bundled one, which runs on a CPU"
 
 
 def is_random(model: str) -> bool:

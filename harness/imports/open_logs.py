@@ -52,7 +52,7 @@ def open_logs(paths: Sequence[Path]) -> list[ForeignLog]:
 
 def unrecognized(file: Path) -> ConfigError:
     known = ", ".join(log_format.name() for log_format in formats())
-    return ConfigError("no log of a tool that is known", file=file, remedy=f"known formats: {known}")
+    return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}")
 
 
 def _files(path: Path) -> Iterator[Path]:
@@ -64,7 +64,7 @@ def _files(path: Path) -> Iterator[Path]:
     files = [file for file in sorted(path.rglob("*")) if file.suffix in SUFFIXES and file.is_file()]
     logs = [file for file in files if format_of(file) is not None]
     if not logs:
-        raise ConfigError("holds no log of a tool that is known", file=path)
+        raise ConfigError("holds no log of a known tool", file=path)
     yield from (file for file in logs if not _beside_its_results(file))
 
 

@@ -18,7 +18,7 @@ from harness.results.database.store import Store
 from harness.results.records.run import RunRecord
 from harness.results.run_scores import cost
 
-_LUCK = "; provisional: trained with one seed, and another seed may turn it round"
+_LUCK = "; provisional: trained with one seed, and another seed may reverse it"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,6 +24,10 @@ from harness.results.records.sample import SampleRecord
 T = TypeVar("T", bound=CellRecord)
 
 
+SHOWN_RUNS = 6
+"""Runs that an ambiguous name lists."""
+
+
 class RunFolder:
     """Reads and writes one run below `results/runs/`."""
 
@@ -211,7 +215,10 @@ class ResultsFolder:
         if not matching:
             raise ConfigError(f"no run '{name}' in {self.path}", remedy=nearest(name, names) if names else "")
         if len(matching) > 1:
-            raise ConfigError(f"'{name}' matches {len(matching)} runs", remedy=", ".join(matching[:6]))
+            more = f" and {len(matching) - SHOWN_RUNS} more" if len(matching) > SHOWN_RUNS else ""
+            raise ConfigError(
+                f"'{name}' matches {len(matching)} runs", remedy=f"{', '.join(matching[:SHOWN_RUNS])}{more}"
+            )
         run = self.run(matching[0])
         guarded.run_folder(run.path)
         return run

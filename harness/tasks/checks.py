@@ -169,7 +169,7 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[
     for split, part in held_out.items():
         alike = [pair for pair in pairs if pair.right in part]
         if alike:
-            count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly a train input"
+            count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly the same as a train input"
             remedy = (
                 "if they belong together, name the column that says so: init --group COLUMN, or map: group"
             )

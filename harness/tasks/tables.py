@@ -191,4 +191,4 @@ def difference(path: Path, lines: Sequence[int], encoding: str) -> str:
     first = [(header + 1, lines[0] - 1)] if lines[0] > header + 1 else []
     where = [f"{a}–{b}" for a, b in (*first, *gaps)]
     shown = ", ".join(where[:SHOWN]) + (f" and {len(where) - SHOWN} more" if len(where) > SHOWN else "")
-    return f"{total:,} lines; these hold one row, or blank lines: {shown}"
+    return f"{total:,} lines; rows of several lines, and blank lines: {shown}"

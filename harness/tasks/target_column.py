@@ -21,6 +21,12 @@ CLEARLY_FEWER = 0.5
 """Of two columns one is the answer where it has at most this share of the other's distinct values."""
 
 
+REPEATS = 3
+"""How often a value stands at least, on average, in a column of labels."""
+SHORT = 3
+"""Mean length in characters below which values are codes or initials."""
+
+
 class Table:
     """The columns of rows; values are read once each."""
 
@@ -64,12 +70,21 @@ def find(table: Table, known: Sequence[str]) -> tuple[str, str]:
     plain = not any(isinstance(value, list) for located in table.rows[:100] for value in located.row.values())
     if len(candidates) == 2 and plain:
         return _with_fewer_values(table, candidates)
-    fewest = min(candidates, key=lambda name: len(set(table.texts(name))), default="COLUMN")
+    fewest = min(candidates, key=lambda name: _is_no_label(table, name), default="COLUMN")
     raise ConfigError(
         f"cannot tell which column is the answer (columns: {', '.join(table.names)})",
         file=table.rows[0].file,
         remedy=f"say it with --target COLUMN, such as --target {shlex.quote(fewest)}",
     )
+
+
+def _is_no_label(table: Table, name: str) -> tuple[bool, bool, int]:
+    """Sorts first what is likeliest a label: values that repeat, words rather than codes, then few of them."""
+    values = table.texts(name)
+    distinct = set(values)
+    repeats = len(distinct) <= max(2, len(values) // REPEATS)
+    length = sum(map(len, distinct)) / max(1, len(distinct))
+    return not repeats, length < SHORT, len(distinct)
 
 
 def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:

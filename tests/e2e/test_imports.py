@@ -375,7 +375,7 @@ def test_a_table_pairs_by_id_as_text_and_with_a_log_that_shows_its_prompts() -> 
         ("id,model,score\n1,m,0.5\n1,m,0.6\n", "example '1' of m is there twice"),
         ('id,model,score\n1,m,"0,5"\n', "'0,5' is no score"),
         ("id,model,score\n1,m\n", "2 columns where the first line has 3"),
-        ("name,text\na,b\n", "no log of a tool that is known"),
+        ("name,text\na,b\n", "not a log of a known tool"),
     ],
 )
 def test_tables_that_are_none_are_refused_by_line(text: str, words: str) -> None:

@@ -107,7 +107,7 @@ def test_more_lines_than_rows_are_explained_with_lines(tmp_path: Path) -> None:
     path.write_text(f'text,label\n\n"two\nlines",a\n{body}\n\nlast,b\n', "utf-8")
     made = init(str(path), tmp_path / "tasks", Wish())
     assert (
-        "rows: 22 in t.csv, which has 27 lines; these hold one row, or blank lines: 2–2, 3–4, 24–26"
+        "rows: 22 in t.csv, which has 27 lines; rows of several lines, and blank lines: 2–2, 3–4, 24–26"
         in made.guesses
     )
     path.write_text(f"text,label\n{body}", "utf-8")

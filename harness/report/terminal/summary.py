@@ -163,8 +163,9 @@ def print_estimate(estimate: Mapping[str, Any]) -> None:
     figures = ", ".join(
         f"{name[:-3].replace('_', ' ')} {rule[name]:g} GB" for name in rule if name.endswith("_gb")
     )
-    console.print(f"textbook: {figures} (training without activations)")
+    console.print(f"textbook, full finetuning: {figures} (training without activations)")
     if "methods" not in estimate:
+        console.print("LoRA and QLoRA depend on the shape: name a model or a config.json")
         return
     methods = estimate["methods"]
     table = Table("GB", *methods)

@@ -61,9 +61,15 @@ def run_json(run: RunRow, scores: Mapping[str, Measured]) -> JsonLine:
     return {**columns, **times, "metrics": {name: asdict(metric) for name, metric in scores.items()}}
 
 
-def print_runs(runs: Sequence[RunRow], scores: Mapping[str, Mapping[str, Measured]]) -> None:
+def print_runs(
+    runs: Sequence[RunRow], scores: Mapping[str, Mapping[str, Measured]], task: str | None = None
+) -> None:
     if not runs:
-        terminal.say("no runs yet; start with: harness run support_tickets --limit 20")
+        terminal.say(
+            f"no run of task '{task}'; all runs: harness ls"
+            if task
+            else "no runs yet; start with: harness run support_tickets --limit 20"
+        )
         return
     columns = ("id", "status", "score", "n", "valid", "train s", "s/answer", "GiB", "started (UTC)")
     rows = [_run_cells(run, scores[run.id]) for run in runs]
@@ -173,7 +179,9 @@ def _cell(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    # In a cell a line break would be a new row of the table.
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text.replace("\r", "\\r").replace("\n", "\\n")
 
 
 def _iso(value: datetime.datetime | None) -> str | None:
