@@ -20,7 +20,8 @@ from harness.imports import archive
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
-from harness.workflows.import_logs import ImportOptions, ImportResult, run
+from harness.workflows.import_logs import ImportResult, from_options
+from harness.workflows.options.import_logs import ImportOptions
 from tests.e2e import import_kit as kit
 from tests.e2e.import_kit import REAL
 
@@ -32,8 +33,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def imported(*files: Path, judge: bool = False, **options: Any) -> ImportResult:
-    return run(ImportOptions(files=files, **options), Path("results"), judge=judge)
+def imported(*files: Path, verdict: bool = False, **options: Any) -> ImportResult:
+    return from_options(ImportOptions(files=files, verdict=verdict, **options))
 
 
 def rows(record: RunRecord) -> list[SampleRecord]:
@@ -158,7 +159,7 @@ def test_promptfoos_prompts_are_systems_and_failed_calls_are_no_zeros() -> None:
     assert (score["delta"], score["ember"]) == (0.5, 0.425)
     with pytest.raises(ConfigError, match="export as JSON"):
         imported(REAL / "promptfoo" / "cups.csv")
-    same = imported(REAL / "promptfoo" / "cups.jsonl", names=())
+    same = imported(REAL / "promptfoo" / "cups.jsonl", name=())
     assert {record.recipe.name: record.mean("pass") for record in same.records} == {
         name: record.mean("pass") for name, record in by.items()
     }
@@ -167,7 +168,7 @@ def test_promptfoos_prompts_are_systems_and_failed_calls_are_no_zeros() -> None:
 @real
 def test_promptfoos_repeats_are_seeds_whatever_the_test_numbers_say() -> None:
     whole, filtered = (REAL / "promptfoo" / f"{name}.json" for name in ("repeat-3", "filter-pattern"))
-    done = imported(whole, filtered, task="repeats", names=("all", "two words"))
+    done = imported(whole, filtered, task="repeats", name=("all", "two words"))
     assert [(record.recipe.name, record.seed) for record in done.records] == [
         ("all", 0), ("all", 1), ("all", 2), ("two words", 0),
     ]  # fmt: skip
@@ -180,7 +181,7 @@ def test_promptfoos_repeats_are_seeds_whatever_the_test_numbers_say() -> None:
 @real
 def test_openai_evals_pair_by_prompt_and_a_stopped_run_holds_nothing() -> None:
     files = [REAL / "openai-evals" / f"{name}.jsonl" for name in ("match", "includes")]
-    done = imported(*files, names=("match", "includes"))
+    done = imported(*files, name=("match", "includes"))
     [pairing] = done.pairings
     assert (pairing.paired, pairing.of) == (4, 4)
     for record, file in zip(done.records, files, strict=True):
@@ -226,7 +227,7 @@ def test_two_logs_give_a_verdict_and_a_report_and_take_part_in_everything() -> N
     marked = harness.load("results").sql("SELECT recipe, imported FROM runs ORDER BY recipe").fetchall()
     assert marked == [("org/a", "lm-eval"), ("org/b", "lm-eval")]
     assert "imported" in command.invoke(cli.app, ["ls"]).stdout
-    again = harness.import_logs(a, b)
+    again = harness.import_logs([a, b])
     assert [record["id"] for record in again.records] == [first, second]
     assert again.decision.verdict.winner == "org/a"
 
@@ -425,7 +426,7 @@ def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
     own = harness.run("mine", model="fake", recipes=["zero_shot"], quiet=True)
     # lm-eval called every answer wrong; our scorer reads the same answers and says otherwise.
     log = kit.lm_eval(Path("a"), "org/a", [0.0] * 8)
-    done = imported(log, beside="mine", judge=True)
+    done = imported(log, beside="mine", verdict=True)
     [pairing] = done.pairings
     assert (pairing.paired, pairing.of) == (6, 6)
     assert pairing.reasons == {"org/a": {"no test example asks this": 2}, "the test examples": {}}
