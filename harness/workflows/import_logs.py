@@ -183,11 +183,13 @@ def _one_name(across: Pairing) -> str:
 
 
 def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportResult:
+    """With the verdicts over what was imported. The report has those of our own runs by themselves as well."""
     ids = list(dict.fromkeys([*(record.id for record in done.records), *_own_runs(done.records, results)]))
     folders = [ResultsFolder(results).run(id_).path for id_ in ids]
     verdicts = tuple(run_scores.verdicts(folders))
     if not verdicts:
         return done
+    judged = tuple(one for one in verdicts if one.model in (run_scores.IMPORTED, run_scores.BESIDE))
     from harness.report import files
     from harness.report.build import build
 
@@ -198,7 +200,7 @@ def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportRes
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)
     notes = (*done.notes, placed.note) if placed.note else done.notes
-    return replace(done, verdicts=verdicts, report=placed.file, notes=notes)
+    return replace(done, verdicts=judged, report=placed.file, notes=notes)
 
 
 def _own_runs(records: Sequence[RunRecord], results: Path) -> Iterator[str]:

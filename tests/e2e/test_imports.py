@@ -436,3 +436,17 @@ def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
     [verdict] = done.verdicts
     assert {summary.recipe for summary in verdict.summaries} == {"org/a", "zero_shot · fake"}
     assert verdict.best == "org/a"
+    # Our own runs keep their place under their model, with the verdict that they had.
+    later = {decision.verdict.model: decision for decision in harness.load("results").decisions(task="mine")}
+    assert set(later) == {"fake", "imported beside own"}
+    assert later["fake"].verdict.sentence == own.decisions[0].verdict.sentence
+    assert [summary.recipe for summary in later["fake"].verdict.summaries] == ["zero_shot"]
+    assert later["fake"].run_ids == (own.records[0]["id"],)
+    assert set(later["imported beside own"].run_ids) == {own.records[0]["id"], record.id}
+    cli.register()
+    assert CliRunner().invoke(cli.app, ["report", "--task", "mine"]).exit_code == 0
+    page = Path("reports/mine.html").read_text("utf-8")
+    assert "mine · fake" in page
+    assert "mine · imported beside own" in page
+    assert "zero_shot · fake" in page
+    assert page.count(f'"id":"{own.records[0]["id"]}"') == 2
