@@ -370,6 +370,46 @@ def test_a_table_pairs_by_id_as_text_and_with_a_log_that_shows_its_prompts() -> 
     assert sorted(second.values(), key=str) == [0.5, 1.0, None]
 
 
+def test_a_table_that_comes_later_pairs_with_the_stored_log_by_its_ids() -> None:
+    a = kit.inspect_json(Path("a.json"), "a", kit.inspect_rows(["C", "I", "C"]))
+    first = imported(a, verdict=True).records[0]
+    table = Path("sums.csv")
+    table.write_text("id,model,metric,score\n3,b,judge,0\n1,b,judge,0\n2,b,judge,1\n9,b,judge,1\n", "utf-8")
+    done = imported(table, verdict=True)
+    [pairing] = done.pairings
+    assert (pairing.first, pairing.second, pairing.paired, pairing.of) == ("a", "b", 3, 4)
+    assert pairing.reasons == {"b": {"not in the other log": 1}}
+    by_name = {row.sample_id: row.score("judge") for row in rows(first)}
+    later = {row.sample_id: row.score("judge") for row in rows(done.records[0])}
+    assert [(by_name[name], later[name]) for name in by_name] == [(1.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
+    [verdict] = done.verdicts
+    assert {summary.recipe for summary in verdict.summaries} == {"a", "b"}
+    assert [pair.n for pair in verdict.comparisons] == [3]
+
+
+def test_a_table_that_came_before_its_log_is_paired_when_it_is_imported_again() -> None:
+    table = Path("sums.csv")
+    table.write_text("id,model,metric,score\n1,b,judge,0\n2,b,judge,1\n", "utf-8")
+    bare = imported(table).records[0]
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0], metric="judge")
+    # lm-eval counts its documents from 0, so one id of the table is there, and it leads to another document.
+    done = imported(a)
+    assert [pairing.paired for pairing in done.pairings] == [0]
+    assert any("import sums.csv again" in note for note in done.notes)
+    again = imported(table)
+    assert [(pairing.paired, pairing.of) for pairing in again.pairings] == [(1, 2)]
+    assert again.records[0].id == bare.id
+    assert again.records[0].task.version == done.records[0].task.version
+    assert len({row.sample_id for record in (done.records[0], again.records[0]) for row in rows(record)}) == 3
+    assert len(ResultsFolder(Path("results")).run_folders()) == 2
+
+
+def test_a_stored_run_with_another_metric_is_not_compared_and_that_is_said() -> None:
+    imported(kit.lm_eval(Path("a"), "a", [1.0, 0.0]))
+    done = imported(kit.lm_eval(Path("b"), "b", [1.0, 0.0], metric="f1"), verdict=True)
+    assert any("decided on exact_match, and this on f1" in note for note in done.notes)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
