@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -109,6 +108,7 @@ def _imported(
         for task, own in groups.items():
             progress = partial(_counted, now, task)
             drafts[task] = imported.written(results, own, options.pair_by, stored[task], progress)
+        notes = [note for own in drafts.values() for note in _several(own)]
         paired = [*_paired(drafts), *_paired_with_stored(drafts, partners)]
         choices = {
             task: imported.choose(own, options.metric, options.margin, partners[task])
@@ -123,7 +123,7 @@ def _imported(
     except BaseException:
         imported.drop([draft for own in drafts.values() for draft in own])
         raise
-    notes = [note for own in drafts.values() for note in (*_notes(own), *_several(own))]
+    notes = [*(note for own in drafts.values() for note in _notes(own)), *notes]
     notes += [
         note for task, logs in partners.items() for note in _of_stored(drafts[task], logs, choices[task])
     ]
@@ -165,15 +165,45 @@ def _of_stored(drafts: Sequence[LogDraft], stored: Sequence[StoredLog], choice: 
             )
 
 
-def _several(drafts: Sequence[LogDraft]) -> list[str]:
-    """A sentence for each system that stands in several logs of a task."""
-    counts = Counter(draft.log.system for draft in drafts)
-    return [
-        f"{system} stands in {count} logs of {drafts[0].log.task}, taken as its seeds; to compare them, give each file "
-        "a --name"
-        for system, count in counts.items()
-        if count > 1
-    ]
+def _several(drafts: Sequence[LogDraft]) -> Iterator[str]:
+    """What to know of systems that stand in several logs of a task, and of the task's versions.
+
+    Raises:
+        ConfigError: logs of one system that share no example: parts of a log, or of several tasks.
+    """
+    systems: dict[str, list[LogDraft]] = {}
+    for draft in drafts:
+        systems.setdefault(draft.log.system, []).append(draft)
+    for system, own in systems.items():
+        if len(own) > 1:
+            yield _of_one_system(system, own)
+    versions = {draft.log.system: draft.log.task_version for draft in drafts if draft.log.task_version}
+    if len(set(versions.values())) > 1:
+        answered = ", ".join(f"{system} {version}" for system, version in versions.items())
+        yield (
+            f"versions of {drafts[0].log.task} differ ({answered}): scores of two versions are not compared; run the "
+            "tool again with one version"
+        )
+
+
+def _of_one_system(system: str, drafts: Sequence[LogDraft]) -> str:
+    first, *others = drafts
+    task, count = first.log.task, len(drafts)
+    shared = first.names.names.intersection(*(draft.names.names for draft in others))
+    if not shared:
+        raise ConfigError(
+            f"{system} stands in {count} logs of {task} that share no example",
+            file=others[0].log.origin.file,
+            remedy="parts of one log: join the files; logs of several tasks: name one samples file instead of --task",
+        )
+    if any(draft.log.origin.settings != first.log.origin.settings for draft in others):
+        return (
+            f"{system} stands in {count} logs of {task} with other settings, taken as {count} systems; --name gives "
+            "each file's a name"
+        )
+    largest = max(len(draft.names.names) for draft in drafts)
+    alike = "" if len(shared) == largest else f", of which {len(shared)} of {largest} examples are in all"
+    return f"{system} stands in {count} logs of {task}, taken as its seeds{alike}; to compare them, give each file a --name"
 
 
 def _counted(now: Callable[[str], None], task: str, count: int) -> None:
