@@ -20,6 +20,8 @@ from harness.imports import archive
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
+from harness.tasks.load import load
+from harness.workflows import finetuning_file
 from harness.workflows.import_logs import ImportResult, from_options
 from harness.workflows.options.import_logs import ImportOptions
 from tests.e2e import import_kit as kit
@@ -452,6 +454,49 @@ def test_a_finetuning_file_becomes_a_task() -> None:
     done = CliRunner().invoke(cli.app, ["import", "chats.jsonl"])
     assert done.exit_code == 0, done.output
     assert "wrote the task tasks/chats/task.yaml" in done.stdout
+
+
+def test_pairs_tools_and_weights_of_finetuning_files_become_a_task() -> None:
+    tools = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+    user = [{"role": "user", "content": f"add {n}"} for n in range(30)]
+    calls = [
+        [{"id": "c", "type": "function", "function": {"name": "add", "arguments": json.dumps({"n": n})}}]
+        for n in range(30)
+    ]
+    answers = [{"role": "assistant", "content": str(n)} for n in range(30)]
+    files: dict[str, list[dict[str, Any]]] = {
+        "pairs": [
+            {
+                "input": {"messages": [user[n]], "tools": tools},
+                "preferred_output": [answers[n]],
+                "non_preferred_output": [{"role": "assistant", "content": "no"}],
+            }
+            for n in range(30)
+        ],
+        "calls": [
+            {"messages": [user[n], {"role": "assistant", "tool_calls": calls[n]}], "tools": tools}
+            for n in range(30)
+        ],
+        "weights": [{"messages": [user[n], answers[n] | {"weight": n % 2}]} for n in range(30)],
+    }
+    made = {}
+    for name, chats in files.items():
+        file = Path(f"{name}.jsonl")
+        file.write_text("".join(json.dumps(row) + "\n" for row in chats), "utf-8")
+        assert finetuning_file.recognizes(file)
+        folder = finetuning_file.make(file, None).folder
+        splits = load(str(folder)).splits
+        made[name] = [*splits["train"], *splits["dev"], *splits["test"]]
+    assert {name: len(examples) for name, examples in made.items()} == {
+        "pairs": 30,
+        "calls": 30,
+        "weights": 15,
+    }
+    assert all(example.meta["rejected"] == "no" for example in made["pairs"])
+    assert all(json.loads(example.tools) == tools for example in (*made["pairs"], *made["calls"]))
+    assert {example.target["arguments"]["n"] for example in made["calls"]} == set(range(30))
+    # An answer of weight 0 is not learned: only the odd ones are left.
+    assert {example.target for example in made["weights"]} == set(range(1, 30, 2))
 
 
 def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
