@@ -66,16 +66,21 @@ class Namer:
 
     def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:
         self._pair_by, self._known = pair_by, known or Known()
-        self._counts: dict[str, int] = {}
+        self.names: set[str] = set()
+        """Each name that was given, without the numbers of equal examples."""
+        self._repeated: dict[str, int] = {}
         self.evidence: dict[Evidence, int] = {}
         """How many names were made from what."""
 
     def name(self, sample: ForeignSample) -> str:
         kind, name = self._base(sample)
         self.evidence[kind] = self.evidence.get(kind, 0) + 1
-        count = self._counts.get(name, 0) + 1
-        self._counts[name] = count
-        return name if count == 1 else f"{name}-{count}"
+        if name not in self.names:
+            self.names.add(name)
+            return name
+        count = self._repeated.get(name, 1) + 1
+        self._repeated[name] = count
+        return f"{name}-{count}"
 
     def _base(self, sample: ForeignSample) -> tuple[Evidence, str]:
         if self._pair_by == "content" and sample.shows_content:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import datetime
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import cast
 
@@ -18,7 +18,7 @@ from harness.core.secrets import hidden
 from harness.imports import json_files
 from harness.imports.json_files import mapping
 from harness.imports.lm_eval_types import Output
-from harness.imports.scores import number
+from harness.imports.scores import lower_is_better, number
 
 BYPASS = "bypass"
 """The metric that `--predict_only` writes, as 999."""
@@ -86,14 +86,22 @@ def predicted_only(output: Output, task: str) -> bool:
     return any(name.partition(",")[0] == BYPASS for name in output["results"].get(task) or {})
 
 
+def without_samples(output: Output, tasks: Collection[str]) -> list[str]:
+    """The tasks that have results and are not among `tasks`; a group of tasks has no samples of its own."""
+    parts = mapping(output.get("group_subtasks"))
+    groups = {*mapping(output.get("groups")), *(name for name, tasks_of_it in parts.items() if tasks_of_it)}
+    return [name for name in output["results"] if name not in tasks and name not in groups]
+
+
 def metric_name(metric: str, kept: str) -> str:
     """lm-eval's `metric,filter`, without the filter where there is none."""
     return metric if kept == "none" else f"{metric},{kept}"
 
 
 def higher_is_better(output: Output, task: str, metric: str) -> bool:
-    """As lm-eval says; higher where it says nothing."""
-    return mapping(mapping(output.get("higher_is_better")).get(task)).get(metric) is not False
+    """As lm-eval says; where it says nothing, as the metric's name does."""
+    known = mapping(mapping(output.get("higher_is_better")).get(task)).get(metric)
+    return known if isinstance(known, bool) else not lower_is_better(metric)
 
 
 def model_name(output: Output) -> str | None:

@@ -16,6 +16,8 @@ Output = TypedDict(
         "n-samples": dict[str, dict[str, int]],
         "n-shot": dict[str, int],
         "higher_is_better": dict[str, dict[str, bool]],
+        "groups": dict[str, Metrics],
+        "group_subtasks": dict[str, list[str]],
         "versions": dict[str, JsonValue],
         "config": dict[str, JsonValue],
         "date": float,

@@ -11,6 +11,8 @@ from harness.imports import lm_eval_files
 from harness.imports.protocol import HEAD, LogFormat
 from harness.imports.sample import ForeignLog
 
+_PACKED = {b"\x1f\x8b": "gzip", b"(\xb5": "zstd", b"BZ": "bzip2", b"\xfd7": "xz"}
+"""How a packed file begins, and the program that packed it."""
 SUFFIXES = (".json", ".jsonl", ".eval", ".csv", ".tsv")
 
 
@@ -51,6 +53,11 @@ def open_logs(paths: Sequence[Path]) -> list[ForeignLog]:
 
 
 def unrecognized(file: Path) -> ConfigError:
+    """Why a file is not read."""
+    with file.open("rb") as stream:
+        packed = _PACKED.get(stream.read(2))
+    if packed and file.suffix != ".eval":
+        return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {packed} -d {file}")
     known = ", ".join(log_format.name() for log_format in formats())
     return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}")
 

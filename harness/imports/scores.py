@@ -7,7 +7,20 @@ import math
 LETTERS = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 """Inspect's correct, partial, incorrect and no answer."""
 _WORDS = {"yes": 1.0, "true": 1.0, "no": 0.0, "false": 0.0}
+_ERRORS = frozenset(
+    {
+        *("loss", "nll", "perplexity", "word_perplexity", "byte_perplexity", "bits_per_byte"),
+        *("brier", "brier_score", "ece", "mae", "mse", "rmse"),
+        *("ter", "wer", "cer", "mer", "error_rate", "edit_distance"),
+    }
+)
+"""Measures of the field that are better when they are lower."""
 _NOTHING = frozenset({"", "n/a", "na", "nan", "none", "null", "-"})
+
+
+def lower_is_better(name: str) -> bool:
+    """Whether a metric is a measure of errors by its name, for logs that do not say: `wer`, `judge.brier_score`."""
+    return name.partition(",")[0].rpartition(".")[2].strip().lower().replace(" ", "_") in _ERRORS
 
 
 def number(value: object) -> float | None:

@@ -20,7 +20,7 @@ from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
 from harness.results.run_files import read_head
-from harness.results.run_scores import Asked, labels, places
+from harness.results.run_scores import BESIDE, Asked, labels, members
 from harness.results.triage import read_triage
 from harness.runner.suitable import LeftOut
 
@@ -110,7 +110,10 @@ class ReportData:
 
     @property
     def runs(self) -> list[Run]:
-        return [run for group in self.groups for run in group.runs]
+        """Each run once, though it may stand in two groups."""
+        return list(
+            {run.id: run for group in reversed(self.groups) for run in reversed(group.runs)}.values()
+        )[::-1]
 
     @property
     def beside(self) -> str:
@@ -157,14 +160,16 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
 
 
 def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
-    members: dict[tuple[str, str], list[Run]] = {}
-    where = places([run.record for run in runs])
-    for run in runs:
-        members.setdefault(where[run.record.id], []).append(run)
-    return tuple(
-        TaskGroup(task=task, model=model, runs=tuple(group_runs), triage=_triage(results, group_runs[0]))
-        for (task, model), group_runs in members.items()
-    )
+    by_id = {run.record.id: run for run in runs}
+    records = [run.record for run in runs]
+    beside = labels(records, together=True)
+    groups = []
+    for (task, model), group in members(records).items():
+        own = [by_id[record.id] for record in group]
+        if model == BESIDE:
+            own = [dataclasses.replace(run, recipe=beside[run.record.id]) for run in own]
+        groups.append(TaskGroup(task=task, model=model, runs=tuple(own), triage=_triage(results, own[0])))
+    return tuple(groups)
 
 
 def _triage(results: Path, run: Run) -> Triage | None:

@@ -6,6 +6,7 @@ A draft is a folder whose name begins with a dot, which nobody takes for a run; 
 from __future__ import annotations
 
 import datetime
+import filecmp
 import math
 import re
 import shutil
@@ -20,9 +21,10 @@ from harness.core.keys import digest
 from harness.imports.content import Evidence, Known, Namer
 from harness.imports.pairing import NamedLog, named, roster
 from harness.imports.sample import ForeignLog, Metric
-from harness.results.folder import ResultsFolder
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_rows import RowWriter, Tally, unusable
 from harness.results.records.run import RunRecord
+from harness.results.stored_logs import StoredLog
 
 FORMAT = 2
 MARGIN = 0.02
@@ -60,20 +62,25 @@ class LogDraft:
 
 
 def written(
-    results: Path, logs: Sequence[ForeignLog], pair_by: Evidence, progress: Progress | None = None
+    results: Path,
+    logs: Sequence[ForeignLog],
+    pair_by: Evidence,
+    stored: Sequence[StoredLog] = (),
+    progress: Progress | None = None,
 ) -> list[LogDraft]:
     """Drafts of the logs of one task. Logs that show what was asked come first; the others' examples are named after
-    theirs, where a hash or an id leads to one alone."""
-    showing = [log for log in logs if _shows_content(log)]
+    theirs and those of `stored` runs, where a hash or an id leads to one alone."""
+    showing = [log for log in logs if shows_content(log)]
     bare = [log for log in logs if log not in showing]
     drafts = [_draft(results, log, pair_by, Known(), progress) for log in showing]
     if bare:
-        known = roster([draft.names for draft in drafts])
+        known = roster([*(draft.names for draft in drafts), *(log for log in stored if log.shows_content)])
         drafts += [_draft(results, log, pair_by, known, progress) for log in bare]
     return sorted(drafts, key=lambda draft: logs.index(draft.log))
 
 
-def _shows_content(log: ForeignLog) -> bool:
+def shows_content(log: ForeignLog) -> bool:
+    """Whether a log holds what was asked."""
     return any(sample.shows_content for sample in log.samples())
 
 
@@ -127,8 +134,14 @@ class Choice:
     version: str | None
 
 
-def choose(drafts: Sequence[LogDraft], metric: str | None, margin: float | None) -> Choice:
-    """The metric that decides: the one that was named, else the first that every log has.
+def choose(
+    drafts: Sequence[LogDraft],
+    metric: str | None,
+    margin: float | None,
+    stored: Sequence[StoredLog] = (),
+) -> Choice:
+    """The metric that decides: the one that was named, else the one that decides over the `stored` runs that are
+    compared with these, else the first that every log has.
 
     Raises:
         ConfigError: no log scores the metric, or there is none that all have.
@@ -148,8 +161,11 @@ def choose(drafts: Sequence[LogDraft], metric: str | None, margin: float | None)
             f"no metric '{metric}' in every log of {drafts[0].log.task}", remedy=nearest(metric, shared)
         )
     versions = {draft.log.task_version for draft in drafts} - {None}
+    if not versions:
+        versions = {str(log.record.task.version) for log in stored if log.record.task.version is not None}
+    decided = [log.record.task.primary for log in stored]
     return Choice(
-        primary=metric or shared[0],
+        primary=metric or next((name for name in decided if name in shared and name), shared[0]),
         margin=MARGIN if margin is None else margin,
         version=versions.pop() if len(versions) == 1 else None,
     )
@@ -160,7 +176,8 @@ def _has(metrics: Sequence[Metric], metric: Metric) -> bool:
 
 
 def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
-    """The runs of a draft, put in place; one that is there already, of the same file, stays as it is."""
+    """The runs of a draft, put in place; one that is there already, with the same answers under the same names, stays
+    as it is."""
     runs = ResultsFolder(results)
     kept = [metric for metric in draft.log.metrics if not _refused(metric, draft)]
     dropped = [metric.stored_as for metric in draft.log.metrics if metric not in kept]
@@ -170,13 +187,24 @@ def finished(results: Path, draft: LogDraft, choice: Choice) -> list[RunRecord]:
             writer.drop(dropped)
         record = _record(draft, writer, repeat, kept, choice)
         folder = runs.run(record.id)
-        if folder.record() is None:
+        if not _is_there(folder, record, writer):
             shutil.rmtree(folder.path, ignore_errors=True)
             writer.path.parent.rename(folder.path)
             write_json(folder.path / "run.json", record.to_json())
         records.append(record)
     drop([draft])
     return records
+
+
+def _is_there(folder: RunFolder, record: RunRecord, writer: RowWriter) -> bool:
+    """Whether a run is stored as it is now. A log without prompts is not, once another log says what its ids ask."""
+    stored = folder.record()
+    return (
+        stored is not None
+        and stored.task == record.task
+        and folder.samples.is_file()
+        and filecmp.cmp(writer.path, folder.samples, shallow=False)
+    )
 
 
 def _refused(metric: Metric, draft: LogDraft) -> bool:
@@ -224,7 +252,15 @@ def _record(
     log = draft.log
     version = log.task_version or choice.version
     key = digest(
-        [log.origin.sha256, log.task, log.system, version, draft.names.pair_by, choice.primary, repeat]
+        [
+            log.origin.sha256,
+            log.task,
+            log.system,
+            log.task_version,
+            draft.names.pair_by,
+            choice.primary,
+            repeat,
+        ]
     )
     lack = writer.missing()
     return RunRecord.of(

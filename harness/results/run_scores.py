@@ -6,6 +6,7 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 from harness.core.errors import ConfigError
 from harness.core.keys import digest
@@ -25,6 +26,7 @@ from harness.results.triage import read_triage
 
 IMPORTED, BESIDE = "imported", "imported beside own"
 """What runs of other tools stand under in place of a model: the models are what is compared."""
+RecordT = TypeVar("RecordT", bound=CellRecord)
 Asked = Mapping[str, Collection[str]]
 """Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
@@ -49,13 +51,15 @@ def verdicts(
     known = [
         (record, path) for path in folders if (record := counted(path, counting.get(path.name))) is not None
     ]
-    where = places([record for record, _ in known])
-    groups: dict[tuple[str, str], list[tuple[RunRecord, Path]]] = {}
-    for record, path in known:
-        if record.split == "test":
-            groups.setdefault(where[record.id], []).append((record, path))
+    paths = {record.id: path for record, path in known}
+    groups = {
+        place: [(record, paths[record.id]) for record in group if record.split == "test"]
+        for place, group in members([record for record, _ in known]).items()
+    }
     return [
-        _decide(task, model, group, counting, invocations or {}) for (task, model), group in groups.items()
+        _decide(task, model, group, counting, invocations or {})
+        for (task, model), group in groups.items()
+        if group
     ]
 
 
@@ -69,13 +73,26 @@ def counted(folder: Path, asked: Collection[str] | None) -> RunRecord | None:
     return record if len(kept) == len(rows) else restricted(record, kept, len(kept))
 
 
-def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
+def members(records: Sequence[RecordT]) -> dict[tuple[str, str], list[RecordT]]:
+    """(task, model) → the runs that are reported and compared there. Our own runs of a task that other tools' runs
+    are of stand in two: under their model, and beside the imported systems."""
+    apart, together = places(records), places(records, together=True)
+    groups: dict[tuple[str, str], list[RecordT]] = {}
+    for record in records:
+        for place in dict.fromkeys((apart[record.id], together[record.id])):
+            groups.setdefault(place, []).append(record)
+    return groups
+
+
+def places(records: Sequence[CellRecord], *, together: bool = False) -> dict[str, tuple[str, str]]:
     """Run id → (task, model) that it is reported under, so that only like stands beside like.
 
     A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
     primary score was made in several ways (other scorers, format, version or data) a mark of the way. Runs of
-    other tools, and our own of the same task and scoring beside them, stand in one place: there the models are
-    what is compared.
+    other tools stand in one place per task: there the models are what is compared.
+
+    Args:
+        together: our own runs of the same task and scoring stand beside the imported ones instead of under their model.
     """
     ran = [record for record in records if isinstance(record, RunRecord) and record.has_answers]
     finished: Sequence[CellRecord] = ran or records
@@ -94,9 +111,9 @@ def places(records: Sequence[CellRecord]) -> dict[str, tuple[str, str]]:
     sides: dict[str, set[bool]] = {}
     for name, record in zip(names, records, strict=True):
         sides.setdefault(name, set()).add(record.imported is not None)
-    together = {name: BESIDE if len(both) > 1 else IMPORTED for name, both in sides.items() if True in both}
+    foreign = {name: BESIDE if len(both) > 1 else IMPORTED for name, both in sides.items() if True in both}
     return {
-        record.id: (name, together.get(name, model))
+        record.id: (name, foreign.get(name, model) if together or record.imported is not None else model)
         for record, name, model in zip(records, names, models, strict=True)
     }
 
@@ -114,7 +131,7 @@ def _decide(
 ) -> Verdict:
     about = group[0][0].task
     results = RunFolder(group[0][1]).results.path
-    names = labels([record for record, _ in group])
+    names = labels([record for record, _ in group], together=model == BESIDE)
     runs = [scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)]
     group_key = (about.name, group[0][0].model.spec)
     foreign = [record.imported is not None for record, _ in group]
@@ -192,18 +209,21 @@ def _largest(group: Sequence[tuple[RunRecord, Path]]) -> list[tuple[RunRecord, P
     return [(r, path) for r, path in group if r.labels in (None, most[r.recipe.name])]
 
 
-def labels(records: Iterable[CellRecord]) -> dict[str, str]:
+def labels(records: Iterable[CellRecord], *, together: bool = False) -> dict[str, str]:
     """Run id → what the run's recipe is called in tables.
 
     A point of a label curve has its number of labels. Recipes that share a name but not their
     settings or test rows get a mark: they are different methods, and folded into one row their
     seeds would be taken for noise.
+
+    Args:
+        together: what our own runs are called beside imported ones, with their model behind the recipe.
     """
     plain: dict[str, str] = {}
     marks: dict[str, str] = {}
     kinds: dict[tuple[str, str, str], set[str]] = {}
     known = list(records)
-    where = places(known)
+    where = places(known, together=together)
     for record in known:
         id, count, name = record.id, record.labels, record.recipe.name
         plain[id] = name if count is None else f"{name} (n={count})"

@@ -140,23 +140,20 @@ class Results:
 
 def decisions_of(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
     """Each verdict with the runs that it is about."""
-    questions = {run_id: _task_and_model(results, run_id) for run_id in ids}
+    from harness.results.folder import ResultsFolder
+    from harness.results.run_files import read_head
+    from harness.results.run_scores import members
+
+    heads = [read_head(ResultsFolder(results).run(run_id).path) for run_id in ids]
+    groups = members([head.record for head in heads if not isinstance(head, str)])
     return tuple(
         Decision(
             verdict=verdict,
             results=results,
-            run_ids=tuple(i for i, asked in questions.items() if asked == (verdict.task, verdict.model)),
+            run_ids=tuple(record.id for record in groups.get((verdict.task, verdict.model), ())),
         )
         for verdict in verdicts
     )
-
-
-def _task_and_model(results: Path, run_id: str) -> tuple[str, str] | None:
-    from harness.results.folder import ResultsFolder
-    from harness.results.run_files import read_head
-
-    head = read_head(ResultsFolder(results).run(run_id).path)
-    return None if isinstance(head, str) else (head.record.task.name, head.record.model.spec)
 
 
 def _only(decisions: Sequence[Decision]) -> Decision:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -16,14 +15,15 @@ from harness.core.options import path, repeated
 from harness.core.terminal import say
 from harness.evidence.verdict_types import Verdict
 from harness.imports.open_logs import open_logs
-from harness.imports.pairing import Pairing, pairings, remedy
+from harness.imports.pairing import Pairing, pair, pairings, remedy
 from harness.imports.sample import ForeignLog
-from harness.results import imported, run_scores
+from harness.results import imported, run_scores, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported import LogDraft
+from harness.results.imported import Choice, LogDraft
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
+from harness.results.stored_logs import StoredLog
 from harness.workflows.options.import_logs import ImportOptions
 
 
@@ -69,7 +69,7 @@ def from_options(options: ImportOptions) -> ImportResult:
             done = replace(done, notes=(*done.notes, problem))
         if options.verdict:
             activity.now("deciding")
-            done = _judged(done, results, path(options.report))
+            done = _judged(done, results, path(options.report), alone=_is_one_system(logs))
     return done
 
 
@@ -102,11 +102,18 @@ def _imported(
     for log in logs:
         groups.setdefault(log.task, []).append(log)
     drafts: dict[str, list[LogDraft]] = {}
+    stored = {task: _stored(results, own) for task, own in groups.items()}
+    partners = {task: stored[task] if _is_one_system(own) else [] for task, own in groups.items()}
     try:
         for task, own in groups.items():
-            drafts[task] = imported.written(results, own, options.pair_by, partial(_counted, now, task))
-        paired = _paired(drafts)
-        choices = {task: imported.choose(own, options.metric, options.margin) for task, own in drafts.items()}
+            progress = partial(_counted, now, task)
+            drafts[task] = imported.written(results, own, options.pair_by, stored[task], progress)
+        notes = [note for own in drafts.values() for note in _several(own)]
+        paired = [*_paired(drafts), *_paired_with_stored(drafts, partners)]
+        choices = {
+            task: imported.choose(own, options.metric, options.margin, partners[task])
+            for task, own in drafts.items()
+        }
         records = [
             record
             for task, own in drafts.items()
@@ -116,19 +123,87 @@ def _imported(
     except BaseException:
         imported.drop([draft for own in drafts.values() for draft in own])
         raise
-    notes = [note for own in drafts.values() for note in (*_notes(own), *_several(own))]
+    notes = [*(note for own in drafts.values() for note in _notes(own)), *notes]
+    notes += [
+        note for task, logs in partners.items() for note in _of_stored(drafts[task], logs, choices[task])
+    ]
     return ImportResult(records=tuple(records), pairings=tuple(paired), notes=tuple(notes))
 
 
-def _several(drafts: Sequence[LogDraft]) -> list[str]:
-    """A sentence for each system that stands in several logs of a task."""
-    counts = Counter(draft.log.system for draft in drafts)
-    return [
-        f"{system} stands in {count} logs of {drafts[0].log.task}, taken as its seeds; to compare them, give each file "
-        "a --name"
-        for system, count in counts.items()
-        if count > 1
-    ]
+def _is_one_system(logs: Sequence[ForeignLog]) -> bool:
+    return len({log.system for log in logs}) == 1
+
+
+def _stored(results: Path, logs: Sequence[ForeignLog]) -> list[StoredLog]:
+    """Runs of the same task that are there already, where the logs need them: to say what their ids ask, or to be
+    compared with."""
+    if _is_one_system(logs) or not all(map(imported.shows_content, logs)):
+        return stored_logs.of_task(results, logs)
+    return []
+
+
+def _paired_with_stored(
+    drafts: Mapping[str, Sequence[LogDraft]], partners: Mapping[str, Sequence[StoredLog]]
+) -> list[Pairing]:
+    """How a system that is imported alone pairs with the stored runs of its task."""
+    return [pair(log, drafts[task][0].names) for task, logs in partners.items() for log in logs]
+
+
+def _of_stored(drafts: Sequence[LogDraft], stored: Sequence[StoredLog], choice: Choice) -> Iterator[str]:
+    """What keeps stored runs from being compared with what was imported now."""
+    for log in stored:
+        system, file = log.log.system, log.record.imported.file if log.record.imported else ""
+        if log.record.task.primary != choice.primary:
+            yield (
+                f"{system}, which was imported before, is decided on {log.record.task.primary}, and this on "
+                f"{choice.primary}: to compare them, import both files in one command, or with --metric"
+            )
+        elif not log.shows_content and drafts[0].names.evidence.get("content"):
+            yield (
+                f"{system} was imported before by what its log holds, without prompts: import {file} again, and its "
+                f"examples are named after those of {drafts[0].log.system}"
+            )
+
+
+def _several(drafts: Sequence[LogDraft]) -> Iterator[str]:
+    """What to know of systems that stand in several logs of a task, and of the task's versions.
+
+    Raises:
+        ConfigError: logs of one system that share no example: parts of a log, or of several tasks.
+    """
+    systems: dict[str, list[LogDraft]] = {}
+    for draft in drafts:
+        systems.setdefault(draft.log.system, []).append(draft)
+    for system, own in systems.items():
+        if len(own) > 1:
+            yield _of_one_system(system, own)
+    versions = {draft.log.system: draft.log.task_version for draft in drafts if draft.log.task_version}
+    if len(set(versions.values())) > 1:
+        answered = ", ".join(f"{system} {version}" for system, version in versions.items())
+        yield (
+            f"versions of {drafts[0].log.task} differ ({answered}): scores of two versions are not compared; run the "
+            "tool again with one version"
+        )
+
+
+def _of_one_system(system: str, drafts: Sequence[LogDraft]) -> str:
+    first, *others = drafts
+    task, count = first.log.task, len(drafts)
+    shared = first.names.names.intersection(*(draft.names.names for draft in others))
+    if not shared:
+        raise ConfigError(
+            f"{system} stands in {count} logs of {task} that share no example",
+            file=others[0].log.origin.file,
+            remedy="parts of one log: join the files; logs of several tasks: name one samples file instead of --task",
+        )
+    if any(draft.log.origin.settings != first.log.origin.settings for draft in others):
+        return (
+            f"{system} stands in {count} logs of {task} with other settings, taken as {count} systems; --name gives "
+            "each file's a name"
+        )
+    largest = max(len(draft.names.names) for draft in drafts)
+    alike = "" if len(shared) == largest else f", of which {len(shared)} of {largest} examples are in all"
+    return f"{system} stands in {count} logs of {task}, taken as its seeds{alike}; to compare them, give each file a --name"
 
 
 def _counted(now: Callable[[str], None], task: str, count: int) -> None:
@@ -182,12 +257,16 @@ def _one_name(across: Pairing) -> str:
     return "compare logs of one task; import each of these on its own to keep both"
 
 
-def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportResult:
-    ids = list(dict.fromkeys([*(record.id for record in done.records), *_own_runs(done.records, results)]))
+def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:
+    """With the verdicts over what was imported, and over what was before where it came `alone`. The report has those of our own runs by themselves as well."""
+    ids = list(
+        dict.fromkeys([*(record.id for record in done.records), *_others(done.records, results, alone=alone)])
+    )
     folders = [ResultsFolder(results).run(id_).path for id_ in ids]
     verdicts = tuple(run_scores.verdicts(folders))
     if not verdicts:
         return done
+    judged = tuple(one for one in verdicts if one.model in (run_scores.IMPORTED, run_scores.BESIDE))
     from harness.report import files
     from harness.report.build import build
 
@@ -198,15 +277,16 @@ def _judged(done: ImportResult, results: Path, report: Path | None) -> ImportRes
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)
     notes = (*done.notes, placed.note) if placed.note else done.notes
-    return replace(done, verdicts=verdicts, report=placed.file, notes=notes)
+    return replace(done, verdicts=judged, report=placed.file, notes=notes)
 
 
-def _own_runs(records: Sequence[RunRecord], results: Path) -> Iterator[str]:
-    """Our finished runs of the tasks that the imported ones are of, on the same data."""
+def _others(records: Sequence[RunRecord], results: Path, *, alone: bool) -> Iterator[str]:
+    """Our finished runs of the tasks that the imported ones are of, on the same data; with `alone` also runs of other
+    tools that were imported before."""
     tasks = {(record.task.name, record.task.data_hash) for record in records}
     for folder in ResultsFolder(results).run_folders():
         record = RunFolder(folder).answered()
-        if record is None or record.imported is not None or record.split != "test":
+        if record is None or record.split != "test" or (record.imported is not None and not alone):
             continue
         if (record.task.name, record.task.data_hash) in tasks:
             yield folder.name

@@ -23,9 +23,10 @@ DATE = "2026-01-02T03-04-05.000006"
 IMPORT = """
 import json, resource, sys, time
 from pathlib import Path
-from harness.workflows.import_logs import ImportOptions, run
+from harness.workflows.import_logs import from_options
+from harness.workflows.options.import_logs import ImportOptions
 clock = time.monotonic()
-done = run(ImportOptions(files=tuple(map(Path, sys.argv[2:]))), Path(sys.argv[1]), judge=False)
+done = from_options(ImportOptions(files=sys.argv[2:], results=sys.argv[1], verdict=False))
 seconds = time.monotonic() - clock
 cpu = sum(resource.getrusage(resource.RUSAGE_SELF)[:2])
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2

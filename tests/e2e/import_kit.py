@@ -168,3 +168,24 @@ def promptfoo_result(
         "score": 1,
         "failureReason": 0,
     } | changes
+
+
+def openai_evals(
+    file: Path, runs: Mapping[str, Sequence[Sequence[bool]]], *, report: float | None = None
+) -> Path:
+    """A recorder's file with one run per completion function, of each sample's `match` events."""
+    lines: list[dict[str, Any]] = []
+    for name, samples in runs.items():
+        run = {"run_id": f"run-{name}"}
+        right = [correct for events in samples for correct in events]
+        mean = sum(right) / len(right) if report is None else report
+        lines += [
+            {"spec": {"completion_fns": [name], "eval_name": "toy", **run}},
+            {"final_report": {"accuracy": mean}} | run,
+        ]
+        for number, events in enumerate(samples):
+            about = {**run, "event_id": 0, "sample_id": f"toy.dev.{number}"}
+            lines.append(about | {"type": "sampling", "data": {"prompt": f"q{number}", "sampled": ["x"]}})
+            lines += [about | {"type": "match", "data": {"correct": one, "expected": "e"}} for one in events]
+    file.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")
+    return file

@@ -20,7 +20,10 @@ from harness.imports import archive
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
-from harness.workflows.import_logs import ImportOptions, ImportResult, run
+from harness.tasks.load import load
+from harness.workflows import finetuning_file
+from harness.workflows.import_logs import ImportResult, from_options
+from harness.workflows.options.import_logs import ImportOptions
 from tests.e2e import import_kit as kit
 from tests.e2e.import_kit import REAL
 
@@ -32,8 +35,8 @@ def _folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def imported(*files: Path, judge: bool = False, **options: Any) -> ImportResult:
-    return run(ImportOptions(files=files, **options), Path("results"), judge=judge)
+def imported(*files: Path, verdict: bool = False, **options: Any) -> ImportResult:
+    return from_options(ImportOptions(files=files, verdict=verdict, **options))
 
 
 def rows(record: RunRecord) -> list[SampleRecord]:
@@ -158,7 +161,7 @@ def test_promptfoos_prompts_are_systems_and_failed_calls_are_no_zeros() -> None:
     assert (score["delta"], score["ember"]) == (0.5, 0.425)
     with pytest.raises(ConfigError, match="export as JSON"):
         imported(REAL / "promptfoo" / "cups.csv")
-    same = imported(REAL / "promptfoo" / "cups.jsonl", names=())
+    same = imported(REAL / "promptfoo" / "cups.jsonl", name=())
     assert {record.recipe.name: record.mean("pass") for record in same.records} == {
         name: record.mean("pass") for name, record in by.items()
     }
@@ -167,7 +170,7 @@ def test_promptfoos_prompts_are_systems_and_failed_calls_are_no_zeros() -> None:
 @real
 def test_promptfoos_repeats_are_seeds_whatever_the_test_numbers_say() -> None:
     whole, filtered = (REAL / "promptfoo" / f"{name}.json" for name in ("repeat-3", "filter-pattern"))
-    done = imported(whole, filtered, task="repeats", names=("all", "two words"))
+    done = imported(whole, filtered, task="repeats", name=("all", "two words"))
     assert [(record.recipe.name, record.seed) for record in done.records] == [
         ("all", 0), ("all", 1), ("all", 2), ("two words", 0),
     ]  # fmt: skip
@@ -180,7 +183,7 @@ def test_promptfoos_repeats_are_seeds_whatever_the_test_numbers_say() -> None:
 @real
 def test_openai_evals_pair_by_prompt_and_a_stopped_run_holds_nothing() -> None:
     files = [REAL / "openai-evals" / f"{name}.jsonl" for name in ("match", "includes")]
-    done = imported(*files, names=("match", "includes"))
+    done = imported(*files, name=("match", "includes"))
     [pairing] = done.pairings
     assert (pairing.paired, pairing.of) == (4, 4)
     for record, file in zip(done.records, files, strict=True):
@@ -226,7 +229,7 @@ def test_two_logs_give_a_verdict_and_a_report_and_take_part_in_everything() -> N
     marked = harness.load("results").sql("SELECT recipe, imported FROM runs ORDER BY recipe").fetchall()
     assert marked == [("org/a", "lm-eval"), ("org/b", "lm-eval")]
     assert "imported" in command.invoke(cli.app, ["ls"]).stdout
-    again = harness.import_logs(a, b)
+    again = harness.import_logs([a, b])
     assert [record["id"] for record in again.records] == [first, second]
     assert again.decision.verdict.winner == "org/a"
 
@@ -369,6 +372,46 @@ def test_a_table_pairs_by_id_as_text_and_with_a_log_that_shows_its_prompts() -> 
     assert sorted(second.values(), key=str) == [0.5, 1.0, None]
 
 
+def test_a_table_that_comes_later_pairs_with_the_stored_log_by_its_ids() -> None:
+    a = kit.inspect_json(Path("a.json"), "a", kit.inspect_rows(["C", "I", "C"]))
+    first = imported(a, verdict=True).records[0]
+    table = Path("sums.csv")
+    table.write_text("id,model,metric,score\n3,b,judge,0\n1,b,judge,0\n2,b,judge,1\n9,b,judge,1\n", "utf-8")
+    done = imported(table, verdict=True)
+    [pairing] = done.pairings
+    assert (pairing.first, pairing.second, pairing.paired, pairing.of) == ("a", "b", 3, 4)
+    assert pairing.reasons == {"b": {"not in the other log": 1}}
+    by_name = {row.sample_id: row.score("judge") for row in rows(first)}
+    later = {row.sample_id: row.score("judge") for row in rows(done.records[0])}
+    assert [(by_name[name], later[name]) for name in by_name] == [(1.0, 0.0), (0.0, 1.0), (1.0, 0.0)]
+    [verdict] = done.verdicts
+    assert {summary.recipe for summary in verdict.summaries} == {"a", "b"}
+    assert [pair.n for pair in verdict.comparisons] == [3]
+
+
+def test_a_table_that_came_before_its_log_is_paired_when_it_is_imported_again() -> None:
+    table = Path("sums.csv")
+    table.write_text("id,model,metric,score\n1,b,judge,0\n2,b,judge,1\n", "utf-8")
+    bare = imported(table).records[0]
+    a = kit.lm_eval(Path("a"), "a", [1.0, 0.0], metric="judge")
+    # lm-eval counts its documents from 0, so one id of the table is there, and it leads to another document.
+    done = imported(a)
+    assert [pairing.paired for pairing in done.pairings] == [0]
+    assert any("import sums.csv again" in note for note in done.notes)
+    again = imported(table)
+    assert [(pairing.paired, pairing.of) for pairing in again.pairings] == [(1, 2)]
+    assert again.records[0].id == bare.id
+    assert again.records[0].task.version == done.records[0].task.version
+    assert len({row.sample_id for record in (done.records[0], again.records[0]) for row in rows(record)}) == 3
+    assert len(ResultsFolder(Path("results")).run_folders()) == 2
+
+
+def test_a_stored_run_with_another_metric_is_not_compared_and_that_is_said() -> None:
+    imported(kit.lm_eval(Path("a"), "a", [1.0, 0.0]))
+    done = imported(kit.lm_eval(Path("b"), "b", [1.0, 0.0], metric="f1"), verdict=True)
+    assert any("decided on exact_match, and this on f1" in note for note in done.notes)
+
+
 @pytest.mark.parametrize(
     ("text", "words"),
     [
@@ -413,6 +456,49 @@ def test_a_finetuning_file_becomes_a_task() -> None:
     assert "wrote the task tasks/chats/task.yaml" in done.stdout
 
 
+def test_pairs_tools_and_weights_of_finetuning_files_become_a_task() -> None:
+    tools = [{"type": "function", "function": {"name": "add", "parameters": {"type": "object"}}}]
+    user = [{"role": "user", "content": f"add {n}"} for n in range(30)]
+    calls = [
+        [{"id": "c", "type": "function", "function": {"name": "add", "arguments": json.dumps({"n": n})}}]
+        for n in range(30)
+    ]
+    answers = [{"role": "assistant", "content": str(n)} for n in range(30)]
+    files: dict[str, list[dict[str, Any]]] = {
+        "pairs": [
+            {
+                "input": {"messages": [user[n]], "tools": tools},
+                "preferred_output": [answers[n]],
+                "non_preferred_output": [{"role": "assistant", "content": "no"}],
+            }
+            for n in range(30)
+        ],
+        "calls": [
+            {"messages": [user[n], {"role": "assistant", "tool_calls": calls[n]}], "tools": tools}
+            for n in range(30)
+        ],
+        "weights": [{"messages": [user[n], answers[n] | {"weight": n % 2}]} for n in range(30)],
+    }
+    made = {}
+    for name, chats in files.items():
+        file = Path(f"{name}.jsonl")
+        file.write_text("".join(json.dumps(row) + "\n" for row in chats), "utf-8")
+        assert finetuning_file.recognizes(file)
+        folder = finetuning_file.make(file, None).folder
+        splits = load(str(folder)).splits
+        made[name] = [*splits["train"], *splits["dev"], *splits["test"]]
+    assert {name: len(examples) for name, examples in made.items()} == {
+        "pairs": 30,
+        "calls": 30,
+        "weights": 15,
+    }
+    assert all(example.meta["rejected"] == "no" for example in made["pairs"])
+    assert all(json.loads(example.tools) == tools for example in (*made["pairs"], *made["calls"]))
+    assert {example.target["arguments"]["n"] for example in made["calls"]} == set(range(30))
+    # An answer of weight 0 is not learned: only the odd ones are left.
+    assert {example.target for example in made["weights"]} == set(range(1, 30, 2))
+
+
 def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
     task = Path("mine")
     task.mkdir()
@@ -425,7 +511,7 @@ def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
     own = harness.run("mine", model="fake", recipes=["zero_shot"], quiet=True)
     # lm-eval called every answer wrong; our scorer reads the same answers and says otherwise.
     log = kit.lm_eval(Path("a"), "org/a", [0.0] * 8)
-    done = imported(log, beside="mine", judge=True)
+    done = imported(log, beside="mine", verdict=True)
     [pairing] = done.pairings
     assert (pairing.paired, pairing.of) == (6, 6)
     assert pairing.reasons == {"org/a": {"no test example asks this": 2}, "the test examples": {}}
@@ -435,3 +521,17 @@ def test_a_log_beside_our_own_run_is_scored_by_our_task() -> None:
     [verdict] = done.verdicts
     assert {summary.recipe for summary in verdict.summaries} == {"org/a", "zero_shot · fake"}
     assert verdict.best == "org/a"
+    # Our own runs keep their place under their model, with the verdict that they had.
+    later = {decision.verdict.model: decision for decision in harness.load("results").decisions(task="mine")}
+    assert set(later) == {"fake", "imported beside own"}
+    assert later["fake"].verdict.sentence == own.decisions[0].verdict.sentence
+    assert [summary.recipe for summary in later["fake"].verdict.summaries] == ["zero_shot"]
+    assert later["fake"].run_ids == (own.records[0]["id"],)
+    assert set(later["imported beside own"].run_ids) == {own.records[0]["id"], record.id}
+    cli.register()
+    assert CliRunner().invoke(cli.app, ["report", "--task", "mine"]).exit_code == 0
+    page = Path("reports/mine.html").read_text("utf-8")
+    assert "mine · fake" in page
+    assert "mine · imported beside own" in page
+    assert "zero_shot · fake" in page
+    assert page.count(f'"id":"{own.records[0]["id"]}"') == 2

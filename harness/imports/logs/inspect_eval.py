@@ -13,12 +13,12 @@ from pathlib import Path
 
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject, JsonValue
-from harness.core.keys import file_digest
+from harness.core.keys import digest, file_digest
 from harness.imports import archive, json_files
 from harness.imports.json_files import list_of, object_of, shown_id, text_of
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
-from harness.imports.scores import graded
+from harness.imports.scores import graded, lower_is_better
 
 KNOWN_VERSIONS = (2,)
 _ATTACHMENT = "attachment://"
@@ -87,7 +87,10 @@ def _log(
                 **({"solver": solver} if (solver := about.get("solver")) else {}),
             },
         ),
-        metrics=tuple(Metric(name=metric) for metric in _metrics(header, first)),
+        metrics=tuple(
+            Metric(name=metric, higher_is_better=not lower_is_better(metric))
+            for metric in _metrics(header, first)
+        ),
         samples=samples,
         created_at=text_of(about.get("created")),
         notes=tuple(_notes(header)),
@@ -197,7 +200,12 @@ def _content(given: JsonValue) -> str:
     if isinstance(given, str):
         return given
     parts = [object_of(part) for part in list_of(given)]
-    return "\n".join(text_of(part.get("text")) or f"[{part.get('type')}]" for part in parts)
+    return "\n".join(text_of(part.get("text")) or _shown(part) for part in parts)
+
+
+def _shown(part: JsonObject) -> str:
+    """An image, sound or file by its content: two examples that ask the same of different ones are two."""
+    return f"[{part.get('type')} {digest(part)[:12]}]"
 
 
 def _attached(text: str | None, attachments: JsonObject) -> str | None:

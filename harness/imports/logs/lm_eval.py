@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -19,7 +19,7 @@ from harness.imports import json_files, lm_eval_files
 from harness.imports.lm_eval_types import Output
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
-from harness.imports.scores import number
+from harness.imports.scores import lower_is_better, number
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,10 @@ class LmEval(LogFormat):
                 file=file,
                 remedy="run lm_eval with --log_samples; its means alone: harness benchmark --import FILE",
             )
-        return [_log(lm_eval_files.samples_file(file, task), file, task) for task in tasks]
+        lost = lm_eval_files.without_samples(output, tasks)
+        logs = [_log(lm_eval_files.samples_file(file, task), file, task) for task in tasks]
+        note = f"no samples file of {', '.join(lost)} lies beside {file.name}: left out"
+        return [replace(log, notes=(*log.notes, note)) for log in logs[:1]] + logs[1:] if lost else logs
 
 
 def _log(samples: Path, results: Path | None, task: str) -> ForeignLog:
@@ -101,7 +104,8 @@ def _named(samples: Path) -> Iterator[tuple[Metric, str, str]]:
         for field in json_files.list_of(line.get("metrics")):
             named[str(field), kept] = None
     for field, kept in named:
-        yield Metric(name=lm_eval_files.metric_name(field, kept)), field, kept
+        better = not lower_is_better(field)
+        yield Metric(name=lm_eval_files.metric_name(field, kept), higher_is_better=better), field, kept
 
 
 def _samples(file: Path, reported: Sequence[tuple[str, str, str]]) -> Iterator[ForeignSample]:

@@ -5,8 +5,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 
@@ -31,7 +32,10 @@ class _Events:
     sampled: JsonValue = None
     target: JsonValue = None
     error: str = ""
-    scores: dict[str, float | None] = field(default_factory=dict)
+    scores: dict[str, list[float]] = field(default_factory=dict)
+
+    def means(self) -> dict[str, float | None]:
+        return {name: sum(values) / len(values) if values else None for name, values in self.scores.items()}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,52 +47,80 @@ class OpenaiEvals(LogFormat):
         return file.suffix == ".jsonl" and b'"spec"' in first and b'"completion_fns"' in first
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
-        spec: JsonObject = {}
-        names: dict[str, None] = {}
-        events, finished = 0, False
-        for _, line in json_files.lines(file):
-            spec = object_of(line.get("spec")) or spec
-            finished = finished or "final_report" in line
-            events += "event_id" in line
+        runs: dict[str, _Run] = {}
+        for id_, line in _lines(file):
+            run, spec = runs.setdefault(id_, _Run()), object_of(line.get("spec"))
+            run.spec = spec or run.spec
+            run.events += "event_id" in line
+            run.report = object_of(line.get("final_report")) or run.report
             if line.get("type") in ("match", "metrics"):
-                names |= dict.fromkeys(name for name in METRICS if name in object_of(line.get("data")))
-        if not events:
+                run.names |= dict.fromkeys(name for name in METRICS if name in object_of(line.get("data")))
+        answered = {id_: run for id_, run in runs.items() if run.events}
+        if not answered:
             remedy = "run the eval again; a run that fails writes its spec line alone"
             raise ConfigError("holds no answer: the run stopped before it ended", file=file, remedy=remedy)
         sha256 = file_digest(file)
-        systems = [str(name) for name in list_of(spec.get("completion_fns"))]
-        name = ", ".join(systems) or f"unnamed {sha256[:6]}"
-        task = text_of(spec.get("eval_name")) or text_of(spec.get("base_eval")) or file.stem
-        config = object_of(spec.get("run_config"))
-        return [
-            ForeignLog(
-                task=task,
-                system=name,
-                model=name,
-                origin=Origin(
-                    tool="openai-evals",
-                    version=None,
-                    file=file,
-                    sha256=sha256,
-                    settings={key: config[key] for key in ("completion_fns", "eval_spec") if key in config},
-                ),
-                metrics=tuple(Metric(name=METRICS[name]) for name in names),
-                samples=partial(_samples, file),
-                created_at=_moment(text_of(spec.get("created_at"))),
-                notes=() if finished else ("no final report: the run stopped before it ended",),
-            )
-        ]
+        counts: Counter[tuple[str, str]] = Counter()
+        logs = []
+        for id_, run in answered.items():
+            log = _log(file, sha256, id_, run)
+            counts[log.task, log.system] += 1
+            count = counts[log.task, log.system]
+            logs.append(log if count == 1 else replace(log, system=f"{log.system} #{count}"))
+        return logs
+
+
+def _lines(file: Path) -> Iterator[tuple[str, JsonObject]]:
+    """Each line with its run: the one that it names, else that of the latest spec."""
+    latest: JsonValue = None
+    for _, line in json_files.lines(file):
+        latest = object_of(line.get("spec")).get("run_id") or latest
+        yield shown_id(line.get("run_id") or latest), line
+
+
+@dataclass
+class _Run:
+    """What a file says of one of its runs: a recorder that is given the same path again appends."""
+
+    spec: JsonObject = field(default_factory=dict)
+    report: JsonObject = field(default_factory=dict)
+    events: int = 0
+    names: dict[str, None] = field(default_factory=dict)
+
+
+def _log(file: Path, sha256: str, id_: str, run: _Run) -> ForeignLog:
+    spec = run.spec
+    name = ", ".join(map(str, list_of(spec.get("completion_fns")))) or f"unnamed {sha256[:6]}"
+    config = object_of(spec.get("run_config"))
+    return ForeignLog(
+        task=text_of(spec.get("eval_name")) or text_of(spec.get("base_eval")) or file.stem,
+        system=name,
+        model=name,
+        origin=Origin(
+            tool="openai-evals",
+            version=None,
+            file=file,
+            sha256=sha256,
+            settings={key: config[key] for key in ("completion_fns", "eval_spec") if key in config},
+        ),
+        metrics=tuple(
+            Metric(name=METRICS[name], mean=number(run.report.get(METRICS[name]))) for name in run.names
+        ),
+        samples=partial(_samples, file, id_),
+        created_at=_moment(text_of(spec.get("created_at"))),
+        notes=() if run.report else ("no final report: the run stopped before it ended",),
+    )
 
 
 def _moment(text: str | None) -> str | None:
     return None if text is None else text.replace(" ", "T", 1)
 
 
-def _samples(file: Path) -> Iterator[ForeignSample]:
-    """One sample per `sample_id`, in the order of the samples file."""
+def _samples(file: Path, run_id: str) -> Iterator[ForeignSample]:
+    """One sample per `sample_id` of a run, in the order of the samples file; of several scores of one the mean."""
     known: dict[str, _Events] = {}
-    for _, line in json_files.lines(file):
-        if "sample_id" not in line or line["sample_id"] is None:
+    for id_, line in _lines(file):
+        if line.get("sample_id") is None or id_ != run_id:
             continue
         sample = known.setdefault(shown_id(line["sample_id"]), _Events())
         _add(sample, str(line.get("type")), object_of(line.get("data")))
@@ -99,7 +131,7 @@ def _samples(file: Path) -> Iterator[ForeignSample]:
             prompt=_prompt(sample.prompt),
             target=sample.target,
             answer=_prompt(sample.sampled),
-            scores={} if sample.error else sample.scores,
+            scores={} if sample.error else sample.means(),
             error=sample.error,
         )
 
@@ -111,7 +143,10 @@ def _add(sample: _Events, kind: str, data: JsonObject) -> None:
         sample.sampled = data.get("sampled")
     elif kind in ("match", "metrics"):
         sample.target = data.get("expected", sample.target)
-        sample.scores |= {label: number(data[name]) for name, label in METRICS.items() if name in data}
+        for name, label in METRICS.items():
+            if name in data:
+                value = number(data[name])
+                sample.scores.setdefault(label, []).extend([] if value is None else [value])
     elif kind == "error":
         sample.error = str(data.get("message") or data.get("type") or "failed")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,7 +17,7 @@ from harness.core.errors import ConfigError
 from harness.core.keys import file_digest
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
-from harness.imports.scores import cell
+from harness.imports.scores import cell, lower_is_better
 
 COLUMNS = {
     "id": ("id", "sample_id", "example_id", "doc_id", "example"),
@@ -32,6 +33,7 @@ COLUMNS = {
 }
 """What a column holds → the names it may have."""
 NEEDED = ("model", "score")
+_DECIMAL = re.compile(r"-?\d+\.0")
 Row = dict[str, str]
 Numbered = tuple[int, Row]
 """A row with its line."""
@@ -50,7 +52,7 @@ class ScoresCsv(LogFormat):
 
     def read(self, file: Path) -> Sequence[ForeignLog]:
         groups: dict[tuple[str, str], list[Numbered]] = {}
-        for line, row in _rows(file):
+        for line, row in _with_plain_ids(list(_rows(file))):
             groups.setdefault((row.get("task") or file.stem, row["model"] or "unnamed"), []).append(
                 (line, row)
             )
@@ -61,7 +63,10 @@ class ScoresCsv(LogFormat):
                 system=model,
                 model=model,
                 origin=Origin(tool="csv", version=None, file=file, sha256=sha256),
-                metrics=tuple(Metric(name=name) for name in dict.fromkeys(_metric(row) for _, row in rows)),
+                metrics=tuple(
+                    Metric(name=name, higher_is_better=not lower_is_better(name))
+                    for name in dict.fromkeys(_metric(row) for _, row in rows)
+                ),
                 samples=partial(_samples, file, rows),
             )
             for (task, model), rows in groups.items()
@@ -100,6 +105,17 @@ def _rows(file: Path) -> Iterator[Numbered]:
         raise ConfigError(f"not a table: {error}", file=file, line=reader.line_num) from None
 
 
+def _with_plain_ids(rows: Sequence[Numbered]) -> Iterator[Numbered]:
+    """The rows with their ids as the tools write them: where every id ends with ".0", a table's program made numbers
+    of them."""
+    ids = [row["id"].strip() for _, row in rows if "id" in row]
+    decimal = bool(ids) and all(_DECIMAL.fullmatch(id_) for id_ in ids)
+    for line, row in rows:
+        if "id" in row:
+            row["id"] = row["id"].strip().removesuffix(".0") if decimal else row["id"].strip()
+        yield line, row
+
+
 def _metric(row: Row) -> str:
     return row.get("metric") or "score"
 
@@ -123,7 +139,7 @@ def _samples(file: Path, rows: Sequence[Numbered]) -> Iterator[ForeignSample]:
     for (id_, prompt, repeat), (row, scores) in merged.items():
         error = row.get("error", "").strip()
         yield ForeignSample(
-            id=id_.strip(),
+            id=id_,
             prompt=prompt or None,
             target=row.get("target"),
             answer=row.get("answer"),
