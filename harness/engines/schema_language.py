@@ -122,13 +122,17 @@ class Rewriter:
         }
 
     def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """A number of properties, where some may be left out: llguidance would demand all of them."""
+        """A number of properties, where some may be left out: llguidance would demand all of them. Where a name may
+        be written twice, it counts twice, and a validator sees it once."""
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
         if not sizes:
             return schema
         names, required = schema.get("properties", {}), schema.get("required", [])
         if isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required)):
-            return schema
+            least = cast("int | float", schema.get("minProperties", 0))
+            sizes = ["minProperties"] if least > len(set(map(str, required))) + 1 else []
+            if not sizes:
+                return schema
         self._drop(" and ".join(sizes))
         return {key: value for key, value in schema.items() if key not in sizes}
 
