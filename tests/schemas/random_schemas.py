@@ -73,7 +73,9 @@ def _numeric(draw: random.Random) -> Schema:
 
 
 def _integer(draw: random.Random, _: int) -> Schema:
-    return {"type": "integer"} | _numeric(draw) | _some(draw, multipleOf=draw.choice((1, 2, 3, 7, 10, 0.5, 1.5)))
+    return (
+        {"type": "integer"} | _numeric(draw) | _some(draw, multipleOf=draw.choice((1, 2, 3, 7, 10, 0.5, 1.5)))
+    )
 
 
 def _number(draw: random.Random, _: int) -> Schema:
@@ -150,7 +152,9 @@ def _union(draw: random.Random, depth: int) -> Schema:
 def _all(draw: random.Random, depth: int) -> Schema:
     """Parts that need not agree, and keywords beside a union."""
     if draw.random() < 0.5:
-        return {"allOf": [_object(draw, depth - 1), _object(draw, depth - 1)]} if depth > 1 else {"allOf": [{}]}
+        return (
+            {"allOf": [_object(draw, depth - 1), _object(draw, depth - 1)]} if depth > 1 else {"allOf": [{}]}
+        )
     kind = draw.choice((_integer, _number, _text))
     return kind(draw, 0) | {draw.choice(("anyOf", "allOf")): [kind(draw, 0)]}
 
