@@ -13,15 +13,23 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, cast
 
 from harness.core.values import Constraint
-from harness.engines.schema_language import Json, Rewriter, unicode_pattern
+from harness.engines.schema_language import Json, Rewriter, rewritten, unicode_pattern
 
 if TYPE_CHECKING:
     from llguidance import LLMatcher, LLTokenizer
     from llguidance._lib import JsonCompileOptions
 
-OVERRIDES: JsonCompileOptions = {"whitespace_flexible": False, "lenient": True, "coerce_one_of": True}
+OVERRIDES: JsonCompileOptions = {
+    "whitespace_flexible": False,
+    "lenient": True,
+    "coerce_one_of": True,
+    "json_allowed_escapes": 'nrbtf\\"',
+}
 """One way of spacing: a small model could otherwise emit white space forever. What the library does not know is left
-out of the grammar, which is then wider, never narrower."""
+out of the grammar, which is then wider, never narrower. One way of spelling a name: as "\\u0061" the property "a" would
+count as another one, without its schema."""
+_OVERLAP = "are not disjoint"
+"""What llguidance says of two patterns for names that may match the same name."""
 _KEYS = re.compile(r"Unimplemented keys: (\[.*\])")
 
 
@@ -45,7 +53,7 @@ def grammar(constraint: Constraint, tokenizer: LLTokenizer | None = None) -> Gra
     compiler = _Compiler(tokenizer or _bytes())
     if constraint.kind == "json_schema":
         return compiler.schema(cast("Json", constraint.value))
-    return compiler.checked(constraint.kind, _text(constraint), ())
+    return _checked(constraint.kind, compiler.matcher(_text(constraint)), ())
 
 
 def _text(constraint: Constraint) -> str:
@@ -96,23 +104,35 @@ class _Compiler:
 
     def schema(self, schema: Json) -> Grammar:
         """Every pattern is taken to be usable first: finding out costs as much as the whole schema does."""
+        if not rewritten(text := _dumped(schema)):
+            matcher = self.matcher(_grammar_text(text))
+            if not matcher.is_error():
+                return _named(matcher, ())
         rewriter = Rewriter(usable=lambda _: True)
-        matcher = self._matcher(_grammar_text(rewriter.schema(schema)))
+        matcher = self.matcher(_grammar_text(_dumped(rewriter.schema(schema))))
         if not matcher.is_error():
             return _named(matcher, rewriter.left_out)
-        rewriter = Rewriter(usable=lambda part: _usable(json.dumps(part)))
-        return self.checked("json_schema", _grammar_text(rewriter.schema(schema)), rewriter.left_out)
+        for names in (True, False):
+            rewriter = Rewriter(usable=lambda part: _usable(json.dumps(part)), names=names)
+            matcher = self.matcher(_grammar_text(_dumped(rewriter.schema(schema))))
+            if _OVERLAP not in matcher.get_error():
+                break
+        return _checked("json_schema", matcher, rewriter.left_out)
 
-    def checked(self, kind: str, text: str, left_out: Sequence[str]) -> Grammar:
-        matcher = self._matcher(text)
-        if matcher.is_error():
-            raise ValueError(f"cannot constrain decoding to this {kind}: {_reason(matcher.get_error())}")
-        return _named(matcher, left_out)
-
-    def _matcher(self, text: str) -> LLMatcher:
+    def matcher(self, text: str) -> LLMatcher:
         from llguidance import LLMatcher
 
         return LLMatcher(self._tokenizer, text, log_level=0)
+
+
+def _checked(kind: str, matcher: LLMatcher, left_out: Sequence[str]) -> Grammar:
+    """
+    Raises:
+        ValueError: the language did not compile.
+    """
+    if matcher.is_error():
+        raise ValueError(f"cannot constrain decoding to this {kind}: {_reason(matcher.get_error())}")
+    return _named(matcher, left_out)
 
 
 def _named(matcher: LLMatcher, left_out: Sequence[str]) -> Grammar:
@@ -120,10 +140,13 @@ def _named(matcher: LLMatcher, left_out: Sequence[str]) -> Grammar:
     return Grammar(matcher, tuple(dict.fromkeys([*left_out, *warnings])))
 
 
-def _grammar_text(schema: Json) -> str:
+def _dumped(schema: Json) -> str:
+    return json.dumps(schema, ensure_ascii=False)  # the order of `properties` is the order of writing
+
+
+def _grammar_text(text: str) -> str:
     from llguidance import LLMatcher
 
-    text = json.dumps(schema, ensure_ascii=False)  # the order of `properties` is the order of writing
     return str(LLMatcher.grammar_from_json_schema(text, overrides=OVERRIDES))
 
 
@@ -148,8 +171,7 @@ def _names(warning: str) -> list[str]:
 def _usable(schema: str) -> bool:
     from llguidance import LLMatcher
 
-    text = _grammar_text(json.loads(schema))
-    return not LLMatcher(_bytes(), text, log_level=0).is_error()
+    return not LLMatcher(_bytes(), _grammar_text(schema), log_level=0).is_error()
 
 
 @lru_cache(maxsize=1)

@@ -22,7 +22,7 @@ MOST_DECIMALS = 12
 EXACT = 2**53
 """llguidance reads numbers as doubles: a whole number above this may become its neighbor."""
 SMALLEST = 1e-15
-"""Stands for an exclusive bound of 0 below a maximum of less than 1, where llguidance would allow 0 itself."""
+"""Stands for an exclusive bound of 0, as does its negative: see `_beside_zero`."""
 
 _IGNORED = frozenset(
     (
@@ -45,25 +45,32 @@ _CLASSES = {"d": r"\p{Nd}", "w": r"\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\u200c\u200d"}
 """What `\\d` and `\\w` mean to the validator; llguidance takes them for ASCII."""
 
 
+_REWRITTEN = re.compile(
+    r'"(?:\$ref|pattern|patternProperties|format|multipleOf|(?:exclusiveM|m)(?:ax|in)imum|(?:min|max)Properties|uniqueItems)"'
+    r"|[0-9]{16}"
+)
+
+
+def rewritten(text: str) -> bool:
+    """Whether a `Rewriter` may change anything that matters in a schema, given as JSON: most have nothing of the kind.
+
+    Annotations matter beside a reference only, where they would count as siblings.
+    """
+    return _REWRITTEN.search(text) is not None
+
+
 @dataclass
 class Rewriter:
     """Rewrites the parts of one schema, and remembers what it left out.
 
     Args:
         usable: whether llguidance compiles a schema.
+        names: whether names that match a pattern have schemas of their own.
     """
 
     usable: Callable[[dict[str, Json]], bool]
+    names: bool = True
     left_out: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._handlers: dict[str, Callable[[Json], dict[str, Json]]] = {
-            "enum": self._enum,
-            "const": self._const,
-            "pattern": self._pattern,
-            "format": self._format,
-            "multipleOf": self._multiple,
-        }
 
     def schema(self, schema: Json) -> Json:
         """The schema to hand over, keys in the order of the original."""
@@ -73,8 +80,8 @@ class Rewriter:
         for key, value in schema.items():
             if key in _IGNORED or (key == "uniqueItems" and value is False):
                 continue
-            handler = self._handlers.get(key)
-            part = {key: self._inner(key, value)} if handler is None else handler(value)
+            handler = _HANDLERS.get(key)
+            part = {key: self._inner(key, value)} if handler is None else handler(self, value)
             rewritten = _both(rewritten, part)
         return self._bounds(self._sizes(self._named(rewritten)))
 
@@ -82,7 +89,7 @@ class Rewriter:
         if key in _LISTS_OF_SCHEMAS or (key == "items" and isinstance(value, list)):
             return [self.schema(part) for part in cast("list[Json]", value)]
         if key == "patternProperties" and isinstance(value, dict):
-            return {unicode_pattern(name): self.schema(part) for name, part in value.items()}
+            return {unicode_pattern(name, in_json=True): self.schema(part) for name, part in value.items()}
         if key in _MAPS_OF_SCHEMAS and isinstance(value, dict):
             return {name: self.schema(part) for name, part in value.items()}
         if key in _SCHEMAS:
@@ -103,7 +110,7 @@ class Rewriter:
         return {"type": "integer"} if isinstance(value, int) else {"type": _type(value)}
 
     def _pattern(self, pattern: Json) -> dict[str, Json]:
-        text = unicode_pattern(str(pattern))
+        text = unicode_pattern(str(pattern), in_json=True)
         if self.usable({"pattern": text}):
             return {"pattern": text}
         self._drop(f"pattern {pattern}")
@@ -112,7 +119,9 @@ class Rewriter:
     def _named(self, schema: dict[str, Json]) -> dict[str, Json]:
         """Names that match a pattern which cannot be expressed: then any name is allowed."""
         patterns = schema.get("patternProperties")
-        if not isinstance(patterns, dict) or all(self.usable({"pattern": name}) for name in patterns):
+        if not isinstance(patterns, dict):
+            return schema
+        if self.names and all(self.usable({"pattern": name}) for name in patterns):
             return schema
         self._drop("patternProperties")
         return {
@@ -122,13 +131,17 @@ class Rewriter:
         }
 
     def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """A number of properties, where some may be left out: llguidance would demand all of them."""
+        """A number of properties, where some may be left out: llguidance would demand all of them. Where a name may
+        be written twice, it counts twice, and a validator sees it once."""
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
         if not sizes:
             return schema
         names, required = schema.get("properties", {}), schema.get("required", [])
         if isinstance(names, dict) and isinstance(required, list) and set(names) <= set(map(str, required)):
-            return schema
+            least = cast("int | float", schema.get("minProperties", 0))
+            sizes = ["minProperties"] if least > len(set(map(str, required))) + 1 else []
+            if not sizes:
+                return schema
         self._drop(" and ".join(sizes))
         return {key: value for key, value in schema.items() if key not in sizes}
 
@@ -166,6 +179,15 @@ class Rewriter:
             self.left_out.append(what)
 
 
+_HANDLERS: dict[str, Callable[[Rewriter, Json], dict[str, Json]]] = {
+    "enum": Rewriter._enum,
+    "const": Rewriter._const,
+    "pattern": Rewriter._pattern,
+    "format": Rewriter._format,
+    "multipleOf": Rewriter._multiple,
+}
+
+
 def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
     """A schema that demands both; a key that both have goes into `allOf`."""
     if not schema.keys() & part.keys():
@@ -188,25 +210,30 @@ def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | floa
     written = [value for key, value in bounds.items() if key != "multipleOf" or _long(value)]
     decimals = max(map(_decimals, written), default=0)
     if decimals == 0 or decimals > MOST_DECIMALS:
-        return [_above_zero(bounds)]
-    versions = [_above_zero(bounds)]
+        return [_beside_zero(bounds)]
+    versions = [_beside_zero(bounds)]
     for kept in range(decimals - 1, -1, -1):
         version = {
             _inclusive(key, value, kept): _with_decimals(key, value, kept) for key, value in bounds.items()
         }
         low, high = _limit(version, "inimum", max), _limit(version, "aximum", min)
         if (low is None or high is None or low <= high) and version not in versions:
-            versions.append(_above_zero(version))
+            versions.append(_beside_zero(version))
     return versions
 
 
-def _above_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
+def _beside_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
+    """An exclusive bound of 0 beside another within 1 of it, where llguidance would allow 0 or -0 itself."""
     high = min((value for key, value in bounds.items() if key.endswith("aximum")), default=1)
+    low = max((value for key, value in bounds.items() if key.endswith("inimum")), default=-1)
+    plain = dict(bounds)
     if bounds.get("exclusiveMinimum") == 0 and high < 1:
-        return {key: value for key, value in bounds.items() if key != "exclusiveMinimum"} | {
-            "minimum": SMALLEST
-        }
-    return bounds
+        del plain["exclusiveMinimum"]
+        plain["minimum"] = SMALLEST
+    if bounds.get("exclusiveMaximum") == 0 and low > -1:
+        del plain["exclusiveMaximum"]
+        plain["maximum"] = -SMALLEST
+    return plain
 
 
 def _inclusive(key: str, value: int | float, kept: int) -> str:
@@ -247,6 +274,8 @@ def _limit(
 
 
 def _decimals(value: int | float) -> int:
+    if isinstance(value, int):
+        return 0
     return max(0, -int(Decimal(str(value)).normalize().as_tuple().exponent))
 
 
@@ -268,18 +297,27 @@ def _type(value: Json) -> str:
 
 
 _ESCAPE = re.compile(r"\\(.)|\[\^?\]?|\]", re.DOTALL)
+_UNWRITABLE = r"\x00-\x07\x0b\x0e-\x1f"
+"""Characters that a JSON string holds as \\u escapes only, which the grammar does not allow. llguidance reads a class
+that holds them, and excludes '"' or '\\', as if it held these two."""
 
 
-def unicode_pattern(pattern: str) -> str:
-    """A pattern in which `\\d`, `\\w` and their opposites mean what they mean to the validator: Unicode's classes."""
-    inside = False
+def unicode_pattern(pattern: str, *, in_json: bool = False) -> str:
+    """A pattern in which `\\d`, `\\w` and their opposites mean what they mean to the validator: Unicode's classes.
+
+    Args:
+        in_json: whether what it matches is written as a JSON string.
+    """
+    inside = negated = False
 
     def replace(match: re.Match[str]) -> str:
-        nonlocal inside
+        nonlocal inside, negated
         letter = match.group(1)
         if letter is None:
-            inside = match.group() != "]"
-            return match.group()
+            text = match.group()
+            closes = inside and text == "]"
+            inside, negated = text != "]", text.startswith("[^") if text != "]" else negated
+            return (_UNWRITABLE if in_json and negated else "") + text if closes else text
         if letter in _CLASSES:
             return _CLASSES[letter] if inside else f"[{_CLASSES[letter]}]"
         opposite = _CLASSES.get(letter.lower()) if letter in "DW" else None

@@ -51,6 +51,21 @@ class RecipeScores:
     def trained(self) -> bool:
         return any(trained(run.cost) for run in self.runs)
 
+    @cached_property
+    def trainings(self) -> tuple[str, ...]:
+        """The trainings whose weights answered, one a seed, sorted; empty where they are not all known."""
+        names = {run.weights for run in self.runs}
+        known = sorted(name for name in names if name is not None)
+        return tuple(known) if len(known) == len(self.runs) else ()
+
+    def shares_weights(self, other: RecipeScores) -> bool:
+        """Whether both ask the same trained weights, so that what another seed changes is common to both."""
+        return bool(self.trainings) and self.trainings == other.trainings
+
+    def by_training(self) -> list[int]:
+        """Rows of `values` in the order of `trainings`."""
+        return [index for index, _ in sorted(enumerate(self.runs), key=lambda item: str(item[1].weights))]
+
     def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
         """Whether it was trained with one seed, and nothing was measured of its noise."""
         return self.trained and self.seeds == 1 and self.recipe not in granted
@@ -165,7 +180,9 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
     residuals = by_cluster.adjusted_residuals(columns, clusters)
     sampling = residuals.T @ residuals / len(ids) ** 2
     training = [granted[t.recipe].variance / t.seeds if t.recipe in granted else 0.0 for t in tables]
-    return sampling + np.diag(training) + np.eye(len(tables)) / len(ids) ** 2
+    common = [[a is b or a.shares_weights(b) for b in tables] for a in tables]
+    moved = np.sqrt(np.outer(training, training)) * np.array(common)
+    return sampling + moved + np.eye(len(tables)) / len(ids) ** 2
 
 
 def summarise(

@@ -8,6 +8,7 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, independent examples, graded       BCa bootstrap, sign-flip permutation test
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
     several seeds, or a noise floor                  t over test-set and training variance
+    the same trained weights on both sides           as with one run each; of several seeds, paired by training
 
 Groups that were seen do not show what the next one does: a document that the index lacks is lost whole. So
 "not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
@@ -18,7 +19,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import numpy as np
@@ -97,9 +98,17 @@ def compare(
         return sure
     alone = _compared(tables, margin, granted, at_once)
     return [
-        _carried(with_noise, pair, margin) if once & {pair.recipe, pair.reference} else with_noise
+        _carried(with_noise, pair, margin) if _rests_on_luck(pair, tables, once) else with_noise
         for with_noise, pair in zip(sure, alone, strict=True)
     ]
+
+
+def _rests_on_luck(pair: Comparison, tables: Sequence[RecipeScores], once: Set[str]) -> bool:
+    """Whether a side was trained with one seed of unknown noise, which the other side does not share."""
+    first, second = (
+        next(table for table in tables if table.recipe == name) for name in (pair.recipe, pair.reference)
+    )
+    return bool(once & {pair.recipe, pair.reference}) and not first.shares_weights(second)
 
 
 def _compared(
@@ -176,7 +185,13 @@ def _pair(
         return None
     a, b = first.on(ids), second.on(ids)
     differences, clusters = a.mean(axis=0) - b.mean(axis=0), first.clusters(ids)
-    sides = [(seeds.larger(table.noise, granted.get(table.recipe)), table.seeds) for table in (first, second)]
+    if first.shares_weights(second):
+        each = a[first.by_training()] - b[second.by_training()]
+        sides = [(seeds.training_noise(each, clusters), first.seeds)]
+    else:
+        sides = [
+            (seeds.larger(table.noise, granted.get(table.recipe)), table.seeds) for table in (first, second)
+        ]
     estimate = seeds.of_differences(differences, clusters, *sides)
     whole = 0.0
     if paired.needs_imagination(differences, clusters, binary=first.binary and second.binary):

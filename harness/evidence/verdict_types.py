@@ -94,6 +94,8 @@ class RunScores(Jsonable):
     """None: finetune where something was trained, else prompt (`families.of_run`)."""
     run: str = ""
     """The run's id."""
+    weights: str | None = None
+    """Names the training whose weights answered; None where nothing was trained, or it is not known."""
     lessons: int = 0
     """Examples that the weights learnt from."""
     lessons_offered: int = 0

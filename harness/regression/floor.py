@@ -39,6 +39,12 @@ def trained(run: Snapshot) -> bool:
     return any(stage.get("kind") != "moved" for stage in run.head.recipe.weights)
 
 
+def same_weights(run: Snapshot, pin: Snapshot) -> bool:
+    """Whether both ask the weights of one training, so that another seed changes both alike."""
+    mark = likeness.training_mark(run.head)
+    return mark is not None and mark == likeness.training_mark(pin.head)
+
+
 def known(*sides: Snapshot) -> tuple[NoiseFloor, ...]:
     """The different noise floors of some runs; one that was measured with other scorers or data counts for none."""
     floors: list[NoiseFloor] = []

@@ -205,6 +205,7 @@ def _metric(
         return MetricCheck(
             metric=name, state="skipped", margin=margin, relative=True, reason="answers came from the cache"
         )
+    varies = name == PRIMARY and not floor.same_weights(run, pin)
     pairs = Pairs(
         metric=name,
         before=np.array([a for a, _, _ in known], dtype=float),
@@ -212,10 +213,10 @@ def _metric(
         groups=[group for _, _, group in known],
         binary=name in VALIDITY or pin.binary(scorer),
         relative=relative,
-        noise=floor.pooled(pin, run) if name == PRIMARY else None,
+        noise=floor.pooled(pin, run) if varies else None,
         bound=math.inf if relative else 1.0,
         identical=not relative and all(a.output == b.output for a, b in shared) and _unchanged(known),
-        trained=name == PRIMARY and (floor.trained(run) or floor.trained(pin)),
+        trained=varies and (floor.trained(run) or floor.trained(pin)),
     )
     return metric_check.check(pairs, margin, comparisons=total)
 
@@ -268,8 +269,9 @@ def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: R
     unknown = [item.fact for item in unlike if not item.known]
     if unknown:
         yield f"not recorded on one side, taken to be the same: {', '.join(unknown)}"
-    records = floor.known(pin, run)
-    for record in records:
+    if floor.same_weights(run, pin):
+        yield "both ask the same trained weights: what another seed changes counts for neither"
+    for record in floor.known(pin, run):
         yield f"noise floor: {100 * record.variance**0.5:.2f} points from run to run ({record.runs or '?'} runs)"
     if any(check.provisional for check in checks):
         yield (

@@ -10,7 +10,7 @@ from harness.core import formatting
 from harness.core.errors import ConfigError
 from harness.evidence.aggregate import gather
 from harness.evidence.pairwise import compare
-from harness.evidence.verdict_types import Comparison, Cost, Jsonable, RunScores
+from harness.evidence.verdict_types import Comparison, Jsonable, RunScores
 from harness.results import likeness
 from harness.results.database import queries
 from harness.results.database.queries import Flip, RunRow
@@ -49,7 +49,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
     names = [a.id, b.id]
     binary = a.record.task.binary(a.primary_scorer)
     sides = zip(names, ("first", "second"), (a.record, b.record), strict=True)
-    runs = [_scores(name, side, rows, binary, cost(record)) for name, side, record in sides]
+    runs = [_scores(name, side, rows, binary, record) for name, side, record in sides]
     comparison = compare(gather(runs), a.margin or 0.0)
     if not comparison:
         raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
@@ -93,6 +93,8 @@ def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
         yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
     for item in likeness.answered(a.versions, b.versions):
         yield f"made with different library versions: {item.sentence}"
+    if likeness.training_mark(a) is not None and likeness.training_mark(a) == likeness.training_mark(b):
+        yield "both ask the same trained weights: what another seed changes counts for neither"
     if a.task.version != b.task.version:
         yield f"of different versions of the task: {a.task.version} and {b.task.version}"
     if a.task.margin != b.task.margin:
@@ -101,7 +103,7 @@ def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
         yield f"both models are called {a.model.spec}, but their weights differ"
 
 
-def _scores(name: str, side: str, rows: list[Flip], binary: bool, price: Cost) -> RunScores:
+def _scores(name: str, side: str, rows: list[Flip], binary: bool, record: RunRecord) -> RunScores:
     return RunScores(
         recipe=name,
         seed=0,
@@ -109,7 +111,8 @@ def _scores(name: str, side: str, rows: list[Flip], binary: bool, price: Cost) -
         groups=tuple(row.group_id for row in rows),
         values=tuple(row.first if side == "first" else row.second for row in rows),
         binary=binary,
-        cost=price,
+        cost=cost(record),
+        weights=likeness.training_mark(record),
     )
 
 

@@ -1,11 +1,12 @@
 """What two numbers must share to stand beside each other: how they were scored, and what answered.
 
-Three questions, each answered from what run records say; what an old record does not say is "unknown",
+Four questions, each answered from what run records say; what an old record does not say is "unknown",
 which is named and never taken for equal or for different.
 
     scored        were both scored in the same way?  (scorers with settings and versions, primary, format)
     answered      can another library version have changed the answers?
     weights       are two models of one name the same model?  (fingerprints)
+    training      do two runs ask the weights of one training?  (weights key, and what the training measured)
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json, digest
-from harness.results.records.run import ModelRecord, TaskRecord
+from harness.results.records.run import ModelRecord, RunRecord, TaskRecord
 
 UNKNOWN = "unknown"
 ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
@@ -98,6 +99,18 @@ def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
         return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
     versions = [(name, before.get(name, "none"), after.get(name, "none")) for name in ANSWERING]
     return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in versions if a != b)
+
+
+def training_mark(record: RunRecord) -> str | None:
+    """A short hash of the one training that a run's weights come from; None where nothing was trained.
+
+    Runs with the same weights key take the weights from each other, with what the training measured. The same training
+    done again measures other seconds: it may differ in what no key holds, such as library versions or the machine.
+    """
+    train = record.train
+    if record.weights_key is None or train is None or train.seconds is None:
+        return None
+    return digest([record.weights_key, train.seconds, train.best_dev_loss, train.best_dev_score])[:12]
 
 
 def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:

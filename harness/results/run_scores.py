@@ -281,6 +281,7 @@ def scores(
         oracle=record.is_oracle,
         family=families.of_recipe(record.recipe.raw),
         run=record.id,
+        weights=likeness.training_mark(record),
         lessons=learnt.learnt,
         lessons_offered=learnt.offered,
         why_dropped=learnt.why,
