@@ -148,7 +148,7 @@ def _beats(claims: Sequence[FamilyClaim]) -> str:
         return ""
     first = f"the best {NOUNS[ahead[0].over]}, {ahead[0].reference}, by {by(ahead[0])}"
     rest = [f"the best {NOUNS[c.over]}, {c.reference}, by {ends(c)}" for c in ahead[1:]]
-    return f"{_capital(ahead[0].recipe)} beats {listed([first, *rest])}."
+    return f"{ahead[0].recipe} beats {listed([first, *rest])}."
 
 
 def _level(story: VerdictFacts) -> str:
@@ -160,7 +160,7 @@ def _level(story: VerdictFacts) -> str:
             filter(
                 None,
                 [
-                    f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} has every answer right; dearer "
+                    f"{NAMES[story.family]}{_marked(story)}. {first.recipe} has every answer right; dearer "
                     f"recipes cannot be better: {others}.",
                     _beats(story.families.claims),
                 ],
@@ -168,7 +168,7 @@ def _level(story: VerdictFacts) -> str:
         )
     names = [f"the best {NOUNS[claim.over]}, {claim.reference}" for claim in level]
     sentences = [
-        f"{NAMES[story.family]}{_marked(story)}. {_capital(first.recipe)} is cheaper and not worse than {listed(names)}: "
+        f"{NAMES[story.family]}{_marked(story)}. {first.recipe} is cheaper and not worse than {listed(names)}: "
         f"{by(first)}, margin {points(story.margin)}."
     ]
     return " ".join([*sentences, *filter(None, [_beats(story.families.claims)])])
@@ -176,7 +176,8 @@ def _level(story: VerdictFacts) -> str:
 
 def _open(story: VerdictFacts) -> str:
     families = [NOUNS[family] for family in story.families.candidates]
-    sentence = f"{_capital(listed(families, 'or'))}: {count(story.n, 'example')} cannot tell."
+    candidates = listed(families, "or")
+    sentence = f"{candidates[:1].upper()}{candidates[1:]}: {count(story.n, 'example')} cannot tell."
     unsettled = [claim for claim in story.families.claims if claim.over in story.families.candidates]
     for claim in sorted(unsettled, key=lambda claim: claim.difference)[:1]:
         sentence += f" {standing(claim)}."
@@ -189,11 +190,11 @@ def _open(story: VerdictFacts) -> str:
 def standing(pair: Comparison | FamilyClaim) -> str:
     """How two recipes stand, as it was observed: "full leads qlora by 5.0 points [0.4, 9.7]"."""
     if pair.difference == 0.0:
-        return f"{_capital(pair.recipe)} and {pair.reference} score the same, {bracket(pair)}"
+        return f"{pair.recipe} and {pair.reference} score the same, {bracket(pair)}"
     verb = "leads" if pair.difference > 0 else "trails"
     low, high = (pair.low, pair.high) if pair.difference > 0 else (-pair.high, -pair.low)
     gap = f"{points(abs(pair.difference))} points [{points(low)}, {points(high)}]"
-    return f"{_capital(pair.recipe)} {verb} {pair.reference} by {gap}"
+    return f"{pair.recipe} {verb} {pair.reference} by {gap}"
 
 
 def _no_difference(story: VerdictFacts) -> str:
@@ -277,14 +278,6 @@ def round_up(count: int) -> int:
     """Two figures, upwards: more would pretend to a precision that planning does not have."""
     step = int(10 ** max(len(str(count)) - 2, 0))
     return -(-count // step) * step
-
-
-def _capital(text: str) -> str:
-    """Recipes' names are written as they are; a word of ours begins a sentence with a capital."""
-    return text if "_" in text or text.split(" ")[0] not in _WORDS else text[:1].upper() + text[1:]
-
-
-_WORDS = frozenset(word for noun in NOUNS.values() for word in noun.split(" "))
 
 
 def listed(names: Sequence[str], last: str = "and") -> str:

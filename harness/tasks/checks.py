@@ -20,10 +20,10 @@ from harness.tasks.problems import Level, Problem, problem
 from harness.tasks.same_text import same_question
 from harness.tasks.twins import twins
 
-NEAR_LIMIT = 30_000_000
-"""Characters up to which near-duplicates are looked for: about ten seconds and 300 MB."""
+NEAR_LIMIT = 200_000_000
+"""Characters up to which near-duplicates are looked for: about half a minute and 500 MB."""
 
-RUN_NEAR_LIMIT = 3_000_000
+RUN_NEAR_LIMIT = 10_000_000
 """The same before a run, which must not wait long: about a second."""
 
 FEW_TESTS = 100
@@ -163,17 +163,18 @@ def _near_leaks(texts: Mapping[str, Mapping[str, str]], limit: int) -> Iterable[
         split: {key: text for key, text in texts.get(split, {}).items() if text not in exact}
         for split in ("test", "dev")
     }
-    pairs = near_duplicates.near(
+    nearest = near_duplicates.near(
         train, {key: text for part in held_out.values() for key, text in part.items()}
     )
     for split, part in held_out.items():
-        alike = [pair for pair in pairs if pair.right in part]
+        alike = [pair for pair in nearest.pairs if pair.right in part]
         if alike:
             count = f"{counted(len(alike), f'{split} input is', f'{split} inputs are')} nearly the same as a train input"
             remedy = (
                 "if they belong together, name the column that says so: init --group COLUMN, or map: group"
             )
-            message = f"{count} (8-gram Jaccard ≥ {near_duplicates.THRESHOLD}); {remedy}"
+            at_least = "" if nearest.exact else "at least "
+            message = f"{at_least}{count} (8-gram Jaccard ≥ {near_duplicates.THRESHOLD}); {remedy}"
             yield problem(
                 "warning", f"near leak train/{split}", message, (f"{p.right}≈{p.left}" for p in alike)
             )

@@ -154,7 +154,11 @@ def _objects(splits: Mapping[str, Sequence[Example]]) -> Answer:
 
 def _numbers(targets: Sequence[object]) -> Answer:
     distinct = len({str(target).strip() for target in targets})
-    hint = f" (only {distinct} distinct: if they are classes: --format choice)" if distinct <= 10 else ""
+    hint = (
+        f" (only {distinct} distinct: if they are classes: --format choice, or their names, in order, in a classes.txt beside the data)"
+        if distinct <= 10
+        else ""
+    )
     return Answer(
         spec={"kind": "number"},
         scorers=("exact",),

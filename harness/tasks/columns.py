@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Literal
 
 from harness.core.errors import ConfigError, nearest
@@ -78,8 +79,15 @@ class Assignment:
         return [*lines, *self.warnings]
 
 
-def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
+def assign(
+    rows: Sequence[Located], chosen: Chosen = Chosen(), absent: Mapping[str, str] = MappingProxyType({})
+) -> Assignment:
     """What each column of `rows` becomes. Columns that the user named are taken as given.
+
+    Args:
+        rows: those of all splits.
+        chosen: what the user named.
+        absent: columns that a split lacks, with its name: what train alone has is no input.
 
     Raises:
         ConfigError: a named column is missing, nothing points to a target, or no input is left.
@@ -91,7 +99,7 @@ def assign(rows: Sequence[Located], chosen: Chosen = Chosen()) -> Assignment:
             raise ConfigError(f"no column '{name}'", file=rows[0].file, remedy=nearest(name, known))
     others = [name for name in known if name not in chosen.named]
     target, why = (chosen.target, "named by --target") if chosen.target else target_column.find(table, others)
-    roles = [_role(table, name, chosen) for name in known if name != target]
+    roles = [_in_every_split(_role(table, name, chosen), absent, chosen) for name in known if name != target]
     roles = _one_id(_checked_for_leaks(table, _at_least_one_input(roles), chosen, target))
     given = [
         Column(name=name, role="input", reason="named by --input")
@@ -184,6 +192,14 @@ def _row_number(table: Table, name: str) -> tuple[Role, str] | None:
         if names.is_nameless(name)
         else ("meta", "the index of a data frame")
     )
+
+
+def _in_every_split(column: Column, absent: Mapping[str, str], chosen: Chosen) -> Column:
+    """The column, carried along where it would be shown in one split and empty in another."""
+    split = absent.get(column.name)
+    if split is None or column.name in chosen.named or column.role not in ("input", "meta"):
+        return column
+    return replace(column, role="meta", reason=f"{split} has no such column")
 
 
 def _at_least_one_input(roles: list[Column]) -> list[Column]:

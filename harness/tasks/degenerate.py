@@ -15,6 +15,9 @@ from harness.tasks.same_text import same_text
 MOST_VALUES = 200
 """Distinct values of a field up to which it holds labels."""
 SHOWN = 3
+TRUTH = {"yes": True, "y": True, "true": True, "t": True, "1": True, "no": False, "n": False, "false": False}
+TRUTH |= {"f": False, "0": False}
+"""What people write for yes and no."""
 
 
 def one_answer(targets: Iterable[JsonValue]) -> JsonValue:
@@ -41,7 +44,7 @@ def about_one_answer(answer: object, rows: str) -> str:
 
 
 def look_alikes(targets: Sequence[object]) -> dict[str, list[list[str]]]:
-    """Labels that differ only in case, spaces, hyphens and underscores, by their place in the answer ("" for all of it).
+    """Labels that differ only in case, spaces, hyphens and underscores, or that all say yes or no, by their place in the answer ("" for all of it).
 
     Fields of objects hold labels where a schema would list their values. Spellings that differ in how their characters
     are composed alone are one label to the format `choice`, and no finding.
@@ -68,10 +71,17 @@ def about_look_alikes(groups: Mapping[str, Sequence[Sequence[str]]]) -> list[str
         where = f" of '{path}'" if path else ""
         because = "" if path else " because only the exact spelling counts as right,"
         lines.append(
-            f"labels{where} that differ only in case, spaces or hyphens: {listed}{more};{because} "
+            f"labels{where} that {_differ(alike)}: {listed}{more};{because} "
             "write those that mean the same alike in the data"
         )
     return lines
+
+
+def _differ(alike: Sequence[Sequence[str]]) -> str:
+    """How the labels of each group differ."""
+    if all(len({_folded(text) for text in group}) == 1 for group in alike):
+        return "differ only in case, spaces or hyphens"
+    return "say yes or no in several ways"
 
 
 def _texts(target: object, path: str) -> Iterator[tuple[str, str]]:
@@ -84,8 +94,9 @@ def _texts(target: object, path: str) -> Iterator[tuple[str, str]]:
 
 def _alike(texts: set[str]) -> list[list[str]]:
     by_fold: dict[str, list[str]] = defaultdict(list)
+    truth = all(_folded(text) in TRUTH for text in texts)
     for text in sorted(texts):
-        by_fold[_folded(text)].append(text)
+        by_fold[str(TRUTH[_folded(text)]) if truth else _folded(text)].append(text)
     return [group for group in by_fold.values() if len(group) > 1]
 
 

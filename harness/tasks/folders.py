@@ -51,6 +51,8 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> Split
         return SplitRows(parts={"train": _rows(files[0], encoding, sheet)}, notes=(f"file: {files[0].name}",))
     if not files and (parts := dict(_texts(root, encoding))):
         return SplitRows(parts=parts, notes=_labels(parts))
+    if not by_split and (rows := _one_each(files, encoding)):
+        return SplitRows(parts={"train": rows}, notes=(f"files: {len(files):,} .json files, a row each",))
     if files:
         message = f"no train file among {', '.join(file.name for file in files[:8])}"
         raise ConfigError(message, file=path, remedy="name one of them instead of the folder")
@@ -148,6 +150,19 @@ def _rows(file: Path, encoding: str, sheet: str | None) -> list[Located]:
         except ConfigError:
             pass  # not UTF-8, or broken in any encoding, which the next line says
     return sources.read(file, encoding, sheet)
+
+
+def _one_each(files: Sequence[Path], encoding: str) -> list[Located]:
+    """The rows of JSON files that hold one object each; none where some file holds more, or is of another kind."""
+    if any(file.suffix.lower() != ".json" for file in files):
+        return []
+    rows = []
+    for number, file in enumerate(files, start=1):
+        value = sources.parsed(sources.read_text(file, encoding), file)
+        if not isinstance(value, dict):
+            return []
+        rows.append(Located(row=value, file=str(file), number=number))
+    return rows
 
 
 def _texts(root: Path, encoding: str) -> Iterator[tuple[str, list[Located]]]:

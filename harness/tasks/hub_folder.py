@@ -98,19 +98,29 @@ def _data_files(builder: DatasetBuilder) -> list[str]:
     return [str(path) for paths in files.values() for path in paths]
 
 
-def _refuse_patterns(folder: Path) -> None:
-    """Refuse a README whose data files are URLs or lie outside, before the library looks for them."""
+def front_matter(folder: Path) -> object:
+    """What the head of a data set's README.md says; None where there is none, or it is no YAML.
+
+    Raises:
+        ConfigError: the file leads out of the folder.
+    """
     readme = folder / "README.md"
     if not readme.is_file():
-        return
+        return None
     text = guarded.read_bytes(readme, folder, limit=guarded.MAX_YAML, what=guarded.DATA).decode(
         "utf-8", "replace"
     )
     head = FRONT_MATTER.match(text)
     try:
-        about = yaml.safe_load(head["yaml"]) if head else None
+        return yaml.safe_load(head["yaml"]) if head else None
     except yaml.YAMLError:
-        return  # the library says what is wrong with it
+        return None  # the library says what is wrong with it
+
+
+def _refuse_patterns(folder: Path) -> None:
+    """Refuse a README whose data files are URLs or lie outside, before the library looks for them."""
+    readme = folder / "README.md"
+    about = front_matter(folder)
     configs = about.get("configs") if isinstance(about, dict) else None
     for pattern in _texts(configs):
         path = PurePosixPath(pattern)

@@ -16,6 +16,7 @@ from harness.tasks import (
     corpus_beside,
     encodings,
     folders,
+    legend,
     missing,
     pool,
     recognized,
@@ -102,8 +103,11 @@ def read(data: str, wish: Wish) -> Intake:
         chosen = pool.native_names(chosen, everything[0].row)
     if corpus.path is not None and corpus.column is not None and chosen.context_ids is None:
         chosen = replace(chosen, context_ids=corpus.column, context_reason=corpus.reason)
-    assignment = assign(everything, chosen)
-    notes += [*assignment.lines(), *corpus.notes]
+    assignment = assign(everything, chosen, absent=_absent(parts))
+    named = _legend(data, wish, everything, assignment)
+    if named is not None:
+        parts = {split: [named.applied(located) for located in part] for split, part in parts.items()}
+    notes += [*assignment.lines(), *([named.line] if named else []), *corpus.notes]
     pools = {
         split: corpus.applied(_examples(split, part, assignment, wish, notes, one=len(parts) == 1), notes)
         for split, part in parts.items()
@@ -113,6 +117,25 @@ def read(data: str, wish: Wish) -> Intake:
         notes.append(f"not used: {split}, which has no labeled row; {split} is cut from train instead")
     row_layouts.unique_ids([item for part in pools.values() for item in part])
     return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
+
+
+def _absent(parts: Mapping[str, list[Located]]) -> dict[str, str]:
+    """Columns that train has and another split lacks, with the name of that split."""
+    present = {
+        split: {name for located in part for name, value in located.row.items() if value not in (None, "")}
+        for split, part in parts.items()
+    }
+    names = present.get("train", set())
+    return {name: split for split, others in present.items() if others for name in names - others}
+
+
+def _legend(data: str, wish: Wish, rows: list[Located], assignment: Assignment) -> legend.Legend | None:
+    """The list beside local data that names the codes of the target."""
+    path = Path(data).expanduser()
+    targets = assignment.names("target")
+    if wish.format == "number" or len(targets) != 1 or is_url(data) or not path.exists():
+        return None
+    return legend.find(path, rows, targets[0])
 
 
 def _encoding(data: str, wish: Wish) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import io
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,14 @@ UNREADABLE = {
     ".txt": "rows need columns, as in .csv or .jsonl; a folder of .txt files may hold texts by label, or a corpus",
     ".xls": "save it as .xlsx or .csv",
     ".ods": "save it as .xlsx or .csv",
+    ".md": "write the table as .csv: a line of column names, then a line for each row",
+    ".html": "write the table as .csv: a line of column names, then a line for each row",
+    ".yaml": "write the rows as .jsonl: one JSON object a line",
+    ".yml": "write the rows as .jsonl: one JSON object a line",
+    ".xml": "write the rows as .jsonl: one JSON object a line",
+    ".sqlite": "export the table as .csv: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > rows.csv",
+    ".sqlite3": "export the table as .csv: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > rows.csv",
+    ".db": "export the table as .csv: sqlite3 -header -csv FILE 'SELECT * FROM TABLE' > rows.csv",
     ".gz": "unpack it: gunzip -k FILE",
     ".bz2": "unpack it: bunzip2 -k FILE",
     ".xz": "unpack it: unxz -k FILE",
@@ -76,6 +85,7 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     suffix = path.suffix.lower()
     if not is_readable(path):
         remedy = UNREADABLE.get(suffix, f"known: {', '.join([*READERS, *readers.suffixes()])}")
+        remedy = remedy.replace("FILE", shlex.quote(path.name))
         raise ConfigError(f"cannot read '{path.suffix}' files", file=path, remedy=remedy)
     if not path.is_file():
         beside = [p.name for p in path.parent.glob("*") if is_readable(p)] if path.parent.is_dir() else []

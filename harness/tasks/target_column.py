@@ -15,6 +15,8 @@ VALUE = re.compile(r"[-+]?[$€£¥]? ?\d[\d.,:/’'T-]* ?[$€£¥%]?")
 """A number, an amount, a share, a date or a time."""
 EMPTY = ("", "nan", "null", "none", "n/a", "na")
 """How tables write that a cell has no value."""
+FEW_FLAGS = 3
+"""Columns of 0 and 1 from which on they are labels of one row, not answers of their own."""
 FEW_ROWS = 5
 """Below so many rows that a column is constant says nothing."""
 CLEARLY_FEWER = 0.5
@@ -70,11 +72,10 @@ def find(table: Table, known: Sequence[str]) -> tuple[str, str]:
     plain = not any(isinstance(value, list) for located in table.rows[:100] for value in located.row.values())
     if len(candidates) == 2 and plain:
         return _with_fewer_values(table, candidates)
-    fewest = min(candidates, key=lambda name: _is_no_label(table, name), default="COLUMN")
     raise ConfigError(
         f"cannot tell which column is the answer (columns: {', '.join(table.names)})",
         file=table.rows[0].file,
-        remedy=f"say it with --target COLUMN, such as --target {shlex.quote(fewest)}",
+        remedy=_remedy(table, candidates),
     )
 
 
@@ -85,6 +86,21 @@ def _is_no_label(table: Table, name: str) -> tuple[bool, bool, int]:
     repeats = len(distinct) <= max(2, len(values) // REPEATS)
     length = sum(map(len, distinct)) / max(1, len(distinct))
     return not repeats, length < SHORT, len(distinct)
+
+
+def _remedy(table: Table, candidates: Sequence[str]) -> str:
+    """How to say which column is the answer."""
+    flags = [name for name in candidates if set(table.texts(name)) == {"0", "1"}]
+    if len(flags) >= FEW_FLAGS:
+        some = ", ".join(flags[:3])
+        return (
+            f"{len(flags)} columns ({some}, …) hold 0 or 1, a label each: write the names of those with 1 into one "
+            f"column, as in '{flags[0]}; {flags[1]}'"
+        )
+    fewest = min(candidates, key=lambda name: _is_no_label(table, name), default="COLUMN")
+    every = any(isinstance(located.row.get(fewest), list) for located in table.rows[:100])
+    whole = "; where every item of its lists is wanted, add --format json_schema" if every else ""
+    return f"say it with --target COLUMN, such as --target {shlex.quote(fewest)}{whole}"
 
 
 def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:

@@ -66,6 +66,24 @@ def test_verdict_comes_first_with_its_sentence_certainty_cost_and_next_step(data
         assert f"What {group.verdict.recommended} costs" in first
 
 
+def test_a_recipes_name_keeps_its_spelling_where_it_begins_a_line(data: ReportData) -> None:
+    group = next(group for group in data.groups if "lora (n=100)" in group.recipes)
+    assert group.verdict is not None
+    names = dict.fromkeys([*group.recipes, "few_shot", "lora"])
+    lines = [f"{name}{then}" for name in names for then in (" beats full", ", which is cheaper", ": 3")]
+    decided = dataclasses.replace(
+        group.verdict,
+        sentence=lines[0],
+        notes=tuple(lines),
+        reasons=tuple(lines),
+        evidence=(*lines, "lorax is ours"),
+    )
+    text = verdict.render(verdict.Info((dataclasses.replace(group, verdict=decided),)))
+    for line in lines:
+        assert text.count(str(page.html(">{{ line }}<", line=line))) == 3 + (line == lines[0])
+    assert ">Lorax is ours<" in text
+
+
 @pytest.mark.parametrize(
     ("state", "kind", "tone"),
     [

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from harness.core.protocols import Task
 from harness.core.values import Example
-from harness.tasks import checks, label_checks, problems
+from harness.tasks import checks, label_checks, near_duplicates, problems
+from harness.tasks.gram_hashes import grams, jaccard
 from harness.tasks.load import load
-from harness.tasks.near_duplicates import grams, jaccard, near
+from harness.tasks.near_duplicates import near
 
 
 def example(key: str, text: str, target: str = "red", **more: object) -> Example:
@@ -145,4 +146,45 @@ def test_near_duplicates_are_those_of_comparing_every_pair(
         for key, other in right.items()
     }
     expected = {key: value for key, value in best.items() if value >= threshold}
-    assert {pair.right: pair.similarity for pair in near(left, right, threshold)} == expected
+    assert {pair.right: pair.similarity for pair in near(left, right, threshold).pairs} == expected
+
+
+def test_near_duplicates_are_found_among_many_texts_of_few_words() -> None:
+    numbers = random.Random(0)
+    words = [
+        "the",
+        "order",
+        "was",
+        "late",
+        "please",
+        "refund",
+        "my",
+        "card",
+        "account",
+        "is",
+        "not",
+        "working",
+        "today",
+        "help",
+        "me",
+        "now",
+        "again",
+    ]
+    texts = [" ".join(numbers.choices(words, k=14)) for _ in range(15_000)]
+    left = {f"train{i}": text for i, text in enumerate(texts[:12_000])}
+    right = {f"test{i}": text for i, text in enumerate(texts[12_000:])}
+    changed = {f"changed{i}": left[f"train{i}"] + "!?" for i in range(0, 12_000, 60)}
+    nearest = near(left, right | changed)
+    assert not nearest.exact
+    assert all(pair.similarity >= 0.8 for pair in nearest.pairs)
+    hits = {pair.right: pair.left for pair in nearest.pairs}
+    assert {key: hits[key] for key in changed} == {key: key.replace("changed", "train") for key in changed}
+
+
+def test_a_search_that_may_miss_some_says_at_least(clean: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = clean.splits["train"][0]
+    task = with_rows(clean, "test", example("n1", row.input["input"] + "x"))
+    assert found(task)["near leak train/test"].message.startswith("1 test input is nearly")
+    monkeypatch.setattr(near_duplicates, "EXACT_CHARACTERS", 10)
+    assert found(task)["near leak train/test"].message.startswith("at least 1 test input is nearly")
+    assert found(task)["near leak train/test"].ids == ("n1≈r0",)

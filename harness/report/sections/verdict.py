@@ -73,7 +73,7 @@ def render(info: Info) -> Markup:
 def _headline(group: TaskGroup) -> tuple[str, str, str, str]:
     if group.verdict is None:
         return "nothing_to_compare", KINDS["nothing_to_compare"], group.name, NOTHING
-    sentence = _capital(group.verdict.sentence, group.recipes)
+    sentence = _capital(group.verdict.sentence, _names(group))
     return tone(group.verdict), badge(group.verdict), group.name, sentence
 
 
@@ -82,18 +82,19 @@ def _one(group: TaskGroup, anchor: str) -> Markup:
     if verdict is None:
         labels = {"name": group.name, "anchor": anchor, "trouble": _trouble(group)}
         return html(_BODY, **_plain(NOTHING) | labels)
+    names = _names(group)
     values = {
         "anchor": anchor,
         "kind": tone(verdict),
         "kind_name": badge(verdict),
         "name": group.name,
         "primary": f"{verdict.primary}, in points",
-        "sentence": _capital(verdict.sentence, group.recipes),
-        "notes": [_capital(note, group.recipes) for note in verdict.notes],
+        "sentence": _capital(verdict.sentence, names),
+        "notes": [_capital(note, names) for note in verdict.notes],
         "facts": _facts(verdict),
-        "reasons": [_capital(reason, group.recipes) for reason in verdict.reasons],
+        "reasons": [_capital(reason, names) for reason in verdict.reasons],
         "next_step": verdict.next_step,
-        "evidence": [_capital(line, group.recipes) for line in verdict.evidence],
+        "evidence": [_capital(line, names) for line in verdict.evidence],
         "trouble": _trouble(group),
     }
     return html(_BODY, **values)
@@ -209,5 +210,15 @@ def _trouble(group: TaskGroup) -> str:
 
 def _capital(text: str, names: Collection[str] = ()) -> str:
     """A sentence begins with a capital, but for a recipe's name, which is written as it is."""
-    first = text.split(" ", 1)[0].strip(",:;")
-    return text if first in names else text[:1].upper() + text[1:]
+    return text if any(_begins(text, name) for name in names) else text[:1].upper() + text[1:]
+
+
+def _begins(text: str, name: str) -> bool:
+    """Whether a name is the text's first word or words, and not just how its first word begins."""
+    following = text[len(name) : len(name) + 1]
+    return text.startswith(name) and not (following.isalnum() or following in ("_", "-"))
+
+
+def _names(group: TaskGroup) -> list[str]:
+    """Recipes as tables call them, "lora (n=100)", and as their files do."""
+    return [*group.recipes, *{run.record.recipe.name for run in group.runs}]
