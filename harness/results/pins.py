@@ -34,7 +34,16 @@ ANSWERED = ("done", "partial")
 FOLDER = Path("baselines/pins")
 _HEAD = (
     *("id", "key", "task", "recipe", "model", "seed", "split", "limit", "labels", "started_at", "git"),
-    *("versions", "machine", "runtime", "metrics", "counts", "prompt_tokens_mean", "train"),
+    *(
+        "versions",
+        "earlier_versions",
+        "machine",
+        "runtime",
+        "metrics",
+        "counts",
+        "prompt_tokens_mean",
+        "train",
+    ),
     "imported",
 )
 

@@ -188,6 +188,8 @@ class CellRecord(Record):
     """The command as `harness.evidence.command.Invocation` writes it."""
     git: GitRecord = field(default_factory=GitRecord)
     versions: dict[str, str] | None = None
+    earlier_versions: tuple[dict[str, str], ...] = ()
+    """Other library versions that made some of the answers, or the weights."""
     machine: MachineRecord = field(default_factory=MachineRecord)
     command: str | None = None
     started_at: str | None = None
