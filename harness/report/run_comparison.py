@@ -93,6 +93,7 @@ def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
         yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
     for item in likeness.answered(a.versions, b.versions):
         yield f"made with different library versions: {item.sentence}"
+    yield from filter(None, (likeness.made_in_parts(a), likeness.made_in_parts(b)))
     if a.task.version != b.task.version:
         yield f"of different versions of the task: {a.task.version} and {b.task.version}"
     if a.task.margin != b.task.margin:

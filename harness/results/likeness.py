@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json, digest
-from harness.results.records.run import ModelRecord, TaskRecord
+from harness.results.records.run import CellRecord, ModelRecord, TaskRecord
 
 UNKNOWN = "unknown"
 ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
@@ -98,6 +98,19 @@ def answered(before: Mapping[str, str] | None, after: Mapping[str, str] | None) 
         return () if (before or {}) == (after or {}) else (_versions_unknown(before, after),)
     versions = [(name, before.get(name, "none"), after.get(name, "none")) for name in ANSWERING]
     return tuple(Unlike(fact=name, before=a, after=b) for name, a, b in versions if a != b)
+
+
+def made_in_parts(record: CellRecord) -> str:
+    """In words: which parts of a run other library versions made than the rest; empty if none did."""
+    unlike = {
+        f"{item.fact} {item.before}, now {item.after}"
+        for versions in record.earlier_versions
+        for item in answered(versions, record.versions)
+    }
+    if not unlike:
+        return ""
+    made = "; ".join(sorted(unlike))
+    return f"{record.id}: some of its answers or its weights were made with {made}; run it again with --fresh"
 
 
 def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:

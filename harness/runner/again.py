@@ -18,7 +18,7 @@ from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.locks import Lock
 from harness.results.records.run import RunRecord, TaskRecord
 from harness.results.records.sample import SampleRecord
-from harness.runner import earlier_versions, environment, scoring
+from harness.runner import environment, scoring
 from harness.runner.asked import complete
 from harness.runner.cells import Cell, describe_task
 from harness.tasks.writable import NOT_ENFORCED
@@ -123,7 +123,7 @@ def remarks(record: RunRecord) -> list[str]:
     a constraint was not enforced whole, other library versions made some of them."""
     models = (record.answer.models if record.answer else None) or {}
     sentences = [f"{record.id}: {record.cut_targets}"] if record.cut_targets else []
-    sentences += [mixed] if (mixed := earlier_versions.sentence(record)) else []
+    sentences += [mixed] if (mixed := likeness.made_in_parts(record)) else []
     notes = record.answer.notes if record.answer else ()
     sentences += [f"{record.id}: {note}" for note in notes if note.startswith(NOT_ENFORCED)]
     if len(models) > 1:

@@ -42,16 +42,3 @@ def fields(*parts: list[Versions]) -> dict[str, JsonValue]:
     """The field of a record, absent where there are none."""
     kept = [dict(versions) for part in parts for versions in part]
     return {"earlier_versions": kept} if kept else {}
-
-
-def sentence(record: CellRecord) -> str:
-    """In words: which parts of a run other versions made; empty if none did."""
-    unlike = {
-        f"{item.fact} {item.before}, now {item.after}"
-        for versions in record.earlier_versions
-        for item in likeness.answered(versions, record.versions)
-    }
-    if not unlike:
-        return ""
-    made = "; ".join(sorted(unlike))
-    return f"{record.id}: some of its answers or its weights were made with {made}; run it again with --fresh"

@@ -15,7 +15,7 @@ from harness.regression.gate import Gate, judge
 from harness.results import likeness, pins
 from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
-from harness.runner import again, earlier_versions
+from harness.runner import again
 from harness.runner.cells import describe_task
 from harness.workflows.options.gate import GateOptions
 
@@ -86,7 +86,7 @@ def gate_run(options: GateOptions) -> Gate:
         again_scored, _ = scored_now(results, kept, loaded)
         pinned = dataclasses.replace(again_scored, name=pinned.name)
     head = snapshot.head.changed(id=snapshot.name)
-    mixed = [earlier_versions.sentence(side) for side in (head, pinned.head)]
+    mixed = [likeness.made_in_parts(side) for side in (head, pinned.head)]
     stale = [*again.stale(head), *filter(None, mixed)]
     return judge(
         snapshot,

@@ -41,6 +41,21 @@ def test_a_run_that_grew_under_another_library_version_says_so(
     for _ in range(2):  # as it grows, and from then on
         assert sentence in harness(*words, "--limit", "4")
     assert sentence in harness("gate", record["id"], "--against", "kept")
+    harness(
+        "run",
+        str(tiny_task),
+        "--model",
+        "tiny",
+        "--recipes",
+        "few_shot",
+        "--limit",
+        "4",
+        "--set",
+        "program.k=1",
+    )
+    assert sentence in harness(
+        "compare", record["id"], next(r["id"] for r in records() if r["id"] != record["id"])
+    )
     assert sentence not in harness(*words, "--limit", "4", "--fresh")
 
 
