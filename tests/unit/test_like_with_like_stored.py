@@ -71,6 +71,25 @@ def test_weights_that_another_library_version_trained_are_named(
     assert f"were made with peft {before}, now 99.1" in harness(*run)
 
 
+def test_an_adapter_that_was_changed_since_does_not_answer_the_rest_of_a_run(
+    tiny_task: Path, stranger: None
+) -> None:
+    words = ("--recipes", "lora", "--set", "weights.num_train_epochs=1", "--set", "weights.dev_examples=0")
+    run = ("run", str(tiny_task), "--model", "tiny", *words, "--limit")
+    harness(*run, "2")
+    (file,) = Path("results/runs").glob("*/weights/0/*.safetensors")
+    kept = file.read_bytes()
+    file.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
+    assert "weights were changed or removed since the training" in harness(*run, "3", code=2)
+    file.write_bytes(kept)
+    harness(*run, "3")
+    (record,) = records()
+    assert (record["status"], record["metrics"]["exact"]["n"]) == ("done", 3)
+    assert "files" not in record["train"]
+    file.unlink()
+    assert "done" in harness(*run, "4", "--fresh")
+
+
 def test_a_server_is_of_no_library_version(
     tiny_task: Path, stranger: None, other_versions: dict[str, str]
 ) -> None:

@@ -83,6 +83,8 @@ class TrainRecord(Record):
     diagnosis: tuple[str, ...] = ()
     bytes: int | None = None
     """Size of what the stages saved."""
+    files: dict[str, str] | None = None
+    """Of one stage: name of each file that it saved → its SHA-256; None in old records."""
     lessons: int | None = None
     """Labeled examples that were learned from; in records without `offered`, those that were given."""
     offered: int | None = None
