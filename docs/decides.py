@@ -72,7 +72,7 @@ TABLE = {
 """By setting of the task file, the recipe, the model and the command line."""
 MADE_WITH = (
     "Library versions, number format and class of device are in the key of remembered answers; a finished run that "
-    "other versions made is taken as it is and named, until `--fresh` runs it again; gate and upgrade name it."
+    "others made, whole or in part, is taken as it is and named, until `--fresh` runs it again; gate and upgrade name it."
 )
 
 

@@ -10,6 +10,12 @@ from harness.core.keys import digest, file_digest
 from harness.models import cache
 
 
+def folder_digest(folder: Path) -> str:
+    """A digest of the names and contents of all files of a folder, those of its folders included."""
+    files = sorted(file for file in folder.rglob("*") if file.is_file())
+    return digest({str(file.relative_to(folder)): remembered_digest(file) for file in files})
+
+
 def remembered_digest(file: Path) -> str:
     """The SHA-256 of a file, cached by its path, size, inode and times.
 

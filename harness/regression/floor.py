@@ -85,6 +85,6 @@ def _siblings(results: Path, run: Snapshot) -> Iterator[str]:
 def _identity(record: RunRecord) -> tuple[object, ...]:
     task = record.task
     return (
-        *(task.name, task.version, task.data_hash, record.recipe.slots),
+        *(task.name, likeness.scoring_mark(task), record.recipe.slots),
         *(record.model.fingerprint, record.split, record.limit, record.labels),
     )

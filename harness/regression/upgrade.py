@@ -185,7 +185,7 @@ def _answer(
     retrained_better = as_is is not None and claimed.low > max(as_is.high, as_is.change + margin)
     if as_is is not None and _not_worse(as_is, margin) and not (trains and retrained_better):
         what = "the old trained part on the new base" if trains else "the same prompts on the new base"
-        return "upgrade_as_is", f"{what}: {_in_words(as_is)}, not worse by {100 * margin:.3g}"
+        return "upgrade_as_is", f"{what}: {_in_words(as_is)}, {_level(as_is, margin)}"
     if trains and _not_worse(total, margin):
         why = (
             f"the old part cannot be moved ({cells.not_moved})"
@@ -198,6 +198,11 @@ def _answer(
     if total.high < 0 <= claimed.high:
         return "inconclusive", f"{_in_words(total)}; another seed could explain it: measure with gate --aa 3"
     return "inconclusive", f"{_in_words(total)} does not exclude a loss of {100 * margin:.3g} points"
+
+
+def _level(effect: Effect, margin: float) -> str:
+    """Why an effect is no loss: an interval of few examples would not say it of equal answers."""
+    return "the same answers" if effect.identical else f"not worse by {100 * margin:.3g}"
 
 
 def _in_words(effect: Effect) -> str:

@@ -173,7 +173,8 @@ def _grouped(results: Path, runs: Sequence[Run]) -> tuple[TaskGroup, ...]:
 
 
 def _triage(results: Path, run: Run) -> Triage | None:
-    return read_triage(results, run.record.task.name, run.record.model.spec)
+    task, model = run.record.task, run.record.model
+    return read_triage(results, task.name, model.spec, about=task, fingerprint=model.fingerprint)
 
 
 def with_verdicts(data: ReportData, title: str, verdicts: Sequence[Verdict]) -> ReportData:

@@ -95,6 +95,7 @@ def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
         yield f"made with different library versions: {item.sentence}"
     if likeness.training_mark(a) is not None and likeness.training_mark(a) == likeness.training_mark(b):
         yield "both ask the same trained weights: what another seed changes counts for neither"
+    yield from filter(None, (likeness.made_in_parts(a), likeness.made_in_parts(b)))
     if a.task.version != b.task.version:
         yield f"of different versions of the task: {a.task.version} and {b.task.version}"
     if a.task.margin != b.task.margin:

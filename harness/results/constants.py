@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from harness.core.files import write_json
@@ -11,12 +11,15 @@ from harness.core.protocols import Task
 from harness.core.validation import adapter
 from harness.evidence.constant import Constant, constant_answer
 from harness.results.folder import ResultsFolder, read_json
+from harness.results.records.run import TaskRecord
 
 
 def keep(results: Path, tasks: Iterable[Task]) -> None:
     """Work out and write the constant answer of each task, where what is there does not stand already."""
     for task in {task.data_hash: task for task in tasks}.values():
-        file, scoring = _file(results, task.name, task.data_hash), _scoring(task)
+        scorers = [scorer.identity() for scorer in task.scorers]
+        mark = _mark(task.data_hash, scorers, task.primary)
+        file, scoring = ResultsFolder(results).constant(task.name, mark), _scoring(task)
         if _scored_by(file) == scoring:
             continue
         constant = constant_answer(task)
@@ -25,16 +28,25 @@ def keep(results: Path, tasks: Iterable[Task]) -> None:
             write_json(file, {"scoring": scoring} | constant.to_json())
 
 
-def read(results: Path, task: str, data_hash: str | None) -> Constant | None:
-    """The constant answer that an earlier run left; None if there is none that can be read."""
-    try:
-        return adapter(Constant).validate_python(read_json(_file(results, task, data_hash or "")))
-    except (OSError, ValueError):
-        return None
+def read(results: Path, about: TaskRecord) -> Constant | None:
+    """The constant answer of a record's task as the record was scored; None if no run left one that can be read.
+
+    Files from before scorers were part of their name are read where there is no other.
+    """
+    scorers = [scorer.identity for scorer in about.scorers]
+    for mark in (_mark(about.data_hash, scorers, about.primary), about.data_hash or ""):
+        file = ResultsFolder(results).constant(about.name, mark)
+        if file.exists():
+            try:
+                return adapter(Constant).validate_python(read_json(file))
+            except (OSError, ValueError):
+                return None
+    return None
 
 
-def _file(results: Path, task: str, data_hash: str) -> Path:
-    return ResultsFolder(results).constant(task, data_hash)
+def _mark(data_hash: str | None, scorers: Sequence[object], primary: str | None) -> str:
+    """What the answer is of: data and format (both in the data's hash), scorers with settings, and which decides."""
+    return digest([data_hash, scorers, primary])
 
 
 def _scoring(task: Task) -> str:

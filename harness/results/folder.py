@@ -195,8 +195,8 @@ class ResultsFolder:
     def triage(self, task: str, mark: str) -> Path:
         return self.path / "triage" / f"{task}-{mark[:8]}.json"
 
-    def constant(self, task: str, data_hash: str) -> Path:
-        return self.path / "constant" / f"{task}-{data_hash[:8]}.json"
+    def constant(self, task: str, mark: str) -> Path:
+        return self.path / "constant" / f"{task}-{mark[:8]}.json"
 
     def run_folders(self) -> list[Path]:
         """The run folders, by name."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json, digest
-from harness.results.records.run import ModelRecord, RunRecord, TaskRecord
+from harness.results.records.run import CellRecord, ModelRecord, RunRecord, TaskRecord
 
 UNKNOWN = "unknown"
 ANSWERING = ("torch", "transformers", "tokenizers", "peft", "bitsandbytes", "llguidance", "rank-bm25")
@@ -111,6 +111,19 @@ def training_mark(record: RunRecord) -> str | None:
     if record.weights_key is None or train is None or train.seconds is None:
         return None
     return digest([record.weights_key, train.seconds, train.best_dev_loss, train.best_dev_score])[:12]
+
+
+def made_in_parts(record: CellRecord) -> str:
+    """In words: which parts of a run other library versions made than the rest; empty if none did."""
+    unlike = {
+        f"{item.fact} {item.before}, now {item.after}"
+        for versions in record.earlier_versions
+        for item in answered(versions, record.versions)
+    }
+    if not unlike:
+        return ""
+    made = "; ".join(sorted(unlike))
+    return f"{record.id}: some of its answers or its weights were made with {made}; run it again with --fresh"
 
 
 def model_names(models: Sequence[ModelRecord], among: Sequence[ModelRecord] | None = None) -> list[str]:

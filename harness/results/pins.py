@@ -45,9 +45,18 @@ _HEAD = (
         "limit",
         "labels",
         "started_at",
-        "git",
     ),
-    *("versions", "machine", "runtime", "metrics", "counts", "prompt_tokens_mean", "train"),
+    *(
+        "git",
+        "versions",
+        "earlier_versions",
+        "machine",
+        "runtime",
+        "metrics",
+        "counts",
+        "prompt_tokens_mean",
+        "train",
+    ),
     "imported",
 )
 

@@ -135,7 +135,8 @@ def _decide(
     runs = [scores(record, path, names[record.id], asked.get(path.name)) for record, path in _largest(group)]
     group_key = (about.name, group[0][0].model.spec)
     foreign = [record.imported is not None for record, _ in group]
-    triage = None if any(foreign) else read_triage(results, *group_key)
+    weights = group[0][0].model.fingerprint
+    triage = None if any(foreign) else read_triage(results, *group_key, about=about, fingerprint=weights)
     command = typed.get(group_key) or _latest(group, results)
     noise = floors.known(group, names, lambda record, path: scores(record, path, "", asked.get(path.name)))
 
@@ -179,7 +180,7 @@ def invocation(record: RunRecord, results: str) -> Invocation:
 
 def _constant(results: Path, about: TaskRecord, runs: Sequence[RunScores]) -> RunScores | None:
     """The task's constant answer on the examples that the runs were asked; None if it is not known."""
-    answer = constants.read(results, about.name, about.data_hash)
+    answer = constants.read(results, about)
     if answer is None or not runs:
         return None
     asked = {id_: group for run in runs for id_, group in zip(run.ids, run.groups, strict=True)}

@@ -9,7 +9,12 @@ from harness.core.files import write_json
 from harness.core.keys import digest
 from harness.core.validation import adapter
 from harness.evidence.triage import Triage
+from harness.results import likeness
 from harness.results.folder import ResultsFolder, read_json
+from harness.results.records.run import TaskRecord
+
+OF = "of"
+"""The key of a triage file that says which data, scoring and weights it is of."""
 
 
 def triage_file(results: Path, task: str, model: str) -> Path:
@@ -17,16 +22,38 @@ def triage_file(results: Path, task: str, model: str) -> Path:
     return ResultsFolder(results).triage(task, digest([task, model]))
 
 
-def read_triage(results: Path, task: str, model: str) -> Triage | None:
-    """The triage that an earlier `harness diagnose` left; None when there is none that can be read."""
+def read_triage(
+    results: Path, task: str, model: str, *, about: TaskRecord | None = None, fingerprint: str | None = None
+) -> Triage | None:
+    """The triage that an earlier `harness diagnose` left; None when there is none that can be read.
+
+    Args:
+        about: the `task` part of the record that the triage is to stand beside: a triage of other data, or scored in
+            another way, is none. One from before that was written down is taken as it is.
+        fingerprint: the same for the model's weights.
+    """
     try:
-        return adapter(Triage).validate_python(read_json(triage_file(results, task, model))["triage"])
+        content = read_json(triage_file(results, task, model))
+        of = content.get(OF)
+        if of is not None and about is not None and of != _of(about, fingerprint):
+            return None
+        return adapter(Triage).validate_python(content["triage"])
     except (OSError, ValueError, KeyError):
         return None
 
 
-def write_triage(results: Path, task: str, model: str, diagnosis: Mapping[str, object]) -> None:
-    """Keep a diagnosis; it replaces an earlier one of the same task and model."""
-    file = triage_file(results, task, model)
+def write_triage(
+    results: Path, model: str, diagnosis: Mapping[str, object], *, about: TaskRecord, fingerprint: str
+) -> None:
+    """Keep a diagnosis, with what it is of; it replaces an earlier one of the same task and model."""
+    file = triage_file(results, about.name, model)
     file.parent.mkdir(parents=True, exist_ok=True)
-    write_json(file, dict(diagnosis))
+    write_json(file, {**diagnosis, OF: _of(about, fingerprint)})
+
+
+def _of(about: TaskRecord, fingerprint: str | None) -> dict[str, str | None]:
+    return {
+        "data_hash": about.data_hash,
+        "scored": likeness.scoring_mark(about),
+        "fingerprint": fingerprint,
+    }

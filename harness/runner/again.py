@@ -101,11 +101,29 @@ def stale(record: RunRecord) -> list[str]:
     return [f"{record.id} was made with {made}; run it again with --fresh"]
 
 
+def made_elsewhere(record: RunRecord) -> list[str]:
+    """A sentence where a run was made on another class of device, or in another number format, than a rerun would be.
+
+    The number format is known in advance only of a model that is loaded as it is published and not trained.
+    """
+    was, spec = record.runtime, record.model.spec
+    if was.engine in (None, *_ASKED_ELSEWHERE) or was.device is None or record.imported is not None:
+        return []
+    device = environment.device_class()
+    facts = [("device", was.device.partition(":")[0], device)]
+    if not record.recipe.weights and record.recipe.base.get("kind") == "plain" and was.dtype is not None:
+        dtype = environment.number_format(spec, str(record.recipe.base.get("dtype", "auto")), device)
+        facts.append(("number format", was.dtype, dtype))
+    unlike = ", ".join(f"{name} {before}, now {now}" for name, before, now in facts if before != now)
+    return [f"{record.id} was made with {unlike}; run it again with --fresh"] if unlike else []
+
+
 def remarks(record: RunRecord) -> list[str]:
     """What to know of a run's answers: a server gave them under more than one model name, targets are cut off,
-    a constraint was not enforced whole."""
+    a constraint was not enforced whole, other library versions made some of them."""
     models = (record.answer.models if record.answer else None) or {}
     sentences = [f"{record.id}: {record.cut_targets}"] if record.cut_targets else []
+    sentences += [mixed] if (mixed := likeness.made_in_parts(record)) else []
     notes = record.answer.notes if record.answer else ()
     sentences += [f"{record.id}: {note}" for note in notes if note.startswith(NOT_ENFORCED)]
     if len(models) > 1:

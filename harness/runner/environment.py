@@ -105,6 +105,20 @@ def _cpu_name() -> str:
     )
 
 
+def device_class() -> str:
+    """Where a model is loaded unless it is told otherwise: "cuda" or "cpu"."""
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def number_format(spec: str, dtype: str, device: str) -> str:
+    """The number format, such as "bfloat16", in which a model is computed on a class of device."""
+    from harness.models.load import dtype_for
+
+    return str(dtype_for(spec, dtype, device)).removeprefix("torch.")
+
+
 def answering() -> dict[str, str]:
     """Of `versions()`, those that can change an answer."""
     return {name: version for name, version in versions().items() if name in ANSWERING}

@@ -25,7 +25,7 @@ from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import cut_targets, environment, spent
+from harness.runner import cut_targets, earlier_versions, environment, spent
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -45,7 +45,13 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
     """Run a cell and return its record, which is then also in `run.json`."""
     clock = time.monotonic()
     earlier = spent.before(folder)
-    head = cell.describe().changed(**environment.record(), started_at=_now(), before=earlier.to_json())
+    kept = [] if is_server(cell.model) else earlier_versions.of_answers(folder)
+    head = cell.describe().changed(
+        **environment.record(),
+        **earlier_versions.fields(kept),
+        started_at=_now(),
+        before=earlier.to_json(),
+    )
     folder.begin(head)
     with PeakMemory() as peak:
         made: list[Mapping[str, object]] = []
@@ -62,9 +68,11 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
         seconds=time.monotonic() - clock, peak_memory_bytes=peak.process, peak_device_bytes=peak.device
     )
     training = spent.training_elsewhere(folder, learnt.trained_by if learnt else None)
+    elsewhere = earlier_versions.of_weights(folder, learnt.trained_by if learnt else None)
     record = RunRecord.of(
         {
             **head.to_json(),
+            **earlier_versions.fields(kept, elsewhere),
             "status": missing.status(lack),
             "error": None if lack is None else lack.sentence(),
             "missing": None if lack is None else lack.to_json(),

@@ -80,12 +80,15 @@ def run(
     records: dict[int, RunRecord] = {}
     notes: list[str] = []
     done_now = 0
+    here = executor is None or executor.in_process
     for position, done in _results(
         cells, folders, CellWork(results=results, cache=cache), progress, executor
     ):
         records[position] = seen_by(cells[position], done.record, folders[position])
         done_now += done.fresh
         notes += [] if done.fresh else again.stale(done.record)
+        # What other machines answer says nothing of this one.
+        notes += again.made_elsewhere(done.record) if here and not done.fresh else []
         notes += again.remarks(done.record)
         progress.finished(cells[position], records[position], fresh=done.fresh)
         on_finished(folders[position].path)

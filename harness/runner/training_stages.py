@@ -5,9 +5,11 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.protocols import LanguageModel, StepRecord, TrainingResult, Weights
 from harness.core.values import TrainingExample
+from harness.models.digests import remembered_digest
 from harness.results.folder import RunFolder, read_json, write_json
 from harness.results.records.run import TrainRecord
 from harness.runner import torchrun, trained
@@ -30,6 +32,7 @@ def train(
     for index, stage in enumerate(cell.recipe.weights):
         done = RunFolder(folder.stage(index))
         if (record := _stage_record(done)) is not None:
+            _require_unchanged(done, record)
             model = stage.load(model, done.path)
         else:
             with torchrun.together(attempt, index):
@@ -52,6 +55,22 @@ def _stage_record(folder: RunFolder) -> TrainRecord | None:
         return None
 
 
+def _require_unchanged(folder: RunFolder, record: TrainRecord) -> None:
+    """What answers must be what was trained: earlier answers of the run are of those weights.
+
+    Raises:
+        ConfigError: a file that the stage saved is missing or has other contents.
+    """
+    for name, digest in (record.files or {}).items():
+        file = folder.path / name
+        if not file.is_file() or remembered_digest(file) != digest:
+            raise ConfigError(
+                "trained weights were changed or removed since the training",
+                file=file,
+                remedy="restore the file, or run again with --fresh to train anew",
+            )
+
+
 def _steps(folder: RunFolder, index: int) -> list[StepRecord]:
     return [step for step in folder.train_steps() if step.stage == str(index)]
 
@@ -60,7 +79,8 @@ def _summary(result: TrainingResult, folder: RunFolder) -> TrainRecord:
     numbers = {field.name: getattr(result, field.name) for field in dataclasses.fields(result)}
     del numbers["model"]
     files = [path for path in folder.path.rglob("*") if path.is_file() and path.parent.name != "checkpoint"]
-    return TrainRecord.of(numbers | {"bytes": sum(path.stat().st_size for path in files)})
+    marks = {str(path.relative_to(folder.path)): remembered_digest(path) for path in files}
+    return TrainRecord.of(numbers | {"bytes": sum(path.stat().st_size for path in files), "files": marks})
 
 
 def _learnt(
@@ -88,4 +108,5 @@ def _sum(stages: Sequence[TrainRecord]) -> TrainRecord:
         name: [item for stage in stages for item in getattr(stage, name)]
         for name in ("dropped", "notes", "diagnosis")
     }
-    return stages[-1].changed(**costs, **lists)
+    last = {name: value for name, value in stages[-1].to_json().items() if name != "files"}
+    return TrainRecord.of({**last, **costs, **lists})

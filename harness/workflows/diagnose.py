@@ -20,7 +20,7 @@ from harness.results.database.store import Store
 from harness.results.folder import RunFolder
 from harness.results.remote import mirror
 from harness.results.triage import write_triage
-from harness.runner.cells import Cell
+from harness.runner.cells import Cell, describe_task
 from harness.runner.database_sync import index
 from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
@@ -151,7 +151,7 @@ def run_probes(
         evidence=following.evidence,
         notes=(random_model.NOTE,) if random_model.is_random(model) else (),
     )
-    write_triage(results, task.name, model, diagnosis.to_json())
+    write_triage(results, model, diagnosis.to_json(), about=describe_task(task), fingerprint=mark)
     return diagnosis
 
 

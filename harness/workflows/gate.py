@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -79,11 +80,14 @@ def gate_run(options: GateOptions) -> Gate:
     snapshot = floor.with_floor(results, pins.of_run(results, run))
     forgotten = _forgotten(results, snapshot.name) if limits.forgetting else {}
     snapshot, notes = scored_now(results, snapshot, loaded)
-    if _scored_otherwise(pinned, snapshot) and (kept := _pinned_run(results, pinned)) is not None:
-        again_scored, more = scored_now(results, kept, loaded)
+    unlike = _scored_otherwise(pinned, snapshot)
+    if unlike and (kept := _pinned_run(results, pinned)) is not None:
+        notes += (_rescored(f"pin '{pinned.name}'", unlike),)
+        again_scored, _ = scored_now(results, kept, loaded)
         pinned = dataclasses.replace(again_scored, name=pinned.name)
-        notes += more
-    stale = again.stale(snapshot.head.changed(id=snapshot.name))
+    head = snapshot.head.changed(id=snapshot.name)
+    mixed = [likeness.made_in_parts(side) for side in (head, pinned.head)]
+    stale = [*again.stale(head), *filter(None, mixed)]
     return judge(
         snapshot,
         pinned,
@@ -114,15 +118,19 @@ def scored_now(results: Path, run: Snapshot, task: Task) -> tuple[Snapshot, tupl
     unlike = [i for i in likeness.scored(run.head.task, now, [s.name() for s in task.scorers]) if i.known]
     if run.head.task.name != task.name or not unlike:
         return run, ()
-    what = "; ".join(item.sentence for item in unlike)
-    note = f"stored answers of {run.name} were scored again, as the task file says now ({what})"
     scored = pins.of_run(results, run.name, rescore=lambda rows: again.rescored(task, rows), task=now)
-    return scored, (note,)
+    return scored, (_rescored(run.name, unlike),)
 
 
-def _scored_otherwise(pinned: Snapshot, run: Snapshot) -> bool:
+def _rescored(what: str, unlike: Sequence[likeness.Unlike]) -> str:
+    changes = "; ".join(item.sentence for item in unlike)
+    return f"stored answers of {what} were scored again, as the task file says now ({changes})"
+
+
+def _scored_otherwise(pinned: Snapshot, run: Snapshot) -> list[likeness.Unlike]:
+    """In what a pin says that it was scored otherwise than a run is now, whether or not its run was scored again since."""
     scorers = [item.name for item in run.head.task.scorers]
-    return any(item.known for item in likeness.scored(pinned.head.task, run.head.task, scorers))
+    return [item for item in likeness.scored(pinned.head.task, run.head.task, scorers) if item.known]
 
 
 def _pinned_run(results: Path, pinned: Snapshot) -> Snapshot | None:

@@ -12,9 +12,10 @@ from harness.core.recipes import Recipe
 from harness.methods.transferred import Moved
 from harness.regression import floor
 from harness.regression.upgrade import Cells, Replay, exit_code, replay
-from harness.results import pins
+from harness.results import likeness, pins
 from harness.results.folder import ResultsFolder
 from harness.results.pins import Snapshot
+from harness.runner import again
 from harness.runner.cells import Cell, plan
 from harness.runner.experiment import Experiment
 from harness.runner.progress import Progress, choose
@@ -97,8 +98,17 @@ def upgrade(
         )
         noise = floor.pooled(floor.with_floor(results, before), floor.with_floor(results, after))
         margin = before.head.task.margin or 0.0
-        replays.append(replay(recipe.name, cells, margin, noise=noise))
+        judged = replay(recipe.name, cells, margin, noise=noise)
+        replays.append(dataclasses.replace(judged, notes=(*judged.notes, *_stale(cells))))
     return tuple(replays)
+
+
+def _stale(cells: Cells) -> list[str]:
+    """Which runs today's libraries did not make, or not whole."""
+    sides = [side for side in vars(cells).values() if isinstance(side, Snapshot)]
+    heads = [side.head.changed(id=side.name) for side in sides]
+    notes = [[*again.stale(head), likeness.made_in_parts(head)] for head in heads]
+    return [note for several in notes for note in several if note]
 
 
 def _trained(

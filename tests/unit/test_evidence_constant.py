@@ -145,9 +145,5 @@ def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, 
     run.run(experiment, results, progress=Progress(), report=tmp_path / "r.html")
     assert kept.stat().st_mtime_ns == before, "what stands is not worked out again"
     kept.write_text("{}", encoding="utf-8")
-    assert constants.read(results, "colours", verdict_hash(done)) is None
+    assert constants.read(results, done.outcome.records[0].task) is None
     assert run_scores.verdicts(done.outcome.folders)[0].constant is None
-
-
-def verdict_hash(done: run.RunSession) -> str:
-    return str(done.outcome.records[0].task.data_hash)

@@ -264,6 +264,8 @@ def test_the_weak_field_is_named_instead_of_wrong_value() -> None:
     assert weak_fields({"a": 0.5, "b": 0.52, "c": 0.55, "d": 0.58}).startswith("right least often: a 50 %")
     assert weak_fields({"a": 1.0, "b": 1.0}) == ""
     assert weak_fields({"a": 0.1}) == ""
+    assert weak_fields({"a": 0.4, "b": 1.0}) == "a is right in 40 %, everything else in every answer"
+    assert weak_fields({"a": 0.4, "b": 0.996}) == "a is right in 40 %, everything else in 99 % or more"
 
 
 def test_what_a_triage_expects_to_be_worth_trying_is_one_command() -> None:

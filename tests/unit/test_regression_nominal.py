@@ -288,6 +288,13 @@ def test_bounded_scores_have_bounded_intervals(n: int) -> None:
     assert only.low is None or only.low >= -1.0
 
 
+def test_an_upgrade_with_the_same_answers_says_so_and_claims_nothing_that_its_interval_does_not() -> None:
+    two = Cells(old=snapshot([1.0, 0.0]), new=snapshot([1.0, 0.0]))
+    reason = replay("r", two, MARGIN).reason
+    assert reason.endswith(", the same answers")
+    assert "not worse" not in reason
+
+
 def test_the_upgrade_exits_as_the_gate_does() -> None:
     good, bad = [1.0] * 300 + [0.0] * 100, [1.0] * 200 + [0.0] * 200
     made = {

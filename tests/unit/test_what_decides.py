@@ -203,7 +203,7 @@ def test_limits_in_an_address_decide_nothing(place: Path, monkeypatch: pytest.Mo
 
 KINDS = [
     (room, name)
-    for room in ("data", "base", "weights", "programs", "retrieval")
+    for room in ("data", "base", "weights", "programs", "retrieval", "formats", "scorers")
     for name in kinds.names(room)
 ]
 
@@ -253,6 +253,15 @@ def test_every_setting_of_every_kind_is_in_its_identity_unless_it_cannot_change_
         object.__setattr__(changed_kind, field.name, another(values[field.name], field))
         differs = changed_kind.identity() != identity
         assert differs == field.metadata.get("in_key", True), field.name
+
+
+@pytest.mark.parametrize("name", kinds.names("scorers"))
+def test_every_setting_of_a_scorer_can_change_a_score(name: str) -> None:
+    """Limits on time and memory, too: an answer that runs into one is wrong."""
+    outside = [
+        f for f in dataclasses.fields(kinds.lookup("scorers", name)) if not f.metadata.get("in_key", True)
+    ]
+    assert all(field.metadata["doc"].startswith("set when the task is read") for field in outside)
 
 
 def test_settings_that_cannot_change_a_result_are_in_no_key(place: Path) -> None:

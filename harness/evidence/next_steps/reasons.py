@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 
 from harness.evidence.cost_order import trained
@@ -67,4 +68,6 @@ def weak_fields(fields: Mapping[str, float]) -> str:
         worst = ", ".join(f"{name} {100 * share:.0f} %" for name, share in ordered[:3])
         return f"right least often: {worst}" if ordered[0][1] < 1.0 else ""
     weak = [f"{name} is right in {100 * share:.0f} %" for name, share in ordered[: cut + 1]]
-    return f"{', '.join(weak)}, everything else in {100 * ordered[cut + 1][1]:.0f} % or more"
+    least = ordered[cut + 1][1]
+    rest = "every answer" if least == 1.0 else f"{math.floor(100 * least + 1e-9)} % or more"
+    return f"{', '.join(weak)}, everything else in {rest}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import regex
 
@@ -61,6 +62,15 @@ def chunks(corpus: Sequence[Document], size: int, overlap: int, tokenizer: str =
         for document in corpus
         for text in _cut(document.text, spans(document.text), size, overlap)
     ]
+
+
+def tokenizer_identity(spec: str) -> dict[str, str]:
+    """The part of a retriever's key that says which files a tokenizer in a folder or a GGUF file has; empty for others."""
+    if not spec or not (spec.startswith("gguf:") or Path(spec).expanduser().is_dir()):
+        return {}
+    from harness.models.fingerprint import fingerprint
+
+    return {"tokenizer_files": fingerprint(spec)}
 
 
 def _word_spans(text: str) -> list[tuple[int, int]]:

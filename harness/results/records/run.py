@@ -83,6 +83,8 @@ class TrainRecord(Record):
     diagnosis: tuple[str, ...] = ()
     bytes: int | None = None
     """Size of what the stages saved."""
+    files: dict[str, str] | None = None
+    """Of one stage: name of each file that it saved → its SHA-256; None in old records."""
     lessons: int | None = None
     """Labeled examples that were learned from; in records without `offered`, those that were given."""
     offered: int | None = None
@@ -188,6 +190,8 @@ class CellRecord(Record):
     """The command as `harness.evidence.command.Invocation` writes it."""
     git: GitRecord = field(default_factory=GitRecord)
     versions: dict[str, str] | None = None
+    earlier_versions: tuple[dict[str, str], ...] = ()
+    """Other library versions that made some of the answers, or the weights."""
     machine: MachineRecord = field(default_factory=MachineRecord)
     command: str | None = None
     started_at: str | None = None

@@ -31,8 +31,8 @@ class CodeTests(Scorer):
     binary = True
 
     tests: str = knob("tests", key_default="tests", doc="the meta column that holds the tests")
-    seconds: float = knob(5.0, in_key=False, doc="the longest time of one answer's tests")
-    megabytes: int = knob(1024, in_key=False, doc="the most address space of one answer's tests")
+    seconds: float = knob(5.0, key_default=5.0, doc="the longest time of one answer's tests")
+    megabytes: int = knob(1024, key_default=1024, doc="the most address space of one answer's tests")
 
     @classmethod
     def probe(cls) -> ScorerProbe:

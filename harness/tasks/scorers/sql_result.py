@@ -38,7 +38,7 @@ class SqlResult(Scorer):
 
     database: str = ""
     ordered: bool = False
-    seconds: float = knob(5.0, in_key=False, doc="the longest time of one query")
+    seconds: float = knob(5.0, key_default=5.0, doc="the longest time of one query")
     file: Path | None = knob(None, in_key=False, doc="set when the task is read")
     digest: str = knob("", key_default="", doc="SHA-256 of the database, set when the task is read")
 
