@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from harness.core import deadline
 from harness.core.errors import ConfigError, is_panic
 from harness.core.protocols import Scorer, Task
-from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
+from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score, Unread
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
 from harness.tasks import twins
@@ -101,11 +101,14 @@ def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:
 def _result(outcome: Parsed | Invalid) -> ParseResult:
     if isinstance(outcome, Parsed):
         return ParseResult(status="valid", reason="", path="", value=outcome.value)
-    return ParseResult(status="invalid", reason=outcome.reason, path=outcome.path)
+    status = "error" if isinstance(outcome, Unread) else "invalid"
+    return ParseResult(status=status, reason=outcome.reason, path=outcome.path)
 
 
 def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score:
     name, version = scorer.name(), scorer.version
+    if isinstance(outcome, Unread):
+        return Score(scorer=name, status="error", reason=outcome.reason, version=version)
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.core.kinds import build
 from harness.core.protocols import Format, Scorer
 from harness.core.protocols import tasks as protocol
 from harness.core.values import Example, Invalid, Parsed
+from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.tasks import answers, corpus, load, sources, template_child, template_sandbox, templates
 from harness.tasks.formats import _schema
@@ -100,6 +101,20 @@ def test_one_answer_ends_no_run(monkeypatch: pytest.MonkeyPatch, what: str) -> N
     assert isinstance(reading.extracted, Invalid)
     assert ("took longer" if what == "spin" else "cannot be read") in reading.strict.reason
     assert form.holds("anything") is False
+
+
+@pytest.mark.parametrize("what", ["spin", "recursion"])
+def test_an_answer_that_no_parser_ends_is_its_error_and_not_wrong(
+    monkeypatch: pytest.MonkeyPatch, tiny_task: Path, what: str
+) -> None:
+    monkeypatch.setattr(protocol, "READING_SECONDS", 0.05)
+    task = replace(load.load(tiny_task), format=Stubborn(what=what))
+    row = scoring.scored(
+        task, SampleRecord(sample_id="a", output="x", finish_reason="stop"), task.splits["test"][0]
+    )
+    assert (row.strict.status, row.extracted.status, row.failure) == ("error", "error", None)
+    assert [(score.status, score.value) for score in row.scores] == [("error", None)] * len(row.scores)
+    assert row.answered  # it is asked no second time
 
 
 def test_an_answer_has_a_length(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -148,7 +148,7 @@ def test_an_export_takes_the_place_of_nothing_that_is_there(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="is the folder that you are in"):
-        export.check_new(Path("."))
+        export.check_new(Path())
     Path("file").touch()
     Path("link").symlink_to("nothing")
     Path("full").mkdir()
