@@ -57,12 +57,18 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
     Args:
         row: `thought_tokens` are those that the server counted, None if it did not.
     """
-    row = replace(row, thoughts=None)
     if not row.answered:
         reason = row.error or ""
         unread = ParseResult(status="error", reason=reason, path="")
         scores = [Score(scorer=scorer.name(), status="error", reason=reason) for scorer in task.scorers]
-        row = replace(row, strict=unread, extracted=unread, scores=_recorded(scores), thought_tokens=None)
+        row = replace(
+            row,
+            thoughts=None,
+            thought_tokens=None,
+            strict=unread,
+            extracted=unread,
+            scores=_recorded(scores),
+        )
     else:
         parsed = _parsed(task, row)
         thoughts = "\n".join(filter(None, [row.reasoning, parsed.thoughts]))
@@ -78,7 +84,16 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
 
 
 def _recorded(scores: Iterable[Score]) -> tuple[ScoreRecord, ...]:
-    return tuple(ScoreRecord(**asdict(score)) for score in scores)
+    return tuple(
+        ScoreRecord(
+            scorer=score.scorer,
+            status=score.status,
+            value=score.value,
+            reason=score.reason,
+            version=score.version,
+        )
+        for score in scores
+    )
 
 
 def _thought_tokens(row: SampleRecord, thoughts: str) -> int | None:
