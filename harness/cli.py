@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
 import json
 import logging
@@ -12,17 +13,30 @@ import sys
 import tempfile
 import traceback
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
 import harness
 from harness import commands
-from harness.core.errors import HarnessError, RemoteError, is_panic
+from harness.core.errors import ConfigError, HarnessError, RemoteError, is_panic
 from harness.core.terminal import say
 
 INTERRUPTED = 130
 """The exit code that Typer gives a command that Ctrl-C stopped."""
+OF_THE_DISK = {
+    errno.EACCES: "grant access to it, or name another file or folder",
+    errno.EPERM: "grant access to it, or name another file or folder",
+    errno.EROFS: "name a folder that can be written",
+    errno.ENOSPC: "make room there and give the same command again",
+    errno.EDQUOT: "make room there and give the same command again",
+    errno.ENOTDIR: "name a folder, not a file",
+    errno.EISDIR: "name a file, not a folder",
+    errno.EEXIST: "name another one, or delete it",
+    errno.ELOOP: "replace the link by what it should lead to",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
+"""What a file system refuses is no fault of the harness's: the remedy for each refusal."""
 EPILOG = """Start with: harness demo · your own data: harness init FILE
 
 Exit codes: 0 done or passed · 1 regression · 2 usage or configuration · 3 some run failed or is partial ·
@@ -96,14 +110,25 @@ def main() -> None:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno not in OF_THE_DISK or error.filename is None:
+            _exit_unforeseen(error)
+        line = f"{error.filename}: {error.strerror} — {OF_THE_DISK[error.errno]}"
+        say(f"error: {line}", error=True)
+        _print_json(line, ConfigError.exit_code)
+        sys.exit(ConfigError.exit_code)
     except BaseException as error:
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
-        # Exit 1 means "regression" and nothing else, and it is what Python would exit with here.
-        line = unforeseen(error)
-        say(line, error=True)
-        _print_json(line.removeprefix("error: "), HarnessError.exit_code)
-        sys.exit(HarnessError.exit_code)
+        _exit_unforeseen(error)
+
+
+def _exit_unforeseen(error: BaseException) -> NoReturn:
+    """Exit 1 means "regression" and nothing else, and it is what Python would exit with here."""
+    line = unforeseen(error)
+    say(line, error=True)
+    _print_json(line.removeprefix("error: "), HarnessError.exit_code)
+    sys.exit(HarnessError.exit_code)
 
 
 def _print_json(message: str, code: object) -> None:

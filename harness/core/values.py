@@ -174,6 +174,12 @@ class Invalid:
     path: str = ""
 
 
+@dataclass(frozen=True)
+class Unread(Invalid):
+    """An answer that no parser came to the end of, so that nobody knows whether it is in the format: an execution error,
+    and neither right nor wrong."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class ParsedAnswer:
     """An answer read twice: exactly as written, and after extraction from chatter.

@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from harness.core.files import draft
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
 from harness.core.values import Message, Request
@@ -135,13 +136,15 @@ def _file(address: str) -> Path:
 def _remember(address: str, served: Served) -> None:
     """Keep what a server said; nothing is kept of one that says no more than its address."""
     file = _file(address)
-    if not served.identity:
-        file.unlink(missing_ok=True)
-        return
-    file.parent.mkdir(parents=True, exist_ok=True)
-    part = file.with_suffix(".part")
-    part.write_text(json.dumps(asdict(served)), encoding="utf-8")
-    part.replace(file)
+    try:
+        if not served.identity:
+            file.unlink(missing_ok=True)
+            return
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with draft(file) as part:
+            part.write_text(json.dumps(asdict(served)), encoding="utf-8")
+    except OSError as error:
+        raise cache.unusable(error.strerror or str(error)) from None
 
 
 def _last(address: str, name: str) -> Served:

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
+
+from harness.core.errors import ConfigError
+
+_NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+"""What the system says of a disk that takes no more, whoever writes."""
 
 
 def folder() -> Path:
@@ -21,14 +27,26 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
 
     It is filled under a temporary name and renamed when complete, so a killed process leaves no partial
     folder, and of two racing processes the first wins.
+
+    Raises:
+        ConfigError: the cache folder cannot be written, or is full.
     """
     target = folder() / name
-    if target.is_dir():
-        return target
-    target.parent.mkdir(parents=True, exist_ok=True)
-    draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
     try:
-        make(draft)
+        if target.is_dir():
+            return target
+        target.parent.mkdir(parents=True, exist_ok=True)
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+    except OSError as error:
+        raise unusable(error.strerror or str(error)) from None
+    try:
+        try:
+            make(draft)
+        except Exception as error:
+            # Libraries that write in Rust say it in words alone.
+            if reason := next((why for why in map(os.strerror, _NO_ROOM) if why in str(error)), ""):
+                raise unusable(reason) from None
+            raise
         draft.chmod(0o755)
         try:
             draft.rename(target)
@@ -38,6 +56,12 @@ def make_once(name: str, make: Callable[[Path], None]) -> Path:
     finally:
         shutil.rmtree(draft, ignore_errors=True)
     return target
+
+
+def unusable(reason: str) -> ConfigError:
+    """The error of a cache folder that cannot be written."""
+    remedy = "make room there, or set HARNESS_CACHE to a folder that can be written"
+    return ConfigError(f"the cache folder cannot be written: {reason}", file=folder(), remedy=remedy)
 
 
 @contextlib.contextmanager

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-import tempfile
 from pathlib import Path
 
+from harness.core.files import draft
 from harness.core.keys import digest, file_digest
 from harness.models import cache
 
@@ -31,8 +32,9 @@ def remembered_digest(file: Path) -> str:
     except (OSError, ValueError, KeyError):
         pass
     sha256 = file_digest(real)
-    memory.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=memory.parent, delete=False, encoding="utf-8") as draft:
-        json.dump({"sha256": sha256}, draft)
-    Path(draft.name).replace(memory)
+    # A cache that cannot be written remembers nothing, and the digest is right all the same.
+    with contextlib.suppress(OSError):
+        memory.parent.mkdir(parents=True, exist_ok=True)
+        with draft(memory) as part:
+            part.write_text(json.dumps({"sha256": sha256}), encoding="utf-8")
     return sha256

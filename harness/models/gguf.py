@@ -10,19 +10,6 @@ from harness.core.terminal import say
 from harness.models.cache import make_once, quiet
 from harness.models.digests import remembered_digest
 
-_UNREADABLE = (
-    ValueError,
-    RuntimeError,
-    KeyError,
-    IndexError,
-    TypeError,
-    AttributeError,
-    OSError,
-    EOFError,
-    MemoryError,
-)
-"""What a GGUF file that is cut off, or none, raises in the libraries that read it."""
-
 
 def folder(file: Path) -> Path:
     """The converted folder of a GGUF file; float32 where the file was quantized.
@@ -45,8 +32,9 @@ def _convert(file: Path, draft: Path) -> None:
             where: dict[str, str | bool] = {"gguf_file": file.name, "trust_remote_code": False}
             tokenizer = AutoTokenizer.from_pretrained(alone, **where)
             loaded = AutoModelForCausalLM.from_pretrained(alone, **where)
-    except _UNREADABLE as error:
-        raise ConfigError(f"cannot read this GGUF file: {error}", file=file) from None
+    except Exception as error:  # whatever the libraries raise that read a file that is cut off, or none
+        reason = str(error).replace(f"{alone}/", "")
+        raise ConfigError(f"cannot read this GGUF file: {reason}", file=file) from None
     config = loaded.config
     # A network marked as quantized refuses to be saved, although its weights are plain now.
     if hasattr(config, "quantization_config"):

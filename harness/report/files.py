@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+from harness.core.errors import ConfigError
 from harness.report import index
 from harness.results.folder import ResultsFolder
 
@@ -33,6 +35,26 @@ class Placed:
             return ""
         runs = "1 finished run" if self.holds == 1 else f"{self.holds} finished runs"
         return f"{self.kept} is kept: it holds {runs}"
+
+
+def check(out: Path) -> None:
+    """Refuse, before any work is done, a file that no report can be written to.
+
+    Raises:
+        ConfigError: it is a folder or a link to nothing, or its folder cannot be made or written.
+    """
+    remedy = "choose another file for the report"
+    above = out.parent
+    while not (above.exists() or above.is_symlink()):
+        above = above.parent
+    for path, folder in ((out, False), (above, True)):
+        if path.is_symlink() and not path.exists():
+            raise ConfigError("is a link to nothing", file=path, remedy=f"delete it, or {remedy}")
+        if path.exists() and path.is_dir() != folder:
+            raise ConfigError(f"is {'no' if folder else 'a'} folder", file=path, remedy=remedy)
+    written_through = out.exists() and not out.is_file()  # a device or a pipe
+    if not written_through and not os.access(above, os.W_OK | os.X_OK):
+        raise ConfigError("cannot be written", file=above, remedy=remedy)
 
 
 def place(results: Path, out: Path, finished: Collection[str]) -> Placed:

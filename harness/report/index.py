@@ -81,10 +81,10 @@ def summary(data: ReportData) -> dict[str, object]:
 def belongs(report: Path) -> bool:
     """Whether the report's folder has an index: one named `reports`, or one whose index we wrote.
 
-    Elsewhere nothing is written but what was asked for, and a stranger's index.html stays.
+    Elsewhere nothing is written but what was asked for, and a stranger's index.html stays, as does a link to nothing.
     """
     present = report.parent / NAME
-    if report.name in (NAME, HISTORY):
+    if report.name in (NAME, HISTORY) or (present.is_symlink() and not present.exists()):
         return False
     if not present.exists():
         return report.resolve().parent.name == FOLDER

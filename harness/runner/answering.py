@@ -21,6 +21,7 @@ from harness.runner import scoring
 from harness.runner.cell_context import CellContext, request
 from harness.runner.held import held
 from harness.runner.model_pool import is_server
+from harness.tasks import templates
 from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
@@ -39,6 +40,7 @@ def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
     examples = cell.examples
     known = {row.sample_id for row in folder.rows()}
     left = [example for example in examples if example.id not in known]
+    templates.ahead((cell.task.instructions, cell.task.input), [example.input for example in left])
     prompts = [attempt.prompter(example) for example in left]
     attempt.progress.answering(cell, done=len(examples) - len(left), total=len(examples))
     unanswered = set(range(len(left)))

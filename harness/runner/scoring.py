@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from harness.core import deadline
 from harness.core.errors import ConfigError, is_panic
 from harness.core.protocols import Scorer, Task
-from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score
+from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score, Unread
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
 from harness.tasks import twins
@@ -57,12 +57,18 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
     Args:
         row: `thought_tokens` are those that the server counted, None if it did not.
     """
-    row = replace(row, thoughts=None)
     if not row.answered:
         reason = row.error or ""
         unread = ParseResult(status="error", reason=reason, path="")
         scores = [Score(scorer=scorer.name(), status="error", reason=reason) for scorer in task.scorers]
-        row = replace(row, strict=unread, extracted=unread, scores=_recorded(scores), thought_tokens=None)
+        row = replace(
+            row,
+            thoughts=None,
+            thought_tokens=None,
+            strict=unread,
+            extracted=unread,
+            scores=_recorded(scores),
+        )
     else:
         parsed = _parsed(task, row)
         thoughts = "\n".join(filter(None, [row.reasoning, parsed.thoughts]))
@@ -78,7 +84,16 @@ def scored(task: Task, row: SampleRecord, example: Example) -> SampleRecord:
 
 
 def _recorded(scores: Iterable[Score]) -> tuple[ScoreRecord, ...]:
-    return tuple(ScoreRecord(**asdict(score)) for score in scores)
+    return tuple(
+        ScoreRecord(
+            scorer=score.scorer,
+            status=score.status,
+            value=score.value,
+            reason=score.reason,
+            version=score.version,
+        )
+        for score in scores
+    )
 
 
 def _thought_tokens(row: SampleRecord, thoughts: str) -> int | None:
@@ -101,11 +116,14 @@ def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:
 def _result(outcome: Parsed | Invalid) -> ParseResult:
     if isinstance(outcome, Parsed):
         return ParseResult(status="valid", reason="", path="", value=outcome.value)
-    return ParseResult(status="invalid", reason=outcome.reason, path=outcome.path)
+    status = "error" if isinstance(outcome, Unread) else "invalid"
+    return ParseResult(status=status, reason=outcome.reason, path=outcome.path)
 
 
 def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score:
     name, version = scorer.name(), scorer.version
+    if isinstance(outcome, Unread):
+        return Score(scorer=name, status="error", reason=outcome.reason, version=version)
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 
 from harness.core.activity import Activity, working
 from harness.core.errors import ConfigError
+from harness.core.names import PATTERN as NAME
 from harness.core.values import Document, Example
 from harness.tasks import (
     column_inference,
@@ -70,7 +70,7 @@ def init(data: str, into: Path, wish: Wish) -> Made:
             exists (unless forced).
     """
     name = wish.name or task_name.of(data)
-    if not re.fullmatch(r"[\w.-]+", name):
+    if not NAME.fullmatch(name):
         raise ConfigError(f"'{name}' cannot be a task's name", remedy="letters, digits, _ . and - only")
     folder = into / name
     if folder.exists() and not wish.force:

@@ -8,6 +8,7 @@ come back. The child runs the same sandbox.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import pickle
@@ -18,7 +19,7 @@ import sys
 import threading
 import time
 import weakref
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import IO, Final
 
@@ -34,6 +35,10 @@ STARTING = 60.0
 """Seconds for the child to start, on a busy machine."""
 MOST_SOURCE = 500_000
 """Characters of a template."""
+BATCH = 64
+"""Examples in one message to the child."""
+MOST_KEPT, LONGEST_KEPT = 10_000, 10_000
+"""Texts that are remembered, and characters of the longest of them."""
 _PLAIN: Final = (
     *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr),
     *(nodes.If, nodes.CondExpr, nodes.Test, nodes.Not, nodes.And, nodes.Or, nodes.Compare, nodes.Operand),
@@ -87,14 +92,49 @@ def render(source: str, fields: Mapping[str, object]) -> str:
     """
     if len(source) > MOST_SOURCE:
         raise ConfigError(f"template: {len(source):,} characters; at most {MOST_SOURCE:,} are read")
+    key = _key(source, fields)
     with _lock:
-        child = _children.get(os.getpid())
-        if child is None or not child.is_alive:
-            child = _children[os.getpid()] = Child()
-        answer = child.ask(source, fields)
+        text = _kept.get(key)
+        answer = {"text": text} if text is not None else _child().ask(source, [fields])[0]
+        _keep(key, answer)
     if "text" in answer:
         return str(answer["text"])
     raise ConfigError(str(answer["message"]), remedy=str(answer["remedy"]))
+
+
+def ahead(source: str, many: Sequence[Mapping[str, object]]) -> None:
+    """Render for many examples in few messages, so that `render` finds their texts. What fails is left to `render`."""
+    if len(source) > MOST_SOURCE:
+        return
+    for start in range(0, min(len(many), MOST_KEPT), BATCH):
+        part = {_key(source, fields): fields for fields in many[start : start + BATCH]}
+        with _lock:
+            part = {key: fields for key, fields in part.items() if key not in _kept}
+            answers = _child().ask(source, list(part.values())) if part else []
+            if len(answers) < len(part):
+                return
+            for key, answer in zip(part, answers, strict=True):
+                _keep(key, answer)
+
+
+def _child() -> Child:
+    child = _children.get(os.getpid())
+    if child is None or not child.is_alive:
+        child = _children[os.getpid()] = Child()
+    return child
+
+
+def _key(source: str, fields: Mapping[str, object]) -> bytes:
+    return hashlib.blake2b(pickle.dumps((source, dict(fields))), digest_size=16).digest()
+
+
+def _keep(key: bytes, answer: Mapping[str, object]) -> None:
+    """Remember a text that is not long: prompts are rendered several times in a run, and shots in every prompt."""
+    text = answer.get("text")
+    if isinstance(text, str) and len(text) <= LONGEST_KEPT:
+        if key not in _kept and len(_kept) >= MOST_KEPT:
+            del _kept[next(iter(_kept))]
+        _kept[key] = text
 
 
 class Child:
@@ -119,22 +159,22 @@ class Child:
     def is_alive(self) -> bool:
         return self._process.poll() is None
 
-    def ask(self, source: str, fields: Mapping[str, object]) -> Mapping[str, object]:
-        """The text, or the message and the remedy."""
+    def ask(self, source: str, many: Sequence[Mapping[str, object]]) -> Sequence[Mapping[str, object]]:
+        """For each example the text, or the message and the remedy. Where the child did not come back, one message."""
         late = f"template: took longer than {SECONDS:g} s, or more than {MEGABYTES} MiB"
-        seconds = SECONDS + (STARTING if self._first else 0)
+        seconds = SECONDS * len(many) + (STARTING if self._first else 0)
         until = time.monotonic() + seconds
         try:
-            _send(self._process.stdin, pickle.dumps((source, dict(fields), SECONDS)))
+            _send(self._process.stdin, pickle.dumps((source, [dict(fields) for fields in many], SECONDS)))
             raw = _receive(self._process.stdout, until)
         except (OSError, EOFError):
             raw = None
         if raw is None:
             self.close()
-            return {"message": late, "remedy": "make it simpler: what it computes can be a field"}
+            return [{"message": late, "remedy": "make it simpler: what it computes can be a field"}]
         self._first = False
-        answer: Mapping[str, object] = json.loads(raw)
-        return answer
+        answers: Sequence[Mapping[str, object]] = json.loads(raw)
+        return answers
 
     def close(self) -> None:
         _end(self._process, os.getpid())
@@ -149,13 +189,16 @@ def serve() -> None:
         head = read.read(_LENGTH.size)
         if len(head) < _LENGTH.size:
             return
-        source, fields, seconds = pickle.loads(read.read(_LENGTH.unpack(head)[0]))
-        _limit_time(seconds)
-        try:
-            answer: Mapping[str, object] = {"text": template_sandbox.render(source, fields)}
-        except ConfigError as error:
-            answer = {"message": error.message, "remedy": error.remedy}
-        _send(write, json.dumps(answer).encode())
+        source, many, seconds = pickle.loads(read.read(_LENGTH.unpack(head)[0]))
+        _send(write, json.dumps([_rendered(source, fields, seconds) for fields in many]).encode())
+
+
+def _rendered(source: str, fields: Mapping[str, object], seconds: float) -> Mapping[str, object]:
+    _limit_time(seconds)
+    try:
+        return {"text": template_sandbox.render(source, fields)}
+    except ConfigError as error:
+        return {"message": error.message, "remedy": error.remedy}
 
 
 def _limit_memory() -> None:
@@ -224,3 +267,4 @@ _KEPT = (
 """The child needs no key, so it is given none."""
 _lock = threading.Lock()
 _children: dict[int, Child] = {}
+_kept: dict[bytes, str] = {}

@@ -7,7 +7,7 @@ space around a rendered template is never part of a prompt.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -27,6 +27,14 @@ def render(source: str, fields: Mapping[str, object]) -> str:
     if template_child.is_plain(source):
         return template_sandbox.render(source, fields)
     return template_child.render(source, fields)
+
+
+def ahead(sources: Iterable[str], many: Sequence[Mapping[str, object]]) -> None:
+    """Say which templates will be rendered for which fields: those that are rendered in the child take a message for
+    many examples instead of one for each."""
+    for source in sources:
+        if not template_child.is_plain(source):
+            template_child.ahead(source, many)
 
 
 def check(

@@ -63,8 +63,7 @@ def export(
     source, record = run_folder.path, run_folder.finished()
     if record is None:
         raise ConfigError(f"run '{source.name}' is not finished", remedy="run its command again to resume it")
-    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
-        raise ConfigError("is not an empty folder", file=folder, remedy="name a new one")
+    check_new(folder)
     known = program.task_of(record, task)
     recipe = recipes.from_config(record.recipe.raw, name=record.recipe.name, file=source / "run.json")
     if merged and not recipe.weights:
@@ -88,6 +87,20 @@ def export(
         _write_manifest(draft, record)
     files = {str(p.relative_to(folder)): p.stat().st_size for p in sorted(folder.rglob("*")) if p.is_file()}
     return Exported(run=source.name, folder=folder, layout=layout, files=files, commands=tuple(lines))
+
+
+def check_new(folder: Path) -> None:
+    """Refuse a folder that the export could not take the place of."""
+    try:
+        is_taken = folder.is_symlink() or (folder.exists() and (not folder.is_dir() or any(folder.iterdir())))
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=folder) from None
+    if is_taken:
+        raise ConfigError("is not an empty folder", file=folder, remedy="name a new one")
+    if folder.resolve() == Path.cwd():
+        raise ConfigError(
+            "is the folder that you are in", file=folder, remedy="name a new one, such as ./exported"
+        )
 
 
 def scores(record: RunRecord, folder: Path) -> list[card.Score]:

@@ -143,6 +143,11 @@ def run(
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
+    out = report or Path("reports") / f"{experiment.name}.html"
+    from harness.report import files
+    from harness.report.build import build
+
+    files.check(out)
     open_index(results)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
@@ -164,11 +169,7 @@ def run(
     }
     asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
     verdicts = tuple(run_scores.verdicts(outcome.folders, asked=asked, invocations=typed))
-    out = report or Path("reports") / f"{experiment.name}.html"
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
-    from harness.report import files
-    from harness.report.build import build
-
     ids = [folder.name for folder in outcome.folders]
     placed = files.place(results, out, [r.id for r in outcome.records if r.has_answers])
     if placed.out is not None:

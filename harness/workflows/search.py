@@ -13,6 +13,7 @@ from harness.core.errors import ConfigError, RunError, nearest
 from harness.core.execution import Executor, Job
 from harness.core.json_types import JsonValue
 from harness.core.kinds import build
+from harness.core.names import check as check_name
 from harness.core.options import names, path, positive, repeated
 from harness.core.secrets import refuse_in_models
 from harness.core.terminal import say
@@ -94,7 +95,7 @@ def make_plan(options: SearchOptions) -> StudyConfig:
         ),
         results=options.results_path,
         storage=options.storage,
-        given_name=options.study,
+        given_name=options.study and check_name(options.study, "study"),
         scoring=describe_task(task).raw,
     )
     plan.space()

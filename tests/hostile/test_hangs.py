@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from harness.core.kinds import build
 from harness.core.protocols import Format, Scorer
 from harness.core.protocols import tasks as protocol
 from harness.core.values import Example, Invalid, Parsed
+from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.tasks import answers, corpus, load, sources, template_child, template_sandbox, templates
 from harness.tasks.formats import _schema
@@ -100,6 +101,20 @@ def test_one_answer_ends_no_run(monkeypatch: pytest.MonkeyPatch, what: str) -> N
     assert isinstance(reading.extracted, Invalid)
     assert ("took longer" if what == "spin" else "cannot be read") in reading.strict.reason
     assert form.holds("anything") is False
+
+
+@pytest.mark.parametrize("what", ["spin", "recursion"])
+def test_an_answer_that_no_parser_ends_is_its_error_and_not_wrong(
+    monkeypatch: pytest.MonkeyPatch, tiny_task: Path, what: str
+) -> None:
+    monkeypatch.setattr(protocol, "READING_SECONDS", 0.05)
+    task = replace(load.load(tiny_task), format=Stubborn(what=what))
+    row = scoring.scored(
+        task, SampleRecord(sample_id="a", output="x", finish_reason="stop"), task.splits["test"][0]
+    )
+    assert (row.strict.status, row.extracted.status, row.failure) == ("error", "error", None)
+    assert [(score.status, score.value) for score in row.scores] == [("error", None)] * len(row.scores)
+    assert row.answered  # it is asked no second time
 
 
 def test_an_answer_has_a_length(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -316,3 +331,55 @@ def test_a_models_template_is_rendered_within_a_time(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(type(loaded.tokenizer), "apply_chat_template", lambda *args, **more: _spin())
     with pytest.raises(ConfigError, match="chat template took longer"):
         loaded.encode([Message("user", "q")])
+
+
+def test_a_split_is_rendered_in_few_messages_and_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    source, rows = (
+        "{{ ('a' ~ n ~ missing) | replace('x', 'y') }}",
+        [{"n": n, "missing": ""} for n in range(150)],
+    )
+    child, asked = template_child.Child(), []
+    monkeypatch.setattr(template_child, "_child", lambda: child)
+    monkeypatch.setattr(template_child, "_kept", {})
+    ask = child.ask
+
+    def counted(source: str, many: Any) -> Any:
+        asked.append(len(many))
+        return ask(source, many)
+
+    monkeypatch.setattr(child, "ask", counted)
+    templates.ahead(
+        [source, "{{ n }}"], [*rows, {"n": 1}]
+    )  # the last lacks a field, the second template is plain
+    assert asked == [64, 64, 23]
+    assert [template_child.render(source, row) for row in rows] == [f"a{n}" for n in range(150)]
+    assert len(asked) == 3
+    with pytest.raises(ConfigError, match="'missing' is undefined"):
+        template_child.render(source, {"n": 1})
+    assert len(asked) == 4
+    child.close()
+
+
+def test_of_texts_that_are_remembered_there_are_so_many_and_none_is_long(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(template_child, "_kept", {})
+    monkeypatch.setattr(template_child, "MOST_KEPT", 3)
+    monkeypatch.setattr(template_child, "LONGEST_KEPT", 4)
+    for n in range(6):
+        assert template_child.render("{{ 'a' ~ n }}", {"n": n}) == f"a{n}"
+    assert list(template_child._kept.values()) == ["a3", "a4", "a5"]
+    assert template_child.render("{{ 'aaaa' ~ n }}", {"n": 1}) == "aaaa1"
+    assert "aaaa1" not in template_child._kept.values()
+
+
+def test_one_template_that_is_given_up_costs_the_others_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(template_child, "SECONDS", 0.2)
+    source = "{% for i in range(n) %}{% for j in range(n) %}{% endfor %}{% endfor %}x{{ 'a' ~ n }}"
+    rows = [{"n": 1}, {"n": 3000}, {"n": 2}]
+    template_child.ahead(source, rows)
+    assert template_child.render(source, rows[0]) == "xa1"
+    with pytest.raises(ConfigError, match=r"took longer than 0\.2 s"):
+        template_child.render(source, rows[1])
+    monkeypatch.setattr(template_child, "SECONDS", 5.0)
+    assert template_child.render(source, rows[2]) == "xa2"

@@ -20,6 +20,7 @@ from harness.core.values import (
     Invalid,
     Parsed,
     ParsedAnswer,
+    Unread,
 )
 
 LONGEST_ANSWER = 1_000_000
@@ -92,20 +93,20 @@ class Format(Kind):
         """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first.
 
         It comes to an end whatever a model says: an answer that is too long, takes too long, or is beyond a parser is
-        invalid for that reason.
+        `Unread` for that reason.
         """
         if len(text) > LONGEST_ANSWER:
-            unread = Invalid(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
+            unread = Unread(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
             return ParsedAnswer(strict=unread, extracted=unread)
         try:
             with deadline.within(READING_SECONDS):
                 return self._read(text)
         except deadline.TooLongError:
-            unread = Invalid(f"reading it took longer than {READING_SECONDS:g} s")
+            unread = Unread(f"reading it took longer than {READING_SECONDS:g} s")
         except BaseException as error:  # a parser that gives up says nothing of the other answers
             if not (isinstance(error, Exception) or is_panic(error)):
                 raise
-            unread = Invalid(f"cannot be read: {type(error).__name__}: {error}"[:200])
+            unread = Unread(f"cannot be read: {type(error).__name__}: {error}"[:200])
         return ParsedAnswer(strict=unread, extracted=unread)
 
     def holds(self, text: str) -> bool:

@@ -12,7 +12,8 @@ from harness.results.records.base import JsonObject, JsonValue, Lenient
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ParseResult(Lenient):
-    """How an answer parsed: `valid`, `invalid` (why, and at which path), or `error` (there is no answer)."""
+    """How an answer parsed: `valid`, `invalid` (why, and at which path), or `error` (there is no answer, or none
+    that a parser came to the end of)."""
 
     status: str | None = None
     reason: str | None = None

@@ -39,11 +39,12 @@ def results_folder(address: str | Path) -> Path:
     """The folder to work in: a path as it is, or the working folder of a URL, brought up to date.
 
     Raises:
-        ConfigError: a URL with a password, of an unknown scheme, or whose package is missing.
+        ConfigError: a file, a link to nothing, or a URL with a password, of an unknown scheme, or whose package is
+            missing.
         RemoteError: what is there cannot be read.
     """
     if not is_url(str(address)):
-        return Path(address)
+        return local(Path(address))
     url = str(address).rstrip("/")
     remote = Remote.open(url)
     name = re.sub(r"[^A-Za-z0-9]+", "-", url).strip("-")[-40:]
@@ -51,6 +52,27 @@ def results_folder(address: str | Path) -> Path:
     mirror = Mirror(folder=folder, remote=remote)
     mirror.begin()
     mirror.fetch()
+    return folder
+
+
+def local(folder: Path) -> Path:
+    """A results folder of this machine, which need not exist yet.
+
+    Raises:
+        ConfigError: what is there is no folder, or cannot be read.
+    """
+    remedy = "name a folder with --results"
+    try:
+        if folder.is_symlink() and not folder.exists():
+            raise ConfigError("is a link to nothing", file=folder, remedy=remedy)
+        if "?" in str(folder.resolve()):
+            # DuckDB takes what follows a question mark for options.
+            raise ConfigError("holds a ?, which DuckDB does not open", file=folder.resolve(), remedy=remedy)
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError("is a file, not a results folder", file=folder, remedy=remedy)
+        (folder / MARK / "about.json").exists()
+    except OSError as error:
+        raise ConfigError(f"cannot be read: {error.strerror}", file=folder, remedy=remedy) from None
     return folder
 
 
