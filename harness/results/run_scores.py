@@ -53,8 +53,8 @@ def verdicts(
     ]
     paths = {record.id: path for record, path in known}
     groups = {
-        place: [(record, paths[record.id]) for record in group if record.split == "test"]
-        for place, group in members([record for record, _ in known]).items()
+        question: [(record, paths[record.id]) for record in group if record.split == "test"]
+        for question, group in members([record for record, _ in known]).items()
     }
     return [
         _decide(task, model, group, counting, invocations or {})
@@ -79,8 +79,8 @@ def members(records: Sequence[RecordT]) -> dict[tuple[str, str], list[RecordT]]:
     apart, together = places(records), places(records, together=True)
     groups: dict[tuple[str, str], list[RecordT]] = {}
     for record in records:
-        for place in dict.fromkeys((apart[record.id], together[record.id])):
-            groups.setdefault(place, []).append(record)
+        for question in dict.fromkeys((apart[record.id], together[record.id])):
+            groups.setdefault(question, []).append(record)
     return groups
 
 
