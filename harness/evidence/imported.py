@@ -1,10 +1,10 @@
-"""The verdict over systems that other tools measured: what they cost, and what to run next, is not known here."""
+"""The verdict over systems of which other tools measured some: what they cost, and what to run next, is not known here."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
-from harness.evidence.verdict_text import count, listed, points
+from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Families, Verdict
 
 BADGE = "Systems compared"
@@ -18,7 +18,9 @@ def of_imported(verdict: Verdict) -> Verdict:
         families=_families(verdict.families),
         within=None,
         notes=tuple(
-            note for note in verdict.notes if verdict.within is None or note != verdict.within.sentence
+            note
+            for note in verdict.notes
+            if note not in ONLY.values() and (verdict.within is None or note != verdict.within.sentence)
         ),
         recommended=None if verdict.kind in ("no_difference", "tie") else verdict.recommended,
         next_step="",
