@@ -1,4 +1,4 @@
-"""The verdict over systems that other tools measured: what they cost, and what to run next, is not known here."""
+"""The verdict over systems of which other tools measured some: what they cost, and what to run next, is not known here."""
 
 from __future__ import annotations
 

@@ -152,7 +152,7 @@ def _decide(
             constant=_constant(results, about, runs),
             invocation=command,
         )
-        return imported.of_imported(verdict) if all(foreign) else verdict
+        return imported.of_imported(verdict) if any(foreign) else verdict
 
     about_missing = lacking((record for record, _ in group), names)
     final = [recipe for recipe, lacks in about_missing.items() if not any(lack.askable for lack in lacks)]
@@ -163,8 +163,9 @@ def _decide(
 
 
 def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocation:
-    """The command that made the latest run."""
-    record = max((record for record, _ in group), key=lambda record: str(record.finished_at))
+    """The command that made the latest run; of our own where another tool's stand beside them."""
+    own = [record for record, _ in group if record.imported is None]
+    record = max(own or [record for record, _ in group], key=lambda record: str(record.finished_at))
     return invocation(record, mirror.address(results))
 
 

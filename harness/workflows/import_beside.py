@@ -18,7 +18,7 @@ from harness.core.values import Example
 from harness.imports.content import as_text, normalized
 from harness.imports.pairing import Pairing
 from harness.imports.sample import ForeignLog, ForeignSample
-from harness.results import imported, sample_metrics
+from harness.results import imported_record, sample_metrics
 from harness.results.folder import ResultsFolder
 from harness.results.imported_rows import missing_for_good
 from harness.results.lines import append_sample
@@ -168,10 +168,10 @@ def _finish(results: Path, task: Task, log: ForeignLog, repeat: int, rows: list[
     about = describe_task(task)
     key = digest([log.origin.sha256, log.task, log.system, about.to_json(), repeat])
     lack = missing_for_good((row.error or "" for row in rows if not row.answered), len(rows))
-    head = imported.head(log, repeat, key, task.name)
+    about_run = imported_record.head(log, repeat, key, task.name)
     record = RunRecord.of(
         {
-            **head,
+            **about_run,
             "task": about.to_json(),
             "limit": None if len(rows) == len(task.splits["test"]) else len(rows),
             "finished_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),

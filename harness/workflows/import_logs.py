@@ -20,7 +20,7 @@ from harness.imports.sample import ForeignLog
 from harness.results import imported, run_scores, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
-from harness.results.imported import Choice, LogDraft
+from harness.results.imported_record import Choice, LogDraft, file_name
 from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
@@ -272,7 +272,7 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
 
     tasks = list(dict.fromkeys(record.task.name for record in done.records))
     title = tasks[0] if len(tasks) == 1 else "imported"
-    placed = files.place(results, report or Path("reports") / f"{imported.file_name(title)}.html", ids)
+    placed = files.place(results, report or Path("reports") / f"{file_name(title)}.html", ids)
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)

@@ -46,7 +46,7 @@ def test_a_measure_of_errors_is_better_when_lower_where_no_log_says_so() -> None
     table.write_text(f"id,model,metric,score\n{rows}", "utf-8")
     [verdict] = imported(table, verdict=True).verdicts
     assert (verdict.winner, verdict.primary) == ("good", "1 - wer")
-    files = []
+    files: list[Path] = []
     for name, value in (("good", 0.1), ("bad", 0.9)):
         kit.lm_eval(Path(name), name, [value] * 30, metric="ter", higher=False)
         next(Path(name).glob("results_*")).unlink()
