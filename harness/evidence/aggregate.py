@@ -181,7 +181,7 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
     sampling = residuals.T @ residuals / len(ids) ** 2
     training = [granted[t.recipe].variance / t.seeds if t.recipe in granted else 0.0 for t in tables]
     common = [[a is b or a.shares_weights(b) for b in tables] for a in tables]
-    moved = np.sqrt(np.outer(training, training)) * np.array(common)
+    moved: Floats = np.sqrt(np.outer(training, training)) * np.array(common)
     return sampling + moved + np.eye(len(tables)) / len(ids) ** 2
 
 
