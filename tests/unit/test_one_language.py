@@ -26,8 +26,9 @@ from harness.runner.keys import answers_key
 from harness.tasks import key_order
 from harness.tasks.load import load
 from harness.tasks.writable import writing
+from tests.schemas import random_schemas
 from tests.schemas.kinds import CASES, Case
-from tests.schemas.walk import walk
+from tests.schemas.walk import check, walk
 
 WALKS = int(os.environ.get("HARNESS_WALKS", "4"))
 """Random answers a schema; 1,000 for a long run (`HARNESS_WALKS=1000`)."""
@@ -69,6 +70,43 @@ def test_what_can_be_written_is_valid_but_for_infinite_numbers() -> None:
                 outcome,
             )
     assert answers > 50 * WALKS
+
+
+def test_random_answers_of_random_schemas_are_valid() -> None:
+    draw, ended = random.Random(1), 0
+    for _ in range(60):
+        schema = random_schemas.schema(draw)
+        try:
+            walks = check(schema, draw, 2)
+        except ValueError as error:
+            assert "nsatisfiable" in str(error), schema
+            continue
+        assert walks.invalid == [], schema
+        ended += walks.ended
+    assert ended > 50
+
+
+@pytest.mark.parametrize(
+    ("schema", "text"),
+    [
+        ({"properties": {"a": {"type": "integer"}}}, r'{"\u0061":"x"}'),
+        ({"patternProperties": {"^a": {"type": "integer"}}}, r'{"\u0061":"x"}'),
+        ({"minProperties": 2}, '{"a":1,"a":2}'),
+        ({"additionalProperties": {"type": "number", "minimum": -0.5, "exclusiveMaximum": 0}}, '{"a":-0}'),
+        ({"additionalProperties": {"type": "string", "pattern": '^[^"]*$'}}, r'{"a":"\""}'),
+        ({"additionalProperties": {"type": "string", "pattern": r"^[^\\a]*$"}}, r'{"a":"\\"}'),
+    ],
+)
+def test_an_invalid_answer_cannot_be_written_or_the_part_is_named(schema: dict[str, Any], text: str) -> None:
+    schema = {"type": "object", **schema}
+    assert isinstance(form(schema).parse(text), Invalid)
+    assert not language(schema).allows(text) or language(schema).not_enforced
+
+
+def test_patterns_for_names_that_overlap_leave_the_names_out() -> None:
+    spoken = language({"type": "object", "patternProperties": {"^x-": {}, "[0-9]$": {"type": "integer"}}})
+    assert spoken.not_enforced == ("patternProperties",)
+    assert spoken.allows('{"x-1":2}')
 
 
 def test_what_cannot_be_enforced_is_named() -> None:
