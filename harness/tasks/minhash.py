@@ -74,4 +74,5 @@ def _sharing(index: NDArray[np.uint32], wanted: NDArray[np.uint32]) -> Indices:
     sizes = np.minimum(np.searchsorted(ordered, wanted, side="right") - first, PER_BAND)
     rows = np.repeat(np.arange(len(wanted)), sizes)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    return rows * len(index) + order[np.repeat(first, sizes) + within]
+    pairs: Indices = rows * len(index) + order[np.repeat(first, sizes) + within]
+    return pairs
