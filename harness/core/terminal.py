@@ -6,6 +6,7 @@ Names, ids, answers and errors come from tasks, models and servers of others. Co
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Iterable
 from functools import cache
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
 
 
 def say(text: str, *, error: bool = False) -> None:
-    """Print one line; line breaks in it are shown as `\\n`."""
+    """Print one line; line breaks in it are shown as `\\n`. In a log of both streams, lines keep their order."""
+    if error:
+        with contextlib.suppress(
+            OSError, ValueError
+        ):  # a reader that has gone is told by whoever prints to it
+            sys.stdout.flush()
     print(one_line(text), file=sys.stderr if error else sys.stdout, flush=error)
 
 

@@ -111,7 +111,8 @@ def _estimate(estimate: estimates.Estimate | None) -> components.TableCell:
 
 def _against(verdict: Verdict, summary: RecipeSummary) -> components.TableCell:
     if summary.recipe == verdict.best:
-        return components.number("best", 0.0)
+        means = [other.mean for other in verdict.summaries if not other.oracle]
+        return components.number("best" if means.count(max(means)) == 1 else "level", 0.0)
     pair = None if verdict.best is None else verdict.comparison(summary.recipe, verdict.best)
     if pair is None:
         return components.number(formatting.NONE)
