@@ -17,6 +17,7 @@ from harness import cli
 from harness.benchmarks import lm_eval_files
 from harness.core.errors import ConfigError
 from harness.imports import archive
+from harness.imports.json_files import object_of
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
@@ -348,8 +349,14 @@ def test_promptfoos_equal_tests_and_repeats_are_told_apart_by_how_often_each_was
 
 
 def test_a_failed_assertion_is_wrong_and_a_failed_call_is_missing() -> None:
-    wrong = {"success": False, "score": 0, "failureReason": 1}
-    lost = {"success": False, "score": 0, "failureReason": 2, "error": "HTTP 500", "gradingResult": None}
+    wrong: dict[str, Any] = {"success": False, "score": 0, "failureReason": 1}
+    lost: dict[str, Any] = {
+        "success": False,
+        "score": 0,
+        "failureReason": 2,
+        "error": "HTTP 500",
+        "gradingResult": None,
+    }
     results = [
         kit.promptfoo_result("a", test=0),
         kit.promptfoo_result("b", test=1, **wrong),
@@ -494,7 +501,9 @@ def test_pairs_tools_and_weights_of_finetuning_files_become_a_task() -> None:
     }
     assert all(example.meta["rejected"] == "no" for example in made["pairs"])
     assert all(json.loads(example.tools) == tools for example in (*made["pairs"], *made["calls"]))
-    assert {example.target["arguments"]["n"] for example in made["calls"]} == set(range(30))
+    assert {object_of(object_of(example.target)["arguments"])["n"] for example in made["calls"]} == set(
+        range(30)
+    )
     # An answer of weight 0 is not learned: only the odd ones are left.
     assert {example.target for example in made["weights"]} == set(range(1, 30, 2))
 
