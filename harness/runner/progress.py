@@ -138,7 +138,7 @@ class PlainProgress(Progress):
 
     def forecast(self, expected: Callable[[], str]) -> None:
         if line := expected():
-            print(line, file=sys.stderr, flush=True)
+            terminal.say(line, error=True)
 
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
+from harness.core.terminal import say
 
 if TYPE_CHECKING:
     from harness.tasks.init import Made
@@ -56,5 +57,5 @@ def show(made: Made, *, as_json: bool) -> None:
         print(json.dumps(made.as_json(), ensure_ascii=False))
         return
     counts = ", ".join(f"{count:,} {split}" for split, count in made.sizes.items())
-    print(f"a finetuning file, no log: wrote the task {made.folder / 'task.yaml'}: {counts}")
-    print(f"what each column became: harness validate {made.handle}")
+    say(f"a finetuning file, no log: wrote the task {made.folder / 'task.yaml'}: {counts}")
+    say(f"what each column became: harness validate {made.handle}")
