@@ -95,6 +95,10 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     seconds = (
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
+    if not encoding.isprintable():
+        raise ConfigError(
+            f"unknown encoding {encoding!r}", file=path
+        )  # Python knows none with a NUL in its name
     try:
         with _no_collection(), deadline.within(seconds):
             rows = _located(path, encoding, sheet)

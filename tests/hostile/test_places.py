@@ -16,6 +16,7 @@ from harness.models import cache, digests, gguf
 from harness.report import files as report_files
 from harness.report import index
 from harness.results.remote import mirror
+from harness.tasks import sources
 from harness.tasks.init import Wish, init
 from harness.workflows import export, search
 from harness.workflows.options.search import SearchOptions
@@ -195,3 +196,13 @@ def test_names_of_tasks_and_studies_cannot_leave_their_folder(
     assert not (tmp_path / "into").exists()
     with pytest.raises(ConfigError, match="study .* is not a valid name"):
         search.make_plan(SearchOptions(str(tiny_task), recipe="lora", model="tiny", study=name))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl"])
+def test_an_encoding_with_a_nul_in_its_name_is_one_line(tmp_path: Path, suffix: str) -> None:
+    """Found by fuzzing: Python opens no file with such an encoding, and says so with an error of another type."""
+    file = tmp_path / f"data{suffix}"
+    file.write_text('{"a": "b"}\n')
+    with pytest.raises(ConfigError, match=r"unknown encoding '\\x00'") as raised:
+        sources.read(file, "\0")
+    assert raised.value.file == file
