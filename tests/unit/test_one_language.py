@@ -73,17 +73,18 @@ def test_what_can_be_written_is_valid_but_for_infinite_numbers() -> None:
 
 
 def test_random_answers_of_random_schemas_are_valid() -> None:
-    draw, ended = random.Random(1), 0
+    draw, ended, refused = random.Random(1), 0, 0
     for _ in range(60):
         schema = random_schemas.schema(draw)
         try:
             walks = check(schema, draw, 2)
-        except ValueError as error:
-            assert "nsatisfiable" in str(error), schema
+        except ValueError:  # nothing satisfies it
+            refused += 1
             continue
         assert walks.invalid == [], schema
         ended += walks.ended
     assert ended > 50
+    assert refused < 10
 
 
 @pytest.mark.parametrize(
