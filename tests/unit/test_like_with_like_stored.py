@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from harness.core.kinds import build
 from harness.models.source import resolve
 from harness.regression import floor
 from harness.results import pins, run_scores
+from harness.results.folder import RunFolder
 from harness.results.triage import read_triage
 from harness.runner import again, environment
 from tests.conftest import edit_task
@@ -127,7 +129,7 @@ def test_an_upgrade_names_runs_that_todays_libraries_did_not_make(
     assert f"made with torch {before}, now 99.1" in harness(*words, "--allow-inconclusive")
 
 
-CHANGES = {
+CHANGES: dict[str, Callable[[Path], object]] = {
     "dev": lambda task: rewrite(task / "dev.jsonl", target="green"),
     "corpus": lambda task: (task / "corpus" / "d0.md").write_text("Another text."),
     "instructions": lambda task: edit_task(task, "Say the colour.", "Name the colour."),
@@ -162,7 +164,7 @@ def test_a_diagnosis_counts_for_the_weights_that_it_is_of(tiny_task: Path, stran
 
 def _triages() -> list[bool]:
     """Of every run on test, oldest first: whether a diagnosis stands beside it."""
-    heads = [run_scores.RunFolder(file.parent).record() for file in Path("results/runs").glob("*/run.json")]
+    heads = [RunFolder(file.parent).record() for file in Path("results/runs").glob("*/run.json")]
     kept = [head for head in heads if head is not None and head.split == "test"]
     assert len({head.started_at for head in kept}) <= len(kept)
     ordered = sorted(kept, key=lambda head: Path("results/runs", head.id, "run.json").stat().st_mtime_ns)
@@ -208,16 +210,16 @@ def test_a_floor_is_not_learnt_from_seeds_that_were_scored_otherwise(tmp_path: P
     exact = {"name": "exact", "binary": True, "identity": {"kind": "exact", "version": 1}}
     loose = exact | {"identity": {"kind": "exact", "version": 1, "ignore_case": True}}
     for seed, scorer in enumerate((exact, exact, loose, loose)):
-        record = _record(f"r{seed}", seed=seed, scorers=[scorer]).raw | {"train": {}, "metrics": {}}
+        record = _record(f"r{seed}", seed=seed, scorers=[scorer]).changed(train={}, metrics={})
         folder = tmp_path / "runs" / f"r{seed}"
         folder.mkdir(parents=True)
-        (folder / "run.json").write_text(json.dumps(record))
+        (folder / "run.json").write_text(json.dumps(record.to_json()))
         rows = [_row(f"e{n}", float(n <= seed)) for n in range(4)]
         (folder / "samples.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     for run, means in (("r0", [0.25, 0.5]), ("r3", [1.0, 0.75])):
         noise = floor.with_floor(tmp_path, pins.of_run(tmp_path, run)).noise
         assert noise is not None
-        assert [noise.raw["means"][n] for n in range(len(noise.raw["means"]))] == means
+        assert noise.raw["means"] == means
 
 
 RETRIEVERS: dict[str, tuple[str, dict[str, Any]]] = {
