@@ -33,30 +33,9 @@ ANSWERED = ("done", "partial")
 """Statuses of runs that came to their end; answers may have failed."""
 FOLDER = Path("baselines/pins")
 _HEAD = (
-    *(
-        "id",
-        "key",
-        "weights_key",
-        "task",
-        "recipe",
-        "model",
-        "seed",
-        "split",
-        "limit",
-        "labels",
-        "started_at",
-    ),
-    *(
-        "git",
-        "versions",
-        "earlier_versions",
-        "machine",
-        "runtime",
-        "metrics",
-        "counts",
-        "prompt_tokens_mean",
-        "train",
-    ),
+    *("id", "key", "weights_key", "task", "recipe", "model", "seed", "split", "limit", "labels"),
+    *("started_at", "git", "versions", "earlier_versions", "machine", "runtime"),
+    *("metrics", "counts", "prompt_tokens_mean", "train"),
     "imported",
 )
 

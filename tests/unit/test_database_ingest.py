@@ -101,7 +101,7 @@ def test_rebuild_makes_the_same_tables_again(results: Path) -> None:
     for place in (folder, results / "benchmarks" / "a-model"):
         (place / "benchmarks" / "arc-1").mkdir(parents=True)
         (place / "benchmarks.jsonl").write_text(
-            '{"task": "arc", "metric": "acc", "value": 0.3, "stderr": 0.1, "n": 9, "folder": "arc-1"}\n'
+            '{"task": "arc", "metric": "acc", "value": 1.0, "stderr": 0.1, "n": 1, "folder": "arc-1"}\n'
         )
         (place / "benchmarks" / "arc-1" / "samples_arc.jsonl").write_text(
             '{"doc_id": 0, "doc_hash": "ab", "filter": "none", "acc": 1.0}\n'
