@@ -132,7 +132,10 @@ def read_yaml(path: Path) -> dict[str, Any]:
         refuse_bombs(text, path)
         value = whole(yaml.safe_load(text))
     except FileNotFoundError:
-        raise ConfigError("no such file", file=path) from None
+        beside = [one.name for one in path.parent.glob(f"*{path.suffix}")] if path.parent.is_dir() else []
+        raise ConfigError(
+            "no such file", file=path, remedy=nearest(path.name, beside) if beside else ""
+        ) from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"not UTF-8 (byte {error.start})", file=path, remedy="save it as UTF-8") from None
     except yaml.YAMLError as error:

@@ -59,7 +59,8 @@ def unrecognized(file: Path) -> ConfigError:
     if packed and file.suffix != ".eval":
         return ConfigError(f"is packed by {packed}", file=file, remedy=f"unpack it first: {packed} -d {file}")
     known = ", ".join(log_format.name() for log_format in formats())
-    return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}")
+    columns = "; a CSV needs the columns model and score, and id or prompt" if file.suffix == ".csv" else ""
+    return ConfigError("not a log of a known tool", file=file, remedy=f"known formats: {known}{columns}")
 
 
 def _files(path: Path) -> Iterator[Path]:
