@@ -16,6 +16,7 @@ from harness.runner.forecast import Forecast, duration, forecast
 from harness.runner.progress import PlainProgress, Progress, Several
 from harness.runner.runner import run as run_cells
 from harness.workflows import run as workflow
+from harness.workflows.options.run import RunOptions
 
 
 @pytest.fixture
@@ -29,7 +30,11 @@ def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def cells(task: Path, *recipes: str, labels: tuple[int, ...] = (), limit: int | None = None) -> list[Cell]:
-    return plan(workflow.experiment(str(task), models=("tiny",), recipes=recipes, labels=labels, limit=limit))
+    return plan(
+        workflow.experiment(
+            RunOptions(str(task), model=("tiny",), recipes=recipes, labels=labels, limit=limit)
+        )
+    )
 
 
 def test_the_time_of_each_recipe_follows_labels_and_examples(
@@ -101,7 +106,9 @@ def test_a_run_says_it_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    experiment = workflow.experiment(str(tiny_task), models=("tiny",), recipes=("zero_shot",), limit=2)
+    experiment = workflow.experiment(
+        RunOptions(str(tiny_task), model=("tiny",), recipes=("zero_shot",), limit=2)
+    )
     monkeypatch.setattr(forecasting.flops_estimate, "_lengths", _talking(flops_estimate._lengths))
     workflow.run(experiment, tmp_path / "results", progress=PlainProgress())
     first, *rest = capsys.readouterr().err.splitlines()
