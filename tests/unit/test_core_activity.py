@@ -27,7 +27,7 @@ def test_long_work_says_what_it_does_now(
 
     monkeypatch.setattr(activity, "QUIET_SECONDS", 0.0)
     monkeypatch.setattr(activity, "LOG_SECONDS", 0.001)
-    monkeypatch.setattr(activity, "print", record, raising=False)
+    monkeypatch.setattr(activity.terminal, "say", record)
     with activity.working("reading t.csv") as work:
         assert printed.wait(10)
         work.now("splitting rows")
