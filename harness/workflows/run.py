@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.activity import working
+from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
@@ -19,7 +20,7 @@ from harness.results import constants, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
-from harness.runner import torchrun
+from harness.runner import torchrun, until_sure
 from harness.runner.cells import layout
 from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
@@ -47,6 +48,8 @@ class RunSession:
     it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
+    early: tuple[str, ...] = ()
+    """What was not asked and not trained, because the verdict was sure; empty where all was."""
 
     @property
     def exit_code(self) -> int:
@@ -68,6 +71,7 @@ class RunSession:
             "left_out": [recipe.to_json() for recipe in self.left_out],
             "notes": list(self.outcome.notes),
             "warnings": list(self.warnings),
+            "stopped_early": list(self.early),
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
@@ -152,22 +156,36 @@ def run(
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
-    outcome = run_cells(
-        cells,
-        results,
-        progress=progress,
-        cache=cache and not fresh,
-        on_finished=lambda folder: index(results, folder),
-        executor=executor,
-        fresh=fresh,
-    )
+    early: tuple[str, ...] = ()
+    if experiment.settings.stop_when_sure:
+        _check_stoppable(experiment, fresh=fresh)
+        constants.keep(results, (cell.task for cell in cells))  # Looks on the way compare with it, too.
+        race = until_sure.run(
+            cells,
+            results,
+            progress=progress,
+            cache=cache,
+            on_finished=lambda folder: index(results, folder),
+            executor=executor,
+        )
+        outcome, cells, early = race.outcome, race.cells, race.sentences
+    else:
+        outcome = run_cells(
+            cells,
+            results,
+            progress=progress,
+            cache=cache and not fresh,
+            on_finished=lambda folder: index(results, folder),
+            executor=executor,
+            fresh=fresh,
+        )
     constants.keep(results, (cell.task for cell in cells))
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
         for cell in cells
         if cell.invocation is not None
     }
-    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
+    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.asks is not None}
     verdicts = tuple(run_scores.verdicts(outcome.folders, asked=asked, invocations=typed))
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
     ids = [folder.name for folder in outcome.folders]
@@ -192,7 +210,22 @@ def run(
         note=placed.note,
         warnings=warnings,
         left_out=planned.left_out,
+        early=early,
     )
+
+
+def _check_stoppable(experiment: Experiment, *, fresh: bool) -> None:
+    """Stopping early is for the question which recipe to use.
+
+    Raises:
+        ConfigError: a label curve, which needs all answers, or `--fresh`, which would answer each round anew.
+    """
+    if experiment.labels:
+        raise ConfigError(
+            "a label curve needs every answer, and --stop-when-sure leaves some out", remedy="leave out one"
+        )
+    if fresh:
+        raise ConfigError("--fresh and --stop-when-sure do not go together", remedy="leave out one")
 
 
 def _warnings(tasks: Iterable[Task]) -> tuple[str, ...]:
@@ -225,6 +258,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
         say(f"note: {note}", error=True)
     for verdict in session.verdicts:
         print_verdict(verdict)
+    for line in session.early:
+        say(line)
     for bill in session.bills:
         for break_even in bill.break_evens:
             say(f"  {break_even.sentence}")
