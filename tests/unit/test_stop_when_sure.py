@@ -168,7 +168,7 @@ def test_training_that_cannot_change_the_family_is_not_begun(
     """A second prompt recipe stands for what waits: of the family that is ahead, it is left alone."""
     engine.answer = knows(few=0.95)
     monkeypatch.setattr(until_sure._Entrant, "trains", property(lambda self: self.recipe == "again"))
-    more = {"recipes": ("zero_shot", "few_shot", "bm25_rag", {"extends": "few_shot", "name": "again"})}
+    more = {"recipes": ("zero_shot", "few_shot", "bm25_rag", {"extends": "few_shot", "name": "again", "program": {"k": 4}})}
     done = session(task, tmp_path, **more)
     assert "again" not in answered(done)
     assert any("not begun" in line and "again" in line for line in done.early)
