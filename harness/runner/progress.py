@@ -49,6 +49,8 @@ class Progress:
 
 def outcome(record: RunRecord) -> str:
     """One cell's result in a few words."""
+    if record.error_type == "CellSkippedError":
+        return "skipped; the same command goes on with it"
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":

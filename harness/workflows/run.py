@@ -16,7 +16,7 @@ from harness.core.terminal import say
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
-from harness.results import constants, run_scores
+from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
@@ -84,8 +84,10 @@ def from_options(options: RunOptions) -> RunSession | None:
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
+    from harness.report.live import opening
     from harness.runner.executor_choice import executor
-    from harness.runner.progress import choose
+    from harness.runner.live_feed import LiveFeed
+    from harness.runner.progress import Several, choose
     from harness.runner.tracking import watched
 
     chosen = experiment(options)
@@ -95,8 +97,12 @@ def from_options(options: RunOptions) -> RunSession | None:
     with torchrun.leading(where) as leads:
         if not leads:
             return None
-        with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
-            return run(
+        if options.open:
+            opening.beside(options.results_path, chosen.name)
+        shown = watched(choose(quiet=options.quiet), trackers, options.results_path)
+        feed = LiveFeed(options.results_path, chosen.name)
+        with Several([feed, shown]) as progress:
+            session = run(
                 chosen,
                 options.results_path,
                 progress=progress,
@@ -106,6 +112,8 @@ def from_options(options: RunOptions) -> RunSession | None:
                 executor=where,
                 fresh=options.fresh,
             )
+            feed.reported(session.report)
+            return session
 
 
 def experiment(options: RunOptions) -> Experiment:
@@ -153,6 +161,8 @@ def run(
 
     files.check(out)
     open_index(results)
+    for cell in cells:
+        live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
