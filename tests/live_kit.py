@@ -33,11 +33,25 @@ def state(results: Path, runs: list[Path], *, pid: int | None = None, total: int
     """What a command says that has finished all but the last of its runs, which is answering."""
     *ended, current = runs
     cells = [
-        LiveCell(id=path.name, recipe=path.name.split("-")[1], state="done", done=total, total=total, result="exact 0.5")
+        LiveCell(
+            id=path.name,
+            recipe=path.name.split("-")[1],
+            state="done",
+            done=total,
+            total=total,
+            result="exact 0.5",
+        )
         for path in ended
     ]
     cells.append(
-        LiveCell(id=current.name, recipe=current.name.split("-")[1], state="answering", done=3, total=total, training=1.0)
+        LiveCell(
+            id=current.name,
+            recipe=current.name.split("-")[1],
+            state="answering",
+            done=3,
+            total=total,
+            training=1.0,
+        )
     )
     run = LiveRun(name=NAME, pid=os.getpid() if pid is None else pid, cells=tuple(cells), seconds_left=75.0)
     live.write(results, run)

@@ -245,9 +245,7 @@ def _results(pairs: Sequence[_Pair], level: float, at_once: int) -> list[_Result
     results: dict[int, _Result] = {}
     alike: dict[tuple[int, bool], list[int]] = {}
     early = {i: _stopped(pair, pair.planned) for i, pair in enumerate(pairs) if pair.planned is not None}
-    for i, claim in zip(
-        early, anytime.claims(list(early.values()), len(pairs) * at_once), strict=True
-    ):
+    for i, claim in zip(early, anytime.claims(list(early.values()), len(pairs) * at_once), strict=True):
         results[i] = _Result(claim.low, claim.high, claim.p, claim.method, claim.p_holm)
     for position, pair in enumerate(pairs):
         if position in early:
@@ -288,7 +286,11 @@ def _structured(pair: _Pair, level: float) -> _Result:
 def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
     """The interval, reaching to ± `margin` where it shows no difference and a whole group that nobody saw could be
     won or lost: then "not worse" is not claimed."""
-    if result.p_holm is not None or pair.whole_group_se <= pair.estimate.sampling_se or not result.low <= 0.0 <= result.high:
+    if (
+        result.p_holm is not None
+        or pair.whole_group_se <= pair.estimate.sampling_se
+        or not result.low <= 0.0 <= result.high
+    ):
         return result
     se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
     low, high = student(pair.estimate.mean, se, pair.estimate.df, level)

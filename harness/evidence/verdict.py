@@ -170,7 +170,10 @@ def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | 
         model=frame.model,
         primary=frame.primary,
         margin=frame.margin,
-        n=min([pair.n for pair in choice.comparisons if not pair.anytime] or [max(pair.n for pair in choice.comparisons)]),
+        n=min(
+            [pair.n for pair in choice.comparisons if not pair.anytime]
+            or [max(pair.n for pair in choice.comparisons)]
+        ),
         seeds=max(summary.seeds for summary in frame.ranked),
         kind=choice.kind,
         winner=choice.recommended if choice.kind == "winner" else None,

@@ -134,7 +134,9 @@ def choose(results: Path, name: str | None) -> str:
     if name is not None and name in known:
         return name
     if not known:
-        raise ConfigError("no experiment was run here yet", file=results, remedy="start with: harness run TASK --open")
+        raise ConfigError(
+            "no experiment was run here yet", file=results, remedy="start with: harness run TASK --open"
+        )
     raise ConfigError(f"no experiment '{name}' was run here", file=results, remedy=nearest(str(name), known))
 
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from harness.core.execution import Executor, Job, Result, What, Worker
 from harness.evidence.verdict_types import Verdict
-from harness.results import run_scores
+from harness.results import run_labels, run_scores
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.runner.asked import complete
@@ -199,9 +199,7 @@ def _further(entrant: _Entrant, rounds: _Rounds) -> None:
     """One round: what was answered already, by an earlier run, costs nothing."""
     size = FIRST if not entrant.asked else round(entrant.asked * GROWTH)
     folders = [ResultsFolder(rounds.results).run(cell.id) for cell in entrant.cells]
-    if all(
-        complete(cell, folder) is not None for cell, folder in zip(entrant.cells, folders, strict=True)
-    ):
+    if all(complete(cell, folder) is not None for cell, folder in zip(entrant.cells, folders, strict=True)):
         size = entrant.whole
     # A remainder smaller than a round's growth is not worth a round of its own.
     entrant.asked = entrant.whole if size * GROWTH > entrant.whole * 1.2 else size
@@ -230,7 +228,7 @@ def _verdict(entrants: Sequence[_Entrant], rounds: _Rounds) -> Verdict | None:
 
 
 def _worse_out(entrants: Sequence[_Entrant], verdict: Verdict, rounds: _Rounds) -> None:
-    names = run_scores.labels(list(rounds.records.values()))
+    names = run_labels.labels(list(rounds.records.values()))
     worse = {
         pair.recipe if pair.outcome == "worse" else pair.reference
         for pair in verdict.comparisons

@@ -23,7 +23,8 @@ def from_options(options: ViewOptions) -> None:
         listening = server.bind(options.port)
     except OSError as error:
         raise ConfigError(
-            f"port {options.port} cannot be used: {error.strerror}", remedy="leave out --port, or name another"
+            f"port {options.port} cannot be used: {error.strerror}",
+            remedy="leave out --port, or name another",
         ) from None
     token = server.new_token()
     opening.announce(server.address(listening.getsockname()[1], token))

@@ -60,7 +60,9 @@ def test_it_shows_cells_loss_answers_verdict_and_report_as_they_come(
         assert "lora: loss" in text(page, "#loss")
         assert text(page, "#live-verdict .sentence")
         assert page.run("document.querySelectorAll('#live-verdict circle').length") >= 2
-        until(lambda: page.run("!!document.getElementById('frame').contentDocument?.querySelector('#verdict')"))
+        until(
+            lambda: page.run("!!document.getElementById('frame').contentDocument?.querySelector('#verdict')")
+        )
         assert HOSTILE in text(page, "#answers")
         with (runs[-1] / "samples.jsonl").open("a", encoding="utf-8") as stream:
             stream.write(rest[0])
@@ -83,7 +85,9 @@ def test_when_the_run_ends_the_page_is_the_report(
         page = chrome.visit(address)
         until(lambda: "answering" in text(page, "#cells"))
         ended = [path.name for path in runs[:-1]]
-        report = build(tmp_path, tmp_path / "r.html", run_ids=ended, verdicts=verdicts(runs[:-1]), title="the end")
+        report = build(
+            tmp_path, tmp_path / "r.html", run_ids=ended, verdicts=verdicts(runs[:-1]), title="the end"
+        )
         live_kit.update(tmp_path, ending="done", report=str(report))
         until(lambda: page.run("document.title") == "the end · harness report")
         assert page.run("!!document.querySelector('table.sortable button')")

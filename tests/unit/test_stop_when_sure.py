@@ -25,7 +25,12 @@ COUNT = 120
 def task(tiny_task: Path) -> Path:
     """The small task with 120 test rows, whose answers are spread over three colors."""
     rows = [
-        {"id": f"test-{i}", "input": f"thing test {i}", "target": COLORS[i % 3], "context_ids": [f"d{i % 12}"]}
+        {
+            "id": f"test-{i}",
+            "input": f"thing test {i}",
+            "target": COLORS[i % 3],
+            "context_ids": [f"d{i % 12}"],
+        }
         for i in range(COUNT)
     ]
     (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
@@ -168,7 +173,14 @@ def test_training_that_cannot_change_the_family_is_not_begun(
     """A second prompt recipe stands for what waits: of the family that is ahead, it is left alone."""
     engine.answer = knows(few=0.95)
     monkeypatch.setattr(until_sure._Entrant, "trains", property(lambda self: self.recipe == "again"))
-    more = {"recipes": ("zero_shot", "few_shot", "bm25_rag", {"extends": "few_shot", "name": "again", "program": {"k": 4}})}
+    more = {
+        "recipes": (
+            "zero_shot",
+            "few_shot",
+            "bm25_rag",
+            {"extends": "few_shot", "name": "again", "program": {"k": 4}},
+        )
+    }
     done = session(task, tmp_path, **more)
     assert "again" not in answered(done)
     assert any("not begun" in line and "again" in line for line in done.early)

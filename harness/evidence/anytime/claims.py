@@ -109,7 +109,9 @@ def claims(pairs: Several[Stopped], of: int) -> list[Claim]:
     # Averages of the evidence of one moment are evidence; those of each one's best moment are not.
     adjusted = e_holm(logs).max(axis=0)
     logs = logs.max(axis=0)
-    return [_claim(pair, of, logs[2 * i : 2 * i + 2], adjusted[2 * i : 2 * i + 2]) for i, pair in enumerate(pairs)]
+    return [
+        _claim(pair, of, logs[2 * i : 2 * i + 2], adjusted[2 * i : 2 * i + 2]) for i, pair in enumerate(pairs)
+    ]
 
 
 def _claim(pair: Stopped, of: int, logs: Floats, adjusted: Floats) -> Claim:

@@ -127,7 +127,9 @@ class Watch:
 
     def _snapshot(self, run: LiveRun) -> Snapshot:
         folders = {cell.id: ResultsFolder(self.results).run(cell.id) for cell in run.cells}
-        begun = [(_name(cell), folders[cell.id]) for cell in run.cells if cell.state != "waiting" or cell.done]
+        begun = [
+            (_name(cell), folders[cell.id]) for cell in run.cells if cell.state != "waiting" or cell.done
+        ]
         return Snapshot(
             name=visible(run.name),
             state=_state(run),
@@ -174,7 +176,11 @@ def _state(run: LiveRun) -> str:
         return "at work"
     if run.interrupted and run.cells:
         return "interrupted: the same command resumes"
-    words = {"done": "finished", "stopped": "stopped: the same command resumes", "failed": "ended with an error"}
+    words = {
+        "done": "finished",
+        "stopped": "stopped: the same command resumes",
+        "failed": "ended with an error",
+    }
     return words.get(run.ending, "about to begin")
 
 

@@ -17,4 +17,6 @@ class ViewOptions(ResultsOptions):
     experiment: Annotated[
         str | None, typer.Argument(help="An experiment's name.", show_default="the latest")
     ] = field(default=None, kw_only=False)
-    port: Annotated[int, typer.Option(help="Port on this machine.", show_default="a free one", min=0, max=65535)] = 0
+    port: Annotated[
+        int, typer.Option(help="Port on this machine.", show_default="a free one", min=0, max=65535)
+    ] = 0
