@@ -183,7 +183,7 @@ def layout(experiment: Experiment) -> Layout:
                 cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
     if not cells:
         raise nothing_fits(left_out)
-    ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
+    ordered = sorted(cells.values(), key=_kind_by_cost)
     return Layout(
         cells=tuple(ordered),
         left_out=tuple(left_out),
@@ -193,6 +193,11 @@ def layout(experiment: Experiment) -> Layout:
             if max(experiment.labels, default=0) > _most(task)
         ),
     )
+
+
+def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
+    """Prompts first, then what reads passages, then what trains."""
+    return bool(cell.recipe.weights), cell.recipe.program.retrieves
 
 
 def _most(task: Task) -> int:

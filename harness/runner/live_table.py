@@ -113,6 +113,9 @@ class LiveProgress(Progress):
         if line := expected():
             self._live.console.print(line, markup=False, highlight=False)
 
+    def so_far(self, verdict: str) -> None:
+        self._live.console.print(verdict, markup=False, highlight=False)
+
     def plan(self, cells: Sequence[Cell]) -> None:
         self._time_left.plan(cells)
         for cell in cells:

@@ -31,6 +31,9 @@ class Progress:
     def forecast(self, expected: Callable[[], str]) -> None:
         """Say how long all of it will take; `expected` is worked out only where it is shown."""
 
+    def so_far(self, verdict: str) -> None:
+        """Say the verdict over what has ended, while other cells go on."""
+
     def plan(self, cells: Sequence[Cell]) -> None: ...
 
     def state(self, cell: Cell, state: str) -> None: ...
@@ -96,6 +99,10 @@ class Several(Progress):
         for member in self._members:
             member.forecast(expected)
 
+    def so_far(self, verdict: str) -> None:
+        for member in self._members:
+            member.so_far(verdict)
+
     def plan(self, cells: Sequence[Cell]) -> None:
         for member in self._members:
             member.plan(cells)
@@ -138,6 +145,9 @@ class PlainProgress(Progress):
     def forecast(self, expected: Callable[[], str]) -> None:
         if line := expected():
             terminal.say(line, error=True)
+
+    def so_far(self, verdict: str) -> None:
+        terminal.say(verdict, error=True)
 
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"

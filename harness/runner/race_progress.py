@@ -46,4 +46,6 @@ class RaceProgress(Progress):
     def close(self, records: Mapping[str, RunRecord]) -> None:
         """Say of every cell how it ended."""
         for id_, cell in self._ended.items():
-            self._inner.finished(cell, records[id_], fresh=id_ in self.fresh)
+            if id_ in records:
+                self._inner.finished(cell, records[id_], fresh=id_ in self.fresh)
+        self._ended = {id_: cell for id_, cell in self._ended.items() if id_ not in records}

@@ -39,6 +39,12 @@ class ExperimentSettings:
             show_default=False,
         ),
     ] = None
+    frugal: Annotated[
+        bool | None,
+        typer.Option(
+            "--frugal", help="Leave out training that cannot change the answer.", show_default=False
+        ),
+    ] = None
     labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None

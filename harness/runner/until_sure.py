@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 from itertools import groupby
 from pathlib import Path
 
-from harness.core.execution import Executor, Job, Result, What, Worker
+from harness.core.execution import Executor
 from harness.evidence.verdict_types import Verdict
 from harness.results import run_labels, run_scores
 from harness.results.folder import ResultsFolder
@@ -24,6 +24,7 @@ from harness.results.records.run import RunRecord
 from harness.runner.asked import complete
 from harness.runner.cells import Cell
 from harness.runner.executors.local import Local
+from harness.runner.one_worker import OneWorker
 from harness.runner.progress import Progress
 from harness.runner.race_progress import RaceProgress
 from harness.runner.runner import Outcome
@@ -256,24 +257,3 @@ def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:
     if verdict.families.state != "ahead":
         return not waiting
     return all(of_recipe(e.cells[0].recipe.config()) == verdict.families.use for e in waiting)
-
-
-@dataclass(frozen=True, kw_only=True)
-class OneWorker(Local):
-    """This process, with one worker for all rounds, so that a model that is loaded stays loaded."""
-
-    _kept: list[object] = field(default_factory=list)
-
-    def run(
-        self,
-        jobs: Sequence[Job[What]],
-        open_worker: Callable[[], Worker[What, Result]],
-        notify: Callable[[int, object], None],
-    ) -> Iterator[tuple[int, Result]]:
-        def kept() -> Worker[What, Result]:
-            if not self._kept:
-                self._kept.append(open_worker())
-            worker: Worker[What, Result] = self._kept[0]  # type: ignore[assignment]
-            return worker
-
-        return super().run(jobs, kept, notify)  # type: ignore[return-value]

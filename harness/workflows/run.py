@@ -20,8 +20,8 @@ from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
-from harness.runner import torchrun, until_sure
-from harness.runner.cells import layout
+from harness.runner import frugal, torchrun, until_sure
+from harness.runner.cells import Cell, Layout, layout
 from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
@@ -30,6 +30,7 @@ from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
+from harness.workflows.so_far import SoFar
 from harness.workflows.options.run import RunOptions
 
 
@@ -166,30 +167,9 @@ def run(
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
-    early: tuple[str, ...] = ()
-    if experiment.settings.stop_when_sure:
-        _check_stoppable(experiment, fresh=fresh)
-        constants.keep(results, (cell.task for cell in cells))  # Looks on the way compare with it, too.
-        race = until_sure.run(
-            cells,
-            results,
-            progress=progress,
-            cache=cache,
-            on_finished=lambda folder: index(results, folder),
-            executor=executor,
-        )
-        outcome, cells, early = race.outcome, race.cells, race.sentences
-    else:
-        outcome = run_cells(
-            cells,
-            results,
-            progress=progress,
-            cache=cache and not fresh,
-            on_finished=lambda folder: index(results, folder),
-            executor=executor,
-            fresh=fresh,
-        )
-    constants.keep(results, (cell.task for cell in cells))
+    constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it, too.
+    ran = _run(experiment, planned, results, progress, cache=cache, executor=executor, fresh=fresh)
+    outcome, cells, left_out = ran.outcome, ran.cells, (*planned.left_out, *ran.left_out)
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
         for cell in cells
@@ -208,7 +188,7 @@ def run(
             verdicts=verdicts,
             title=experiment.name,
             bills=costs,
-            left_out=planned.left_out,
+            left_out=left_out,
             asked=asked,
         )
         mirror.keep(results, placed.out)
@@ -219,17 +199,85 @@ def run(
         report=placed.file,
         note=placed.note,
         warnings=warnings,
-        left_out=planned.left_out,
-        early=early,
+        left_out=left_out,
+        early=ran.early,
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Ran:
+    """The cells that ran, what came of them, and what was left out on the way."""
+
+    outcome: Outcome
+    cells: tuple[Cell, ...]
+    early: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = ()
+
+
+def _run(
+    experiment: Experiment,
+    planned: Layout,
+    results: Path,
+    progress: Progress,
+    *,
+    cache: bool,
+    executor: Executor | None,
+    fresh: bool,
+) -> _Ran:
+    """Run the cells: all of them, or as far as `--stop-when-sure` and `--frugal` need them."""
+    so_far = SoFar(planned.cells, results, progress)
+
+    def on_finished(folder: Path) -> None:
+        index(results, folder)
+        so_far.finished(folder.name)
+
+    cells = planned.cells
+    if experiment.settings.stop_when_sure:
+        _check_stoppable(experiment, fresh=fresh)
+        race = until_sure.run(
+            cells,
+            results,
+            progress=progress,
+            cache=cache,
+            on_finished=lambda folder: index(results, folder),
+            executor=executor,
+        )
+        return _Ran(outcome=race.outcome, cells=race.cells, early=race.sentences)
+    if experiment.settings.frugal:
+        some = frugal.run(
+            cells,
+            results,
+            progress=progress,
+            cache=cache and not fresh,
+            on_finished=on_finished,
+            executor=executor,
+            fresh=fresh,
+        )
+        return _Ran(outcome=some.outcome, cells=some.cells, left_out=some.left_out)
+    outcome = run_cells(
+        cells,
+        results,
+        progress=progress,
+        cache=cache and not fresh,
+        on_finished=on_finished,
+        executor=executor,
+        fresh=fresh,
+    )
+    return _Ran(outcome=outcome, cells=cells)
 
 
 def _check_stoppable(experiment: Experiment, *, fresh: bool) -> None:
     """Stopping early is for the question which recipe to use.
 
     Raises:
-        ConfigError: a label curve, which needs all answers, or `--fresh`, which would answer each round anew.
+        ConfigError: a label curve, which needs all answers; `--fresh`, which would answer each round anew; or
+            `--frugal`, which has an order of its own.
     """
+    if experiment.settings.frugal:
+        raise ConfigError(
+            "--stop-when-sure trains no more than it needs already, so --frugal adds nothing",
+            remedy="leave out one",
+        )
     if experiment.labels:
         raise ConfigError(
             "a label curve needs every answer, and --stop-when-sure leaves some out", remedy="leave out one"
