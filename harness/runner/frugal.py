@@ -25,7 +25,7 @@ from harness.runner.cells import Cell, describe_task
 from harness.runner.executors.local import Local
 from harness.runner.one_worker import OneWorker
 from harness.runner.progress import Progress
-from harness.runner.race_progress import RaceProgress
+from harness.runner.race_progress import StageProgress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
@@ -66,7 +66,7 @@ def run(
 ) -> Frugal:
     """Run cells in stages and leave out trainings that cannot change the answer; arguments as `runner.run`."""
     kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
-    stages, told = _Stages(results), RaceProgress(progress)
+    stages, told = _Stages(results), StageProgress(progress)
     progress.plan(cells)
     for stage in _ordered(cells):
         chosen = [cell for cell in stage if not _pointless(cell, stages)]
@@ -75,7 +75,6 @@ def run(
         outcome = run_cells(
             chosen, results, progress=told, cache=cache, on_finished=on_finished, executor=kept, fresh=fresh
         )
-        told.close({record.id: record for record in outcome.records})
         stages.cells += chosen
         stages.records |= {record.id: record for record in outcome.records}
         stages.notes += outcome.notes

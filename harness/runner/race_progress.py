@@ -49,3 +49,10 @@ class RaceProgress(Progress):
             if id_ in records:
                 self._inner.finished(cell, records[id_], fresh=id_ in self.fresh)
         self._ended = {id_: cell for id_, cell in self._ended.items() if id_ not in records}
+
+
+class StageProgress(RaceProgress):
+    """Cells that run in stages, each of them once: only that all were planned at once is different."""
+
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
+        self._inner.finished(cell, record, fresh=fresh)

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.activity import working
-from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
@@ -20,17 +19,16 @@ from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
-from harness.runner import frugal, torchrun, until_sure
-from harness.runner.cells import Cell, Layout, layout
-from harness.runner.database_sync import index, open_index
+from harness.runner import torchrun
+from harness.runner.cells import layout
+from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
-from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
-from harness.workflows.so_far import SoFar
+from harness.workflows import run_all
 from harness.workflows.options.run import RunOptions
 
 
@@ -168,7 +166,9 @@ def run(
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
     constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it, too.
-    ran = _run(experiment, planned, results, progress, cache=cache, executor=executor, fresh=fresh)
+    ran = run_all.run(
+        experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
+    )
     outcome, cells, left_out = ran.outcome, ran.cells, (*planned.left_out, *ran.left_out)
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
@@ -202,88 +202,6 @@ def run(
         left_out=left_out,
         early=ran.early,
     )
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Ran:
-    """The cells that ran, what came of them, and what was left out on the way."""
-
-    outcome: Outcome
-    cells: tuple[Cell, ...]
-    early: tuple[str, ...] = ()
-    left_out: tuple[LeftOut, ...] = ()
-
-
-def _run(
-    experiment: Experiment,
-    planned: Layout,
-    results: Path,
-    progress: Progress,
-    *,
-    cache: bool,
-    executor: Executor | None,
-    fresh: bool,
-) -> _Ran:
-    """Run the cells: all of them, or as far as `--stop-when-sure` and `--frugal` need them."""
-    so_far = SoFar(planned.cells, results, progress)
-
-    def on_finished(folder: Path) -> None:
-        index(results, folder)
-        so_far.finished(folder.name)
-
-    cells = planned.cells
-    if experiment.settings.stop_when_sure:
-        _check_stoppable(experiment, fresh=fresh)
-        race = until_sure.run(
-            cells,
-            results,
-            progress=progress,
-            cache=cache,
-            on_finished=lambda folder: index(results, folder),
-            executor=executor,
-        )
-        return _Ran(outcome=race.outcome, cells=race.cells, early=race.sentences)
-    if experiment.settings.frugal:
-        some = frugal.run(
-            cells,
-            results,
-            progress=progress,
-            cache=cache and not fresh,
-            on_finished=on_finished,
-            executor=executor,
-            fresh=fresh,
-        )
-        return _Ran(outcome=some.outcome, cells=some.cells, left_out=some.left_out)
-    outcome = run_cells(
-        cells,
-        results,
-        progress=progress,
-        cache=cache and not fresh,
-        on_finished=on_finished,
-        executor=executor,
-        fresh=fresh,
-    )
-    return _Ran(outcome=outcome, cells=cells)
-
-
-def _check_stoppable(experiment: Experiment, *, fresh: bool) -> None:
-    """Stopping early is for the question which recipe to use.
-
-    Raises:
-        ConfigError: a label curve, which needs all answers; `--fresh`, which would answer each round anew; or
-            `--frugal`, which has an order of its own.
-    """
-    if experiment.settings.frugal:
-        raise ConfigError(
-            "--stop-when-sure trains no more than it needs already, so --frugal adds nothing",
-            remedy="leave out one",
-        )
-    if experiment.labels:
-        raise ConfigError(
-            "a label curve needs every answer, and --stop-when-sure leaves some out", remedy="leave out one"
-        )
-    if fresh:
-        raise ConfigError("--fresh and --stop-when-sure do not go together", remedy="leave out one")
 
 
 def _warnings(tasks: Iterable[Task]) -> tuple[str, ...]:
