@@ -58,8 +58,10 @@ def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
     for position in sorted(unanswered) if refusal else ():
         row = scoring.sample(cell.task, left[position], prompts[position], missing.completion(refusal))
         folder.add(row)
-    attempt.progress.state(cell, "timing")
-    timed = () if refusal else _timed(attempt, examples)
+    later_round = cell.first is not None and bool(known)  # the first one has measured it (`until_sure.py`)
+    if not later_round:
+        attempt.progress.state(cell, "timing")
+    timed = () if refusal or later_round else _timed(attempt, examples)
     rows = folder.rows()
     about: dict[str, object] = {"batch_size": engine.batch_size}
     if notes := [*engine.notes, *_language_notes(cell.task, cell.recipe)]:

@@ -19,7 +19,7 @@ from pathlib import Path
 from harness.core.execution import Executor
 from harness.evidence.verdict_types import Verdict
 from harness.results import run_labels, run_scores
-from harness.results.folder import ResultsFolder
+from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.records.run import RunRecord
 from harness.runner.asked import complete
 from harness.runner.cells import Cell
@@ -110,12 +110,28 @@ class _Rounds:
             self.results,
             progress=self.progress,
             cache=self.cache,
-            on_finished=self.on_finished,
+            on_finished=self._finished,
             executor=self.executor,
         )
-        self.records |= {record.id: record for record in outcome.records}
+        self.records |= {record.id: _timed(record, self.records.get(record.id)) for record in outcome.records}
         self.notes += outcome.notes
         self.fresh |= self.progress.fresh
+
+    def _finished(self, path: Path) -> None:
+        """What the first round has measured goes into the record of the last."""
+        folder = RunFolder(path)
+        record = folder.record()
+        if record is not None and (timed := _timed(record, self.records.get(record.id))) is not record:
+            folder.finish(timed)
+        self.on_finished(path)
+
+
+def _timed(record: RunRecord, earlier: RunRecord | None) -> RunRecord:
+    """The record with the latency of an earlier round, where it has none of its own."""
+    if earlier is None or earlier.answer is None or record.answer is None or record.answer.latency_n:
+        return record
+    measured = {name: earlier.answer.raw.get(name) for name in ("latency_p50", "latency_p95", "latency_n")}
+    return record.changed(answer={**record.answer.raw, **measured}) if measured["latency_n"] else record
 
 
 def run(
@@ -242,12 +258,12 @@ def _worse_out(entrants: Sequence[_Entrant], verdict: Verdict, rounds: _Rounds) 
 def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
     """Whether more answers of these recipes would say nothing about the family to use."""
     state = verdict.families.state
-    if verdict.provisional or verdict.kind == "nothing_works":
+    if verdict.kind == "nothing_works":
         return False
     if state == "only":
         alone = len({entrant.recipe for entrant in entrants if entrant.active}) < 2
-        return alone or verdict.kind in ("winner", "tie")
-    return state in ("ahead", "level")
+        return alone or (verdict.kind in ("winner", "tie") and not verdict.provisional)
+    return state in ("ahead", "level") and not verdict.families.provisional
 
 
 def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:

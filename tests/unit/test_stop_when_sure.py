@@ -88,6 +88,20 @@ def test_a_clear_difference_stops_the_run_and_says_what_was_saved(
     assert done.exit_code == 0
 
 
+def test_latency_is_measured_once_and_no_answer_is_asked_twice(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.95, rag=0.8)
+    done = session(task, tmp_path)
+    answers = sum(map(len, answered(done).values()))
+    assert len(engine.asked) == answers + 3 * 3
+    assert all(record.answer is not None and record.answer.latency_n == 3 for record in done.outcome.records)
+    assert all(
+        RunFolder(path).record() == record
+        for record, path in zip(done.outcome.records, done.outcome.folders, strict=True)
+    )
+
+
 def test_every_recipe_is_asked_the_same_beginning_of_one_order(
     task: Path, tmp_path: Path, engine: FakeEngine
 ) -> None:
