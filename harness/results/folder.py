@@ -24,6 +24,8 @@ from harness.results.records.sample import SampleRecord
 T = TypeVar("T", bound=CellRecord)
 
 
+LIVE = "live"
+"""A folder of this machine alone: it is not uploaded."""
 SHOWN_RUNS = 6
 """Runs that an ambiguous name lists."""
 
@@ -164,6 +166,11 @@ class ResultsFolder:
     def replaced(self) -> Path:
         """Runs that `--fresh` put aside."""
         return self.path / "replaced"
+
+    @property
+    def live(self) -> Path:
+        """What commands at work on this machine say of themselves."""
+        return self.path / LIVE
 
     @property
     def benchmarks(self) -> Path:

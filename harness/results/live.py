@@ -88,7 +88,7 @@ def _is_zombie(pid: int) -> bool:
 
 
 def folder(results: Path) -> Path:
-    return results / "live"
+    return ResultsFolder(results).live
 
 
 def file(results: Path, name: str) -> Path:

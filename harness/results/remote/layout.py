@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from harness.core.guarded import is_inside
+from harness.results.folder import LIVE
 from harness.results.remote import journals, runs
 from harness.results.remote.filesystem import is_safe
 
@@ -40,6 +41,6 @@ def is_plain(name: str) -> bool:
     parts = name.split("/")
     of_run = parts[parts.index("runs") + 2 :] if "runs" in parts else []
     own = bool(of_run) and of_run[0] not in runs.LATER
-    derived = parts[0].startswith(INDEX) or name.endswith((".part", ".lock"))
+    derived = parts[0].startswith(INDEX) or parts[0] == LIVE or name.endswith((".part", ".lock"))
     apart = parts[0] == journals.MACHINES or journals.is_journal(name) or (parts[-2:-1] == ["runs"])
     return is_safe(name) and not (own or derived or apart)
