@@ -96,7 +96,19 @@ def _holds(run: RunRow, other: RunRow) -> bool:
         return False
     had, wanted = run.example_limit, other.example_limit
     # Runs of format 1 were asked the first examples of the file, and are taken with their like alone.
-    return had == wanted if _format(run) == 1 else covers(had, wanted)
+    if _format(run) == 1:
+        return had == wanted
+    if run.record.planned is None and other.record.planned is None:
+        return covers(had, wanted)
+    # What stopped once the verdict was sure stands for all that it would have been asked.
+    return _planned(run) >= _planned(other)
+
+
+def _planned(run: RunRow) -> int:
+    """How many examples there were to ask."""
+    record = run.record
+    statuses = (record.counts.get(name, 0) for name in ("scored", "invalid", "error"))
+    return record.planned or record.limit or sum(statuses)
 
 
 def _format(run: RunRow) -> int:

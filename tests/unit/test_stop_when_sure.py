@@ -227,3 +227,17 @@ def test_a_label_curve_and_fresh_runs_need_every_answer(
     for more in ({"labels": (4, 8)}, {"fresh": True}):
         with pytest.raises(ConfigError, match="stop-when-sure"):
             session(task, tmp_path, **more)
+
+
+def test_a_later_report_holds_every_recipe_however_far_it_was_asked(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    from harness.workflows import report
+    from harness.workflows.options.report import ReportOptions
+
+    engine.answer = knows(few=0.95, rag=0.8)
+    done = session(task, tmp_path)
+    again = report.from_options(ReportOptions(results=tmp_path / "results", out=tmp_path / "again.html"))
+    (early,), (later,) = done.verdicts, again.verdicts
+    assert later.comparisons == early.comparisons
+    assert later.summaries == early.summaries
