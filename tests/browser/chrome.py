@@ -153,7 +153,7 @@ class Page:
     def complaints(self) -> list[str]:
         """What the browser wrote to its console, and every exception."""
         said = []
-        for event in self.chrome.events:
+        for event in self._events():
             params = event.get("params", {})
             if event.get("method") == "Runtime.exceptionThrown":
                 said.append(str(params["exceptionDetails"].get("exception", {}).get("description")))
@@ -165,8 +165,12 @@ class Page:
 
     def requests(self) -> list[str]:
         """Every address asked for, the page's own included."""
-        events = [e for e in self.chrome.events if e.get("method") == "Network.requestWillBeSent"]
+        events = [e for e in self._events() if e.get("method") == "Network.requestWillBeSent"]
         return [event["params"]["request"]["url"] for event in events]
+
+    def _events(self) -> list[dict[str, Any]]:
+        """What happened in this tab: others may be open."""
+        return [event for event in self.chrome.events if event.get("sessionId") == self.session]
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """A screenshot as PNG: of the window, or of the whole page."""
