@@ -66,14 +66,20 @@ def run(
 ) -> Frugal:
     """Run cells in stages and leave out trainings that cannot change the answer; arguments as `runner.run`."""
     kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
-    stages, told = _Stages(results), StageProgress(progress)
+    stages, stage_progress = _Stages(results), StageProgress(progress)
     progress.plan(cells)
     for stage in _ordered(cells):
         chosen = [cell for cell in stage if not _pointless(cell, stages)]
         if not chosen:
             continue
         outcome = run_cells(
-            chosen, results, progress=told, cache=cache, on_finished=on_finished, executor=kept, fresh=fresh
+            chosen,
+            results,
+            progress=stage_progress,
+            cache=cache,
+            on_finished=on_finished,
+            executor=kept,
+            fresh=fresh,
         )
         stages.cells += chosen
         stages.records |= {record.id: record for record in outcome.records}

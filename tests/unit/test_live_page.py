@@ -185,14 +185,14 @@ def test_a_cell_that_is_skipped_keeps_its_answers_and_the_same_command_goes_on(
 
     monkeypatch.setattr(cell_worker, "LOOK_EVERY", 0.0)
     results = tmp_path / "results"
-    said = engine._text
+    reply = engine._text
 
     def third(request: object) -> str | None:
         if len(engine.asked) == 3:
             run = live.read(results, "colours")
             assert run is not None
             live.skip(results, run.cells[0].id)
-        return said(request)  # type: ignore[arg-type]
+        return reply(request)  # type: ignore[arg-type]
 
     monkeypatch.setattr(engine, "_text", third)
     done = workflow.from_options(_options(tiny_task, tmp_path))
@@ -202,7 +202,7 @@ def test_a_cell_that_is_skipped_keeps_its_answers_and_the_same_command_goes_on(
     kept = {row.sample_id for row in RunFolder(done.outcome.folders[0]).rows()}
     assert 0 < len(kept) < 8
     assert done.exit_code == 3
-    monkeypatch.setattr(engine, "_text", said)
+    monkeypatch.setattr(engine, "_text", reply)
     engine.asked.clear()
     again = workflow.from_options(_options(tiny_task, tmp_path))
     assert again is not None

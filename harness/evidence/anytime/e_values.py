@@ -22,10 +22,10 @@ def e_holm(log_values: Floats) -> Floats:
     # The least average that holds one value is taken with the smallest of the others.
     below = np.cumsum(ordered, axis=-1)
     adjusted = np.empty_like(ordered)
-    for place in range(count):
-        own = ordered[..., place : place + 1]
-        with_smaller = (own + below[..., :place]) / np.arange(2, place + 2)
-        adjusted[..., place] = np.concatenate([own, with_smaller], axis=-1).min(axis=-1)
+    for rank in range(count):
+        own = ordered[..., rank : rank + 1]
+        with_smaller = (own + below[..., :rank]) / np.arange(2, rank + 2)
+        adjusted[..., rank] = np.concatenate([own, with_smaller], axis=-1).min(axis=-1)
     back: Floats = np.empty_like(adjusted)
     np.put_along_axis(back, order, adjusted, axis=-1)
     with np.errstate(divide="ignore"):

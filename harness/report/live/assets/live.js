@@ -96,8 +96,8 @@
   function intervals(verdict) {
     const height = 22 * verdict.rows.length + 8;
     const drawing = shape("svg", { class: "intervals", viewBox: `0 0 640 ${height}`, role: "img", "aria-label": "Scores and their intervals" });
-    verdict.rows.forEach((row, place) => {
-      const y = 16 + 22 * place, x = (value) => 200 + 250 * value;
+    verdict.rows.forEach((row, rank) => {
+      const y = 16 + 22 * rank, x = (value) => 200 + 250 * value;
       const of = row.planned === null ? "" : ` of ${row.planned}`;
       drawing.append(
         shape("text", { x: 0, y: y + 4 }, row.recipe),
