@@ -18,12 +18,12 @@ from harness.workflows import run as workflow
 from harness.workflows.options.run import RunOptions
 
 COLORS = ["red", "green", "blue"]
-COUNT = 120
+COUNT = 80
 
 
 @pytest.fixture
 def task(tiny_task: Path) -> Path:
-    """The small task with 120 test rows, whose answers are spread over three colors."""
+    """The small task with 80 test rows, whose answers are spread over three colors."""
     rows = [
         {
             "id": f"test-{i}",
