@@ -87,7 +87,7 @@ def _compute(network: Network, nodes: Sequence[Node]) -> None:
 
     run.sink = sink
     forward(network, run, torch.tensor([len(run.ids) - 1], device=network.device))
-    # Only now: a pass that ran out of memory half-way must leave no half-computed node.
+    # Only now: a pass that ran out of memory halfway must leave no half-computed node.
     for node, key, value in zip(nodes, keys, values, strict=True):
         node.keys, node.values = key, value
 
