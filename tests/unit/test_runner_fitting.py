@@ -273,4 +273,6 @@ def test_the_section_says_what_was_left_out(tiny_task: Path) -> None:
     info = left_out.collect(ReportData(title="t", groups=(), left_out=planned.left_out))
     assert info is not None
     page = left_out.render(info)
-    assert "lora left out: model &#39;fake&#39; is asked, never trained; name a model" in page
+    assert (
+        "lora left out: model &#39;fake&#39; is behind a server and cannot be trained; name a model" in page
+    )

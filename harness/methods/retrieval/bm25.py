@@ -16,8 +16,9 @@ from harness.methods.retrieval._words import words
 @dataclass(frozen=True, kw_only=True)
 class Bm25(Retriever):
     """Okapi BM25 with Lucene's idf, which is above zero for every word. `chunk_size` and `overlap` are in words, or in
-    tokens of the model that `tokenizer` names; in scripts without spaces, each letter counts as a word. A
-    chunk that shares no word with the question is not returned. English stop words are left out.
+    tokens of the model that `tokenizer` names; in scripts without spaces, each letter counts as a word.
+
+    A chunk that shares no word with the question is not returned. English stop words are left out.
     """
 
     paper = (
