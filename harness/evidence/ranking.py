@@ -44,7 +44,7 @@ def recall_at_k(retrieved: Sequence[str], gold: Groups) -> float:
 
 
 def ndcg_at_k(retrieved: Sequence[str], gold: Groups) -> float:
-    """Normalised discounted cumulative gain, gold documents gaining 1 each.
+    """Normalized discounted cumulative gain, gold documents gaining 1 each.
 
     Source: Järvelin and Kekäläinen 2002, Cumulated gain-based evaluation of IR techniques; discount log2(rank + 1).
     """
