@@ -32,7 +32,7 @@ class Forecast:
 
     @property
     def sentence(self) -> str:
-        """One line; empty where nothing is known."""
+        """One line; empty if nothing is known."""
         if not self.seconds:
             return ""
         long = [(name, each) for name, each in self.seconds.items() if each >= NAMED_SHARE * self.total]

@@ -57,7 +57,7 @@ def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
 
 
 def _load(name: str, **more: str) -> Callable[[str], int] | None:
-    """Counts with a tokenizer that is on this machine already; None where there is none."""
+    """Counts with a tokenizer that is on this machine already; None if there is none."""
     from transformers import AutoTokenizer
 
     try:

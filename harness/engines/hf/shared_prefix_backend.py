@@ -93,7 +93,7 @@ def _compute(network: Network, nodes: Sequence[Node]) -> None:
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[range]:
-    """Neighbours whose lengths add up to at most `budget`, or one that alone is longer."""
+    """Neighbors whose lengths add up to at most `budget`, or one that alone is longer."""
     start, total = 0, 0
     for i, length in enumerate(lengths):
         if i > start and total + length > budget:
