@@ -78,5 +78,5 @@ class EncoderDecoderEngine(HfEngine):
 
 @cache
 def _say(network: str) -> None:
-    """Once a process: engines are opened for every evaluation while training."""
+    """Once per process: engines are opened for every evaluation while training."""
     logger.warning("%s: %s", network, NOTE)

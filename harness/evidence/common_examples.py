@@ -1,7 +1,7 @@
 """Every score of a verdict is over the same examples: those that each recipe has an answer for.
 
-A recipe that fails on the hard examples must not be ranked by the easy ones, and a number that stands
-beside another must be about the same questions.
+A recipe that fails on the hard examples must not be ranked by the easy ones, and numbers side by side must
+cover the same questions.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from harness.evidence.verdict_types import RunScores, ScorerValues
 
 
 def common_ids(tables: Sequence[RecipeScores]) -> frozenset[str]:
-    """Examples that every candidate has a score for; empty where there is none.
+    """Examples that every candidate has a score for; empty if there are none.
 
-    A recipe with less than half of the examples takes none away from the others, and neither does an oracle.
+    A recipe with less than half of the examples does not restrict the others, and neither does an oracle.
     """
     candidates = [table for table in tables if not table.oracle]
     most = max((len(table.ids) for table in candidates), default=0)

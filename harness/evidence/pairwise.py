@@ -1,7 +1,7 @@
 """Every pair of recipes, on the examples both answered: difference, interval, p-value, outcome.
 
-One interval decides what is said of a pair, and it is the one that is shown. All intervals of a
-verdict hold together at 95 % (`stats/simultaneous.py`), so that any of them may be picked out.
+One interval decides a pair's outcome, and it is the one that is shown. All intervals of a
+verdict hold together at 95 % (`stats/simultaneous.py`), so that any one of them may be quoted.
 How a pair is computed depends on its data, and the comparison says which was used:
 
     one run each, independent examples, 0/1 scores   adjusted interval, exact McNemar test
@@ -10,7 +10,7 @@ How a pair is computed depends on its data, and the comparison says which was us
     several seeds, or a noise floor                  t over test-set and training variance
     the same trained weights on both sides           as with one run each; of several seeds, paired by training
 
-Groups that were seen do not show what the next one does: a document that the index lacks is lost whole. So
+Observed groups do not predict the next one: a document that the index lacks is lost completely. So
 "not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
 """
 
@@ -80,15 +80,15 @@ def compare(
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
-    What is said of a recipe trained with one seed must hold if training varies as much as is assumed
-    (`stats.seeds.ASSUMED`). What holds only without that is said provisionally, with the interval of these
+    Claims about a recipe trained with one seed must hold if training varies as much as is assumed
+    (`stats.seeds.ASSUMED`). Claims that hold only without that are provisional, with the interval of these
     runs alone.
 
     Args:
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
-        at_once: how many such calls are made together, so that the claims of all of them hold at the level.
+        at_once: how many such calls are made together, so that all their claims hold at the level.
     """
     granted = granted_noise(tables, noise or {})
     assumed = assumed_noise(tables, granted)
@@ -242,15 +242,15 @@ def _structured(pair: _Pair, level: float) -> _Result:
         return _Result(low, high, estimate.p, f"Student's t with variance of examples, {what}")
     low, high = paired.grouped_interval(pair.differences, pair.clusters, binary=pair.binary, level=level)
     if pair.grouped and pair.groups < 2:
-        return _Result(low, high, 1.0, "one group: nothing can be said of others")
+        return _Result(low, high, 1.0, "one group: nothing can be said about others")
     totals = by_cluster.sums(pair.differences, pair.clusters)
     p = float(paired.sign_flip(totals)[0])
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
 
 
 def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
-    """The interval, reaching to ± `margin` where it shows no difference and a whole group that nobody saw could be
-    won or lost: then "not worse" is not claimed."""
+    """The interval, reaching to ± `margin` if it shows no difference and an unobserved group could be won or
+    lost completely: then "not worse" is not claimed."""
     if pair.whole_group_se <= pair.estimate.sampling_se or not result.low <= 0.0 <= result.high:
         return result
     se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)

@@ -1,4 +1,4 @@
-"""Which file a report goes to: none is replaced by one that holds fewer finished runs."""
+"""Which file a report goes to: no report is replaced by one with fewer finished runs."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from harness.results.folder import ResultsFolder
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """Where a report goes (None: nothing new to write), and which richer one is kept, with its runs."""
+    """Where a report goes (None: nothing new to write), and which larger one is kept, with its runs."""
 
     out: Path | None
     kept: Path | None = None
@@ -30,7 +30,7 @@ class Placed:
 
     @property
     def note(self) -> str:
-        """What is reported about the report that is kept; empty if none is."""
+        """A note about the report that is kept; empty if none is."""
         if self.kept is None:
             return ""
         runs = "1 finished run" if self.holds == 1 else f"{self.holds} finished runs"
@@ -38,7 +38,7 @@ class Placed:
 
 
 def check(out: Path) -> None:
-    """Refuse, before any work is done, a file that no report can be written to.
+    """Reject a file that no report can be written to before any work is done.
 
     Raises:
         ConfigError: it is a folder or a link to nothing, or its folder cannot be made or written.
@@ -58,10 +58,10 @@ def check(out: Path) -> None:
 
 
 def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
-    """Where to write a report of the runs `finished`: `out`, or beside it where `out` holds more.
+    """Where to write a report of the runs `finished`: `out`, or a file beside it if `out` holds more.
 
-    Runs that are no longer in the results folder do not count. A report without any finished run is
-    written only where there is none.
+    Runs that are no longer in the results folder do not count. A report without any finished run is written
+    only if there is none.
     """
     held = _held(results, out)
     if len(held) <= len(set(finished)):

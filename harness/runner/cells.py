@@ -1,4 +1,4 @@
-"""A cell is one thing to run: task × model × recipe × seed, named by the hash of what decides it."""
+"""A cell is one thing to run: task × model × recipe × seed, named by a hash of everything that determines it."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ from harness.tasks.sampling import sample
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked, and
-    `limit` how many of its examples (None: all). `fault` says why the cell cannot be run at all."""
+    """`labels` is how many train examples the recipe may see (None: all); `split` is the split to answer, and
+    `limit` how many of its examples (None: all). `fault` says why the cell cannot run at all."""
 
     task: Task
     model: str
@@ -38,21 +38,22 @@ class Cell:
     split: str = "test"
     fault: str = ""
     invocation: Invocation | None = None
-    """The command that the cell comes from; it decides nothing."""
+    """The command that the cell comes from; it is not part of the key."""
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
-        """What is asked: all of the split, or a seeded sample of it."""
+        """The examples to answer: the whole split, or a seeded sample."""
         return sample(self.task.splits[self.split], self.limit)
 
     @cached_property
     def weights_key(self) -> str:
-        """Of everything that decides the trained weights. What is asked afterwards is not part of it."""
+        """Key of everything that determines the trained weights. Later answers are not part of it."""
         return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
 
     @cached_property
     def key(self) -> str:
-        """Of everything that decides an answer. How many are asked, and how they are scored, is not part of it."""
+        """Key of everything that determines an answer. The number of examples and their scoring are not part
+        of it."""
         weights = self.weights_key if self.recipe.weights else None
         return keys.answers_key(
             self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights
@@ -92,7 +93,7 @@ def _served(model: str) -> dict[str, JsonValue]:
 
 
 def describe_task(task: Task) -> TaskRecord:
-    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    """A record's account of its task: the data, and everything that affects scores but not answers."""
     content = {
         "name": task.name,
         "version": task.version,
@@ -115,7 +116,7 @@ class Layout:
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
-    """What of the experiment cannot be had as it was asked for."""
+    """Parts of the experiment that cannot run as requested."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -182,7 +183,7 @@ def _beyond(task: Task, labels: tuple[int, ...]) -> str:
 
 
 def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
-    """The command that was typed, with what other commands need to know of this task and model."""
+    """The command that was typed, with what other commands need to know about this task and model."""
     if experiment.invocation is None:
         return None
     learnable = not is_server(model) and bool(task.splits.get("train"))

@@ -1,6 +1,6 @@
 """One cell from start to finish: train, check parity, ask, score, record.
 
-Every step looks first at what an earlier, interrupted attempt left behind, and goes on from it.
+Every step first checks what an interrupted attempt left behind, and continues from there.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
 
 
 def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
-    """Record that a cell could not be finished, and why; what it had answered stays on disk."""
+    """Record that a cell could not be finished, and why; its answers stay on disk."""
     record = RunRecord.of(
         {
             **cell.describe().to_json(),
@@ -144,8 +144,8 @@ def _prepare(
     start: Callable[[Room], CellContext],
     predicted: Callable[[int | None], None],
 ) -> tuple[CellContext, Engine, TrainRecord | None, list[Mapping[str, object]]]:
-    """The attempt and the engine that will answer, with what training cost and which parity checks it
-    passed; `predicted` is told the peak memory to expect."""
+    """The attempt and the engine that will answer, with what training cost and which parity checks it passed;
+    `predicted` receives the expected peak memory."""
     if is_server(cell.model):
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []

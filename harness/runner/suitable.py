@@ -70,7 +70,7 @@ def of_task(task: Task, recipe: Recipe) -> Misfit | None:
 
 
 def _of_language(task: Task) -> Misfit | None:
-    """Why decoding cannot be held to the task's format."""
+    """Why decoding cannot be constrained to the task's format."""
     language = writing(task)
     if language.fault:
         return Misfit(reason=language.fault, remedy="leave out the constrained recipe")
@@ -90,7 +90,7 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
         return of_stages(recipe) or _of_network(model, recipe) or _of_quantization(model, recipe)
     if recipe.weights:
         return Misfit(
-            reason=f"model '{hidden(model)}' is asked, never trained",
+            reason=f"model '{hidden(model)}' is behind a server and cannot be trained",
             remedy="name a model that can be loaded here with --model",
         )
     return None
@@ -120,7 +120,8 @@ def _of_network(model: str, recipe: Recipe) -> Misfit | None:
 
 
 def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
-    """A base of few bits that would leave most weights as they are is none: memory and answers would be another's."""
+    """A quantized base that would leave most weights as they are is refused: its memory and answers would not
+    be those of a quantized model."""
     if not recipe.base.quantized:
         return None
     from harness.models.dimensions import quantizable_share
@@ -130,7 +131,7 @@ def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
         return None
     return Misfit(
         reason=f"base {recipe.base.name()} can hold only {share:.0%} of the weights of '{model}' in few bits: the others "
-        "are no linear layers",
+        "are not in linear layers",
         remedy="use base: plain",
     )
 
@@ -138,14 +139,14 @@ def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
 def require(task: Task, model: str, recipe: Recipe) -> None:
     """
     Raises:
-        ConfigError: the recipe does not fit; it says why and what would help.
+        ConfigError: the recipe does not fit; the message says why and what would help.
     """
     if reason := misfit(task, model, recipe):
         raise ConfigError(f"recipe '{recipe.name}': {reason.reason}", remedy=reason.remedy)
 
 
 def nothing_fits(left_out: Sequence[LeftOut]) -> ConfigError:
-    """The error of a command whose default recipes all had to be left out."""
+    """The error if none of a command's default recipes can run."""
     first = left_out[0]
     reasons = dict.fromkeys(f"{item.reason}" for item in left_out)
     return ConfigError(f"no default recipe can be run: {'; '.join(reasons)}", remedy=first.remedy)

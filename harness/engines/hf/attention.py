@@ -74,7 +74,7 @@ def attend_plain(query: Tensor, key: Tensor, value: Tensor, rule: Rule, mask: Te
 
 def fold(query: Tensor, heads: int) -> Tensor:
     """Queries [query heads, N, D] that share key-value heads, laid out as rows of one:
-    [1, heads, groups · N, D]. Right only where all of them see the same keys."""
+    [1, heads, groups · N, D]. Valid only if all of them see the same keys."""
     return query.reshape(1, heads, -1, query.shape[-1])
 
 
@@ -105,7 +105,7 @@ def _rows(mask: Tensor, start: int, length: int) -> Tensor:
 
 
 def _fused(query: Tensor, key: Tensor, value: Tensor, scale: float, causal: bool) -> Part | None:
-    """Torch's own kernels that return the log-sum-exp beside the output, where one fits."""
+    """Torch's own kernels that return the log-sum-exp along with the output, if one fits."""
     if query.device.type == "cpu":
         out, lse = torch.ops.aten._scaled_dot_product_flash_attention_for_cpu(
             query, key, value, is_causal=causal, scale=scale

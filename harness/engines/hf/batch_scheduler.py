@@ -92,7 +92,7 @@ class Schedule:
         """Start over with half the rows; tokens generated so far are kept."""
         active = [] if self._backend is None else self._backend.active
         fresh = [row for row in before if row not in self.waiting and row not in active]
-        # Back in tree order: rows that left have shuffled the active ones.
+        # Restore tree order: rows that left have shuffled the active ones.
         self.waiting = deque([*sorted([*active, *fresh], key=lambda row: row.rank), *self.waiting])
         self._backend = None
         gc.collect()
@@ -101,7 +101,7 @@ class Schedule:
         tried = min(self.capacity, max(1, len(active) + len(fresh)))
         if tried == 1:
             row = self.waiting.popleft()
-            row.fail(f"out of memory with a prompt of {len(row.prompt)} tokens alone")
+            row.fail(f"out of memory with a single prompt of {len(row.prompt)} tokens")
             _release(row)
             return [row]
         self.capacity = max(1, tried // 2)

@@ -30,7 +30,7 @@ Side = Literal["short", "long", "across"]
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 _WORTH_SHARING = {"cpu": 256, "cuda": 8192}
-"""Tokens that a shared prefix must save: each one costs some small products at every step."""
+"""Fewest tokens that a shared prefix must save: each prefix costs some small products at every step."""
 
 
 class HfEngine:
@@ -67,7 +67,7 @@ class HfEngine:
             shares = self.shares and side == "short"
             schedule = self._schedule(members, side)
             while schedule.unfinished():
-                # Between answers the network is as it was: whoever takes them may use it.
+                # Between answers the network is restored, so the caller may use it.
                 with serving(self.model.network, NAME if shares else None):
                     done = schedule.advance()
                 if side != "across" or self.batch_size is None:
@@ -147,9 +147,10 @@ class HfEngine:
         return self.context - len(prompt)
 
     def _sides(self, rows: list[DecodingSequence]) -> Iterator[tuple[Side, list[DecodingSequence]]]:
-        """Rows that one pass may compute together. Where the network's rotary frequencies change beyond a length, those
-        that stay below it, those that begin beyond it, and those that cross it are computed apart; behind a learned
-        prefix that layers see only from near, so are rows of different lengths, as padding would stand between the two."""
+        """Groups of rows that one pass may compute together. If the network's rotary frequencies change beyond
+        a length, rows that stay below it, begin beyond it, or cross it are computed separately. With a learned
+        prefix that layers see only from nearby, so are rows of different lengths: padding would separate
+        prefix and row."""
         if self._unpadded:
             rows = sorted(rows, key=lambda row: len(row.prompt))
             return (("short", list(same)) for _, same in groupby(rows, key=lambda row: len(row.prompt)))

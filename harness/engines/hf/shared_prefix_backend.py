@@ -87,13 +87,13 @@ def _compute(network: Network, nodes: Sequence[Node]) -> None:
 
     run.sink = sink
     forward(network, run, torch.tensor([len(run.ids) - 1], device=network.device))
-    # Only now: a pass that ran out of memory half-way must leave no half-computed node.
+    # Only now: a pass that ran out of memory halfway must leave no half-computed node.
     for node, key, value in zip(nodes, keys, values, strict=True):
         node.keys, node.values = key, value
 
 
 def batches(lengths: Sequence[int], budget: int) -> Iterator[range]:
-    """Neighbours whose lengths add up to at most `budget`, or one that alone is longer."""
+    """Neighbors whose lengths add up to at most `budget`, or one that alone is longer."""
     start, total = 0, 0
     for i, length in enumerate(lengths):
         if i > start and total + length > budget:

@@ -14,7 +14,7 @@ from harness.engines.hf.sequence import DecodingSequence
 def choose(logits: Tensor, rows: Sequence[DecodingSequence]) -> list[int]:
     """One token a row from `logits` [rows, vocabulary].
 
-    A row samples with its own generator, so its answer does not depend on its neighbours.
+    A row samples with its own generator, so its answer does not depend on its neighbors.
     """
     logits = logits.float()
     held = {i: row.matcher for i, row in enumerate(rows) if row.matcher is not None}
