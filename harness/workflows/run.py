@@ -143,10 +143,10 @@ def run(
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
-    out = report or Path("reports") / f"{experiment.name}.html"
     from harness.report import files
     from harness.report.build import build
 
+    out = report or files.named(experiment.name)
     files.check(out)
     open_index(results)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
