@@ -113,8 +113,8 @@ def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
 
     Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
     with `--set` may not fit another recipe and are left out, and so is a label curve; one number of labels stays.
-    A recipe of the user's own file has no name that the command line knows: the shipped one of its family stands
-    for it.
+    Where a recipe's name alone does not lead to it (a file that `--recipes` named by its path), the one of that family
+    that does stands for it.
     """
     ranked = [
         situation.recommended,
