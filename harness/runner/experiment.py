@@ -19,7 +19,7 @@ from harness.evidence.command import Invocation
 from harness.runner.settings import ExperimentSettings
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
-DEFAULT_RECIPES = ("zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full")
+DEFAULT_RECIPES = ("zero_shot", "few_shot", "constrained", "bm25_rag", "lora", "qlora", "full")
 
 Spec = str | Mapping[str, object]
 """A recipe's name, or what an experiment file says of one."""
