@@ -73,7 +73,9 @@ def _of_language(task: Task) -> Misfit | None:
     """Why decoding cannot be constrained to the task's format."""
     language = writing(task)
     if language.fault:
-        return Misfit(reason=language.fault, remedy="leave out the constrained recipe")
+        has_one = task.format.constraint() is not None
+        remedy = "change that part of it" if has_one else "choice, number, regex and json_schema have one"
+        return Misfit(reason=language.fault, remedy=remedy)
     if language.refused:
         count = f"{len(language.unwritable):,} of {language.targets:,} targets"
         reason = f"{count} cannot be written under the schema's grammar ({language.examples})"

@@ -25,6 +25,7 @@ from harness.runner.database_sync import index, open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
+from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
@@ -143,10 +144,10 @@ def run(
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
-    out = report or Path("reports") / f"{experiment.name}.html"
     from harness.report import files
     from harness.report.build import build
 
+    out = report or files.named(experiment.name)
     files.check(out)
     open_index(results)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
@@ -161,6 +162,10 @@ def run(
         executor=executor,
         fresh=fresh,
     )
+    left_out = planned.left_out
+    if experiment.defaults:
+        outcome, refused = set_apart(cells, outcome)
+        left_out += refused
     constants.keep(results, (cell.task for cell in cells))
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
@@ -180,7 +185,7 @@ def run(
             verdicts=verdicts,
             title=experiment.name,
             bills=costs,
-            left_out=planned.left_out,
+            left_out=left_out,
             asked=asked,
         )
         mirror.keep(results, placed.out)
@@ -191,7 +196,7 @@ def run(
         report=placed.file,
         note=placed.note,
         warnings=warnings,
-        left_out=planned.left_out,
+        left_out=left_out,
     )
 
 
