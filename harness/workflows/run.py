@@ -15,21 +15,21 @@ from harness.core.terminal import say
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
-from harness.results import constants, run_scores
+from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
 from harness.results.remote import mirror
 from harness.runner import torchrun
 from harness.runner.cells import layout
-from harness.runner.database_sync import index, open_index
+from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
-from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
+from harness.workflows import run_all
 from harness.workflows.options.run import RunOptions
 
 
@@ -48,6 +48,8 @@ class RunSession:
     it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
+    early: tuple[str, ...] = ()
+    """What was not asked and not trained, because the verdict was sure; empty where all was."""
 
     @property
     def exit_code(self) -> int:
@@ -69,6 +71,7 @@ class RunSession:
             "left_out": [recipe.to_json() for recipe in self.left_out],
             "notes": list(self.outcome.notes),
             "warnings": list(self.warnings),
+            "stopped_early": list(self.early),
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
@@ -81,8 +84,10 @@ def from_options(options: RunOptions) -> RunSession | None:
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
+    from harness.report.live import opening
     from harness.runner.executor_choice import executor
-    from harness.runner.progress import choose
+    from harness.runner.live_feed import LiveFeed
+    from harness.runner.progress import Several, choose
     from harness.runner.tracking import watched
 
     chosen = experiment(options)
@@ -92,8 +97,12 @@ def from_options(options: RunOptions) -> RunSession | None:
     with torchrun.leading(where) as leads:
         if not leads:
             return None
-        with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
-            return run(
+        if options.open:
+            opening.beside(options.results_path, chosen.name)
+        shown = watched(choose(quiet=options.quiet), trackers, options.results_path)
+        feed = LiveFeed(options.results_path, chosen.name)
+        with Several([feed, shown]) as progress:
+            session = run(
                 chosen,
                 options.results_path,
                 progress=progress,
@@ -103,6 +112,8 @@ def from_options(options: RunOptions) -> RunSession | None:
                 executor=where,
                 fresh=options.fresh,
             )
+            feed.reported(session.report)
+            return session
 
 
 def experiment(options: RunOptions) -> Experiment:
@@ -150,29 +161,25 @@ def run(
     out = report or files.named(experiment.name)
     files.check(out)
     open_index(results)
+    for cell in cells:
+        live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
-    outcome = run_cells(
-        cells,
-        results,
-        progress=progress,
-        cache=cache and not fresh,
-        on_finished=lambda folder: index(results, folder),
-        executor=executor,
-        fresh=fresh,
+    constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it, too.
+    ran = run_all.run(
+        experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
     )
-    left_out = planned.left_out
+    outcome, cells, left_out = ran.outcome, ran.cells, (*planned.left_out, *ran.left_out)
     if experiment.defaults:
         outcome, refused = set_apart(cells, outcome)
         left_out += refused
-    constants.keep(results, (cell.task for cell in cells))
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
         for cell in cells
         if cell.invocation is not None
     }
-    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
+    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.asks is not None}
     verdicts = tuple(run_scores.verdicts(outcome.folders, asked=asked, invocations=typed))
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
     ids = [folder.name for folder in outcome.folders]
@@ -197,6 +204,7 @@ def run(
         note=placed.note,
         warnings=warnings,
         left_out=left_out,
+        early=ran.early,
     )
 
 
@@ -230,6 +238,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
         say(f"note: {note}", error=True)
     for verdict in session.verdicts:
         print_verdict(verdict)
+    for line in session.early:
+        say(line)
     for bill in session.bills:
         for break_even in bill.break_evens:
             say(f"  {break_even.sentence}")

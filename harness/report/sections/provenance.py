@@ -101,6 +101,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("task", f"{task.name}, version {task.version}, split {record.split}"),
         ("seed", record.seed),
         ("limit", record.limit),
+        ("stopped early of", record.planned),
         ("labels", record.labels),
         ("started", record.started_at),
         ("took", formatting.seconds(record.seconds)),
