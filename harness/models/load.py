@@ -102,14 +102,14 @@ def _keep_gradients(network: Network) -> None:
 @contextlib.contextmanager
 def _drawn_alike() -> Iterator[None]:
     """What an encoder's files may lack, its pooler, is drawn: the same at every load, and no surprise."""
-    import torch
     from transformers.utils import logging
+
+    from harness.models.random_state import seeded
 
     shown = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with seeded(0):
             yield
     finally:
         logging.set_verbosity(shown)

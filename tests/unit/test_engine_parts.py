@@ -11,7 +11,7 @@ from harness.core.values import Message, Request
 from harness.engines.fake import FakeEngine
 from harness.engines.hf.attention import Rule, attend, attend_plain, fold, merge, unfold
 from harness.engines.hf.prefix_tree import Node, plan
-from harness.engines.hf.shared_prefix_backend import batches
+from harness.engines.hf.pass_budget import batches
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), max_size=14)
 
