@@ -249,7 +249,7 @@ def _on_meta() -> Iterator[None]:
 
     with (
         mock.patch.object(torch.nn.functional, "scaled_dot_product_attention", attention),
-        mock.patch.object(masking_utils, "find_packed_sequence_indices", lambda _positions: None),
+        mock.patch.object(masking_utils, "find_packed_sequence_indices", return_value=None),
         mock.patch.object(optimizer, "_adam", _Adam),
     ):
         yield

@@ -76,7 +76,7 @@ def _compared_with_generate(model: LanguageModel) -> Cell:
 
     texts = [f"Say the next letter after {letter}" + "!" * len(letter) for letter in ("a", "bcd", "e")]
     asked = [Request(id=text, messages=(Message("user", text),), max_new_tokens=_ANSWER) for text in texts]
-    ours = {i: completion for i, completion in local(model).generate(asked)}
+    ours = dict(local(model).generate(asked))
     for i, request in enumerate(asked):
         if ours[i].error:
             return Cell(outcome="fails", reason=str(ours[i].error))

@@ -12,7 +12,6 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-
 from harness.core.errors import ConfigError, EngineError
 from harness.core.protocols import LanguageModel, StepRecord
 from harness.core.torch_types import Network

@@ -155,7 +155,12 @@ class Answers(TorchFunctionMode):
         return put(copy, device)
 
 
-_TWO_DEVICES = {aten.copy_.default, aten._to_copy.default, aten._foreach_copy_.default, aten.is_same_size.default}
+_TWO_DEVICES = {
+    aten.copy_.default,
+    aten._to_copy.default,
+    aten._foreach_copy_.default,
+    aten.is_same_size.default,
+}
 _BY_INDEX = {
     aten.index.Tensor,
     aten.index_put.default,
@@ -163,7 +168,12 @@ _BY_INDEX = {
     aten._index_put_impl_.default,
     aten._unsafe_index.Tensor,
 }
-_WAITS = {aten._local_scalar_dense.default, aten.nonzero.default, aten.masked_select.default, aten.equal.default}
+_WAITS = {
+    aten._local_scalar_dense.default,
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten.equal.default,
+}
 _PRODUCTS = {
     aten.mm.default: (0, 1),
     aten.bmm.default: (0, 1),
@@ -200,7 +210,9 @@ class Kernels(TorchDispatchMode):
         if func in _PRODUCTS:
             left, right = (args[i] for i in _PRODUCTS[func])
             if left.dtype != right.dtype:
-                raise RuntimeError(f"expected m1 and m2 to have the same dtype, but got: {left.dtype} != {right.dtype}")
+                raise RuntimeError(
+                    f"expected m1 and m2 to have the same dtype, but got: {left.dtype} != {right.dtype}"
+                )
         hosts = [tensor for tensor in operands if place(tensor) == CPU]
         if not hosts or func in _TWO_DEVICES:
             return
@@ -209,9 +221,9 @@ class Kernels(TorchDispatchMode):
             if place(args[0]) == GPU and not any(place(value) == CPU for value in values):
                 self.log.waits["index from the host"] += 1
                 return
-        elif not any(tensor.dim() for tensor in hosts) and func.namespace == "aten":
-            if not any(word in str(func) for word in ("cat", "stack")):
-                return  # a number of the host goes with tensors of the device
+        numbers = func.namespace == "aten" and not any(tensor.dim() for tensor in hosts)
+        if numbers and func not in _BY_INDEX and not any(word in str(func) for word in ("cat", "stack")):
+            return  # a number of the host goes with tensors of the device
         raise RuntimeError(
             "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
             f"(in {func})"
@@ -227,7 +239,9 @@ class Kernels(TorchDispatchMode):
         if func in _WAITS or by_mask:
             self.log.waits[name] += 1
         if made and self.log.out_of_memory(name, sum(tensor.numel() for tensor in made)):
-            raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate more than is pretended to be free.")
+            raise torch.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate more than is pretended to be free."
+            )
 
 
 def _attention(
@@ -235,7 +249,9 @@ def _attention(
 ) -> tuple[Tensor, Tensor]:
     if query.shape[1] != key.shape[1] or query.stride(-1) != 1:
         raise RuntimeError(f"no CUDA kernel for queries {tuple(query.shape)} and keys {tuple(key.shape)}")
-    scores = (query.float() @ key.float().transpose(2, 3)) * (query.shape[-1] ** -0.5 if scale is None else scale)
+    scores = (query.float() @ key.float().transpose(2, 3)) * (
+        query.shape[-1] ** -0.5 if scale is None else scale
+    )
     if causal:
         seen = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(scores.shape[-1] - scores.shape[-2])
         scores = scores.masked_fill(~seen, -torch.inf)
@@ -282,7 +298,7 @@ def _cuda(count: int, bfloat16: bool, free: int) -> dict[str, Callable[..., obje
 
     silent = ("empty_cache", "synchronize", "set_device", "manual_seed", "manual_seed_all", "_lazy_init")
     silent += ("set_rng_state", "set_rng_state_all", "ipc_collect", "reset_peak_memory_stats", "init")
-    return {name: nothing for name in silent} | {
+    return dict.fromkeys(silent, nothing) | {
         "is_available": lambda: True,
         "is_initialized": lambda: True,
         "device_count": lambda: count,

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 
-from harness.core.values import Constraint, Message, Request
 from harness.workflows.options.run import RunOptions
 from tests.conftest import write_tiny_task
 from tests.pretended.device import Pretended

@@ -16,7 +16,6 @@ from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
 
