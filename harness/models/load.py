@@ -59,6 +59,12 @@ def load(
                 use_safetensors=True,
                 **extra,
             )
+    except torch.OutOfMemoryError:
+        raise ConfigError(
+            f"model '{spec}' does not fit into the memory of one GPU in {str(number).removeprefix('torch.')}",
+            remedy="base: nf4, a smaller model, or a server that divides it (openai:NAME@URL); "
+            "harness estimate --gpu GIB says what fits; a model is not divided over cards here",
+        ) from None
     except (ValueError, KeyError, OSError) as error:
         raise ConfigError(f"cannot load model '{spec}': {error}", file=folder) from None
     network.eval()

@@ -9,6 +9,7 @@ from harness.core.errors import ConfigError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
+from harness.core.torch_types import Network
 from harness.models import architecture, source
 from harness.runner.model_pool import is_server
 from harness.tasks.writable import writing
@@ -161,6 +162,22 @@ def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
         "are no linear layers",
         remedy="use base: plain",
     )
+
+
+def require_quantized(network: Network, recipe: Recipe) -> None:
+    """The same of a base that is loaded: what was measured counts, whatever its configuration promised.
+
+    Raises:
+        ConfigError: most of its weights are not in few bits.
+    """
+    from harness.models.layers.plain_layers import quantized_share
+
+    share = (quantized_share(network) or 0.0) if recipe.base.quantized else 1.0
+    if share < LEAST_QUANTIZED:
+        raise ConfigError(
+            f"base {recipe.base.name()} holds only {share:.0%} of the weights in few bits",
+            remedy="use base: plain",
+        )
 
 
 def require(task: Task, model: str, recipe: Recipe) -> None:

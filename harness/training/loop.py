@@ -97,7 +97,8 @@ class _Loop:
 
     def run(self) -> Fit:
         self.began = time.monotonic()
-        self.layout = Layout(self.network, self.rows, self.settings, self.loss)
+        with narrow_lora(self.network):
+            self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
         self.group.synchronize_start(list(weights_io.trainable(self.network).values()), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ def answers(model: LanguageModel, asked: Sequence[Request]) -> list[tuple[int, .
 
 
 def test_greedy_and_constrained_answers_are_the_cpus(gpu: Pretended) -> None:
-    choices = Constraint("choice", ("red", "green", "blue"))
+    choices = Constraint(kind="choice", value=["red", "green", "blue"])
     for asked in (requests(8), requests(8, constraint=choices)):
         on_cpu = answers(load("tiny", dtype="float32", device="cpu"), asked)
         assert answers(load("tiny", dtype="float32"), asked) == on_cpu
@@ -67,7 +68,8 @@ def test_sampling_waits_for_the_host_equally_often_for_any_number_of_rows(gpu: P
 
     model, waits = load("tiny", dtype="float32"), []
     for count in (2, 16):
-        chosen = [HfEngine(model)._row(i, one) for i, one in enumerate(requests(count, temperature=1.0))]
+        asked = [replace(one, seed=i) for i, one in enumerate(requests(count, temperature=1.0))]
+        chosen = [HfEngine(model)._row(i, one) for i, one in enumerate(asked)]
         logits = torch.zeros(count, 264, device="cuda")
         before = gpu.waits.total()
         assert len(set(choose(logits, chosen))) > 1
@@ -103,10 +105,10 @@ def trained(kind: str, dtype: str, folder: Path) -> LanguageModel:
 
 def test_a_lora_over_bfloat16_computes_in_bfloat16(gpu: Pretended, tmp_path: Path) -> None:
     trained("lora", "bfloat16", tmp_path)
-    wide = [
-        (name, n) for (name, number), n in gpu.formats.items() if "mm" in name and number == torch.float32
-    ]
-    assert not [name for name, _ in wide if name != "aten.bmm.dtype"], wide
+    # Angles of rotary embeddings are batched products in float32.
+    assert {number for name, number in gpu.formats if name in ("aten.mm.default", "aten.addmm.default")} == {
+        SHORT
+    }
 
 
 def test_gradients_of_a_narrow_adapter_are_pefts(gpu: Pretended) -> None:
@@ -118,7 +120,7 @@ def test_gradients_of_a_narrow_adapter_are_pefts(gpu: Pretended) -> None:
     build("weights", LORA).prepare(model)
     for name, parameter in model.network.named_parameters():
         if "lora_B" in name:
-            torch.nn.init.constant_(parameter, 0.02)
+            torch.nn.init.normal_(parameter, std=0.05)
     batch, gradients = collate(rows(6, model), "cuda"), []
     for narrow in (False, True):
         model.network.zero_grad(set_to_none=True)
@@ -134,7 +136,8 @@ def test_gradients_of_a_narrow_adapter_are_pefts(gpu: Pretended) -> None:
         assert ours is not None
         assert theirs is not None
         assert ours.dtype == torch.float32
-        assert float((ours - theirs).norm() / theirs.norm()) < 0.05, name
+        assert float(torch.cosine_similarity(ours.flatten(), theirs.flatten(), 0)) > 0.99, name
+        assert float(ours.norm()) == pytest.approx(float(theirs.norm()), rel=0.05), name
 
 
 @pytest.mark.parametrize("kind", ["lora", "qlora"])
@@ -196,3 +199,13 @@ def test_a_card_without_bfloat16_computes_in_float32_and_refuses_to_train_in_flo
         assert misfit is not None
         assert "loss scaling" in misfit.reason
         assert "float32 on a card without bfloat16" in misfit.remedy
+
+
+def test_a_random_state_is_kept_of_the_one_card_that_computes(one_thread: None) -> None:
+    """Torch by itself warns that it saves those of all cards, and warnings are errors here."""
+    from harness.models.random_state import seeded
+
+    with pretended(count=2), seeded(3):
+        drawn = torch.rand(2)
+    with seeded(3):
+        assert torch.equal(torch.rand(2), drawn)

@@ -9,7 +9,7 @@ import pytest
 
 from harness.workflows.options.run import RunOptions
 from tests.conftest import write_tiny_task
-from tests.pretended.device import Pretended
+from tests.pretended.device import Pretended, pretended
 
 pytestmark = pytest.mark.pretended_gpu
 ROOT = Path(__file__).parents[2]
@@ -74,3 +74,9 @@ def test_a_recipe_runs_on_the_gpu(recipe: str, gpu: Pretended, tmp_path: Path) -
     assert record["runtime"]["device"].startswith("cuda")
     assert gpu.operations.total() > 1000
     assert all(check["ok"] for check in record["parity"])
+
+
+def test_grpo_trains_on_one_card_where_several_are_visible(one_thread: None, tmp_path: Path) -> None:
+    with pretended(count=2):
+        record = scores(tmp_path, "lora_grpo", *small("lora_grpo"))
+    assert record["status"] == "done", record["error"]
