@@ -22,8 +22,9 @@ class PassBudget:
 
     def halve(self) -> bool:
         """Halve what a pass takes, after the last one ran out of memory; False where it had one piece alone, which no
-        smaller pass can compute."""
+        smaller pass can compute, or where memory ran out before any pass began."""
         tokens, pieces = self._tried
+        self._tried = (0, 0)
         if pieces < 2:
             return False
         self.tokens = max(1, min(self.tokens, tokens) // 2)
