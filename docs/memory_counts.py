@@ -13,6 +13,7 @@ import contextlib
 import weakref
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -232,7 +233,7 @@ def _narrow(network: Any) -> Iterator[None]:
     from harness.models.patch_forward import replaced
 
     layers = [module for module in network.modules() if narrow_lora._is_narrow(module)]
-    with replaced(layers, narrow_lora._forward):
+    with replaced(layers, partial(narrow_lora._computed, narrow_lora._narrowed)):
         yield
 
 

@@ -64,12 +64,10 @@ def _adapters_in_float32(patch: pytest.MonkeyPatch) -> None:
 
 
 def _adapters_not_narrowed(patch: pytest.MonkeyPatch) -> None:
-    def forward(layer: Any, x: torch.Tensor) -> torch.Tensor:
-        name = layer.active_adapters[0]
-        a, b = layer.lora_A[name].weight, layer.lora_B[name].weight
-        return layer.base_layer(x) + x @ a.T @ b.T  # type: ignore[no-any-return]
+    def weights(layer: Any, name: str, dtype: torch.dtype) -> tuple[torch.Tensor, torch.Tensor]:
+        return layer.lora_A[name].weight, layer.lora_B[name].weight
 
-    patch.setattr(narrow_lora, "_forward", forward)
+    patch.setattr(narrow_lora, "_narrowed", weights)
 
 
 def _masters_on_the_host(patch: pytest.MonkeyPatch) -> None:

@@ -122,6 +122,6 @@ def test_everything_is_computed_once_in_order_whatever_fits() -> None:
     in_passes(range(7), lengths, budget, compute)
     assert done == list(range(7))
     assert budget.tokens <= 20
+    lengths.append(13)
     with pytest.raises(RunError, match="out of memory with 13 tokens alone"):
-        lengths.append(13)
         in_passes([7], [13], budget, compute)

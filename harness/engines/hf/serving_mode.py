@@ -59,7 +59,7 @@ def serving(network: Network, attention: str | None) -> Iterator[None]:
         module.training = False
     chosen = replaced_attention(network, attention) if attention else contextlib.nullcontext()
     try:
-        with chosen, quick_products(network), narrow_lora(network), torch.no_grad():
+        with chosen, quick_products(network), torch.no_grad(), narrow_lora(network):
             yield
     finally:
         for module in training:

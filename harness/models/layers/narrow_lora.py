@@ -9,24 +9,36 @@ layer takes six kernels where two do. The adapter's own weights stay float32, an
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import TYPE_CHECKING, cast
 
 from harness.core.torch_types import Layer, Network
 from harness.models.patch_forward import replaced
 
 if TYPE_CHECKING:
+    import torch
     from torch import Tensor
 
 
 @contextlib.contextmanager
 def narrow_lora(network: Network) -> Iterator[None]:
     """Inside the `with` block LoRA layers on a GPU compute in 16 bits where their base does; on a CPU, and where a layer
-    is DoRA or another variant of LoRA, nothing changes."""
+    is DoRA or another variant of LoRA, nothing changes.
+
+    Entered without gradients, the block takes the adapters for fixed, and narrows each once.
+    """
+    import torch
+
     if network.device.type != "cuda":
         yield
         return
-    with replaced([module for module in network.modules() if _is_narrow(module)], _forward):
+    narrow: Narrow = _narrowed if torch.is_grad_enabled() else cache(_narrowed)
+
+    def forward(layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor:
+        return _computed(narrow, layer, x, *args, **kwargs)
+
+    with replaced([module for module in network.modules() if _is_narrow(module)], forward):
         yield
 
 
@@ -48,7 +60,15 @@ def _is_narrow(module: Layer) -> bool:
     return whole and not any(name in module.lora_variant or module.lora_bias[name] for name in active)
 
 
-def _forward(layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor:
+Narrow = Callable[[Layer, str, "torch.dtype"], "tuple[Tensor, Tensor]"]
+
+
+def _narrowed(layer: Layer, name: str, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """The two matrices of an adapter, [rank, in] and [out, rank], in 16 bits."""
+    return layer.lora_A[name].weight.to(dtype), layer.lora_B[name].weight.to(dtype)
+
+
+def _computed(narrow: Narrow, layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor:
     import torch
     from torch.nn.functional import linear
 
@@ -58,7 +78,7 @@ def _forward(layer: Layer, x: Tensor, *args: object, **kwargs: object) -> Tensor
     out: Tensor = layer.base_layer(x, *args, **kwargs)
     for name in layer.active_adapters:
         if name in layer.lora_A:
-            a, b = (matrix[name].weight.to(x.dtype) for matrix in (layer.lora_A, layer.lora_B))
+            a, b = narrow(layer, name, x.dtype)
             small = linear(layer.lora_dropout[name](x), a).flatten(0, -2)
             flat = torch.addmm(out.flatten(0, -2), small, b.T, alpha=layer.scaling[name])
             out = flat.view(out.shape)
