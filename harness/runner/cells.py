@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.core import recipes
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
@@ -16,6 +17,7 @@ from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
 from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
+from harness.models.source import is_hub_id
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
@@ -164,6 +166,7 @@ def layout(experiment: Experiment) -> Layout:
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
     for model in experiment.models:
+        _require_usable(model, experiment)
         mark = fingerprint(model)
         for named, task in tasks:
             invocation = _invocation(experiment, named, task, model)
@@ -199,6 +202,19 @@ def layout(experiment: Experiment) -> Layout:
 def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
     """Prompts first, then what reads passages, then what trains."""
     return bool(cell.recipe.weights), cell.recipe.program.retrieves
+
+
+def _require_usable(model: str, experiment: Experiment) -> None:
+    """
+    Raises:
+        ConfigError: a model on the hub that no recipe can use; its weights are not fetched.
+    """
+    if is_server(model) or not is_hub_id(model):
+        return
+    reasons = [of_model(model, recipe) for recipe in experiment.recipes]
+    if reasons and all(reasons):
+        first = next(filter(None, reasons))
+        raise ConfigError(first.reason, remedy=first.remedy)
 
 
 def _most(task: Task) -> int:

@@ -25,7 +25,7 @@ from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import cut_targets, earlier_versions, environment, spent
+from harness.runner import cut_targets, earlier_versions, environment, spent, suitable
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -150,6 +150,7 @@ def _prepare(
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
     model = workbench.asked(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    suitable.require_quantized(model.network, cell.recipe)
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
         predicted(_peak_memory(attempt, model, ()))

@@ -54,7 +54,7 @@ class ModelPool:
 
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
-        gave = [environment.answering(), str(getattr(network, "dtype", None)), device, *model.chat.settings]
+        gave = [environment.answering(), environment.computed_in(network), device, *model.chat.settings]
         return self.remembering(local(model), digest([identity, gave]))
 
     def server(self, spec: str) -> Engine:
