@@ -96,7 +96,7 @@ def _of_examples(table: Scores, level: float) -> tuple[float, float]:
         return wilson(mean * alike, alike, level)
     weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
     values = table.values.mean(axis=0)
-    df = by_cluster.degrees_of_freedom(values, clusters)
+    df = by_cluster.degrees_of_freedom(clusters, by_cluster.within_correlation(values, clusters))
     unseen = weight * mean * (1 - mean) / alike
     variance = (float(by_cluster.mean_variance(values, clusters)[0]) * df + unseen) / (df + weight)
     most = float(n) if table.binary else np.inf

@@ -187,7 +187,8 @@ class Comparison(Jsonable):
     anytime: bool = False
     """Whether its interval is a confidence sequence, because answering stopped once the verdict was sure."""
     whole_group_se: float = 0.0
-    """Standard error with one whole group won and one lost, which "not worse" must allow for; 0 where it need not."""
+    """Standard error with one whole group won and one lost, which an interval that shows no difference allows for;
+    0 where no example shares a group."""
 
 
 @dataclass(frozen=True, kw_only=True)
