@@ -60,7 +60,7 @@ class _Parse(msgspec.Struct, gc=False):
     """An answer as it was read: here always as a whole."""
 
     status: str
-    value: str | None | msgspec.UnsetType = msgspec.UNSET
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
     reason: str | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -80,9 +80,9 @@ class _Row(msgspec.Struct, kw_only=True, gc=False):
     output: str | None
     finish_reason: str
     meta: dict[str, str]
-    seconds: float | None | msgspec.UnsetType = msgspec.UNSET
-    tokens_in: int | None | msgspec.UnsetType = msgspec.UNSET
-    tokens_out: int | None | msgspec.UnsetType = msgspec.UNSET
+    seconds: float | msgspec.UnsetType | None = msgspec.UNSET
+    tokens_in: int | msgspec.UnsetType | None = msgspec.UNSET
+    tokens_out: int | msgspec.UnsetType | None = msgspec.UNSET
     error: str | msgspec.UnsetType = msgspec.UNSET
     strict: _Parse
     extracted: _Parse
