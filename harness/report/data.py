@@ -20,7 +20,8 @@ from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
 from harness.results.run_files import read_head
-from harness.results.run_scores import BESIDE, Asked, labels, members
+from harness.results.run_labels import BESIDE, labels, members
+from harness.results.run_scores import Asked
 from harness.results.triage import read_triage
 from harness.runner.suitable import LeftOut
 

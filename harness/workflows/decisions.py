@@ -142,7 +142,7 @@ def decisions_of(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict])
     """Each verdict with the runs that it is about."""
     from harness.results.folder import ResultsFolder
     from harness.results.run_files import read_head
-    from harness.results.run_scores import members
+    from harness.results.run_labels import members
 
     heads = [read_head(ResultsFolder(results).run(run_id).path) for run_id in ids]
     groups = members([head.record for head in heads if not isinstance(head, str)])
