@@ -9,17 +9,18 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import hub_folder, json_rows, json_streams, missing, readers, tables
+from harness.tasks import encodings, hub_folder, json_rows, json_streams, missing, readers, tables
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Located, Row
 
+Used = TypeVar("Used")
 UNREADABLE = {
     ".txt": "rows need columns, as in .csv or .jsonl; a folder of .txt files may hold texts by label, or a corpus",
     ".xls": "save it as .xlsx or .csv",
@@ -79,6 +80,17 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
+        ConfigError: as `using`.
+    """
+    return using(path, list, encoding, sheet)
+
+
+def using(
+    path: Path, use: Callable[[Iterator[Located]], Used], encoding: str = "utf-8", sheet: str | None = None
+) -> Used:
+    """What `use` makes of the rows of a data file, one after another: what it does not keep takes no memory.
+
+    Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
             (with its line).
     """
@@ -100,26 +112,24 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
             f"unknown encoding {encoding!r}", file=path
         )  # Python knows none with a NUL in its name
     try:
-        with _no_collection(), deadline.within(seconds):
+        with without_collection(), deadline.within(seconds):
             rows = _located(path, encoding, sheet)
+            return use(rows if READERS.get(suffix) is tables.read else missing.emptying(rows))
     except deadline.TooLongError:
         raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
     except MemoryError:
         raise ConfigError("holds more than this machine's memory", file=path) from None
-    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
 
 
-def _located(path: Path, encoding: str, sheet: str | None) -> list[Located]:
+def _located(path: Path, encoding: str, sheet: str | None) -> Iterator[Located]:
     suffix, file = path.suffix.lower(), str(path)
     pairs = (
         READERS[suffix](path, encoding)
         if suffix in READERS
         else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
     )
-    return [
-        Located(row=row, file=file, number=number, line=line)
-        for number, (row, line) in enumerate(pairs, start=1)
-    ]
+    for number, (row, line) in enumerate(pairs, start=1):
+        yield Located(row=row, file=file, number=number, line=line)
 
 
 def is_readable(path: Path) -> bool:
@@ -128,7 +138,7 @@ def is_readable(path: Path) -> bool:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without the garbage collector, which looks at all rows again and again while they are made."""
     enabled = gc.isenabled()
     gc.disable()
@@ -195,17 +205,29 @@ def _labels(row: Row, names: Mapping[str, Any]) -> Row:
 
 
 def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    content = read_text(path, encoding)
-    if not _is_object(content.lstrip().partition("\n")[0]):
-        objects = json_streams.objects(content)
+    first = next((text for _, text in _text_lines(path, encoding)), "")
+    if not _is_object(first.lstrip()):
+        objects = json_streams.objects(read_text(path, encoding))
         if objects is not None:
             yield from objects
             return
-    # Not splitlines(): U+2028 and friends are ordinary characters inside a JSON string.
-    for number, text in enumerate(content.split("\n"), start=1):
-        if not text.strip():
-            continue
+    for number, text in _text_lines(path, encoding):
         yield _object(parsed(text, path, number), path, number), number
+
+
+def _text_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers."""
+    try:
+        codec = encodings.actual(path, encoding)
+        # Lines end with \n alone: U+2028 and friends are ordinary characters inside a JSON string.
+        with path.open(encoding=codec, errors=encodings.ERRORS, newline="\n") as stream:
+            for number, line in enumerate(stream, start=1):
+                text = line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
+                if text.strip():
+                    yield number, text
+    except (UnicodeError, LookupError, FileNotFoundError):
+        read_text(path, encoding)  # which says what is wrong, and where
+        raise
 
 
 def _is_object(line: str) -> bool:
