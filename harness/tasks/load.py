@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core import deadline, shipped
+from harness.core import deadline, guarded, shipped
 from harness.core.errors import ConfigError, nearest
+from harness.core.formatting import size as in_words
 from harness.core.keys import digest_of_rows
 from harness.core.protocols import Format, Task
 from harness.core.values import Document, Example
@@ -30,6 +31,7 @@ from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 FOLDER = shipped.ROOT / "tasks"
 SETTLING_SECONDS, SECONDS_PER_ROW = 60.0, 0.01
 """Processor seconds in which all targets are checked against the format."""
+SMALLER = "is the format's schema, or a target, larger than it need be?"
 
 
 def load(name_or_path: str | Path) -> Task:
@@ -95,12 +97,14 @@ def _settled(
     """As `answers.settle_all`, within a time that grows with the rows: schema and targets come from strangers."""
     seconds = SETTLING_SECONDS + SECONDS_PER_ROW * sum(map(len, placed.values()))
     try:
-        with deadline.within(seconds):
+        with deadline.within(seconds, guarded.memory_of(path)):
             return answers.settle_all(placed, form)
+    except deadline.TooLargeError:
+        bound = in_words(guarded.memory_of(path))
+        raise ConfigError(f"checking the targets took more than {bound}", file=path, remedy=SMALLER) from None
     except deadline.TooLongError:
-        remedy = "is the format's schema, or a target, larger than it need be?"
         raise ConfigError(
-            f"checking the targets took longer than {seconds:,.0f} s", file=path, remedy=remedy
+            f"checking the targets took longer than {seconds:,.0f} s", file=path, remedy=SMALLER
         ) from None
 
 

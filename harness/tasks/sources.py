@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
+from harness.core.formatting import size as in_words
 from harness.core.text import whole
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
@@ -48,6 +49,7 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
+FEWER = "take fewer rows or columns"
 LEAST_SECONDS = 60.0
 SECONDS_PER_BYTE = 1e-6
 """Processor seconds in which a file is read: 1 MB/s is a tenth of what the slowest reader does."""
@@ -107,14 +109,19 @@ def using(
     seconds = (
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
+    memory = guarded.memory_of(path)
     if not encoding.isprintable():
         raise ConfigError(
             f"unknown encoding {encoding!r}", file=path
         )  # Python knows none with a NUL in its name
     try:
-        with without_collection(), deadline.within(seconds):
+        with without_collection(), deadline.within(seconds, memory):
             rows = _located(path, encoding, sheet)
             return use(rows if READERS.get(suffix) is tables.read else missing.emptying(rows))
+    except deadline.TooLargeError:
+        raise ConfigError(
+            f"its rows take more than {in_words(memory)} of memory", file=path, remedy=FEWER
+        ) from None
     except deadline.TooLongError:
         raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
     except MemoryError:

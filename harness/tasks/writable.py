@@ -128,7 +128,8 @@ def _writing(task: Task) -> Writing:
     except ValueError as error:
         return Writing(fault=str(error))
     unwritable, known, count = [], dict[str, str | None](), 0
-    for count, (split, example_id, text) in enumerate(_targets(task), start=1):
+    for split, example_id, text in _targets(task):
+        count += 1
         written = known[text] = known[text] if text in known else language.written(text)
         if written is not None:
             unwritable.append(Unwritable(split=split, id=example_id, target=text, written=written))
