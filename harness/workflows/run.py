@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.activity import working
+from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
@@ -18,6 +19,7 @@ from harness.evidence.verdict import Verdict
 from harness.results import constants, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
+from harness.results.records.tuning import TuningRecord
 from harness.results.remote import mirror
 from harness.runner import torchrun
 from harness.runner.cells import layout
@@ -29,6 +31,7 @@ from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
+from harness.workflows import tune
 from harness.workflows.options.run import RunOptions
 
 
@@ -47,6 +50,8 @@ class RunSession:
     it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
+    tuning: TuningRecord | None = None
+    """What `--tune` found; the runs are the champions'."""
 
     @property
     def exit_code(self) -> int:
@@ -71,7 +76,7 @@ class RunSession:
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
-        }
+        } | ({} if self.tuning is None else {"tuning": self.tuning.to_json()})
 
 
 def from_options(options: RunOptions) -> RunSession | None:
@@ -92,7 +97,15 @@ def from_options(options: RunOptions) -> RunSession | None:
         if not leads:
             return None
         with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
-            return run(
+            if settings.tune is None:
+                tuned = None
+            else:
+                _refuse_fresh(options)
+                tuned = tune.tuned(
+                    chosen, options.results_path, progress=progress, executor=where, quiet=options.quiet
+                )
+                chosen = tuned.experiment
+            session = run(
                 chosen,
                 options.results_path,
                 progress=progress,
@@ -102,6 +115,18 @@ def from_options(options: RunOptions) -> RunSession | None:
                 executor=where,
                 fresh=options.fresh,
             )
+            if tuned is None:
+                return session
+            return replace(session, tuning=tuned.record, left_out=(*tuned.left_out, *session.left_out))
+
+
+def _refuse_fresh(options: RunOptions) -> None:
+    """
+    Raises:
+        ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
+    """
+    if options.fresh:
+        raise ConfigError("--fresh cannot be combined with --tune", remedy="name another folder with --results")
 
 
 def experiment(options: RunOptions) -> Experiment:
@@ -210,6 +235,7 @@ def show(session: RunSession, *, as_json: bool) -> None:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_verdict
+    from harness.report.terminal.tuning import print_tuning
     from harness.results.context_fit import with_reason
 
     for recipe in session.left_out:
@@ -223,6 +249,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
             say(f"{record.id}: {with_reason(sentence)}", error=True)
     for note in session.outcome.notes:
         say(f"note: {note}", error=True)
+    if session.tuning is not None:
+        print_tuning(session.tuning)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for bill in session.bills:

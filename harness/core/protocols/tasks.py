@@ -186,5 +186,7 @@ class Task:
     margin: float = 0.02
     """A difference smaller than this does not matter: the non-inferiority margin."""
     gate: JsonObject = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    """Other instructions that a search may try, as Jinja2 templates; they decide nothing by themselves."""
     licence: str = ""
     """Where the data came from and under which licence; goes on model cards."""
