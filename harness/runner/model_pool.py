@@ -63,9 +63,7 @@ class ModelPool:
         if is_server(spec):
             return self.server(spec)
         unchanged = replace(recipe, base=build("base", "plain"))
-        return self.engine(
-            self.base(spec, unchanged), digest([fingerprint(spec), unchanged.base.identity()])
-        )
+        return self.engine(self.base(spec, unchanged), digest([fingerprint(spec), unchanged.base.identity()]))
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""

@@ -126,7 +126,9 @@ def _refuse_fresh(options: RunOptions) -> None:
         ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
     """
     if options.fresh:
-        raise ConfigError("--fresh cannot be combined with --tune", remedy="name another folder with --results")
+        raise ConfigError(
+            "--fresh cannot be combined with --tune", remedy="name another folder with --results"
+        )
 
 
 def experiment(options: RunOptions) -> Experiment:

@@ -15,7 +15,7 @@ from harness.core.execution import Executor
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
-from harness.core.secrets import hidden
+from harness.core.secrets import hidden, refuse_in_model
 from harness.core.terminal import say
 from harness.evidence.cost import load as load_prices
 from harness.results import tunings
@@ -38,6 +38,7 @@ from harness.search.tuning.budget import ArmBudget, parsed, spoken
 from harness.search.tuning.candidates import Candidates
 from harness.search.tuning.proposer import Proposer, RubbishError
 from harness.search.tuning.search_arm import ArmResult, ArmSearch, Make, Spent, evaluator
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tuned:
@@ -159,7 +160,8 @@ def _require_one(experiment: Experiment) -> None:
     for what, given in counts.items():
         if len(given) > 1:
             raise ConfigError(
-                f"--tune takes one of each, and there are {len(given)} {what}", remedy="run the command for each"
+                f"--tune takes one of each, and there are {len(given)} {what}",
+                remedy="run the command for each",
             )
 
 
@@ -170,6 +172,7 @@ def _with_proposer(plan: Plan, named: str | None) -> Plan:
         ConfigError: the proposer that the user named does not answer, or with nothing usable.
     """
     spec = named or plan.setting.model
+    refuse_in_model(spec)
     start = next(one for arm in plan.arms for one in arm.starts if is_prompt_search(one))
     try:
         with working(f"asking the proposer {hidden(spec)}"):
@@ -180,7 +183,9 @@ def _with_proposer(plan: Plan, named: str | None) -> Plan:
                 ).first_proposal()
     except (RubbishError, EngineError) as error:
         if named is not None:
-            raise ConfigError(str(error), remedy="name another model with --proposer, or leave it out") from None
+            raise ConfigError(
+                str(error), remedy="name another model with --proposer, or leave it out"
+            ) from None
         note = f"{error}: instructions come from the task file alone; --proposer MODEL names a stronger one"
         setting = replace(plan.setting, proposes=False)
         return replace(plan, setting=setting, notes=(*plan.notes, note))
@@ -281,7 +286,8 @@ def _met(
     )
     runs = list(zip(out.records, out.folders, strict=True))
     records = [
-        _with_test(plan, result, pairs[name], runs, is_champion=name in champions) for name, result in done.items()
+        _with_test(plan, result, pairs[name], runs, is_champion=name in champions)
+        for name, result in done.items()
     ]
     records += [
         ArmRecord(arm=arm.name, family=arm.family, start=arm.starts[0].name, error=faults[arm.name])
@@ -359,7 +365,5 @@ def _champions(experiment: Experiment, chosen: tuple[Recipe, ...]) -> Experiment
     invocation = experiment.invocation
     if invocation is not None:
         # A command that is pasted runs the files that were written; `--set` is in them.
-        invocation = replace(
-            invocation, target=experiment.tasks[0], recipes=names, known=names, settings=()
-        )
+        invocation = replace(invocation, target=experiment.tasks[0], recipes=names, known=names, settings=())
     return replace(experiment, recipes=chosen, defaults=False, invocation=invocation)

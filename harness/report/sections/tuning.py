@@ -119,11 +119,15 @@ def _costs(record: TuningRecord, arms: Sequence[ArmRecord]) -> components.Table:
             components.number(f"{arm.tokens:,.0f}", arm.tokens),
             components.number(formatting.NONE if arm.overhead is None else f"{100 * arm.overhead:.1f} %"),
             components.number(_spread(arm)),
-            components.number(formatting.NONE if arm.spread is None else formatting.score(arm.spread.deviation)),
+            components.number(
+                formatting.NONE if arm.spread is None else formatting.score(arm.spread.deviation)
+            ),
         ]
         for arm in arms
     ]
-    return components.Table(caption="What tuning cost, and how much trials scatter", columns=columns, rows=rows)
+    return components.Table(
+        caption="What tuning cost, and how much trials scatter", columns=columns, rows=rows
+    )
 
 
 def _stopped(arm: ArmRecord) -> str:
@@ -153,7 +157,13 @@ def _changes(arm: ArmRecord) -> components.Table:
 
 
 def _short(value: JsonValue) -> str:
-    text = formatting.NONE if value is None else value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    text = (
+        formatting.NONE
+        if value is None
+        else value
+        if isinstance(value, str)
+        else json.dumps(value, ensure_ascii=False)
+    )
     return text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
 
 
@@ -195,7 +205,9 @@ def _curves(record: TuningRecord, arms: Sequence[ArmRecord]) -> Markup:
         for point in arm.curve
     ]
     table = components.Table(
-        caption="Best dev score over the budget", columns=[("arm", ""), ("spent", ""), ("best", "points")], rows=rows
+        caption="Best dev score over the budget",
+        columns=[("arm", ""), ("spent", ""), ("best", "points")],
+        rows=rows,
     )
     return components.figure(
         [components.Picture(name="", drawing=drawing, table=table)],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from harness.results.records.base import JsonObject, JsonValue, Lenient, Record
+from harness.results.records.base import JsonValue, Lenient, Record
 
 
 @dataclass(frozen=True, kw_only=True)

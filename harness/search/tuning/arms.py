@@ -154,10 +154,7 @@ def _space(arm: Arm, start: Recipe, setting: Setting) -> Space:
     if is_prompt_search(start):
         return prompts.prompt_space(start, setting.task, setting.model, proposes=setting.proposes)
     if start.weights:
-        space = declared_space(start)
-        # What the weights are asked with is decided before they are trained.
-        kept = [one for one in space.dimensions if not one.name.startswith("program.") or arm.family == "both"]
-        return replace(space, dimensions=tuple(kept))
+        return declared_space(start)
     if start.program.retriever is not None:
         return retrieval.retrieval_space(start, arm.others)
     return Space(recipe=start, dimensions=())

@@ -120,7 +120,9 @@ class Candidates:
             instructions = program.instructions or instructions
             failures = [
                 Failure(
-                    question=_question(row.input or {}), expected=render(row.target), answered=row.output or ""
+                    question=_question(row.input or {}),
+                    expected=render(row.target),
+                    answered=row.output or "",
                 )
                 for row in self._rows(best)
                 if row.answered and (row.score(self.task.primary) or 0.0) < 1.0

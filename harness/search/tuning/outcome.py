@@ -31,7 +31,7 @@ MOST_CHANGES = 40
 
 def of_arm(result: ArmResult, budget: ArmBudget, task: Task, results: Path) -> ArmRecord:
     """All that is known of an arm before test is read."""
-    own = [row for row in result.rows if row.duplicate_of is None and row.state != "duplicate"]
+    own = [row for row in result.rows if row.duplicate_of is None and not _is_lost(row)]
     states = [row.state for row in own]
     spent = result.spent
     return ArmRecord(
@@ -55,6 +55,11 @@ def of_arm(result: ArmResult, budget: ArmBudget, task: Task, results: Path) -> A
     )
 
 
+def _is_lost(row: TrialRecord) -> bool:
+    """Whether its worker died, so that it was tried again, or it repeats one that had no result."""
+    return row.state == "duplicate" or (row.state == "fail" and row.error is None)
+
+
 def _on_dev(result: ArmResult, results: Path) -> Scores:
     folder = ResultsFolder(results)
     runs = [folder.run(str(row.run_id)) for row in (result.first, result.best)]
@@ -67,11 +72,11 @@ def _scores(folder: RunFolder) -> RunScores | None:
     return None if record is None else run_scores.scores(record, folder.path)
 
 
-def on_test(
-    default: Sequence[tuple[RunRecord, Path]], tuned: Sequence[tuple[RunRecord, Path]]
-) -> Scores:
+def on_test(default: Sequence[tuple[RunRecord, Path]], tuned: Sequence[tuple[RunRecord, Path]]) -> Scores:
     """The same on test, over all seeds."""
-    return compared(*([run_scores.scores(record, path) for record, path in side] for side in (default, tuned)))
+    return compared(
+        *([run_scores.scores(record, path) for record, path in side] for side in (default, tuned))
+    )
 
 
 def compared(default: Sequence[RunScores], tuned: Sequence[RunScores]) -> Scores:
@@ -96,7 +101,9 @@ def _table(runs: Sequence[RunScores]) -> dict[str, tuple[float, str | None]]:
             groups[id] = group
             if value is not None:
                 values.setdefault(id, []).append(value)
-    return {id: (statistics.fmean(known), groups[id]) for id, known in values.items() if len(known) == len(runs)}
+    return {
+        id: (statistics.fmean(known), groups[id]) for id, known in values.items() if len(known) == len(runs)
+    }
 
 
 def _mean(runs: Sequence[RunScores]) -> Interval | None:

@@ -96,4 +96,6 @@ def form_of(task: Task) -> str:
 
 def _named(name: str, texts: Mapping[str, JsonValue], *, extra: list[str] | None = None) -> Dimension:
     """A dimension of named values, the first the default; what `extra` names stand for is found on the way."""
-    return Dimension(name=name, default=next(iter(texts)), choices=(*texts, *(extra or ())), stands_for=dict(texts))
+    return Dimension(
+        name=name, default=next(iter(texts)), choices=(*texts, *(extra or ())), stands_for=dict(texts)
+    )

@@ -130,7 +130,9 @@ def asked(briefing: Briefing, style: str) -> str:
     if briefing.form:
         parts.append(f"How its answer must be written:\n{_fenced(briefing.form)}")
     if briefing.examples:
-        shown = [f"Input: {_short(question)}\nAnswer: {_short(answer)}" for question, answer in briefing.examples]
+        shown = [
+            f"Input: {_short(question)}\nAnswer: {_short(answer)}" for question, answer in briefing.examples
+        ]
         parts.append("Right answers:\n" + "\n\n".join(shown))
     if briefing.failures:
         wrong = [

@@ -44,7 +44,8 @@ def retrieval_space(recipe: Recipe, others: Sequence[Recipe]) -> Space:
     Args:
         others: recipes whose retrievers may take the place of the recipe's own.
     """
-    own = spaces.space(recipe, ("program.passages=first,last",))
+    sides = ("program.passages=first,last",) if "passages" in recipe.program.config() else ()
+    own = spaces.space(recipe, sides)
     retrievers = {_kind(one): one.program.retriever for one in (recipe, *others)}
     if len(retrievers) < 2:
         return own
@@ -79,7 +80,9 @@ class RecallFirst:
             better = _better(trial, recall, shown)
             trial.set_user_attr(RECALL, {"recall": recall, "k": shown})
             if better is not None:
-                raise PrunedError(f"recall {recall:.3f} at {shown} is below that of trial {better}: nothing was asked")
+                raise PrunedError(
+                    f"recall {recall:.3f} at {shown} is below that of trial {better}: nothing was asked"
+                )
         return self.evaluate(recipe, trial)
 
 

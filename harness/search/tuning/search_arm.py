@@ -11,6 +11,7 @@ from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.cost import Prices
 from harness.results.records.trial import TrialRecord
+from harness.results.trials import read as read_trials
 from harness.search import trial_accounting
 from harness.search.shared_base_pool import SearchWorkbench
 from harness.search.study_config import Budget
@@ -121,7 +122,6 @@ class ArmSearch:
         return Candidates(plan=plan, task=self.task, workbench=self.workbench, proposer=self.proposer)
 
     def _result(self, spent: Spent) -> ArmResult:
-        rows: list[TrialRecord] = []
         best: tuple[ArmStudy, TrialRecord] | None = None
         fault = ""
         for plan in self.plans:
@@ -130,22 +130,25 @@ class ArmSearch:
             except RunError as error:
                 fault = fault or str(error)
                 continue
-            rows += result.rows
             if best is None or (result.best.value or 0.0) > (best[1].value or 0.0):
                 best = plan, result.best
         if best is None:
             raise RunError(fault)
+        names = [plan.study for plan in self.plans]
+        known = [row for row in read_trials(self.plans[0].results) if row.study in names]
+        rows = sorted(known, key=lambda row: (names.index(row.study), row.number))
         plan, row = best
         candidates = self._candidates(plan)
         name = plan.default().name
         champion = (
-            plan.space().apply(row.params) if candidates is None else candidates.recipe(plan.space(), row.params)
+            plan.space().apply(row.params)
+            if candidates is None
+            else candidates.recipe(plan.space(), row.params)
         )
-        first = next(one for one in rows if one.study == self.plans[0].study and one.number == 0)
         return ArmResult(
             arm=self.arm,
             rows=tuple(rows),
-            first=first,
+            first=rows[0],
             best=row,
             default=self.plans[0].default(),
             champion=replace(champion, name=name),
@@ -167,5 +170,3 @@ def _spent(plan: ArmStudy) -> Spent:
     ledger.refresh()
     costs = {name: ledger.cost(name) for name in ("seconds", "tokens", "money")}
     return Spent(trials=ledger.paid(), **costs)
-
-
