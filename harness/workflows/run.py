@@ -29,6 +29,7 @@ from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
 from harness.runner.runner import Outcome
 from harness.runner.runner import run as run_cells
+from harness.runner.settings import ExperimentSettings
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
 from harness.workflows import tune
@@ -98,6 +99,7 @@ def from_options(options: RunOptions) -> RunSession | None:
             return None
         with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
             if settings.tune is None:
+                _refuse_without_tune(settings)
                 tuned = None
             else:
                 _refuse_fresh(options)
@@ -118,6 +120,16 @@ def from_options(options: RunOptions) -> RunSession | None:
             if tuned is None:
                 return session
             return replace(session, tuning=tuned.record, left_out=(*tuned.left_out, *session.left_out))
+
+
+def _refuse_without_tune(settings: ExperimentSettings) -> None:
+    """
+    Raises:
+        ConfigError: an option that means nothing without `--tune`.
+    """
+    for option, given in (("--together", settings.together), ("--proposer", settings.proposer)):
+        if given:
+            raise ConfigError(f"{option} needs --tune", remedy="e.g. --tune 12")
 
 
 def _refuse_fresh(options: RunOptions) -> None:

@@ -123,6 +123,11 @@ def planned(experiment: Experiment, results: Path) -> Plan:
     defaults = [with_overrides(catalog.load(name), overrides) for name in arms.DEFAULT_STARTS]
     starts = defaults if experiment.defaults else experiment.recipes
     known, left_out = arms.arms(task, model, starts, is_default=experiment.defaults)
+    if settings.together and not {"prompt", "finetune"} <= {arm.name for arm in known}:
+        raise ConfigError(
+            "--together composes a prompt and a finetuning arm, and one of them is missing",
+            remedy="leave out --together, or name recipes of both",
+        )
     setting = Setting(
         target=target,
         task=task,
@@ -225,10 +230,7 @@ def _search(
 def _composed(plan: Plan, done: Mapping[str, ArmResult]) -> list[Arm]:
     prompt, finetune = done.get("prompt"), done.get("finetune")
     if prompt is None or finetune is None:
-        raise ConfigError(
-            "--together composes a prompt and a finetuning arm, and one of them is missing",
-            remedy="leave out --together, or name recipes of both",
-        )
+        return []  # its search failed, which was said
     return arms.composed(prompt.champion, finetune.champion, finetune.best.run_id, plan.setting.results)
 
 

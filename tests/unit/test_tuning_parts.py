@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from harness.methods.programs.prompt_opt import Demonstration, PromptOpt
 from harness.results.records.run import RunRecord
 from harness.results.records.tuning import Interval
 from harness.search.shared_base_pool import SearchWorkbench
+from harness.search.trial import PrunedError
 from harness.search.tuning import arms, outcome, prompts, retrieval
 from harness.search.tuning.arms import Setting
 from harness.search.tuning.budget import parsed
@@ -250,11 +252,9 @@ def test_a_configuration_that_finds_less_with_as_many_passages_is_not_asked(
         for number, k in enumerate((3, 5, 8, 1, 2)):
             trial = Trial(number)
             recipe = replace(recipes.load("bm25_rag"), program=build("programs", {"kind": "rag", "k": k}))
-            try:
+            with contextlib.suppress(PrunedError):
                 first(recipe, trial)  # type: ignore[arg-type]
                 done.append(trial)
-            except retrieval.PrunedError as error:
-                assert "nothing was asked" in str(error)
     assert asked == [0, 2, 3], "5 finds less than 3 did, and 2 less than 1"
 
 

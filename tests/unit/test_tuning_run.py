@@ -184,7 +184,7 @@ def test_without_dev_a_part_of_train_is_set_aside_and_said(
     done = session(without_dev(tiny_task), tune=2)
     assert done.tuning is not None
     assert "4 of its 12 train examples are set aside" in done.tuning.notes[0]
-    assert len({id for id in asked_of(engine, "train")}) == 4
+    assert len(set(asked_of(engine, "train"))) == 4
     short = (tiny_task / "train.jsonl").read_text().splitlines(keepends=True)[:6]
     (tiny_task / "train.jsonl").write_text("".join(short))
     with pytest.raises(ConfigError, match="no dev split, and 6 train examples are too few"):
@@ -258,3 +258,25 @@ def test_the_report_the_terminal_and_json_show_the_tuning(
     told = json.loads(out)["tuning"]
     assert [arm["arm"] for arm in told["arms"]] == ["prompt", "retrieve"]
     assert told["arms"][0]["test"]["tuned"]["mean"] == 1.0
+
+
+def test_the_two_stages_compose_in_both_orders(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
+) -> None:
+    """BetterTogether: weights trained under the tuned prompt, and a prompt over the tuned weights."""
+    done = session(tiny_task, model="tiny", recipes="prompt_opt,lora", tune=1, together=True, limit=3)
+    assert done.tuning is not None
+    names = [arm.arm for arm in done.tuning.arms]
+    assert names == ["prompt", "finetune", "prompt_then_finetune", "finetune_then_prompt"]
+    assert not any(arm.error for arm in done.tuning.arms)
+    assert sum(arm.champion for arm in done.tuning.arms) == 2, "one for each family"
+    studies = {row.study: row for row in read_trials(Path("results"))}
+    merged = json.loads(Path("results/runs", str(studies[done.tuning.arms[3].study].run_id), "run.json").read_text())
+    trained = str(studies[done.tuning.arms[1].study].run_id)
+    assert [Path(run).name for run in merged["recipe"]["base"]["runs"]] == [trained]
+
+
+def test_together_needs_both_stages(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    serve(monkeypatch)
+    with pytest.raises(ConfigError, match="one of them is missing"):
+        session(tiny_task, together=True)
