@@ -25,7 +25,9 @@ TASKS = ("support_tickets", "handbook_qa", *PUBLIC)
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("out", type=Path)
     parser.add_argument("--seconds", type=float, default=600.0, help="budget of each arm")
     parser.add_argument("--tasks", default=",".join(TASKS))
@@ -36,7 +38,9 @@ def main() -> None:
     given = parser.parse_args()
     given.out.mkdir(parents=True, exist_ok=True)
     os.chdir(given.out)
-    print("| task | arm | default [95 %] | tuned [95 %] | gain, points | overfit, points | trials | verdict: defaults → tuned |")
+    print(
+        "| task | arm | default [95 %] | tuned [95 %] | gain, points | overfit, points | trials | verdict: defaults → tuned |"
+    )
     print("|---|---|---|---|---|---|---|---|", flush=True)
     for name in given.tasks.split(","):
         task = _public(name) if name in PUBLIC else name
@@ -52,7 +56,12 @@ def _public(name: str) -> str:
 
 
 def _rows(name: str, task: str, given: argparse.Namespace) -> list[str]:
-    common = {"model": given.model, "limit": given.limit, "labels": [given.labels], "results": Path("results")}
+    common = {
+        "model": given.model,
+        "limit": given.limit,
+        "labels": [given.labels],
+        "results": Path("results"),
+    }
     tuned = run.from_options(
         RunOptions(task, tune=f"{given.seconds:g}s", proposer=given.proposer, report=f"{name}.html", **common)
     )

@@ -271,7 +271,9 @@ def test_the_two_stages_compose_in_both_orders(
     assert not any(arm.error for arm in done.tuning.arms)
     assert sum(arm.champion for arm in done.tuning.arms) == 2, "one for each family"
     studies = {row.study: row for row in read_trials(Path("results"))}
-    merged = json.loads(Path("results/runs", str(studies[done.tuning.arms[3].study].run_id), "run.json").read_text())
+    merged = json.loads(
+        Path("results/runs", str(studies[done.tuning.arms[3].study].run_id), "run.json").read_text()
+    )
     trained = str(studies[done.tuning.arms[1].study].run_id)
     assert [Path(run).name for run in merged["recipe"]["base"]["runs"]] == [trained]
 
