@@ -45,6 +45,24 @@ class ExperimentSettings:
             "--frugal", help="Leave out training that cannot change the answer.", show_default=False
         ),
     ] = None
+    tune: Annotated[
+        str | int | None,
+        Typed(str),
+        typer.Option(
+            help="Tune every arm on dev with this budget: 12 (trials), 600s, 200000tok, 2usd.",
+            show_default="not tuned",
+        ),
+    ] = None
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together", help="With --tune: tune prompt then weights, and weights then prompt, too."
+        ),
+    ] = None
+    proposer: Annotated[
+        str | None,
+        typer.Option(help="With --tune: the model that writes instructions.", show_default="the model"),
+    ] = None
     labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None

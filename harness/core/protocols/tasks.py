@@ -210,5 +210,7 @@ class Task:
     margin: float = 0.02
     """A difference smaller than this does not matter: the non-inferiority margin."""
     gate: JsonObject = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    """Other instructions that a search may try, as Jinja2 templates; they decide nothing by themselves."""
     licence: str = ""
     """The data's source and license; goes on model cards."""
