@@ -11,6 +11,7 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.imports.pairing import Pairing
+from harness.report.terminal.summary import print_verdict
 from harness.results.folder import ResultsFolder
 from harness.results.records.run import RunRecord
 from harness.workflows.import_logs import ImportResult, from_options
@@ -100,7 +101,7 @@ def test_an_answer_that_is_no_text_is_nobodys_most_common_answer() -> None:
         ]
         files.append(rewrite(file, rows))
     [verdict] = imported(*files, verdict=True).verdicts
-    assert "None" not in verdict.sentence
+    assert verdict.sentence == "Nothing works yet. No system scores above 0 on 6 examples."
 
 
 @pytest.mark.parametrize("metric", ["f1 score", "rouge-1", "class", "target", "filter", "score_0"])
@@ -213,3 +214,18 @@ def test_a_task_that_one_of_several_systems_answered_alone_is_said_to_be_in_no_c
     done = imported(a, b, c)
     assert counted(done) == [(2, 2, 0)]
     assert "capitals: only b answered it; nothing to compare" in done.notes
+
+
+def test_what_cannot_be_told_apart_is_shown_with_the_scores_of_both(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    a = kit.lm_eval(Path("a"), "org/a", [1.0, 0.0, 1.0, 0.0])
+    b = kit.lm_eval(Path("b"), "org/b", [0.0, 1.0, 1.0, 0.0])
+    done = imported(a, b, verdict=True)
+    assert done.verdicts[0].sentence.startswith("Can't tell")
+    assert done.report is not None
+    page = done.report.read_text("utf-8")
+    facts = page[page.index("How good") : page.index("How sure")]
+    assert facts.count("50.0") == 2
+    print_verdict(done.verdicts[0])
+    assert "system" in capsys.readouterr().out
