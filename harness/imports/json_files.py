@@ -37,10 +37,10 @@ def parsed(raw: bytes, file: Path, where: str = "") -> JsonValue:
     try:
         return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip()) - 1
-        what = "is cut off" if cut else "is not JSON"
+        cut = error.pos >= len(error.doc.rstrip()) - 1 or error.msg.startswith("Unterminated string")
+        what = f"is cut off{inside}" if cut else f"is not JSON{inside} ({error.msg})"
         raise ConfigError(
-            f"{what}{inside} ({error.msg})",
+            what,
             file=file,
             line=None if where else error.lineno,
             remedy="copy the file again, or run the tool again",

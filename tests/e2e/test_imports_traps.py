@@ -229,3 +229,35 @@ def test_what_cannot_be_told_apart_is_shown_with_the_scores_of_both(
     assert facts.count("50.0") == 2
     print_verdict(done.verdicts[0])
     assert "system" in capsys.readouterr().out
+
+
+# Damaged files
+
+
+@pytest.mark.parametrize("keep", [0.2, 0.5, 0.9])
+def test_a_document_that_was_cut_off_says_so_wherever_it_ends(keep: float) -> None:
+    for name, file in {
+        "lm-eval": kit.lm_eval(Path("a"), "a", [1.0, 0.0]),
+        "Inspect": kit.inspect_json(Path("i.json"), "a", kit.inspect_rows(["C", "I"])),
+        "promptfoo": kit.promptfoo(Path("p.json"), [kit.promptfoo_result("amber")]),
+    }.items():
+        raw = file.read_bytes()
+        file.write_bytes(raw[: int(len(raw) * keep)])
+        with pytest.raises(ConfigError, match="is cut off|is not JSON|not a log of a known tool") as refused:
+            imported(file)
+        assert file.name in str(refused.value), name
+        assert refused.value.remedy, name
+
+
+def test_a_text_that_was_cut_in_its_middle_is_called_cut_off() -> None:
+    file = kit.inspect_json(Path("i.json"), "a", kit.inspect_rows(["C", "I"]))
+    raw = file.read_bytes()
+    file.write_bytes(raw[: raw.rindex(b"What is") + 5])
+    with pytest.raises(ConfigError, match=r"i\.json:1: is cut off — copy the file again"):
+        imported(file)
+
+
+def test_a_table_without_a_row_is_refused() -> None:
+    Path("t.csv").write_text("id,model,score\n", "utf-8")
+    with pytest.raises(ConfigError, match="holds no row of scores"):
+        imported(Path("t.csv"))
