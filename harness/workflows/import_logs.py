@@ -293,7 +293,7 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
 
     tasks = list(dict.fromkeys(record.task.name for record in done.records))
     title = tasks[0] if len(tasks) == 1 else "imported"
-    placed = files.place(results, report or Path("reports") / f"{file_name(title)}.html", ids)
+    placed = files.place(results, report or files.named(file_name(title)), ids)
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)
