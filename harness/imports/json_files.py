@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -120,10 +121,7 @@ def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     with stream:
-        number = 0
-        while raw := stream.readline(MOST_LINE):
-            number += 1
-            yield number, raw
+        yield from enumerate(iter(partial(stream.readline, MOST_LINE), b""), start=1)
 
 
 def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:
