@@ -35,7 +35,7 @@ __all__ = ["KEYS", "Limits", "OpenAIEngine", "without_limits"]
 
 _SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
 _WAYS = 5
-"""How often one request is put in another way that the server may understand."""
+"""How many forms of one request are tried before giving up."""
 
 
 class OpenAIEngine:
@@ -45,9 +45,9 @@ class OpenAIEngine:
 
     The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409,
     429, 5xx, timeouts and cut connections. A request that still fails becomes a completion with
-    finish_reason `error`. A server that refuses everybody (no connection, bad key, unknown model, the
-    same refusal `STREAK` times in a row) raises. A server that takes another name for the token limit,
-    no system message, or no temperature is asked in its own way from then on, which `notes` says.
+    finish_reason `error`. A server that refuses every request (no connection, bad key, unknown model, the
+    same refusal `STREAK` times in a row) raises. A server that expects another name for the token limit, or
+    accepts no system message or temperature, gets requests in its own form from then on; `notes` says so.
     """
 
     name = "openai"
@@ -73,11 +73,11 @@ class OpenAIEngine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the run's record says of how this server was asked."""
+        """Notes for the run's record on how requests were adapted to this server."""
         return self._dialect.notes + self._estimate.notes
 
     def close(self) -> None:
-        """Close the connections; they are closed with the engine otherwise."""
+        """Close the connections, which otherwise close with the engine."""
         self._wire.close()
 
     @property
@@ -85,7 +85,7 @@ class OpenAIEngine:
         return self
 
     def models(self) -> list[Any] | None:
-        """The entries of the server's model list; empty where it has none, None where it does not reply."""
+        """The entries of the server's model list; empty if it has none, None if it does not reply."""
         return self._wire.models()
 
     def try_once(self, request: Request) -> Completion:
@@ -133,8 +133,8 @@ class OpenAIEngine:
                 position, now, answer = done.get()
                 if isinstance(answer, BaseException):
                     raise answer
-                # What passed since the answer before: all shares add up to the clock, however many
-                # requests were under way at once.
+                # Time since the previous answer: all shares add up to wall time, however many requests were in
+                # flight.
                 yield position, replace(answer, clock=max(now - clock, 0.0))
                 clock = max(clock, now)
         finally:
@@ -159,7 +159,7 @@ class OpenAIEngine:
     def _ask(self, request: Request, outage: Outage) -> Completion:
         budget = self.limits.budget_tokens
         if budget is not None and self.spent >= budget:
-            return self._failed(request, f"not asked: the budget of {budget} tokens is spent")
+            return self._failed(request, f"not sent: the budget of {budget} tokens is spent")
         began = time.monotonic()
         self._pace.wait()
         paced = time.monotonic() - began
@@ -174,7 +174,7 @@ class OpenAIEngine:
         return completion
 
     def _post(self, request: Request) -> Reply:
-        """The server's reply, asked in whatever way it understands."""
+        """The server's reply to the request, in a form that it accepts."""
         began = time.monotonic()
         for attempt in range(_WAYS):
             body = self._dialect.body(self._model, request)
@@ -197,7 +197,7 @@ class OpenAIEngine:
         return f"{self._url} refuses every request: {fault.reason} ({STREAK} in a row)"
 
     def _understood(self, request: Request, reply: Reply) -> Completion:
-        """As `_read`; an answer whose parts have types that none has is no answer, and ends no run."""
+        """As `_read`, but an answer with parts of unexpected types counts as no answer and does not end the run."""
         try:
             return self._read(request, reply)
         except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:

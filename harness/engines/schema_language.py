@@ -1,4 +1,5 @@
-"""A JSON Schema as decoding can be held to it: rewritten where llguidance reads it otherwise than a validator does.
+"""A JSON Schema in a form that can constrain decoding: rewritten where llguidance reads it differently from a
+validator.
 
 A rewritten schema allows what the original allows, or more. What is left out is named and validated afterwards.
 https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md
@@ -47,7 +48,7 @@ _REWRITTEN = re.compile(
 def rewritten(text: str) -> bool:
     """Whether a `Rewriter` may change anything that matters in a schema, given as JSON: most have nothing of the kind.
 
-    Annotations matter beside a reference only, where they would count as siblings.
+    Annotations matter only beside a reference, where they would count as siblings.
     """
     return _REWRITTEN.search(text) is not None
 
@@ -110,7 +111,7 @@ class Rewriter:
         return {}
 
     def _named(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """Names that match a pattern which cannot be expressed: then any name is allowed."""
+        """The schema without name patterns if one of them cannot be expressed: then any name is allowed."""
         patterns = schema.get("patternProperties")
         if not isinstance(patterns, dict):
             return schema
@@ -124,8 +125,8 @@ class Rewriter:
         }
 
     def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """A number of properties, where some may be left out: llguidance would demand all of them. Where a name may
-        be written twice, it counts twice, and a validator sees it once."""
+        """The schema without limits on the number of properties if some are optional: llguidance would require
+        all of them. A name that is written twice counts twice here, and once for a validator."""
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
         if not sizes:
             return schema
@@ -182,7 +183,7 @@ _HANDLERS: dict[str, Callable[[Rewriter, Json], dict[str, Json]]] = {
 
 
 def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
-    """A schema that demands both; a key that both have goes into `allOf`."""
+    """A schema that requires both; a key of both goes into `allOf`."""
     if not schema.keys() & part.keys():
         return schema | part
     if part.keys() == {"allOf"}:
@@ -212,7 +213,8 @@ def _type(value: Json) -> str:
 
 _ESCAPE = re.compile(r"\\(.)|\[\^?\]?|\]", re.DOTALL)
 _UNWRITABLE = r"\x00-\x07\x0b\x0e-\x1f"
-"""Characters that a JSON string holds as \\u escapes only, which the grammar does not allow. llguidance reads a class
+"""Characters that a JSON string can hold only as \\u escapes, which the grammar does not allow.
+llguidance reads a class
 that holds them, and excludes '"' or '\\', as if it held these two."""
 
 

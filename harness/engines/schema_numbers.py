@@ -18,7 +18,7 @@ def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | floa
     """Bounds whose union allows every number within `bounds`, however few decimals it is written with.
 
     llguidance compares digit by digit: below a maximum of 0.25 it allows 0.20 and refuses 0.2. A number with one
-    decimal is below 0.25 just where it is at most 0.2, so that version is allowed beside the original. Multiples of 0.25
+    decimal is below 0.25 exactly if it is at most 0.2, so that version is allowed as well. Multiples of 0.25
     with one decimal are those of 0.5.
     """
     written = [value for key, value in bounds.items() if key != "multipleOf" or _long(value)]
@@ -37,7 +37,8 @@ def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | floa
 
 
 def _beside_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
-    """An exclusive bound of 0 beside another within 1 of it, where llguidance would allow 0 or -0 itself."""
+    """The bounds without an exclusive 0 next to another bound within 1 of it, for which llguidance would allow
+    0 or -0 itself."""
     high = min((value for key, value in bounds.items() if key.endswith("aximum")), default=1)
     low = max((value for key, value in bounds.items() if key.endswith("inimum")), default=-1)
     plain = dict(bounds)
@@ -51,18 +52,18 @@ def _beside_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]
 
 
 def _inclusive(key: str, value: int | float, kept: int) -> str:
-    """A bound that rounding moved inwards is reached: it becomes inclusive."""
+    """A bound that rounding moved inward can be reached, so it becomes inclusive."""
     plain = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}.get(key, key)
     return key if decimal_places(value) <= kept else plain
 
 
 def _long(step: int | float) -> bool:
-    """Whether llguidance demands every decimal of a multiple: it does of a step of two digits and more."""
+    """Whether llguidance requires every decimal of a multiple: it does for steps of two or more digits."""
     return len(Decimal(str(step)).normalize().as_tuple().digits) > 1
 
 
 def _with_decimals(key: str, value: int | float, kept: int) -> int | float:
-    """A bound, or a step, for numbers of so many decimals."""
+    """A bound or step for numbers with `kept` decimals."""
     if key != "multipleOf":
         return rounded(key, value, kept)
     decimals = max(decimal_places(value), kept)

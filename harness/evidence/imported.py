@@ -1,4 +1,4 @@
-"""The verdict over systems of which other tools measured some: what they cost, and what to run next, is not known here."""
+"""The verdict over systems that other tools measured in part: their costs, and what to run next, are unknown here."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Families, Verdict
 
 BADGE = "Systems compared"
+_WORDS = {"No recipe scores": "No system scores", "The best recipe,": "The best system,"}
+"""What is compared has no recipe."""
 
 
 def of_imported(verdict: Verdict) -> Verdict:
-    """The verdict without what rests on costs, families of methods, or a command that could be repeated."""
+    """The verdict without anything that depends on costs, families of methods, or a repeatable command."""
     return replace(
         verdict,
         sentence=_sentence(verdict),
@@ -42,4 +44,7 @@ def _sentence(verdict: Verdict) -> str:
             f"No measurable difference: {verdict.recommended} is shown not to be worse than {listed(others)} by "
             f"{points(verdict.margin)} points on {count(verdict.n, 'example')}."
         )
-    return verdict.sentence
+    sentence = verdict.sentence
+    for ours, theirs in _WORDS.items():
+        sentence = sentence.replace(ours, theirs)
+    return sentence

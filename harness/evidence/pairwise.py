@@ -1,7 +1,7 @@
 """Every pair of recipes, on the examples both answered: difference, interval, p-value, outcome.
 
-One interval decides what is said of a pair, and it is the one that is shown. All intervals of a
-verdict hold together at 95 % (`stats/simultaneous.py`), so that any of them may be picked out.
+One interval decides a pair's outcome, and it is the one that is shown. All intervals of a
+verdict hold together at 95 % (`stats/simultaneous.py`), so that any one of them may be quoted.
 How a pair is computed depends on its data, and the comparison says which was used:
 
     one run each, independent examples, 0/1 scores   adjusted interval, exact McNemar test
@@ -11,8 +11,9 @@ How a pair is computed depends on its data, and the comparison says which was us
     the same trained weights on both sides           as with one run each; of several seeds, paired by training
     answering stopped once the verdict was sure      confidence sequence, e-Holm (`anytime/`)
 
-Groups that were seen do not show what the next one does: a document that the index lacks is lost whole. So
-"not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
+Groups that were seen do not show what the next one does: a document that the index lacks is lost whole, and a
+tenth of the groups may be without a test of twenty holding one. So the interval of a pair over groups that shows
+no difference allows for one more group that is won and one that is lost.
 """
 
 from __future__ import annotations
@@ -92,15 +93,15 @@ def compare(
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
-    What is said of a recipe trained with one seed must hold if training varies as much as is assumed
-    (`stats.seeds.ASSUMED`). What holds only without that is said provisionally, with the interval of these
+    Claims about a recipe trained with one seed must hold if training varies as much as is assumed
+    (`stats.seeds.ASSUMED`). Claims that hold only without that are provisional, with the interval of these
     runs alone.
 
     Args:
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
-        at_once: how many such calls are made together, so that the claims of all of them hold at the level.
+        at_once: how many such calls are made together, so that all their claims hold at the level.
     """
     granted = granted_noise(tables, noise or {})
     assumed = assumed_noise(tables, granted)
@@ -140,9 +141,7 @@ def _compared(
     ]
     alpha = level_of_each(len(known) * at_once)
     rows = zip(known, results, adjusted, strict=True)
-    return [
-        _comparison(pair, _careful(pair, result, margin, level), p, margin, alpha) for pair, result, p in rows
-    ]
+    return [_comparison(pair, result, p, margin, level, alpha) for pair, result, p in rows]
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
@@ -213,8 +212,8 @@ def _pair(
         size = paired.imaginary_size(differences, clusters)
         floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
-        if by_cluster.count(clusters) < len(ids):
-            whole = paired.with_imaginary_groups(differences, clusters)[1]
+    if by_cluster.count(clusters) < len(ids):
+        whole = paired.with_imaginary_groups(differences, clusters)[1]
     return _Pair(
         first=first,
         second=second,
@@ -277,34 +276,30 @@ def _structured(pair: _Pair, level: float) -> _Result:
         return _Result(low, high, estimate.p, f"Student's t with variance of examples, {what}")
     low, high = paired.grouped_interval(pair.differences, pair.clusters, binary=pair.binary, level=level)
     if pair.grouped and pair.groups < 2:
-        return _Result(low, high, 1.0, "one group: nothing can be said of others")
+        return _Result(low, high, 1.0, "one group: nothing can be said about others")
     totals = by_cluster.sums(pair.differences, pair.clusters)
     p = float(paired.sign_flip(totals)[0])
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
 
 
-def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
-    """The interval, reaching to ± `margin` where it shows no difference and a whole group that nobody saw could be
-    won or lost: then "not worse" is not claimed."""
-    if (
-        result.p_holm is not None
-        or pair.whole_group_se <= pair.estimate.sampling_se
-        or not result.low <= 0.0 <= result.high
-    ):
-        return result
+def _careful(pair: _Pair, low: float, high: float, level: float) -> tuple[float, float]:
+    """The interval; where it shows no difference, it reaches as far as a whole group that nobody saw, won or lost,
+    could move the mean."""
+    if pair.whole_group_se <= pair.estimate.sampling_se or not low <= 0.0 <= high:
+        return low, high
     se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
-    low, high = student(pair.estimate.mean, se, pair.estimate.df, level)
-    return dataclasses.replace(
-        result,
-        low=result.low if not_worse(low, margin) else min(result.low, -margin),
-        high=result.high if not_worse(-high, margin) else max(result.high, margin),
-    )
+    lowest, highest = student(pair.estimate.mean, se, pair.estimate.df, level)
+    return max(-1.0, min(low, lowest)), min(1.0, max(high, highest))
 
 
-def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alpha: float) -> Comparison:
+def _comparison(
+    pair: _Pair, result: _Result, p_holm: float, margin: float, level: float, alpha: float
+) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
     low, high = _agreeing(result, difference, p_holm)
+    if result.p_holm is None:  # A confidence sequence holds for groups that nobody saw, too.
+        low, high = _careful(pair, low, high, level)
     plain = Comparison(
         recipe=pair.first.recipe,
         reference=pair.second.recipe,

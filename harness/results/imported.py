@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +26,7 @@ from harness.results.stored_logs import StoredLog
 
 MARGIN = 0.02
 """A smaller difference does not matter; as for a task file that names none."""
+UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
 EVERY = 10_000
 """Samples between two reports of progress."""
 Progress = Callable[[int], None]
@@ -60,7 +62,6 @@ def _draft(
     folder = ResultsFolder(results).runs / f".import-{mark}"
     writers: dict[int, RowWriter] = {}
     namers: dict[int, Namer] = {}
-    names: set[str] = set()
     count = 0
     try:
         for name, sample in named(log, pair_by, known, namers):
@@ -69,7 +70,6 @@ def _draft(
                 path = folder / str(sample.repeat) / "samples.jsonl"
                 writer = writers[sample.repeat] = RowWriter(path, log.metrics)
             writer.add(name, sample)
-            names.add(name)
             count += 1
             if progress is not None and count % EVERY == 0:
                 progress(count)
@@ -80,11 +80,12 @@ def _draft(
             writer.close()
     if not count:
         raise ConfigError("holds no sample", file=log.origin.file)
-    evidence: dict[Evidence, int] = {}
+    evidence: Counter[Evidence] = Counter()
     for namer in namers.values():
-        for kind, number in namer.evidence.items():
-            evidence[kind] = evidence.get(kind, 0) + number
-    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=frozenset(names), evidence=evidence)
+        evidence += namer.evidence
+    first, *others = (namer.names for namer in namers.values())
+    names = first.union(*others) if others else first
+    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
     return LogDraft(log=log, folder=folder, writers=writers, names=named_log)
 
 
@@ -112,7 +113,7 @@ def choose(
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
         reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
         names = ", ".join(sorted({one.stored_as for own in usable for one in own}))
-        remedy = f"metrics there are: {names}" if names else "import a log that holds a score per sample"
+        remedy = f"metrics there are: {names}" if names else UNSCORED
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )

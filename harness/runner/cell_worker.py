@@ -34,7 +34,7 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What a system says when nothing can be written any more: no other cell could finish either."""
+"""System errors after which nothing more can be written: no other cell could finish either."""
 
 LOOK_EVERY = 0.5
 """Seconds between two looks for a request to skip the cell."""
@@ -44,7 +44,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """A cell's record, whether it was run now, and its files where they are not in place yet."""
+    """A cell's record, whether it was run now, and its files if they are not in place yet."""
 
     record: RunRecord
     fresh: bool
@@ -92,7 +92,7 @@ class CellWork:
 
 
 def job(cell: Cell) -> Job[Cell]:
-    """Cells of one model and base go to one worker where that is possible: it has the model loaded."""
+    """Cells of one model and base go to one worker if possible: it has the model loaded."""
     return Job(what=cell, group=digest([cell.model, cell.recipe.base.identity()]))
 
 
@@ -102,7 +102,7 @@ def packed(folder: Path) -> dict[str, bytes]:
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:
-    """Put the files of a run in place, `run.json` last: its existence means that the rest is there.
+    """Put the files of a run in place, `run.json` last: its existence means that the folder is complete.
 
     Raises:
         ConfigError: a name that would leave the folder.
@@ -174,7 +174,7 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Prog
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            remedy = "what is answered is kept: make room and give the same command again"
+            remedy = "answers so far are kept: free some space and repeat the command"
             raise ConfigError(
                 f"cannot be written: {error.strerror}", file=folder.path, remedy=remedy
             ) from None

@@ -1,4 +1,4 @@
-"""A cell is one thing to run: task × model × recipe × seed, named by the hash of what decides it."""
+"""A cell is one thing to run: task × model × recipe × seed, named by a hash of everything that determines it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.core import recipes
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
@@ -16,6 +17,7 @@ from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
 from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
+from harness.models.source import is_hub_id
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
@@ -41,7 +43,7 @@ class Cell:
     split: str = "test"
     fault: str = ""
     invocation: Invocation | None = None
-    """The command that the cell comes from; it decides nothing."""
+    """The command that the cell comes from; it is not part of the key."""
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
@@ -70,12 +72,13 @@ class Cell:
 
     @cached_property
     def weights_key(self) -> str:
-        """Of everything that decides the trained weights. What is asked afterwards is not part of it."""
+        """Key of everything that determines the trained weights. Later answers are not part of it."""
         return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
 
     @cached_property
     def key(self) -> str:
-        """Of everything that decides an answer. How many are asked, and how they are scored, is not part of it."""
+        """Key of everything that determines an answer. The number of examples and their scoring are not part
+        of it."""
         weights = self.weights_key if self.recipe.weights else None
         return keys.answers_key(
             self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights
@@ -116,7 +119,7 @@ def _served(model: str) -> dict[str, JsonValue]:
 
 
 def describe_task(task: Task) -> TaskRecord:
-    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    """A record's account of its task: the data, and everything that affects scores but not answers."""
     content = {
         "name": task.name,
         "version": task.version,
@@ -139,7 +142,7 @@ class Layout:
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
-    """What of the experiment cannot be had as it was asked for."""
+    """Parts of the experiment that cannot run as requested."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -163,6 +166,7 @@ def layout(experiment: Experiment) -> Layout:
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
     for model in experiment.models:
+        _require_usable(model, experiment)
         mark = fingerprint(model)
         for named, task in tasks:
             invocation = _invocation(experiment, named, task, model)
@@ -200,6 +204,19 @@ def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
     return bool(cell.recipe.weights), cell.recipe.program.retrieves
 
 
+def _require_usable(model: str, experiment: Experiment) -> None:
+    """
+    Raises:
+        ConfigError: a model on the hub that no recipe can use; its weights are not fetched.
+    """
+    if is_server(model) or not is_hub_id(model):
+        return
+    reasons = [of_model(model, recipe) for recipe in experiment.recipes]
+    if reasons and all(reasons):
+        first = next(filter(None, reasons))
+        raise ConfigError(first.reason, remedy=first.remedy)
+
+
 def _most(task: Task) -> int:
     return len(task.splits.get("train", ()))
 
@@ -211,7 +228,7 @@ def _beyond(task: Task, labels: tuple[int, ...]) -> str:
 
 
 def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
-    """The command that was typed, with what other commands need to know of this task and model."""
+    """The command that was typed, with what other commands need to know about this task and model."""
     if experiment.invocation is None:
         return None
     learnable = not is_server(model) and bool(task.splits.get("train"))

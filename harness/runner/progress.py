@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Progress:
-    """Says nothing: what tests and `--quiet` use, and the shape that the others follow."""
+    """Shows nothing: for tests and `--quiet`, and the interface that the others implement."""
 
     def __enter__(self) -> Self:
         return self
@@ -28,7 +28,7 @@ class Progress:
         return None
 
     def forecast(self, expected: Callable[[], str]) -> None:
-        """Say how long all of it will take; `expected` is worked out only where it is shown."""
+        """Say how long all of it will take; `expected` is computed only if it is shown."""
 
     def so_far(self, verdict: str) -> None:
         """Say the verdict over what has ended, while other cells go on."""
@@ -71,14 +71,14 @@ def _score(record: RunRecord) -> str:
 
 
 def left(seconds: float) -> str:
-    """A rest of time in the unit that people would say it in."""
+    """The time left, in the largest fitting unit."""
     if seconds < 100:
         return f"{seconds:.0f} s left"
     return f"{seconds / 60:.0f} min left" if seconds < 6000 else f"{seconds / 3600:.1f} h left"
 
 
 class Several(Progress):
-    """Tells each of its members everything, in their order."""
+    """Forwards every event to each member, in order."""
 
     def __init__(self, members: Sequence[Progress]) -> None:
         self._members = members

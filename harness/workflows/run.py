@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.activity import working
+from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
@@ -18,6 +19,7 @@ from harness.evidence.verdict import Verdict
 from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
+from harness.results.records.tuning import TuningRecord
 from harness.results.remote import mirror
 from harness.runner import torchrun
 from harness.runner.cells import layout
@@ -25,10 +27,12 @@ from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
+from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
+from harness.runner.settings import ExperimentSettings
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
-from harness.workflows import run_all
+from harness.workflows import run_all, tune
 from harness.workflows.options.run import RunOptions
 
 
@@ -49,6 +53,8 @@ class RunSession:
     """Default recipes that the task or the model does not allow."""
     early: tuple[str, ...] = ()
     """What was not asked and not trained, because the verdict was sure; empty where all was."""
+    tuning: TuningRecord | None = None
+    """What `--tune` found; the runs are the champions'."""
 
     @property
     def exit_code(self) -> int:
@@ -74,7 +80,7 @@ class RunSession:
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
-        }
+        } | ({} if self.tuning is None else {"tuning": self.tuning.to_json()})
 
 
 def from_options(options: RunOptions) -> RunSession | None:
@@ -102,8 +108,9 @@ def from_options(options: RunOptions) -> RunSession | None:
         shown = watched(choose(quiet=options.quiet), trackers, options.results_path)
         feed = LiveFeed(options.results_path, chosen.name)
         with Several([feed, shown]) as progress:
+            tuned = _tuned(chosen, options, progress, where)
             session = run(
-                chosen,
+                chosen if tuned is None else tuned.experiment,
                 options.results_path,
                 progress=progress,
                 cache=settings.cache is not False,
@@ -113,7 +120,39 @@ def from_options(options: RunOptions) -> RunSession | None:
                 fresh=options.fresh,
             )
             feed.reported(session.report)
-            return session
+            if tuned is None:
+                return session
+            return replace(session, tuning=tuned.record, left_out=(*tuned.left_out, *session.left_out))
+
+
+def _tuned(chosen: Experiment, options: RunOptions, progress: Progress, where: Executor) -> tune.Tuned | None:
+    """What `--tune` found; None without it."""
+    if chosen.settings.tune is None:
+        _refuse_without_tune(chosen.settings)
+        return None
+    _refuse_fresh(options)
+    return tune.tuned(chosen, options.results_path, progress=progress, executor=where, quiet=options.quiet)
+
+
+def _refuse_without_tune(settings: ExperimentSettings) -> None:
+    """
+    Raises:
+        ConfigError: an option that means nothing without `--tune`.
+    """
+    for option, given in (("--together", settings.together), ("--proposer", settings.proposer)):
+        if given:
+            raise ConfigError(f"{option} needs --tune", remedy="e.g. --tune 12")
+
+
+def _refuse_fresh(options: RunOptions) -> None:
+    """
+    Raises:
+        ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
+    """
+    if options.fresh:
+        raise ConfigError(
+            "--fresh cannot be combined with --tune", remedy="name another folder with --results"
+        )
 
 
 def experiment(options: RunOptions) -> Experiment:
@@ -155,10 +194,10 @@ def run(
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
-    out = report or Path("reports") / f"{experiment.name}.html"
     from harness.report import files
     from harness.report.build import build
 
+    out = report or files.named(experiment.name)
     files.check(out)
     open_index(results)
     for cell in cells:
@@ -171,6 +210,9 @@ def run(
         experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
     )
     outcome, cells, left_out = ran.outcome, ran.cells, (*planned.left_out, *ran.left_out)
+    if experiment.defaults:
+        outcome, refused = set_apart(cells, outcome)
+        left_out += refused
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
         for cell in cells
@@ -220,6 +262,7 @@ def show(session: RunSession, *, as_json: bool) -> None:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_verdict
+    from harness.report.terminal.tuning import print_tuning
     from harness.results.context_fit import with_reason
 
     for recipe in session.left_out:
@@ -233,6 +276,8 @@ def show(session: RunSession, *, as_json: bool) -> None:
             say(f"{record.id}: {with_reason(sentence)}", error=True)
     for note in session.outcome.notes:
         say(f"note: {note}", error=True)
+    if session.tuning is not None:
+        print_tuning(session.tuning)
     for verdict in session.verdicts:
         print_verdict(verdict)
     for line in session.early:

@@ -98,7 +98,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
         gate = judge(changed, pin, RULES, allow_missing=allow)
         for said in (gate_text.text(gate), gate_text.markdown(gate)):
             for part in (
-                "pinned but not asked",
+                "pinned but not in the run",
                 "e0",
                 "changed input or target",
                 "e2",
@@ -111,7 +111,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
         cases = {case.get("name"): case for case in suite if case.get("classname") == "examples"}
         errors = {name for name, case in cases.items() if case.find("error") is not None}
         assert len(cases) == 4
-        assert errors == (set() if allow else {"pinned but not asked", "changed input or target"})
+        assert errors == (set() if allow else {"pinned but not in the run", "changed input or target"})
 
 
 def test_a_loss_is_a_regression_although_examples_are_missing() -> None:
@@ -363,7 +363,7 @@ def test_compare_refuses_runs_that_were_scored_otherwise(
 
     code, said, _ = compared(margin=0.5)
     assert code == 0
-    assert "judged by margins: 0.02 and 0.5" in said
+    assert "different margins: 0.02 and 0.5" in said
     code, _, err = compared(
         scorers=[record["task"]["scorers"][0] | {"identity": {"kind": "exact", "loose": True}}]
     )

@@ -17,10 +17,10 @@ Answer = tuple[str, Literal["stop", "length", "refused"], str | None]
 
 
 def answer(choice: Mapping[str, Any]) -> Answer:
-    """What a choice says.
+    """The answer in a choice.
 
     Raises:
-        NoAnswerError: nothing that could be scored: no text, or a tool call that was not asked for.
+        NoAnswerError: it holds nothing to score: no text, or a tool call that was not requested.
     """
     message, finish = choice["message"], choice.get("finish_reason")
     text = _text(message.get("content"))
@@ -36,7 +36,7 @@ def answer(choice: Mapping[str, Any]) -> Answer:
 
 
 def with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
+    """A choice with the requested tool calls as its text: `{"name": …, "arguments": {…}}`."""
     made = choice["message"].get("tool_calls")
     functions = [call.get("function") for call in made or () if isinstance(call, dict)]
     named = [f for f in functions if isinstance(f, dict) and isinstance(f.get("name"), str)]
@@ -52,7 +52,7 @@ def with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def reasoning(message: Mapping[str, JsonValue]) -> str:
-    """What a server sends of the model's thoughts apart from the answer; vLLM, DeepSeek and OpenRouter name it so."""
+    """The model's thoughts, if the server sends them apart from the answer, as vLLM, DeepSeek and OpenRouter do."""
     return str(message.get("reasoning_content") or message.get("reasoning") or "")
 
 
@@ -64,7 +64,7 @@ def reasoning_tokens(usage: JsonValue) -> int | None:
 
 
 def is_count(value: object) -> TypeGuard[int]:
-    """Whether a server's number of tokens is one: whole, not negative, and no more than any model reads."""
+    """Whether a server's token count is plausible: a whole number, not negative, and no more than any model reads."""
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
 
 
@@ -74,7 +74,7 @@ def model_name(model: JsonValue) -> str | None:
 
 
 def _text(content: JsonValue) -> str | None:
-    """The text of a message; of one in parts, the parts that are text.
+    """The text of a message; for a message in parts, its text parts joined.
 
     Raises:
         NoAnswerError: it is an object.
