@@ -32,7 +32,7 @@ from harness.runner.runner import run as run_cells
 from harness.runner.suitable import LeftOut
 from harness.search.recipe_file import write_recipe
 from harness.search.shared_base_pool import SearchWorkbench
-from harness.search.tuning import affordable, arms, outcome, sealed
+from harness.search.tuning import affordable, arms, evolved, outcome, sealed
 from harness.search.tuning.arms import Arm, ArmStudy, Setting, is_prompt_search
 from harness.search.tuning.budget import ArmBudget, parsed, spoken
 from harness.search.tuning.candidates import Candidates
@@ -136,6 +136,7 @@ def planned(experiment: Experiment, results: Path) -> Plan:
         fingerprint=fingerprint(model),
         proposes=any(is_prompt_search(start) for arm in known for start in arm.starts),
         results=results,
+        evolves=settings.proposer is not None and evolved.is_installed(),
         limit=experiment.limit,
         labels=experiment.labels[0] if experiment.labels else None,
     )

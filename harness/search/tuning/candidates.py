@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.files import write_json
 from harness.core.json_types import JsonObject, JsonValue
+from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.cost import Prices
@@ -26,13 +27,14 @@ from harness.results.records.sample import SampleRecord
 from harness.runner.again import refreshed
 from harness.runner.cells import Cell
 from harness.runner.execute import execute
-from harness.runner.model_pool import ModelPool
+from harness.runner.model_pool import ModelPool, is_server
 from harness.runner.progress import Progress
 from harness.search import objectives
 from harness.search.space import Space
 from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import BESIDE
 from harness.search.tuning import prompts
+from harness.search.tuning.evolved import Evolution
 from harness.search.tuning.proposer import Briefing, Cost, Failure, Proposal, Proposer
 from harness.tasks import templates
 
@@ -95,8 +97,11 @@ class Candidates:
         best = _best(trial.study)
         if knob == prompts.DEMONSTRATIONS:
             return self._bootstrapped(space, name, best, trial)
-        number = int(name.removeprefix(prompts.PROPOSED))
-        proposal = self._propose(self._briefing(best, number, space), number)
+        if name == prompts.EVOLVED:
+            proposal = self._evolved(space, best)
+        else:
+            number = int(name.removeprefix(prompts.PROPOSED))
+            proposal = self._propose(self._briefing(best, number, space), number)
         _charge(trial, proposal.cost, self.plan.budget.prices)
         return templates.literal(proposal.text)
 
@@ -104,6 +109,21 @@ class Candidates:
         if self.proposer is None:
             raise ValueError("a prompt arm without a proposer proposes nothing")
         return self.proposer.propose(briefing, number)
+
+    def _evolved(self, space: Space, best: optuna.trial.FrozenTrial | None) -> Proposal:
+        """gepa starts from the best instructions so far, with the rest of their prompt."""
+        if self.proposer is None:
+            raise ValueError("gepa needs a proposer")
+        recipe = self.recipe(space, space.defaults() if best is None else best.params)
+        assert isinstance(recipe.program, PromptOpt)
+        model, spec = self.plan.model, self.plan.fingerprint
+        if is_server(model):
+            engine = self.workbench.server(model)
+        else:
+            asked = self.workbench.asked(model, recipe)
+            engine = self.workbench.engine(asked, digest([spec, recipe.base.identity()]))
+        evolution = Evolution(cell=self.plan.cell(self.task, recipe), engine=engine, proposer=self.proposer)
+        return evolution.run(recipe.program.instructions or self.task.instructions)
 
     def _briefing(
         self, best: optuna.trial.FrozenTrial | None, number: int, space: Space | None = None
