@@ -41,7 +41,7 @@ class Pairs(Protocol):
         """`recipe` minus `reference`."""
 
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
-        """Whether `recipe` is shown not to be worse than any of `others`, or cannot be."""
+        """Whether `recipe` is shown not to be worse than any of `others`, or cannot be worse."""
 
 
 def of_recipe(config: Mapping[str, Any]) -> Family:
@@ -55,7 +55,7 @@ def of_recipe(config: Mapping[str, Any]) -> Family:
 
 
 def of_run(run: RunScores) -> Family:
-    """A run's family; where it is not recorded, by whether something was trained."""
+    """A run's family; if it is not recorded, by whether something was trained."""
     return run.family or ("finetune" if trained(run.cost) else "prompt")
 
 
@@ -88,7 +88,7 @@ def unbeaten(pairs: Pairs, ranked: Sequence[RecipeSummary]) -> tuple[Family, ...
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What is decided about families before it is put into words."""
+    """The decision about families, before it is put into words."""
 
     pairs: Pairs
     ranked: Sequence[RecipeSummary]

@@ -1,6 +1,6 @@
 """One cell from start to finish: train, check parity, ask, score, record.
 
-Every step looks first at what an earlier, interrupted attempt left behind, and goes on from it.
+Every step first checks what an interrupted attempt left behind, and continues from there.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import cut_targets, earlier_versions, environment, spent
+from harness.runner import cut_targets, earlier_versions, environment, spent, suitable
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
@@ -95,7 +95,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
 
 
 def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
-    """Record that a cell could not be finished, and why; what it had answered stays on disk."""
+    """Record that a cell could not be finished, and why; its answers stay on disk."""
     record = RunRecord.of(
         {
             **cell.describe().to_json(),
@@ -137,12 +137,13 @@ def _prepare(
     start: Callable[[Room], CellContext],
     predicted: Callable[[int | None], None],
 ) -> tuple[CellContext, Engine, TrainRecord | None, list[Mapping[str, object]]]:
-    """The attempt and the engine that will answer, with what training cost and which parity checks it
-    passed; `predicted` is told the peak memory to expect."""
+    """The attempt and the engine that will answer, with what training cost and which parity checks it passed;
+    `predicted` receives the expected peak memory."""
     if is_server(cell.model):
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
     model = workbench.asked(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    suitable.require_quantized(model.network, cell.recipe)
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
         predicted(_peak_memory(attempt, model, ()))

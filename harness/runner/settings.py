@@ -1,4 +1,4 @@
-"""What the command line, the Python API and an experiment file can each say of an experiment."""
+"""The settings of an experiment, shared by the command line, the Python API and experiment files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.core.options import File, Numbers, Repeated, Typed, repeated
 class ExperimentSettings:
     """A field here is an option of `harness run`, an argument of `harness.run` and a key of an experiment file.
 
-    A default means "not given": what a command gives wins over what its experiment file gives.
+    A default means "not given": a command's settings win over those of its experiment file.
     """
 
     model: Annotated[Repeated, typer.Option(help="Model (repeatable).", show_default=False)] = ()
@@ -31,6 +31,20 @@ class ExperimentSettings:
         int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
     ] = None
     limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
+    stop_when_sure: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-when-sure",
+            help="Ask and train no more once it is sure whether to prompt, retrieve or finetune.",
+            show_default=False,
+        ),
+    ] = None
+    frugal: Annotated[
+        bool | None,
+        typer.Option(
+            "--frugal", help="Leave out training that cannot change the answer.", show_default=False
+        ),
+    ] = None
     tune: Annotated[
         str | int | None,
         Typed(str),
@@ -66,7 +80,8 @@ class ExperimentSettings:
     ] = ()
 
     def over(self, below: ExperimentSettings) -> Self:
-        """These settings; where one was not given, that of `below`. Overrides of recipes add up; the last one wins."""
+        """These settings; any that was not given comes from `below`. Overrides of recipes add up; the last one
+        wins."""
         unset = {
             item.name: getattr(below, item.name)
             for item in dataclasses.fields(ExperimentSettings)

@@ -44,7 +44,7 @@ class Dimension:
 
     @property
     def free(self) -> bool:
-        """Whether a search has anything to choose."""
+        """Whether it leaves a search anything to choose."""
         return self.tied_to is None and len(self.choices) != 1
 
     def holds(self, value: object) -> bool:
@@ -73,7 +73,7 @@ def parsed(name: str, default: object, text: str, known: Mapping[str, object]) -
         known: every knob of the recipe, with its value.
 
     Raises:
-        ConfigError: not a range, or tied to a knob that is none or no number.
+        ConfigError: not a range, or tied to something that is not a knob or not a number.
     """
     if tied := re.fullmatch(r"(?:([\d.eE+-]+)\*)?([a-z_]+(?:\.\w+)+)", text):
         factor, other = tied.groups()

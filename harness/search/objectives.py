@@ -49,7 +49,7 @@ class Constraint:
 
 
 def objectives(text: str) -> tuple[str, ...]:
-    """Comma-separated names; the first is what `best` goes by.
+    """Comma-separated names; `best` goes by the first.
 
     Raises:
         ConfigError: an unknown name.
@@ -89,9 +89,9 @@ def measured(trial: FrozenTrial) -> float:
 
 
 def with_loss(score: float, loss: float | None) -> float:
-    """A score, and less than a ten-thousandth for a low dev loss: early in training, and where a learning
+    """A score plus less than a ten-thousandth for a low dev loss: early in training, and where a learning
     rate is far off, many trials have the same score, most often 0, and neither pruner nor sampler could
-    tell them apart."""
+    distinguish them."""
     return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
 
 

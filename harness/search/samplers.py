@@ -54,7 +54,7 @@ def suggest(
 
 def sampler(seed: int, worker: int = 0) -> optuna.samplers.BaseSampler:
     """TPE (Bergstra et al. 2011), multivariate; workers draw apart, and a trial that is still running
-    counts as a bad one (constant liar), so that they do not crowd one place."""
+    counts as a bad one (constant liar), so that they do not crowd one region."""
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=seed * 1009 + worker, n_startup_trials=8)

@@ -57,11 +57,11 @@ class StudyConfig:
     storage: str | None = None
     given_name: str | None = None
     scoring: Mapping[str, object] = field(default_factory=dict)
-    """Scorers with their settings, primary and format, as run records say them."""
+    """Scorers with their settings, primary and format, as in run records."""
 
     @property
     def study(self) -> str:
-        """Its name: the same for all that would run the same trials."""
+        """Its name: the same for all plans that would run the same trials."""
         if self.given_name:
             return self.given_name
         decides = [
@@ -80,7 +80,7 @@ class StudyConfig:
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
     def of(self) -> dict[str, JsonValue]:
-        """What its trials are of, as JSON gives it back; trials of another are not comparable with them."""
+        """What its trials measure, as JSON reads it back; trials with another identity are not comparable."""
         about = {
             "task": self.task_name,
             "data_hash": self.data_hash,
@@ -96,7 +96,7 @@ class StudyConfig:
         return plain
 
     def about(self) -> Search:
-        """What every row of `trials.jsonl` says of its study."""
+        """What every row of `trials.jsonl` says about its study."""
         return Search(
             objectives=self.objectives,
             directions=self.directions,

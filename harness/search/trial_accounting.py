@@ -1,6 +1,6 @@
 """A study's accounting: spent budget, configurations, and their workers.
 
-Finished trials never change, so each is looked at once: a trial late in a long search costs what the first did.
+Finished trials never change, so each is read once: a late trial of a long search costs no more than the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Follows one study; `refresh` reads what is new or was not finished at the last look."""
+    """Follows one study; `refresh` reads what is new or was unfinished last time."""
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
@@ -63,8 +63,8 @@ class Ledger:
         return spent >= limit
 
     def paid(self, before: int | None = None) -> int:
-        """How many trials the budget pays for (of those numbered below `before`): all but copies of
-        others, those that wait, and those whose worker died, which are tried again."""
+        """How many trials the budget pays for (of those numbered below `before`): all but duplicates, queued
+        ones, and those whose worker died, which are tried again."""
         running = [t for t in self.running() if not is_copy(t) and (before is None or t.number < before)]
         return (len(self._paid) if before is None else bisect_left(self._paid, before)) + len(running)
 
@@ -76,7 +76,7 @@ class Ledger:
         return min((t for t in same if t.number < before), key=lambda t: t.number, default=None)
 
     def marks(self) -> set[str]:
-        """Of every configuration that was had or is being tried."""
+        """The key of every configuration that was tried or is being tried."""
         return self._marks | {mark(trial) for trial in self.running()}
 
 
@@ -88,12 +88,12 @@ def seconds(trial: FrozenTrial) -> float:
 
 
 def mark(trial: FrozenTrial) -> str:
-    """What its worker noted to tell its configuration from others; empty before that."""
+    """The key of its configuration, as its worker noted it; empty before that."""
     return str(trial.user_attrs.get("is", {}).get("mark", ""))
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Failed without having said why: its worker died, and it was queued again."""
+    """Failed without a recorded reason: its worker died, and it was queued again."""
     return trial.state.name == "FAIL" and "error" not in trial.user_attrs and not is_copy(trial)
 
 

@@ -27,14 +27,14 @@ MOST_DUPLICATES = 50
 BESIDE = "beside"
 """The attribute of a trial with what was spent on it besides its run: `seconds`, `tokens`, `money`."""
 SILENCE = 5.0
-"""Seconds that an earlier trial may take to say what it tries; one that Optuna alone runs never does."""
+"""Seconds that an earlier trial may take to publish its configuration; one that Optuna alone runs never does."""
 
 
 def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
-    """The study of a plan, made with the defaults as its first trial where it is new.
+    """The study of a plan, created with the defaults as its first trial if it is new.
 
     Raises:
-        ConfigError: storage not reachable, or a study of that name that is of something else.
+        ConfigError: storage not reachable, or a study of that name with another identity.
     """
     import optuna
 
@@ -48,7 +48,7 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
             pruner=samplers.pruner(plan.pruner),
         )
         study_identity.claim(study, plan.of(), plan.space())
-        # A command that resumes would otherwise draw the points of the first one again.
+        # Otherwise a resumed command would draw the same points again.
         study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
     except ConfigError:
@@ -59,8 +59,8 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
 
 
 def recorded(plan: StudyConfig, study: optuna.Study) -> None:
-    """Bring `trials.jsonl` in step with the study's storage, which is the truth: others may have run its
-    trials, and told another results folder."""
+    """Update `trials.jsonl` from the study's storage, which is the source of truth: others may have run its
+    trials with another results folder."""
     known = {row.number: row.state for row in trials.read(plan.results) if row.study == plan.study}
     for trial in study.get_trials(deepcopy=False):
         row = trials.record(plan.study, trial, plan.about())
@@ -108,10 +108,10 @@ class Loop:
         self.search = plan.about()
 
     def run(self, most: int | None = None) -> int:
-        """Trials until the budget (or `most` of them) is spent; how many were run here.
+        """Trials until the budget (or `most` of them) is spent; returns how many ran here.
 
         Raises:
-            RunError: the storage went away.
+            RunError: the storage became unreachable.
         """
         from optuna.exceptions import StorageInternalError
 
@@ -149,7 +149,7 @@ class Loop:
         return done
 
     def _spent(self) -> bool:
-        """Failed trials count, lost ones are tried again: a study in which all fail must end."""
+        """Failed trials count and lost ones are tried again: a study in which all fail must end."""
         budget, had = self.plan.budget, self.ledger
         if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
             return True
@@ -178,8 +178,8 @@ class Loop:
     def _first_of(self, trial: optuna.Trial) -> FrozenTrial | None:
         """An earlier trial with this very configuration that is finished or running.
 
-        Earlier ones that have not said yet what they are about to try are waited for, so that of two
-        workers that drew the same at the same moment one sees the other (Lamport's bakery).
+        Waits for earlier trials that have not published their configuration yet, so that if two workers draw
+        the same one at the same moment, one sees the other (Lamport's bakery algorithm).
         """
         values = self.space.complete(trial.params)
         wanted = samplers.mark(values)
@@ -235,9 +235,9 @@ class Loop:
         return True
 
     def _one_unless_lost(self, trial: optuna.Trial) -> int:
-        """How many trials were finished: none where others took this worker for dead in the meantime.
+        """How many trials were finished: none if others took this worker for dead in the meantime.
 
-        They have queued the configuration again; whoever takes it finds the run that was finished here.
+        They have queued the configuration again; whoever takes it finds the run finished here.
         """
         from optuna.exceptions import UpdateFinishedTrialError
 

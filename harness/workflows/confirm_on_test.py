@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from harness.evidence.verdict import Verdict
-from harness.results import run_scores
+from harness.results import run_labels, run_scores
 from harness.results.folder import ResultsFolder
 from harness.results.records.trial import TrialRecord
 from harness.runner.experiment import Experiment
@@ -93,7 +93,7 @@ def confirm(
         for one in verdict.summaries
     )
     records = done.outcome.records
-    known = run_scores.labels(records)
+    known = run_labels.labels(records)
     names = {known[record.id] for record in records if record.recipe.name == recipes[-1].name}
     chosen = next((score for score in test if score.recipe in names), None)
     return Confirmation(
