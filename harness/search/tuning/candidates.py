@@ -17,6 +17,7 @@ from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
+from harness.core.validation import adapter
 from harness.evidence.cost import Prices
 from harness.methods.programs.prompt_opt import PromptOpt
 from harness.results.folder import ResultsFolder, RunFolder, read_json
@@ -67,7 +68,7 @@ class Candidates:
     def __call__(self, space: Space, trial: optuna.Trial) -> Recipe:
         """The recipe of a trial; what its names stand for is made now where it is not there yet."""
         if (unpaid := self._kept().get(UNPAID)) is not None:
-            _charge(trial, Cost(**unpaid), self.plan.budget.prices)
+            _charge(trial, adapter(Cost).validate_python(unpaid), self.plan.budget.prices)
             self._write({name: part for name, part in self._kept().items() if name != UNPAID})
         for knob in (prompts.INSTRUCTIONS, prompts.DEMONSTRATIONS):
             name = trial.params.get(knob)
@@ -173,8 +174,9 @@ class Candidates:
         demonstrations: list[JsonValue] = [{"id": row.sample_id, "answer": row.output} for row in chosen]
         ids = {row.sample_id for row in chosen}
         others = [example.id for example in self.task.splits["train"] if example.id not in ids]
-        missing = min(count - len(chosen), len(others))
-        return demonstrations + [{"id": id} for id in rng.sample(others, missing)]
+        missing = rng.sample(others, min(count - len(chosen), len(others)))
+        demonstrations.extend({"id": id} for id in missing)
+        return demonstrations
 
     def _accepts(self, row: SampleRecord) -> bool:
         score, output = row.score(self.task.primary), row.output or ""

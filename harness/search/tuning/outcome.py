@@ -17,6 +17,7 @@ from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.paired import grouped_interval
+from harness.evidence.stats.resampling import Floats
 from harness.evidence.verdict_types import RunScores
 from harness.results import run_scores
 from harness.results.folder import ResultsFolder, RunFolder
@@ -116,7 +117,7 @@ def _mean(runs: Sequence[RunScores]) -> Interval | None:
     return Interval(mean=estimate.mean, low=max(low, 0.0), high=min(high, 1.0), n=len(table))
 
 
-def _gain(differences: np.ndarray, groups: Sequence[str | None], *, binary: bool) -> Interval | None:
+def _gain(differences: Floats, groups: Sequence[str | None], *, binary: bool) -> Interval | None:
     if not len(differences):
         return None
     low, high = grouped_interval(differences, clusters.codes(groups), binary=binary)
