@@ -116,10 +116,11 @@ def optimized(task: Task, given: argparse.Namespace, *, calls: int) -> Side:
     signature = dspy.Signature(
         "question -> answer", render(task.instructions, dict(task.splits["train"][0].input))
     )
+    known = {example.id: example for split in task.splits.values() for example in split}
     evaluations = max(calls // max(len(dev), 1) - 1, 1)
 
     def metric(gold: Any, answer: Any, trace: object = None) -> float:
-        value = score(task, gold.example, str(answer.answer or ""))
+        value = score(task, known[gold.id], str(answer.answer or ""))
         return value if trace is None else float(value >= 1.0)
 
     asked = len(model.history)
@@ -134,7 +135,7 @@ def optimized(task: Task, given: argparse.Namespace, *, calls: int) -> Side:
 
 def _row(dspy: Any, task: Task, example: Example) -> Any:
     answer = task.format.render(example.target)
-    row = dspy.Example(question=render(task.input, dict(example.input)), answer=answer, example=example)
+    row = dspy.Example(id=example.id, question=render(task.input, dict(example.input)), answer=answer)
     return row.with_inputs("question")
 
 
