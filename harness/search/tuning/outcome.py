@@ -121,7 +121,8 @@ def _gain(differences: Floats, groups: Sequence[str | None], *, binary: bool) ->
     if not len(differences):
         return None
     low, high = grouped_interval(differences, clusters.codes(groups), binary=binary)
-    return Interval(mean=float(differences.mean()), low=low, high=high, n=len(differences))
+    mean = float(differences.mean())
+    return Interval(mean=mean, low=max(low, -1.0), high=min(high, 1.0), n=len(differences))
 
 
 def overfit(dev: Interval | None, test: Interval | None) -> Interval | None:
