@@ -214,12 +214,15 @@ def _flat(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
 
 def prompt_diff(default: Recipe, champion: Recipe, task: Task) -> str:
     """The prompts of the first dev example against each other, line by line."""
+    before, after = (_lines(recipe, task) for recipe in (default, champion))
+    return "\n".join(difflib.unified_diff(before, after, "default", "tuned", lineterm=""))
+
+
+def _lines(recipe: Recipe, task: Task) -> list[str]:
+    """The first dev example's prompt, a line each."""
     train, example = task.splits.get("train", ()), task.splits["dev"][0]
-    texts = []
-    for recipe in (default, champion):
-        messages = recipe.program.prepare(task, train, 0)(example).messages
-        texts.append([line for m in messages for line in (f"[{m.role}]", *m.content.splitlines())])
-    return "\n".join(difflib.unified_diff(*texts, "default", "tuned", lineterm=""))
+    messages = recipe.program.prepare(task, train, 0)(example).messages
+    return [line for one in messages for line in (f"[{one.role}]", *one.content.splitlines())]
 
 
 def to_json(record: ArmRecord) -> JsonObject:
