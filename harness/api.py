@@ -79,6 +79,7 @@ def run(options: RunOptions) -> RunResult:
         report=done.report,
         bills=done.bills,
         left_out=done.left_out,
+        tuning=done.tuning,
     )
 
 

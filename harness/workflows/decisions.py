@@ -11,6 +11,7 @@ from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.evidence.verdict_types import Verdict
 from harness.report.notebook import Shown, shown
+from harness.results.records.tuning import TuningRecord
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyRelation
@@ -62,6 +63,8 @@ class RunResult:
     """What each task and model costs, if `prices` were given."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow, each with its reason and remedy."""
+    tuning: TuningRecord | None = None
+    """What `tune` found, arm by arm; None without it."""
 
     @property
     def decision(self) -> Decision:

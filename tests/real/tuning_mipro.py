@@ -2,7 +2,7 @@
 
 In an environment of its own, with DSPy beside this package (`pip install . dspy`), against any OpenAI-compatible server:
 
-    python -m tests.real.tuning_mipro support_tickets --server openai:NAME@URL --out OUT [--trials 12] [--dev 40] [--test 80]
+    python -m tests.real.tuning_mipro support_tickets --server openai:NAME@URL --out OUT [--trials 12] [--limit 80]
 
 The prompt arm runs first. MIPROv2 then gets as many candidates and full evaluations on the same dev examples as make about
 as many calls; both are scored on the same test examples by the task's own scorer. It prints scores and calls, those of the
@@ -50,8 +50,7 @@ def main() -> None:
     parser.add_argument("--server", required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--trials", type=int, default=12)
-    parser.add_argument("--dev", type=int, default=40)
-    parser.add_argument("--test", type=int, default=80)
+    parser.add_argument("--limit", type=int, default=80, help="dev and test examples")
     given = parser.parse_args()
     task = load(given.task)
     given.out.mkdir(parents=True, exist_ok=True)
@@ -70,7 +69,7 @@ def tuned(task: Task, given: argparse.Namespace) -> Side:
         tune=given.trials,
         model=given.server,
         recipes="prompt_opt",
-        limit=max(given.dev, given.test),
+        limit=given.limit,
     )
     done = run.from_options(options)
     assert done is not None
@@ -108,18 +107,18 @@ def optimized(task: Task, given: argparse.Namespace, *, calls: int) -> Side:
         cache=False,
     )
     dspy.configure(lm=model)
-    limit = max(given.dev, given.test)
     train, dev, test = (
         [_row(dspy, task, example) for example in sample(task.splits[split], size)]
-        for split, size in (("train", 100), ("dev", limit), ("test", limit))
+        for split, size in (("train", 100), ("dev", given.limit), ("test", given.limit))
     )
     signature = dspy.Signature(
         "question -> answer", render(task.instructions, dict(task.splits["train"][0].input))
     )
+    known = {example.id: example for split in task.splits.values() for example in split}
     evaluations = max(calls // max(len(dev), 1) - 1, 1)
 
     def metric(gold: Any, answer: Any, trace: object = None) -> float:
-        value = score(task, gold.example, str(answer.answer or ""))
+        value = score(task, known[gold.id], str(answer.answer or ""))
         return value if trace is None else float(value >= 1.0)
 
     asked = len(model.history)
@@ -134,7 +133,7 @@ def optimized(task: Task, given: argparse.Namespace, *, calls: int) -> Side:
 
 def _row(dspy: Any, task: Task, example: Example) -> Any:
     answer = task.format.render(example.target)
-    row = dspy.Example(question=render(task.input, dict(example.input)), answer=answer, example=example)
+    row = dspy.Example(id=example.id, question=render(task.input, dict(example.input)), answer=answer)
     return row.with_inputs("question")
 
 

@@ -264,7 +264,9 @@ def test_the_two_stages_compose_in_both_orders(
     tiny_task: Path, monkeypatch: pytest.MonkeyPatch, one_thread: None
 ) -> None:
     """BetterTogether: weights trained under the tuned prompt, and a prompt over the tuned weights."""
-    done = session(tiny_task, model="tiny", recipes="prompt_opt,lora", tune=1, together=True, limit=3)
+    serve(monkeypatch)
+    stages = {"recipes": "prompt_opt,lora", "together": True, "proposer": "fake:x"}
+    done = session(tiny_task, model="tiny", tune=1, limit=3, **stages)
     assert done.tuning is not None
     names = [arm.arm for arm in done.tuning.arms]
     assert names == ["prompt", "finetune", "prompt_then_finetune", "finetune_then_prompt"]

@@ -86,10 +86,14 @@ def _gains(record: TuningRecord) -> components.Table:
     for arm in record.arms:
         scores = (arm.dev.default, arm.dev.tuned, arm.test.default, arm.test.tuned)
         cells = [_mean(one) for one in scores]
-        differences = [components.number(gain(one), one and one.mean) for one in (arm.test.gain, arm.overfit)]
+        differences = [_difference(one) for one in (arm.test.gain, arm.overfit)]
         note = "champion of its family" if arm.champion else ""
         rows.append([components.TableCell(text=arm.arm, note=note), *cells, *differences])
     return components.Table(caption="From default to tuned", columns=columns, rows=rows)
+
+
+def _difference(value: Interval | None) -> components.TableCell:
+    return components.number(gain(value), None if value is None else value.mean)
 
 
 def _mean(value: Interval | None) -> components.TableCell:

@@ -52,7 +52,10 @@ class Setting:
     model: str
     fingerprint: str
     proposes: bool
+    """Whether a model writes instructions."""
     results: Path
+    evolves: bool = False
+    """Whether gepa drives that model."""
     limit: int | None = None
     labels: int | None = None
     seed: int = 0
@@ -152,7 +155,8 @@ def _study(arm: Arm, start: Recipe, setting: Setting, share: ArmBudget) -> ArmSt
 
 def _space(arm: Arm, start: Recipe, setting: Setting) -> Space:
     if is_prompt_search(start):
-        return prompts.prompt_space(start, setting.task, setting.model, proposes=setting.proposes)
+        writes = {"proposes": setting.proposes, "evolves": setting.evolves}
+        return prompts.prompt_space(start, setting.task, setting.model, **writes)
     if start.weights:
         return declared_space(start)
     if start.program.retriever is not None:

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 
 from harness.core.files import write_json
 from harness.core.json_types import JsonObject, JsonValue
+from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
+from harness.core.validation import adapter
 from harness.evidence.cost import Prices
 from harness.methods.programs.prompt_opt import PromptOpt
 from harness.results.folder import ResultsFolder, RunFolder, read_json
@@ -26,13 +28,14 @@ from harness.results.records.sample import SampleRecord
 from harness.runner.again import refreshed
 from harness.runner.cells import Cell
 from harness.runner.execute import execute
-from harness.runner.model_pool import ModelPool
+from harness.runner.model_pool import ModelPool, is_server
 from harness.runner.progress import Progress
 from harness.search import objectives
 from harness.search.space import Space
 from harness.search.study_config import StudyConfig
 from harness.search.trial_loop import BESIDE
 from harness.search.tuning import prompts
+from harness.search.tuning.evolved import Evolution
 from harness.search.tuning.proposer import Briefing, Cost, Failure, Proposal, Proposer
 from harness.tasks import templates
 
@@ -65,7 +68,7 @@ class Candidates:
     def __call__(self, space: Space, trial: optuna.Trial) -> Recipe:
         """The recipe of a trial; what its names stand for is made now where it is not there yet."""
         if (unpaid := self._kept().get(UNPAID)) is not None:
-            _charge(trial, Cost(**unpaid), self.plan.budget.prices)
+            _charge(trial, adapter(Cost).validate_python(unpaid), self.plan.budget.prices)
             self._write({name: part for name, part in self._kept().items() if name != UNPAID})
         for knob in (prompts.INSTRUCTIONS, prompts.DEMONSTRATIONS):
             name = trial.params.get(knob)
@@ -95,8 +98,11 @@ class Candidates:
         best = _best(trial.study)
         if knob == prompts.DEMONSTRATIONS:
             return self._bootstrapped(space, name, best, trial)
-        number = int(name.removeprefix(prompts.PROPOSED))
-        proposal = self._propose(self._briefing(best, number, space), number)
+        if name == prompts.EVOLVED:
+            proposal = self._evolved(space, best)
+        else:
+            number = int(name.removeprefix(prompts.PROPOSED))
+            proposal = self._propose(self._briefing(best, number, space), number)
         _charge(trial, proposal.cost, self.plan.budget.prices)
         return templates.literal(proposal.text)
 
@@ -104,6 +110,21 @@ class Candidates:
         if self.proposer is None:
             raise ValueError("a prompt arm without a proposer proposes nothing")
         return self.proposer.propose(briefing, number)
+
+    def _evolved(self, space: Space, best: optuna.trial.FrozenTrial | None) -> Proposal:
+        """gepa starts from the best instructions so far, with the rest of their prompt."""
+        if self.proposer is None:
+            raise ValueError("gepa needs a proposer")
+        recipe = self.recipe(space, space.defaults() if best is None else best.params)
+        assert isinstance(recipe.program, PromptOpt)
+        model, spec = self.plan.model, self.plan.fingerprint
+        if is_server(model):
+            engine = self.workbench.server(model)
+        else:
+            asked = self.workbench.asked(model, recipe)
+            engine = self.workbench.engine(asked, digest([spec, recipe.base.identity()]))
+        evolution = Evolution(cell=self.plan.cell(self.task, recipe), engine=engine, proposer=self.proposer)
+        return evolution.run(recipe.program.instructions or self.task.instructions)
 
     def _briefing(
         self, best: optuna.trial.FrozenTrial | None, number: int, space: Space | None = None
@@ -153,8 +174,9 @@ class Candidates:
         demonstrations: list[JsonValue] = [{"id": row.sample_id, "answer": row.output} for row in chosen]
         ids = {row.sample_id for row in chosen}
         others = [example.id for example in self.task.splits["train"] if example.id not in ids]
-        missing = min(count - len(chosen), len(others))
-        return demonstrations + [{"id": id} for id in rng.sample(others, missing)]
+        missing = rng.sample(others, min(count - len(chosen), len(others)))
+        demonstrations.extend({"id": id} for id in missing)
+        return demonstrations
 
     def _accepts(self, row: SampleRecord) -> bool:
         score, output = row.score(self.task.primary), row.output or ""

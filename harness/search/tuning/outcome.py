@@ -17,6 +17,7 @@ from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.evidence.stats import clusters, seeds
 from harness.evidence.stats.paired import grouped_interval
+from harness.evidence.stats.resampling import Floats
 from harness.evidence.verdict_types import RunScores
 from harness.results import run_scores
 from harness.results.folder import ResultsFolder, RunFolder
@@ -116,11 +117,12 @@ def _mean(runs: Sequence[RunScores]) -> Interval | None:
     return Interval(mean=estimate.mean, low=max(low, 0.0), high=min(high, 1.0), n=len(table))
 
 
-def _gain(differences: np.ndarray, groups: Sequence[str | None], *, binary: bool) -> Interval | None:
+def _gain(differences: Floats, groups: Sequence[str | None], *, binary: bool) -> Interval | None:
     if not len(differences):
         return None
     low, high = grouped_interval(differences, clusters.codes(groups), binary=binary)
-    return Interval(mean=float(differences.mean()), low=low, high=high, n=len(differences))
+    mean = float(differences.mean())
+    return Interval(mean=mean, low=max(low, -1.0), high=min(high, 1.0), n=len(differences))
 
 
 def overfit(dev: Interval | None, test: Interval | None) -> Interval | None:
@@ -212,12 +214,15 @@ def _flat(value: JsonValue, path: str = "") -> Iterator[tuple[str, JsonValue]]:
 
 def prompt_diff(default: Recipe, champion: Recipe, task: Task) -> str:
     """The prompts of the first dev example against each other, line by line."""
+    before, after = (_lines(recipe, task) for recipe in (default, champion))
+    return "\n".join(difflib.unified_diff(before, after, "default", "tuned", lineterm=""))
+
+
+def _lines(recipe: Recipe, task: Task) -> list[str]:
+    """The first dev example's prompt, a line each."""
     train, example = task.splits.get("train", ()), task.splits["dev"][0]
-    texts = []
-    for recipe in (default, champion):
-        messages = recipe.program.prepare(task, train, 0)(example).messages
-        texts.append([line for m in messages for line in (f"[{m.role}]", *m.content.splitlines())])
-    return "\n".join(difflib.unified_diff(*texts, "default", "tuned", lineterm=""))
+    messages = recipe.program.prepare(task, train, 0)(example).messages
+    return [line for one in messages for line in (f"[{one.role}]", *one.content.splitlines())]
 
 
 def to_json(record: ArmRecord) -> JsonObject:

@@ -18,7 +18,7 @@ from harness.tasks import instructions, templates
 
 INSTRUCTIONS, HINT = "program.instructions", "program.hint"
 DEMONSTRATIONS, NEAREST, CONSTRAIN = "program.demonstrations", "program.nearest", "program.constrain"
-PROPOSED, BOOTSTRAPPED = "proposed", "bootstrapped"
+PROPOSED, BOOTSTRAPPED, EVOLVED = "proposed", "bootstrapped", "evolved"
 PROPOSALS = 4
 """Instructions that a proposer may write, each told how the best before it failed."""
 SETS = ((8, 0), (4, 1), (4, 2))
@@ -32,16 +32,18 @@ def as_prompt_opt(recipe: Recipe, name: str) -> Recipe:
     return replace(recipe, name=name, program=build("programs", "prompt_opt"))
 
 
-def prompt_space(recipe: Recipe, task: Task, model: str, *, proposes: bool) -> Space:
+def prompt_space(recipe: Recipe, task: Task, model: str, *, proposes: bool, evolves: bool = False) -> Space:
     """What the prompt arm may choose from.
 
     Args:
         recipe: its program is `prompt_opt` with nothing set, the arm's default.
         proposes: whether there is a model that writes instructions.
+        evolves: whether gepa may drive it.
     """
     texts: dict[str, JsonValue] = {"task": ""}
     texts |= {f"given {number}": text for number, text in enumerate(task.prompts, 1)}
     proposed = [f"{PROPOSED} {number}" for number in range(1, PROPOSALS + 1)] if proposes else []
+    proposed += [EVOLVED] if proposes and evolves else []
     hints: dict[str, JsonValue] = {"none": "", "form": form_of(task), "bare": BARE}
     dimensions = [
         _named(INSTRUCTIONS, texts, extra=proposed),

@@ -112,6 +112,13 @@ class Proposer:
             temperature=TEMPERATURE,
             seed=number * TRIES + attempt,
         )
+        return self.answer(request)
+
+    def answer(self, request: Request) -> Completion:
+        """
+        Raises:
+            EngineError: the model does not answer.
+        """
         for _, completion in self.engine.generate([request]):
             if completion.finish_reason == "error":
                 raise EngineError(f"proposer '{self.spec}' does not answer: {completion.error}")

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
-from harness.evidence.cost import Prices
 from harness.results.records.trial import TrialRecord
 from harness.results.trials import read as read_trials
 from harness.search import trial_accounting
@@ -83,7 +82,6 @@ class ArmSearch:
     proposer: Proposer | None = None
     notify: Callable[[str, TrialRecord, Spent], None] = lambda _arm, _row, _spent: None
     make: Make = evaluator
-    prices: Prices = field(default_factory=Prices)
 
     def run(self) -> ArmResult:
         """Spend the budget. A study that has nothing left to try leaves the rest of its share to the next.
@@ -162,7 +160,10 @@ def _rest(share: Budget, whole: ArmBudget, spent: Spent, *, left: int) -> Budget
     rest = (whole.amount - spent.of(whole.currency)) / left
     if whole.currency == "trials":
         return replace(share, trials=max(int(rest), 1))
-    return replace(share, **{whole.currency: max(rest, 0.0)})
+    rest = max(rest, 0.0)
+    if whole.currency == "seconds":
+        return replace(share, seconds=rest)
+    return replace(share, tokens=int(rest)) if whole.currency == "tokens" else replace(share, money=rest)
 
 
 def _spent(plan: ArmStudy) -> Spent:
