@@ -205,7 +205,8 @@ def summarise(
     covariance = means_covariance(tables, granted)
     level = simultaneous.bonferroni(len(tables))
     if covariance is not None:
-        level = simultaneous.level_of_each(covariance, np.eye(len(tables)))
+        names = [table.recipe for table in tables]
+        level = simultaneous.level_of_named(names, covariance, np.eye(len(tables)))
     intervals = of_means(tables, [granted.get(table.recipe) for table in tables], level)
     summaries = [
         _summary(table, ends, costs[table.recipe], rank[table.recipe])

@@ -170,7 +170,7 @@ def _level(
     if covariance is None or not any(shared):
         return simultaneous.bonferroni(sum(shared))
     contrasts = simultaneous.pairwise(len(tables))[np.array(shared)]
-    return simultaneous.level_of_each(covariance, contrasts)
+    return simultaneous.level_of_named([table.recipe for table in tables], covariance, contrasts)
 
 
 def flip(comparison: Comparison, margin: float, alpha: float) -> Comparison:

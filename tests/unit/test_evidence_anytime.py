@@ -170,11 +170,14 @@ def test_a_full_run_is_judged_as_before_and_a_stopped_one_by_sequences() -> None
 def test_what_training_may_change_is_allowed_for() -> None:
     from harness.evidence.verdict_types import Cost
 
-    plain = early({"a": 0.5, "b": 0.62}, n=1_500, planned=2_000)
-    trained = [plain[0], replace(plain[1], cost=Cost(train_seconds=60.0, trainable_parameters=10))]
-    assert decide("t", "m", "exact", 0.02, plain).comparisons[0].outcome == "better"
-    (pair,) = decide("t", "m", "exact", 0.02, trained).comparisons
-    assert pair.provisional or pair.outcome == "not_worse"
+    for lead, holds_for_another_seed in ((0.08, False), (0.12, True)):
+        plain = early({"a": 0.5, "b": 0.5 + lead}, n=1_500, planned=2_000)
+        trained = [plain[0], replace(plain[1], cost=Cost(train_seconds=60.0, trainable_parameters=10))]
+        (sure,) = decide("t", "m", "exact", 0.02, plain).comparisons
+        (pair,) = decide("t", "m", "exact", 0.02, trained).comparisons
+        assert (sure.outcome, sure.provisional) == ("better", False)
+        assert (pair.outcome, pair.provisional) == ("better", not holds_for_another_seed)
+        assert pair.high - pair.low >= sure.high - sure.low
 
 
 def test_a_recipe_that_stopped_before_the_others_takes_no_examples_from_them() -> None:
