@@ -51,29 +51,30 @@ def examples(
     split: str,
     mapping: MapFile | None,
     refused: list[Refused] | None = None,
-    *,
-    keep_rows: bool = True,
 ) -> list[Placed]:
     """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
 
     Args:
         rows: read one after another where they are mapped or have the task file's own columns.
         refused: takes the faults of rows that cannot be read, so that the others are read anyway.
-        keep_rows: whether an example's source has its row, too, not only its place.
 
     Raises:
         ConfigError: a missing column (with the nearest), or a row that does not fit the layout.
     """
+    return list(each(rows, split, mapping, refused))
+
+
+def each(
+    rows: Iterable[Located], split: str, mapping: MapFile | None, refused: list[Refused] | None = None
+) -> Iterator[Placed]:
+    """As `examples`, one after another."""
     numbers = _numbers(rows) if isinstance(rows, Sequence) else {}
-    placed: list[Placed] = []
     for located, part in _read(rows, mapping, refused):
         number = numbers.get(id(located), located.number)
-        source = located if keep_rows else located.without_row
         for count, item in enumerate(part, start=1):
             default = f"{split}-{number}.{count}" if len(part) > 1 else f"{split}-{number}"
             with _collected(refused, located):
-                placed.append(_placed(item, located, default, source))
-    return placed
+                yield _placed(item, located, default)
 
 
 def _numbers(rows: Sequence[Located]) -> dict[int, int]:
@@ -154,7 +155,7 @@ def _unmapped(located: Located) -> ConfigError:
     return located.error(f"no column '{missing}'", remedy=remedy)
 
 
-def _placed(item: _Native, located: Located, default: str, source: Located) -> Placed:
+def _placed(item: _Native, located: Located, default: str) -> Placed:
     """An example from a row that has the native layout; `default` is its id where it has none."""
     row = item.row
     identity = row.get("id")
@@ -169,7 +170,7 @@ def _placed(item: _Native, located: Located, default: str, source: Located) -> P
         turns=_turns(row.get("turns"), located),
         tools=tools.written(row["tools"]) if row.get("tools") else "",
     )
-    return Placed(example=example, source=source, documents=item.documents, joined=item.joined)
+    return Placed(example=example, source=located, documents=item.documents, joined=item.joined)
 
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
