@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +31,8 @@ from harness.tasks.split_names import SPLITS
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = shipped.ROOT / "tasks"
+PROMPT_FILE = re.compile(r"[\w./-]+\.(txt|md|j2)")
+"""What in `prompts:` is the name of a file instead of a text."""
 SETTLING_SECONDS, SECONDS_PER_ROW = 60.0, 0.01
 """Processor seconds in which all targets are checked against the format."""
 SMALLER = "is the format's schema, or a target, larger than it need be?"
@@ -87,6 +90,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
         max_new_tokens=source.max_new_tokens,
         margin=source.margin,
         gate=source.gate.model_dump(exclude_unset=True, exclude_none=True),
+        prompts=_prompts(source, settled, form, path),
         licence=source.licence,
     )
     return task, faults
@@ -227,6 +231,33 @@ def _templates(
         for example in kinds.values():
             templates.check(text, example.input, key=key, file=path, line=task_file.line_of(path, [key]))
     return templated["instructions"], templated["input"]
+
+
+def _prompts(
+    source: TaskFile, settled: Mapping[str, Sequence[Example]], form: Format, path: Path
+) -> tuple[str, ...]:
+    """The other instructions, each read where it names a file, and tried as `instructions` is."""
+    kinds = {tuple(example.input): example for part in settled.values() for example in part}
+    texts = []
+    for index, given in enumerate(source.prompts):
+        line = task_file.line_of(path, ["prompts", index])
+        text = _prompt_file(sources.within(path.parent, given)) if PROMPT_FILE.fullmatch(given) else given
+        if not text.strip():
+            raise ConfigError("an empty prompt", file=path, line=line, remedy="write one, or leave it out")
+        text = _with_schema(text, form, path) if source.schema_in_prompt else text
+        for example in kinds.values():
+            templates.check(text, example.input, key="prompts", file=path, line=line)
+        texts.append(text)
+    return tuple(dict.fromkeys(texts))
+
+
+def _prompt_file(file: Path) -> str:
+    try:
+        return guarded.read_bytes(file).decode()
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=file, remedy="'prompts' names it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
 
 
 def _with_schema(instructions: str, form: Format, path: Path) -> str:
