@@ -399,7 +399,8 @@ def test_work_that_takes_too_much_memory_is_given_up() -> None:
 
 
 def test_what_another_thread_takes_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(deadline, "resident", lambda sizes=iter(range(0, 2**40, 2**30)): next(sizes))
+    sizes = iter(range(0, 2**40, 2**30))
+    monkeypatch.setattr(deadline, "resident", lambda: next(sizes))
     with deadline.within(20, 2**20):
         time.sleep(0.5)
 
