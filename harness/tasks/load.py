@@ -17,6 +17,7 @@ from harness.tasks import (
     answers,
     corpus,
     hub_folder,
+    placed_rows,
     row_layouts,
     schema_text,
     sources,
@@ -70,7 +71,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
     scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = _settled(placed, form, path)
     form = form.in_order_of([example.target for example in settled["train"]])
-    documents = _corpus(source, path) or row_layouts.documents(
+    documents = _corpus(source, path) or placed_rows.documents(
         item for part in placed.values() for item in part
     )
     instructions, message = _templates(source, settled, form, path)
@@ -176,7 +177,7 @@ def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     }
     ids = {example.id for part in placed.values() for example in part.examples}
     if len(ids) < sum(map(len, placed.values())):
-        row_layouts.unique_ids([item for part in placed.values() for item in part])
+        placed_rows.unique_ids([item for part in placed.values() for item in part])
     del ids
     for split, part in placed.items():
         if not part:

@@ -6,7 +6,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from typing import overload
 
-from harness.core.values import Example
+from harness.core.values import Document, Example
 from harness.tasks.located import Located
 from harness.tasks.row_layouts import Placed
 
@@ -58,3 +58,23 @@ class PlacedRows(Sequence[Placed]):
             line=None if line == _NO_LINE else line,
         )
         return Placed(example=self.examples[position], source=source)
+
+
+def documents(placed: Iterable[Placed]) -> tuple[Document, ...]:
+    """The documents that rows bring along, each once, in the order of the rows."""
+    return tuple({document.id: document for item in placed for document in item.documents}.values())
+
+
+def unique_ids(placed: Sequence[Placed]) -> None:
+    """Check that no two examples of a task share an id.
+
+    Raises:
+        ConfigError: the second row of a duplicated id, naming the first.
+    """
+    sources: dict[str, Located] = {}
+    for item in placed:
+        first = sources.setdefault(item.example.id, item.source)
+        if first is not item.source and first.position_in_file != item.source.position_in_file:
+            where = f"{first.file}:{first.line}" if first.line else f"{first.file} row {first.number}"
+            remedy = "ids must differ over all splits; leave 'id' out to have them made"
+            raise item.source.error(f"duplicate id '{item.example.id}', first at {where}", remedy=remedy)

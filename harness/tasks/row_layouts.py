@@ -294,23 +294,3 @@ def _ids(value: object, located: Located) -> tuple[str, ...]:
     if any(isinstance(item, dict | list) or item is None for item in items):
         raise located.error(f"'context_ids' must be a list of ids (got {value!r})")
     return tuple(str(item) for item in items)
-
-
-def documents(placed: Iterable[Placed]) -> tuple[Document, ...]:
-    """The documents that rows bring along, each once, in the order of the rows."""
-    return tuple({document.id: document for item in placed for document in item.documents}.values())
-
-
-def unique_ids(placed: Sequence[Placed]) -> None:
-    """Check that no two examples of a task share an id.
-
-    Raises:
-        ConfigError: the second row of a duplicated id, naming the first.
-    """
-    sources: dict[str, Located] = {}
-    for item in placed:
-        first = sources.setdefault(item.example.id, item.source)
-        if first is not item.source and first.position_in_file != item.source.position_in_file:
-            where = f"{first.file}:{first.line}" if first.line else f"{first.file} row {first.number}"
-            remedy = "ids must differ over all splits; leave 'id' out to have them made"
-            raise item.source.error(f"duplicate id '{item.example.id}', first at {where}", remedy=remedy)
