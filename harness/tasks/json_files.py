@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
+from harness.core.formatting import size as in_words
 from harness.core.text import whole
 from harness.tasks import encodings, json_rows, json_streams, layouts
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Row
 
+SMALL = 16 * 2**20
+"""Characters of a text of JSON whose values are not counted before they are made."""
+BYTES_OF = {"{": 184, "[": 88, ",": 64, ":": 128}
+"""Bytes that a value behind each of these takes at most, beside its text: an object, a list, an item."""
 FLAT = 100
 """Brackets in a text of JSON below which it cannot be nested too deeply."""
 
@@ -62,6 +68,8 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     Raises:
         ConfigError: not JSON (with the line), nested too deeply, or half a character.
     """
+    if len(text) > SMALL:
+        _refuse_swelling(text, path, line)
     try:
         value = json.loads(text)
         # Without escapes there are no halves of characters; deep nesting is found by the same walk.
@@ -76,6 +84,17 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     except ValueError as error:
         # Also numbers of thousands of digits, which Python refuses.
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
+
+
+def _refuse_swelling(text: str, path: Path, line: int | None) -> None:
+    """Refuse a text whose values take more memory than reading its file may: the library makes all of them at once,
+    where no deadline reaches. Every value follows a bracket, a comma or a colon."""
+    memory = sum(text.count(mark) * size for mark, size in BYTES_OF.items())
+    if memory > guarded.memory_of(path):
+        message = (
+            f"its values take up to {in_words(memory)}; at most {in_words(guarded.memory_of(path))} are held"
+        )
+        raise ConfigError(message, file=path, line=line, remedy="divide it into several files")
 
 
 def _text_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:

@@ -430,6 +430,20 @@ def test_a_file_whose_rows_take_too_much_memory_is_named(
         sources.using(file, lambda rows: _hold(200))
 
 
+def test_values_that_take_too_much_memory_are_counted_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.tasks import json_files
+
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps([{"a": [[]] * 50, "b": "x"}]))
+    assert len(sources.read(file)) == 1
+    monkeypatch.setattr(json_files, "SMALL", 100)
+    monkeypatch.setattr(guarded, "MEMORY", 4_000)
+    with pytest.raises(ConfigError, match=r"rows\.json.*its values take up to 8\.\d KiB; at most"):
+        sources.read(file)
+
+
 @pytest.mark.parametrize("functions", [[], [{"type": "function", "function": {"name": "f"}}]])
 def test_the_child_renders_a_models_template_as_this_process_does(functions: list[Any]) -> None:
     from transformers.utils.chat_template_utils import render_jinja_template
