@@ -31,11 +31,14 @@ def jsonl_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
     """
     first = next((text for _, text in _text_lines(path, encoding)), "")
     if not _is_object(first.lstrip()):
-        objects = json_streams.objects(read_text(path, encoding))
+        text = read_text(path, encoding)
+        _refuse_swelling(text, path)
+        objects = json_streams.objects(text)
         if objects is not None:
             yield from objects
             return
     for number, text in _text_lines(path, encoding):
+        _refuse_swelling(text, path, number)
         yield _object(parsed(text, path, number), path, number), number
 
 
@@ -46,6 +49,7 @@ def document_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]
         ConfigError: broken JSON, a document without rows, or the wrong encoding.
     """
     text = read_text(path, encoding)
+    _refuse_swelling(text, path)
     try:
         value = parsed(text, path)
     except ConfigError:
@@ -68,8 +72,6 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     Raises:
         ConfigError: not JSON (with the line), nested too deeply, or half a character.
     """
-    if len(text) > SMALL:
-        _refuse_swelling(text, path, line)
     try:
         value = json.loads(text)
         # Without escapes there are no halves of characters; deep nesting is found by the same walk.
@@ -86,9 +88,11 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
 
 
-def _refuse_swelling(text: str, path: Path, line: int | None) -> None:
+def _refuse_swelling(text: str, path: Path, line: int | None = None) -> None:
     """Refuse a text whose values take more memory than reading its file may: the library makes all of them at once,
     where no deadline reaches. Every value follows a bracket, a comma or a colon."""
+    if len(text) <= SMALL:
+        return
     memory = sum(text.count(mark) * size for mark, size in BYTES_OF.items())
     if memory > guarded.memory_of(path):
         message = (
