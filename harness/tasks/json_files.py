@@ -30,6 +30,7 @@ def jsonl_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
         ConfigError: broken JSON or a row that is not an object (with the line), or the wrong encoding.
     """
     first = next((text for _, text in _text_lines(path, encoding)), "")
+    _refuse_swelling(first, path)
     if not _is_object(first.lstrip()):
         text = read_text(path, encoding)
         _refuse_swelling(text, path)
