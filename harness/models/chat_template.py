@@ -36,6 +36,8 @@ class Conversation:
     generation_prompt: bool
     settings: Mapping[str, JsonValue]
     """Names of special tokens, and switches such as `enable_thinking`."""
+    continued: bool = False
+    """Whether the last message goes on instead of ending its turn."""
 
     @property
     def is_cheap(self) -> bool:
@@ -84,6 +86,7 @@ def answered(request: Mapping[str, object]) -> dict[str, str]:
             tools=request["functions"] or None,
             chat_template=request["template"],
             add_generation_prompt=request["generation_prompt"],
+            continue_final_message=request["continued"],
             **settings,
         )
     except (TemplateError, *REFUSALS) as error:
