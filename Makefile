@@ -39,8 +39,9 @@ gpu: setup  ## what needs a GPU, and docs/gpu.md from what is measured (ten minu
 	$(BIN)/python -m pytest -m gpu -rs tests/gpu
 	$(BIN)/python -m docs.gpu
 
-faults: setup  ## kill -9 fifty times each of a run, a search and an ingest, and a Ray node (an hour on 2 busy cores)
+faults: setup  ## kill -9: ten minutes of kills of every command that writes, then fifty each of a run, a search and an ingest, and a Ray node (an hour on 2 busy cores)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"
+	OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults.kills $${HARNESS_KILL_SECONDS:-600}
 	HARNESS_KILLS=50 $(BIN)/python -m pytest --timeout 3600 tests/faults
 
 fuzz: setup  ## every fuzz test for HARNESS_FUZZ_SECONDS (default 75 s each, 20 minutes in all)

@@ -23,6 +23,7 @@ from lm_eval.utils import get_rolling_token_windows, make_disjoint_window
 from harness.benchmarks.completion_chat import RawChat
 from harness.core.errors import ConfigError, EngineError
 from harness.core.values import Completion, Request
+from harness.models import chat_template
 
 CHUNK = 256
 """Requests between two progress reports; the answers of a finished chunk survive a kill."""
@@ -91,6 +92,16 @@ class EngineLM(TemplateLM):
         from jinja2.exceptions import TemplateError
 
         def render(rows: list[dict[str, str]]) -> str:
+            conversation = chat_template.Conversation(
+                template=str(self.tokenizer.get_chat_template()),
+                messages=rows,
+                functions=[],
+                generation_prompt=add_generation_prompt,
+                settings=dict(self.tokenizer.special_tokens_map),
+                continued=not add_generation_prompt,
+            )
+            if not conversation.is_cheap:
+                return chat_template.render(conversation)
             return str(
                 self.tokenizer.apply_chat_template(
                     rows,
@@ -102,7 +113,7 @@ class EngineLM(TemplateLM):
 
         try:
             return render(chat_history)
-        except TemplateError:
+        except (TemplateError, ConfigError):
             return render([row for row in chat_history if row["role"] != "system"])
 
     def loglikelihood(self, requests: list[Instance], disable_tqdm: bool = True) -> list[tuple[float, bool]]:

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from typing import cast
 
 from harness.core import bounded_child, plain_templates
 from harness.core.errors import ConfigError
@@ -35,6 +36,8 @@ class Conversation:
     generation_prompt: bool
     settings: Mapping[str, JsonValue]
     """Names of special tokens, and switches such as `enable_thinking`."""
+    continued: bool = False
+    """Whether the last message goes on instead of ending its turn."""
 
     @property
     def is_cheap(self) -> bool:
@@ -76,16 +79,19 @@ def answered(request: Mapping[str, object]) -> dict[str, str]:
     settings = request["settings"]
     assert isinstance(settings, Mapping)
     bounded_child.limit_time(float(str(request["seconds"])))
+    render_all = cast("Callable[..., tuple[Sequence[str], object]]", render_jinja_template)
     try:
-        (text,), _ = render_jinja_template(
+        texts, _ = render_all(
             [request["messages"]],
             tools=request["functions"] or None,
             chat_template=request["template"],
             add_generation_prompt=request["generation_prompt"],
+            continue_final_message=request["continued"],
             **settings,
         )
     except (TemplateError, *REFUSALS) as error:
         return {"message": str(error)[:1000]}
+    (text,) = texts
     if len(text) > int(str(request["most"])):
         return {"message": f"it makes a prompt of more than {request['most']} characters"}
     return {"text": text}

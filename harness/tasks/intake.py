@@ -18,6 +18,7 @@ from harness.tasks import (
     folders,
     legend,
     missing,
+    placed_rows,
     pool,
     recognized,
     row_layouts,
@@ -115,7 +116,7 @@ def read(data: str, wish: Wish) -> Intake:
     for split in [name for name, part in pools.items() if not part and name != "train"]:
         del pools[split]
         notes.append(f"not used: {split}, which has no labeled row; {split} is cut from train instead")
-    row_layouts.unique_ids([item for part in pools.values() for item in part])
+    placed_rows.unique_ids([item for part in pools.values() for item in part])
     return Intake(parts=pools, documents=(), corpus=corpus.path, notes=tuple(notes), assignment=assignment)
 
 

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from harness.core import guarded
 from harness.core.errors import ConfigError
+from harness.core.formatting import size as in_words
 from harness.core.text import whole
 from harness.tasks import encodings, json_rows, json_streams, layouts
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Row
 
+SMALL = 16 * 2**20
+"""Characters of a text of JSON whose values are not counted before they are made."""
+BYTES_OF = {"{": 184, "[": 88, ",": 64, ":": 128}
+"""Bytes that a value behind each of these takes at most, beside its text: an object, a list, an item."""
 FLAT = 100
 """Brackets in a text of JSON below which it cannot be nested too deeply."""
 
@@ -24,12 +30,16 @@ def jsonl_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
         ConfigError: broken JSON or a row that is not an object (with the line), or the wrong encoding.
     """
     first = next((text for _, text in _text_lines(path, encoding)), "")
+    _refuse_swelling(first, path)
     if not _is_object(first.lstrip()):
-        objects = json_streams.objects(read_text(path, encoding))
+        text = read_text(path, encoding)
+        _refuse_swelling(text, path)
+        objects = json_streams.objects(text)
         if objects is not None:
             yield from objects
             return
     for number, text in _text_lines(path, encoding):
+        _refuse_swelling(text, path, number)
         yield _object(parsed(text, path, number), path, number), number
 
 
@@ -40,6 +50,7 @@ def document_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]
         ConfigError: broken JSON, a document without rows, or the wrong encoding.
     """
     text = read_text(path, encoding)
+    _refuse_swelling(text, path)
     try:
         value = parsed(text, path)
     except ConfigError:
@@ -76,6 +87,19 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     except ValueError as error:
         # Also numbers of thousands of digits, which Python refuses.
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
+
+
+def _refuse_swelling(text: str, path: Path, line: int | None = None) -> None:
+    """Refuse a text whose values take more memory than reading its file may: the library makes all of them at once,
+    where no deadline reaches. Every value follows a bracket, a comma or a colon."""
+    if len(text) <= SMALL:
+        return
+    memory = sum(text.count(mark) * size for mark, size in BYTES_OF.items())
+    if memory > guarded.memory_of(path):
+        message = (
+            f"its values take up to {in_words(memory)}; at most {in_words(guarded.memory_of(path))} are held"
+        )
+        raise ConfigError(message, file=path, line=line, remedy="divide it into several files")
 
 
 def _text_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:

@@ -17,6 +17,7 @@ from harness.tasks import (
     answers,
     corpus,
     hub_folder,
+    placed_rows,
     row_layouts,
     schema_text,
     sources,
@@ -25,6 +26,7 @@ from harness.tasks import (
     templates,
 )
 from harness.tasks.located import Located
+from harness.tasks.placed_rows import PlacedRows
 from harness.tasks.row_layouts import Placed
 from harness.tasks.split_names import SPLITS
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
@@ -69,7 +71,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
     scorers, primary = answers.build_scorers(source, path, form)
     settled, faults = _settled(placed, form, path)
     form = form.in_order_of([example.target for example in settled["train"]])
-    documents = _corpus(source, path) or row_layouts.documents(
+    documents = _corpus(source, path) or placed_rows.documents(
         item for part in placed.values() for item in part
     )
     instructions, message = _templates(source, settled, form, path)
@@ -96,7 +98,7 @@ def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
 
 
 def _settled(
-    placed: dict[str, list[Placed]], form: Format, path: Path
+    placed: Mapping[str, Sequence[Placed]], form: Format, path: Path
 ) -> tuple[dict[str, tuple[Example, ...]], list[ConfigError]]:
     """As `answers.settle_all`, within a time that grows with the rows: schema and targets come from strangers."""
     seconds = SETTLING_SECONDS + SECONDS_PER_ROW * sum(map(len, placed.values()))
@@ -149,11 +151,11 @@ class _Reader:
     data: DataFile
     folder: Path
 
-    def read(self, name: str, split: str) -> list[Placed]:
+    def read(self, name: str, split: str) -> PlacedRows:
         """The examples of one split, each with its place; the rows themselves are not kept."""
 
-        def placed(rows: Iterable[Located]) -> list[Placed]:
-            return row_layouts.examples(rows, split, self.data.map, keep_rows=False)
+        def placed(rows: Iterable[Located]) -> PlacedRows:
+            return PlacedRows(row_layouts.each(rows, split, self.data.map))
 
         if self.data.hf:
             hub = hub_folder.source(self.data.hf, self.folder)
@@ -162,7 +164,7 @@ class _Reader:
         return sources.using(path, placed, self.data.encoding, self.data.sheet)
 
 
-def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
+def _splits(source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     data = source.data
     reader = _Reader(data, path.parent)
     named = {
@@ -173,25 +175,28 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
     placed = {
         split: reader.read(name, "row" if data.file else split) for split, name in named.items() if name
     }
-    row_layouts.unique_ids([item for part in placed.values() for item in part])
+    ids = {example.id for part in placed.values() for example in part.examples}
+    if len(ids) < sum(map(len, placed.values())):
+        placed_rows.unique_ids([item for part in placed.values() for item in part])
+    del ids
     for split, part in placed.items():
         if not part:
             raise ConfigError(f"the {split} split is empty", file=path.parent / str(named[split]))
-    placed = _cut(placed, source, path)
-    if not placed.get("test"):
+    parts = _cut(placed, source, path)
+    if not parts.get("test"):
         remedy = "give data: a test file, or split: {test: 0.2}"
         raise ConfigError(
             "the task has no test rows", file=path, line=task_file.line_of(path, ["data"]), remedy=remedy
         )
-    return {split: placed.get(split, []) for split in SPLITS}
+    return {split: parts.get(split, []) for split in SPLITS}
 
 
-def _cut(placed: dict[str, list[Placed]], source: TaskFile, path: Path) -> dict[str, list[Placed]]:
+def _cut(placed: Mapping[str, PlacedRows], source: TaskFile, path: Path) -> dict[str, Sequence[Placed]]:
     """Cut the splits that `split:` names from train."""
     data = source.data
     wanted = data.split or (SplitFile(dev=0.1, test=0.2) if data.file else None)
     if wanted is None:
-        return placed
+        return dict(placed)
     pool = placed["train"]
     shares = {"test": wanted.test, "dev": wanted.dev}
     sizes = {name: splits.count(share, len(pool)) for name, share in shares.items() if share is not None}
@@ -202,7 +207,7 @@ def _cut(placed: dict[str, list[Placed]], source: TaskFile, path: Path) -> dict[
                 f"data has a {name} split already", file=path, line=task_file.line_of(path, keys)
             )
     try:
-        parts = splits.cut(splits.items([item.example for item in pool], source.input), sizes, wanted.seed)
+        parts = splits.cut(splits.items(pool.examples, source.input), sizes, wanted.seed)
     except ConfigError as error:
         line = task_file.line_of(path, ["data", "split"])
         raise ConfigError(error.message, file=path, line=line, remedy=error.remedy) from None

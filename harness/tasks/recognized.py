@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from harness.core.errors import ConfigError
 from harness.core.formatting import counted
 from harness.core.values import NO_ANSWER, Document, Example
-from harness.tasks import layouts, row_layouts, templates
+from harness.tasks import layouts, placed_rows, row_layouts, templates
 from harness.tasks.located import Located, Refused, Row, positions
 from harness.tasks.row_layouts import NATIVE, Placed
 
@@ -56,7 +56,7 @@ def recognize(parts: Mapping[str, Sequence[Located]]) -> Recognized | None:
         notes += _left_out(split, part, pools[split], refused, silent)
     return Recognized(
         pools=_distinct(pools, notes),
-        documents=row_layouts.documents(item for part in pools.values() for item in part),
+        documents=placed_rows.documents(item for part in pools.values() for item in part),
         notes=tuple(notes),
     )
 

@@ -51,29 +51,30 @@ def examples(
     split: str,
     mapping: MapFile | None,
     refused: list[Refused] | None = None,
-    *,
-    keep_rows: bool = True,
 ) -> list[Placed]:
     """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
 
     Args:
         rows: read one after another where they are mapped or have the task file's own columns.
         refused: takes the faults of rows that cannot be read, so that the others are read anyway.
-        keep_rows: whether an example's source has its row, too, not only its place.
 
     Raises:
         ConfigError: a missing column (with the nearest), or a row that does not fit the layout.
     """
+    return list(each(rows, split, mapping, refused))
+
+
+def each(
+    rows: Iterable[Located], split: str, mapping: MapFile | None, refused: list[Refused] | None = None
+) -> Iterator[Placed]:
+    """As `examples`, one after another."""
     numbers = _numbers(rows) if isinstance(rows, Sequence) else {}
-    placed: list[Placed] = []
     for located, part in _read(rows, mapping, refused):
         number = numbers.get(id(located), located.number)
-        source = located if keep_rows else located.without_row
         for count, item in enumerate(part, start=1):
             default = f"{split}-{number}.{count}" if len(part) > 1 else f"{split}-{number}"
             with _collected(refused, located):
-                placed.append(_placed(item, located, default, source))
-    return placed
+                yield _placed(item, located, default)
 
 
 def _numbers(rows: Sequence[Located]) -> dict[int, int]:
@@ -154,7 +155,7 @@ def _unmapped(located: Located) -> ConfigError:
     return located.error(f"no column '{missing}'", remedy=remedy)
 
 
-def _placed(item: _Native, located: Located, default: str, source: Located) -> Placed:
+def _placed(item: _Native, located: Located, default: str) -> Placed:
     """An example from a row that has the native layout; `default` is its id where it has none."""
     row = item.row
     identity = row.get("id")
@@ -169,7 +170,7 @@ def _placed(item: _Native, located: Located, default: str, source: Located) -> P
         turns=_turns(row.get("turns"), located),
         tools=tools.written(row["tools"]) if row.get("tools") else "",
     )
-    return Placed(example=example, source=source, documents=item.documents, joined=item.joined)
+    return Placed(example=example, source=located, documents=item.documents, joined=item.joined)
 
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
@@ -293,23 +294,3 @@ def _ids(value: object, located: Located) -> tuple[str, ...]:
     if any(isinstance(item, dict | list) or item is None for item in items):
         raise located.error(f"'context_ids' must be a list of ids (got {value!r})")
     return tuple(str(item) for item in items)
-
-
-def documents(placed: Iterable[Placed]) -> tuple[Document, ...]:
-    """The documents that rows bring along, each once, in the order of the rows."""
-    return tuple({document.id: document for item in placed for document in item.documents}.values())
-
-
-def unique_ids(placed: Sequence[Placed]) -> None:
-    """Check that no two examples of a task share an id.
-
-    Raises:
-        ConfigError: the second row of a duplicated id, naming the first.
-    """
-    sources: dict[str, Located] = {}
-    for item in placed:
-        first = sources.setdefault(item.example.id, item.source)
-        if first is not item.source and first.position_in_file != item.source.position_in_file:
-            where = f"{first.file}:{first.line}" if first.line else f"{first.file} row {first.number}"
-            remedy = "ids must differ over all splits; leave 'id' out to have them made"
-            raise item.source.error(f"duplicate id '{item.example.id}', first at {where}", remedy=remedy)

@@ -99,6 +99,9 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
     """
     with working(f"reading {name_or_path}") as activity:
         task, faults = examine(name_or_path)
+        # First, so that what it needs for a while is returned before a tokenizer is loaded.
+        activity.now("looking for duplicates and leaks")
+        problems = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         activity.now("counting tokens")
         measure = _measure(model)
         prompter: Prompter = build("programs", "zero_shot").prepare(task, task.splits["train"], 0)
@@ -112,8 +115,6 @@ def inspect(name_or_path: str | Path, model: str | None = None) -> Inspection:
             split: {name: _lengths(part, spread[split], known) for name, known in counts.items()}
             for split, part in task.splits.items()
         }
-        activity.now("looking for duplicates and leaks")
-        problems = [*_faults(faults), *checks.problems(task), *writable.problems(task)]
         if measure.chat is not None:
             problems += checks.too_long(task, prompts, answers, measure.context)
             problems += checks.beyond_embedding(

@@ -6,6 +6,7 @@ python -m tests.hostile.cost OTHER_CHECKOUT [ROUNDS]
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -64,6 +65,19 @@ def whole_split(source):
         return rendered
     return [render(source, row) for row in split]
 rates = {f"prompt, {name}": 500 / fastest(lambda: whole_split(source)) for name, source in templates.items()}
+from harness.core.values import Message
+from harness.models.chat import load_chat
+chat = load_chat("tiny")
+talk = [Message("system", "Classify the ticket."), Message("user", fields["input"])]
+chat_templates = {
+    "plain": chat.template,
+    "program": "{%- macro turn(m) %}[{{ m.role }}]{{ m.content | trim }} {% endmacro %}"
+    "{% for m in messages %}{{ turn(m) }}{% endfor %}",
+}
+def encoded(template):
+    chat.template = template
+    return [chat.encode(talk) for _ in range(100)]
+rates |= {f"chat, {name}": 100 / fastest(lambda: encoded(text)) for name, text in chat_templates.items()}
 for name, (spec, answer) in answers.items():
     form = build("formats", spec)
     target = form.parse("a" if name == "x" else answer.strip()[-20:] if name == "choice" else answer)
@@ -81,8 +95,8 @@ def measured(checkout: Path) -> dict[str, float]:
     done = subprocess.run(
         [sys.executable, "-c", MEASURE],
         cwd=checkout,
-        env={"PYTHONPATH": str(checkout)},
-        capture_output=True,
+        env=os.environ | {"PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"},
+        stdout=subprocess.PIPE,
         check=True,
     )
     rates: dict[str, float] = json.loads(done.stdout)
@@ -93,7 +107,7 @@ def main(other: str, rounds: int = 3) -> None:
     here = Path(__file__).parents[2]
     before: list[dict[str, float]] = []
     after: list[dict[str, float]] = []
-    for _ in range(10):
+    for _ in range(rounds):
         before.append(measured(Path(other)))
         after.append(measured(here))
     print("| per second | before | after | ratio |\n|---|---|---|---|")

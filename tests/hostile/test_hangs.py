@@ -16,7 +16,7 @@ from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Format, Scorer
 from harness.core.protocols import tasks as protocol
-from harness.core.values import Example, Invalid, Parsed
+from harness.core.values import Example, Invalid, Parsed, Unread
 from harness.results.records.sample import SampleRecord
 from harness.runner import scoring
 from harness.tasks import answers, corpus, load, sources, template_child, template_sandbox, templates
@@ -383,3 +383,128 @@ def test_one_template_that_is_given_up_costs_the_others_nothing(monkeypatch: pyt
         template_child.render(source, rows[1])
     monkeypatch.setattr(template_child, "SECONDS", 5.0)
     assert template_child.render(source, rows[2]) == "xa2"
+
+
+def _hold(mebibytes: int, seconds: float = 10.0) -> None:
+    """Take memory in pieces, as Python code does, and hold it."""
+    until, held = time.thread_time() + seconds, []
+    while time.thread_time() < until:
+        held.append(bytes(range(256)) * 4096 if len(held) < mebibytes else b"")
+        sum(range(2000))
+
+
+def test_work_that_takes_too_much_memory_is_given_up() -> None:
+    with pytest.raises(deadline.TooLargeError), deadline.within(20, 8 * 2**20):
+        _hold(200)
+
+
+def test_what_another_thread_takes_is_nobodys_fault(monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes = iter(range(0, 2**40, 2**30))
+    monkeypatch.setattr(deadline, "resident", lambda: next(sizes))
+    with deadline.within(20, 2**20):
+        time.sleep(0.5)
+
+
+def test_a_bound_within_a_bound_ends_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    with deadline.within(20, 2**40):
+        with pytest.raises(deadline.TooLargeError), deadline.within(20, 8 * 2**20):
+            _hold(200)
+        _hold(20, 0.5)
+
+
+def test_an_answer_that_takes_too_much_memory_is_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(protocol, "ANSWER_MEMORY", 8 * 2**20)
+    monkeypatch.setattr(Stubborn, "parse", lambda self, text: _hold(200))
+    reading = Stubborn().read("a")
+    assert isinstance(reading.extracted, Unread)
+    assert "took more than 8.0 MiB" in reading.extracted.reason
+
+
+def test_a_file_whose_rows_take_too_much_memory_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(guarded, "MEMORY", 8 * 2**20)
+    file = tmp_path / "rows.jsonl"
+    file.write_text('{"a": 1}\n')
+    with pytest.raises(ConfigError, match="rows.jsonl.*take more than 8.0 MiB"):
+        sources.using(file, lambda rows: _hold(200))
+
+
+def test_values_that_take_too_much_memory_are_counted_before_they_are_made(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.tasks import json_files
+
+    file = tmp_path / "rows.json"
+    file.write_text(json.dumps([{"a": [[]] * 50, "b": "x"}]))
+    assert len(sources.read(file)) == 1
+    monkeypatch.setattr(json_files, "SMALL", 100)
+    monkeypatch.setattr(guarded, "MEMORY", 4_000)
+    with pytest.raises(
+        ConfigError, match=r"rows\.json.*its values take up to 0\.0 MiB; at most 0\.0 MiB are held"
+    ):
+        sources.read(file)
+
+
+@pytest.mark.parametrize("functions", [[], [{"type": "function", "function": {"name": "f"}}]])
+def test_the_child_renders_a_models_template_as_this_process_does(functions: list[Any]) -> None:
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    from harness.models import chat_template
+
+    source = (
+        "{% macro shown(m) %}[{{ m.role }}|{{ m.content | indent(2) }}]{% endmacro %}{{ bos_token }}"
+        "{% for m in messages %}{{ shown(m) }}{% endfor %}{{ tools | tojson if tools }}{{ enable_thinking }}"
+    )
+    messages = [{"role": "system", "content": "S"}, {"role": "user", "content": "q\u00fc\n\U0001f600"}]
+    settings = {"bos_token": "<s>", "enable_thinking": False}
+    conversation = chat_template.Conversation(
+        template=source, messages=messages, functions=functions, generation_prompt=True, settings=settings
+    )
+    assert not conversation.is_cheap
+    (wanted,), _ = render_jinja_template(
+        [messages], tools=functions or None, chat_template=source, add_generation_prompt=True, **settings
+    )
+    assert chat_template.render(conversation) == wanted
+
+
+def test_a_models_template_has_bounds(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.models import chat_template
+
+    def render(source: str) -> str:
+        messages = [{"role": "user", "content": "q"}]
+        return chat_template.render(
+            chat_template.Conversation(
+                template=source, messages=messages, functions=[], generation_prompt=True, settings={}
+            )
+        )
+
+    with pytest.raises(ConfigError, match="refuses this prompt: no"):
+        render("{{ raise_exception('no') }}")
+    monkeypatch.setattr(chat_template, "MOST_CHARACTERS", 3)
+    with pytest.raises(ConfigError, match="more than 3 characters"):
+        render("{{ 'a' * 4 }}")
+    monkeypatch.setattr(chat_template, "SECONDS", 0.3)
+    with pytest.raises(ConfigError, match=r"took longer than 0\.3 s, or more than 512 MiB"):
+        render("{% for i in range(9_000) %}{% for j in range(9_000) %}{% endfor %}{% endfor %}")
+    monkeypatch.setattr(chat_template, "SECONDS", 5.0)
+    assert render("{{ 'a' ~ 1 }}") == "a1"
+
+
+def test_a_long_conversation_is_rendered_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    from harness.models import chat_template
+
+    source = "{% for m in messages %}{{ m['content'] }}{% endfor %}"
+    few, many = (
+        chat_template.Conversation(
+            template=source,
+            messages=[{"role": "user", "content": "q"}] * count,
+            functions=[],
+            generation_prompt=True,
+            settings={},
+        )
+        for count in (1, 50)
+    )
+    monkeypatch.setattr(chat_template, "MOST_WRITTEN", 5_000)
+    assert few.is_cheap
+    assert not many.is_cheap
