@@ -26,7 +26,7 @@ FOLDER = shipped.ROOT / "baselines"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A method: what it learns from, starts from, changes, and how it asks."""
+    """A method: its training data, base model, trained weights (stages in order), and prompting program."""
 
     name: str
     data: Data
@@ -43,7 +43,7 @@ class Recipe:
 
     @property
     def oracle(self) -> bool:
-        """Whether it sees what no user has: an upper bound, never a winner."""
+        """Whether it sees gold passages, which no user has: an upper bound, never a winner."""
         return self.program.oracle
 
     @property
@@ -53,7 +53,7 @@ class Recipe:
 
     @property
     def uses_scores(self) -> bool:
-        """Whether how answers are scored decides what is learned or shown, and not only how it is judged."""
+        """Whether scoring affects what is learned or shown, not only how answers are judged."""
         trained = any(stage.uses_scores for stage in self.weights)
         return trained or (self.learns and self.data.uses_scores)
 
@@ -68,7 +68,7 @@ class Recipe:
         return {"name": self.name, "about": self.about, **slots}
 
     def identity(self) -> dict[str, object]:
-        """What of this recipe decides a result. Its name does not."""
+        """The parts of this recipe that affect a result. Its name does not."""
         return {
             "data": self.data.identity() if self.learns else None,
             "base": self.base.identity(),

@@ -48,7 +48,7 @@ class Placed:
 
 
 def check(out: Path) -> None:
-    """Refuse, before any work is done, a file that no report can be written to.
+    """Reject a file that no report can be written to before any work is done.
 
     Raises:
         ConfigError: it is a folder or a link to nothing, or its folder cannot be made or written.

@@ -1,7 +1,7 @@
 """The page over all reports of a folder: `reports/index.html`, made again with every report.
 
-It keeps no list of its own. Every report holds a summary of itself in its head, and the index is
-made from those, so that a report that was deleted, renamed or copied in is right at once.
+It keeps no list. Every report holds its own summary in its head, and the index is built from those, so that
+deleted, renamed or copied reports are always reflected.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ _PAGE = """\
 
 
 def summary(data: ReportData) -> dict[str, object]:
-    """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
+    """A report's entry in the index; times are those of the runs, so that the same runs give the same page."""
     times = [str(run.record.finished_at) for run in data.runs if run.record.finished_at]
     verdicts = [
         {"task": v.task, "model": v.model, "kind": tone(v), "badge": badge(v), "sentence": v.sentence}
@@ -84,7 +84,7 @@ def summary(data: ReportData) -> dict[str, object]:
 def belongs(report: Path) -> bool:
     """Whether the report's folder has an index: one named `reports`, or one whose index we wrote.
 
-    Elsewhere nothing is written but what was asked for, and a stranger's index.html stays, as does a link to nothing.
+    Elsewhere only the requested file is written, and a foreign index.html or a dangling link is left alone.
     """
     present = report.parent / NAME
     if report.name in (NAME, HISTORY) or (present.is_symlink() and not present.exists()):
@@ -151,7 +151,7 @@ def finished_runs(summary: Mapping[str, object]) -> tuple[str, ...]:
 
 
 def _read(file: Path) -> dict[str, object] | None:
-    """A report's summary; None for a page that is not one of ours."""
+    """A report's summary; None for a page that the harness did not write."""
     match = _SUMMARY.search(_head(file))
     if match is None:
         return None
@@ -174,6 +174,6 @@ def _read(file: Path) -> dict[str, object] | None:
 
 def _head(file: Path) -> str:
     if not file.is_file():
-        return ""  # a link to nothing, or a pipe that would wait
+        return ""  # a dangling link, or a pipe that would block
     with file.open(encoding="utf-8", errors="replace") as stream:
         return stream.read(_HEAD)

@@ -27,7 +27,7 @@ Spec = str | Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentFile(ExperimentSettings):
-    """The YAML file that `harness run FILE.yaml` reads: what it is of, and any setting of an experiment."""
+    """The YAML file that `harness run FILE.yaml` reads: its tasks and models, and any setting of an experiment."""
 
     name: str | None = None
     task: str | list[str]
@@ -37,7 +37,7 @@ class ExperimentFile(ExperimentSettings):
 class Experiment:
     """What to run, resolved: recipes are objects, `labels` are train-set sizes (may be empty).
 
-    `defaults`: nobody named the recipes, so those that do not fit are left out instead of failing.
+    `defaults`: the user named no recipes, so those that do not fit are left out instead of failing.
     """
 
     name: str
@@ -48,10 +48,10 @@ class Experiment:
     limit: int | None = None
     labels: tuple[int, ...] = ()
     invocation: Invocation | None = None
-    """The command that asked for it; None if no command did."""
+    """The command that started it; None without one."""
     defaults: bool = False
     settings: ExperimentSettings = field(default_factory=ExperimentSettings)
-    """Of the command and its file: where it runs, what it costs and who is told."""
+    """Settings of the command and its file: where it runs, prices, and trackers."""
 
 
 def from_file(
@@ -198,7 +198,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 
 def value_of(text: str) -> object:
-    """As YAML reads it, and numbers such as 1e-6, which YAML 1.1 takes for words."""
+    """A value as YAML reads it, plus numbers such as 1e-6, which YAML 1.1 reads as text."""
     import yaml
 
     if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):

@@ -1,4 +1,4 @@
-"""Whether a server holds answers to the language that it was sent: many ignore what they do not know."""
+"""Whether a server enforces the constraint that it was sent: many ignore fields they do not know."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def held(completions: Iterable[tuple[int, Completion]], form: Format) -> Iterato
         if outside is None or completion.finish_reason != "stop":
             continue
         if form.holds(completion.text.strip()):
-            outside = None  # whether by force or not, the format is met
+            outside = None  # enforced or not, the format is met
             continue
         outside.append(completion.text)
         if len(outside) == WATCHED:

@@ -154,6 +154,10 @@ class TaskFile(_Strict):
     schema_in_prompt: bool = Field(
         default=False, description="Show the format's schema, in compact form, after the instructions."
     )
+    prompts: list[str] = Field(
+        default_factory=list,
+        description="Other instructions for harness run --tune to try: texts, or files (.txt, .md, .j2).",
+    )
     input: str | None = Field(default=None, description="Jinja2; the user message. Default: the fields.")
     data: DataFile
     format: str | Spec = Field(default="text", description="What an answer looks like.")

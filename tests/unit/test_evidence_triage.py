@@ -231,7 +231,7 @@ def test_two_gaps_of_the_same_size_are_not_told_apart() -> None:
 def test_nothing_lost() -> None:
     found = triage({"closed_book": probe(N)})
     assert (found.dominant, found.shares, found.lost) == (None, (), 0.0)
-    assert "nothing to mend" in found.sentence
+    assert "nothing to fix" in found.sentence
 
 
 def test_examples_with_an_error_in_any_probe_are_left_out() -> None:

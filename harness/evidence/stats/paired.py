@@ -16,13 +16,13 @@ from harness.evidence.stats.intervals import LEVEL, bca, student
 from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, sign_flipped_means
 
 _EXACT = 12
-"""Up to so many differences that are not zero, all 2**12 sign patterns are enumerated."""
+"""Up to this many nonzero differences, all 2**12 sign patterns are enumerated."""
 
 FEW = 10
-"""With fewer examples (or groups) that differ, there is too little to estimate a spread from."""
+"""With fewer differing examples (or groups), there is too little data to estimate a spread."""
 
 _RARE = 20
-"""With fewer random flips as extreme as what was observed, the tail is computed instead of counted."""
+"""With fewer random flips as extreme as the observed one, the tail is computed instead of counted."""
 
 
 def sign_flip(
@@ -81,7 +81,7 @@ def _enumerated(differences: Floats) -> float:
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """Exact two-sided p-value for scores of 0 and 1; examples both got right or wrong say nothing.
+    """Exact two-sided p-value for scores of 0 and 1; examples that both got right or wrong carry no information.
 
     Source: McNemar 1947; the exact binomial form.
     """
@@ -94,7 +94,7 @@ def with_imaginary_pair(differences: Floats) -> tuple[float, float]:
     """Mean and standard error after one imaginary example won and one lost outright.
 
     For differences of 0 and 1 scores this is the adjusted Wald interval of Bonett and Price
-    2012. It keeps an interval honest where few examples differ: 50 ties of 50 do not prove
+    2012. It keeps an interval honest if few examples differ: 50 ties of 50 do not prove
     that no example ever differs.
     """
     padded = np.concatenate([differences, [1.0, -1.0]])
@@ -106,8 +106,8 @@ def with_imaginary_groups(
 ) -> tuple[float, float]:
     """Mean and standard error after one imaginary group of `size` examples won and one lost outright.
 
-    Where examples share groups, a whole group may be lost at once, and not having seen that in a
-    few groups proves little. Where no example shares a group it is `with_imaginary_pair`.
+    Where examples share groups, a whole group may be lost at once, and a few groups without such a loss prove
+    little. Where no example shares a group it is `with_imaginary_pair`.
 
     Args:
         size: examples of an imaginary group; None: the average group's.
@@ -127,28 +127,35 @@ def with_imaginary_groups(
 
 
 def imaginary_size(differences: Floats, clusters: Codes) -> float:
-    """Examples of the imaginary group: as many as tell as much as one independent one.
+    """Examples of the imaginary group: half as many as tell as much as one independent one.
 
-    That is one example where those of a group agree no more than others do, and an average group where
-    they are all alike, or where fewer than ten groups differ and show little of how much they vary.
+    That is half an example where those of a group agree no more than others do, and half an average group where
+    they are all alike, or where few groups differ and show little of how much they vary. Half, as in Jeffreys'
+    prior: with whole ones, intervals over groups that are all alike cover 99 to 100 % (docs/simulations.md).
+    Single examples keep the whole pair of Bonett and Price.
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences):
         return 1.0
-    differing = int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
-    if differing < min(FEW, groups):
-        return len(differences) / groups
-    return by_cluster.design_effect(differences, clusters)
+    whole = len(differences) / groups
+    return (
+        whole
+        if _few_groups_differ(differences, clusters)
+        else by_cluster.design_effect(differences, clusters)
+    ) / 2
 
 
 def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> bool:
-    """Whether the spread that was seen is not to be trusted alone: 0/1 scores, or fewer than ten
-    examples (or groups, unless every group does) that differ."""
-    groups = by_cluster.count(clusters)
-    if groups == len(differences):
+    """Whether the spread that was seen is not to be trusted alone: 0/1 scores, or fewer than ten examples that
+    differ (or groups, or half of them)."""
+    if by_cluster.count(clusters) == len(differences):
         return binary or few(differences)
+    return binary or _few_groups_differ(differences, clusters)
+
+
+def _few_groups_differ(differences: Floats, clusters: Codes) -> bool:
     differing = int((by_cluster.sums(np.abs(differences), clusters) > 1e-12).sum())
-    return binary or differing < min(FEW, groups)
+    return differing < min(FEW, by_cluster.count(clusters) / 2)
 
 
 def few(differences: Floats) -> bool:
@@ -167,8 +174,8 @@ def interval(
     """Interval of each column's mean difference, (m,) and (m,); `differences` is (n,) or (n, m).
 
     0/1 scores, and columns in which fewer than ten examples differ: Student's t around one
-    imaginary win and loss. Otherwise the outer ends of the BCa bootstrap and Student's t: alone, the
-    one covers too little when n is small, the other when differences are lopsided
+    imaginary win and loss. Otherwise the outer ends of the BCa bootstrap and Student's t: alone, the first
+    covers too little when n is small, the second when differences are skewed
     (simulated in tests/unit/test_stats_coverage.py).
     """
     columns = as_columns(differences)
@@ -195,8 +202,7 @@ def grouped_interval(
     """Interval of the mean of `differences` (n,), examples of a group kept together; within [-1, 1].
 
     Student's t on the cluster-robust variance with the degrees of freedom that the groups' sizes leave,
-    around one imaginary group won and one lost (`imaginary_size`) for 0/1 scores and where few groups
-    differ. One group says nothing of how groups differ: its interval is [-1, 1].
+    around one imaginary group won and one lost (`imaginary_size`) for 0/1 scores and where few groups differ. One group says nothing of how groups differ: its interval is [-1, 1].
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences) > 1:
@@ -209,5 +215,5 @@ def grouped_interval(
     if needs_imagination(differences, clusters, binary=binary):
         imagined, wider = with_imaginary_groups(differences, clusters, imaginary_size(differences, clusters))
         centre, se = (imagined, wider) if wider > se else (centre, se)
-    low, high = student(centre, se, by_cluster.degrees_of_freedom(differences, clusters), level)
+    low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters), level)
     return max(-1.0, low), min(1.0, high)
