@@ -1,0 +1,71 @@
+"""A command that loads a model says so before it loads anything; only to people."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from harness.commands import diagnose, run, search
+from harness.commands._first_line import first_line
+from harness.workflows.options.diagnose import DiagnoseOptions
+from harness.workflows.options.run import RunOptions
+from harness.workflows.options.search import SearchOptions
+
+
+@pytest.fixture
+def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Lines that a terminal was shown."""
+    shown: list[str] = []
+    stream = SimpleNamespace(isatty=lambda: True, write=shown.append, flush=lambda: None)
+    monkeypatch.setattr(sys, "stderr", stream)
+    return shown
+
+
+def test_it_comes_before_the_workflow_is_imported(
+    on_a_terminal: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = builtins.__import__
+
+    def refuse(name: str, *rest: Any) -> Any:
+        if name == "harness.workflows":
+            raise RuntimeError("the import that takes long")
+        return plain(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", refuse)
+    commands = (
+        lambda: run.start(RunOptions("t", model="tiny"), json=False),
+        lambda: diagnose.diagnose.__wrapped__(DiagnoseOptions("t")),  # type: ignore[attr-defined]
+        lambda: search.search.__wrapped__(SearchOptions("t")),  # type: ignore[attr-defined]
+    )
+    for command in commands:
+        on_a_terminal.clear()
+        with pytest.raises(RuntimeError, match="takes long"):
+            command()
+        assert "".join(on_a_terminal).startswith("reading t, loading torch and ")
+
+
+@pytest.mark.parametrize(
+    ("model", "line"),
+    [
+        ("tiny", "reading t, loading torch and tiny …\n"),
+        ((), "reading t, loading torch and the model …\n"),
+        ("openai:m@http://h/v1", "reading t; the model on the server is asked next …\n"),
+    ],
+)
+def test_it_names_what_is_loaded(on_a_terminal: list[str], model: Any, line: str) -> None:
+    first_line("t", model, silent=False)
+    assert "".join(on_a_terminal) == line
+
+
+def test_scripts_and_logs_see_nothing(
+    on_a_terminal: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first_line(Path("t"), "tiny", silent=True)
+    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False, write=on_a_terminal.append))
+    first_line(Path("t"), "tiny", silent=False)
+    assert on_a_terminal == []
