@@ -142,6 +142,9 @@ def print_pair(pair: RunPair) -> None:
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
     console.print(
+        Text("The interval is 95 % of this pair by itself; a verdict's are wider: they hold all together.")
+    )
+    console.print(
         Text(
             f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; p {comparison.p:.3g}; {comparison.method}"
         )
