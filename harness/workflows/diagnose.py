@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.core import recipes
+from harness.core import formatting, recipes
 from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
@@ -177,11 +177,25 @@ def run_probes(
         folders=done.folders,
         next_step=following.command,
         evidence=following.evidence,
-        notes=(random_model.NOTE,) if random_model.is_random(model) else (),
+        notes=(
+            *_needed(triage),
+            *((random_model.NOTE,) if random_model.is_random(model) else ()),
+        ),
         held_out=sum(example.id in held_out for example in examples),
     )
     write_triage(results, model, diagnosis.to_json(), about=describe_task(task), fingerprint=mark)
     return diagnosis
+
+
+def _needed(triage: Triage) -> tuple[str, ...]:
+    """What would make a triage over too few examples one to rely on."""
+    if triage.n >= FEW:
+        return ()
+    more = FEW - triage.n
+    return (
+        f"To rely on it, add {formatting.counted(more, 'labeled example')} to dev, or {2 * more} to train, of which half "
+        "are then held out.",
+    )
 
 
 def _tried(results: Path, task: str, model: str) -> list[str]:
