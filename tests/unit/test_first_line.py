@@ -17,18 +17,16 @@ from harness.workflows.options.run import RunOptions
 from harness.workflows.options.search import SearchOptions
 
 
-@pytest.fixture
 def on_a_terminal(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Lines that a terminal was shown."""
+    """Lines that a terminal is shown from here on; pytest puts its own stream back between fixtures and test."""
     shown: list[str] = []
     stream = SimpleNamespace(isatty=lambda: True, write=shown.append, flush=lambda: None)
     monkeypatch.setattr(sys, "stderr", stream)
     return shown
 
 
-def test_it_comes_before_the_workflow_is_imported(
-    on_a_terminal: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_it_comes_before_the_workflow_is_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = on_a_terminal(monkeypatch)
     plain = builtins.__import__
 
     def refuse(name: str, *rest: Any) -> Any:
@@ -43,10 +41,10 @@ def test_it_comes_before_the_workflow_is_imported(
         lambda: search.search.__wrapped__(SearchOptions("t")),  # type: ignore[attr-defined]
     )
     for command in commands:
-        on_a_terminal.clear()
+        shown.clear()
         with pytest.raises(RuntimeError, match="takes long"):
             command()
-        assert "".join(on_a_terminal).startswith("reading t, loading torch and ")
+        assert "".join(shown).startswith("reading t, loading torch and ")
 
 
 @pytest.mark.parametrize(
@@ -57,15 +55,15 @@ def test_it_comes_before_the_workflow_is_imported(
         ("openai:m@http://h/v1", "reading t; the model on the server is asked next …\n"),
     ],
 )
-def test_it_names_what_is_loaded(on_a_terminal: list[str], model: Any, line: str) -> None:
+def test_it_names_what_is_loaded(monkeypatch: pytest.MonkeyPatch, model: Any, line: str) -> None:
+    shown = on_a_terminal(monkeypatch)
     first_line("t", model, silent=False)
-    assert "".join(on_a_terminal) == line
+    assert "".join(shown) == line
 
 
-def test_scripts_and_logs_see_nothing(
-    on_a_terminal: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_scripts_and_logs_see_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = on_a_terminal(monkeypatch)
     first_line(Path("t"), "tiny", silent=True)
-    monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False, write=on_a_terminal.append))
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: False)
     first_line(Path("t"), "tiny", silent=False)
-    assert on_a_terminal == []
+    assert shown == []
