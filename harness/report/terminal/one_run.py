@@ -82,11 +82,12 @@ def _section(title: str) -> None:
 
 def _header(record: RunRecord, rows: Sequence[SampleRecord]) -> Iterator[str]:
     task, recipe = record.task, record.recipe
-    yield f"{task.name} · {record.model.spec} · {recipe.name}, seed {record.seed}"
-    if recipe.about:
-        yield recipe.about
+    names = dict.fromkeys([task.name, record.model.spec, recipe.name])
+    yield f"{' · '.join(names)}, seed {record.seed}"
     if record.imported is not None:
         yield f"imported from {record.imported.sentence}"
+    elif recipe.about:
+        yield recipe.about
     asked = f"{formatting.counted(len(rows), 'example')} of {record.split}"
     when = (record.finished_at or record.started_at or "")[:16].replace("T", " ")
     took = f", {formatting.seconds(record.seconds)} in all" if record.seconds else ""
@@ -129,7 +130,7 @@ def _interval(record: RunRecord, folder: Path, rows: Sequence[SampleRecord], sco
 def _settings(record: RunRecord, folder: Path) -> Iterator[tuple[str, str]]:
     """What decides the run, slot by slot; of a kind's many settings those that differ from its defaults."""
     train = record.train
-    yield "prompt", _slot("programs", record.recipe.program)
+    yield "prompt", "" if record.imported is not None else _slot("programs", record.recipe.program)
     yield "weights", "; then ".join(_slot("weights", stage) for stage in record.recipe.weights)
     data = _slot("data", record.recipe.data)
     yield "data", data if record.recipe.weights or data != "train" else ""
@@ -192,7 +193,8 @@ def _chosen(record: RunRecord, rows: Sequence[SampleRecord]) -> list[SampleRecor
 
 def _example(record: RunRecord, row: SampleRecord) -> tuple[str, str, str, str, str]:
     score = row.score(str(record.task.primary))
-    answer = f"error: {row.error}" if row.error else (row.output or "").strip() or "(blank)"
+    answer = "not recorded" if row.output is None else row.output.strip() or "(blank)"
+    answer = f"error: {row.error}" if row.error else answer
     return (
         example_labels.label(record, row.sample_id, row.meta),
         formatting.NONE if score is None else formatting.decimal(score, 2),
