@@ -137,7 +137,7 @@ def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> st
 def _named(report: Mapping[str, Any]) -> str:
     """The tasks and models of a report, and its title where that says more."""
     tasks = dict.fromkeys(str(verdict["task"]) for verdict in report["verdicts"])
-    models = dict.fromkeys(str(verdict["model"]) for verdict in report["verdicts"])
+    models = dict.fromkeys(report["models"] or [str(verdict["model"]) for verdict in report["verdicts"]])
     named, title = " · ".join(filter(None, (_listed(tasks), _listed(models)))), str(report["title"])
     return title if not named else named if title in tasks else f"{named} ({title})"
 
@@ -190,6 +190,7 @@ def _read(file: Path) -> dict[str, object] | None:
             "title": str(content["title"]) or file.stem,
             "runs": int(content["runs"]),
             "finished": str(content["finished"]),
+            "models": [subject.model for subject in subjects.read(content)],
             "verdicts": verdicts,
         }
     except (ValueError, TypeError, KeyError):
