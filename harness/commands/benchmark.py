@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
 from harness.workflows.options.benchmark import BenchmarkOptions
@@ -25,6 +26,7 @@ def benchmark(options: BenchmarkOptions, json: Json = False) -> None:
 
       harness benchmark support_tickets-lora --export lm_eval_results
     """
+    first_line("the tasks", options.targets, silent=options.quiet or json)
     from harness.workflows import benchmark as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))

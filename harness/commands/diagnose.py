@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
+from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
 from harness.workflows.options.diagnose import DiagnoseOptions
@@ -22,6 +23,7 @@ def diagnose(options: DiagnoseOptions, json: Json = False) -> None:
 
       harness diagnose handbook_qa --limit 50 --json
     """
+    first_line(options.task, options.model, silent=options.quiet or json)
     from harness.workflows import diagnose as workflow
 
     diagnosis = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))

@@ -6,6 +6,7 @@ import dataclasses
 
 import typer
 
+from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
 from harness.workflows.options.run import RunOptions
@@ -36,6 +37,7 @@ def run(options: RunOptions, json: Json = False) -> None:
 
 def start(options: RunOptions, *, json: bool) -> None:
     """Run, print the outcome and exit with its code."""
+    first_line(options.target, options.model, silent=options.quiet or json)
     from harness.workflows import run as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))

@@ -6,6 +6,7 @@ import dataclasses
 
 import typer
 
+from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
 from harness.workflows.options.search import SearchOptions
@@ -26,6 +27,7 @@ def search(options: SearchOptions, json: Json = False) -> None:
 
       harness search support_tickets --space 'weights.learning_rate=1e-5..1e-3:log' --jobs 2
     """
+    first_line(options.task, options.model, silent=options.quiet or json)
     from harness.workflows import search_output
 
     if json:

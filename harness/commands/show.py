@@ -32,11 +32,14 @@ def show(
     with Store.open(results) as store:
         row = queries.find(store, run)
         scores = queries.metrics(store, [row.id])[row.id]
-        answer = None if example is None else queries.sample(store, row.id, example)
+        answer = None if example is None else queries.sample(store, row, example)
     if json:
         tables.print_json(answer or {**tables.run_json(row, scores), "record": row.record.to_json()})
     elif answer is not None:
         program = row.record.recipe.program
         tables.print_example(answer, searched="retriever" in program)
     else:
-        tables.print_run(row, scores)
+        from harness.report.terminal import one_run
+        from harness.results.folder import ResultsFolder
+
+        one_run.print_run(row, scores, ResultsFolder(results).run(row.id).path)

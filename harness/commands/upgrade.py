@@ -6,6 +6,7 @@ import dataclasses
 
 import typer
 
+from harness.commands._first_line import first_line
 from harness.commands._options import takes
 from harness.commands._results import Json
 from harness.core.terminal import say_lines
@@ -27,6 +28,8 @@ def upgrade(options: UpgradeOptions, json: Json = False) -> None:
     import json as jsonlib
 
     from harness.regression import upgrade_text
+
+    first_line(options.task, (), silent=options.quiet or json)
     from harness.workflows import upgrade as workflow
 
     done = workflow.from_options(dataclasses.replace(options, quiet=options.quiet or json))

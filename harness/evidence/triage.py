@@ -221,7 +221,8 @@ def _gains(probes: Mapping[str, Probe], kept: Sequence[int], clusters: by_cluste
 
 def _interval(gain: Floats, clusters: by_cluster.Codes, level: float) -> tuple[float, float]:
     binary = bool(np.isin(gain, (-1.0, 0.0, 1.0)).all())
-    return paired.grouped_interval(gain, clusters, binary=binary, level=level)
+    low, high = paired.grouped_interval(gain, clusters, binary=binary, level=level)
+    return max(low, -1.0), min(high, 1.0)
 
 
 def _percent(share: Share) -> str:

@@ -20,6 +20,8 @@ UNPROVEN = "Can't tell yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
+TOGETHER = "95 %, all intervals of a verdict together"
+"""Which interval a verdict shows of scores and differences."""
 MOSTLY_ONE = 0.8
 """A recipe whose most common answer reaches this share gets a note."""
 

@@ -122,7 +122,7 @@ def _one(verdict: Verdict, diagnosis: Sequence[str]) -> str:
         heads = (
             "recipe",
             _plain(verdict.primary),
-            "95 % interval",
+            "95 % interval, all together",
             "n",
             "seeds",
             "valid",

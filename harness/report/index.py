@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,8 @@ NAME = "index.html"
 FOLDER = "reports"
 HISTORY = "history.html"
 _MARK = '<meta name="generator" content="harness index">'
+SHOWN = 3
+"""Tasks and models of a report that its row names."""
 _HEAD = 2**18
 """Characters from the start of a report in which its summary is looked for."""
 _SUMMARY = re.compile(r'<script type="application/json" id="data-summary">(.*?)</script>', re.S)
@@ -48,10 +51,10 @@ _PAGE = """\
 <main><section aria-labelledby="reports-title">
 <h1 id="reports-title">{{ reports|length }} {{ "report" if reports|length == 1 else "reports" }}</h1>
 {% for report in reports %}
-<article class="entry"><h2><a href="{{ report.file|urlencode }}">{{ report.title }}</a></h2>
-<p class="when">{{ report.finished or "no finished run" }} · {{ report.runs }} {{ "run" if report.runs == 1 else "runs" }}</p>
+<article class="entry"><h2><a href="{{ report.file|urlencode }}">{{ report.about }}</a></h2>
+<p class="when">{{ report.finished or "no finished run" }} · {{ report.runs }} {{ "run" if report.runs == 1 else "runs" }} · {{ report.file }}</p>
 <ul class="overview">{% for verdict in report.verdicts %}
-<li class="{{ verdict.kind }}"><span class="eyebrow">{{ verdict.task }} · {{ verdict.model }}
+<li class="{{ verdict.kind }}"><span class="eyebrow">{% if report.verdicts|length > 1 %}{{ verdict.task }} · {{ verdict.model }} {% endif %}
 <span class="badge">{{ verdict.name }}</span></span><p>{{ verdict.sentence }}</p></li>{% endfor %}</ul></article>
 {% else %}<p>No report yet; <code>harness run TASK</code> writes one.</p>
 {% endfor %}
@@ -108,9 +111,11 @@ def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> st
     """The page as text."""
 
     css = asset("css")
+    alike = Counter(map(_named, reports))
     named = [
         {
             **report,
+            "about": _about(report, alike[_named(report)] > 1),
             "verdicts": [
                 v | {"name": v["badge"] or KINDS.get(v["kind"], v["kind"])} for v in report["verdicts"]
             ],
@@ -127,6 +132,25 @@ def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> st
             history=HISTORY if history else "",
         )
     )
+
+
+def _named(report: Mapping[str, Any]) -> str:
+    """The tasks and models of a report, and its title where that says more."""
+    tasks = dict.fromkeys(str(verdict["task"]) for verdict in report["verdicts"])
+    models = dict.fromkeys(report["models"] or [str(verdict["model"]) for verdict in report["verdicts"]])
+    named, title = " · ".join(filter(None, (_listed(tasks), _listed(models)))), str(report["title"])
+    return title if not named else named if title in tasks else f"{named} ({title})"
+
+
+def _about(report: Mapping[str, Any], several: bool) -> str:
+    """What tells a report from the others in the list; where `several` are about the same, its file does."""
+    return f"{_named(report)} · {Path(str(report['file'])).stem}" if several else _named(report)
+
+
+def _listed(names: Mapping[str, None]) -> str:
+    """The first names, and how many more there are."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return ", ".join(list(names)[:SHOWN]) + more
 
 
 def is_report(file: Path) -> bool:
@@ -166,6 +190,7 @@ def _read(file: Path) -> dict[str, object] | None:
             "title": str(content["title"]) or file.stem,
             "runs": int(content["runs"]),
             "finished": str(content["finished"]),
+            "models": [subject.model for subject in subjects.read(content)],
             "verdicts": verdicts,
         }
     except (ValueError, TypeError, KeyError):

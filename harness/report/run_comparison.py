@@ -30,7 +30,7 @@ class RunPair(Jsonable):
     primary: str
     comparison: Comparison
     flips: tuple[Flip, ...]
-    """Examples whose score differs: sample_id, group_id, first, second."""
+    """Examples whose score differs."""
     sentence: str
     notes: tuple[str, ...] = ()
     """Differences between the runs other than their recipes, and facts that one of them does not record."""
@@ -45,7 +45,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
     with Store.open(results) as store:
         a, b = queries.find(store, first), queries.find(store, second)
         _check_comparable(a, b)
-        rows = queries.pairs(store, a.id, b.id, a.primary_scorer)
+        rows = queries.pairs(store, a, b.id, a.primary_scorer)
     names = [a.id, b.id]
     binary = a.record.task.binary(a.primary_scorer)
     sides = zip(names, ("first", "second"), (a.record, b.record), strict=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from harness.core.secrets import hidden
 from harness.results.records.run import RunRecord
@@ -25,27 +26,28 @@ def set_apart(cells: Sequence[Cell], outcome: Outcome) -> tuple[Outcome, tuple[L
     """The outcome without the constrained runs that a server refused although it answers the same task otherwise.
 
     Args:
-        cells: those that the outcome is of, in its order; all of default recipes.
+        cells: those that ran, all of default recipes.
     """
+    of_run = {cell.id: cell for cell in cells}
     answering = {
-        (cell.task.name, cell.model)
-        for cell, record in zip(cells, outcome.records, strict=True)
-        if record.has_answers
+        (record.task.name, of_run[record.id].model)
+        for record in outcome.records
+        if record.has_answers and record.id in of_run
     }
-    left_out, kept = [], []
-    for position, (cell, record) in enumerate(zip(cells, outcome.records, strict=True)):
-        if (cell.task.name, cell.model) in answering and (reason := _refusal(cell, record)):
+    left_out: list[LeftOut] = []
+    kept: list[tuple[RunRecord, Path]] = []
+    for record, folder in zip(outcome.records, outcome.folders, strict=True):
+        cell = of_run.get(record.id)
+        reason = "" if cell is None else _refusal(cell, record)
+        if cell is not None and reason and (cell.task.name, cell.model) in answering:
             where = {"task": cell.task.name, "model": hidden(cell.model), "recipe": cell.recipe.name}
             left_out.append(LeftOut(**where, reason=reason, remedy=REMEDY))
         else:
-            kept.append(position)
+            kept.append((record, folder))
     if not left_out:
         return outcome, ()
-    return replace(
-        outcome,
-        records=tuple(outcome.records[position] for position in kept),
-        folders=tuple(outcome.folders[position] for position in kept),
-    ), tuple(left_out)
+    records, folders = tuple(record for record, _ in kept), tuple(folder for _, folder in kept)
+    return replace(outcome, records=records, folders=folders), tuple(left_out)
 
 
 def _refusal(cell: Cell, record: RunRecord) -> str:

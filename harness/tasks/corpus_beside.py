@@ -9,6 +9,7 @@ from __future__ import annotations
 import itertools
 import json
 import os
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -102,7 +103,8 @@ def find(
             match = _match(rows, name, ids)
             if match is None:
                 continue
-            if given is not None or match.certain:
+            sure = match.certain and (not match.numbers or _sounds_like_documents(path))
+            if given is not None or sure:
                 notes = (
                     () if given is not None and column is not None else (_used(path, name, match, len(ids)),)
                 )
@@ -123,6 +125,8 @@ class _Match:
     filled: int
     rows: int
     documents: int
+    numbers: bool = False
+    """Whether every cell is a bare number: stars from 1 to 5 name the files 1.txt to 5.txt by accident."""
 
     @property
     def certain(self) -> bool:
@@ -139,7 +143,9 @@ def _match(rows: Sequence[Located], column: str, ids: Mapping[str, None]) -> _Ma
     named = [documents for documents in resolved if all(documents)]
     if len(named) < LIKELY * len(cells):
         return None
-    return _Match(len(named), len(cells), len(rows), len({name for documents in named for name in documents}))
+    documents = {name for documents in named for name in documents}
+    numbers = all(name.isdigit() for cell in cells for name in cell)
+    return _Match(len(named), len(cells), len(rows), len(documents), numbers)
 
 
 def _named(located: Located, column: str, ids: Mapping[str, None]) -> bool:
@@ -182,7 +188,9 @@ def _sounds_like_documents(path: Path) -> bool:
 def _ids_of(path: Path) -> dict[str, None]:
     """The ids of a corpus without reading its texts; none where it is no corpus."""
     if path.is_dir():
-        return dict.fromkeys(Path(name).stem for name in _files(path))
+        ids = Counter(Path(name).stem for name in _files(path))
+        # Two documents of one id are no corpus: such folders are texts by label, or whatever else lies about.
+        return dict.fromkeys(ids) if ids.total() == len(ids) else {}
     if not path.is_file() or path.stat().st_size > MOST_BYTES:
         return {}
     try:

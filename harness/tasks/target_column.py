@@ -27,6 +27,8 @@ REPEATS = 3
 """How often a value stands at least, on average, in a column of labels."""
 SHORT = 3
 """Mean length in characters below which values are codes or initials."""
+MOST_NAMED = 2
+"""Columns of repeating values that the remedy names beside the likeliest one."""
 
 
 class Table:
@@ -100,7 +102,11 @@ def _remedy(table: Table, candidates: Sequence[str]) -> str:
     fewest = min(candidates, key=lambda name: _is_no_label(table, name), default="COLUMN")
     every = any(isinstance(located.row.get(fewest), list) for located in table.rows[:100])
     whole = "; where every item of its lists is wanted, add --format json_schema" if every else ""
-    return f"say it with --target COLUMN, such as --target {shlex.quote(fewest)}{whole}"
+    others = [
+        name for name in candidates if name != fewest and not _is_no_label(table, name)[0] and not every
+    ]
+    choices = " or ".join(f"--target {shlex.quote(name)}" for name in (fewest, *others[:MOST_NAMED]))
+    return f"say it with --target COLUMN, such as {choices}{whole}"
 
 
 def _with_fewer_values(table: Table, pair: Sequence[str]) -> tuple[str, str]:

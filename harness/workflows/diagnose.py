@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
-from harness.core import recipes
+from harness.core import formatting, recipes
 from harness.core.errors import RunError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
@@ -27,6 +27,7 @@ from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
 from harness.runner.progress import Progress
 from harness.runner.progress_choice import choose
+from harness.runner.refused import set_apart
 from harness.runner.runner import run
 from harness.runner.suitable import of_task
 from harness.tasks.load import load
@@ -145,7 +146,9 @@ def run_probes(
         Cell(task=task, model=model, fingerprint=mark, recipe=recipe, seed=0, limit=limit, split="dev")
         for recipe in chosen.values()
     ]
-    done = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
+    asked = run(cells, results, progress=progress, on_finished=lambda folder: index(results, folder))
+    done, refused = set_apart(cells, asked)
+    probed = [record.recipe.name for record in done.records]
     for record in done.unfinished:
         raise RunError(f"probe {record.recipe.name} {record.status}: {record.error}")
     rows = [{row.sample_id: row for row in RunFolder(folder).rows()} for folder in done.folders]
@@ -153,7 +156,7 @@ def run_probes(
     triage = diagnose(
         {
             name: Probe.of([answers[example.id] for example in examples], task.primary)
-            for name, answers in zip(chosen, rows, strict=True)
+            for name, answers in zip(_probes_of(probed), rows, strict=True)
         },
         targets=[example.target for example in examples],
         train_targets=[example.target for example in task.splits.get("train", ())],
@@ -178,11 +181,32 @@ def run_probes(
         folders=done.folders,
         next_step=following.command,
         evidence=following.evidence,
-        notes=(random_model.NOTE,) if random_model.is_random(model) else (),
+        notes=(
+            *_needed(triage),
+            *(recipe.sentence for recipe in refused),
+            *((random_model.NOTE,) if random_model.is_random(model) else ()),
+        ),
         held_out=sum(example.id in held_out for example in examples),
     )
     write_triage(results, model, diagnosis.to_json(), about=describe_task(task), fingerprint=mark)
     return diagnosis
+
+
+def _probes_of(asked: Sequence[str]) -> list[str]:
+    """The probes that recipes ask, in their order."""
+    probe_of = {recipe: probe for probe, recipe in PROBES.items()}
+    return [probe_of[name] for name in asked]
+
+
+def _needed(triage: Triage) -> tuple[str, ...]:
+    """What would make a triage over too few examples one to rely on."""
+    if triage.n >= FEW:
+        return ()
+    more = FEW - triage.n
+    return (
+        f"To rely on it, add {formatting.counted(more, 'labeled example')} to dev, or {2 * more} to train, of which half "
+        "are then held out.",
+    )
 
 
 def _tried(results: Path, task: str, model: str) -> list[str]:

@@ -192,7 +192,8 @@ def run(
 ) -> RunSession:
     """Run every cell, keep DuckDB in step, decide, and write the report; `fresh` runs finished cells again."""
     priced = None if prices is None else load_prices(prices)
-    planned = layout(experiment)
+    with working("looking which recipes fit the task and the model"):
+        planned = layout(experiment)
     cells = planned.cells
     from harness.report import files
     from harness.report.build import build

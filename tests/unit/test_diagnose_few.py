@@ -58,6 +58,7 @@ def test_the_terminal_says_what_was_asked_and_what_is_needed(
     text = " ".join(printed.split())
     assert "colours · fake · 6 dev examples" in text
     assert "6 examples are too few to rely on: at least 30 are needed. As a hint only: " in text
+    assert "To rely on it, add 24 labeled examples to dev, or 48 to train" in text
     assert "worth trying" not in text
     assert "not worth it" not in text
     _rows(tiny_task / "train.jsonl", 60)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,12 @@ def test_lists_every_report_with_its_verdicts(place: Path) -> None:
     assert "<b>bold" not in text
     for task in ("support_tickets", "handbook_qa"):
         assert f"{task} · smollm2-135m-instruct" in text
+    rows = re.findall(r"<article.*?</article>", text, re.S)
+    headings = [re.sub(r"<[^>]+>", "", row.partition("</h2>")[0]) for row in rows]
+    assert len(set(headings)) == 2, "no two rows begin alike"
+    for row in rows:
+        assert re.search(r'class="when">\d{4}-\d\d-\d\d \d\d:\d\d UTC · 6 runs · \d report.html<', row)
+        assert 'class="badge">' in row
     for folder in ("0", "1"):
         page = (place / "reports" / f"{folder} report.html").read_text(encoding="utf-8")
         assert '<a href="index.html">All reports</a>' in page

@@ -157,3 +157,18 @@ def test_few_files_are_looked_at_in_a_folder_of_anything(
     monkeypatch.setattr(corpus_beside, "FEW_FILES", 3)
     texts(tmp_path / "downloads")
     assert not made(jsonl(tmp_path / "faq.jsonl", questions("page", lambda i: f"page{i}")))[1].corpus
+
+
+@pytest.mark.parametrize("labels", [("spam", "ham"), ("notes",)], ids=["texts by label", "numbered texts"])
+def test_stars_do_not_name_the_numbered_texts_that_lie_about(tmp_path: Path, labels: tuple[str, ...]) -> None:
+    for label in labels:
+        (tmp_path / "inbox" / label).mkdir(parents=True)
+        for i in range(1, 6):
+            (tmp_path / "inbox" / label / f"{i}.txt").write_text(f"{label} {i}", encoding="utf-8")
+    rows = [{"review": f"it is number {i}", "stars": i % 5 + 1} for i in range(N)]
+    _, task = made(jsonl(tmp_path / "reviews.jsonl", rows), target="stars")
+    assert task.corpus == ()
+    rows = [{"question": f"q{i}", "answer": f"a{i % 7}", "stars": i % 5 + 1} for i in range(N)]
+    _, task = made(jsonl(tmp_path / "questions.jsonl", rows))
+    assert task.corpus == ()
+    assert "stars" in task.splits["test"][0].input

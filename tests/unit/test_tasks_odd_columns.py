@@ -142,3 +142,11 @@ def test_short_answers_that_repeat_little_get_the_hint_that_they_may_be_labels(t
     result = made(tmp_path, [{"text": f"t{i}", "intent": f"intent-{i % 15}"} for i in range(N)])
     (line,) = [guess for guess in result.guesses if guess.startswith("format: text")]
     assert "15 distinct: if they are labels: --format choice" in line
+
+
+def test_of_several_columns_that_repeat_all_are_named_as_possible_answers(tmp_path: Path) -> None:
+    lines = ["Product,Review,Stars"]
+    lines += [f"{('lamp', 'chair')[i % 2]},review number {i},{i % 5 + 1}" for i in range(30)]
+    (tmp_path / "reviews.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(ConfigError, match="such as --target Product or --target Stars"):
+        init(str(tmp_path / "reviews.csv"), tmp_path / "tasks", Wish())

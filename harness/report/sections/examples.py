@@ -16,6 +16,7 @@ from markupsafe import Markup
 from harness.evidence.failure_modes import ABOUT
 from harness.report.data import ReportData, Run, TaskGroup
 from harness.report.html.page import embedded_json, html
+from harness.results import example_labels
 from harness.results.records.sample import SampleRecord
 
 ORDER = 80
@@ -186,5 +187,7 @@ def _answer(
         "error strict extracted scores failure thoughts"
     )
     line = row.to_json()
-    answer = {name: line.get(name) for name in kept.split()}
-    return {**answer, "id": row.sample_id, "score": run.score(row), "passages": shown}
+    answer: dict[str, object] = {name: line.get(name) for name in kept.split()}
+    answer |= {"id": row.sample_id, "score": run.score(row), "passages": shown}
+    label = example_labels.label(run.record, row.sample_id, row.meta)
+    return answer if label == row.sample_id else {**answer, "label": label}

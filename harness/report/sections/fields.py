@@ -114,7 +114,7 @@ def _run(run: Run, answers: Sequence[dict[str, bool]], name: str) -> RunScores:
 
 def _body(fields: Fields) -> Markup:
     words = (
-        "Share of the answers that have the field right, in percent, with its 95 % interval; an answer that "
+        "Share of the answers that have the field right, in percent, with its 95 % interval (each by itself); an answer that "
         "cannot be read has every field wrong."
     )
     body = components.table(_table(fields.group, fields.right)) + html(_NOTE, words=words)

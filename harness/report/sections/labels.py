@@ -44,9 +44,7 @@ def render(info: Info) -> Markup:
         picture = components.Picture(
             name="", drawing=_drawing(group, curves, references), table=_numbers(curves)
         )
-        caption = (
-            "Mean score with its 95 % interval by number of labels; level lines are recipes without a curve."
-        )
+        caption = "Mean score with its 95 % interval (each by itself) by number of labels; level lines are recipes without a curve."
         lines = [line for c in curves for line in (c.sentence, *(o.sentence for o in c.overtakes))]
         bodies.append(
             (group.name, components.figure([picture], caption=caption) + html(_SENTENCES, lines=lines))

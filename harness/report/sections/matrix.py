@@ -34,7 +34,8 @@ _COSTS = (
     ("p95", "95th percentile of latency, asked one at a time"),
 )
 _KEY = """\
-<p class="key">Scores and validity in points of 100; small print: 95 % interval. Against the best:
+<p class="key">Scores and validity in points of 100; small print: 95 % intervals; those of the primary score and
+against the best hold all together and decide, those of the other metrics each by itself. Against the best:
 {% for mark, words in marks %}<span><b>{{ mark }}</b> {{ words }}</span>{% if not loop.last %}, {% endif %}{% endfor %}.
 A cost of – was not measured.{% if oracle %} An oracle sees the gold passages, which no user has.{% endif %}</p>
 """

@@ -64,7 +64,7 @@ def _table(predictions: tuple[Prediction, ...], outcomes: dict[str, ForecastOutc
     columns = (
         ("recipe", ""),
         ("predicted", "by the probes on dev, before any training"),
-        ("gain over zero_shot", "on test, in points"),
+        ("gain over zero_shot", "on test, in points; 95 %, all intervals of the verdict together"),
         ("came true", "'open' where the data cannot tell"),
     )
     return components.Table(

@@ -132,14 +132,14 @@ def _effect(verdict: Verdict, chosen: RecipeSummary) -> list[tuple[str, str, str
     for pair in _telling(verdict):
         ends = components.interval(formatting.signed(pair.low), formatting.signed(pair.high))
         rows.append(
-            (f"against {pair.reference}", formatting.signed(pair.difference), f"95 % interval {ends}")
+            (f"against {pair.reference}", formatting.signed(pair.difference), f"95 %, all together: {ends}")
         )
     return [*rows, *_floor(verdict)]
 
 
 def _scored(summary: RecipeSummary) -> tuple[str, str, str]:
     ends = components.interval(formatting.score(summary.low), formatting.score(summary.high))
-    return summary.recipe, formatting.score(summary.mean), f"95 % interval {ends}"
+    return summary.recipe, formatting.score(summary.mean), f"95 %, all together: {ends}"
 
 
 def _floor(verdict: Verdict) -> list[tuple[str, str, str]]:

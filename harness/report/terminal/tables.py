@@ -100,30 +100,15 @@ def _count(run: RunRow, primary: Measured | None) -> str:
     return f"{n}" if run.record.split in (None, "test") else f"{n} {run.record.split}"
 
 
-def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
-    """Everything about one run that fits a screen."""
-    console = terminal.console()
-    console.print(Text(run.id, style="bold"))
-    skipped = ("id", "record", "source", "problems")
-    known = [
-        (name, value) for name, value in run.columns.items() if name not in skipped and value is not None
-    ]
-    print_table(("", ""), known)
-    console.print()
-    print_table(("metric", "mean", "n"), [(name, f"{one.mean:.4f}", one.n) for name, one in scores.items()])
-    for problem in run.columns["problems"] or ():
-        console.print(Text(f"note: {problem}"))
-
-
 def print_example(sample: JsonLine, *, searched: bool = False) -> None:
     """The exact prompt, what was retrieved, the raw answer and how it was judged.
 
     `searched`: whether the run used retrieval, so that no passages means nothing was retrieved.
     """
     console = terminal.console(soft_wrap=True)
-    parts = [("prompt", sample["prompt"] or "")]
+    parts = [("prompt", sample["prompt"])] if sample["prompt"] else [("input", _fields(sample["input"]))]
     parts += [
-        (f"passage {rank}: {passage['document']} ({passage['score']:.2f})", passage["text"])
+        (f"passage {rank}: {passage['document']}{_in_brackets(passage['score'])}", passage["text"])
         for rank, passage in enumerate(sample["passages"], start=1)
     ]
     if searched and not sample["passages"]:
@@ -138,8 +123,14 @@ def print_example(sample: JsonLine, *, searched: bool = False) -> None:
         ("after extraction", _judged(sample, "extracted")),
         ("scores", ", ".join(f"{s['scorer']} {_cell(s['value'])} ({s['status']})" for s in sample["scores"])),
         ("failure", sample["failure"] or "none"),
-        ("cost", f"{sample['tokens_in']} tokens in, {sample['tokens_out']} out, {sample['seconds']:.2f} s"),
     ]
+    cost = [
+        f"{sample[name]}{unit}"
+        for name, unit in (("tokens_in", " tokens in"), ("tokens_out", " out"))
+        if sample[name] is not None
+    ]
+    cost += [] if sample["seconds"] is None else [f"{sample['seconds']:.2f} s"]
+    parts.append(("cost", ", ".join(cost) or "not measured"))
     for title, text in parts:
         console.print(Text(title, style="bold"))
         console.print(Text(visible(text) + "\n"))
@@ -151,6 +142,9 @@ def print_pair(pair: RunPair) -> None:
     console.print(Text(pair.sentence, style="bold"))
     comparison = pair.comparison
     console.print(
+        Text("The interval is 95 % of this pair by itself; a verdict's are wider: they hold all together.")
+    )
+    console.print(
         Text(
             f"{comparison.wins} better, {comparison.losses} worse, n {comparison.n}; p {comparison.p:.3g}; {comparison.method}"
         )
@@ -160,10 +154,22 @@ def print_pair(pair: RunPair) -> None:
     flips = sorted(pair.flips, key=lambda flip: flip.first - flip.second)
     if flips:
         console.print()
-        shown = [(f.sample_id, f"{f.first:.2f}", f"{f.second:.2f}") for f in flips[:SHOWN]]
-        print_table(("example", pair.first, pair.second), shown)
+        shown = [(f.label, f.asks, f"{f.first:.2f}", f"{f.second:.2f}") for f in flips[:SHOWN]]
+        print_table(("example", "asks", pair.first, pair.second), shown)
     if len(flips) > SHOWN:
         console.print(Text(f"… and {len(flips) - SHOWN} more; all of them with --json", style="dim"))
+
+
+def _fields(asked: Mapping[str, object] | None) -> str:
+    """What was asked, a field a line; the only field without its name."""
+    fields = asked or {}
+    return "\n".join(
+        _cell(value) if len(fields) == 1 else f"{name}: {_cell(value)}" for name, value in fields.items()
+    )
+
+
+def _in_brackets(score: float | None) -> str:
+    return "" if score is None else f" ({score:.2f})"
 
 
 def _judged(sample: JsonLine, reading: str) -> str:

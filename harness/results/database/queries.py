@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from harness.core.errors import ConfigError, nearest
+from harness.results import example_labels
 from harness.results.database.store import Store
 from harness.results.records.run import RunRecord
 from harness.results.run_files import JsonLine
@@ -39,6 +40,10 @@ class Flip:
     group_id: str | None
     first: float
     second: float
+    label: str = ""
+    """The example's id in the log that it was imported from; else the same as `sample_id`."""
+    asks: str = ""
+    """How its question begins."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,18 +88,26 @@ def find(store: Store, name: str) -> RunRow:
     raise ConfigError(f"no run '{name}'", remedy=remedy)
 
 
-def sample(store: Store, run_id: str, sample_id: str) -> JsonLine:
-    """One sample of a run, as `samples` gives it.
+def sample(store: Store, run: RunRow, name: str) -> JsonLine:
+    """One sample of a run, as `samples` gives it; an imported one by the id that its log has, too.
 
     Raises:
-        ConfigError: no such example in that run.
+        ConfigError: no such example in that run, or several of that id.
     """
-    sample_row = next(samples(store, run_id, sample_id=sample_id), None)
-    if sample_row is None:
-        query = "SELECT sample_id FROM samples WHERE run_id = ? ORDER BY position LIMIT 10"
-        known = [row["sample_id"] for row in store.rows(query, [run_id])]
-        raise ConfigError(f"no example '{sample_id}' in {run_id}", remedy=f"it has {', '.join(known)} …")
-    return sample_row
+    sample_row = next(samples(store, run.id, sample_id=name), None)
+    if sample_row is not None:
+        return sample_row
+    query = "SELECT sample_id, meta FROM samples WHERE run_id = ? ORDER BY position"
+    known = [(row["sample_id"], _label(run, row)) for row in store.rows(query, [run.id])]
+    ids = [sample_id for sample_id, label in known if label == name]
+    if len(ids) > 1:
+        raise ConfigError(f"{len(ids)} examples of {run.id} have the id '{name}'", remedy=", ".join(ids[:6]))
+    for sample_row in samples(store, run.id, sample_id=ids[0]) if ids else ():
+        return sample_row
+    listed = ", ".join(label for _, label in known[:10])
+    raise ConfigError(
+        f"no example '{name}' in {run.id}", remedy=f"it has {listed}{' …' if len(known) > 10 else ''}"
+    )
 
 
 def samples(store: Store, run_id: str, *, sample_id: str | None = None) -> Iterator[JsonLine]:
@@ -145,18 +158,32 @@ def leaderboard(store: Store, task: str | None = None) -> list[JsonLine]:
     return store.rows(f"SELECT * FROM leaderboard {where}", None if task is None else [task])
 
 
-def pairs(store: Store, first: str, second: str, scorer: str) -> list[Flip]:
-    """Examples that both runs answered and scored: sample_id, group_id, `first` and `second` values."""
+def pairs(store: Store, first: RunRow, second: str, scorer: str) -> list[Flip]:
+    """Examples that both runs answered and scored, with the values of `first` and `second`."""
     query = """
-        SELECT s.sample_id, s.group_id, a.value AS first, b.value AS second
+        SELECT s.sample_id, s.group_id, a.value AS first, b.value AS second, s.meta, s.input
         FROM samples AS s
         JOIN scores AS a ON a.run_id = s.run_id AND a.sample_id = s.sample_id AND a.scorer = $scorer
         JOIN scores AS b ON b.run_id = $second AND b.sample_id = s.sample_id AND b.scorer = $scorer
         WHERE s.run_id = $first AND a.value IS NOT NULL AND b.value IS NOT NULL
         ORDER BY s.position
     """
-    rows = store.rows(query, {"first": first, "second": second, "scorer": scorer})
-    return [Flip(**row) for row in rows]
+    return [
+        Flip(
+            sample_id=row["sample_id"],
+            group_id=row["group_id"],
+            first=row["first"],
+            second=row["second"],
+            label=_label(first, row),
+            asks=example_labels.beginning(json.loads(row["input"]) if row["input"] else None),
+        )
+        for row in store.rows(query, {"first": first.id, "second": second, "scorer": scorer})
+    ]
+
+
+def _label(run: RunRow, row: JsonLine) -> str:
+    meta = json.loads(row["meta"]) if row["meta"] else None
+    return example_labels.label(run.record, row["sample_id"], meta)
 
 
 def problems(store: Store) -> list[str]:

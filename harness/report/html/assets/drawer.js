@@ -2,7 +2,7 @@
 const LONG = 20000;
 
 function drawExample(drawer, a, b, view) {
-  drawer.querySelector("h3").textContent = visible(b.id);
+  drawer.querySelector("h3").textContent = visible(b.label ?? b.id);
   const sides = drawer.querySelector(".sides");
   sides.replaceChildren(make("h4", "Input"), block(view.given(b.input)), make("h4", "Target"), block(pretty(b.target)));
   if (b.context_ids?.length) sides.append(make("p", `Gold documents: ${b.context_ids.join(", ")}`, "cost"));

@@ -87,7 +87,7 @@ if (explorer) {
     if (state.over && !(b.seconds > Number(state.over))) return false;
     if (!state.q) return true;
     const wanted = state.q.toLowerCase();
-    return [given(b.input), b.output, a?.output ?? "", b.id].some((text) => text.toLowerCase().includes(wanted));
+    return [given(b.input), b.output, a?.output ?? "", b.id, b.label ?? ""].some((text) => text.toLowerCase().includes(wanted));
   }
 
   function select() {
@@ -116,7 +116,7 @@ if (explorer) {
       const row = make("tr");
       row.classList.toggle("current", page * PAGE + place === current);
       const outcome = outcomeOf(a, b);
-      const link = make("a", b.id);
+      const link = make("a", b.label ?? b.id);
       link.href = address({ ...state, id: b.id });
       const head = make("th");
       head.scope = "row";

@@ -1,0 +1,29 @@
+"""What people are shown of an example in a list: the id that its own log had, and how its question begins."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from harness.results.records.run import CellRecord
+
+LENGTH = 60
+"""Characters of a question that are shown in a list."""
+
+
+def named_by_contents(record: CellRecord) -> bool:
+    """Whether a run's examples are named by a hash of what they ask, so that several logs pair."""
+    return record.imported is not None and (record.task.format or {}).get("kind") == "imported"
+
+
+def label(record: CellRecord, sample_id: str, meta: Mapping[str, object] | None) -> str:
+    """The id of an example as the user knows it: of an imported log, the one that stands in the log."""
+    own = (meta or {}).get("id")
+    return str(own) if named_by_contents(record) and own not in (None, "") else sample_id
+
+
+def beginning(asked: Mapping[str, object] | None, length: int = LENGTH) -> str:
+    """The first characters of a question on one line: its only field, or all of them with their names."""
+    fields = asked or {}
+    texts = [f"{value}" if len(fields) == 1 else f"{name}: {value}" for name, value in fields.items()]
+    text = " ".join(" ".join(texts).split())
+    return text if len(text) <= length else f"{text[: length - 1]}…"
