@@ -31,6 +31,7 @@ from harness.workflows.options.search import SearchOptions
 from harness.workflows.options.shared import ResultsOptions
 from harness.workflows.options.upgrade import UpgradeOptions
 from harness.workflows.options.validate import ValidateOptions
+from harness.workflows.options.view import ViewOptions
 
 if TYPE_CHECKING:
     from harness.regression.gate import Gate
@@ -310,6 +311,19 @@ def validate(options: ValidateOptions) -> Inspection:
     from harness.workflows import validate as workflow
 
     return workflow.from_options(options)
+
+
+@accepts(ViewOptions)
+def view(options: ViewOptions) -> None:
+    """`harness view` as a function: serves the live page of an experiment until it is interrupted.
+
+    Raises:
+        ConfigError: no such experiment, a port that is taken, or a package that is missing.
+    """
+    from harness.workflows import view as workflow
+
+    with _mirrored(options) as local:
+        workflow.from_options(local)
 
 
 @accepts(EstimateOptions)

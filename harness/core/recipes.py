@@ -5,7 +5,7 @@ data  →  base  →  weights  →  program
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -106,8 +106,11 @@ def available(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
-def load(name: str) -> Recipe:
+def load(name: str, *, others: Collection[str] = ()) -> Recipe:
     """The recipe of that name, or of a YAML file.
+
+    Args:
+        others: names that the caller knows besides, for the error.
 
     Raises:
         ConfigError: no such recipe (names the nearest), or a malformed file.
@@ -115,7 +118,7 @@ def load(name: str) -> Recipe:
     files = available()
     path = Path(name) if name.endswith((".yaml", ".yml")) else files.get(name)
     if path is None or not path.is_file():
-        raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, files))
+        raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, dict.fromkeys([*others, *files])))
     return from_config(read_yaml(path), name=path.stem, file=path)
 
 

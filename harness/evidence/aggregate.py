@@ -39,6 +39,11 @@ class RecipeScores:
         return any(run.oracle for run in self.runs)
 
     @property
+    def planned(self) -> int | None:
+        """Examples that would have been asked, where answering stopped before, once the verdict was sure."""
+        return max((run.planned for run in self.runs if run.planned is not None), default=None)
+
+    @property
     def seeds(self) -> int:
         return len(self.values)
 
@@ -227,6 +232,7 @@ def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, ran
         oracle=table.oracle,
         missing=table.left_out,
         worst_case=_worst_case(table) if table.left_out else None,
+        planned=table.planned,
     )
 
 

@@ -31,7 +31,7 @@ class Invocation(Jsonable):
     model: str = ""
     """The model of the verdict, unless it is the default one."""
     known: tuple[str, ...] = ()
-    """Recipes of the experiment that `--recipes` can name: those whose settings are the shipped ones."""
+    """Recipes of the experiment that `--recipes` can name: those of its file, and shipped ones."""
     trainable: bool = True
     """Whether the model can be trained on this task; a model behind a server cannot."""
     askable: bool = True

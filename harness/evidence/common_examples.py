@@ -16,11 +16,16 @@ from harness.evidence.verdict_types import RunScores, ScorerValues
 def common_ids(tables: Sequence[RecipeScores]) -> frozenset[str]:
     """Examples that every candidate has a score for; empty if there are none.
 
-    A recipe with less than half of the examples does not restrict the others, and neither does an oracle.
+    A recipe with less than half of the examples takes none away from the others; neither does an oracle, nor a recipe
+    whose answering stopped before that of others, once it was shown to be worse.
     """
     candidates = [table for table in tables if not table.oracle]
     most = max((len(table.ids) for table in candidates), default=0)
-    deciding = [set(table.ids) for table in candidates if 2 * len(table.ids) >= most]
+    deciding = [
+        set(table.ids)
+        for table in candidates
+        if 2 * len(table.ids) >= most and (table.planned is None or len(table.ids) == most)
+    ]
     return frozenset(set.intersection(*deciding)) if deciding else frozenset()
 
 

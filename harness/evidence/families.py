@@ -45,10 +45,11 @@ class Pairs(Protocol):
 
 
 def of_recipe(config: Mapping[str, Any]) -> Family:
-    """The family of a resolved recipe, by its slots."""
+    """The family of a resolved recipe, by its slots. A base that is made of trained runs is a finetune's."""
     program = config.get("program") or {}
     retrieves = bool(program.get("retriever")) or program.get("kind") == "stuffed"
-    if config.get("weights"):
+    trains = config.get("weights") or (config.get("base") or {}).get("runs")
+    if trains:
         return "both" if retrieves else "finetune"
     return "retrieve" if retrieves else "prompt"
 

@@ -162,8 +162,7 @@ def _next_doubling(tables: Mapping[int, RecipeScores], noise: seeds.TrainingNois
     means = np.array([[table.on(ids).mean() for table in members]])
     covariance = covariance + np.eye(len(members)) / len(ids) ** 2
     rng = generator(SEED + 2)
-    last = members[-1].on(ids).mean(axis=0) - members[-2].on(ids).mean(axis=0)
-    df = by_cluster.degrees_of_freedom(last, members[0].clusters(ids))
+    df = by_cluster.degrees_of_freedom(members[0].clusters(ids))
     df = df if noise is None else min(df, noise.df)
     drawn = rng.multivariate_normal(np.zeros(len(members)), covariance, size=_RESAMPLES)
     drawn *= np.sqrt(df / rng.chisquare(df, size=_RESAMPLES))[:, None]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from harness.evidence.anytime import claims
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds
 from harness.evidence.stats.intervals import bca, score_interval, t_quantile, wilson
@@ -32,6 +33,12 @@ class Scores(Protocol):
     def seeds(self) -> int: ...
 
     @property
+    def groups(self) -> Mapping[str, str | None]: ...
+
+    @property
+    def planned(self) -> int | None: ...
+
+    @property
     def noise(self) -> TrainingNoise | None:
         """The training noise that its own seeds show."""
 
@@ -49,7 +56,8 @@ def of_means(
 ) -> list[tuple[float, float]]:
     """Interval of each table's mean score, within [0, 1], at `level`.
 
-    Graded scores of one run share their resamples if they have the same size.
+    Graded scores of one run share their resamples where they share their size. Of a recipe whose answering stopped
+    once the verdict was sure, it is a confidence sequence.
 
     Args:
         tables: scores of the recipes.
@@ -57,6 +65,10 @@ def of_means(
     """
     intervals, alike = [], dict[int, list[int]]()
     for index, table in enumerate(tables):
+        if table.planned is not None:
+            groups = [table.groups[id_] for id_ in table.ids]
+            intervals.append(claims.mean_interval(table, groups, len(tables)))
+            continue
         intervals.append(_of_examples(table, level))
         plain = table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
@@ -84,7 +96,7 @@ def _of_examples(table: Scores, level: float) -> tuple[float, float]:
         return wilson(mean * alike, alike, level)
     weight = _IMAGINARY_EXAMPLES if groups == n else _IMAGINARY_GROUPS
     values = table.values.mean(axis=0)
-    df = by_cluster.degrees_of_freedom(values, clusters)
+    df = by_cluster.degrees_of_freedom(clusters, by_cluster.within_correlation(values, clusters))
     unseen = weight * mean * (1 - mean) / alike
     variance = (float(by_cluster.mean_variance(values, clusters)[0]) * df + unseen) / (df + weight)
     most = float(n) if table.binary else np.inf

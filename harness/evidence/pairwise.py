@@ -9,9 +9,11 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
     several seeds, or a noise floor                  t over test-set and training variance
     the same trained weights on both sides           as with one run each; of several seeds, paired by training
+    answering stopped once the verdict was sure      confidence sequence, e-Holm (`anytime/`)
 
-Observed groups do not predict the next one: a document that the index lacks is lost completely. So
-"not worse" over 0/1 scores must allow for one more group that is won and one that is lost.
+Groups that were seen do not show what the next one does: a document that the index lacks is lost whole, and a
+tenth of the groups may be without a test of twenty holding one. So the interval of a pair over groups that shows
+no difference allows for one more group that is won and one that is lost.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.aggregate import RecipeScores, assumed_noise, granted_noise, means_covariance
+from harness.evidence.anytime import claims as anytime
 from harness.evidence.planning import ALPHA, examples_needed, level_of_each
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, seeds, simultaneous
@@ -45,6 +48,14 @@ class _Pair:
     estimate: seeds.Estimate
     whole_group_se: float
     """See `Comparison.whole_group_se`."""
+    ids: tuple[str, ...]
+    training_df: float
+    """Degrees of freedom of the training noise."""
+
+    @property
+    def planned(self) -> int | None:
+        """Examples that would have been asked, where answering of a side stopped before."""
+        return max((n for n in (self.first.planned, self.second.planned) if n is not None), default=None)
 
     @property
     def binary(self) -> bool:
@@ -69,6 +80,8 @@ class _Result:
     high: float
     p: float
     method: str
+    p_holm: float | None = None
+    """Known already where answering stopped once the verdict was sure."""
 
 
 def compare(
@@ -121,13 +134,14 @@ def _compared(
     known = [pair for pair in pairs if pair is not None]
     together = _level(tables, granted, [pair is not None for pair in pairs])
     level = 1 - (1 - together) / at_once
-    results = _results(known, level)
-    adjusted = [min(1.0, at_once * p) for p in holm([result.p for result in results])]
+    results = _results(known, level, at_once)
+    adjusted = [
+        min(1.0, at_once * p) if result.p_holm is None else result.p_holm
+        for p, result in zip(holm([result.p for result in results]), results, strict=True)
+    ]
     alpha = level_of_each(len(known) * at_once)
     rows = zip(known, results, adjusted, strict=True)
-    return [
-        _comparison(pair, _careful(pair, result, margin, level), p, margin, alpha) for pair, result, p in rows
-    ]
+    return [_comparison(pair, result, p, margin, level, alpha) for pair, result, p in rows]
 
 
 def _carried(sure: Comparison, alone: Comparison, margin: float) -> Comparison:
@@ -198,8 +212,8 @@ def _pair(
         size = paired.imaginary_size(differences, clusters)
         floor = paired.with_imaginary_groups(differences, clusters, size)[1]
         estimate = dataclasses.replace(estimate, sampling_se=max(estimate.sampling_se, floor))
-        if by_cluster.count(clusters) < len(ids):
-            whole = paired.with_imaginary_groups(differences, clusters)[1]
+    if by_cluster.count(clusters) < len(ids):
+        whole = paired.with_imaginary_groups(differences, clusters)[1]
     return _Pair(
         first=first,
         second=second,
@@ -207,14 +221,34 @@ def _pair(
         clusters=clusters,
         estimate=estimate,
         whole_group_se=whole,
+        ids=ids,
+        training_df=min((noise.df for noise, _ in sides if noise is not None), default=math.inf),
     )
 
 
-def _results(pairs: Sequence[_Pair], level: float) -> list[_Result]:
+def _stopped(pair: _Pair, planned: int) -> anytime.Stopped:
+    return anytime.Stopped(
+        ids=pair.ids,
+        groups=tuple(pair.first.groups[id_] for id_ in pair.ids),
+        differences=pair.differences,
+        clusters=pair.clusters,
+        binary=pair.binary,
+        planned=planned,
+        training_se=pair.estimate.training_se,
+        training_df=pair.training_df,
+    )
+
+
+def _results(pairs: Sequence[_Pair], level: float, at_once: int) -> list[_Result]:
     """Results in order; pairs of the same shape share their resamples."""
     results: dict[int, _Result] = {}
     alike: dict[tuple[int, bool], list[int]] = {}
+    early = {i: _stopped(pair, pair.planned) for i, pair in enumerate(pairs) if pair.planned is not None}
+    for i, claim in zip(early, anytime.claims(list(early.values()), len(pairs) * at_once), strict=True):
+        results[i] = _Result(claim.low, claim.high, claim.p, claim.method, claim.p_holm)
     for position, pair in enumerate(pairs):
+        if position in early:
+            continue
         if pair.seeded or pair.grouped or len(pair.differences) < 2:
             results[position] = _structured(pair, level)
         else:
@@ -248,24 +282,24 @@ def _structured(pair: _Pair, level: float) -> _Result:
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
 
 
-def _careful(pair: _Pair, result: _Result, margin: float, level: float) -> _Result:
-    """The interval, reaching to ± `margin` if it shows no difference and an unobserved group could be won or
-    lost completely: then "not worse" is not claimed."""
-    if pair.whole_group_se <= pair.estimate.sampling_se or not result.low <= 0.0 <= result.high:
-        return result
+def _careful(pair: _Pair, low: float, high: float, level: float) -> tuple[float, float]:
+    """The interval; where it shows no difference, it reaches as far as a whole group that nobody saw, won or lost,
+    could move the mean."""
+    if pair.whole_group_se <= pair.estimate.sampling_se or not low <= 0.0 <= high:
+        return low, high
     se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
-    low, high = student(pair.estimate.mean, se, pair.estimate.df, level)
-    return dataclasses.replace(
-        result,
-        low=result.low if not_worse(low, margin) else min(result.low, -margin),
-        high=result.high if not_worse(-high, margin) else max(result.high, margin),
-    )
+    lowest, highest = student(pair.estimate.mean, se, pair.estimate.df, level)
+    return max(-1.0, min(low, lowest)), min(1.0, max(high, highest))
 
 
-def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alpha: float) -> Comparison:
+def _comparison(
+    pair: _Pair, result: _Result, p_holm: float, margin: float, level: float, alpha: float
+) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
     low, high = _agreeing(result, difference, p_holm)
+    if result.p_holm is None:  # A confidence sequence holds for groups that nobody saw, too.
+        low, high = _careful(pair, low, high, level)
     plain = Comparison(
         recipe=pair.first.recipe,
         reference=pair.second.recipe,
@@ -284,6 +318,7 @@ def _comparison(pair: _Pair, result: _Result, p_holm: float, margin: float, alph
         method=result.method,
         groups=pair.groups,
         whole_group_se=pair.whole_group_se,
+        anytime=result.p_holm is not None,
     )
     if plain.outcome != "inconclusive":
         return plain
@@ -294,6 +329,8 @@ def _agreeing(result: _Result, difference: float, p_holm: float) -> tuple[float,
     """The interval within [-1, 1]; it reaches to 0 where the exact test over all pairs does not show a
     difference, so that p-value and interval never contradict each other."""
     low, high = max(-1.0, min(result.low, difference)), min(1.0, max(result.high, difference))
+    if result.p_holm is not None:  # e-Holm had its say already.
+        return low, high
     return (low, high) if p_holm <= ALPHA else (min(low, 0.0), max(high, 0.0))
 
 

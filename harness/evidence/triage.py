@@ -108,7 +108,8 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     n, lost = len(measured.lost), float(measured.lost.mean())
     if lost <= 1e-12:
         return Triage(
-            n=n, lost=0.0, shares=(), dominant=None, certain=True, train_overlap=overlap,
+            n=n, lost=0.0, shares=(), dominant=None, certain=by_cluster.effective_count(clusters) >= FEW,
+            train_overlap=overlap,
             step="none: the plain prompt loses nothing",
             sentence=f"The plain prompt answers all {n} examples right: nothing to fix.{_few(clusters, n)}",
         )  # fmt: skip
@@ -123,16 +124,19 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
     first = ranked[0]
     second = next(share for share in ranked[1:] if share.measured)
-    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost)
+    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost, few=groups < FEW)
     meaning, step = _WORDS[first.gap]
     if any(not p.worth and p.certain for p in predictions if "few_shot" in p.recipes):
         step = step.replace(", or show examples", "")
-    sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
+    verb = "is" if groups >= FEW else "looks like"
+    sentence = f"{_percent(first)} of the score that the plain prompt loses {verb} {first.gap}: {meaning}."
     if first.gap == "skill" and not shown:
         sentence = f"No probe gains anything that {n} examples can show: {meaning}."
     elif not certain and groups >= FEW:
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
-    sentence += _unmeasured(ranked) + _few(clusters, n)
+    sentence += _unmeasured(ranked)
+    if warning := _few(clusters, n):
+        sentence = f"{warning.strip()} As a hint only: {sentence[0].lower()}{sentence[1:]}"
     return Triage(
         n=n,
         lost=lost,

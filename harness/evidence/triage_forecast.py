@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.formatting import signed
@@ -49,19 +49,20 @@ class ForecastOutcome(Jsonable):
 
 
 def predict(
-    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float
+    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float, few: bool = False
 ) -> tuple[Prediction, ...]:
     """Predictions from the shares of the lost score and from what the probes gained.
 
     Args:
         n: examples that were probed.
         lost: mean score that the plain prompt loses.
+        few: whether the examples are too few for what is read off the shares, which have no test of their own.
     """
     form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
     knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
     enough = ENOUGH * lost
-    predictions = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
-    predictions.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
+    probed = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
+    predictions = [_finetuning(form, skill, knowledge + retrieval, train_overlap)]
     if "bm25" in gains:
         both = knowledge >= ENOUGH and form + skill >= ENOUGH
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
@@ -71,7 +72,12 @@ def predict(
         predictions.append(
             Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
         )
-    return tuple(predictions)
+    return (*probed, *(_unsure(p, n) if few else p for p in predictions))
+
+
+def _unsure(prediction: Prediction, n: int) -> Prediction:
+    because = f"{prediction.because}, and {n} examples cannot tell whether that is so"
+    return replace(prediction, worth=False, certain=False, because=because)
 
 
 _PROBED = (("few_shot", "few_shot"), ("constrained", "constrained"), ("bm25_rag", "bm25"))

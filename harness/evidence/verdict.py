@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.evidence import other_scorers, random_model, verdict_text
+from harness.evidence import early, other_scorers, random_model, verdict_text
 from harness.evidence.aggregate import check_scores, gather, granted_noise, summarise
 from harness.evidence.bare import nothing_to_compare, nothing_works
 from harness.evidence.candidates import Candidates
@@ -82,7 +82,8 @@ def decide(
         ValueError: a score that is not a number within [0, 1].
     """
     verdict = _judged(task, model, primary, margin, runs, triage, constant, invocation, noise)
-    return replace(verdict, notes=(*verdict.notes, *lost_lessons(verdict.summaries)))
+    notes = (*early.sentences(verdict.summaries), *lost_lessons(verdict.summaries))
+    return replace(verdict, notes=(*verdict.notes, *notes))
 
 
 def _judged(
@@ -169,7 +170,10 @@ def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | 
         model=frame.model,
         primary=frame.primary,
         margin=frame.margin,
-        n=min(comparison.n for comparison in choice.comparisons),
+        n=min(
+            [pair.n for pair in choice.comparisons if not pair.anytime]
+            or [max(pair.n for pair in choice.comparisons)]
+        ),
         seeds=max(summary.seeds for summary in frame.ranked),
         kind=choice.kind,
         winner=choice.recommended if choice.kind == "winner" else None,

@@ -106,6 +106,8 @@ class RunScores(Jsonable):
     """None if it is not known."""
     fields: Mapping[str, float] = field(default_factory=dict)
     """For objects: path of each field → share of the answers that have it right."""
+    planned: int | None = None
+    """Examples that would have been asked, where answering stopped before, once the verdict was sure; None: all were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +149,9 @@ class RecipeSummary(Jsonable):
     missing: int = 0
     """Examples that some seed has no score for."""
     worst_case: float | None = None
-    """Mean score over all examples if every missing one is wrong; None if none is missing."""
+    """Mean score over all examples if every missing one is wrong; None where none is missing."""
+    planned: int | None = None
+    """Examples that would have been asked, where answering stopped before; None: all were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -180,8 +184,11 @@ class Comparison(Jsonable):
     that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
+    anytime: bool = False
+    """Whether its interval is a confidence sequence, because answering stopped once the verdict was sure."""
     whole_group_se: float = 0.0
-    """Standard error with one whole group won and one lost, which "not worse" must allow for; 0 where it need not."""
+    """Standard error with one whole group won and one lost, which an interval that shows no difference allows for;
+    0 where no example shares a group."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -135,7 +135,7 @@ def _example(
     generated = recipe.program.shows_examples and record.generated
     if not train or generated:
         return None
-    from harness.models.chat_template import fold_system
+    from harness.models.template_text import fold_system
 
     pool = _pool(task, recipe, record.seed) if recipe.program.shows_examples else ()
     messages: Sequence[Message] = recipe.program.prepare(task, pool, record.seed)(train[0]).messages

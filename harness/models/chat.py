@@ -20,13 +20,13 @@ from harness.core.keys import digest
 from harness.core.protocols import TEMPLATE_DATE
 from harness.core.torch_types import ModelConfig, Tokenizer
 from harness.core.values import Message
+from harness.models import chat_template
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
-from harness.models.chat_template import PLAIN_TEMPLATE, dated, fold_system, special_prefix, template_of
 from harness.models.plain_chat import PlainChat
 from harness.models.special_tokens import encoded, names_special, rendered_ids
+from harness.models.template_text import PLAIN_TEMPLATE, dated, fold_system, special_prefix, template_of
 
-RENDERING_SECONDS = 5.0
-"""Processor seconds in which one prompt is put into a model's template."""
+RENDERING_SECONDS = chat_template.SECONDS
 _PROBE = "harness-probe"
 
 
@@ -157,6 +157,16 @@ class TemplateChat:
     ) -> str:
         from jinja2.exceptions import TemplateError
 
+        chosen = template or self.dated_template
+        conversation = chat_template.Conversation(
+            template=chosen,
+            messages=rows,
+            functions=[dict(function) for function in functions],
+            generation_prompt=generation_prompt,
+            settings={**self.tokenizer.special_tokens_map, "enable_thinking": self._thinking},
+        )
+        if not conversation.is_cheap:
+            return chat_template.render(conversation)
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
             # switch ignore it.
@@ -164,8 +174,7 @@ class TemplateChat:
                 return str(
                     self.tokenizer.apply_chat_template(
                         rows,
-                        tools=[dict(function) for function in functions] or None,
-                        chat_template=template or self.dated_template,
+                        chat_template=chosen,
                         tokenize=False,
                         add_generation_prompt=generation_prompt,
                         enable_thinking=self._thinking,
@@ -175,15 +184,7 @@ class TemplateChat:
             raise ConfigError(
                 f"the model's chat template took longer than {RENDERING_SECONDS:g} s for one prompt"
             ) from None
-        except (
-            TemplateError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            MemoryError,
-            RecursionError,
-        ) as error:
+        except (TemplateError, *chat_template.REFUSALS) as error:
             raise ConfigError(f"the model's chat template refuses this prompt: {error}") from None
 
     def _accepts_system(self) -> bool:

@@ -112,7 +112,7 @@ def _split(values: Floats, groups: Codes, start: int) -> Split:
     residuals = np.vstack([side - side.mean(axis=0) for side in sides])
     noise = float(clusters.mean_variance(residuals.T, groups).sum()) / (len(values) - 2) * of_means
     variance = _variance(values, differences, groups, between, noise)
-    of_examples, of_runs = clusters.degrees_of_freedom(differences, groups), len(values) - 2.0
+    of_examples, of_runs = clusters.degrees_of_freedom(groups), len(values) - 2.0
     return Split(
         start=start,
         before=float(means[0].mean()),

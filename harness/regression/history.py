@@ -176,7 +176,8 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         # Two imaginary answers, one right and one wrong: identical answers do not prove zero variance.
         padded = np.concatenate([values, [0.0, 1.0]])
         se = math.sqrt(max(spread, float(padded.var()) / len(padded)))
-        half = float(stats.t.ppf(0.975, clusters.degrees_of_freedom(values, groups))) * se
+        df = clusters.degrees_of_freedom(groups, clusters.within_correlation(values, groups))
+        half = float(stats.t.ppf(0.975, df)) * se
         mean = float(values.mean())
         yield Point(
             run=run.name,

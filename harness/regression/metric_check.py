@@ -116,7 +116,7 @@ def change(pairs: Pairs) -> Change:
         sampling = max(sampling, paired.with_imaginary_pair(differences)[1] ** 2)
         lower = max(lower, sampling)
     noise = 0.0 if pairs.noise is None else 2 * pairs.noise.variance
-    parts = [(sampling, by_cluster.degrees_of_freedom(differences, groups))]
+    parts = [(sampling, by_cluster.degrees_of_freedom(groups))]
     if pairs.noise is not None and noise > 0:
         parts.append((noise, pairs.noise.df))
     weights = sum(variance**2 / df for variance, df in parts)

@@ -12,6 +12,7 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Verdict
 from harness.report import studies
 from harness.report.studies import Study
+from harness.results import tunings
 from harness.results.asked import only, restricted
 from harness.results.billing import Bill
 from harness.results.folder import ResultsFolder, RunFolder
@@ -19,6 +20,7 @@ from harness.results.lines import records, samples
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
+from harness.results.records.tuning import TuningRecord
 from harness.results.run_files import read_head
 from harness.results.run_labels import BESIDE, labels, members
 from harness.results.run_scores import Asked
@@ -104,6 +106,8 @@ class ReportData:
     """Costs in money; empty if no prices were given."""
     studies: tuple[Study, ...] = field(default=())
     """Searches in the results folder, whichever task they are of."""
+    tunings: tuple[TuningRecord, ...] = field(default=())
+    """What `--tune` found, for whichever task."""
     left_out: tuple[LeftOut, ...] = field(default=())
     """Default recipes that were not run, because the task or the model does not allow them."""
     file: str = ""
@@ -157,6 +161,7 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
         groups=_grouped(results, runs),
         problems=tuple(problems),
         studies=studies.read(results),
+        tunings=tunings.read(results),
     )
 
 

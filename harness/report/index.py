@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.core.files import draft
+from harness.report import subjects
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
 from harness.report.html.page import asset, html, policy
@@ -69,10 +70,12 @@ def summary(data: ReportData) -> dict[str, object]:
         if v is not None
     ]
     finished = max(times, default="")[:16].replace("T", " ")
+    about = dict.fromkeys(subjects.of_record(run.record) for run in data.runs if run.done)
     return {
         "title": data.title,
         "runs": len(data.runs),
         "run_ids": [run.id for run in data.runs if run.done],
+        "subjects": [subject.to_json() for subject in about],
         "finished": f"{finished} UTC" if finished else "",
         "verdicts": verdicts,
     }
@@ -131,14 +134,19 @@ def is_report(file: Path) -> bool:
     return file.is_file() and _SUMMARY.search(_head(file)) is not None
 
 
-def finished_runs(report: Path) -> tuple[str, ...]:
-    """Ids of the finished runs in a report; none for a page of another kind, or one written before reports
-    recorded them."""
+def read_summary(report: Path) -> Mapping[str, object]:
+    """The summary in a report's head as it is written; empty for a page of another kind."""
     try:
-        summary = _SUMMARY.search(_head(report))
-        ids = [] if summary is None else json.loads(summary[1]).get("run_ids", [])
-    except (OSError, ValueError, AttributeError):
-        return ()
+        match = _SUMMARY.search(_head(report))
+        content = None if match is None else json.loads(match[1])
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def finished_runs(summary: Mapping[str, object]) -> tuple[str, ...]:
+    """Ids of the finished runs that a report holds; none for one from before reports named them."""
+    ids = summary.get("run_ids")
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 

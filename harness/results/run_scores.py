@@ -10,6 +10,7 @@ from pathlib import Path
 from harness.core.errors import ConfigError
 from harness.core.validation import adapter
 from harness.evidence import families, fields, imported, missing
+from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import ScorerValues
@@ -19,6 +20,7 @@ from harness.results.folder import RunFolder
 from harness.results.lines import samples
 from harness.results.records.missing import Missing
 from harness.results.records.run import AnswerRecord, RunRecord, TaskRecord, TrainRecord
+from harness.results.records.sample import SampleRecord
 from harness.results.remote import mirror
 from harness.results.run_labels import BESIDE, labels, members, places
 from harness.results.triage import read_triage
@@ -176,7 +178,7 @@ def scores(
     """Per-example primary scores of a run, of the examples `asked` (None: of all); an execution error is
     None and never a wrong answer."""
     file, primary = RunFolder(folder).samples, str(record.task.primary)
-    rows = only(samples(file), asked)
+    rows = _in_order(record, only(samples(file), asked))
     values = tuple(row.score(primary) for row in rows)
     for row, value in zip(rows, values, strict=True):
         if value is not None and not 0.0 <= value <= 1.0:
@@ -186,7 +188,11 @@ def scores(
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
     learnt = lessons.of_record(record)
-    counted = record if asked is None else record.changed(metrics=sample_metrics.metrics(rows))
+    counted = (
+        record
+        if asked is None and record.planned is None
+        else record.changed(metrics=sample_metrics.metrics(rows))
+    )
     return RunScores(
         recipe=name or labels([record])[record.id],
         seed=record.seed,
@@ -214,7 +220,16 @@ def scores(
         ),
         common_answer=common_answer.common_answer(rows),
         fields=fields.shares(rows),
+        planned=record.planned,
     )
+
+
+def _in_order(record: RunRecord, rows: list[SampleRecord]) -> list[SampleRecord]:
+    """Of a run that stopped early, the answers that were asked in the seeded order: others in its folder, of an
+    interrupted run or a sample, are no random beginning."""
+    if record.planned is None or record.limit is None:
+        return rows
+    return only(rows, beginning([row.sample_id for row in rows], [row.group for row in rows], record.limit))
 
 
 def cost(record: RunRecord) -> Cost:

@@ -1,7 +1,7 @@
 """A run's folder may hold more answers than a command asks for: which runs are complete, and which answers count.
 
-The number of test examples is not part of the key, so runs with `--limit 80` and `--limit 30` share a folder, and
-the smaller sample is part of the larger one.
+The number of test examples is in no key, so runs with `--limit 80` and `--limit 30` share a folder, and
+the smaller sample is part of the larger one. So is what was asked before a verdict was sure (`until_sure.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from harness.runner.cells import Cell
 def complete(cell: Cell, folder: RunFolder) -> RunRecord | None:
     """The record of a run that holds every answer that the cell asks for and that can be had; else None."""
     record = folder.finished() or folder.answered()
-    if record is None or not covers(record.limit, cell.limit):
+    if record is None or not covers(record.limit, cell.asks):
         return None
     if record.status == "done" and record.limit is None:
         return record
@@ -36,7 +36,7 @@ def seen_by(cell: Cell, record: RunRecord, folder: RunFolder) -> RunRecord:
     ids = {example.id for example in cell.examples}
     if not record.ended or sum(_statuses(record)) <= len(ids):
         return record
-    return restricted(record, only(folder.rows(), ids), cell.limit)
+    return restricted(record, only(folder.rows(), ids), cell.asks)
 
 
 def _statuses(record: RunRecord) -> list[int]:

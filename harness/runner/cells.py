@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.core import recipes
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
+from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
+from harness.models.source import is_hub_id
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
@@ -25,8 +28,9 @@ from harness.tasks.sampling import sample
 
 @dataclass(frozen=True, kw_only=True)
 class Cell:
-    """`labels` is how many train examples the recipe may see (None: all); `split` is the split to answer, and
-    `limit` how many of its examples (None: all). `fault` says why the cell cannot run at all."""
+    """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked, and
+    `limit` how many of its examples (None: all). Of these only the `first` in the seeded order are asked for now
+    (None: all; `runner.until_sure`). `fault` says why the cell cannot be run at all."""
 
     task: Task
     model: str
@@ -34,6 +38,7 @@ class Cell:
     recipe: Recipe
     seed: int
     limit: int | None = None
+    first: int | None = None
     labels: int | None = None
     split: str = "test"
     fault: str = ""
@@ -42,8 +47,28 @@ class Cell:
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
-        """The examples to answer: the whole split, or a seeded sample."""
+        """What is asked: all of the split, or a seeded sample of it, or the beginning of either."""
+        if self.first is None or self.first >= len(self.all_examples):
+            return self.all_examples
+        groups = [None if one.group is None else str(one.group) for one in self.all_examples]
+        chosen = beginning([one.id for one in self.all_examples], groups, self.first)
+        return tuple(one for one in self.all_examples if one.id in chosen)
+
+    @cached_property
+    def all_examples(self) -> tuple[Example, ...]:
+        """What is asked in the end, however little is asked for now."""
         return sample(self.task.splits[self.split], self.limit)
+
+    @property
+    def planned(self) -> int | None:
+        """How many examples there are to ask, where only the first of them are asked; None: all are."""
+        whole = len(self.all_examples)
+        return whole if len(self.examples) < whole else None
+
+    @property
+    def asks(self) -> int | None:
+        """How many examples are asked; None: all of the split."""
+        return self.limit if self.planned is None else len(self.examples)
 
     @cached_property
     def weights_key(self) -> str:
@@ -80,7 +105,8 @@ class Cell:
             "model": {"spec": self.model, "fingerprint": self.fingerprint} | _served(self.model),
             "seed": self.seed,
             "split": self.split,
-            "limit": self.limit,
+            "limit": self.asks,
+            **({} if self.planned is None else {"planned": self.planned}),
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
@@ -140,6 +166,7 @@ def layout(experiment: Experiment) -> Layout:
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
     for model in experiment.models:
+        _require_usable(model, experiment)
         mark = fingerprint(model)
         for named, task in tasks:
             invocation = _invocation(experiment, named, task, model)
@@ -160,7 +187,7 @@ def layout(experiment: Experiment) -> Layout:
                 cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
     if not cells:
         raise nothing_fits(left_out)
-    ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
+    ordered = sorted(cells.values(), key=_kind_by_cost)
     return Layout(
         cells=tuple(ordered),
         left_out=tuple(left_out),
@@ -170,6 +197,24 @@ def layout(experiment: Experiment) -> Layout:
             if max(experiment.labels, default=0) > _most(task)
         ),
     )
+
+
+def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
+    """Prompts first, then what reads passages, then what trains."""
+    return bool(cell.recipe.weights), cell.recipe.program.retrieves
+
+
+def _require_usable(model: str, experiment: Experiment) -> None:
+    """
+    Raises:
+        ConfigError: a model on the hub that no recipe can use; its weights are not fetched.
+    """
+    if is_server(model) or not is_hub_id(model):
+        return
+    reasons = [of_model(model, recipe) for recipe in experiment.recipes]
+    if reasons and all(reasons):
+        first = next(filter(None, reasons))
+        raise ConfigError(first.reason, remedy=first.remedy)
 
 
 def _most(task: Task) -> int:

@@ -131,18 +131,22 @@ def runtime(engine: Engine) -> dict[str, JsonValue]:
     model = engine.model
     if model is None:
         return {"engine": engine.name}
-    from harness.models.number_format import dtype_of
-
     return {
         "engine": engine.name,
-        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix(
-            "torch."
-        ),
+        "dtype": computed_in(model.network).removeprefix("torch."),
         "device": str(getattr(model.network, "device", None)),
         "quantized_share": _quantized_share(model.network),
         "chat_template": digest(model.chat.template)[:12],
         "vocabulary": model.chat.vocabulary,
     }
+
+
+def computed_in(network: Network) -> str:
+    """The number format that a loaded network's body computes in, such as "torch.bfloat16": what is learned in front of it
+    may be in another."""
+    from harness.models.number_format import dtype_of
+
+    return str(dtype_of(network) if hasattr(network, "dtype") else None)
 
 
 def _quantized_share(network: Network) -> float | None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
+from harness.core.kinds import build
 from harness.core.protocols import TEMPLATE_DATE, Engine, LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.secrets import refuse_in_model
@@ -54,8 +55,15 @@ class ModelPool:
 
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
-        gave = [environment.answering(), str(getattr(network, "dtype", None)), device, *model.chat.settings]
+        gave = [environment.answering(), environment.computed_in(network), device, *model.chat.settings]
         return self.remembering(local(model), digest([identity, gave]))
+
+    def plain(self, spec: str, recipe: Recipe) -> Engine:
+        """The engine of a model as it stands, loaded here or served, whatever base `recipe` has."""
+        if is_server(spec):
+            return self.server(spec)
+        unchanged = replace(recipe, base=build("base", "plain"))
+        return self.engine(self.base(spec, unchanged), digest([fingerprint(spec), unchanged.base.identity()]))
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""

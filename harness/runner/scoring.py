@@ -7,7 +7,9 @@ from dataclasses import asdict, replace
 
 from harness.core import deadline
 from harness.core.errors import ConfigError, is_panic
+from harness.core.formatting import size
 from harness.core.protocols import Scorer, Task
+from harness.core.protocols.tasks import ANSWER_MEMORY
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score, Unread
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
@@ -127,9 +129,12 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:
-        with deadline.within(SCORING_SECONDS):
+        with deadline.within(SCORING_SECONDS, ANSWER_MEMORY):
             raw, reason = scorer.score(outcome.value, example.target, example)
         value = float(raw)
+    except deadline.TooLargeError:
+        reason = f"took more than {size(ANSWER_MEMORY)}"
+        return Score(scorer=name, status="error", reason=reason, version=version)
     except deadline.TooLongError:
         reason = f"took longer than {SCORING_SECONDS:g} s"
         return Score(scorer=name, status="error", reason=reason, version=version)

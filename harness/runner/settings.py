@@ -31,6 +31,38 @@ class ExperimentSettings:
         int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
     ] = None
     limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
+    stop_when_sure: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-when-sure",
+            help="Ask and train no more once it is sure whether to prompt, retrieve or finetune.",
+            show_default=False,
+        ),
+    ] = None
+    frugal: Annotated[
+        bool | None,
+        typer.Option(
+            "--frugal", help="Leave out training that cannot change the answer.", show_default=False
+        ),
+    ] = None
+    tune: Annotated[
+        str | int | None,
+        Typed(str),
+        typer.Option(
+            help="Tune every arm on dev with this budget: 12 (trials), 600s, 200000tok, 2usd.",
+            show_default="not tuned",
+        ),
+    ] = None
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together", help="With --tune: tune prompt then weights, and weights then prompt, too."
+        ),
+    ] = None
+    proposer: Annotated[
+        str | None,
+        typer.Option(help="With --tune: the model that writes instructions.", show_default="the model"),
+    ] = None
     labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None

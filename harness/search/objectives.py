@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import ConfigError, nearest
 from harness.evidence.cost import Prices
+from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 def _required(value: float | None, name: str) -> float:
@@ -77,6 +81,11 @@ def constraint(text: str) -> Constraint:
 
 def values(names: Sequence[str], record: RunRecord) -> list[float]:
     return [READ[name](record) for name in names]
+
+
+def measured(trial: FrozenTrial) -> float:
+    """A finished trial's first objective as it was measured."""
+    return float(trials.exact(trial)[0])
 
 
 def with_loss(score: float, loss: float | None) -> float:

@@ -56,10 +56,11 @@ class Space:
         """Whether a knob's condition holds given the values of the others."""
         if dimension.active_if is None:
             return True
-        other, value = dimension.active_if
+        other, wanted = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
         current = {knob.name: knob.value for knob in _knobs(self.recipe)}
-        return bool((current | fixed | dict(params))[other] == value)
+        value = (current | fixed | dict(params))[other]
+        return value in wanted if isinstance(wanted, tuple) else bool(value == wanted)
 
     def complete(self, params: Mapping[str, object]) -> dict[str, object]:
         """The chosen values with the fixed and the tied ones, without those whose condition fails."""
@@ -83,6 +84,7 @@ class Space:
             ConfigError: values that a kind refuses.
         """
         config: dict[str, Any] = self.recipe.config()
+        known = {dimension.name: dimension for dimension in self.dimensions}
         for path, value in self.complete(params).items():
             *parents, field = path.split(".")
             node = config
@@ -92,7 +94,7 @@ class Space:
             else:
                 for part in parents:
                     node = node[part]
-            node[field] = value
+            node[field] = known[path].written(value) if path in known else value
         recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
         if any(stage.packing and stage.neftune_noise_alpha for stage in recipe.weights):
             raise ConfigError("packing and neftune_noise_alpha cannot be combined")

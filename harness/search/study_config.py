@@ -21,13 +21,17 @@ from harness.search.space import Space, space
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When to stop: distinct trials, hours of wall time of this command, tokens trained on or read, money."""
+    """When to stop: distinct trials, hours of wall time of this command, seconds of all trials, tokens trained on or
+    read, money."""
 
     trials: int
     hours: float | None = None
+    seconds: float | None = None
     tokens: int | None = None
     money: float | None = None
     prices: Prices = field(default_factory=Prices)
+    never_over: bool = False
+    """Whether a trial starts only where the rest would pay for one of average cost; the first always starts."""
 
 
 @dataclass(frozen=True, kw_only=True)

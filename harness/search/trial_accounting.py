@@ -23,7 +23,7 @@ class Ledger:
         self._paid: list[int] = []
         self._first: dict[str, FrozenTrial] = {}
         self._marks: set[str] = set()
-        self._costs = {"tokens": 0.0, "money": 0.0}
+        self._costs = {"seconds": 0.0, "tokens": 0.0, "money": 0.0}
 
     def refresh(self) -> None:
         trials = self._study.get_trials(deepcopy=False)
@@ -37,12 +37,13 @@ class Ledger:
                 self._open[trial.number] = trial
 
     def _settle(self, trial: FrozenTrial) -> None:
-        for name in self._costs:
+        for name in ("tokens", "money"):
             self._costs[name] += float(trial.user_attrs.get("cost", {}).get(name, 0.0))
         if marked := mark(trial):
             self._marks.add(marked)
         if is_lost(trial) or is_copy(trial):
             return
+        self._costs["seconds"] += seconds(trial)
         insort(self._paid, trial.number)
         if marked and (marked not in self._first or trial.number < self._first[marked].number):
             self._first[marked] = trial
@@ -51,8 +52,15 @@ class Ledger:
         return [trial for trial in self._open.values() if trial.state.name == "RUNNING"]
 
     def cost(self, name: str) -> float:
-        """What all trials cost together: `tokens` or `money`."""
+        """What all trials cost together: `seconds`, `tokens` or `money`."""
         return self._costs[name]
+
+    def is_spent(self, name: str, limit: float, *, never_over: bool) -> bool:
+        """Whether no trial may start any more; `never_over`: the rest must pay for one of average cost."""
+        spent = self._costs[name]
+        if never_over and self._paid:
+            return spent + spent / len(self._paid) > limit
+        return spent >= limit
 
     def paid(self, before: int | None = None) -> int:
         """How many trials the budget pays for (of those numbered below `before`): all but duplicates, queued
@@ -70,6 +78,13 @@ class Ledger:
     def marks(self) -> set[str]:
         """The key of every configuration that was tried or is being tried."""
         return self._marks | {mark(trial) for trial in self.running()}
+
+
+def seconds(trial: FrozenTrial) -> float:
+    """What a finished trial took. One whose run an earlier command had finished is charged what that run took, so
+    that a budget buys the same whatever was computed before."""
+    took = trial.duration.total_seconds() if trial.duration else 0.0
+    return max(took, float(trial.user_attrs.get("cost", {}).get("run_seconds", 0.0)))
 
 
 def mark(trial: FrozenTrial) -> str:

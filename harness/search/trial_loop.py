@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
+from harness.core.recipes import Recipe
 from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.results.records.trial import TrialRecord
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MOST_DUPLICATES = 50
 """Duplicates in a row after which a space counts as exhausted."""
+BESIDE = "beside"
+"""The attribute of a trial with what was spent on it besides its run: `seconds`, `tokens`, `money`."""
 SILENCE = 5.0
 """Seconds that an earlier trial may take to publish its configuration; one that Optuna alone runs never does."""
 
@@ -93,8 +96,10 @@ class Loop:
         worker: int,
         began: float,
         notify: Callable[[TrialRecord], None] = lambda _: None,
+        recipe_of: Callable[[Space, optuna.Trial], Recipe] = lambda space, trial: space.apply(trial.params),
     ) -> None:
         self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
+        self.recipe_of = recipe_of
         self.space: Space = plan.space()
         self.study = open_study(plan, worker)
         self.ledger = trial_accounting.Ledger(self.study)
@@ -149,9 +154,11 @@ class Loop:
         if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
             return True
         had.refresh()
-        if budget.tokens is not None and had.cost("tokens") >= budget.tokens:
-            return True
-        if budget.money is not None and had.cost("money") >= budget.money:
+        limits = {"seconds": budget.seconds, "tokens": budget.tokens, "money": budget.money}
+        if any(
+            limit is not None and had.is_spent(name, limit, never_over=budget.never_over)
+            for name, limit in limits.items()
+        ):
             return True
         return had.paid() >= budget.trials
 
@@ -245,7 +252,7 @@ class Loop:
 
         with study_storage.alive(trial):
             try:
-                record = self.evaluate(self.space.apply(trial.params), trial)
+                record = self.evaluate(self.recipe_of(self.space, trial), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
                 frozen = self._tell(
@@ -274,12 +281,14 @@ class Loop:
     def _note_cost(self, trial: optuna.Trial, record: RunRecord) -> None:
         train, answer = record.train or TrainRecord(), record.answer or AnswerRecord()
         read = (answer.tokens_in_mean or 0) * objectives.asked(record)
-        # One attribute, because each one is a synchronous write.
+        beside = trial.user_attrs.get(BESIDE, {})
+        # One attribute, because each is a write that the storage waits for.
         cost = {
             "train_seconds": train.seconds or 0.0,
             "train_steps": train.steps or 0,
-            "tokens": int((train.tokens or 0) + read),
-            "money": objectives.money(self.plan.budget.prices, record),
+            "tokens": int((train.tokens or 0) + read + beside.get("tokens", 0)),
+            "money": objectives.money(self.plan.budget.prices, record) + beside.get("money", 0.0),
+            "run_seconds": (record.seconds or 0.0) + beside.get("seconds", 0.0),
         }
         trial.set_user_attr("cost", cost)
 

@@ -109,11 +109,19 @@ def settle_all(
         for item in part:
             target, fault = _settled_once(item.example.target, form, known)
             meta = _settled_meta(item.example, form)
-            examples.append(replace(item.example, target=target, meta=meta))
+            examples.append(_settled_example(item.example, target, meta))
             if fault:
                 faults.append(item.source.error(f"target fails the task's format: {fault}"))
         settled[split] = tuple(examples)
     return settled, faults
+
+
+def _settled_example(example: Example, target: JsonValue, meta: JsonObject) -> Example:
+    """The example with what was settled; itself where that changes nothing, which is most often."""
+    same = target is example.target or (type(target) is str and target == example.target)
+    if same and meta is example.meta:
+        return example
+    return replace(example, target=target, meta=meta)
 
 
 def _settled_once(

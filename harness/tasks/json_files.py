@@ -9,7 +9,7 @@ from typing import Any
 
 from harness.core.errors import ConfigError
 from harness.core.text import whole
-from harness.tasks import json_rows, json_streams, layouts
+from harness.tasks import encodings, json_rows, json_streams, layouts
 from harness.tasks.encodings import read_text
 from harness.tasks.located import Row
 
@@ -23,16 +23,13 @@ def jsonl_rows(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
     Raises:
         ConfigError: broken JSON or a row that is not an object (with the line), or the wrong encoding.
     """
-    content = read_text(path, encoding)
-    if not _is_object(content.lstrip().partition("\n")[0]):
-        objects = json_streams.objects(content)
+    first = next((text for _, text in _text_lines(path, encoding)), "")
+    if not _is_object(first.lstrip()):
+        objects = json_streams.objects(read_text(path, encoding))
         if objects is not None:
             yield from objects
             return
-    # Not splitlines(): U+2028 and friends are ordinary characters inside a JSON string.
-    for number, text in enumerate(content.split("\n"), start=1):
-        if not text.strip():
-            continue
+    for number, text in _text_lines(path, encoding):
         yield _object(parsed(text, path, number), path, number), number
 
 
@@ -79,6 +76,21 @@ def parsed(text: str, path: Path, line: int | None = None) -> Any:
     except ValueError as error:
         # Also numbers of thousands of digits, which Python refuses.
         raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
+
+
+def _text_lines(path: Path, encoding: str) -> Iterator[tuple[int, str]]:
+    """The lines of a text file that are not blank, with their numbers."""
+    try:
+        codec = encodings.actual(path, encoding)
+        # Lines end with \n alone: U+2028 and friends are ordinary characters inside a JSON string.
+        with path.open(encoding=codec, errors=encodings.ERRORS, newline="\n") as stream:
+            for number, line in enumerate(stream, start=1):
+                text = line.removesuffix("\n").removeprefix("\ufeff" if number == 1 else "")
+                if text.strip():
+                    yield number, text
+    except (UnicodeError, LookupError, FileNotFoundError):
+        read_text(path, encoding)  # raises an error that names the byte and the remedy
+        raise
 
 
 def _is_object(line: str) -> bool:

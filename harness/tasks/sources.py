@@ -9,10 +9,11 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
+from harness.core.formatting import size as in_words
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
 from harness.tasks import hub_folder, missing, readers, tables
@@ -20,6 +21,7 @@ from harness.tasks.encodings import read_text
 from harness.tasks.json_files import document_rows, jsonl_rows
 from harness.tasks.located import Located, Row
 
+Used = TypeVar("Used")
 UNREADABLE = {
     ".txt": "rows need columns, as in .csv or .jsonl; a folder of .txt files may hold texts by label, or a corpus",
     ".xls": "save it as .xlsx or .csv",
@@ -47,6 +49,7 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
+FEWER = "take fewer rows or columns"
 LEAST_SECONDS = 60.0
 SECONDS_PER_BYTE = 1e-6
 """Processor seconds in which a file is read: 1 MB/s is a tenth of what the slowest reader does."""
@@ -77,6 +80,17 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
+        ConfigError: as `using`.
+    """
+    return using(path, list, encoding, sheet)
+
+
+def using(
+    path: Path, use: Callable[[Iterator[Located]], Used], encoding: str = "utf-8", sheet: str | None = None
+) -> Used:
+    """What `use` makes of the rows of a data file, one after another: what it does not keep takes no memory.
+
+    Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
             (with its line).
     """
@@ -93,31 +107,34 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     seconds = (
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
+    memory = guarded.memory_of(path)
     if not encoding.isprintable():
         raise ConfigError(
             f"unknown encoding {encoding!r}", file=path
         )  # Python knows none with a NUL in its name
     try:
-        with _no_collection(), deadline.within(seconds):
+        with without_collection(), deadline.within(seconds, memory):
             rows = _located(path, encoding, sheet)
+            return use(rows if READERS.get(suffix) is tables.read else missing.emptying(rows))
+    except deadline.TooLargeError:
+        raise ConfigError(
+            f"its rows take more than {in_words(memory)} of memory", file=path, remedy=FEWER
+        ) from None
     except deadline.TooLongError:
         raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
     except MemoryError:
         raise ConfigError("holds more than this machine's memory", file=path) from None
-    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
 
 
-def _located(path: Path, encoding: str, sheet: str | None) -> list[Located]:
+def _located(path: Path, encoding: str, sheet: str | None) -> Iterator[Located]:
     suffix, file = path.suffix.lower(), str(path)
     pairs = (
         READERS[suffix](path, encoding)
         if suffix in READERS
         else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
     )
-    return [
-        Located(row=row, file=file, number=number, line=line)
-        for number, (row, line) in enumerate(pairs, start=1)
-    ]
+    for number, (row, line) in enumerate(pairs, start=1):
+        yield Located(row=row, file=file, number=number, line=line)
 
 
 def is_readable(path: Path) -> bool:
@@ -126,7 +143,7 @@ def is_readable(path: Path) -> bool:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without the garbage collector, which looks at all rows again and again while they are made."""
     enabled = gc.isenabled()
     gc.disable()

@@ -6,16 +6,16 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import path, repeated
-from harness.evidence.verdict_types import Verdict
 from harness.imports.open_logs import open_logs
 from harness.imports.pairing import Pairing, pair, pairings, remedy
 from harness.imports.sample import ForeignLog
-from harness.results import imported, run_labels, run_scores, stored_logs
+from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, LogDraft, file_name
@@ -23,6 +23,9 @@ from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
 from harness.workflows.options.import_logs import ImportOptions
+
+if TYPE_CHECKING:
+    from harness.evidence.verdict_types import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,6 +260,8 @@ def _one_name(across: Pairing) -> str:
 
 def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:
     """With the verdicts over what was imported, and over what was before where it came `alone`. The report has those of our own runs by themselves as well."""
+    from harness.results import run_scores
+
     ids = list(
         dict.fromkeys([*(record.id for record in done.records), *_others(done.records, results, alone=alone)])
     )
@@ -270,7 +275,7 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
 
     tasks = list(dict.fromkeys(record.task.name for record in done.records))
     title = tasks[0] if len(tasks) == 1 else "imported"
-    placed = files.place(results, report or Path("reports") / f"{file_name(title)}.html", ids)
+    placed = files.place(results, report or files.named(file_name(title)), ids)
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)

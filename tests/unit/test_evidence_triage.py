@@ -301,7 +301,7 @@ def test_eight_examples_that_are_all_alike_are_certain_of_nothing() -> None:
     assert "8 examples are too few to rely on: at least 30 are needed." in diagnosis.sentence
     assert [share.measured for share in diagnosis.shares] == [True, True, False, False]
     assert {p.recipes[0]: p.words for p in diagnosis.predictions} == {
-        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "worth trying",
+        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "cannot tell",
     }  # fmt: skip
     assert "8 examples cannot tell" in diagnosis.predictions[0].because
 

@@ -9,7 +9,7 @@ import pytest
 from harness.core.errors import ConfigError
 from harness.core.values import Message
 from harness.models.chat import TemplateChat, load_chat
-from harness.models.chat_template import fold_system
+from harness.models.template_text import fold_system
 
 CHAT = (
     Message("system", "Be brief."),

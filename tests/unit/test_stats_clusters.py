@@ -24,11 +24,11 @@ def test_variance_is_that_of_statsmodels_clustered_ols_where_clusters_have_one_s
     )
     codes = by_cluster.codes([str(group) for group in groups])
     assert by_cluster.mean_variance(values, codes)[0] == pytest.approx(model.cov_params()[0, 0])
-    assert by_cluster.degrees_of_freedom(values, codes) == 11
+    assert by_cluster.degrees_of_freedom(codes) == 11
 
 
 def test_clusters_of_many_sizes_have_the_variance_and_degrees_of_freedom_of_their_definition() -> None:
-    """Bell and McCaffrey's CR2 and Imbens and Kolesár's degrees of freedom, with whole matrices."""
+    """CR2 and degrees of freedom of Bell and McCaffrey, and of Imbens and Kolesár, with whole matrices."""
     rng = np.random.default_rng(2)
     groups = np.repeat(np.arange(6), [1, 2, 3, 5, 9, 20])
     values = 0.5 * rng.random(40) + np.array([0.1, 0.9, 0.4, 0.8, 0.2, 0.6])[groups]
@@ -46,11 +46,12 @@ def test_clusters_of_many_sizes_have_the_variance_and_degrees_of_freedom_of_thei
     pairs = within & ~np.eye(n, dtype=bool)
     correlation = np.outer(residuals, residuals)[pairs].mean() / residuals.var()
     assert 0.2 < correlation < 1, "the sizes would not matter otherwise"
-    working = np.where(pairs, correlation, np.eye(n))
-    moments = adjusted.T @ working @ adjusted
-    expected = np.trace(moments) ** 2 / np.trace(moments @ moments)
-    assert by_cluster.degrees_of_freedom(values, codes) == pytest.approx(expected)
-    assert expected < 3, "six groups, of which one holds half of the examples, are worth hardly three"
+    assert by_cluster.within_correlation(values, codes) == pytest.approx(correlation)
+    for supposed in (0.0, correlation):
+        moments = adjusted.T @ np.where(pairs, supposed, np.eye(n)) @ adjusted
+        expected = np.trace(moments) ** 2 / np.trace(moments @ moments)
+        assert by_cluster.degrees_of_freedom(codes, supposed) == pytest.approx(expected)
+        assert expected < 3, "six groups, of which one holds half of the examples, are worth hardly three"
 
 
 def test_single_examples_give_the_usual_variance() -> None:

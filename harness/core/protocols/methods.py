@@ -47,8 +47,6 @@ class Program(Kind):
         key_default=TEMPLATE_DATE,
         doc="today, for chat templates that read the date (YYYY-MM-DD)",
     )
-    shows_examples: ClassVar[bool] = False
-    """Whether prompts contain train examples, so that the data slot decides them too."""
     retrieves: ClassVar[bool] = False
     """Whether prompts contain passages, so that the task needs a corpus."""
 
@@ -56,6 +54,11 @@ class Program(Kind):
         """The resolved configuration, without chat-template settings at their defaults."""
         usual = {"thinking": None, "template_date": TEMPLATE_DATE}
         return {name: value for name, value in super().config().items() if (name, value) not in usual.items()}
+
+    @property
+    def shows_examples(self) -> bool:
+        """Whether prompts contain train examples, so that the data slot decides them too."""
+        return False
 
     @property
     def seeded(self) -> bool:

@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from harness.core import deadline, thoughts
 from harness.core.errors import is_panic
+from harness.core.formatting import size
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, knob
 from harness.core.probes import FormatProbe, ScorerProbe
@@ -26,7 +27,9 @@ from harness.core.values import (
 LONGEST_ANSWER = 1_000_000
 """Characters of the longest answer that is read."""
 READING_SECONDS = 5.0
-"""Processor seconds allowed for reading one answer; a typical one takes milliseconds."""
+"""Processor seconds in which one answer is read; a usual one takes a few thousandths of one."""
+ANSWER_MEMORY = 2**30
+"""Bytes that reading one answer, or scoring it, may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,8 +109,10 @@ class Format(Kind):
             unread = Unread(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
             return ParsedAnswer(strict=unread, extracted=unread)
         try:
-            with deadline.within(READING_SECONDS):
+            with deadline.within(READING_SECONDS, ANSWER_MEMORY):
                 return self._read(text)
+        except deadline.TooLargeError:
+            unread = Unread(f"reading it took more than {size(ANSWER_MEMORY)}")
         except deadline.TooLongError:
             unread = Unread(f"reading it took longer than {READING_SECONDS:g} s")
         except BaseException as error:  # a parser that gives up must not affect other answers
@@ -121,7 +126,7 @@ class Format(Kind):
         if len(text) > LONGEST_ANSWER:
             return False
         try:
-            with deadline.within(READING_SECONDS):
+            with deadline.within(READING_SECONDS, ANSWER_MEMORY):
                 return isinstance(self.parse(text), Parsed)
         except BaseException as error:
             if not (isinstance(error, Exception) or is_panic(error)):
@@ -205,5 +210,7 @@ class Task:
     margin: float = 0.02
     """A difference smaller than this does not matter: the non-inferiority margin."""
     gate: JsonObject = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    """Other instructions that a search may try, as Jinja2 templates; they decide nothing by themselves."""
     licence: str = ""
     """The data's source and license; goes on model cards."""

@@ -11,7 +11,7 @@ from harness.core.json_types import JsonValue
 from harness.core.tools import as_text, offered
 from harness.core.values import Constraint, Message, Request
 from harness.engines._openai.faults import NoAnswerError
-from harness.models.chat_template import fold_system
+from harness.models.template_text import fold_system
 
 _UNSUPPORTED = re.compile(
     r"not support|unsupported|unknown|unrecogni[sz]ed|not (permitted|allowed)|not accepted|\bextra\b"

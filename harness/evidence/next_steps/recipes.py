@@ -112,10 +112,10 @@ def _called_for(situation: Situation) -> list[str]:
 def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
     """The command with new recipes added to all that were run; finished runs are not repeated.
 
-    A recipe that is left out would be missing from the next verdict, which would ask for it again. Settings given
-    with `--set` may not fit another recipe and are dropped, and so is a label curve; a single number of labels stays.
-    The command line does not know the name of a recipe from the user's own file, so the shipped one of its
-    family replaces it.
+    Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
+    with `--set` may not fit another recipe and are left out, and so is a label curve; one number of labels stays.
+    Where a recipe's name alone does not lead to it (a file that `--recipes` named by its path), the one of that family
+    that does stands for it.
     """
     ranked = [
         situation.recommended,

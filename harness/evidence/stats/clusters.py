@@ -70,32 +70,35 @@ def adjusted_residuals(columns: Floats, clusters: Codes) -> Floats:
     return adjusted
 
 
-def degrees_of_freedom(values: Floats, clusters: Codes) -> float:
-    """Degrees of freedom of `mean_variance` of one column, (n,): G - 1 where clusters have one size, fewer where
-    they do not, down to 1.
+def degrees_of_freedom(clusters: Codes, correlation: float = 0.0) -> float:
+    """Degrees of freedom of `mean_variance`: G - 1 where clusters have one size, fewer where they do not, down to 1.
 
-    Satterthwaite's, supposing that two examples of a cluster correlate as they do in `values` (Imbens and
-    Kolesár 2016): where one cluster holds most examples, the variance is little more than one squared number.
+    Satterthwaite's: where one cluster holds most examples, the variance is little more than one squared number.
+
+    Args:
+        correlation: of two examples of a cluster. Differences of two methods suppose none (Bell and McCaffrey 2002);
+            with the correlation that was seen, their intervals cover 98 to 100 % where 97 is asked. Means of one
+            method, which are skewed near 0 and 1, suppose what was seen (`within_correlation`; Imbens and Kolesár
+            2016). docs/verdict.md compares the methods.
     """
-    size, n = sizes(clusters), len(values)
+    size = sizes(clusters)
     if len(size) < 2:
         return 1.0
     if size.min() == size.max():
         return len(size) - 1.0
-    correlation = _within_correlation(values, clusters)
     sampled = size * (1 - correlation) + size**2 * correlation
-    weight = 1 / (1 - size / n)
+    weight = 1 / (1 - size / size.sum())
     # The adjusted residuals have the covariance diag(a) - u v' - v u' + S u u'; the degrees are tr² / tr of its square.
-    a, u, v, total = weight * sampled, np.sqrt(weight) * size / n, np.sqrt(weight) * sampled, sampled.sum()
-    uu, uv, vv = u @ u, u @ v, v @ v
+    a, u, v = weight * sampled, np.sqrt(weight) * size / size.sum(), np.sqrt(weight) * sampled
+    uu, uv, vv, total = u @ u, u @ v, v @ v, sampled.sum()
     trace = a.sum() - 2 * uv + total * uu
     rest = 2 * vv * uu + 2 * uv**2 - 4 * total * uu * uv + total**2 * uu**2
     of_square = a @ a + 2 * (a @ (total * u**2 - 2 * u * v)) + rest
     return max(float(trace**2 / of_square), 1.0)
 
 
-def _within_correlation(values: Floats, clusters: Codes) -> float:
-    """Correlation of two examples of one cluster, within [0, 1]."""
+def within_correlation(values: Floats, clusters: Codes) -> float:
+    """Correlation of two examples of one cluster in `values` (n,), within [0, 1]."""
     residuals = values - values.mean()
     size, variance = sizes(clusters), float((residuals**2).mean())
     pairs = float((size * (size - 1)).sum())

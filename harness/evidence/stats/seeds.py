@@ -149,7 +149,7 @@ def _estimate(
     if not math.isfinite(sampling):
         return Estimate(mean=float(per_example.mean()), sampling_se=math.inf, training_se=None, df=1.0)
     training = [(noise.variance / seeds, noise.df) for noise, seeds in methods if noise is not None]
-    parts = [(sampling, by_cluster.degrees_of_freedom(per_example, clusters)), *training]
+    parts = [(sampling, by_cluster.degrees_of_freedom(clusters)), *training]
     total = sum(variance for variance, _ in parts)
     weights = sum(variance**2 / df for variance, df in parts)
     return Estimate(

@@ -101,6 +101,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("task", f"{task.name}, version {task.version}, split {record.split}"),
         ("seed", record.seed),
         ("limit", record.limit),
+        ("stopped early of", record.planned),
         ("labels", record.labels),
         ("started", record.started_at),
         ("took", formatting.seconds(record.seconds)),
@@ -108,6 +109,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("key", record.key),
         ("data hash", task.data_hash),
         ("model fingerprint", record.model.fingerprint),
+        ("computed in", _runtime(record)),
         ("served", ", ".join(f"{name} {value}" for name, value in _served(record).items())),
         ("answers by model", ", ".join(f"{name}: {n}" for name, n in _models(record).items())),
         ("git", f"{git.sha}{', with changes' if git.dirty else ''}" if git.sha else None),
@@ -125,6 +127,16 @@ def _imported(record: RunRecord) -> list[tuple[str, object]]:
         return []
     origin = record.imported
     return [("imported from", origin.sentence), ("SHA-256 of the log", origin.sha256)]
+
+
+def _runtime(record: RunRecord) -> str:
+    """The number format and the device that answered, and how much of the base was held in few bits."""
+    ran = record.runtime
+    if not ran.dtype:
+        return ""
+    share = ran.quantized_share
+    bits = "" if share is None else f", {share:.0%} of the weights between the model's ends in few bits"
+    return f"{ran.dtype} on {ran.device}{bits}"
 
 
 def _served(record: RunRecord) -> Mapping[str, object]:

@@ -119,6 +119,8 @@ class Diagnosed(Protocol):
     def evidence(self) -> tuple[str, ...]: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
+    @property
+    def asked(self) -> str: ...
 
 
 def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
@@ -127,7 +129,7 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
     console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     triage = diagnosis.triage
     console.print()
-    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {diagnosis.asked}", style="dim"))
     console.print(Text(triage.sentence, style="bold"))
     for note in diagnosis.notes:
         console.print(Text(note))
