@@ -137,7 +137,7 @@ def test_a_tracker_that_breaks_is_left_alone(
             feed.step(cell(), step(number))
         feed.finished(cell(), RunRecord.of(RECORD), fresh=True)
     assert len(caplog.messages) == 1
-    assert "the run goes on" in caplog.messages[0]
+    assert "the run continues" in caplog.messages[0]
 
 
 def test_off_by_default(tmp_path: Path) -> None:
