@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -176,12 +175,3 @@ class PlainProgress(Progress):
     def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
         seconds = f" · {record.seconds:.0f} s" if fresh else " · already done"
         self._say(cell, outcome(record) + seconds)
-
-
-def choose(*, quiet: bool) -> Progress:
-    """The progress that fits where stderr goes."""
-    if quiet:
-        return Progress()
-    from harness.runner.live_table import LiveProgress
-
-    return LiveProgress() if sys.stderr.isatty() else PlainProgress()

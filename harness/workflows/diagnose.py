@@ -25,7 +25,8 @@ from harness.runner.cells import Cell, describe_task
 from harness.runner.database_sync import index
 from harness.runner.experiment import DEFAULT_MODEL
 from harness.runner.model_pool import fingerprint, is_server
-from harness.runner.progress import Progress, choose
+from harness.runner.progress import Progress
+from harness.runner.progress_choice import choose
 from harness.runner.runner import run
 from harness.runner.suitable import of_task
 from harness.tasks.load import load

@@ -73,7 +73,7 @@ def gate_run(options: GateOptions) -> Gate:
     loaded = load(options.task or pinned.head.task.name)
     limits = gate_rules.of_task(loaded, options.margin)
     if options.aa is not None:
-        from harness.runner.progress import choose
+        from harness.runner.progress_choice import choose
 
         with choose(quiet=False) as progress:
             noise_floor.measure(results, run, options.aa, progress, options.task)

@@ -92,7 +92,8 @@ def from_options(options: RunOptions) -> RunSession | None:
     from harness.report.live import opening
     from harness.runner.executor_choice import executor
     from harness.runner.live_feed import LiveFeed
-    from harness.runner.progress import Several, choose
+    from harness.runner.progress import Several
+    from harness.runner.progress_choice import choose
     from harness.runner.tracking import watched
 
     chosen = experiment(options)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from harness.core.options import path, repeated
 from harness.core.terminal import say
-from harness.runner.progress import choose
+from harness.runner.progress_choice import choose
 from harness.search.recipe_file import write_recipe
 from harness.search.study_config import StudyConfig
 from harness.search.study_result import SearchResult

@@ -18,7 +18,8 @@ from harness.results.pins import Snapshot
 from harness.runner import again
 from harness.runner.cells import Cell, plan
 from harness.runner.experiment import Experiment
-from harness.runner.progress import Progress, choose
+from harness.runner.progress import Progress
+from harness.runner.progress_choice import choose
 from harness.runner.runner import run
 from harness.workflows import run as run_workflow
 from harness.workflows.options.run import RunOptions

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
-from harness.runner import progress
+from harness.runner import progress, progress_choice
 from harness.runner.live_table import LiveProgress
 from harness.runner.progress import PlainProgress, Progress, Several
 
@@ -107,11 +107,11 @@ def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.C
 
 
 def test_what_is_chosen_fits_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert type(progress.choose(quiet=True)) is Progress
+    assert type(progress_choice.choose(quiet=True)) is Progress
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: False))
-    assert type(progress.choose(quiet=False)) is PlainProgress
+    assert type(progress_choice.choose(quiet=False)) is PlainProgress
     monkeypatch.setattr(sys, "stderr", SimpleNamespace(isatty=lambda: True))
-    assert type(progress.choose(quiet=False)) is LiveProgress
+    assert type(progress_choice.choose(quiet=False)) is LiveProgress
 
 
 def test_several_are_all_told_and_all_left(clock: SimpleNamespace) -> None:
