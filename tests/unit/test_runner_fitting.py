@@ -246,7 +246,7 @@ def test_default_recipes_are_those_that_the_task_and_the_model_allow(tiny_task: 
     assert reasons["bm25_rag"] == (
         "bm25_rag left out: task 'colours' has no corpus to retrieve from; add 'corpus:' to the task file"
     )
-    assert set(reasons) == {"bm25_rag", "lora", "qlora", "full"}
+    assert set(reasons) == {"constrained", "bm25_rag", "lora", "qlora", "full"}
     assert "is behind a server and cannot be trained" in reasons["lora"]
 
 
