@@ -8,6 +8,8 @@ from harness.evidence.verdict_text import ONLY, count, listed, points
 from harness.evidence.verdict_types import Families, Verdict
 
 BADGE = "Systems compared"
+_WORDS = {"No recipe scores": "No system scores", "The best recipe,": "The best system,"}
+"""What is compared has no recipe."""
 
 
 def of_imported(verdict: Verdict) -> Verdict:
@@ -42,4 +44,7 @@ def _sentence(verdict: Verdict) -> str:
             f"No measurable difference: {verdict.recommended} is shown not to be worse than {listed(others)} by "
             f"{points(verdict.margin)} points on {count(verdict.n, 'example')}."
         )
-    return verdict.sentence
+    sentence = verdict.sentence
+    for ours, theirs in _WORDS.items():
+        sentence = sentence.replace(ours, theirs)
+    return sentence

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TypeVar, cast
 
@@ -37,10 +38,10 @@ def parsed(raw: bytes, file: Path, where: str = "") -> JsonValue:
     try:
         return cast(JsonValue, json.loads(raw.decode("utf-8-sig", errors="replace")))
     except json.JSONDecodeError as error:
-        cut = error.pos >= len(error.doc.rstrip()) - 1
-        what = "is cut off" if cut else "is not JSON"
+        cut = error.pos >= len(error.doc.rstrip()) - 1 or error.msg.startswith("Unterminated string")
+        what = f"is cut off{inside}" if cut else f"is not JSON{inside} ({error.msg})"
         raise ConfigError(
-            f"{what}{inside} ({error.msg})",
+            what,
             file=file,
             line=None if where else error.lineno,
             remedy="copy the file again, or run the tool again",
@@ -120,10 +121,7 @@ def _raw_lines(file: Path) -> Iterator[tuple[int, bytes]]:
     except OSError as error:
         raise ConfigError(f"cannot be read: {error.strerror}", file=file) from None
     with stream:
-        number = 0
-        while raw := stream.readline(MOST_LINE):
-            number += 1
-            yield number, raw
+        yield from enumerate(iter(partial(stream.readline, MOST_LINE), b""), start=1)
 
 
 def _odd_line(raw: bytes, file: Path, number: int) -> JsonValue:

@@ -36,10 +36,7 @@ def read(file: Path) -> Output:
     remedy = "name a results_*.json that lm_eval --output_path wrote"
     if not file.exists():
         raise ConfigError("no such file", file=file, remedy=remedy)
-    try:
-        output = json_files.whole(file)
-    except ConfigError as error:
-        raise ConfigError(f"not readable as JSON: {error.message}", file=file, remedy=remedy) from None
+    output = json_files.whole(file)
     results = output.get("results")
     if not isinstance(results, Mapping) or not all(isinstance(item, Mapping) for item in results.values()):
         raise ConfigError("not results of lm-eval: no 'results' by task", file=file, remedy=remedy)

@@ -68,7 +68,7 @@ def _with_fields(attributes: Mapping[str, str]) -> type[Line]:
     own = [
         (attribute, object, msgspec.field(default=None, name=field))
         for field, attribute in attributes.items()
-        if attribute != field
+        if field not in Line.__struct_fields__
     ]
     kind = msgspec.defstruct("ScoredLine", own, bases=(Line,), gc=False)
     assert issubclass(kind, Line)

@@ -13,8 +13,9 @@ SHOWN = 60
 
 
 def common_answer(rows: Sequence[SampleRecord]) -> CommonAnswer | None:
-    """The answer that was given most often, and how many targets it is."""
-    answered = [row for row in rows if row.answered]
+    """The answer that was given most often, and how many targets it is; None where no answer is a text, as where another
+    tool compared log-likelihoods."""
+    answered = [row for row in rows if row.answered and row.output is not None]
     texts = Counter(str(row.output).strip() for row in answered)
     if not texts:
         return None

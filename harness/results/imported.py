@@ -26,6 +26,7 @@ from harness.results.stored_logs import StoredLog
 
 MARGIN = 0.02
 """A smaller difference does not matter; as for a task file that names none."""
+UNSCORED = "import a log that holds a score per sample, or let a task of the harness score its answers: --beside TASK"
 EVERY = 10_000
 """Samples between two reports of progress."""
 Progress = Callable[[int], None]
@@ -112,7 +113,7 @@ def choose(
         draft = next((d for d, own in zip(drafts, usable, strict=True) if not own), drafts[0])
         reasons = "; ".join([*draft.log.notes, *draft.notes]) or "the logs share no metric"
         names = ", ".join(sorted({one.stored_as for own in usable for one in own}))
-        remedy = f"metrics there are: {names}" if names else "import a log that holds a score per sample"
+        remedy = f"metrics there are: {names}" if names else UNSCORED
         raise ConfigError(
             f"{draft.log.task}: no score to compare: {reasons}", file=draft.log.origin.file, remedy=remedy
         )

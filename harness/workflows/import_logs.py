@@ -124,7 +124,11 @@ def _imported(
     except BaseException:
         imported.drop([draft for own in drafts.values() for draft in own])
         raise
-    notes = [*(note for own in drafts.values() for note in _notes(own)), *notes]
+    notes = [
+        *(note for own in drafts.values() for note in _notes(own)),
+        *notes,
+        *_uncompared(drafts, partners),
+    ]
     notes += [
         note for task, logs in partners.items() for note in _of_stored(drafts[task], logs, choices[task])
     ]
@@ -205,6 +209,20 @@ def _of_one_system(system: str, drafts: Sequence[LogDraft]) -> str:
     largest = max(len(draft.names.names) for draft in drafts)
     alike = "" if len(shared) == largest else f", of which {len(shared)} of {largest} examples are in all"
     return f"{system} stands in {count} logs of {task}, taken as its seeds{alike}; to compare them, give each file a --name"
+
+
+def _uncompared(
+    drafts: Mapping[str, Sequence[LogDraft]], partners: Mapping[str, Sequence[StoredLog]]
+) -> Iterator[str]:
+    """Which tasks one of several systems answered alone, so that they are in the store and in no comparison."""
+    systems = {draft.log.system for own in drafts.values() for draft in own}
+    alone: dict[str, list[str]] = {}
+    for task, own in drafts.items():
+        if _is_one_system([draft.log for draft in own]) and not partners[task]:
+            alone.setdefault(own[0].log.system, []).append(task)
+    if len(systems) > 1:
+        for system, tasks in alone.items():
+            yield f"{', '.join(tasks)}: only {system} answered {'it' if len(tasks) == 1 else 'them'}; nothing to compare"
 
 
 def _counted(now: Callable[[str], None], task: str, count: int) -> None:

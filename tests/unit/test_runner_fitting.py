@@ -241,12 +241,12 @@ def test_default_recipes_are_those_that_the_task_and_the_model_allow(tiny_task: 
     file = tiny_task / "task.yaml"
     file.write_text(file.read_text().replace("corpus: corpus/\n", ""))
     planned = layout(session.experiment(RunOptions(str(tiny_task), model=("fake",))))
-    assert [cell.recipe.name for cell in planned.cells] == ["zero_shot", "few_shot"]
+    assert [cell.recipe.name for cell in planned.cells] == ["zero_shot", "few_shot", "constrained"]
     reasons = {item.recipe: item.sentence for item in planned.left_out}
     assert reasons["bm25_rag"] == (
         "bm25_rag left out: task 'colours' has no corpus to retrieve from; add 'corpus:' to the task file"
     )
-    assert set(reasons) == {"constrained", "bm25_rag", "lora", "qlora", "full"}
+    assert set(reasons) == {"bm25_rag", "lora", "qlora", "full"}
     assert "is behind a server and cannot be trained" in reasons["lora"]
 
 

@@ -56,6 +56,8 @@ class ScoresCsv(LogFormat):
             groups.setdefault((row.get("task") or file.stem, row["model"] or "unnamed"), []).append(
                 (line, row)
             )
+        if not groups:
+            raise ConfigError("holds no row of scores", file=file, remedy="write a row per example and model")
         sha256 = file_digest(file)
         return [
             ForeignLog(

@@ -115,6 +115,9 @@ def _plain(sentence: str) -> dict[str, object]:
 
 def _facts(verdict: Verdict) -> list[tuple[str, list[tuple[str, str, str]]]]:
     chosen = next((s for s in verdict.summaries if s.recipe == verdict.recommended), None)
+    if chosen is None and verdict.kind == "no_difference":
+        leaders = [_scored(summary) for summary in verdict.summaries if summary.recipe in verdict.leaders]
+        return [("How good", [*leaders, *_floor(verdict)]), ("How sure", _certainty(verdict))]
     if chosen is None:
         best = next((s for s in verdict.summaries if s.recipe == verdict.best), None)
         return [] if best is None else [("How good", [_scored(best), *_floor(verdict)])]
