@@ -153,15 +153,15 @@ def _steps(rng: random.Random, quality: float) -> list[dict[str, Any]]:
 
 def _ticket(number: int) -> tuple[dict[str, Any], dict[str, Any]]:
     rng = random.Random(number)
-    place, mood, urgency = rng.choice(PLACES), rng.choice(MOODS), rng.randrange(1, 6)
+    location, mood, urgency = rng.choice(PLACES), rng.choice(MOODS), rng.randrange(1, 6)
     order = rng.randrange(10_000, 99_999)
-    text = (f"hi, order #{order} — the {place} thing broke AGAIN since yesterday. I am {mood}!! "
+    text = (f"hi, order #{order} — the {location} thing broke AGAIN since yesterday. I am {mood}!! "
             f"please fix it before friday, thx, Zoë")  # fmt: skip
     target = {
-        "area": place,
+        "area": location,
         "sentiment": mood,
         "urgency": urgency,
-        "order": {"id": f"O-{order}", "refund": place == "refund"},
+        "order": {"id": f"O-{order}", "refund": location == "refund"},
     }
     return {"message": text}, target
 
@@ -271,11 +271,11 @@ def _outcome(
         if values:
             metrics[name] = {"mean": sum(values) / len(values), "n": len(values)}
 
-    for place, name in enumerate((primary, "exact")):
-        add(name, [row["scores"][place]["value"] for row in answered])
+    for index, name in enumerate((primary, "exact")):
+        add(name, [row["scores"][index]["value"] for row in answered])
         add(
             f"{name}_strict",
-            [row["scores"][place]["value"] * (row["strict"]["status"] == "valid") for row in answered],
+            [row["scores"][index]["value"] * (row["strict"]["status"] == "valid") for row in answered],
         )
     add("valid_strict", [float(row["strict"]["status"] == "valid") for row in answered])
     add("valid_extracted", [float(row["extracted"]["status"] == "valid") for row in answered])

@@ -1,4 +1,4 @@
-"""Which progress is shown: a table on a terminal, lines in a log, nothing when quiet."""
+"""Which progress a command shows: a live table, plain lines, or nothing."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.runner.progress import PlainProgress, Progress
 
 
 def choose(*, quiet: bool) -> Progress:
-    """The progress that fits where stderr goes."""
+    """The progress that suits stderr: a table on a terminal, plain lines elsewhere; nothing if `quiet`."""
     if quiet:
         return Progress()
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()

@@ -101,19 +101,21 @@ def compare(
 
 def _ask(lm: Any, task: str, settings: Settings) -> Asked:
     """Score a task, watching the one call that asks the model."""
-    seen: dict[str, Any] = {}
+    records: dict[str, Any] = {}
     asked = lm.loglikelihood
 
     def watched(requests: list[Any]) -> Any:
         clocks = time.monotonic(), time.process_time()
-        seen["answers"] = asked(requests, disable_tqdm=True)
-        seen["seconds"] = time.monotonic() - clocks[0], time.process_time() - clocks[1]
-        seen["requests"] = requests
-        return seen["answers"]
+        records["answers"] = asked(requests, disable_tqdm=True)
+        records["seconds"] = time.monotonic() - clocks[0], time.process_time() - clocks[1]
+        records["requests"] = requests
+        return records["answers"]
 
     lm.loglikelihood = watched
-    found = _run(lm, str(FILES / f"{task}.yaml"), settings)
-    return Asked(result_files.rows_of(found, {}), seen["requests"], seen["answers"], seen["seconds"])
+    result = _run(lm, str(FILES / f"{task}.yaml"), settings)
+    return Asked(
+        result_files.rows_of(result, {}), records["requests"], records["answers"], records["seconds"]
+    )
 
 
 def _score(row: dict[str, Any]) -> tuple[Any, ...]:
@@ -127,12 +129,12 @@ def _score(row: dict[str, Any]) -> tuple[Any, ...]:
 def test_equal_to_hf_on_the_bundled_model(task: str) -> None:
     if not DATA.is_dir():
         pytest.skip("needs ../shared/data/gauntlet")
-    found = compare(task, 20, (8,))
-    print(json.dumps(dataclasses.asdict(found)))
+    result = compare(task, 20, (8,))
+    print(json.dumps(dataclasses.asdict(result)))
     # Within 1e-3 of `hf`; where it is not, within 1e-4 of its softmax in float64, so that the error is hf's.
-    assert found.difference < 1e-3 or found.difference_exact < 1e-4
-    assert found.greedy_equal
-    assert found.scores_equal
+    assert result.difference < 1e-3 or result.difference_exact < 1e-4
+    assert result.greedy_equal
+    assert result.scores_equal
 
 
 def main(items: int, batches: tuple[int, ...]) -> None:

@@ -41,12 +41,12 @@ def test_six_methods(tmp_path: Path) -> None:
         theirs.append(
             _timed([sys.executable, "-W", "ignore", "-m", "tests.benchmarks.bench_demo", str(folder)])
         )
-        found = json.loads((folder / "peer.json").read_text())
-    assert set(found) == set(RECIPES)
-    assert all(score >= 0 for score in found.values())
+        output = json.loads((folder / "peer.json").read_text())
+    assert set(output) == set(RECIPES)
+    assert all(score >= 0 for score in output.values())
     print(
         f"\nsix methods, {TEST} test examples, {LABELS} labels, one epoch: harness {min(ours):.0f} s, "
-        f"lm-eval and trl {min(theirs):.0f} s: {min(theirs) / min(ours):.2f} ×; the peers' scores {found}"
+        f"lm-eval and trl {min(theirs):.0f} s: {min(theirs) / min(ours):.2f} ×; the peers' scores {output}"
     )
 
 

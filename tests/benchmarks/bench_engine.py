@@ -39,8 +39,8 @@ def model() -> LanguageModel:
 
 def timed(call: Callable[[], Any]) -> tuple[float, Any]:
     clock = time.perf_counter()
-    found = call()
-    return time.perf_counter() - clock, found
+    result = call()
+    return time.perf_counter() - clock, result
 
 
 @pytest.mark.filterwarnings("ignore")  # those of the peers

@@ -75,9 +75,9 @@ def measure(name: str) -> dict[str, Any]:
     ask = LIBRARIES[name](passages)
     indexed = time.process_time() - clock
     clock = time.process_time()
-    found = [ask(words) for words in questions]
+    result = [ask(words) for words in questions]
     asked = (time.process_time() - clock) / len(questions)
-    return {"index": indexed, "question": asked, "memory": _peak() - before, "found": found}
+    return {"index": indexed, "question": asked, "memory": _peak() - before, "found": result}
 
 
 def _peak() -> float:
@@ -89,22 +89,22 @@ def _measured(name: str) -> dict[str, Any]:
         pytest.importorskip("bm25s")
     code = f"import json; from tests.benchmarks.bench_retrieval import measure; print(json.dumps(measure({name!r})))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    said: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return said
+    text: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return text
 
 
 def test_a_hundred_thousand_passages() -> None:
     """Our rankings are rank-bm25's, score by score."""
-    found = {name: _measured(name) for name in LIBRARIES}
+    result = {name: _measured(name) for name in LIBRARIES}
     print(f"\n{PASSAGES:,} passages of {LENGTH} words, {QUESTIONS} questions of 6 words")
-    for name, one in found.items():
+    for name, one in result.items():
         print(
             f"{name}: index {one['index']:.1f} s, question {one['question'] * 1000:.1f} ms, "
             f"memory {one['memory']:.2f} GiB above the texts (processor time)"
         )
-    assert found["harness"]["found"] == found["rank-bm25"]["found"]
+    assert result["harness"]["found"] == result["rank-bm25"]["found"]
     both = [
         len({i for i, _ in a} & {i for i, _ in b})
-        for a, b in zip(found["harness"]["found"], found["bm25s"]["found"], strict=True)
+        for a, b in zip(result["harness"]["found"], result["bm25s"]["found"], strict=True)
     ]
     print(f"of the first {K}, {np.mean(both):.1f} are also bm25s's")

@@ -143,8 +143,8 @@ def _searched(
             only=("weights.learning_rate", "weights.max_grad_norm", "weights.warmup_steps"),
         )
     )
-    found = search(mine, say=lambda _: None)
-    return int(found.time()["steps"]), float(found.best["value"]), mine
+    result = search(mine, say=lambda _: None)
+    return int(result.time()["steps"]), float(result.best["value"]), mine
 
 
 def _asked_on_the_way(plan: StudyConfig) -> int:
@@ -166,8 +166,8 @@ def test_growing_dev_saves_answers_at_an_equal_best_score(tmp_path: Path) -> Non
                 task, tmp_path / f"{first}-{seed}", "hyperband", seed, trials, first
             )
             asked = _asked_on_the_way(mine)
-            said = f"first {first or DEV}: {asked} dev answers, {steps} steps, best {best:.3f}"
-            print(f"\nseed {seed}, {said}", end="", flush=True)
+            text = f"first {first or DEV}: {asked} dev answers, {steps} steps, best {best:.3f}"
+            print(f"\nseed {seed}, {text}", end="", flush=True)
     print()
 
 

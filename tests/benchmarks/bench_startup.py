@@ -30,14 +30,14 @@ print(tokenizer.decode(model.generate(chat["input_ids"], max_new_tokens=6, do_sa
 
 def seconds(command: list[str], cwd: Path) -> float:
     """The faster of two runs of a process, its start included."""
-    found = []
+    results = []
     for _ in range(2):
         clock = time.perf_counter()
         subprocess.run(
             command, cwd=cwd, env={**os.environ, "HF_HUB_OFFLINE": "1"}, check=True, capture_output=True
         )
-        found.append(time.perf_counter() - clock)
-    return min(found)
+        results.append(time.perf_counter() - clock)
+    return min(results)
 
 
 @pytest.mark.parametrize("peer", ["lm-eval", "trl"])

@@ -105,7 +105,7 @@ def test_a_million_samples(tmp_path: Path) -> None:
         print(f"leaderboard over Parquet {_seconds(store, board):.3f} s")
     clock = time.monotonic()
     command = [sys.executable, "-c", REPORT, str(results), *names[:6]]
-    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     page = (results / "r.html").stat().st_size / 1e6
     print(f"report of 6 runs ({6 * SAMPLES // RUNS:,} samples) {time.monotonic() - clock:.1f} s, "
-          f"peak {float(said):.2f} GiB, page {page:.1f} MB")  # fmt: skip
+          f"peak {float(output):.2f} GiB, page {page:.1f} MB")  # fmt: skip

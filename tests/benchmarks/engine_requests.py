@@ -47,12 +47,12 @@ _TASK = (
 
 def ticket(rng: random.Random) -> tuple[str, str]:
     item, woe, when = rng.choice(_ITEMS), rng.choice(_WOES), rng.choice(_WHEN)
-    said = f"The {item} {woe} {when}, order {rng.randrange(10, 99)}, can you please help us?"
+    text = f"The {item} {woe} {when}, order {rng.randrange(10, 99)}, can you please help us?"
     answer = {"item": item, "problem": woe, "urgency": rng.choice(["low", "high"]), "when": when}
     answer["summary"] = (
         f"The customer's {item} {woe} {when}; they have written before and would like a reply today."
     )
-    return said, json.dumps(answer)
+    return text, json.dumps(answer)
 
 
 def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
@@ -61,8 +61,8 @@ def prompts(kind: str, count: int) -> list[tuple[Message, ...]]:
     if kind == "few_shot":
         shots = [ticket(rng) for _ in range(8)]
         before = [Message("system", _TASK)]
-        for said, answer in shots:
-            before += [Message("user", said), Message("assistant", answer)]
+        for text, answer in shots:
+            before += [Message("user", text), Message("assistant", answer)]
         return [(*before, Message("user", ticket(rng)[0])) for _ in range(count)]
     if kind == "zero_shot":
         return [(Message("system", _TASK), Message("user", ticket(rng)[0])) for _ in range(count)]
@@ -102,7 +102,7 @@ def transformers_generate(model: LanguageModel, asked: Sequence[Request], batch:
         longest = max(map(len, rows))
         ids = torch.tensor([[0] * (longest - len(row)) + row for row in rows])
         mask = torch.tensor([[0] * (longest - len(row)) + [1] * len(row) for row in rows])
-        found = model.network.generate(
+        generated = model.network.generate(
             ids,
             attention_mask=mask,
             max_new_tokens=asked[0].max_new_tokens,
@@ -110,7 +110,7 @@ def transformers_generate(model: LanguageModel, asked: Sequence[Request], batch:
             eos_token_id=eos,
             pad_token_id=eos[0],
         )
-        for i, row in zip(names, found[:, longest:].tolist(), strict=True):
+        for i, row in zip(names, generated[:, longest:].tolist(), strict=True):
             cut = next((at + 1 for at, token in enumerate(row) if token in model.chat.eos_ids), len(row))
             answers[i] = row[:cut]
     return answers
@@ -138,5 +138,5 @@ def lm_eval_generate(model: LanguageModel, asked: Sequence[Request], batch: int 
         )
         for i, request in enumerate(asked)
     ]
-    found: list[str] = backend.generate_until(wanted, disable_tqdm=True)
-    return found
+    answers: list[str] = backend.generate_until(wanted, disable_tqdm=True)
+    return answers

@@ -30,8 +30,8 @@ def find() -> str | None:
     """Path of an installed Chromium: `$CHROMIUM`, on the path, or by `make browser`; None where there is none."""
     known = os.environ.get("CHROMIUM") or next((path for name in NAMES if (path := shutil.which(name))), None)
     folder = Path(os.environ.get("PLAYWRIGHT_BROWSERS_PATH", Path.home() / ".cache" / "ms-playwright"))
-    found = [str(path) for pattern in DOWNLOADED for path in sorted(folder.glob(pattern))]
-    return known or (found[-1] if found else None)
+    run_folder = [str(path) for pattern in DOWNLOADED for path in sorted(folder.glob(pattern))]
+    return known or (run_folder[-1] if run_folder else None)
 
 
 class Chrome:
@@ -85,15 +85,15 @@ class Chrome:
 
     def wait_for(self, event: str) -> None:
         """Return once an event of this name has come."""
-        while not any(found.get("method") == event for found in self.events):
+        while not any(result.get("method") == event for result in self.events):
             self.events.append(self._read())
 
     def _read(self) -> dict[str, Any]:
         while b"\0" not in self._unread:
-            found = os.read(self._in, 1 << 20)
-            if not found:
+            result = os.read(self._in, 1 << 20)
+            if not result:
                 raise RuntimeError("the browser closed its pipe")
-            self._unread += found
+            self._unread += result
         line, self._unread = self._unread.split(b"\0", 1)
         message: dict[str, Any] = json.loads(line)
         return message
@@ -138,10 +138,10 @@ class Page:
 
     def run(self, expression: str) -> Any:
         """The value of a JavaScript expression; a promise is awaited."""
-        found = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
-        if "exceptionDetails" in found:
-            raise RuntimeError(str(found["exceptionDetails"].get("exception", {}).get("description")))
-        return found["result"].get("value")
+        result = self.send("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
+        if "exceptionDetails" in result:
+            raise RuntimeError(str(result["exceptionDetails"].get("exception", {}).get("description")))
+        return result["result"].get("value")
 
     def press(self, key: str, text: str = "") -> None:
         """Press and release one key."""
@@ -152,16 +152,16 @@ class Page:
 
     def complaints(self) -> list[str]:
         """What the browser wrote to its console, and every exception."""
-        said = []
+        lines = []
         for event in self._events():
             params = event.get("params", {})
             if event.get("method") == "Runtime.exceptionThrown":
-                said.append(str(params["exceptionDetails"].get("exception", {}).get("description")))
+                lines.append(str(params["exceptionDetails"].get("exception", {}).get("description")))
             elif event.get("method") == "Log.entryAdded":
-                said.append(str(params["entry"]["text"]))
+                lines.append(str(params["entry"]["text"]))
             elif event.get("method") == "Runtime.consoleAPICalled":
-                said.append(str(params["args"]))
-        return said
+                lines.append(str(params["args"]))
+        return lines
 
     def requests(self) -> list[str]:
         """Every address asked for, the page's own included."""
@@ -174,5 +174,5 @@ class Page:
 
     def picture(self, path: Path, *, whole: bool = False) -> None:
         """A screenshot as PNG: of the window, or of the whole page."""
-        found = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
-        path.write_bytes(base64.b64decode(found["data"]))
+        result = self.send("Page.captureScreenshot", captureBeyondViewport=whole)
+        path.write_bytes(base64.b64decode(result["data"]))

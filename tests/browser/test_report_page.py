@@ -53,7 +53,7 @@ def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Every kind of section once and few examples: what axe looks at takes it long."""
     results = tmp_path_factory.mktemp("small")
-    folders = [found for found in make(results, examples=6, seeds=1) if "handbook_qa" in found.name][1:4]
+    folders = [result for result in make(results, examples=6, seeds=1) if "handbook_qa" in result.name][1:4]
     ids = [folder.name for folder in folders]
     return build(results, results / "page.html", run_ids=ids, verdicts=verdicts(folders), title="a title")
 
@@ -134,10 +134,10 @@ def test_axe_would_find_a_fault(chrome: Chrome, small: Path) -> None:
     page = chrome.open(small)
     page.run(AXE.read_text(encoding="utf-8") + ";0")
     page.run("document.querySelectorAll('svg[role=img]').forEach((e) => e.removeAttribute('aria-label'))")
-    found = page.run(
+    output = page.run(
         "axe.run(document, {runOnly: ['svg-img-alt']}).then((found) => found.violations.map((f) => f.id))"
     )
-    assert "svg-img-alt" in found
+    assert "svg-img-alt" in output
 
 
 def test_sentence_is_on_the_first_screen(page: Page) -> None:
@@ -161,7 +161,7 @@ def test_picture_choices_show_exactly_one(page: Page) -> None:
     figure = "document.querySelector('#differences figure')"
     page.run(f"{figure}.querySelectorAll('.choices button')[2].click()")
     hidden = page.run(f"[...{figure}.querySelectorAll('.choice')].map((choice) => choice.hidden)")
-    assert [place for place, gone in enumerate(hidden) if not gone] == [2]
+    assert [index for index, gone in enumerate(hidden) if not gone] == [2]
 
 
 def test_cost_picture_answers_both_questions(page: Page) -> None:
@@ -170,7 +170,7 @@ def test_cost_picture_answers_both_questions(page: Page) -> None:
     page.run(f"({press})('training')")
     page.run(f"({press})('exact')")
     shown = f"[...{figure}.querySelectorAll('.choice')].filter((c) => !c.hidden).map((c) => c.dataset.choice)"
-    assert [json.loads(found) for found in page.run(shown)] == [["training", "exact"]]
+    assert [json.loads(output) for output in page.run(shown)] == [["training", "exact"]]
 
 
 def test_numbers_of_a_picture_are_copied_as_csv_and_json(page: Page) -> None:
@@ -243,8 +243,8 @@ def test_every_hostile_answer_is_shown_as_text(chrome: Chrome, tmp_path: Path) -
     ids = [folder.name for folder in folders]
     file = build(tmp_path, tmp_path / "page.html", run_ids=ids, verdicts=verdicts(folders), title=CORPUS[0])
     page = chrome.open(file)
-    for place, text in enumerate(CORPUS):
-        page.run(f"location.hash = '#examples?id=s{place:04d}'")
+    for index, text in enumerate(CORPUS):
+        page.run(f"location.hash = '#examples?id=s{index:04d}'")
         settle(page)
         shown = page.run(
             "[...document.querySelectorAll('#drawer .side pre')].map((pre) => pre.textContent)[0]"

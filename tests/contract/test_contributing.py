@@ -39,13 +39,13 @@ def stranger(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callab
 
 
 def kind(file: ModuleType) -> Any:
-    (found,) = [
+    (only,) = [
         c
         for c in vars(file).values()
         if isinstance(c, type) and issubclass(c, Kind) and c.__module__ == file.__name__
     ]
-    assert dataclasses.is_dataclass(found)
-    return found()
+    assert dataclasses.is_dataclass(only)
+    return only()
 
 
 def contract(module: ModuleType, subject: str) -> list[Callable[..., None]]:

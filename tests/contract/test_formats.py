@@ -66,10 +66,10 @@ def form(request: pytest.FixtureRequest) -> Format:
 
 def _check(form: Format, text: str) -> None:
     reading = form.read(text)
-    for found in (reading.strict, reading.extracted):
-        assert isinstance(found, Parsed | Invalid)
-        if isinstance(found, Parsed) and not form.probe().any_text:
-            json.dumps(found.value, ensure_ascii=False, allow_nan=False).encode()
+    for result in (reading.strict, reading.extracted):
+        assert isinstance(result, Parsed | Invalid)
+        if isinstance(result, Parsed) and not form.probe().any_text:
+            json.dumps(result.value, ensure_ascii=False, allow_nan=False).encode()
     if isinstance(reading.strict, Parsed):
         assert reading.extracted == reading.strict
 

@@ -175,7 +175,7 @@ def test_what_a_command_gives_wins_over_its_file_and_overrides_add_up(tmp_path: 
 
 
 @pytest.mark.parametrize(
-    ("key", "value", "said"),
+    ("key", "value", "message"),
     [
         ("seeds", 0, "seeds: Input should be greater than or equal to 1"),
         ("limit", "many", "limit: "),
@@ -186,11 +186,11 @@ def test_what_a_command_gives_wins_over_its_file_and_overrides_add_up(tmp_path: 
     ],
 )
 def test_a_bad_value_in_a_file_names_the_file_and_the_key(
-    key: str, value: object, said: str, tmp_path: Path
+    key: str, value: object, message: str, tmp_path: Path
 ) -> None:
     file = tmp_path / "e.yaml"
     file.write_text(yaml.safe_dump({"task": "colours", key: value}))
     with pytest.raises(ConfigError) as error:
         experiment.from_file(file)
     assert str(error.value).startswith(f"{file}")
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -90,8 +90,8 @@ def test_a_train_example_never_sees_its_own_answer(program: Program) -> None:
     for asked in it.splits["train"]:
         prompt = ask(asked)
         assert asked.id not in prompt.shots
-        told = [message.content for message in prompt.messages]
-        assert asked.target not in told
+        prompt_text = [message.content for message in prompt.messages]
+        assert asked.target not in prompt_text
 
 
 def test_a_copy_of_a_train_example_does_not_give_its_answer_away(program: Program) -> None:

@@ -58,24 +58,24 @@ def searcher(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_passages_are_whole_words_of_their_documents(searcher: Searcher) -> None:
     texts = {document.id: document.text for document in CORPUS}
-    found = searcher.search("where does the dough of rye bread rest", ASKED, 3)
-    assert found
-    for passage in found:
+    passages = searcher.search("where does the dough of rye bread rest", ASKED, 3)
+    assert passages
+    for passage in passages:
         assert passage.text in texts[passage.document]
 
 
 def test_the_best_passage_comes_first(searcher: Searcher) -> None:
-    found = searcher.search("where does the dough of rye bread rest", ASKED, 3)
-    assert found[0].document == "rye"
-    scores = [passage.score for passage in found]
+    passages = searcher.search("where does the dough of rye bread rest", ASKED, 3)
+    assert passages[0].document == "rye"
+    scores = [passage.score for passage in passages]
     assert scores == sorted(scores, reverse=True)
 
 
 @pytest.mark.parametrize("k", [1, 2, 50])
 def test_never_more_than_k(searcher: Searcher, k: int) -> None:
-    found = searcher.search("eyes of an owl", ASKED, k)
-    assert 1 <= len(found) <= k
-    assert len({(passage.document, passage.text) for passage in found}) == len(found)
+    passages = searcher.search("eyes of an owl", ASKED, k)
+    assert 1 <= len(passages) <= k
+    assert len({(passage.document, passage.text) for passage in passages}) == len(passages)
 
 
 def test_the_same_question_finds_the_same(searcher: Searcher) -> None:

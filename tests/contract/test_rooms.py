@@ -20,10 +20,10 @@ def test_every_folder_is_a_room_and_every_room_a_folder() -> None:
 
 def test_a_room_imports_only_rooms_below_it() -> None:
     upward = [
-        f"{found.file.relative_to(rooms.ROOT)}:{found.line} imports {found.target}"
-        for found in rooms.imports()
-        if (room := rooms.room_of(found.module)) is not None
-        and (other := rooms.room_of(found.target)) != room
+        f"{taken.file.relative_to(rooms.ROOT)}:{taken.line} imports {taken.target}"
+        for taken in rooms.imports()
+        if (room := rooms.room_of(taken.module)) is not None
+        and (other := rooms.room_of(taken.target)) != room
         and (other is None or ORDER[other] < ORDER[room])
     ]
     assert not upward, upward
@@ -32,10 +32,10 @@ def test_a_room_imports_only_rooms_below_it() -> None:
 def test_no_module_imports_itself_by_way_of_others() -> None:
     known = rooms.modules()
     targets: dict[str, set[str]] = defaultdict(set)
-    for found in rooms.imports():
-        target = found.target if found.target in known else found.target.rpartition(".")[0]
-        if target != found.module:
-            targets[found.module].add(target)
+    for taken in rooms.imports():
+        target = taken.target if taken.target in known else taken.target.rpartition(".")[0]
+        if target != taken.module:
+            targets[taken.module].add(target)
     state: dict[str, str] = {}
 
     def visit(module: str, path: tuple[str, ...]) -> None:
@@ -54,10 +54,10 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
 
 def test_no_private_name_crosses_a_room() -> None:
     crossing = [
-        f"{found.file.relative_to(rooms.ROOT)}:{found.line} takes {found.target}"
-        for found in rooms.imports()
-        if any(part[0] == "_" and not part.startswith("__") for part in found.target.split("."))
-        and rooms.room_of(found.module) != rooms.room_of(found.target)
+        f"{taken.file.relative_to(rooms.ROOT)}:{taken.line} takes {taken.target}"
+        for taken in rooms.imports()
+        if any(part[0] == "_" and not part.startswith("__") for part in taken.target.split("."))
+        and rooms.room_of(taken.module) != rooms.room_of(taken.target)
     ]
     assert not crossing, crossing
 

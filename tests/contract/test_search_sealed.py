@@ -27,17 +27,17 @@ def _plan(task: Path, results: Path, **more: Any) -> Any:
 def test_trials_see_no_test_split_and_leave_no_trace_of_it(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: list[Cell] = []
+    records: list[Cell] = []
     real = trial.execute
 
     def execute(cell: Cell, *rest: Any) -> dict[str, Any]:
-        seen.append(cell)
+        records.append(cell)
         return real(cell, *rest)
 
     monkeypatch.setattr(trial, "execute", execute)
     search(_plan(tiny_task, tmp_path / "r"), say=lambda _: None)
-    assert len(seen) == 3
-    assert all(set(cell.task.splits) == {"train", "dev"} and cell.split == "dev" for cell in seen)
+    assert len(records) == 3
+    assert all(set(cell.task.splits) == {"train", "dev"} and cell.split == "dev" for cell in records)
     written = [
         p for p in (tmp_path / "r" / "runs").rglob("*") if p.is_file() and p.suffix in (".json", ".jsonl")
     ]

@@ -38,10 +38,10 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
 def outcomes(bench: Bench) -> dict[Case, Outcome]:
     """Every case run and exported, and all exports asked in one other process."""
     logging.getLogger("harness").setLevel(logging.ERROR)
-    found = {case: bench.run(case) for case in cases.some()}
+    result = {case: bench.run(case) for case in cases.some()}
     bench.compare()
     logging.getLogger("harness").setLevel(logging.NOTSET)
-    return found
+    return result
 
 
 @pytest.mark.parametrize("case", cases.some(), ids=lambda case: case.name)

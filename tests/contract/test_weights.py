@@ -138,16 +138,16 @@ def test_which_kinds_alter_the_base() -> None:
 @pytest.mark.parametrize("order", STAGES, ids=str)
 def test_stages_build_on_one_another_and_load_in_order(tmp_path: Path, order: tuple[str, str]) -> None:
     of, stages = model(), [fast(kind) for kind in order]
-    seen = []
+    records = []
     for i, stage in enumerate(stages):
         of = stage.train(of, lessons(16), context(tmp_path / "train", seed=i)).model
         stage.save(of, tmp_path / str(i))
-        seen.append(said(of))
-    assert not torch.allclose(seen[0], seen[1], atol=1e-4)
+        records.append(said(of))
+    assert not torch.allclose(records[0], records[1], atol=1e-4)
     fresh = model()
     for i, stage in enumerate(stages):
         fresh = stage.load(fresh, tmp_path / str(i))
-        torch.testing.assert_close(said(fresh), seen[i], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(said(fresh), records[i], atol=1e-5, rtol=1e-4)
 
 
 @pytest.mark.filterwarnings("ignore:`is_gradient_checkpointing` is deprecated:FutureWarning")
@@ -178,8 +178,8 @@ def test_qlora_needs_no_kind_of_its_own(tmp_path: Path) -> None:
 def test_adapters_are_float32_over_a_bfloat16_base(tmp_path: Path) -> None:
     of = build("base", {"kind": "plain", "dtype": "bfloat16"}).load("tiny")
     build("weights", {"kind": "lora", **FAST}).train(of, lessons(8), context(tmp_path))
-    found = {p.dtype for name, p in of.network.named_parameters() if "lora_" in name}
-    assert found == {torch.float32}
+    result = {p.dtype for name, p in of.network.named_parameters() if "lora_" in name}
+    assert result == {torch.float32}
     assert of.network.dtype == torch.bfloat16
 
 

@@ -68,9 +68,9 @@ def test_it_trains_saves_loads_and_changes_the_model(
 @pytest.mark.parametrize("name", names("weights"))
 def test_every_other_kind_is_refused_with_a_reason(tmp_path: Path, name: str, shape: str) -> None:
     base = model(shape)
-    found = of(base.network.config)
-    assert found is not DECODER
-    if found.name in lookup("weights", name).architectures:
+    result = of(base.network.config)
+    assert result is not DECODER
+    if result.name in lookup("weights", name).architectures:
         pytest.skip("is allowed")
     with pytest.raises(ConfigError, match=f"weights {name} do not suit model 'tiny:{shape}'"):
         build("weights", name).train(base, lessons(2), context(tmp_path))

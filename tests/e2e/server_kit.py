@@ -48,9 +48,9 @@ class _Handler(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.bodies.append(body)
             number = len(self.server.bodies)
-        said = self.server.reply(body, number)
-        answer = completion(right(body)) | {"model": self.server.answers_as} if said is None else None
-        status, content, *headers = said or (200, answer)
+        text = self.server.reply(body, number)
+        answer = completion(right(body)) | {"model": self.server.answers_as} if text is None else None
+        status, content, *headers = text or (200, answer)
         self._send(status, content, *headers)
 
     def do_GET(self) -> None:

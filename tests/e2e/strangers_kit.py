@@ -66,7 +66,7 @@ class Walk:
 
     printed: str
     """What `init` printed."""
-    said: str
+    messages: str
     """What the next command printed."""
     task: Path
     asked: Mapping[str, Sequence[Asked]]
@@ -93,12 +93,12 @@ def walk(*words: str, quick: Sequence[str] = QUICK, code: int = 0) -> Walk:
     printed = harness("init", *words)
     command = next_command(printed)
     assert command[0] == "run"
-    said = harness(*command, "--model", "tiny", "--quiet", *quick, code=code)
+    messages = harness(*command, "--model", "tiny", "--quiet", *quick, code=code)
     task = Path("tasks") / command[1]
     page = (Path("reports") / f"{command[1]}.html").read_text("utf-8")
     asked = _asked(command[1])
     assert all(recipe in page for recipe in asked), "the report names every recipe"
-    return Walk(printed=printed, said=said, task=task, asked=asked, page=page)
+    return Walk(printed=printed, messages=messages, task=task, asked=asked, page=page)
 
 
 def _asked(task: str) -> dict[str, list[Asked]]:

@@ -26,8 +26,8 @@ def harness(*words: str | Path, cwd: Path, code: int = 0) -> subprocess.Complete
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("place")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("workspace")
 
 
 @pytest.fixture
@@ -83,8 +83,8 @@ def test_six_methods_from_one_command(six: tuple[Path, dict[str, object]], tiny_
     assert "http://" not in page.replace("http://www.w3.org", "")
     rows = json.loads(harness("ls", "--json", cwd=folder).stdout)["runs"]
     assert len(rows) == 6
-    found = json.loads(harness("sql", "SELECT count(*) AS n FROM samples", "--json", cwd=folder).stdout)
-    assert found["rows"] == [{"n": 48}]
+    output = json.loads(harness("sql", "SELECT count(*) AS n FROM samples", "--json", cwd=folder).stdout)
+    assert output["rows"] == [{"n": 48}]
 
     clock = time.monotonic()
     again = harness(
@@ -135,14 +135,14 @@ def test_a_kill_at_any_moment_loses_nothing(tiny_task: Path, tmp_path: Path) -> 
 
 
 def test_diagnose_probes_dev_only(tiny_task: Path, tmp_path: Path) -> None:
-    found = json.loads(harness("diagnose", tiny_task, "--model", "tiny", "--json", cwd=tmp_path).stdout)
-    assert found["triage"]["n"] == 6
+    output = json.loads(harness("diagnose", tiny_task, "--model", "tiny", "--json", cwd=tmp_path).stdout)
+    assert output["triage"]["n"] == 6
     asked = json.loads(harness("sql", "SELECT DISTINCT split FROM runs", "--json", cwd=tmp_path).stdout)
     assert asked["rows"] == [{"split": "dev"}]
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("run", "no_such_task", "--model", "tiny"), "no_such_task"),
         (("run", "TASK", "--recipes", "few_shots", "--model", "tiny"), "did you mean 'few_shot'"),
@@ -159,7 +159,7 @@ def test_diagnose_probes_dev_only(tiny_task: Path, tmp_path: Path) -> None:
     ],
 )
 def test_bad_input_is_one_clear_line(
-    tiny_task: Path, tmp_path: Path, words: tuple[str, ...], said: str
+    tiny_task: Path, tmp_path: Path, words: tuple[str, ...], message: str
 ) -> None:
     named = [str(tiny_task) if word == "TASK" else word for word in words]
     if words[0] in ("sql", "show"):
@@ -169,7 +169,7 @@ def test_bad_input_is_one_clear_line(
     done = harness(*named, cwd=tmp_path, code=2)
     lines = [line for line in done.stderr.splitlines() if line.startswith("error:")]
     assert len(lines) == 1, done.stderr
-    assert said in lines[0]
+    assert message in lines[0]
     assert "Traceback" not in done.stderr
 
 
@@ -202,7 +202,7 @@ def test_a_label_curve_and_prices_reach_the_report(tiny_task: Path, tmp_path: Pa
     assert len(printed["runs"]) == 5
     (bill,) = printed["costs"]
     assert {method["recipe"] for method in bill["methods"]} >= {"zero_shot", "lora (n=4)", "lora (n=9)"}
-    assert any("lora (n=9)" in found["sentence"] for found in bill["break_evens"])
+    assert any("lora (n=9)" in crossover["sentence"] for crossover in bill["break_evens"])
     page = (tmp_path / "r.html").read_text(encoding="utf-8")
     assert 'id="labels"' in page
     assert 'id="money"' in page

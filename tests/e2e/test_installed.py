@@ -22,34 +22,34 @@ TINY = ("--model", "tiny")
 @pytest.fixture(scope="module")
 def built(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """The sdist, and the wheel built from it alone; nothing is written into the clone."""
-    place = tmp_path_factory.mktemp("build")
-    source = place / "clone"
+    folder = tmp_path_factory.mktemp("build")
+    source = folder / "clone"
     listed = call(
-        "git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=place
+        "git", "-C", CLONE, "ls-files", "-z", "--cached", "--others", "--exclude-standard", cwd=folder
     )
     for name in filter(None, listed.split("\0")):
         if (CLONE / name).is_file():
             (source / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(CLONE / name, source / name)
-    sdist = place / last_line(call(sys.executable, "-c", BUILD, "build_sdist", place, cwd=source))
+    sdist = folder / last_line(call(sys.executable, "-c", BUILD, "build_sdist", folder, cwd=source))
     with tarfile.open(sdist) as archive:
-        archive.extractall(place / "unpacked", filter="data")
-    (unpacked,) = (place / "unpacked").iterdir()
-    wheel = place / last_line(call(sys.executable, "-c", BUILD, "build_wheel", place, cwd=unpacked))
+        archive.extractall(folder / "unpacked", filter="data")
+    (unpacked,) = (folder / "unpacked").iterdir()
+    wheel = folder / last_line(call(sys.executable, "-c", BUILD, "build_wheel", folder, cwd=unpacked))
     return sdist, wheel
 
 
 @pytest.fixture(scope="module")
 def program(built: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The `harness` program of a fresh environment that sees this one's dependencies, so that none is downloaded."""
-    place = tmp_path_factory.mktemp("environment")
-    venv.create(place, with_pip=False)
-    python = place / "bin" / "python"
+    folder = tmp_path_factory.mktemp("environment")
+    venv.create(folder, with_pip=False)
+    python = folder / "bin" / "python"
     words = ("--python", python, "install", "--quiet", "--no-deps", "--no-index", built[1])
-    call(sys.executable, "-m", "pip", *words, cwd=place)
-    (packages,) = place.glob("lib/python*/site-packages")
+    call(sys.executable, "-m", "pip", *words, cwd=folder)
+    (packages,) = folder.glob("lib/python*/site-packages")
     (packages / "dependencies.pth").write_text(sysconfig.get_paths()["purelib"] + "\n", encoding="utf-8")
-    return place / "bin" / "harness"
+    return folder / "bin" / "harness"
 
 
 @pytest.fixture

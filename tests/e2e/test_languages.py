@@ -70,8 +70,8 @@ def test_a_format_whose_language_cannot_be_compiled_is_one_failed_cell_with_its_
 def test_targets_outside_the_language_leave_the_constrained_recipe_out(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "number", "maximum": 5}}, "required": ["n"]}
     path = task(tmp_path / "small", schema, [{"n": 1e-7}, {"n": 2}])
-    said = " ".join(harness("validate", path).split())
-    assert "15 of 30 targets cannot be written under the schema's grammar" in said
+    output = " ".join(harness("validate", path).split())
+    assert "15 of 30 targets cannot be written under the schema's grammar" in output
     assert "15 of 30 targets" in " ".join(run(path, "--recipes", "constrained,zero_shot", code=3).split())
 
 

@@ -59,7 +59,7 @@ def printed(*words: str) -> str:
 
 
 @pytest.fixture
-def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a tiny task, `colours`, below it."""
     monkeypatch.chdir(tmp_path)
     write_tiny_task(tmp_path)
@@ -81,7 +81,7 @@ def answers(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     return right
 
 
-def test_nothing_works_then_diagnose_then_validate(place: Path, answers: dict[str, int]) -> None:
+def test_nothing_works_then_diagnose_then_validate(workspace: Path, answers: dict[str, int]) -> None:
     answers["few_shot"] = 0
     words = (
         "run",
@@ -106,7 +106,7 @@ def test_nothing_works_then_diagnose_then_validate(place: Path, answers: dict[st
     paste(line)
 
 
-def test_more_of_the_examples_that_there_are(place: Path, answers: dict[str, int]) -> None:
+def test_more_of_the_examples_that_there_are(workspace: Path, answers: dict[str, int]) -> None:
     answers["few_shot"], answers["zero_shot"] = 6, 5
     words = ("run", "colours", "--model", "fake", "--recipes", "zero_shot,few_shot", "--limit", "6")
     line = printed(*words)
@@ -117,15 +117,15 @@ def test_more_of_the_examples_that_there_are(place: Path, answers: dict[str, int
     assert "label that many first" in shown
 
 
-def test_a_winner_is_exported(place: Path, answers: dict[str, int]) -> None:
+def test_a_winner_is_exported(workspace: Path, answers: dict[str, int]) -> None:
     rows = [{"id": f"test-{i}", "input": f"thing {i}", "target": COLOURS[i % 3]} for i in range(40)]
     text = "".join(json.dumps(row) + "\n" for row in rows)
-    (place / "colours" / "test.jsonl").write_text(text, encoding="utf-8")
+    (workspace / "colours" / "test.jsonl").write_text(text, encoding="utf-8")
     answers["few_shot"] = 40
     line = printed("run", "colours", "--model", "fake", "--recipes", "zero_shot,few_shot")
     assert line.startswith("harness export colours-few_shot-fake-s0-")
     paste(line)
-    assert (place / "exported" / "few_shot" / "program.json").is_file()
+    assert (workspace / "exported" / "few_shot" / "program.json").is_file()
 
 
 def summary(recipe: str, family: Family, *, right: bool = False, lessons: int = 0) -> RecipeSummary:
@@ -170,7 +170,7 @@ MODEL = ("--model", "tiny", "--set", "weights.num_train_epochs=1")
     ids=["seeds", "a finetune", "both", "prompts", "labels"],
 )  # fmt: skip
 def test_what_trains_is_pasted_too(
-    place: Path,
+    workspace: Path,
     words: tuple[str, ...],
     best: RecipeSummary,
     others: list[RecipeSummary],
@@ -178,12 +178,12 @@ def test_what_trains_is_pasted_too(
     expected: str,
 ) -> None:
     """The situation is made by hand, the invocation by the command line, and the line is really run."""
-    (place / "mine.yaml").write_text(FILE, encoding="utf-8")
+    (workspace / "mine.yaml").write_text(FILE, encoding="utf-8")
     if "--labels" in expected:
         rows = [{"id": f"train-{i}", "input": f"thing {i}", "target": COLOURS[i % 3]} for i in range(48)]
         text = "".join(json.dumps(row) + "\n" for row in rows)
-        (place / "colours" / "train.jsonl").write_text(text, encoding="utf-8")
-    found = Situation(
+        (workspace / "colours" / "train.jsonl").write_text(text, encoding="utf-8")
+    advice = Situation(
         task="colours",
         kind=kind,
         families=undecided("open", "", ()),
@@ -192,7 +192,7 @@ def test_what_trains_is_pasted_too(
         invocation=_invocation(words),
         open_pairs=(OPEN,) if kind == "inconclusive" else (),
     )
-    line = next_step(found).command
+    line = next_step(advice).command
     assert line == expected
     assert "next: harness " in paste(line)
 

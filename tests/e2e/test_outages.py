@@ -97,7 +97,7 @@ def test_the_verdict_says_which_answers_it_did_without(run: Run, server: Server)
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "asked"),
+    ("status", "message", "asked"),
     [
         (401, "no such key", 1),
         (404, "no model named m", 1),
@@ -106,17 +106,17 @@ def test_the_verdict_says_which_answers_it_did_without(run: Run, server: Server)
     ],
 )
 def test_when_everything_fails_for_one_reason_few_are_asked_and_the_reason_comes_first(
-    run: Run, harness: Harness, server: Server, status: int, said: str, asked: int
+    run: Run, harness: Harness, server: Server, status: int, message: str, asked: int
 ) -> None:
-    server.reply = lambda body, _: (status, {"error": {"message": said}})
+    server.reply = lambda body, _: (status, {"error": {"message": message}})
     code, out = run()
     assert code == 3
-    assert f"HTTP {status}: {said}" in first(out)
+    assert f"HTTP {status}: {message}" in first(out)
     assert first(out).startswith("zero_shot failed: ")
     assert len(server.bodies) == asked
     assert records()[0]["status"] == "failed"
     assert f"failed: EngineError: http://127.0.0.1:{server.server_port}/v1 refuses" in listed(harness)
-    assert f"HTTP {status}: {said}" in page()
+    assert f"HTTP {status}: {message}" in page()
 
 
 def test_a_refusal_of_some_requests_stops_nothing(run: Run, server: Server) -> None:
@@ -165,11 +165,11 @@ def test_a_limit_that_is_too_large_is_not_sent_under_another_name(run: Run, serv
 
 
 @pytest.mark.parametrize(
-    "said", ["System role not supported", "Unsupported value: 'messages[0].role' does not support 'system'"]
+    "words", ["System role not supported", "Unsupported value: 'messages[0].role' does not support 'system'"]
 )
-def test_a_system_message_is_folded_where_a_server_takes_none(run: Run, server: Server, said: str) -> None:
+def test_a_system_message_is_folded_where_a_server_takes_none(run: Run, server: Server, words: str) -> None:
     server.reply = lambda body, _: (
-        (400, {"error": {"message": said}}) if body["messages"][0]["role"] == "system" else None
+        (400, {"error": {"message": words}}) if body["messages"][0]["role"] == "system" else None
     )
     assert run()[0] == 0
     refused = [body for body in server.bodies if body["messages"][0]["role"] == "system"]
@@ -182,8 +182,8 @@ def test_a_system_message_is_folded_where_a_server_takes_none(run: Run, server: 
 
 
 def test_a_server_without_a_temperature_is_asked_without_and_it_is_said(run: Run, server: Server) -> None:
-    said = "Unsupported value: 'temperature' does not support 0 with this model."
-    server.reply = lambda body, _: (400, {"error": {"message": said}}) if "temperature" in body else None
+    text = "Unsupported value: 'temperature' does not support 0 with this model."
+    server.reply = lambda body, _: (400, {"error": {"message": text}}) if "temperature" in body else None
     assert run()[0] == 0
     assert "no temperature" in " ".join(records()[0]["answer"]["notes"])
 
@@ -331,10 +331,10 @@ def test_a_report_names_the_runs_that_it_leaves_out(run: Run, harness: Harness, 
     assert "Left out: gold_context failed: " in text
     assert {"zero_shot", "few_shot"} <= set(re.findall(r"\w+", text))
     _, out, _ = harness("report", "--json", "-o", "all.html")
-    found = json.loads(out)
-    assert [run.split("-")[1] for run in sorted(found["runs"])] == ["few_shot", "zero_shot"]
-    assert len(found["unfinished"]) == 2
-    assert {s["recipe"] for s in found["verdicts"][0]["summaries"]} == {"zero_shot", "few_shot"}
+    output = json.loads(out)
+    assert [run.split("-")[1] for run in sorted(output["runs"])] == ["few_shot", "zero_shot"]
+    assert len(output["unfinished"]) == 2
+    assert {s["recipe"] for s in output["verdicts"][0]["summaries"]} == {"zero_shot", "few_shot"}
 
 
 def test_a_search_and_a_diagnosis_take_no_partial_run(
@@ -394,9 +394,9 @@ def test_with_json_an_error_of_usage_is_one_json_object(
     code, out, err = harness(*(str(tiny_task) if word == "colours" else word for word in words), "--json")
     assert code == 2
     assert err
-    found = json.loads(out)
-    assert error in found["error"]
-    assert found["exit_code"] == 2
+    output = json.loads(out)
+    assert error in output["error"]
+    assert output["exit_code"] == 2
 
 
 def test_exit_codes_stand_in_the_help(harness: Harness) -> None:

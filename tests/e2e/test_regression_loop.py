@@ -85,6 +85,6 @@ def test_pin_commit_new_run_gate_junit(clone: Path, tiny_task: Path) -> None:
         stream.write("  # more\n")
     text = (task / "task.yaml").read_text().replace("primary: 0.02", "primery: 0.02")
     (task / "task.yaml").write_text(text)
-    said = _harness(clone, *gate, code=2, without_duckdb=True)
-    assert "did you mean 'primary'" in said
-    assert "task.yaml:" in said
+    output = _harness(clone, *gate, code=2, without_duckdb=True)
+    assert "did you mean 'primary'" in output
+    assert "task.yaml:" in output

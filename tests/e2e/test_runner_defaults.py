@@ -65,9 +65,9 @@ def test_the_command_that_init_prints_ends_in_a_verdict(harness: Command, here: 
     (command,) = [line.split("#")[0] for line in printed if "harness run" in line]
     words = shlex.split(command.partition("harness run")[2])
     done = harness("run", *words, "--model", "fake")
-    said = [line for line in done.stderr.splitlines() if "left out" in line]
-    assert [line.split()[0] for line in said] == ["bm25_rag", "lora", "qlora", "full", "constrained"]
-    assert said[0] == (
+    sentences = [line for line in done.stderr.splitlines() if "left out" in line]
+    assert [line.split()[0] for line in sentences] == ["bm25_rag", "lora", "qlora", "full", "constrained"]
+    assert sentences[0] == (
         "bm25_rag left out: task 'tickets' has no corpus to retrieve from; add 'corpus:' to the task file"
     )
     page = (here / "reports" / "tickets.html").read_text()
@@ -89,12 +89,12 @@ def test_a_named_recipe_that_does_not_fit_fails_alone(harness: Command, here: Pa
     (here / "mine.yaml").write_text("{task: tickets, model: fake, recipes: [zero_shot, bm25_rag]}")
     for words in (("tickets", "--model", "fake", "--recipes", "bm25_rag,zero_shot,lora"), ("mine.yaml",)):
         done = harness("run", *words, "--limit", "5", "--json", code=3)
-        found = json.loads(done.stdout)
-        runs = {run["recipe"]["name"]: run for run in found["runs"]}
+        output = json.loads(done.stdout)
+        runs = {run["recipe"]["name"]: run for run in output["runs"]}
         assert (runs["zero_shot"]["status"], runs["bm25_rag"]["status"]) == ("done", "failed")
         assert "has no corpus to retrieve from — add 'corpus:'" in runs["bm25_rag"]["error"]
-        assert found["left_out"] == []
-        assert found["verdict"]["n"] == 5
+        assert output["left_out"] == []
+        assert output["verdict"]["n"] == 5
     listed = {run["recipe"]: run["status"] for run in json.loads(harness("ls", "--json").stdout)["runs"]}
     assert listed == {"zero_shot": "done", "bm25_rag": "failed", "lora": "failed"}
     assert "unknown recipe" in harness("run", "tickets", "--recipes", "few_shots", code=2).stderr
@@ -110,11 +110,11 @@ def test_a_model_that_none_of_the_default_recipes_fits_is_named(harness: Command
 def test_more_examples_and_fewer_go_on_from_what_is_there(harness: Command, here: Path) -> None:
     harness("init", "tickets.csv")
     words = ("run", "tickets", "--model", "fake", "--recipes", "zero_shot", "--json", "--limit")
-    found = [json.loads(harness(*words, limit).stdout) for limit in ("4", "9", "4")]
-    assert len({run["id"] for one in found for run in one["runs"]}) == 1
-    assert [one["verdict"]["n"] for one in found] == [4, 9, 4]
-    assert [one["runs"][0]["metrics"]["exact"]["n"] for one in found] == [4, 9, 4]
-    rows = (here / "results" / "runs" / found[0]["runs"][0]["id"] / "samples.jsonl").read_text().splitlines()
+    output = [json.loads(harness(*words, limit).stdout) for limit in ("4", "9", "4")]
+    assert len({run["id"] for one in output for run in one["runs"]}) == 1
+    assert [one["verdict"]["n"] for one in output] == [4, 9, 4]
+    assert [one["runs"][0]["metrics"]["exact"]["n"] for one in output] == [4, 9, 4]
+    rows = (here / "results" / "runs" / output[0]["runs"][0]["id"] / "samples.jsonl").read_text().splitlines()
     assert len(rows) == 9
     (listed,) = json.loads(harness("ls", "--json").stdout)["runs"]
     assert listed["metrics"]["exact"]["n"] == 9

@@ -26,7 +26,9 @@ def test_text_and_label_without_a_corpus() -> None:
     write_csv("tickets.csv", [{"text": f"message {i}", "label": label} for i, label in enumerate(labels)])
     done = walk("tickets.csv", quick=("--limit", "4"))
     assert set(done.asked) == {"zero_shot", "few_shot", "constrained", "lora", "qlora", "full"}
-    assert "bm25_rag left out: task 'tickets' has no corpus to retrieve from" in " ".join(done.said.split())
+    assert "bm25_rag left out: task 'tickets' has no corpus to retrieve from" in " ".join(
+        done.messages.split()
+    )
     assert "bm25_rag left out" in done.page
     listed = (
         "Answer with exactly one of these labels, spelled as here, and nothing else:\n- delivery\n- refund"
@@ -194,8 +196,8 @@ def test_one_row_longer_than_the_context() -> None:
     write_csv("long/test.csv", rows[:5])
     done = walk("long", quick=("--recipes", "zero_shot,few_shot"), code=3)
     assert len(done.asked["zero_shot"]) == 4
-    assert done.said.lstrip().startswith("1 of 5 answers of zero_shot is missing: its prompt exceeds")
-    errors = [line for line in done.said.splitlines() if "1 of 5 examples is an error" in line]
+    assert done.messages.lstrip().startswith("1 of 5 answers of zero_shot is missing: its prompt exceeds")
+    errors = [line for line in done.messages.splitlines() if "1 of 5 examples is an error" in line]
     assert len(errors) == 2
     assert all(line.endswith("exceeds the model's context of 8192") for line in errors)
     assert "exceeds the model" in done.page

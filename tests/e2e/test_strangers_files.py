@@ -97,7 +97,7 @@ def test_an_archive_of_texts_by_label() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "text", "told"),
+    ("name", "text", "message"),
     [
         ("prose.jsonl", '{"text": "once upon"}\n{"text": "a time"}\n', "no answer to learn"),
         ("tags.jsonl", '{"tokens": ["a", "b"], "ner_tags": [0, 1]}\n', "tokens with a tag each"),
@@ -105,10 +105,10 @@ def test_an_archive_of_texts_by_label() -> None:
         ("open.csv", 'text,label\na,b\n"c,d\n', "starts on line 3 is never closed"),
     ],
 )
-def test_what_is_not_supported_is_one_line_with_the_remedy(name: str, text: str, told: str) -> None:
+def test_what_is_not_supported_is_one_line_with_the_remedy(name: str, text: str, message: str) -> None:
     Path(name).write_text(text, "utf-8")
     refused = harness("init", name, code=2).strip()
-    assert told in refused
+    assert message in refused
     assert " — " in refused
     assert "\n" not in refused
     assert not Path("tasks").exists()

@@ -122,10 +122,14 @@ def command(task: Path, results: Path, model: str, recipes: Sequence[str], execu
 
     devnull = os.open(os.devnull, os.O_WRONLY)
     os.dup2(devnull, 2)
-    found = run.experiment(RunOptions(str(task), model=(model,), recipes=tuple(recipes)))
+    experiment = run.experiment(RunOptions(str(task), model=(model,), recipes=tuple(recipes)))
     try:
         done = run.run(
-            found, results, progress=Progress(), report=results / "report.html", executor=choose(executor)
+            experiment,
+            results,
+            progress=Progress(),
+            report=results / "report.html",
+            executor=choose(executor),
         )
     except HarnessError as error:
         sys.exit(error.exit_code)
@@ -169,23 +173,23 @@ def run_folders(results: Path) -> list[Path]:
 
 def complete_lines(results: Path) -> dict[str, bytes]:
     """The whole lines of every `samples.jsonl`, by run."""
-    found = {}
+    collected = {}
     for folder in run_folders(results):
         raw = (folder / "samples.jsonl").read_bytes() if (folder / "samples.jsonl").exists() else b""
-        found[folder.name] = raw[: raw.rfind(b"\n") + 1]
-    return found
+        collected[folder.name] = raw[: raw.rfind(b"\n") + 1]
+    return collected
 
 
 def table(results: Path) -> dict[str, Any]:
     """What a run says, without what differs from run to run: scores and every answer."""
-    found = {}
+    collected = {}
     for folder in run_folders(results):
         record = json.loads((folder / "run.json").read_text())
         rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()]
         answers = {row["sample_id"]: (row["output"], row["scores"]) for row in rows}
         assert len(answers) == len(rows), "an example is answered twice"
-        found[folder.name] = (record["status"], record["metrics"], record["counts"], answers)
-    return found
+        collected[folder.name] = (record["status"], record["metrics"], record["counts"], answers)
+    return collected
 
 
 def indexed(results: Path) -> list[dict[str, Any]]:

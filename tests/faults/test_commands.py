@@ -35,12 +35,12 @@ LATENCY = 3
 """Prompts per run that are asked again on purpose, one at a time, to measure latency."""
 
 
-def _typed(words: list[str], said: Path) -> None:
+def _typed(words: list[str], lines: Path) -> None:
     """The command line, in a process of its own; what it says goes to a file."""
     from harness.cli import main
 
     for stream in (1, 2):
-        os.dup2(os.open(said, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
+        os.dup2(os.open(lines, os.O_WRONLY | os.O_CREAT | os.O_APPEND), stream)
     signal.signal(signal.SIGINT, signal.default_int_handler)
     sys.argv = ["harness", *words]
     main()
@@ -87,23 +87,23 @@ def test_two_commands_on_one_folder(tiny_task: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("presses", [1, 2])
 def test_ctrl_c(tiny_task: Path, tmp_path: Path, presses: int) -> None:
     """Once: it stops, and says that the same command resumes. Twice: it is gone at once."""
-    task, results, said = grow(tiny_task, EXAMPLES), tmp_path / "results", tmp_path / "said.txt"
+    task, results, text = grow(tiny_task, EXAMPLES), tmp_path / "results", tmp_path / "said.txt"
     with counting_server(0.05) as server:
         run_killed(None, command, task, tmp_path / "whole", server.spec, RECIPES)
         once = server.asked.total()
         server.asked.clear()
-        process = _start(_typed, _words(task, results, server), said)
+        process = _start(_typed, _words(task, results, server), text)
         _wait(lambda: _answers(results) >= 5)
         for _ in range(presses):
             os.kill(process.pid, signal.SIGINT)
         process.join(20)
         kept = complete_lines(results)
         assert process.exitcode in ((130,) if presses == 1 else (130, -signal.SIGINT))
-        assert "Traceback" not in said.read_text()
+        assert "Traceback" not in text.read_text()
         if presses == 1:
-            assert "nothing is lost: run the same command to resume" in said.read_text()
+            assert "nothing is lost: run the same command to resume" in text.read_text()
         assert 5 <= _answers(results) < 2 * EXAMPLES
-        again = _start(_typed, _words(task, results, server), said)
+        again = _start(_typed, _words(task, results, server), text)
         again.join(120)
         assert again.exitcode == 0
         now = complete_lines(results)
@@ -129,8 +129,8 @@ def test_a_clock_that_moves_back(tiny_task: Path, tmp_path: Path, monkeypatch: p
     task, results = grow(tiny_task, EXAMPLES), tmp_path / "results"
 
     def run(where: Path, progress: Progress) -> session.RunSession:
-        found = session.experiment(RunOptions(str(task), model=(server.spec,), recipes=RECIPES))
-        return session.run(found, where, progress=progress, report=where / "r.html")
+        experiment = session.experiment(RunOptions(str(task), model=(server.spec,), recipes=RECIPES))
+        return session.run(experiment, where, progress=progress, report=where / "r.html")
 
     with counting_server(0.0) as server:
         run(tmp_path / "whole", Progress())

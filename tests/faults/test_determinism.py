@@ -22,10 +22,10 @@ pytestmark = pytest.mark.usefixtures("one_thread")
 
 
 def _run(task: Path, results: Path) -> list[Path]:
-    found = run.experiment(
+    experiment = run.experiment(
         RunOptions(str(task), model=("tiny",), recipes=("few_shot", "lora", "full"), settings=())
     )
-    run.run(found, results, progress=Progress(), report=results / "r.html", cache=False)
+    run.run(experiment, results, progress=Progress(), report=results / "r.html", cache=False)
     return run_folders(results)
 
 
@@ -57,8 +57,8 @@ def test_the_batch_changes_no_answer(kind: str) -> None:
     ]
 
     def answers(batch_size: int) -> list[tuple[str, tuple[int, ...]]]:
-        found: dict[int, Completion] = dict(HfEngine(model, batch_size=batch_size).generate(asked))
-        return [(found[i].text, tuple(found[i].token_ids)) for i in range(len(asked))]
+        generated: dict[int, Completion] = dict(HfEngine(model, batch_size=batch_size).generate(asked))
+        return [(generated[i].text, tuple(generated[i].token_ids)) for i in range(len(asked))]
 
     alone = answers(1)
     assert len(set(alone)) > 1

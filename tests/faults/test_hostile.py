@@ -36,9 +36,9 @@ def _doubling(levels: int) -> dict[str, Any]:
 
 def test_an_exponential_schema_is_given_up() -> None:
     assert _schema.check(1, _doubling(6)) == Parsed(1)
-    found = _schema.check(1, _doubling(40))
-    assert isinstance(found, Invalid)
-    assert "references" in found.reason
+    result = _schema.check(1, _doubling(40))
+    assert isinstance(result, Invalid)
+    assert "references" in result.reason
 
 
 def test_a_schema_that_refers_to_itself_for_ever_is_given_up() -> None:
@@ -65,8 +65,8 @@ LONG = "a" * 60 + "c"
     ],
 )
 def test_a_pattern_that_backtracks_is_given_up(schema: dict[str, Any], value: Any) -> None:
-    found = _schema.check(value, schema)
-    assert found == Invalid("the schema cannot be checked: a pattern took longer than 0.5 s")
+    result = _schema.check(value, schema)
+    assert result == Invalid("the schema cannot be checked: a pattern took longer than 0.5 s")
 
 
 def test_patterns_that_cannot_be_bounded_are_refused() -> None:
@@ -167,13 +167,13 @@ def test_a_task_cannot_name_itself_out_of_its_folder(tiny_task: Path) -> None:
         load(tiny_task)
 
 
-@pytest.mark.parametrize("place", ["../outside.jsonl", "/etc/hostname.jsonl", "link.jsonl"])
-def test_a_task_reads_no_file_outside_its_folder(tiny_task: Path, place: str) -> None:
+@pytest.mark.parametrize("folder", ["../outside.jsonl", "/etc/hostname.jsonl", "link.jsonl"])
+def test_a_task_reads_no_file_outside_its_folder(tiny_task: Path, folder: str) -> None:
     outside = tiny_task.parent / "outside.jsonl"
     outside.write_text((tiny_task / "test.jsonl").read_text())
     (tiny_task / "link.jsonl").symlink_to(outside)
     file = tiny_task / "task.yaml"
-    file.write_text(file.read_text().replace("test: test.jsonl", f"test: {place}"))
+    file.write_text(file.read_text().replace("test: test.jsonl", f"test: {folder}"))
     with pytest.raises(ConfigError, match="outside the task's folder"):
         load(tiny_task)
 

@@ -63,14 +63,14 @@ def test_uploads_killed_at_random_moments(
     kills = 0
     while kills < KILLS:
         name = f"from-{kills}"
-        for place, moment in enumerate((*(rng.uniform(0, seconds) for _ in range(3)), None)):
+        for index, moment in enumerate((*(rng.uniform(0, seconds) for _ in range(3)), None)):
             kills += run_killed(moment, *job(name))
             here = {
                 run: files
                 for home in (tmp_path / name / "cache" / "results").glob("*")
                 for run, files in _finished(home).items()
             }
-            found = taken(name, f"other-{place}")
-            assert all(here[run] == files for run, files in found.items())
-        assert set(found) == set(here)
-        assert len(found) == len(RECIPES)
+            result = taken(name, f"other-{index}")
+            assert all(here[run] == files for run, files in result.items())
+        assert set(result) == set(here)
+        assert len(result) == len(RECIPES)

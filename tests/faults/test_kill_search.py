@@ -42,10 +42,10 @@ def _search(task: Path, results: Path, model: str) -> None:
             settings=("program.k=1",),
         )
     )
-    found = search.search(plan)
+    result = search.search(plan)
     search_output.finish(
         plan,
-        found,
+        result,
         seeds=1,
         limit=None,
         save_as=results / "best.yaml",
@@ -60,15 +60,15 @@ def _found(results: Path) -> dict[int, Any]:
     latest = {
         row["number"]: row for row in rows if row["state"] == "complete" and row["duplicate_of"] is None
     }
-    found = {row["params"]["program.k"]: row["value"] for row in latest.values()}
-    assert len(found) == len(latest), "a configuration was run as two trials"
-    return found
+    result = {row["params"]["program.k"]: row["value"] for row in latest.values()}
+    assert len(result) == len(latest), "a configuration was run as two trials"
+    return result
 
 
 def _best(results: Path) -> dict[str, Any]:
     """The recipe that was found; the number of its trial counts those that were killed, too."""
-    found: dict[str, Any] = yaml.safe_load((results / "best.yaml").read_text())
-    return {name: value for name, value in found.items() if name != "about"}
+    output: dict[str, Any] = yaml.safe_load((results / "best.yaml").read_text())
+    return {name: value for name, value in output.items() if name != "about"}
 
 
 def test_a_search_killed_at_random_moments(tiny_task: Path, tmp_path: Path) -> None:

@@ -27,8 +27,8 @@ class _Parrot(BaseHTTPRequestHandler):
 
     def do_POST(self) -> None:
         self.rfile.read(int(self.headers["Content-Length"]))
-        said = {"error": {"message": f"bad request with {self.headers['Authorization']}"}}
-        raw = json.dumps(said).encode()
+        text = {"error": {"message": f"bad request with {self.headers['Authorization']}"}}
+        raw = json.dumps(text).encode()
         self.send_response(self.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(raw)))
@@ -58,16 +58,16 @@ def test_a_key_is_written_nowhere(
 ) -> None:
     monkeypatch.setenv("HARNESS_API_KEY", KEY)
     results = tmp_path / "results"
-    found = run.experiment(RunOptions(str(tiny_task), model=(parrot,), recipes=("zero_shot",)))
+    experiment = run.experiment(RunOptions(str(tiny_task), model=(parrot,), recipes=("zero_shot",)))
     with caplog.at_level(logging.DEBUG):
-        done = run.run(found, results, progress=Progress(), report=results / "r.html")
+        done = run.run(experiment, results, progress=Progress(), report=results / "r.html")
         run.show(done, as_json=True)
     written = [path for path in results.rglob("*") if path.is_file()]
     assert {"run.json", "r.html", "harness.duckdb"} <= {path.name for path in written}
     assert any(b"bad request with Bearer ***" in path.read_bytes() for path in written)
     assert [path.name for path in written if KEY.encode() in path.read_bytes()] == []
-    said = capfd.readouterr()
-    assert KEY not in caplog.text + said.out + said.err
+    output = capfd.readouterr()
+    assert KEY not in caplog.text + output.out + output.err
 
 
 @pytest.mark.parametrize("address", [f"http://me:{KEY}@h/v1", f"https://h/v1?api_key={KEY}"])

@@ -30,30 +30,30 @@ from tests.faults.kit import complete_lines, counting_server, grow, indexed, tab
 
 def _run(kind: str, jobs: Sequence[int], work: Doubler) -> tuple[dict[int, Any], set[int]]:
     heard: set[int] = set()
-    found = executor(kind).run([Job(what=job) for job in jobs], work, lambda _, pid: heard.add(pid))
-    return dict(found), heard
+    result = executor(kind).run([Job(what=job) for job in jobs], work, lambda _, pid: heard.add(pid))
+    return dict(result), heard
 
 
 def test_every_executor_gives_the_same() -> None:
     assert names("executors") == ["local", "processes", "ray"]
     wanted = {position: 2 * position for position in range(5)}
     assert _run("local", range(5), Doubler()) == (wanted, {os.getpid()})
-    found, heard = _run("processes:2", range(5), Doubler())
-    assert found == wanted
+    result, heard = _run("processes:2", range(5), Doubler())
+    assert result == wanted
     assert os.getpid() not in heard
 
 
 def test_a_job_goes_on_with_another_worker(tmp_path: Path) -> None:
-    found, heard = _run("processes:2", range(5), Doubler(deadly=3, scar=tmp_path / "scar"))
-    assert found == {position: 2 * position for position in range(5)}
+    result, heard = _run("processes:2", range(5), Doubler(deadly=3, scar=tmp_path / "scar"))
+    assert result == {position: 2 * position for position in range(5)}
     assert len(heard) >= 2
 
 
 def test_a_job_that_kills_every_worker_is_given_up() -> None:
-    found, heard = _run("processes:1", range(3), Doubler(deadly=1))
-    assert (found[0], found[2]) == (0, 4)
-    assert isinstance(found[1], WorkerLostError)
-    assert "exit code -9" in str(found[1])
+    result, heard = _run("processes:1", range(3), Doubler(deadly=1))
+    assert (result[0], result[2]) == (0, 4)
+    assert isinstance(result[1], WorkerLostError)
+    assert "exit code -9" in str(result[1])
     assert len(heard) >= MAX_LOST
 
 

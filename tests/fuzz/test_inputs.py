@@ -73,15 +73,15 @@ EXPERIMENT = {
 }
 
 
-def _folder(place: Path, task: bytes, rows: bytes) -> Task | None:
-    (place / "task.yaml").write_bytes(task)
-    (place / "rows.jsonl").write_bytes(rows)
-    (place / "test.jsonl").write_text(
+def _folder(folder: Path, task: bytes, rows: bytes) -> Task | None:
+    (folder / "task.yaml").write_bytes(task)
+    (folder / "rows.jsonl").write_bytes(rows)
+    (folder / "test.jsonl").write_text(
         "".join(json.dumps(r | {"id": "t" + r["id"], "input": "t" + r["input"]}) + "\n" for r in ROWS)
     )
-    (place / "corpus.jsonl").write_text('{"id": "d", "text": "red is a colour"}\n')
+    (folder / "corpus.jsonl").write_text('{"id": "d", "text": "red is a colour"}\n')
     with contextlib.suppress(ConfigError):
-        return load(place)
+        return load(folder)
     return None
 
 
@@ -100,21 +100,21 @@ def test_the_undamaged_files_are_fine(tmp_path: Path) -> None:
 
 @fuzz(60, value=mutated(TASK))
 def test_task_files(value: Any) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        task = _folder(Path(place), written(value), _lines(ROWS))
+    with tempfile.TemporaryDirectory() as folder:
+        task = _folder(Path(folder), written(value), _lines(ROWS))
         assert task is None or all(part not in task.name for part in ("/", "\\", "\x00"))
 
 
 @fuzz(40, raw=damaged(yaml.safe_dump(TASK).encode()))
 def test_task_files_of_broken_yaml(raw: bytes) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        _folder(Path(place), raw, _lines(ROWS))
+    with tempfile.TemporaryDirectory() as folder:
+        _folder(Path(folder), raw, _lines(ROWS))
 
 
 @fuzz(40, rows=mutated(ROWS))
 def test_rows(rows: Any) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        _folder(Path(place), yaml.safe_dump(TASK).encode(), _lines(rows))
+    with tempfile.TemporaryDirectory() as folder:
+        _folder(Path(folder), yaml.safe_dump(TASK).encode(), _lines(rows))
 
 
 @fuzz(
@@ -126,8 +126,8 @@ def test_rows(rows: Any) -> None:
     encoding=st.sampled_from(["utf-8", "latin-1", "utf-16", "cp037", "nonsense", "idna", "zlib", "\x00"]),
 )
 def test_data_files(raw: bytes, suffix: str, encoding: str) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / f"data{suffix}"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / f"data{suffix}"
         file.write_bytes(raw)
         with contextlib.suppress(ConfigError):
             sources.read(file, encoding)
@@ -142,8 +142,8 @@ def test_recipes(value: Any) -> None:
 
 @fuzz(60, value=mutated(EXPERIMENT))
 def test_experiment_files(value: Any) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        file = Path(place) / "e.yaml"
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "e.yaml"
         file.write_bytes(written(value))
         with contextlib.suppress(ConfigError):
             from_file(file)

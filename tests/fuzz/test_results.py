@@ -21,9 +21,9 @@ from tests.report_data import make
 
 
 def _one_run() -> tuple[str, dict[str, Any], list[dict[str, Any]]]:
-    with tempfile.TemporaryDirectory() as place:
-        make(Path(place))
-        folder = next(p for p in sorted((Path(place) / "runs").iterdir()) if "lora" in p.name)
+    with tempfile.TemporaryDirectory() as root:
+        make(Path(root))
+        folder = next(p for p in sorted((Path(root) / "runs").iterdir()) if "lora" in p.name)
         record = json.loads((folder / "run.json").read_text())
         rows = [json.loads(line) for line in (folder / "samples.jsonl").read_text().splitlines()[:4]]
         return folder.name, record, rows
@@ -43,12 +43,12 @@ def _lines(rows: Any) -> bytes:
     return b"".join(written(row) + b"\n" for row in rows) if isinstance(rows, list) else written(rows)
 
 
-def _results(place: str, record: bytes, rows: bytes) -> Path:
-    folder = Path(place) / "runs" / NAME
+def _results(root: str, record: bytes, rows: bytes) -> Path:
+    folder = Path(root) / "runs" / NAME
     folder.mkdir(parents=True)
     (folder / "run.json").write_bytes(record)
     (folder / "samples.jsonl").write_bytes(rows)
-    return Path(place)
+    return Path(root)
 
 
 def _read(results: Path) -> None:
@@ -61,36 +61,36 @@ def _read(results: Path) -> None:
 
 @fuzz(12, record=mutated(RECORD), rows=mutated(ROWS))
 def test_run_folders_into_the_index(record: Any, rows: Any) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        _read(_results(place, written(record), _lines(rows)))
+    with tempfile.TemporaryDirectory() as folder:
+        _read(_results(folder, written(record), _lines(rows)))
 
 
 @fuzz(8, record=damaged(written(RECORD)), rows=damaged(_lines(ROWS)))
 def test_broken_run_folders_into_the_index(record: bytes, rows: bytes) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        _read(_results(place, record, rows))
+    with tempfile.TemporaryDirectory() as folder:
+        _read(_results(folder, record, rows))
 
 
 @fuzz(
     8, pins=mutated([PIN, PIN]), trials=mutated([{"study": "s", "number": 1, "values": [0.5], "params": {}}])
 )
 def test_pins_and_trials(pins: Any, trials: Any) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        (Path(place) / "pins.jsonl").write_bytes(_lines(pins))
-        (Path(place) / "trials.jsonl").write_bytes(_lines(trials))
-        _read(Path(place))
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "pins.jsonl").write_bytes(_lines(pins))
+        (Path(folder) / "trials.jsonl").write_bytes(_lines(trials))
+        _read(Path(folder))
 
 
 @fuzz(
     8, said=st.lists(st.sampled_from(HOSTILE) | st.text(max_size=9), min_size=3, max_size=3), target=rubbish
 )
-def test_reports(said: list[str], target: Any) -> None:
+def test_reports(lines: list[str], target: Any) -> None:
     """Whatever stands in a question, an answer or a reason, the page is made and runs none of it."""
-    question, output, reason = said
+    question, output, reason = lines
     odd = {"input": {"q": question}, "output": output, "prompt": output, "target": target, "failure": reason}
     rows = [row | odd | {"strict": row["strict"] | {"reason": reason}} for row in ROWS]
-    with tempfile.TemporaryDirectory() as place:
-        results = _results(place, written(RECORD), _lines(rows))
+    with tempfile.TemporaryDirectory() as folder:
+        results = _results(folder, written(RECORD), _lines(rows))
         verdicts = tuple(run_scores.verdicts([results / "runs" / NAME]))
         page = build(results, results / "r.html", run_ids=[NAME], verdicts=verdicts, title=question)
         text = page.read_text(encoding="utf-8")
@@ -101,12 +101,12 @@ def test_reports(said: list[str], target: Any) -> None:
 @fuzz(40, raw=damaged(_lines(ROWS)))
 def test_rows_of_a_run_that_goes_on(raw: bytes) -> None:
     """Whole lines are kept, the rest is cut off the file: what follows starts a line of its own."""
-    with tempfile.TemporaryDirectory() as place:
-        folder = RunFolder(Path(place))
+    with tempfile.TemporaryDirectory() as root:
+        folder = RunFolder(Path(root))
         folder.samples.write_bytes(raw)
         rows = folder.rows()
         assert folder.samples.read_bytes() == raw[: len(folder.samples.read_bytes())]
-        assert RunFolder(Path(place)).rows() == rows
+        assert RunFolder(Path(root)).rows() == rows
         assert folder.samples.read_bytes()[-1:] in (b"", b"\n")
 
 
@@ -114,8 +114,8 @@ def test_rows_of_a_run_that_goes_on(raw: bytes) -> None:
 def test_remembered_answers(raw: bytes) -> None:
     from harness.core.values import Message, Request
 
-    with tempfile.TemporaryDirectory() as place:
-        engine = CachedEngine(FakeEngine("red"), Path(place), "identity")
+    with tempfile.TemporaryDirectory() as folder:
+        engine = CachedEngine(FakeEngine("red"), Path(folder), "identity")
         engine._file.write_bytes(raw)
         asked = Request(id="a", messages=(Message("user", "hello"),), max_new_tokens=3)
-        assert [found.text for _, found in engine.generate([asked])] == ["red"]
+        assert [answer.text for _, answer in engine.generate([asked])] == ["red"]

@@ -264,12 +264,12 @@ RESULTS = st.fixed_dictionaries(
 
 @fuzz(12, content=RESULTS)
 def test_built_result_files_poison_nothing(content: dict[str, Any]) -> None:
-    with tempfile.TemporaryDirectory() as place:
-        results = Path(place) / "r"
+    with tempfile.TemporaryDirectory() as folder:
+        results = Path(folder) / "r"
         results.mkdir()
-        file = Path(place) / "results_x.json"
+        file = Path(folder) / "results_x.json"
         file.write_bytes(json.dumps(content).encode("utf-8", "surrogatepass"))
         with contextlib.suppress(ConfigError):
             lm_eval_files.import_file(results, file)
         assert ingest.sync(results).problems == ()
-        assert {path.name for path in Path(place).iterdir()} == {"r", "results_x.json"}
+        assert {path.name for path in Path(folder).iterdir()} == {"r", "results_x.json"}

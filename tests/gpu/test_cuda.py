@@ -43,10 +43,10 @@ def test_training_runs_on_the_gpu_and_records_device_memory(
     from harness.workflows import run as session
 
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=4")
-    found = session.experiment(
+    experiment = session.experiment(
         RunOptions(str(tiny_task), model=("tiny",), recipes=(recipe,), settings=settings)
     )
-    record = run(plan(found), tmp_path / "results", progress=Progress()).records[0].raw
+    record = run(plan(experiment), tmp_path / "results", progress=Progress()).records[0].raw
     assert record["status"] == "done", record["error"]
     assert record["peak_device_bytes"] > 0
     assert all(check["ok"] for check in record["parity"])

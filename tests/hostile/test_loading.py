@@ -49,10 +49,18 @@ def _refuses_code(call: ast.Call, tree: str) -> bool:
 def test_every_loading_call_says_that_code_is_not_trusted() -> None:
     calls = _loading_calls()
     own = [
-        place for place, call in calls if isinstance(call.func, ast.Name) and call.func.id == "from_config"
+        location
+        for location, call in calls
+        if isinstance(call.func, ast.Name) and call.func.id == "from_config"
     ]
-    texts = {place: (PACKAGE / place.partition(":")[0]).read_text(encoding="utf-8") for place, _ in calls}
-    bad = [place for place, call in calls if place not in own and not _refuses_code(call, texts[place])]
+    texts = {
+        location: (PACKAGE / location.partition(":")[0]).read_text(encoding="utf-8") for location, _ in calls
+    }
+    bad = [
+        location
+        for location, call in calls
+        if location not in own and not _refuses_code(call, texts[location])
+    ]
     assert len(calls) > 8
     assert bad == []
 
@@ -74,17 +82,17 @@ def test_a_gguf_file_is_loaded_without_its_neighbours(
     (tmp_path / "m.gguf").write_bytes(b"GGUF")
     (tmp_path / "config.json").write_text('{"auto_map": {"AutoConfig": "code.Config"}}')
     (tmp_path / "code.py").write_text("raise SystemExit('ran')")
-    seen: list[tuple[list[str], object]] = []
+    records: list[tuple[list[str], object]] = []
 
     def load(folder: str, **settings: object) -> None:
-        seen.append((sorted(path.name for path in Path(folder).iterdir()), settings["trust_remote_code"]))
+        records.append((sorted(path.name for path in Path(folder).iterdir()), settings["trust_remote_code"]))
         raise ValueError("cut off")
 
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", load)
     monkeypatch.setenv("HARNESS_CACHE", str(tmp_path / "cache"))
     with pytest.raises(ConfigError, match="cannot read this GGUF file: cut off"):
         gguf.folder(tmp_path / "m.gguf")
-    assert seen == [(["m.gguf"], False)]
+    assert records == [(["m.gguf"], False)]
 
 
 def test_a_benchmark_file_needs_the_users_word(tmp_path: Path) -> None:

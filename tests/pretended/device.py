@@ -41,14 +41,14 @@ class Pretended:
     """(operation, elements of its result) → whether the device has no memory for it."""
 
 
-def place(tensor: Tensor) -> torch.device | None:
+def device_of(tensor: Tensor) -> torch.device | None:
     """Where a tensor says it is; None for what an operation made inside, which goes with anything."""
     true: torch.device = _true_device(tensor)
     if true.type != "cpu":
         return true
     with torch._C.DisableTorchFunction():
-        place: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
-    return place
+        location: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
+    return location
 
 
 def put(tensor: Tensor, device: torch.device) -> Tensor:
@@ -84,7 +84,7 @@ class Answers(TorchFunctionMode):
             return self._asked(args[0]).type == ("cuda" if func == Tensor.is_cuda.__get__ else "cpu")
         if func is Tensor.get_device:
             return 0 if self._asked(args[0]).type == "cuda" else -1
-        if func in (Tensor.numpy, Tensor.__array__) and place(args[0]) == GPU:
+        if func in (Tensor.numpy, Tensor.__array__) and device_of(args[0]) == GPU:
             raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first")
         if func in (Tensor.cuda, Tensor.cpu):
             return self.moved(args[0], GPU if func is Tensor.cuda else CPU)
@@ -95,19 +95,19 @@ class Answers(TorchFunctionMode):
         return self._called(func, args, kwargs)
 
     def _asked(self, tensor: Tensor) -> torch.device:
-        return place(tensor) or CPU
+        return device_of(tensor) or CPU
 
     def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
         given = _tensors(args, kwargs)
         for tensor in given:
-            if place(tensor) is None:
+            if device_of(tensor) is None:
                 put(tensor, CPU)
         wanted = kwargs.get("device")
         target = None if wanted is None else _device(wanted)
         if target is not None and target.type in ("cpu", "cuda"):
             kwargs["device"] = CPU
         generator = kwargs.get("generator")
-        on_gpu = target == GPU or (target is None and any(place(tensor) == GPU for tensor in given))
+        on_gpu = target == GPU or (target is None and any(device_of(tensor) == GPU for tensor in given))
         if generator is not None and on_gpu:
             raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
         if func in (torch.tensor, torch.as_tensor) and target == GPU:
@@ -132,23 +132,23 @@ class Answers(TorchFunctionMode):
             else:
                 rest.append(value)
         if other is not None:
-            target, kwargs["dtype"] = place(other) or CPU, other.dtype
-        before = place(tensor)
+            target, kwargs["dtype"] = device_of(other) or CPU, other.dtype
+        before = device_of(tensor)
         if target is not None and _device(target).type not in ("cpu", "cuda"):
             return tensor.to(target, *rest, **kwargs)
         kwargs.pop("non_blocking", None)
         formats = [value for value in rest if isinstance(value, torch.dtype | torch.memory_format)]
         same = tensor.to(*formats, **kwargs) if formats or kwargs else tensor
-        if same is not tensor and before is not None and place(same) is None:
+        if same is not tensor and before is not None and device_of(same) is None:
             put(same, before)
         return same if target is None else self.moved(same, _device(target))
 
     def moved(self, tensor: Tensor, device: torch.device) -> Tensor:
         if _true_device(tensor).type != "cpu":
             return put(torch.empty_like(tensor, device=CPU), device)
-        if place(tensor) == device:
+        if device_of(tensor) == device:
             return tensor
-        if place(tensor) is not None:
+        if device_of(tensor) is not None:
             self.log.waits["to host" if device == CPU else "to device"] += 1
         with torch._C.DisableTorchFunction():
             copy = tensor.clone()
@@ -194,7 +194,7 @@ class Kernels(TorchDispatchMode):
         kwargs = kwargs or {}
         with torch._C.DisableTorchFunction():
             operands = [tensor for tensor in _tensors(args, kwargs) if tensor.numel()]
-            on_gpu = any(place(tensor) == GPU for tensor in operands)
+            on_gpu = any(device_of(tensor) == GPU for tensor in operands)
             if on_gpu:
                 self._refuse(func, args, operands)
             result = (_KERNELS.get(func, func) if on_gpu else func)(*args, **kwargs)
@@ -202,7 +202,7 @@ class Kernels(TorchDispatchMode):
             if on_gpu:
                 self._note(func, args, made)
             for tensor in made:
-                if place(tensor) is None and operands:
+                if device_of(tensor) is None and operands:
                     put(tensor, GPU if on_gpu else CPU)
             return result
 
@@ -213,12 +213,12 @@ class Kernels(TorchDispatchMode):
                 raise RuntimeError(
                     f"expected m1 and m2 to have the same dtype, but got: {left.dtype} != {right.dtype}"
                 )
-        hosts = [tensor for tensor in operands if place(tensor) == CPU]
+        hosts = [tensor for tensor in operands if device_of(tensor) == CPU]
         if not hosts or func in _TWO_DEVICES:
             return
         if func in _BY_INDEX:
             values = [value for value in args[2:3] if isinstance(value, Tensor) and value.dim()]
-            if place(args[0]) == GPU and not any(place(value) == CPU for value in values):
+            if device_of(args[0]) == GPU and not any(device_of(value) == CPU for value in values):
                 self.log.waits["index from the host"] += 1
                 return
         numbers = func.namespace == "aten" and not any(tensor.dim() for tensor in hosts)
@@ -253,8 +253,8 @@ def _attention(
         query.shape[-1] ** -0.5 if scale is None else scale
     )
     if causal:
-        seen = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(scores.shape[-1] - scores.shape[-2])
-        scores = scores.masked_fill(~seen, -torch.inf)
+        values = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(scores.shape[-1] - scores.shape[-2])
+        scores = scores.masked_fill(~values, -torch.inf)
     return (scores.softmax(-1) @ value.float()).to(query.dtype), scores.logsumexp(-1)
 
 

@@ -40,9 +40,9 @@ def requests(count: int, **more: Any) -> list[Request]:
 def answers(model: LanguageModel, asked: Sequence[Request]) -> list[tuple[int, ...]]:
     engine = HfEngine(model)
     assert engine.shares, "the shared prefix must be computed once on the device, too"
-    found: dict[int, Completion] = dict(engine.generate(asked))
-    assert not any(completion.error for completion in found.values())
-    return [tuple(found[i].token_ids) for i in range(len(asked))]
+    generated: dict[int, Completion] = dict(engine.generate(asked))
+    assert not any(completion.error for completion in generated.values())
+    return [tuple(generated[i].token_ids) for i in range(len(asked))]
 
 
 def test_greedy_and_constrained_answers_are_the_cpus(gpu: Pretended) -> None:
@@ -158,8 +158,8 @@ def test_memory_that_runs_out_while_reading_halves_the_pass_and_not_the_rows(gpu
     assert engine.shares
     # The feed-forward part of a pass over more than 60 tokens has more elements.
     gpu.out_of_memory = lambda name, count: "mm" in name and count > 60 * 128
-    found = dict(engine.generate(asked))
-    assert [tuple(found[i].token_ids) for i in range(len(asked))] == expected
+    generated = dict(engine.generate(asked))
+    assert [tuple(generated[i].token_ids) for i in range(len(asked))] == expected
     assert engine.batch_size == len(asked)
     smaller = engine._budget.tokens
     assert smaller < 16384

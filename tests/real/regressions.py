@@ -43,17 +43,17 @@ def plant(task: str, folder: str) -> None:
 def table(out: str) -> None:
     """Every finished part: changes in points with 95 % intervals, the answer, wall-clock seconds."""
     folder = Path(out)
-    found = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
+    output = {file.stem: json.loads(file.read_text("utf-8")) for file in sorted(folder.glob("*.json"))}
     seconds = {file.stem: file.read_text().strip() for file in folder.glob("*.seconds")}
     print(f"| {' | '.join([*_COLUMNS, 'answer', 'seconds'])} |")
     print("|" + "---|" * (len(_COLUMNS) + 2))
-    for part, record in found.items():
+    for part, record in output.items():
         for cells in _rows(record):
             print(f"| {' | '.join([part, *cells, seconds.get(part, '–')])} |")
     print(
         "\nSeconds are of a whole part, all its recipes; runs that an earlier part made are not made again."
     )
-    for part, record in found.items():
+    for part, record in output.items():
         for line in _remarks(record):
             print(f"{part}: {line}")
 
@@ -90,10 +90,10 @@ def _gathered(what: str, category: dict[str, Any]) -> str:
     return f"{what} gather in {where}: {lost}, {elsewhere} elsewhere (p = {category['p']:.2g})"
 
 
-def _effect(found: dict[str, Any] | None) -> str:
-    if found is None:
+def _effect(results: dict[str, Any] | None) -> str:
+    if results is None:
         return "–"
-    return f"{100 * found['change']:+.1f} [{100 * found['low']:+.1f}, {100 * found['high']:+.1f}]"
+    return f"{100 * results['change']:+.1f} [{100 * results['low']:+.1f}, {100 * results['high']:+.1f}]"
 
 
 if __name__ == "__main__":

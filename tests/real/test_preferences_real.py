@@ -50,8 +50,8 @@ def load() -> tuple[list[TrainingExample], list[TrainingExample]]:
 def margins(of: LanguageModel, lessons: list[TrainingExample]) -> np.ndarray:
     """log p(chosen) - log p(rejected) of each pair, in nats."""
     pairs, _, _ = dpo_loss.pairs(lessons, of.chat, 512)
-    found = dpo_loss.reference(of.network, pairs, 8, share=False)
-    return np.array([found[pair.chosen.id] for pair in pairs]) @ np.array([1.0, -1.0])
+    result = dpo_loss.reference(of.network, pairs, 8, share=False)
+    return np.array([result[pair.chosen.id] for pair in pairs]) @ np.array([1.0, -1.0])
 
 
 def swapped(lessons: list[TrainingExample]) -> list[TrainingExample]:

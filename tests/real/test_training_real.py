@@ -22,9 +22,9 @@ def test_its_prompts_are_those_of_its_own_template() -> None:
     chat = load_chat(SPEC)
     rows = [{"role": "user", "content": "What is 2 + 2? é"}]
     own = chat.tokenizer.apply_chat_template(rows, add_generation_prompt=True, return_dict=False)
-    found = chat.encode([Message("user", "What is 2 + 2? é")])
-    assert found == own
-    assert "You are a helpful AI assistant named SmolLM" in chat.show(found)
+    result = chat.encode([Message("user", "What is 2 + 2? é")])
+    assert result == own
+    assert "You are a helpful AI assistant named SmolLM" in chat.show(result)
     assert (
         chat.eos_ids == {chat.tokenizer.convert_tokens_to_ids("<|im_end|>")} == {chat.tokenizer.pad_token_id}
     )

@@ -128,8 +128,8 @@ class Bench:
         gc.unfreeze()
 
     def model(self, shape: str) -> Path:
-        place = self.folder / "models" / shape
-        return place if (place / "config.json").is_file() else make(shape, place)
+        folder = self.folder / "models" / shape
+        return folder if (folder / "config.json").is_file() else make(shape, folder)
 
     def run(self, case: Case) -> Outcome:
         """Train, answer and export a case; what is served is asked later, by `compare`."""

@@ -66,11 +66,11 @@ def _simulate(rows: dict[Place, Row], processes: int) -> None:
         _ROWS.open("a" if rows else "w", encoding="utf-8") as file,
         ProcessPoolExecutor(processes, mp_context=context, initializer=prepare) as pool,
     ):
-        for place, row in zip(places, pool.map(made, places), strict=True):
-            rows[place] = row
-            file.write(json.dumps([place, row]) + "\n")
+        for index, row in zip(places, pool.map(made, places), strict=True):
+            rows[index] = row
+            file.write(json.dumps([index, row]) + "\n")
             file.flush()
-            print(f"{TABLES[place[0]].title[:30]}: {' '.join(row)}", file=sys.stderr, flush=True)
+            print(f"{TABLES[index[0]].title[:30]}: {' '.join(row)}", file=sys.stderr, flush=True)
 
 
 def _page(rows: Mapping[Place, Row]) -> str:
@@ -78,8 +78,8 @@ def _page(rows: Mapping[Place, Row]) -> str:
     parts = [
         _INTRODUCTION.format(command=command, usual=int(USUAL * SCALE), close=int(CLOSE * SCALE)).strip()
     ]
-    for place, table in enumerate(TABLES):
-        parts.append(_section(table, [rows[place, row] for row in range(len(table.rows))]))
+    for index, table in enumerate(TABLES):
+        parts.append(_section(table, [rows[index, row] for row in range(len(table.rows))]))
     return "\n\n".join(parts) + "\n"
 
 

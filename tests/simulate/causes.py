@@ -14,13 +14,13 @@ _ALL = ("closed_book", "constrained", "few_shot", "bm25", "gold")
 
 
 def probe(
-    right: Sequence[bool] | np.ndarray, found: Sequence[bool] = (), failure: str = "wrong_value"
+    right: Sequence[bool] | np.ndarray, retrieved: Sequence[bool] = (), failure: str = "wrong_value"
 ) -> Probe:  # type: ignore[type-arg]
     """Right answers and failures of one probe; `found` says where the passages hold the answer."""
     return Probe(
         scores=tuple(float(value) for value in right),
         failures=tuple(None if value else failure for value in right),
-        holds_gold=tuple(bool(value) for value in found),
+        holds_gold=tuple(bool(value) for value in retrieved),
     )
 
 
@@ -33,9 +33,9 @@ def chance(rate: float, names: Sequence[str] = _ALL) -> Draw:
     return draw
 
 
-def facts(rng: Generator, n: int, *, found: float = 0.9) -> Mapping[str, Probe]:
+def facts(rng: Generator, n: int, *, retrieved: float = 0.9) -> Mapping[str, Probe]:
     """The model lacks facts; BM25 finds the share `found` of them."""
-    hit = rng.random(n) < found
+    hit = rng.random(n) < retrieved
     return {
         "closed_book": probe(rng.random(n) < 0.05),
         "few_shot": probe(rng.random(n) < 0.05),
@@ -51,7 +51,7 @@ def shown(rng: Generator, n: int) -> Mapping[str, Probe]:
 
 def unfound(rng: Generator, n: int) -> Mapping[str, Probe]:
     """The model lacks facts, and BM25 finds few of them."""
-    return facts(rng, n, found=0.15)
+    return facts(rng, n, retrieved=0.15)
 
 
 def form(rng: Generator, n: int) -> Mapping[str, Probe]:

@@ -16,12 +16,12 @@ def advice(behind: tuple[float, ...], *, seeds: int, noise: float, n: int, repea
     `behind` is how far each point's true mean lies below the last one's.
     """
     world = World(n=n, recipes=len(behind), seeds=seeds, noise=noise, behind=behind)
-    rng, said = np.random.default_rng(1), Counter[str]()
+    rng, text = np.random.default_rng(1), Counter[str]()
     for _ in range(repeats):
         scores = world.draw(rng)
         points = {
-            100 * 2**place: [run("lora", values, seed=seed) for seed, values in enumerate(scores[place])]
-            for place in range(len(behind))
+            100 * 2**index: [run("lora", values, seed=seed) for seed, values in enumerate(scores[index])]
+            for index in range(len(behind))
         }
-        said[label_curve("lora", points, {}, 0.02).worth_more] += 1
-    return said
+        text[label_curve("lora", points, {}, 0.02).worth_more] += 1
+    return text

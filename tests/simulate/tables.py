@@ -184,8 +184,8 @@ def _history(kind: Kind, n: int, runs: int) -> Row:
 
 
 def _lasting(n: int, runs: int) -> Row:
-    found = [checks.losses(n, runs=runs, loss=loss, repeats=repeats()) for loss in (0.05, 0.1)]
-    return f"{n}", f"{runs}", *(f"{share:.0f}" for share in found)
+    result = [checks.losses(n, runs=runs, loss=loss, repeats=repeats()) for loss in (0.05, 0.1)]
+    return f"{n}", f"{runs}", *(f"{share:.0f}" for share in result)
 
 
 def _looked_at(kind: Kind, recipes: int) -> Row:

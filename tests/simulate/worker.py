@@ -12,7 +12,7 @@ def prepare() -> None:
     resampling._CELLS = 12_000_000
 
 
-def made(place: tuple[int, int]) -> Row:
+def made(index: tuple[int, int]) -> Row:
     """The row at (table, row)."""
-    table, row = place
+    table, row = index
     return TABLES[table].rows[row]()

@@ -85,14 +85,14 @@ class Climbing(Fake):
     """Reaches its score evenly over nine rungs, and stops where the pruner says so."""
 
     def __call__(self, recipe: Recipe, trial: Any) -> RunRecord:
-        found = super().__call__(recipe, trial)
-        score = found.mean("exact") or 0.0
+        result = super().__call__(recipe, trial)
+        score = result.mean("exact") or 0.0
         for rung in range(1, RUNGS + 1):
             trial.report(score * rung / RUNGS, rung)
             trial.set_user_attr("cost", {"train_steps": rung})
             if trial.should_prune():
                 raise PrunedError(f"stopped at rung {rung}")
-        return found.changed(train={"seconds": 0.5, "steps": RUNGS, "tokens": 100})
+        return result.changed(train={"seconds": 0.5, "steps": RUNGS, "tokens": 100})
 
 
 def climbing(plan: StudyConfig) -> Climbing:
@@ -109,8 +109,8 @@ class Level(Fake):
         super().__call__(recipe, trial)
         stage: Any = recipe.weights[0]
         loss = abs(math.log10(stage.learning_rate / BEST_RATE)) if self.says_loss else None
-        told = {"seconds": 0.5, "steps": RUNGS, "tokens": 100, "best_dev_loss": loss}
-        return record(0.0, stage.lora_r).changed(train=told)
+        message = {"seconds": 0.5, "steps": RUNGS, "tokens": 100, "best_dev_loss": loss}
+        return record(0.0, stage.lora_r).changed(train=message)
 
 
 def level(plan: StudyConfig) -> Level:

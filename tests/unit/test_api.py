@@ -82,10 +82,10 @@ def test_decisions_are_the_verdicts(results: Path) -> None:
     from harness.results.run_scores import verdicts
 
     loaded = harness.load(results)
-    found = {d.verdict.task: d for d in loaded.decisions()}
+    result = {d.verdict.task: d for d in loaded.decisions()}
     expected = {v.task: v for v in verdicts(sorted((results / "runs").iterdir()))}
-    assert set(found) == set(expected) == set(QUALITY)
-    for task, decision in found.items():
+    assert set(result) == set(expected) == set(QUALITY)
+    for task, decision in result.items():
         assert repr(decision) == expected[task].sentence
         assert len(decision.run_ids) == 6
         assert loaded.decision(task=task).verdict == decision.verdict

@@ -30,14 +30,14 @@ IDS = [260, 5, 9, 40, 8, 77]
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two LoRA runs, two full ones and one with a learnt prompt, as `harness run` leaves them."""
-    place, found = tmp_path_factory.mktemp("runs"), {}
+    folder, result = tmp_path_factory.mktemp("runs"), {}
     prompt = {"kind": "prompt_tuning", "num_train_epochs": 1}
     for seed, (name, spec) in enumerate(
         {"lora0": LORA, "lora1": LORA, "full0": FULL, "full1": FULL, "prompt": prompt}.items()
     ):
         stage = build("weights", spec)
-        trained = stage.train(model(), lessons(16), context(place / "train", seed=seed)).model
-        stage.save(trained, place / name / "weights" / "0")
+        trained = stage.train(model(), lessons(16), context(folder / "train", seed=seed)).model
+        stage.save(trained, folder / name / "weights" / "0")
         record = {
             "id": name,
             "key": f"key of {name}",
@@ -45,30 +45,30 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             "model": {"spec": "tiny", "fingerprint": fingerprint("tiny")},
             "recipe": {"weights": [stage.config()]},
         }
-        (place / name / "run.json").write_text(json.dumps(record))
-        found[name] = place / name
-    return found
+        (folder / name / "run.json").write_text(json.dumps(record))
+        result[name] = folder / name
+    return result
 
 
 def merged(runs: dict[str, Path], method: str, *names: str, **more: Any) -> LanguageModel:
     spec = {"kind": "merge", "method": method, "runs": [str(runs[name]) for name in names], **more}
-    found: LanguageModel = build("base", spec).load("tiny")
-    return found
+    trained_model: LanguageModel = build("base", spec).load("tiny")
+    return trained_model
 
 
 def trained(runs: dict[str, Path], name: str) -> LanguageModel:
     kind = "lora" if name.startswith("lora") else "full"
-    found: LanguageModel = build("weights", kind).load(model(), runs[name] / "weights" / "0")
-    adapters.fold(found.network)
-    return found
+    trained_model: LanguageModel = build("weights", kind).load(model(), runs[name] / "weights" / "0")
+    adapters.fold(trained_model.network)
+    return trained_model
 
 
 def weights(of: LanguageModel) -> dict[str, torch.Tensor]:
     return {name: p.detach() for name, p in of.network.named_parameters()}
 
 
-def same(found: LanguageModel, expected: dict[str, torch.Tensor]) -> None:
-    actual = weights(found)
+def same(trained_model: LanguageModel, expected: dict[str, torch.Tensor]) -> None:
+    actual = weights(trained_model)
     assert actual.keys() == expected.keys()
     for name in expected:
         torch.testing.assert_close(actual[name], expected[name], atol=1e-6, rtol=1e-5)
@@ -88,8 +88,8 @@ def test_linear_is_the_mean(runs: dict[str, Path], names: tuple[str, str]) -> No
 
 def test_slerp_ends_where_its_runs_are_and_keeps_the_length_between(runs: dict[str, Path]) -> None:
     for share, end in ((0.0, "full0"), (1.0, "full1")):
-        found = merged(runs, "slerp", "full0", "full1", weights=[1 - share, share])
-        same(found, weights(trained(runs, end)))
+        result = merged(runs, "slerp", "full0", "full1", weights=[1 - share, share])
+        same(result, weights(trained(runs, end)))
     # A quarter turn between unit vectors: half of the way is 45 degrees, on the circle.
     middle = slerp(torch.tensor([1.0, 0.0]), torch.tensor([0.0, 1.0]), 0.5)
     torch.testing.assert_close(middle, torch.tensor([0.5**0.5, 0.5**0.5]))
@@ -98,7 +98,7 @@ def test_slerp_ends_where_its_runs_are_and_keeps_the_length_between(runs: dict[s
 
 @pytest.mark.parametrize("method", ["ties", "dare_linear", "dare_ties", "cat"])
 def test_adapters_are_combined_as_peft_combines_them(runs: dict[str, Path], method: str) -> None:
-    found = merged(runs, method, "lora0", "lora1", density=0.5, seed=7)
+    result = merged(runs, method, "lora0", "lora1", density=0.5, seed=7)
     theirs = PeftModel.from_pretrained(model().network, runs["lora0"] / "weights" / "0", adapter_name="a")
     theirs.load_adapter(runs["lora1"] / "weights" / "0", adapter_name="b")
     torch.manual_seed(7)
@@ -107,7 +107,7 @@ def test_adapters_are_combined_as_peft_combines_them(runs: dict[str, Path], meth
     theirs.set_adapter("m")
     with torch.no_grad():
         expected = theirs.eval()(torch.tensor([IDS])).logits
-    torch.testing.assert_close(logits(found, IDS), expected, atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(logits(result, IDS), expected, atol=1e-4, rtol=1e-4)
     assert not torch.allclose(expected, logits(model(), IDS), atol=1e-3)
 
 
@@ -121,7 +121,7 @@ def test_concatenation_adds_the_deltas_up(runs: dict[str, Path]) -> None:
 
 def test_ties_of_full_runs_keeps_the_largest_changes_and_one_sign(runs: dict[str, Path]) -> None:
     base = weights(model())
-    found = weights(merged(runs, "ties", "full0", "full1", density=0.25))
+    result = weights(merged(runs, "ties", "full0", "full1", density=0.25))
     deltas = [
         {n: w - base[n] for n, w in weights(trained(runs, name)).items()} for name in ("full0", "full1")
     ]
@@ -135,7 +135,7 @@ def test_ties_of_full_runs_keeps_the_largest_changes_and_one_sign(runs: dict[str
     sign = torch.where(stacked.sum(0) >= 0, 1.0, -1.0)
     agreed = stacked.sign() == sign
     mean = (stacked * agreed).sum(0) / agreed.sum(0).clamp(min=1)
-    torch.testing.assert_close((found[name] - base[name]).flatten(), mean, atol=1e-6, rtol=1e-4)
+    torch.testing.assert_close((result[name] - base[name]).flatten(), mean, atol=1e-6, rtol=1e-4)
 
 
 def test_dare_is_the_mean_in_expectation_and_repeats_by_its_seed(runs: dict[str, Path]) -> None:
@@ -229,15 +229,15 @@ def test_a_stacked_base_is_the_network_with_its_blocks_repeated(shape: str) -> N
     asked = [Request(id=str(i), token_ids=(5, 6, 7 + i), max_new_tokens=4) for i in range(3)]
     engine = HfEngine(deep)
     assert engine.shares == HfEngine(plain).shares
-    found = dict(engine.generate(asked))
+    answers = dict(engine.generate(asked))
     for i, request in enumerate(asked):
         ids = torch.tensor([list(request.token_ids or ())])
         out = oracle.generate(
             ids, attention_mask=torch.ones_like(ids), max_new_tokens=4, do_sample=False,
             eos_token_id=sorted(deep.chat.eos_ids), pad_token_id=0,
         )  # fmt: skip
-        said = [t for t in out[0, 3:].tolist() if t not in deep.chat.eos_ids]
-        assert list(found[i].token_ids)[: len(said)] == said
+        sentences = [t for t in out[0, 3:].tolist() if t not in deep.chat.eos_ids]
+        assert list(answers[i].token_ids)[: len(sentences)] == sentences
 
 
 def test_the_default_stack_is_the_paper_s_and_a_wrong_span_is_refused() -> None:

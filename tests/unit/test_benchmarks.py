@@ -79,8 +79,8 @@ def measured(folder: Path, task: str, values: list[float], shots: int = 0, **com
         {"doc_id": i, "doc_hash": f"{i:064x}", "filter": "none", "acc": value}
         for i, value in enumerate(values)
     ]
-    place = result_files.save(folder, key, task, results, {task: samples})
-    rows = result_files.rows_of(results, {"key": key, "folder": place.name, "model": "tiny", **common})
+    location = result_files.save(folder, key, task, results, {task: samples})
+    rows = result_files.rows_of(results, {"key": key, "folder": location.name, "model": "tiny", **common})
     result_files.append(folder, rows)
 
 
@@ -112,9 +112,9 @@ def test_names_that_are_none(text: str, words: str) -> None:
 
 
 def test_a_shipped_task_is_found_by_its_text_and_a_group_is_not() -> None:
-    found = tasks.own_file("arc_easy")
-    assert found is not None
-    assert tasks.read(found)["task"] == "arc_easy"
+    result = tasks.own_file("arc_easy")
+    assert result is not None
+    assert tasks.read(result)["task"] == "arc_easy"
     assert tasks.own_file("mmlu") is None
     assert tasks.own_file("no such task") is None
     with pytest.raises(ConfigError, match="did you mean 'arc_easy'"):
@@ -184,12 +184,12 @@ def test_forgetting_is_the_paired_change_with_mcnemar_p(tmp_path: Path) -> None:
     after = [1.0] * 25 + [0.0] * 15 + [1.0] * 3 + [0.0] * 17
     measured(base, "arc", before)
     measured(run, "arc", after)
-    (found,) = forgetting.of_run(tmp_path, "colours-lora")
-    assert found.change == pytest.approx(-12 / 60)
-    assert (found.lost, found.gained, found.n) == (15, 3, 60)
-    assert found.p == pytest.approx(stats.binomtest(3, 18).pvalue)
-    assert found.low < found.change < found.high < 0
-    assert "forgot arc" in found.sentence
+    (loss,) = forgetting.of_run(tmp_path, "colours-lora")
+    assert loss.change == pytest.approx(-12 / 60)
+    assert (loss.lost, loss.gained, loss.n) == (15, 3, 60)
+    assert loss.p == pytest.approx(stats.binomtest(3, 18).pvalue)
+    assert loss.low < loss.change < loss.high < 0
+    assert "forgot arc" in loss.sentence
 
 
 def test_forgetting_pairs_documents_and_only_equal_settings(tmp_path: Path) -> None:
@@ -198,9 +198,9 @@ def test_forgetting_pairs_documents_and_only_equal_settings(tmp_path: Path) -> N
     measured(base, "arc", [1.0, 0.0, 1.0, 1.0], shots=0)
     measured(run, "arc", [1.0, 0.0], shots=0)
     measured(run, "arc", [0.0, 0.0, 0.0, 0.0], shots=5, key="other")
-    (found,) = forgetting.of_run(tmp_path, "colours-lora")
-    assert (found.n, found.before, found.after, found.change) == (2, 0.5, 0.5, 0.0)
-    assert found.low < 0 < found.high
+    (loss,) = forgetting.of_run(tmp_path, "colours-lora")
+    assert (loss.n, loss.before, loss.after, loss.change) == (2, 0.5, 0.5, 0.0)
+    assert loss.low < 0 < loss.high
 
 
 def test_forgetting_of_a_metric_where_less_is_better(tmp_path: Path) -> None:
@@ -214,9 +214,9 @@ def test_forgetting_of_a_metric_where_less_is_better(tmp_path: Path) -> None:
             .replace('"higher_is_better": true', '"higher_is_better": false')
         )
         (folder / benchmarks.FILE).write_text(text)
-    (found,) = forgetting.of_run(tmp_path, "colours-lora")
-    assert found.change == pytest.approx(-1.0)
-    assert (found.lost, found.gained) == (20, 0)
+    (loss,) = forgetting.of_run(tmp_path, "colours-lora")
+    assert loss.change == pytest.approx(-1.0)
+    assert (loss.lost, loss.gained) == (20, 0)
 
 
 def test_a_run_that_trained_nothing_forgets_nothing(tmp_path: Path) -> None:
@@ -236,12 +236,12 @@ def test_overall_weighs_tasks_alike_and_adds_their_errors() -> None:
         "lost": 0,
         "gained": 0,
     }
-    found = [
+    result = [
         Forgetting(task="a", metric="acc", n=10, change=-0.3, low=-0.6, high=0.0, **common),
         Forgetting(task="a", metric="acc_norm", n=10, change=0.9, low=0.9, high=0.9, **common),
         Forgetting(task="b", metric="acc", n=900, change=-0.1, low=-0.5, high=0.3, **common),
     ]
-    total = overall(found)
+    total = overall(result)
     assert total is not None
     assert total.change == pytest.approx(-0.2)
     assert [total.low, total.high] == pytest.approx([-0.45, 0.05])
@@ -289,8 +289,8 @@ def test_results_of_lm_eval_join_the_history_once_and_leave_as_they_came(tmp_pat
     assert (row.n, row.num_fewshot, row.example_limit, row.source) == (2, 5, 2, "lm-eval")
     ingest.sync(results)
     with Store.open(results) as store:
-        found = store.rows("SELECT * FROM benchmarks WHERE task = 'arc_easy' AND metric = 'acc'")
-        assert [(r["run_id"], r["model"], r["value"]) for r in found] == [(None, "org/model", 0.5)]
+        stored = store.rows("SELECT * FROM benchmarks WHERE task = 'arc_easy' AND metric = 'acc'")
+        assert [(r["run_id"], r["model"], r["value"]) for r in stored] == [(None, "org/model", 0.5)]
         values = store.rows("SELECT value FROM benchmark_samples WHERE metric = 'acc' ORDER BY value")
         assert [r["value"] for r in values] == [0.0, 1.0]
     a_run(results)
@@ -353,12 +353,12 @@ def test_what_a_run_trained_is_what_is_asked(tmp_path: Path) -> None:
                 weight.normal_(std=0.5, generator=torch.Generator().manual_seed(0))
     stage.save(trained, run / "weights" / "0")
     pairs = [([5, 6, 7], [8, 9]), ([10], [11])]
-    found, wanted, base = (
+    result, wanted, base = (
         [value for value, _ in HfEngine(model).loglikelihoods(pairs)]
         for model in (load(target), trained, load(base_of(tmp_path, target)))
     )
-    assert found == pytest.approx(wanted, abs=1e-4)
-    assert all(abs(a - b) > 0.01 for a, b in zip(found, base, strict=True))
+    assert result == pytest.approx(wanted, abs=1e-4)
+    assert all(abs(a - b) > 0.01 for a, b in zip(result, base, strict=True))
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::ResourceWarning")
@@ -391,16 +391,16 @@ def test_the_command_measures_base_and_run_once_and_exports(tmp_path: Path) -> N
     ]
     first = CliRunner().invoke(cli.app, [*asked, "--export", "out"])
     assert first.exit_code == 0, first.output
-    found = json.loads(first.stdout)
-    assert [row["n"] for row in found["benchmarks"]] == [4, 4]
-    assert [(item["change"], item["n"]) for item in found["forgetting"]] == [(0.0, 4)]
-    assert [Path(file).name.split("_")[0] for file in found["files"]] == ["samples", "results"]
+    output = json.loads(first.stdout)
+    assert [row["n"] for row in output["benchmarks"]] == [4, 4]
+    assert [(item["change"], item["n"]) for item in output["forgetting"]] == [(0.0, 4)]
+    assert [Path(file).name.split("_")[0] for file in output["files"]] == ["samples", "results"]
     work = benchmark.work(tmp_path / "results", ["colours-lora"], quiet=True)
     settings = result_files.Settings(limit=4)
     again = benchmark.run(work, "things.yaml", settings, bases=True, cache=True, batch=None, allow_code=True)
     assert [item.fresh for item in again] == [0, 0]
     stored = json.loads(CliRunner().invoke(cli.app, ["benchmark", "colours-lora", "--json"]).stdout)
-    assert stored["forgetting"] == found["forgetting"]
+    assert stored["forgetting"] == output["forgetting"]
 
 
 def test_asking_for_help_or_what_is_stored_imports_neither_torch_nor_lm_eval(tmp_path: Path) -> None:

@@ -136,9 +136,9 @@ def test_rolling_windows_are_those_of_hf(tmp_path: Path, spec: str) -> None:
 def test_generations_are_those_of_hf(tmp_path: Path, spec: str) -> None:
     target, model = loaded(tmp_path, spec, context=100)
     prompts = ["One", "A question that is longer than the others", "x" * 130, "Three\n"]
-    said = theirs(model).generate_until(asked("generate_until", *((p, _until([], 16)) for p in prompts)))
-    letters = [text[len(text) // 2] for text in said if text]
-    kwargs = [_until([], 16), _until(letters[:1], 16), _until([letters[-1], said[0][2:4]], 9)]
+    message = theirs(model).generate_until(asked("generate_until", *((p, _until([], 16)) for p in prompts)))
+    letters = [text[len(text) // 2] for text in message if text]
+    kwargs = [_until([], 16), _until(letters[:1], 16), _until([letters[-1], message[0][2:4]], 9)]
     requests = asked("generate_until", *((prompt, kw) for prompt in prompts for kw in kwargs))
     assert language_model(target, model).generate_until(requests) == theirs(model).generate_until(requests)
 
@@ -171,8 +171,10 @@ def test_scores_and_samples_are_those_of_hf(files: Path, name: str, shots: int) 
         assert row.value == pytest.approx(wanted[row.metric].value, rel=1e-5)
         error = wanted[row.metric].stderr
         assert row.stderr == (None if error is None else pytest.approx(error, rel=1e-4))
-    place = benchmarks.place_of(target.folder, rows[0])
-    ours = [json.loads(line) for line in benchmarks.samples_file(place, name).read_text("utf-8").splitlines()]
+    location = benchmarks.place_of(target.folder, rows[0])
+    ours = [
+        json.loads(line) for line in benchmarks.samples_file(location, name).read_text("utf-8").splitlines()
+    ]
     for mine, his in zip(ours, hf["samples"][name], strict=True):
         assert [mine["doc_hash"], mine["prompt_hash"]] == [his["doc_hash"], his["prompt_hash"]]
 
@@ -230,9 +232,10 @@ def test_a_question_is_not_among_its_own_shots_and_the_others_are_lm_evals(
         num_fewshot=3,
         task_manager=TaskManager(include_defaults=False),
     )
-    place = benchmarks.place_of(target.folder, rows[0])
+    location = benchmarks.place_of(target.folder, rows[0])
     ours = [
-        json.loads(line) for line in benchmarks.samples_file(place, "shots").read_text("utf-8").splitlines()
+        json.loads(line)
+        for line in benchmarks.samples_file(location, "shots").read_text("utf-8").splitlines()
     ]
     own, equal = 0, 0
     for mine, his in zip(ours, hf["samples"]["shots"], strict=True):

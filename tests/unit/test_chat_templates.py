@@ -268,7 +268,7 @@ def test_few_shot_and_lora_run_through_a_thinking_template(tiny_task: Path, tmp_
         ("learns", "weights: {kind: lora, num_train_epochs: 1}"),
     ):
         (tmp_path / f"{name}.yaml").write_text(text)
-    found = harness.run(
+    result = harness.run(
         tiny_task,
         model=str(model),
         recipes=["few_shot", *(str(tmp_path / f"{name}.yaml") for name in ("thinks", "learns"))],
@@ -276,12 +276,12 @@ def test_few_shot_and_lora_run_through_a_thinking_template(tiny_task: Path, tmp_
         results=tmp_path / "results",
         quiet=True,
     )
-    assert {record["status"] for record in found.records} == {"done"}
+    assert {record["status"] for record in result.records} == {"done"}
     prompts = {
         record["recipe"]["name"]: json.loads(
             (tmp_path / "results" / "runs" / record["id"] / "samples.jsonl").read_text().splitlines()[0]
         )["prompt"]
-        for record in found.records
+        for record in result.records
     }
     assert prompts["few_shot"].endswith("<think>\n\n</think>\n\n")
     assert prompts["thinks"].endswith("<|im_start|>assistant\n")

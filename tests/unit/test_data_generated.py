@@ -48,13 +48,13 @@ class World:
 
     @property
     def counts(self) -> dict[str, int]:
-        found: dict[str, int] = self.notes[-1]["counts"]
-        return found
+        results: dict[str, int] = self.notes[-1]["counts"]
+        return results
 
 
 def test_a_teacher_writes_the_targets_and_invalid_ones_are_left_out(task: Task, tmp_path: Path) -> None:
-    said = {f"train-{i}": ("I think: red" if i % 2 else "mauve") for i in range(12)}
-    world = World(tmp_path, lambda request: said[request.id])
+    text = {f"train-{i}": ("I think: red" if i % 2 else "mauve") for i in range(12)}
+    world = World(tmp_path, lambda request: text[request.id])
     distill = build("data", {"kind": "distill", "teacher": "fake:wise", "program": "zero_shot"})
     made = distill.examples(task, 0, world.context)
     assert {e.id for e in made} == {f"train-{i}" for i in range(1, 12, 2)}
@@ -267,10 +267,10 @@ def test_the_loop_keeps_a_curriculums_order_in_every_epoch(tmp_path: Path) -> No
     from tests.unit import training_kit
 
     model = training_kit.model()
-    seen: list[str] = []
+    records: list[str] = []
 
     def loss(network: Any, batch: Any) -> Any:
-        seen.extend(batch.rows)
+        records.extend(batch.rows)
         return response_loss(network, batch)
 
     settings = build(
@@ -285,4 +285,4 @@ def test_the_loop_keeps_a_curriculums_order_in_every_epoch(tmp_path: Path) -> No
     )
     rows = training_kit.rows(5, model)
     fit(model, rows, [], settings, training_kit.context(tmp_path), loss)
-    assert seen == [row.id for row in rows] * 2
+    assert records == [row.id for row in rows] * 2

@@ -47,25 +47,25 @@ JSON = ("input", "target", "meta", "extracted_value")
 def _tables(results: Path) -> dict[str, list[dict[str, Any]]]:
     rebuild(results)
     with Store.open(results) as store:
-        found = {name: store.rows(f"SELECT * FROM {name}") for name in ("samples", "scores", "retrievals")}
+        rows = {name: store.rows(f"SELECT * FROM {name}") for name in ("samples", "scores", "retrievals")}
         (run,) = store.rows("SELECT n_samples, problems FROM runs")
-    for sample in found["samples"]:
+    for sample in rows["samples"]:
         sample.update({name: sample[name] and json.loads(sample[name]) for name in JSON})
-    return found | {"run": [run]}
+    return rows | {"run": [run]}
 
 
 def _both(lines: list[str], taken: bool) -> None:
     """The tables of both ways of reading; `taken` is whether the fast one takes the file."""
-    with tempfile.TemporaryDirectory() as place, pytest.MonkeyPatch.context() as patch:
-        folder = Path(place) / "runs" / "r"
+    with tempfile.TemporaryDirectory() as root, pytest.MonkeyPatch.context() as patch:
+        folder = Path(root) / "runs" / "r"
         folder.mkdir(parents=True)
         (folder / "run.json").write_text('{"status": "done"}')
         (folder / "samples.jsonl").write_bytes("".join(lines).encode("utf-8", "backslashreplace"))
-        slow = _tables(Path(place))
+        slow = _tables(Path(root))
         patch.setattr(bulk, "SMALLEST", 0)
-        with Store.writable(Path(place) / "other.duckdb") as store:
+        with Store.writable(Path(root) / "other.duckdb") as store:
             assert (bulk.load(store, "r", folder / "samples.jsonl") is not None) == taken
-        assert _tables(Path(place)) == slow
+        assert _tables(Path(root)) == slow
 
 
 @settings(deadline=None, max_examples=10)

@@ -95,18 +95,18 @@ def test_sql_prints_json_csv_and_tables(harness: Command) -> None:
 def test_compare_agrees_with_the_files(harness: Command, results: Path) -> None:
     names = ["support_tickets-lora-smollm2-135m-instruct-s0", "support_tickets-few_shot"]
     _, out, _ = harness("compare", *names, "--json")
-    found = json.loads(out)
+    output = json.loads(out)
     values = [
-        {row["sample_id"]: row["scores"][0]["value"] for row in read_samples(results / "runs" / found[side])}
+        {row["sample_id"]: row["scores"][0]["value"] for row in read_samples(results / "runs" / output[side])}
         for side in ("first", "second")
     ]
     differences = {name: values[0][name] - values[1][name] for name in values[0]}
-    assert found["comparison"]["n"] == 20
-    assert found["comparison"]["difference"] == pytest.approx(sum(differences.values()) / 20)
-    assert {flip["sample_id"] for flip in found["flips"]} == {name for name, d in differences.items() if d}
-    assert found["comparison"]["low"] < found["comparison"]["difference"] < found["comparison"]["high"]
+    assert output["comparison"]["n"] == 20
+    assert output["comparison"]["difference"] == pytest.approx(sum(differences.values()) / 20)
+    assert {flip["sample_id"] for flip in output["flips"]} == {name for name, d in differences.items() if d}
+    assert output["comparison"]["low"] < output["comparison"]["difference"] < output["comparison"]["high"]
     _, plain, _ = harness("compare", *names)
-    assert f"n {found['comparison']['n']}" in " ".join(plain.split())
+    assert f"n {output['comparison']['n']}" in " ".join(plain.split())
 
 
 def test_db_rebuild_and_export(harness: Command, results: Path, tmp_path: Path) -> None:

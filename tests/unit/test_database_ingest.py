@@ -40,9 +40,9 @@ def test_tables_hold_what_the_files_say(results: Path) -> None:
     folder = one_run(results, "handbook_qa-bm25_rag")
     rows = read_samples(folder)
     with Store.open(results) as store:
-        found = list(queries.samples(store, folder.name))
-    assert [row["sample_id"] for row in found] == [row["sample_id"] for row in rows]
-    for row, stored in zip(rows, found, strict=True):
+        records = list(queries.samples(store, folder.name))
+    assert [row["sample_id"] for row in records] == [row["sample_id"] for row in rows]
+    for row, stored in zip(rows, records, strict=True):
         for name in (
             "input",
             "target",
@@ -98,12 +98,12 @@ def test_rebuild_makes_the_same_tables_again(results: Path) -> None:
     ingest.record(results, "trials", {"study": "s", "number": 0, "value": 0.5, "params": {"lora_r": 8}})
     ingest.record(results, "pins", {"name": "p", "run_id": "r", "mean": 0.1, "n": 8})
     folder = one_run(results, "lora")
-    for place in (folder, results / "benchmarks" / "a-model"):
-        (place / "benchmarks" / "arc-1").mkdir(parents=True)
-        (place / "benchmarks.jsonl").write_text(
+    for location in (folder, results / "benchmarks" / "a-model"):
+        (location / "benchmarks" / "arc-1").mkdir(parents=True)
+        (location / "benchmarks.jsonl").write_text(
             '{"task": "arc", "metric": "acc", "value": 1.0, "stderr": 0.1, "n": 1, "folder": "arc-1"}\n'
         )
-        (place / "benchmarks" / "arc-1" / "samples_arc.jsonl").write_text(
+        (location / "benchmarks" / "arc-1" / "samples_arc.jsonl").write_text(
             '{"doc_id": 0, "doc_hash": "ab", "filter": "none", "acc": 1.0}\n'
         )
     ingest.sync(results)
@@ -188,6 +188,6 @@ def test_text_that_no_file_should_hold(results: Path) -> None:
     rewrite_samples(folder, rows)
     assert ingest.sync(results).problems == ()
     with Store.open(results) as store:
-        found = list(queries.samples(store, folder.name))
-    assert found[0]["output"] == rows[0]["output"].replace("\ud800", "\ufffd")
-    assert found[1]["target"] == {"deep": ["\ufffd", None]}
+        stored = list(queries.samples(store, folder.name))
+    assert stored[0]["output"] == rows[0]["output"].replace("\ud800", "\ufffd")
+    assert stored[1]["target"] == {"deep": ["\ufffd", None]}

@@ -121,8 +121,8 @@ def test_parquet_holds_every_row(results: Path, tmp_path: Path) -> None:
         counts = {path.stem: store.rows(f"SELECT count(*) AS n FROM {path.stem}")[0]["n"] for path in files}
     assert {"runs", "samples", "leaderboard", "matrix"} <= set(counts)
     for path in files:
-        found = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()
-        assert found == [(counts[path.stem],)]
+        tally = duckdb.sql(f"SELECT count(*) FROM '{path}'").fetchall()
+        assert tally == [(counts[path.stem],)]
 
 
 def test_run_is_found_by_how_it_begins(results: Path) -> None:

@@ -58,8 +58,8 @@ def test_bounds_are_versions_that_order() -> None:
 def rows() -> dict[str, tuple[str, str]]:
     """Version and licence by package, as the page has them."""
     text = (ROOT / "docs" / "licences.md").read_text(encoding="utf-8")
-    found = re.findall(r"^\| ([\w.-]+) \| (\d\S*) \| (.*?) \| (?:direct)? ?\|$", text, re.MULTILINE)
-    return {name: (version, licence) for name, version, licence in found}
+    result = re.findall(r"^\| ([\w.-]+) \| (\d\S*) \| (.*?) \| (?:direct)? ?\|$", text, re.MULTILINE)
+    return {name: (version, licence) for name, version, licence in result}
 
 
 def test_the_page_of_licences_is_that_of_the_pins() -> None:

@@ -70,16 +70,16 @@ def requests(**settings: Any) -> list[Request]:
 
 
 def ask(of: LanguageModel, asked: list[Request], batch_size: int | None = 5) -> list[Completion]:
-    found = dict(local(of, batch_size).generate(asked))
-    return [found[i] for i in range(len(asked))]
+    answers = dict(local(of, batch_size).generate(asked))
+    return [answers[i] for i in range(len(asked))]
 
 
 def reference(of: LanguageModel, request: Request, **settings: Any) -> list[int]:
     """transformers.generate of one prompt alone."""
     ids = torch.tensor([of.chat.encode(request.messages)])
     out = of.network.generate(ids, max_new_tokens=request.max_new_tokens, do_sample=False, **settings)
-    said: list[int] = out[0, 1:].tolist()
-    return said
+    tokens: list[int] = out[0, 1:].tolist()
+    return tokens
 
 
 def labels_loss(of: LanguageModel, some: list[TrainingExample]) -> torch.Tensor:
@@ -87,11 +87,11 @@ def labels_loss(of: LanguageModel, some: list[TrainingExample]) -> torch.Tensor:
     tokenizer = of.chat.tokenizer
     prompts = [of.chat.show(of.chat.encode(lesson.messages)) for lesson in some]
     read = tokenizer(prompts, padding=True, return_tensors="pt", add_special_tokens=False)
-    said = tokenizer([lesson.answer for lesson in some], padding=True, return_tensors="pt")
+    labels = tokenizer([lesson.answer for lesson in some], padding=True, return_tensors="pt")
     loss: torch.Tensor = of.network(
         input_ids=read["input_ids"],
         attention_mask=read["attention_mask"],
-        labels=said["input_ids"].masked_fill(said["attention_mask"] == 0, -100),
+        labels=labels["input_ids"].masked_fill(labels["attention_mask"] == 0, -100),
     ).loss
     return loss
 
@@ -113,11 +113,11 @@ def test_loss_and_gradients_are_those_of_the_networks_own_labels(shape: str) -> 
 @pytest.mark.parametrize("shape", SHAPES)
 def test_greedy_answers_are_those_of_generate_one_by_one(shape: str) -> None:
     of = lively(shape)
-    found = ask(of, requests())
-    assert [list(c.token_ids) for c in found] == [reference(of, request) for request in requests()]
-    assert len({c.token_ids for c in found}) > 3
-    assert {c.finish_reason for c in found} <= {"stop", "length"}
-    for completion, request in zip(found, requests(), strict=True):
+    answers = ask(of, requests())
+    assert [list(c.token_ids) for c in answers] == [reference(of, request) for request in requests()]
+    assert len({c.token_ids for c in answers}) > 3
+    assert {c.finish_reason for c in answers} <= {"stop", "length"}
+    for completion, request in zip(answers, requests(), strict=True):
         assert completion.tokens_in == len(of.chat.encode(request.messages))
         assert completion.prompt.endswith("</s>")
 
@@ -127,11 +127,11 @@ def test_an_answer_ends_where_generate_ends_it() -> None:
     free = ask(of, requests(max_new_tokens=8))[0]
     end = free.token_ids[3]
     of.chat.eos_ids = frozenset({end})
-    found = ask(of, requests(max_new_tokens=8))
-    assert [list(c.token_ids) for c in found] == [
+    answers = ask(of, requests(max_new_tokens=8))
+    assert [list(c.token_ids) for c in answers] == [
         reference(of, request, eos_token_id=end) for request in requests(max_new_tokens=8)
     ]
-    assert found[0].finish_reason == "stop"
+    assert answers[0].finish_reason == "stop"
 
 
 def test_a_first_token_that_the_model_was_taught_is_forced_as_generate_does() -> None:
@@ -188,12 +188,12 @@ def test_likelihoods_are_those_of_the_networks_own_loss(shape: str) -> None:
     pairs = [(of.chat.encode(x.messages), of.chat.encode_answer(x.answer)) for x in uneven(9)]
     greedy = ask(of, requests())[0]
     pairs.append((of.chat.encode(requests()[0].messages), list(greedy.token_ids)))
-    found = engine.loglikelihoods(pairs)
-    for (prompt, answer), (total, _) in zip(pairs, found, strict=True):
+    likelihoods = engine.loglikelihoods(pairs)
+    for (prompt, answer), (total, _) in zip(pairs, likelihoods, strict=True):
         with torch.no_grad():
             loss = of.network(input_ids=torch.tensor([prompt]), labels=torch.tensor([answer])).loss
         assert total == pytest.approx(-float(loss) * len(answer), rel=1e-4)
-    assert [likely for _, likely in found] == [False] * 9 + [True]
+    assert [likely for _, likely in likelihoods] == [False] * 9 + [True]
     with pytest.raises(ValueError, match="at least one token"):
         engine.loglikelihoods([([1], [])])
     with pytest.raises(ValueError, match="exceeds the model's context"):
@@ -205,8 +205,8 @@ def test_prompts_are_plain_text_unless_the_tokenizer_has_a_template(tmp_path: Pa
     one = (Message("system", "Be brief."), Message("user", "one"))
     assert chat.show(chat.encode(one)) == "Be brief.\n\none</s>"
     shots = (*one, Message("assistant", "two"), Message("user", "three"))
-    told = "Be brief.\n\nInput: one\n\nAnswer: two\n\nInput: three\n\nAnswer:</s>"
-    assert chat.show(chat.encode(shots)) == told
+    message = "Be brief.\n\nInput: one\n\nAnswer: two\n\nInput: three\n\nAnswer:</s>"
+    assert chat.show(chat.encode(shots)) == message
     assert chat.encode_answer("two") == chat.tokenizer("two")["input_ids"]
     assert chat.decode(chat.encode_answer("two")) == "two"
     tokenizer = AutoTokenizer.from_pretrained(resolve("tiny:t5"))
@@ -256,29 +256,31 @@ def test_what_decoders_alone_can_do_is_refused_or_said(tmp_path: Path) -> None:
 
 
 def test_activation_checkpointing_changes_no_weight(tmp_path: Path) -> None:
-    found = []
+    collected = []
     for wanted in (False, True):
         kind = build("weights", {"kind": "full", "num_train_epochs": 1, "activation_checkpointing": wanted})
-        found.append(kind.train(model("t5"), lessons(8), context(tmp_path / str(wanted))).model.network)
-    for (name, one), (_, other) in zip(found[0].named_parameters(), found[1].named_parameters(), strict=True):
+        collected.append(kind.train(model("t5"), lessons(8), context(tmp_path / str(wanted))).model.network)
+    for (name, one), (_, other) in zip(
+        collected[0].named_parameters(), collected[1].named_parameters(), strict=True
+    ):
         torch.testing.assert_close(one, other, msg=name)
 
 
 def test_sizes_are_those_of_the_loaded_network() -> None:
     network = model("t5").network
-    found = sizes("tiny:t5")
-    assert found.parameters == sum(p.numel() for p in network.parameters())
+    result = sizes("tiny:t5")
+    assert result.parameters == sum(p.numel() for p in network.parameters())
     bytes_ = sum(p.numel() * p.element_size() for p in network.parameters())
-    assert memory.weights(found, build("base", "plain"), "float32") == bytes_
-    assert (found.intermediate, found.query, found.layers) == (128, 64, 2)
+    assert memory.weights(result, build("base", "plain"), "float32") == bytes_
+    assert (result.intermediate, result.query, result.layers) == (128, 64, 2)
     prepared = model("t5")
     build("weights", "lora").prepare(prepared)
     learnt, added = counts(build("weights", "lora"), on_meta("tiny:t5"))
     assert learnt == added == sum(p.numel() for p in prepared.network.parameters() if p.requires_grad)
-    told = requirements.to_json(
+    output = requirements.to_json(
         "tiny:t5", [recipes.load("lora"), recipes.load("qlora")], "float32", 64, None, 1
     )
-    assert set(told["methods"]) == {"lora", "qlora"}
+    assert set(output["methods"]) == {"lora", "qlora"}
     with pytest.raises(ConfigError, match="recipes lora_dpo, stacked_lora do not suit model 'tiny:t5'"):
         requirements.to_json(
             "tiny:t5", [recipes.load("lora_dpo"), recipes.load("stacked_lora")], "float32", 64, None, 1
@@ -312,8 +314,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run_of(results: Path, recipe: str) -> Path:
-    (found,) = (results / "runs").glob(f"colours-{recipe}-*")
-    return found
+    (folder,) = (results / "runs").glob(f"colours-{recipe}-*")
+    return folder
 
 
 @pytest.mark.parametrize("recipe", [spec["name"] for spec in RECIPES])
@@ -337,10 +339,10 @@ def test_an_export_answers_in_plain_transformers_as_the_run_did(
     from peft import PeftModel
 
     out = tmp_path / "out"
-    found = export(
+    exported = export(
         results, run_of(results, recipe).name, out, merged=merged, task=str(results.parent / "colours")
     )
-    assert found.layout == ("model" if merged else "adapter")
+    assert exported.layout == ("model" if merged else "adapter")
     network = AutoModelForSeq2SeqLM.from_pretrained(out if merged else resolve("tiny:t5"))
     network = network if merged else PeftModel.from_pretrained(network, out)
     tokenizer = AutoTokenizer.from_pretrained(out)
@@ -349,9 +351,9 @@ def test_an_export_answers_in_plain_transformers_as_the_run_did(
     assert text == "Say the colour.\n\nthing train 0"
     for row in read_lines(run_of(results, recipe) / "samples.jsonl"):
         inputs = tokenizer(f"Say the colour.\n\n{row['input']['input']}", return_tensors="pt")
-        said = network.eval().generate(**inputs, max_new_tokens=6, do_sample=False)[0]
-        assert tokenizer.decode(said, skip_special_tokens=True) == row["output"]
-    assert any("AutoModelForSeq2SeqLM" in line for line in found.commands)
-    assert not any("vllm" in line for line in found.commands)
+        message = network.eval().generate(**inputs, max_new_tokens=6, do_sample=False)[0]
+        assert tokenizer.decode(message, skip_special_tokens=True) == row["output"]
+    assert any("AutoModelForSeq2SeqLM" in line for line in exported.commands)
+    assert not any("vllm" in line for line in exported.commands)
     base = [row["output"] for row in read_lines(run_of(results, "plain_prompt") / "samples.jsonl")]
     assert [row["output"] for row in read_lines(run_of(results, recipe) / "samples.jsonl")] != base

@@ -53,8 +53,8 @@ def trained(folder: Path, shape: str = "bert") -> LanguageModel:
         "weights",
         {"kind": "classification", "learning_rate": 3e-3, "num_train_epochs": 15, "embeddings": True},
     )
-    found: LanguageModel = kind.train(model(shape), coloured(24), with_labels(folder)).model
-    return found
+    trained_model: LanguageModel = kind.train(model(shape), coloured(24), with_labels(folder)).model
+    return trained_model
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -65,8 +65,8 @@ def test_loss_and_gradients_are_those_of_transformers_on_each_row_alone(shape: s
     other = theirs(of)
     some = lessons(6)
     rows = [classification.to_row(lesson, of.chat, task().format, LETTERS) for lesson in some]
-    found = classification.label_loss(of.network, collate(rows, share_prefix=False)) / len(some)
-    found.backward()
+    our_mean = classification.label_loss(of.network, collate(rows, share_prefix=False)) / len(some)
+    our_mean.backward()
     losses = [
         other(
             input_ids=torch.tensor([of.chat.encode(lesson.messages)]),
@@ -76,7 +76,7 @@ def test_loss_and_gradients_are_those_of_transformers_on_each_row_alone(shape: s
     ]
     wanted = torch.stack(losses).mean()
     wanted.backward()
-    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert our_mean.item() == pytest.approx(wanted.item(), rel=1e-5)
     assert_gradients(of.network, gradients(other), rtol=2e-3)
     # The head has one name, and it is transformers' own.
     assert [name for name, _ in of.network.named_parameters()] == [n for n, _ in other.named_parameters()]
@@ -143,7 +143,7 @@ def test_the_context_is_what_the_tokenizer_allows_and_answers_take_none_of_it(tm
 
 
 @pytest.mark.parametrize(
-    ("config", "found"),
+    ("config", "result"),
     [
         (LlamaConfig(), DECODER),
         (BertConfig(), ENCODER),
@@ -156,8 +156,8 @@ def test_the_context_is_what_the_tokenizer_allows_and_answers_take_none_of_it(tm
     ],
     ids=str,
 )
-def test_the_architecture_is_read_off_the_configuration(config: Any, found: Any) -> None:
-    assert architecture.of(config) is found
+def test_the_architecture_is_read_off_the_configuration(config: Any, result: Any) -> None:
+    assert architecture.of(config) is result
 
 
 def test_recipes_that_need_text_fail_before_anything_is_loaded(tiny_task: Path) -> None:
@@ -238,9 +238,9 @@ def test_a_run_answers_in_labels_and_its_export_answers_in_plain_transformers(
     (source,) = (results / "runs").glob("colours-head-*")
     rows = list(read_lines(source / "samples.jsonl"))
     assert all(row["strict"]["status"] == "valid" for row in rows)
-    found = export(results, source.name, tmp_path / "out", task=str(results.parent / "colours"))
-    assert found.layout == "model"
-    assert "chat_template.jinja" not in found.files
+    exported = export(results, source.name, tmp_path / "out", task=str(results.parent / "colours"))
+    assert exported.layout == "model"
+    assert "chat_template.jinja" not in exported.files
     network = AutoModelForSequenceClassification.from_pretrained(tmp_path / "out").eval()
     tokenizer = AutoTokenizer.from_pretrained(tmp_path / "out")
     for row in rows:
@@ -249,8 +249,8 @@ def test_a_run_answers_in_labels_and_its_export_answers_in_plain_transformers(
         with torch.no_grad():
             best = int(network(**inputs).logits.argmax())
         assert network.config.id2label[best] == row["output"]
-    assert any("AutoModelForSequenceClassification" in line for line in found.commands)
-    assert not any("vllm" in line for line in found.commands)
+    assert any("AutoModelForSequenceClassification" in line for line in exported.commands)
+    assert not any("vllm" in line for line in exported.commands)
 
 
 def test_the_tiny_models_are_published_as_encoders_are() -> None:

@@ -16,8 +16,8 @@ def _request(id: str, text: str = "hello", **more: object) -> Request:
 def test_the_same_prompt_is_asked_once_across_engines(tmp_path: Path) -> None:
     first, second = FakeEngine("one"), FakeEngine("two")
     list(CachedEngine(first, tmp_path, "m").generate([_request("a")]))
-    ((_, found),) = CachedEngine(second, tmp_path, "m").generate([_request("b")])
-    assert (found.text, found.cached, second.asked) == ("one", True, [])
+    ((_, answer),) = CachedEngine(second, tmp_path, "m").generate([_request("b")])
+    assert (answer.text, answer.cached, second.asked) == ("one", True, [])
 
 
 def test_other_weights_other_limits_and_samples_are_asked(tmp_path: Path) -> None:
@@ -29,14 +29,14 @@ def test_other_weights_other_limits_and_samples_are_asked(tmp_path: Path) -> Non
         ("m", _request("a", "hello!")),
     ):
         engine = FakeEngine("two")
-        ((_, found),) = CachedEngine(engine, tmp_path, identity).generate([request])
-        assert (found.text, found.cached, len(engine.asked)) == ("two", False, 1)
+        ((_, answer),) = CachedEngine(engine, tmp_path, identity).generate([request])
+        assert (answer.text, answer.cached, len(engine.asked)) == ("two", False, 1)
 
 
 def test_errors_are_not_remembered(tmp_path: Path) -> None:
     list(CachedEngine(FakeEngine("x", fail={"a"}), tmp_path, "m").generate([_request("a")]))
-    ((_, found),) = CachedEngine(FakeEngine("y"), tmp_path, "m").generate([_request("a")])
-    assert found.text == "y"
+    ((_, answer),) = CachedEngine(FakeEngine("y"), tmp_path, "m").generate([_request("a")])
+    assert answer.text == "y"
 
 
 def test_a_line_cut_off_by_a_kill_is_asked_again_and_hides_no_other(tmp_path: Path) -> None:

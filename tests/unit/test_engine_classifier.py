@@ -41,8 +41,8 @@ def with_labels(folder: Path, **changes: object):  # type: ignore[no-untyped-def
 
 def trained(folder: Path, shape: str = "llama") -> LanguageModel:
     kind = build("weights", {"kind": "classification", "learning_rate": 3e-3, "num_train_epochs": 12})
-    found: LanguageModel = kind.train(model(shape), coloured(24), with_labels(folder)).model
-    return found
+    trained_model: LanguageModel = kind.train(model(shape), coloured(24), with_labels(folder)).model
+    return trained_model
 
 
 def plain_scores(of: LanguageModel, prompt: list[int]) -> torch.Tensor:
@@ -64,12 +64,12 @@ def test_loss_and_gradients_are_those_of_plain_torch(shape: str, share: bool) ->
     rows = [classification.to_row(lesson, ours.chat, task().format, names) for lesson in some]
     batch = collate(rows, share_prefix=share)
     assert (batch.prefix is not None) is share
-    found = classification.label_loss(ours.network, batch) / 6
-    found.backward()
+    our_mean = classification.label_loss(ours.network, batch) / 6
+    our_mean.backward()
     scores = torch.stack([plain_scores(theirs, theirs.chat.encode(x.messages)) for x in some])
     wanted = torch.nn.functional.cross_entropy(scores, torch.tensor([names.index(x.answer) for x in some]))
     wanted.backward()
-    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    assert our_mean.item() == pytest.approx(wanted.item(), rel=1e-5)
     expected = gradients(theirs.network)
     for name, gradient in gradients(ours.network).items():
         torch.testing.assert_close(gradient, expected[name], atol=1e-5, rtol=2e-3, msg=name)

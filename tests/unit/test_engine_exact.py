@@ -48,7 +48,7 @@ def prompts(kind: str, count: int) -> list[list[int]]:
 
 
 def reference(model: LanguageModel, prompt: list[int], limit: int) -> list[int]:
-    found = model.network.generate(
+    answers = model.network.generate(
         torch.tensor([prompt]),
         attention_mask=torch.ones(1, len(prompt), dtype=torch.long),
         max_new_tokens=limit,
@@ -56,7 +56,7 @@ def reference(model: LanguageModel, prompt: list[int], limit: int) -> list[int]:
         eos_token_id=sorted(model.chat.eos_ids),
         pad_token_id=0,
     )
-    return found[0, len(prompt) :].tolist()
+    return answers[0, len(prompt) :].tolist()
 
 
 def is_tie(model: LanguageModel, prompt: list[int], one: list[int], other: list[int]) -> bool:
@@ -78,5 +78,5 @@ def test_answers_equal_generate(model: LanguageModel, kind: str) -> None:
     assert engine.shares, "this shape must be served with shared prefixes"
     assert len(answers) == len(requests)
     for i, prompt in enumerate(asked):
-        found, expected = list(answers[i].token_ids), reference(model, prompt, requests[i].max_new_tokens)
-        assert found == expected or is_tie(model, prompt, found, expected)
+        generated, expected = list(answers[i].token_ids), reference(model, prompt, requests[i].max_new_tokens)
+        assert generated == expected or is_tie(model, prompt, generated, expected)

@@ -33,8 +33,8 @@ def model() -> LanguageModel:
 
 
 def ask(model: LanguageModel, requests: Sequence[Request], **settings: Any) -> list[Completion]:
-    found = dict(HfEngine(model, **settings).generate(requests))
-    return [found[i] for i in range(len(requests))]
+    answers = dict(HfEngine(model, **settings).generate(requests))
+    return [answers[i] for i in range(len(requests))]
 
 
 def requests(count: int, **settings: Any) -> list[Request]:
@@ -46,8 +46,8 @@ def requests(count: int, **settings: Any) -> list[Request]:
 
 def test_every_request_has_its_own_limit(model: LanguageModel) -> None:
     asked = [Request(id=str(n), token_ids=(1, 2, 3 + n), max_new_tokens=n) for n in (1, 5, 3, 2)]
-    found = ask(model, asked)
-    for request, completion in zip(asked, found, strict=True):
+    answers = ask(model, asked)
+    for request, completion in zip(asked, answers, strict=True):
         assert completion.finish_reason == "stop" or completion.tokens_out == request.max_new_tokens
 
 
@@ -63,25 +63,25 @@ def test_stop_string_ends_an_answer_and_is_cut_off(model: LanguageModel) -> None
 def test_end_of_turn_ends_an_answer(model: LanguageModel) -> None:
     free = ask(model, [Request(id="a", token_ids=(5, 6, 7), max_new_tokens=9)])[0]
     model.chat.eos_ids = frozenset({free.token_ids[3]})
-    found = ask(model, [Request(id="a", token_ids=(5, 6, 7), max_new_tokens=9)])[0]
+    answer = ask(model, [Request(id="a", token_ids=(5, 6, 7), max_new_tokens=9)])[0]
     first = free.token_ids.index(free.token_ids[3])
-    assert (found.token_ids, found.finish_reason) == (free.token_ids[: first + 1], "stop")
-    assert found.text == model.chat.decode(free.token_ids[:first])
+    assert (answer.token_ids, answer.finish_reason) == (free.token_ids[: first + 1], "stop")
+    assert answer.text == model.chat.decode(free.token_ids[:first])
 
 
 def test_prompt_longer_than_the_context_is_an_error_that_names_both(model: LanguageModel) -> None:
     long = Request(id="long", token_ids=tuple([1] * 8192), max_new_tokens=4)
     short = Request(id="short", token_ids=(1, 2), max_new_tokens=2)
-    found = ask(model, [long, short])
-    assert found[0].finish_reason == "error"
-    assert "8192" in (found[0].error or "")
-    assert found[1].error is None
+    answers = ask(model, [long, short])
+    assert answers[0].finish_reason == "error"
+    assert "8192" in (answers[0].error or "")
+    assert answers[1].error is None
 
 
 def test_prompt_is_what_the_model_saw(model: LanguageModel) -> None:
-    found = ask(model, [Request(id="a", messages=(Message("user", "hi"),), max_new_tokens=1)])[0]
-    assert found.prompt == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
-    assert found.tokens_in == len(model.chat.encode((Message("user", "hi"),)))
+    answer = ask(model, [Request(id="a", messages=(Message("user", "hi"),), max_new_tokens=1)])[0]
+    assert answer.prompt == "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\n"
+    assert answer.tokens_in == len(model.chat.encode((Message("user", "hi"),)))
 
 
 def test_sampling_depends_on_the_seed_and_not_on_the_batch(model: LanguageModel) -> None:
@@ -89,9 +89,9 @@ def test_sampling_depends_on_the_seed_and_not_on_the_batch(model: LanguageModel)
         Request(id=str(i), token_ids=tuple(ids), max_new_tokens=6, temperature=0.8, seed=i)
         for i, ids in enumerate(prompts("few_shot", 10))
     ]
-    together = [found.token_ids for found in ask(model, asked)]
+    together = [answer.token_ids for answer in ask(model, asked)]
     alone = [ask(model, [request], batch_size=1)[0].token_ids for request in asked]
-    reseeded = [found.token_ids for found in ask(model, [_with(request, seed=99) for request in asked])]
+    reseeded = [answer.token_ids for answer in ask(model, [_with(request, seed=99) for request in asked])]
     assert together == alone
     assert together != reseeded
 
@@ -105,8 +105,8 @@ def test_sampled_frequencies_follow_the_softmax(model: LanguageModel) -> None:
         Request(id=str(i), token_ids=(9, 8), max_new_tokens=1, temperature=0.05, seed=i) for i in range(2000)
     ]
     counts = torch.zeros(264)
-    for found in ask(model, asked):
-        counts[found.token_ids[0]] += 1
+    for answer in ask(model, asked):
+        counts[answer.token_ids[0]] += 1
     with torch.no_grad():
         chances = (model.network(torch.tensor([[9, 8]])).logits[0, -1] / 0.05).softmax(-1)
     likely = chances > 0.01
@@ -120,8 +120,8 @@ def test_sampled_frequencies_follow_the_softmax(model: LanguageModel) -> None:
 @pytest.mark.parametrize("batch_size", [1, 3, 64])
 def test_answers_do_not_depend_on_the_batch_size(model: LanguageModel, batch_size: int) -> None:
     asked = requests(12, max_new_tokens=7)
-    found = [completion.token_ids for completion in ask(model, asked, batch_size=batch_size)]
-    for completion, request in zip(found, asked, strict=True):
+    answers = [completion.token_ids for completion in ask(model, asked, batch_size=batch_size)]
+    for completion, request in zip(answers, asked, strict=True):
         expected = reference(model, list(request.token_ids or ()), 7)
         assert list(completion) == expected or is_tie(
             model, list(request.token_ids or ()), list(completion), expected
@@ -141,11 +141,11 @@ def test_memory_that_runs_out_halves_the_batch_and_changes_no_answer(
     model: LanguageModel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = requests(10, max_new_tokens=5)
-    expected = [found.token_ids for found in ask(model, asked)]
+    expected = [answer.token_ids for answer in ask(model, asked)]
     monkeypatch.setattr("harness.engines.hf.engine.SharedBackend", Cramped)
     engine = HfEngine(model, batch_size=10)
-    found = dict(engine.generate(asked))
-    assert [found[i].token_ids for i in range(10)] == expected
+    answer = dict(engine.generate(asked))
+    assert [answer[i].token_ids for i in range(10)] == expected
     assert engine.batch_size == 2
 
 
@@ -199,14 +199,14 @@ def test_constrained_answers_are_in_the_language(model: LanguageModel) -> None:
         )
         for i, (kind, ids) in enumerate(zip(kinds, prompts("zero_shot", len(kinds)), strict=True))
     ]
-    for kind, found in zip(kinds, ask(model, asked), strict=True):
-        assert (found.finish_reason, found.error) == ("stop", None)
+    for kind, answer in zip(kinds, ask(model, asked), strict=True):
+        assert (answer.finish_reason, answer.error) == ("stop", None)
         if kind == "json_schema":
-            jsonschema.validate(json.loads(found.text), SCHEMA)
+            jsonschema.validate(json.loads(answer.text), SCHEMA)
         elif kind == "regex":
-            assert re.fullmatch(r"[A-C]{2}-[0-9]{3}", found.text)
+            assert re.fullmatch(r"[A-C]{2}-[0-9]{3}", answer.text)
         else:
-            assert found.text in held["choice"].value
+            assert answer.text in held["choice"].value
 
 
 def test_constrained_and_free_rows_share_a_batch(model: LanguageModel) -> None:
@@ -214,17 +214,17 @@ def test_constrained_and_free_rows_share_a_batch(model: LanguageModel) -> None:
     choice = Constraint(kind="choice", value=["yes", "no"])
     free = [Request(id=str(i), token_ids=tuple(x), max_new_tokens=5) for i, x in enumerate(ids)]
     mixed = [_with(request, constraint=choice) if i % 2 else request for i, request in enumerate(free)]
-    expected, found = ask(model, free), ask(model, mixed)
-    assert [found[i].token_ids for i in (0, 2, 4)] == [expected[i].token_ids for i in (0, 2, 4)]
-    assert all(found[i].text in ("yes", "no") for i in (1, 3, 5))
+    expected, answers = ask(model, free), ask(model, mixed)
+    assert [answers[i].token_ids for i in (0, 2, 4)] == [expected[i].token_ids for i in (0, 2, 4)]
+    assert all(answers[i].text in ("yes", "no") for i in (1, 3, 5))
 
 
 def test_language_that_cannot_be_compiled_is_an_error(model: LanguageModel) -> None:
     bad = Request(id="a", token_ids=(1, 2), constraint=Constraint(kind="regex", value="(unclosed"))
-    found = ask(model, [bad, Request(id="b", token_ids=(1, 2), max_new_tokens=1)])
-    assert found[0].finish_reason == "error"
-    assert "regex" in (found[0].error or "")
-    assert found[1].error is None
+    answers = ask(model, [bad, Request(id="b", token_ids=(1, 2), max_new_tokens=1)])
+    assert answers[0].finish_reason == "error"
+    assert "regex" in (answers[0].error or "")
+    assert answers[1].error is None
 
 
 @pytest.mark.parametrize("spec", ["tiny", "tiny:gpt2", "tiny:neox", "tiny:gemma"])
@@ -240,16 +240,16 @@ def test_loglikelihoods_equal_a_plain_forward(spec: str) -> None:
         context = questions[0]
         best = int(model.network(torch.tensor([context])).logits[0, -1].argmax())
     pairs.append((context, [best]))
-    found = HfEngine(model).loglikelihoods(pairs)
+    likelihoods = HfEngine(model).loglikelihoods(pairs)
     first = model.chat.bos_id if model.chat.bos_id is not None else min(model.chat.eos_ids)
-    for (context, continuation), (total, greedy) in zip(pairs, found, strict=True):
+    for (context, continuation), (total, greedy) in zip(pairs, likelihoods, strict=True):
         before = context or [first]
         with torch.no_grad():
             logits = model.network(torch.tensor([before + continuation])).logits[0, len(before) - 1 : -1]
         scores = logits.log_softmax(-1).gather(1, torch.tensor(continuation)[:, None])
         assert total == pytest.approx(float(scores.sum()), abs=1e-3)
         assert greedy == (logits.argmax(-1).tolist() == continuation)
-    assert found[-1][1]
+    assert likelihoods[-1][1]
 
 
 @pytest.mark.filterwarnings("ignore:.is_gradient_checkpointing. is deprecated:FutureWarning")  # asked by peft
@@ -264,7 +264,7 @@ def test_adapter_takes_part_and_training_is_left_as_it_was(model: LanguageModel)
     network.train()
     adapted = LanguageModel(network=network, chat=model.chat, spec="", fingerprint="", context=model.context)
     engine, asked = HfEngine(adapted), requests(6, max_new_tokens=6)
-    found = dict(engine.generate(asked))
+    answers = dict(engine.generate(asked))
     assert engine.shares
     assert all(module.training for module in network.modules())
     assert network.get_base_model().config._attn_implementation == "sdpa"
@@ -275,12 +275,12 @@ def test_adapter_takes_part_and_training_is_left_as_it_was(model: LanguageModel)
     for i, request in enumerate(asked):
         ids = list(request.token_ids or ())
         expected = reference(adapted, ids, 6)
-        assert list(found[i].token_ids) == expected or is_tie(
-            adapted, ids, list(found[i].token_ids), expected
+        assert list(answers[i].token_ids) == expected or is_tie(
+            adapted, ids, list(answers[i].token_ids), expected
         )
     with network.disable_adapter():
         assert [reference(adapted, list(r.token_ids or ()), 6) for r in asked] != [
-            list(found[i].token_ids) for i in range(6)
+            list(answers[i].token_ids) for i in range(6)
         ]
 
 
@@ -300,7 +300,7 @@ def test_unknown_attention_falls_back_says_so_and_is_right(
     alibi: LanguageModel, caplog: pytest.LogCaptureFixture
 ) -> None:
     engine, asked = HfEngine(alibi, batch_size=5), requests(8, max_new_tokens=6)
-    found = dict(engine.generate(asked))
+    answers = dict(engine.generate(asked))
     list(engine.generate(asked[:1]))
     assert not engine.shares
     assert [record.message for record in caplog.records if "bloom" in record.message] == [
@@ -309,7 +309,9 @@ def test_unknown_attention_falls_back_says_so_and_is_right(
     for i, request in enumerate(asked):
         ids = list(request.token_ids or ())
         expected = reference(alibi, ids, 6)
-        assert list(found[i].token_ids) == expected or is_tie(alibi, ids, list(found[i].token_ids), expected)
+        assert list(answers[i].token_ids) == expected or is_tie(
+            alibi, ids, list(answers[i].token_ids), expected
+        )
     pairs = [([1, 2, 3], [4, 5]), ([7] * 20, [1])]
     for (context, continuation), (total, _) in zip(pairs, engine.loglikelihoods(pairs), strict=True):
         with torch.no_grad():
@@ -349,10 +351,10 @@ def test_network_with_recurrent_layers_is_answered_too(model: LanguageModel) -> 
     sharpen(network)
     hybrid = LanguageModel(network=network, chat=model.chat, spec="", fingerprint="", context=512)
     asked = [_with(request, max_new_tokens=2 + i) for i, request in enumerate(requests(5))]
-    for request, found in zip(asked, ask(hybrid, asked), strict=True):
-        ids, said = list(request.token_ids or ()), list(found.token_ids)
+    for request, answer in zip(asked, ask(hybrid, asked), strict=True):
+        ids, tokens = list(request.token_ids or ()), list(answer.token_ids)
         expected = reference(hybrid, ids, request.max_new_tokens)
-        assert said == expected or is_tie(hybrid, ids, said, expected)
+        assert tokens == expected or is_tie(hybrid, ids, tokens, expected)
 
 
 def test_base_in_four_bits_answers_as_generate_does() -> None:
@@ -360,7 +362,7 @@ def test_base_in_four_bits_answers_as_generate_does() -> None:
 
     quantized = Nf4(compute_dtype="float32").load("tiny")
     asked = requests(6, max_new_tokens=4)
-    for request, found in zip(asked, ask(quantized, asked), strict=True):
-        ids, said = list(request.token_ids or ()), list(found.token_ids)
+    for request, answer in zip(asked, ask(quantized, asked), strict=True):
+        ids, tokens = list(request.token_ids or ()), list(answer.token_ids)
         expected = reference(quantized, ids, 4)
-        assert said == expected or is_tie(quantized, ids, said, expected)
+        assert tokens == expected or is_tie(quantized, ids, tokens, expected)

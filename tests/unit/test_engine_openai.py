@@ -78,15 +78,15 @@ def url() -> Iterator[str]:
 def _ask(url: str, count: int = 1, limits: Limits | None = None, **more: Any) -> dict[int, Completion]:
     requests = [Request(id=str(i), messages=(Message("user", f"q{i}"),), **more) for i in range(count)]
     engine = OpenAIEngine(f"openai:m@{url}", limits or Limits(max_retries=2, timeout=5))
-    found = dict(engine.generate(requests))
+    answers = dict(engine.generate(requests))
     engine.close()
-    return found
+    return answers
 
 
 def test_many_answers_in_any_order_belong_to_their_questions(url: str) -> None:
-    found = _ask(url, 30)
-    assert {i: c.text for i, c in found.items()} == {i: f"echo q{i}" for i in range(30)}
-    assert (found[0].tokens_in, found[0].tokens_out, found[0].finish_reason) == (7, 3, "stop")
+    answers = _ask(url, 30)
+    assert {i: c.text for i, c in answers.items()} == {i: f"echo q{i}" for i in range(30)}
+    assert (answers[0].tokens_in, answers[0].tokens_out, answers[0].finish_reason) == (7, 3, "stop")
 
 
 @pytest.mark.parametrize("status", [429, 500, 503])
@@ -112,7 +112,7 @@ def _hang(handler: _Handler, body: dict[str, Any]) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("fault", "said"),
+    ("fault", "message"),
     [
         (lambda h, b: h.answer(500, {"error": "boom"}), "500"),
         (_cut, "connection failed"),
@@ -122,15 +122,17 @@ def _hang(handler: _Handler, body: dict[str, Any]) -> bool:
         (lambda h, b: h.answer(400, {"error": {"message": "prompt too long"}}), "prompt too long"),
     ],
 )
-def test_a_lasting_fault_is_one_error_and_the_others_are_answered(url: str, fault: Fault, said: str) -> None:
+def test_a_lasting_fault_is_one_error_and_the_others_are_answered(
+    url: str, fault: Fault, message: str
+) -> None:
     def for_q1(handler: _Handler, body: dict[str, Any]) -> bool:
         return body["messages"][-1]["content"] == "q1" and fault(handler, body)
 
     _Handler.faults = [for_q1] * 100
-    found = _ask(url, 4, Limits(max_retries=1, timeout=0.4))
-    assert [found[i].text for i in (0, 2, 3)] == ["echo q0", "echo q2", "echo q3"]
-    assert found[1].finish_reason == "error"
-    assert said in (found[1].error or "")
+    answers = _ask(url, 4, Limits(max_retries=1, timeout=0.4))
+    assert [answers[i].text for i in (0, 2, 3)] == ["echo q0", "echo q2", "echo q3"]
+    assert answers[1].finish_reason == "error"
+    assert message in (answers[1].error or "")
 
 
 @pytest.mark.parametrize("status", [401, 403, 404])
@@ -146,9 +148,9 @@ def test_no_server_at_all() -> None:
 
 
 def test_a_spent_budget_asks_no_more(url: str) -> None:
-    found = _ask(url, 5, Limits(concurrency=1, budget_tokens=20))
-    assert [found[i].finish_reason for i in range(5)] == ["stop", "stop", "error", "error", "error"]
-    assert "budget of 20 tokens" in (found[2].error or "")
+    answers = _ask(url, 5, Limits(concurrency=1, budget_tokens=20))
+    assert [answers[i].finish_reason for i in range(5)] == ["stop", "stop", "error", "error", "error"]
+    assert "budget of 20 tokens" in (answers[2].error or "")
     assert len(_Handler.bodies) == 2
 
 
@@ -165,10 +167,10 @@ def test_constraints_and_limits_travel(url: str) -> None:
 
 def test_the_key_comes_from_the_environment(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HARNESS_API_KEY", "secret-key")
-    seen = []
-    _Handler.faults = [lambda h, b: bool(seen.append(h.headers["Authorization"]))]
+    records = []
+    _Handler.faults = [lambda h, b: bool(records.append(h.headers["Authorization"]))]
     assert _ask(url)[0].text == "echo q0"
-    assert seen == ["Bearer secret-key"]
+    assert records == ["Bearer secret-key"]
 
 
 @pytest.mark.parametrize("spec", ["openai:m", "openai:@http://x", "openai:m@ftp://x"])
@@ -188,11 +190,11 @@ def test_limits_follow_the_address_and_are_no_part_of_who_answers() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limits", "said"),
+    ("limits", "message"),
     [("concurency=3", "concurrency"), ("concurrency=0", "greater than 0"), ("timeout=soon", "number")],
 )
-def test_a_bad_limit_is_named(limits: str, said: str) -> None:
-    with pytest.raises(ConfigError, match=said):
+def test_a_bad_limit_is_named(limits: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
         OpenAIEngine(f"openai:m@http://127.0.0.1:1/v1#{limits}")
 
 

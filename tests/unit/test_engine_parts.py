@@ -24,14 +24,14 @@ def test_tree_spells_every_sequence_and_saves_what_it_promises(
     tree = plan(sequences, [len(ids) - 1 for ids in sequences], least)
     assert sorted(tree.order) == list(range(len(sequences)))
     below: dict[Node, list[int]] = {}
-    for place, i in enumerate(tree.order):
+    for index, i in enumerate(tree.order):
         leaf = tree.leaf[i]
         chain = [] if leaf is None else leaf.chain()
         spelled = [token for node in chain for token in node.tokens]
         assert spelled == sequences[i][: len(spelled)]
         assert len(spelled) < len(sequences[i]), "a sequence keeps at least one token of its own"
         for node in chain:
-            below.setdefault(node, []).append(place)
+            below.setdefault(node, []).append(index)
     for node, places in below.items():
         assert node.rows == node.waiting == len(places)
         assert places == list(range(places[0], places[0] + len(places))), "those of one node are neighbours"
@@ -50,9 +50,9 @@ def test_tree_has_a_level_for_each_thing_shared() -> None:
 
 @given(st.lists(st.integers(1, 40), max_size=30), st.integers(1, 64))
 def test_batches_cover_everything_once_within_the_budget(lengths: list[int], budget: int) -> None:
-    found = list(batches(lengths, budget))
-    assert [i for batch in found for i in batch] == list(range(len(lengths)))
-    assert all(len(batch) == 1 or sum(lengths[i] for i in batch) <= budget for batch in found)
+    result = list(batches(lengths, budget))
+    assert [i for batch in result for i in batch] == list(range(len(lengths)))
+    assert all(len(batch) == 1 or sum(lengths[i] for i in batch) <= budget for batch in result)
 
 
 @pytest.mark.parametrize("heads", [2, 6])
@@ -77,9 +77,9 @@ def test_long_queries_in_blocks_equal_one_block(monkeypatch: pytest.MonkeyPatch)
 
 def test_query_that_sees_nothing_leaves_the_other_stretch_alone() -> None:
     query, key, value = torch.randn(1, 1, 2, 4), torch.randn(1, 1, 3, 4), torch.randn(1, 1, 3, 4)
-    seen = attend(query, key, value, Rule(1.0))
+    values = attend(query, key, value, Rule(1.0))
     none = attend(query, key, value, Rule(1.0), mask=torch.zeros(2, 3, dtype=torch.bool))
-    torch.testing.assert_close(merge(seen, none).out, seen.out)
+    torch.testing.assert_close(merge(values, none).out, values.out)
 
 
 def test_fake_engine_answers_and_fails_as_told() -> None:
@@ -90,9 +90,9 @@ def test_fake_engine_answers_and_fails_as_told() -> None:
         Request(id="d"),
     ]
     engine = FakeEngine({"a": "yes", "b": "one two three", "c": "said END more"}, fail={"a"})
-    found = dict(engine.generate(asked))
-    assert [found[i].finish_reason for i in range(4)] == ["error", "length", "stop", "error"]
-    assert [found[i].text for i in range(4)] == ["", "one two", "said ", ""]
+    answers = dict(engine.generate(asked))
+    assert [answers[i].finish_reason for i in range(4)] == ["error", "length", "stop", "error"]
+    assert [answers[i].text for i in range(4)] == ["", "one two", "said ", ""]
     assert engine.count(asked[0]) == 3
     assert [request.id for request in engine.asked] == ["a", "b", "c", "d"]
     assert dict(FakeEngine(lambda request: request.id.upper()).generate(asked[:1]))[0].text == "A"

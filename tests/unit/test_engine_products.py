@@ -32,10 +32,10 @@ def test_logits_are_the_networks_own(shape: str, count: int, monkeypatch: pytest
         expected = network(ids).logits
         with quick_products(network):
             monkeypatch.setattr(torch, "bmm", lambda a, b: products_made.append(a.shape) or made(a, b))
-            found = network(ids).logits
+            result = network(ids).logits
     linear = sum(type(module) is nn.Linear for module in network.modules())
     assert [shape[:2] for shape in products_made] == linear * [(2, count)]
-    torch.testing.assert_close(found, expected, rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(result, expected, rtol=1e-6, atol=1e-6)
     assert not any("forward" in vars(module) for module in network.modules())
 
 
@@ -67,9 +67,9 @@ def test_bfloat16_is_rounded_once_where_the_machine_does_not_compute_it(
     exact = x.double() @ layer[0].weight.double().T + layer[0].bias.double()
     monkeypatch.setattr(cpu_matmul, "computes_bfloat16", lambda _device: False)
     with torch.no_grad(), quick_products(layer):
-        found = layer(x)
-    assert found.dtype == torch.bfloat16
-    assert torch.equal(found, exact.float().bfloat16())
+        result = layer(x)
+    assert result.dtype == torch.bfloat16
+    assert torch.equal(result, exact.float().bfloat16())
     monkeypatch.setattr(cpu_matmul, "computes_bfloat16", lambda _device: True)
     with quick_products(layer):
         assert "forward" not in vars(layer[0])

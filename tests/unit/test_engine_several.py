@@ -20,14 +20,14 @@ NAMES = ("first", "second", None)
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Two adapters of different ranks and layers, trained from different seeds."""
-    place = tmp_path_factory.mktemp("adapters")
+    folder = tmp_path_factory.mktemp("adapters")
     for seed, (name, more) in enumerate(
         {"first": {"lora_r": 4}, "second": {"lora_r": 8, "target_modules": "q_proj,v_proj"}}.items()
     ):
         kind = build("weights", {"kind": "lora", "learning_rate": 0.05, "num_train_epochs": 1, **more})
-        trained = kind.train(model(), lessons(16), context(place / "train", seed=seed))
-        kind.save(trained.model, place / name)
-    return {"first": place / "first", "second": place / "second"}
+        trained = kind.train(model(), lessons(16), context(folder / "train", seed=seed))
+        kind.save(trained.model, folder / name)
+    return {"first": folder / "first", "second": folder / "second"}
 
 
 def asked() -> list[Request]:
@@ -63,8 +63,8 @@ def test_one_batch_answers_as_one_adapter_at_a_time(folders: dict[str, Path]) ->
             expected.finish_reason,
         )
     # The adapters differ from one another and from the base: the wrong one would be noticed.
-    said = [[found[i].token_ids for i in range(12)] for found in separate.values()]
-    assert len({str(answers) for answers in said}) == 3
+    sentences = [[result[i].token_ids for i in range(12)] for result in separate.values()]
+    assert len({str(answers) for answers in sentences}) == 3
 
 
 def test_logits_of_a_mixed_batch_are_those_of_each_adapter(folders: dict[str, Path]) -> None:

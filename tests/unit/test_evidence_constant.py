@@ -60,19 +60,19 @@ CASES = [
 def test_the_commonest_target_of_every_format(
     format_: Any, scorer: str, train: list[Any], test: list[Any], answer: str, scores: list[float]
 ) -> None:
-    found = constant_answer(task(format_, scorer, train, test))
-    assert found is not None
-    assert found.answer == answer
-    assert list(found.scores[scorer].values()) == scores
+    constant = constant_answer(task(format_, scorer, train, test))
+    assert constant is not None
+    assert constant.answer == answer
+    assert list(constant.scores[scorer].values()) == scores
 
 
 def test_for_text_it_is_the_target_with_the_highest_mean_score_and_not_the_commonest() -> None:
     """No two targets are the same; one shares words with all of them."""
     train = ["the red door", "the red wall", "the blue door", "red door"]
-    found = constant_answer(task("text", "f1", train, ["a red door", "green"]))
-    assert found is not None
-    assert found.answer in ("the red door", "red door")
-    assert found.scores["f1"] == {"test-0": 1.0, "test-1": 0.0}
+    constant = constant_answer(task("text", "f1", train, ["a red door", "green"]))
+    assert constant is not None
+    assert constant.answer in ("the red door", "red door")
+    assert constant.scores["f1"] == {"test-0": 1.0, "test-1": 0.0}
 
 
 def test_for_objects_it_may_be_made_of_each_fields_commonest_value() -> None:
@@ -83,20 +83,20 @@ def test_for_objects_it_may_be_made_of_each_fields_commonest_value() -> None:
         {"a": 2, "b": 1, "in": {"c": 1}},
     ]
     schema = {"type": "object"}
-    found = constant_answer(task({"kind": "json_schema", "schema": schema}, "fields", train, train))
-    assert found is not None
-    assert json.loads(found.answer) == {"a": 1, "b": 1, "in": {"c": 1}}
-    assert list(found.scores["fields"].values()) == pytest.approx([2 / 3] * 3)
-    assert set(found.scores["exact"].values()) == {0.0}
+    constant = constant_answer(task({"kind": "json_schema", "schema": schema}, "fields", train, train))
+    assert constant is not None
+    assert json.loads(constant.answer) == {"a": 1, "b": 1, "in": {"c": 1}}
+    assert list(constant.scores["fields"].values()) == pytest.approx([2 / 3] * 3)
+    assert set(constant.scores["exact"].values()) == {0.0}
 
 
 def test_an_object_that_the_schema_refuses_is_no_answer() -> None:
     train = [{"a": 1, "b": 2}, {"a": 1, "b": 3}, {"a": 4, "b": 3}]
     schema = {"type": "object", "not": {"properties": {"a": {"const": 1}, "b": {"const": 3}}}}
     allowed = [target for target in train if target != {"a": 1, "b": 3}]
-    found = constant_answer(task({"kind": "json_schema", "schema": schema}, "fields", allowed, train))
-    assert found is not None
-    assert json.loads(found.answer) in allowed
+    constant = constant_answer(task({"kind": "json_schema", "schema": schema}, "fields", allowed, train))
+    assert constant is not None
+    assert json.loads(constant.answer) in allowed
 
 
 def test_where_train_is_empty_nothing_is_known() -> None:
@@ -139,7 +139,7 @@ def test_a_run_is_held_against_the_constant_answer_of_its_task(tiny_task: Path, 
     assert (verdict.kind, verdict.recommended) == ("nothing_works", None)
     assert f"the same answer to every question scores {100 * red / 5:.1f}" in verdict.sentence
     again = run_scores.verdicts(done.outcome.folders)
-    assert [found.to_json() for found in again] == [verdict.to_json()], "a later report says the same"
+    assert [result.to_json() for result in again] == [verdict.to_json()], "a later report says the same"
     kept = next((results / "constant").iterdir())
     before = kept.stat().st_mtime_ns
     run.run(experiment, results, progress=Progress(), report=tmp_path / "r.html")

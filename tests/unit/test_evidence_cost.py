@@ -24,22 +24,22 @@ PROMPTED = Usage(recipe="few_shot", cost=Cost(), labels=8, tokens_in=[900, 1_100
 
 
 def test_prices_by_hand() -> None:
-    found = price(TUNED, PRICES)
-    assert found.once == pytest.approx(1_200 / 3_600 * 3.0 + 400 * 0.10)
-    assert found.per_thousand == pytest.approx(1_000 * (100 * 0.5 + 40 * 1.5) / 1e6)
-    assert found.monthly == 0.0
+    method_cost = price(TUNED, PRICES)
+    assert method_cost.once == pytest.approx(1_200 / 3_600 * 3.0 + 400 * 0.10)
+    assert method_cost.per_thousand == pytest.approx(1_000 * (100 * 0.5 + 40 * 1.5) / 1e6)
+    assert method_cost.monthly == 0.0
 
 
 def test_break_even_by_hand_with_its_interval() -> None:
-    found = break_even(TUNED, PROMPTED, PRICES)
+    crossover = break_even(TUNED, PROMPTED, PRICES)
     fixed = (1.0 + 40.0 - 0.8) / 2.0
-    assert found.volume == pytest.approx(fixed / (900 * 0.5 / 1e6))
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.volume < found.high
-    assert found.high == pytest.approx(found.volume, rel=0.05)
-    assert "answers a month" in found.sentence
-    json.dumps(found.to_json(), allow_nan=False)
+    assert crossover.volume == pytest.approx(fixed / (900 * 0.5 / 1e6))
+    assert crossover.low is not None
+    assert crossover.high is not None
+    assert crossover.low < crossover.volume < crossover.high
+    assert crossover.high == pytest.approx(crossover.volume, rel=0.05)
+    assert "answers a month" in crossover.sentence
+    json.dumps(crossover.to_json(), allow_nan=False)
 
 
 def test_hosting_moves_the_break_even_up() -> None:
@@ -50,9 +50,9 @@ def test_hosting_moves_the_break_even_up() -> None:
 
 def test_a_longer_prompt_after_finetuning_never_pays() -> None:
     longer = Usage(**{**vars(TUNED), "tokens_in": [2_000] * 50})
-    found = break_even(longer, PROMPTED, PRICES)
-    assert (found.volume, found.high) == (None, None)
-    assert "not cheaper" in found.sentence
+    crossover = break_even(longer, PROMPTED, PRICES)
+    assert (crossover.volume, crossover.high) == (None, None)
+    assert "not cheaper" in crossover.sentence
 
 
 def test_cheaper_below_a_volume_where_training_costs_less_than_the_shots_but_answers_more() -> None:
@@ -60,14 +60,14 @@ def test_cheaper_below_a_volume_where_training_costs_less_than_the_shots_but_ans
     cheap = Cost(train_seconds=60, trainable_parameters=1)
     tuned = Usage(recipe="full", cost=cheap, labels=4, tokens_in=[100] * 50, tokens_out=[50, 70] * 25)
     shots = Usage(recipe="few_shot", cost=Cost(), labels=8, tokens_in=[100] * 50, tokens_out=[20] * 50)
-    found = break_even(tuned, shots, PRICES)
+    crossover = break_even(tuned, shots, PRICES)
     once = (0.8 - (60 / 3_600 * 3.0 + 0.4)) / 2.0
-    assert found.below
-    assert found.volume == pytest.approx(once / (40 * 1.5 / 1e6))
-    assert found.low is not None
-    assert found.high is not None
-    assert found.low < found.volume < found.high
-    assert f"cheaper than few_shot below {found.volume:,.0f} answers a month" in found.sentence
+    assert crossover.below
+    assert crossover.volume == pytest.approx(once / (40 * 1.5 / 1e6))
+    assert crossover.low is not None
+    assert crossover.high is not None
+    assert crossover.low < crossover.volume < crossover.high
+    assert f"cheaper than few_shot below {crossover.volume:,.0f} answers a month" in crossover.sentence
 
 
 def test_free_training_pays_at_once() -> None:
@@ -84,9 +84,9 @@ def test_savings_that_may_be_nothing_have_no_upper_end() -> None:
         tokens_in=(110 + rng.normal(0, 60, 50)).tolist(),
         tokens_out=[40] * 50,
     )
-    found = break_even(TUNED, noisy, PRICES)
-    assert found.high is None
-    assert found.sentence.endswith("no limit].") or found.volume is None
+    crossover = break_even(TUNED, noisy, PRICES)
+    assert crossover.high is None
+    assert crossover.sentence.endswith("no limit].") or crossover.volume is None
 
 
 def test_prices_from_a_file(tmp_path: Path) -> None:

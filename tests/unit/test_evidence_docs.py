@@ -112,15 +112,17 @@ def test_seeds() -> None:
     values = np.zeros((3, 200))
     for row, right in enumerate((160, 165, 154)):
         values[row, :right] = 1.0
-    found = seeds.mean(values, by_cluster.codes([None] * 200))
-    low, high = found.interval()
+    computed = seeds.mean(values, by_cluster.codes([None] * 200))
+    low, high = computed.interval()
     spread = values.mean(axis=1).std(ddof=1)
     says(
         f"score {', '.join(points(mean) for mean in values.mean(axis=1)[:2])} and {points(values[2].mean())}"
     )
     says(f"spread of {points(spread)} points")
-    says(f"sampling {points(found.sampling_se)} points, training {points(found.training_se or 0)} points")
-    says(f"{points(found.mean)} [{points(low)}, {points(high)}]")
+    says(
+        f"sampling {points(computed.sampling_se)} points, training {points(computed.training_se or 0)} points"
+    )
+    says(f"{points(computed.mean)} [{points(low)}, {points(high)}]")
 
 
 def test_groups() -> None:
@@ -145,14 +147,14 @@ def test_triage() -> None:
         scores = (1.0,) * right + (0.0,) * (60 - right)
         return Probe(scores=scores, failures=tuple(None if s else "wrong_value" for s in scores))
 
-    found = diagnose(
+    diagnosis = diagnose(
         {"closed_book": probe(0), "few_shot": probe(0), "bm25": probe(50), "gold": probe(56)},
         targets=[f"a{i}" for i in range(60)],
         train_targets=[],
         groups=[None] * 60,
     )
-    says(found.sentence)
-    says(", ".join(f"{share.gap} {100 * share.share:.0f} %" for share in found.shares[:3]))
+    says(diagnosis.sentence)
+    says(", ".join(f"{share.gap} {100 * share.share:.0f} %" for share in diagnosis.shares[:3]))
 
 
 def test_break_even() -> None:
@@ -162,14 +164,14 @@ def test_break_even() -> None:
     shots = Usage(recipe="few_shot", cost=Cost(), labels=8, tokens_in=[900, 1_100] * 25, tokens_out=[40] * 50)
     says(f"{price(tuned, prices).once:.2f} once")
     says(f"{price(shots, prices).once:.2f} once")
-    found = break_even(tuned, shots, prices)
-    says(f"{found.volume:,.0f} answers a month [{found.low:,.0f}, {found.high:,.0f}]")
+    crossover = break_even(tuned, shots, prices)
+    says(f"{crossover.volume:,.0f} answers a month [{crossover.low:,.0f}, {crossover.high:,.0f}]")
 
 
 def test_label_curve() -> None:
     points_ = {100: [run("lora", range(108))], 200: [run("lora", range(120))], 400: [run("lora", range(132))]}
-    found = label_curve("lora", points_, {}, 0.02)
-    says(found.sentence)
+    fitted = label_curve("lora", points_, {}, 0.02)
+    says(fitted.sentence)
 
 
 def test_every_failure_mode_and_kind_of_verdict_is_explained() -> None:

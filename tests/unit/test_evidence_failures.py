@@ -54,8 +54,8 @@ def row(
     shots: tuple[str, ...] = (),
 ) -> SampleRecord:
     example = Example(id="e", input={"input": "When does the canteen open?"}, target=target)
-    found = tuple(Passage(document="d", text=text, score=1.0) for text in passages)
-    prompt = Prompt(messages=(Message("user", "q"),), passages=found, shots=shots)
+    ranked = tuple(Passage(document="d", text=text, score=1.0) for text in passages)
+    prompt = Prompt(messages=(Message("user", "q"),), passages=ranked, shots=shots)
     completion = Completion(text=output, tokens_in=1, tokens_out=1, finish_reason=finish, seconds=0.0)  # type: ignore[arg-type]
     return scoring.sample(where, example, prompt, completion)
 

@@ -54,15 +54,15 @@ def test_confusions_are_counted_the_commonest_first() -> None:
         row({"p": "P2", "q": "x"}, {"q": "y"}),
         row({"p": "P2", "q": "x"}, None, valid=False),
     ]
-    found = fields.confusions(rows)
-    assert found[0] == Confusion(field="p", wanted="p1", given="p2", count=3)
-    assert Confusion(field="p", wanted="p2", given=MISSING, count=1) in found
-    assert Confusion(field="p", wanted="p2", given=NO_ANSWER, count=1) in found
-    first = fields.commonest(found, ("q", "p"), 1)
+    result = fields.confusions(rows)
+    assert result[0] == Confusion(field="p", wanted="p1", given="p2", count=3)
+    assert Confusion(field="p", wanted="p2", given=MISSING, count=1) in result
+    assert Confusion(field="p", wanted="p2", given=NO_ANSWER, count=1) in result
+    first = fields.commonest(result, ("q", "p"), 1)
     assert [(c.field, c.count) for c in first] == [("q", 1), ("p", 3)]
 
 
 def test_long_values_are_cut() -> None:
-    (found,) = fields.confusions([row({"p": "x" * 500}, {"p": "y"})])
-    assert len(found.wanted) == fields.LONGEST
-    assert found.wanted.endswith("…")
+    (only,) = fields.confusions([row({"p": "x" * 500}, {"p": "y"})])
+    assert len(only.wanted) == fields.LONGEST
+    assert only.wanted.endswith("…")

@@ -41,13 +41,13 @@ def test_no_family_is_ahead_while_the_one_that_leads_lacks_answers() -> None:
         run("bm25_rag", "retrieve", 0.2),
     ]
     assert judge(runs).families.use == "finetune"
-    found = decided(runs, NOTE, judge, again=AGAIN)
-    assert (found.kind, found.winner, found.recommended) == ("inconclusive", None, "few_shot")
-    assert (found.families.state, found.families.candidates) == ("open", ("prompt", "finetune"))
-    assert (badge(found), tone(found)) == (BADGE, "inconclusive")
-    assert {claim.over for claim in found.families.claims} == {"retrieve"}, "none over the one held back"
-    assert found.next_step == AGAIN
-    assert [summary.recipe for summary in found.summaries] == ["lora", "few_shot", "bm25_rag", "full"]
+    decision = decided(runs, NOTE, judge, again=AGAIN)
+    assert (decision.kind, decision.winner, decision.recommended) == ("inconclusive", None, "few_shot")
+    assert (decision.families.state, decision.families.candidates) == ("open", ("prompt", "finetune"))
+    assert (badge(decision), tone(decision)) == (BADGE, "inconclusive")
+    assert {claim.over for claim in decision.families.claims} == {"retrieve"}, "none over the one held back"
+    assert decision.next_step == AGAIN
+    assert [summary.recipe for summary in decision.summaries] == ["lora", "few_shot", "bm25_rag", "full"]
 
 
 def test_nothing_is_said_of_the_recipes_of_a_family_that_lacks_answers() -> None:
@@ -56,10 +56,10 @@ def test_nothing_is_said_of_the_recipes_of_a_family_that_lacks_answers() -> None
         run("full", "finetune", 0.7),
         run("few_shot", "prompt", 0.2),
     ]
-    found = decided(runs, NOTE, judge, again=AGAIN)
-    assert found.recommended == "full"
-    assert found.within is None
-    assert not any("the only finetune" in note for note in found.notes)
+    decision = decided(runs, NOTE, judge, again=AGAIN)
+    assert decision.recommended == "full"
+    assert decision.within is None
+    assert not any("the only finetune" in note for note in decision.notes)
 
 
 def test_without_a_command_the_next_step_is_that_of_the_others() -> None:

@@ -33,22 +33,22 @@ def curve(rates: dict[int, float], *, reference: float = 0.5, margin: float = 0.
 
 
 def test_where_finetuning_overtakes() -> None:
-    found = curve({25: 0.1, 50: 0.3, 100: 0.5, 200: 0.7, 400: 0.85})
-    overtaking = found.overtakes[0]
+    fitted = curve({25: 0.1, 50: 0.3, 100: 0.5, 200: 0.7, 400: 0.85})
+    overtaking = fitted.overtakes[0]
     assert overtaking.labels == pytest.approx(100, rel=0.25)
     assert overtaking.low is not None
     assert overtaking.high is not None
     assert overtaking.low < 100 < overtaking.high
     assert overtaking.low > 50
     assert overtaking.high < 200
-    assert found.worth_more == "yes"
-    assert [point.labels for point in found.points] == [25, 50, 100, 200, 400]
+    assert fitted.worth_more == "yes"
+    assert [point.labels for point in fitted.points] == [25, 50, 100, 200, 400]
 
 
 def test_a_flat_end_says_that_more_labels_are_not_worth_buying() -> None:
-    found = curve({100: 0.6, 200: 0.8, 400: 0.8}, margin=0.06)
-    assert found.worth_more == "no"
-    assert found.last_doubling == pytest.approx(0.0, abs=0.02)
+    fitted = curve({100: 0.6, 200: 0.8, 400: 0.8}, margin=0.06)
+    assert fitted.worth_more == "no"
+    assert fitted.last_doubling == pytest.approx(0.0, abs=0.02)
 
 
 def test_the_gain_is_per_doubling() -> None:
@@ -57,27 +57,27 @@ def test_the_gain_is_per_doubling() -> None:
 
 
 def test_a_curve_that_stays_below_says_so() -> None:
-    found = curve({25: 0.05, 50: 0.1, 100: 0.2}).overtakes[0]
-    assert (found.labels, found.high) == (None, None)
-    assert "does not overtake" in found.sentence
+    crossing = curve({25: 0.05, 50: 0.1, 100: 0.2}).overtakes[0]
+    assert (crossing.labels, crossing.high) == (None, None)
+    assert "does not overtake" in crossing.sentence
 
 
 def test_a_curve_that_starts_ahead_says_so() -> None:
-    found = curve({25: 0.8, 50: 0.9}).overtakes[0]
-    assert found.labels == 25
-    assert "from the first point" in found.sentence
+    crossing = curve({25: 0.8, 50: 0.9}).overtakes[0]
+    assert crossing.labels == 25
+    assert "from the first point" in crossing.sentence
 
 
 def test_one_lucky_small_subset_is_not_overtaking() -> None:
-    found = curve({25: 0.6, 50: 0.2, 100: 0.4, 200: 0.8}).overtakes[0]
-    assert found.labels is not None
-    assert found.labels > 100
+    crossing = curve({25: 0.6, 50: 0.2, 100: 0.4, 200: 0.8}).overtakes[0]
+    assert crossing.labels is not None
+    assert crossing.labels > 100
 
 
 def test_one_point_makes_no_curve() -> None:
-    found = curve({100: 0.6})
-    assert (found.worth_more, found.last_doubling) == ("unclear", None)
-    json.dumps(found.to_json(), allow_nan=False)
+    fitted = curve({100: 0.6})
+    assert (fitted.worth_more, fitted.last_doubling) == ("unclear", None)
+    json.dumps(fitted.to_json(), allow_nan=False)
 
 
 def test_a_curve_without_scores_is_refused() -> None:

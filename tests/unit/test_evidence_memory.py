@@ -120,9 +120,9 @@ def test_quantized_weights_and_eight_bit_states_take_less() -> None:
 def test_every_shipped_recipe_that_trains_can_be_estimated() -> None:
     for name, path in recipes.available(recipes.FOLDER).items():
         recipe = recipes.load(str(path))
-        found = requirements.method("tiny", recipe, "float32", 64, None, 1)
-        assert found.total > 0, name
-        assert bool(found.trainable) <= bool(recipe.weights), name
+        result = requirements.method("tiny", recipe, "float32", 64, None, 1)
+        assert result.total > 0, name
+        assert bool(result.trainable) <= bool(recipe.weights), name
 
 
 def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str]) -> None:
@@ -134,9 +134,9 @@ def test_the_command_prints_one_object(capsys: pytest.CaptureFixture[str]) -> No
     done = CliRunner().invoke(
         app, ["estimate", "tiny", "--recipes", "lora,full", "--dtype", "float32", "--json"]
     )
-    found = json.loads(done.stdout)
-    assert set(found["methods"]) == {"lora", "full"}
-    assert found["methods"]["full"]["trainable_parameters"] == found["parameters"]
+    output = json.loads(done.stdout)
+    assert set(output["methods"]) == {"lora", "full"}
+    assert output["methods"]["full"]["trainable_parameters"] == output["parameters"]
 
 
 def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

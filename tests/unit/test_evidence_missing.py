@@ -121,8 +121,8 @@ def test_complete_runs_are_judged_as_ever() -> None:
 )
 def test_what_is_missing_in_words(errors: list[str | None], sentence: str) -> None:
     rows = [
-        SampleRecord(sample_id=str(place), finish_reason="error" if error else "stop", error=error)
-        for place, error in enumerate(errors)
+        SampleRecord(sample_id=str(index), finish_reason="error" if error else "stop", error=error)
+        for index, error in enumerate(errors)
     ]
     lack = missing.of_rows(rows)
     assert lack is not None

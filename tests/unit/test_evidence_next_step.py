@@ -80,10 +80,10 @@ def facts() -> Triage:
 
 
 def test_where_nothing_works_the_base_model_is_diagnosed_and_then_the_task_is_read() -> None:
-    found = step(PROMPT, kind="nothing_works")
-    assert found.command == "harness diagnose t"
-    assert "25 % of the answers of few_shot are valid" in found.evidence[0]
-    assert any("token limit" in line and "labels" in line for line in found.evidence)
+    advice = step(PROMPT, kind="nothing_works")
+    assert advice.command == "harness diagnose t"
+    assert "25 % of the answers of few_shot are valid" in advice.evidence[0]
+    assert any("token limit" in line and "labels" in line for line in advice.evidence)
     called = step(PROMPT, kind="nothing_works", triage=facts())
     assert called.command == "harness run t.yaml --recipes few_shot,bm25_rag", "what the diagnosis calls for"
     assert step(PROMPT, RETRIEVE, kind="nothing_works", triage=facts()).command == "harness validate t"
@@ -97,9 +97,9 @@ def test_a_diagnosis_is_not_asked_for_where_finetunes_have_failed_as_well() -> N
 def test_a_finetune_on_few_of_the_labels_that_does_not_work_is_given_more_of_them() -> None:
     few = summary("lora", "finetune", lessons=100)
     typed = Invocation(target="t", task="t", labels=(100,), limit=20, examples=500, train=2000)
-    found = step(few, PROMPT, kind="nothing_works", invocation=typed)
-    assert found.command == "harness run t --limit 20 --labels 400"
-    assert found.evidence[0].startswith("trained on 100 of 2,000 labels")
+    advice = step(few, PROMPT, kind="nothing_works", invocation=typed)
+    assert advice.command == "harness run t --limit 20 --labels 400"
+    assert advice.evidence[0].startswith("trained on 100 of 2,000 labels")
     nearly = dataclasses.replace(typed, train=150)
     assert "--labels 150" in step(few, PROMPT, kind="nothing_works", invocation=nearly).command
     everything = dataclasses.replace(typed, train=100)
@@ -115,8 +115,8 @@ def test_prompts_that_hardly_lead_the_constant_answer_are_given_a_finetune_befor
     )  # fmt: skip
     unproven = {"kind": "nothing_works", "unproven": True, "over_constant": lead}
     other = summary("zero_shot", "prompt")
-    found = step(PROMPT, other, invocation=typed, **unproven)
-    assert found.command == "harness run t --recipes few_shot,zero_shot,lora --limit 10 --labels 100"
+    advice = step(PROMPT, other, invocation=typed, **unproven)
+    assert advice.command == "harness run t --recipes few_shot,zero_shot,lora --limit 10 --labels 100"
     assert step(PROMPT, TUNED, invocation=typed, **unproven).command.endswith("--limit 260 --labels 100")
     server = dataclasses.replace(typed, trainable=False)
     assert "--limit 260" in step(PROMPT, other, invocation=server, **unproven).command
@@ -126,8 +126,8 @@ def test_prompts_that_hardly_lead_the_constant_answer_are_given_a_finetune_befor
 
 def test_what_was_trained_once_is_trained_again_with_other_seeds() -> None:
     full = summary("full", "finetune")
-    found = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])
-    assert found.command == "harness run t.yaml --seeds 3"
+    advice = step(TUNED, full, kind="inconclusive", open_pairs=[pair("lora", "full", 850)])
+    assert advice.command == "harness run t.yaml --seeds 3"
     assert step(TUNED, PROMPT, provisional=True).command == "harness run t.yaml --seeds 3"
 
 
@@ -141,15 +141,15 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
     other = summary("zero_shot", "prompt")
     open_ = {"kind": "inconclusive", "open_pairs": [pair("few_shot", "zero_shot", 240)]}
     limited = Invocation(target="t", task="t", limit=100, examples=1000)
-    found = step(PROMPT, other, invocation=limited, **open_)
-    assert found.command == "harness run t --limit 340"
-    assert found.evidence[0] == (
+    advice = step(PROMPT, other, invocation=limited, **open_)
+    assert advice.command == "harness run t --limit 340"
+    assert advice.evidence[0] == (
         "about 240 more test examples would settle it: 340 with the 100 answered so far"
     )
     short = dataclasses.replace(limited, examples=150)
-    found = step(PROMPT, other, invocation=short, **open_)
-    assert found.command == "harness run t"
-    assert "the task has 150: this runs all" in found.evidence[0]
+    advice = step(PROMPT, other, invocation=short, **open_)
+    assert advice.command == "harness run t"
+    assert "the task has 150: this runs all" in advice.evidence[0]
     near = step(PROMPT, other, invocation=dataclasses.replace(limited, examples=400), **open_)
     assert near.command == "harness run t", "340 of 400 might as well be all"
     none = step(PROMPT, other, invocation=dataclasses.replace(limited, limit=None, examples=100), **open_)
@@ -158,9 +158,9 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
 
 
 def test_prompts_alone_are_given_a_finetune_to_be_held_against() -> None:
-    found = step(PROMPT, summary("zero_shot", "prompt"))
-    assert found.command == "harness run t.yaml --recipes few_shot,lora"
-    assert found.evidence[0] == "no finetune was run for comparison"
+    advice = step(PROMPT, summary("zero_shot", "prompt"))
+    assert advice.command == "harness run t.yaml --recipes few_shot,lora"
+    assert advice.evidence[0] == "no finetune was run for comparison"
     assert step(TUNED).command == "harness run t.yaml --recipes lora,zero_shot,few_shot"
     server = Invocation(target="t", task="t", trainable=False)
     assert step(PROMPT, invocation=server).command == "harness export t-few_shot-s0 exported/few_shot"
@@ -176,9 +176,9 @@ def test_retrieval_that_fails_is_tried_with_finetuning_and_facts_are_not_taught_
     assert (
         step(TUNED, PROMPT, triage=facts()).command == "harness run t.yaml --recipes lora,few_shot,bm25_rag"
     )
-    found = step(TUNED, PROMPT, RETRIEVE, triage=facts())
-    assert found.command == "harness run t.yaml --recipes lora,few_shot,bm25_rag,rag_lora"
-    assert facts().sentence in found.evidence
+    advice = step(TUNED, PROMPT, RETRIEVE, triage=facts())
+    assert advice.command == "harness run t.yaml --recipes lora,few_shot,bm25_rag,rag_lora"
+    assert facts().sentence in advice.evidence
 
 
 def test_a_triage_of_facts_calls_for_retrieval_beside_a_prompt_and_not_for_labels() -> None:
@@ -192,12 +192,12 @@ def test_a_triage_of_facts_calls_for_retrieval_beside_a_prompt_and_not_for_label
 def test_examples_of_one_group_ask_for_other_groups_and_not_for_seeds() -> None:
     one = dataclasses.replace(pair("few_shot", "lora", None), sampling_se=math.inf)
     asked = Invocation(target="t", task="t", limit=100, examples=1000)
-    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one], invocation=asked)
-    assert found.command == "harness run t"
-    assert "examples from more groups are needed; this runs all 1,000" in found.evidence[0]
-    found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one])
-    assert found.command == "harness run t.yaml"
-    assert "add them first" in found.evidence[0]
+    advice = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one], invocation=asked)
+    assert advice.command == "harness run t"
+    assert "examples from more groups are needed; this runs all 1,000" in advice.evidence[0]
+    advice = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one])
+    assert advice.command == "harness run t.yaml"
+    assert "add them first" in advice.evidence[0]
 
 
 def test_a_finetune_that_leads_and_fails_is_held_against_fewer_labels() -> None:
@@ -224,8 +224,8 @@ def test_a_task_elsewhere_and_other_options_stay_in_every_command() -> None:
 
 
 def test_nothing_to_mend_is_said_and_the_winner_is_exported() -> None:
-    found = step(summary("lora", "finetune"), PROMPT)
-    assert found == NextStep(
+    advice = step(summary("lora", "finetune"), PROMPT)
+    assert advice == NextStep(
         "harness export t-lora-s0 exported/lora",
         ("lora has no failures to fix",),
     )
@@ -259,8 +259,8 @@ def test_the_weak_field_is_named_instead_of_wrong_value() -> None:
     fields = {"priority": 0.41, "queue": 0.85, "action": 0.93}
     weak = "priority is right in 41 %, everything else in 85 % or more"
     assert weak_fields(fields) == weak
-    found = step(dataclasses.replace(TUNED, fields=fields), PROMPT)
-    assert found.evidence[0] == f"lora: {weak}"
+    advice = step(dataclasses.replace(TUNED, fields=fields), PROMPT)
+    assert advice.evidence[0] == f"lora: {weak}"
     assert weak_fields({"a": 0.5, "b": 0.52, "c": 0.55, "d": 0.58}).startswith("right least often: a 50 %")
     assert weak_fields({"a": 1.0, "b": 1.0}) == ""
     assert weak_fields({"a": 0.1}) == ""
@@ -279,11 +279,11 @@ def test_what_a_triage_expects_to_be_worth_trying_is_one_command() -> None:
 
 def test_a_diagnosis_does_not_call_for_what_was_run() -> None:
     asked = Invocation(target="t", task="t")
-    found = after_triage(facts(), asked, done=("zero_shot", "few_shot"))
-    assert found.command == "harness run t --recipes zero_shot,few_shot,bm25_rag"
-    found = after_triage(facts(), asked, done=("zero_shot", "bm25_rag"))
-    assert found.command == "harness validate t"
-    assert found.evidence[0] == "what the probes call for has been run already: bm25_rag"
+    advice = after_triage(facts(), asked, done=("zero_shot", "few_shot"))
+    assert advice.command == "harness run t --recipes zero_shot,few_shot,bm25_rag"
+    advice = after_triage(facts(), asked, done=("zero_shot", "bm25_rag"))
+    assert advice.command == "harness validate t"
+    assert advice.evidence[0] == "what the probes call for has been run already: bm25_rag"
 
 
 FAMILIES: dict[str, Family] = {

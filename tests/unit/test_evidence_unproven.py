@@ -50,13 +50,13 @@ def judged(
 
 def test_a_lead_that_five_examples_cannot_tell_is_open_and_no_failure() -> None:
     """60 against 40 %."""
-    found = judged(run("few_shot", 3, 5), run("zero_shot", 0, 5), constant=run("constant answer", 2, 5))
-    assert found.sentence.startswith("Can't tell yet. The best recipe, few_shot, scores 60.0 [")
-    assert "may be chance on 5 examples." in found.sentence
-    assert (found.kind, found.recommended) == ("inconclusive", None)
-    assert (badge(found), tone(found)) == ("Can't tell yet", "inconclusive")
-    assert found.next_step.startswith("harness run t --limit ")
-    assert "with the 5 answered so far" in found.evidence[0]
+    decision = judged(run("few_shot", 3, 5), run("zero_shot", 0, 5), constant=run("constant answer", 2, 5))
+    assert decision.sentence.startswith("Can't tell yet. The best recipe, few_shot, scores 60.0 [")
+    assert "may be chance on 5 examples." in decision.sentence
+    assert (decision.kind, decision.recommended) == ("inconclusive", None)
+    assert (badge(decision), tone(decision)) == ("Can't tell yet", "inconclusive")
+    assert decision.next_step.startswith("harness run t --limit ")
+    assert "with the 5 answered so far" in decision.evidence[0]
 
 
 def test_what_five_examples_cannot_tell_is_asked_of_all_and_then_waits_for_labels() -> None:
@@ -70,17 +70,17 @@ def test_what_five_examples_cannot_tell_is_asked_of_all_and_then_waits_for_label
 
 
 def test_what_is_behind_the_constant_answer_does_not_work_however_few_examples() -> None:
-    found = judged(run("few_shot", 2, 5), run("zero_shot", 0, 5), constant=run("constant answer", 3, 5))
-    assert found.kind == "nothing_works"
-    assert found.sentence.startswith("Nothing works yet.")
+    decision = judged(run("few_shot", 2, 5), run("zero_shot", 0, 5), constant=run("constant answer", 3, 5))
+    assert decision.kind == "nothing_works"
+    assert decision.sentence.startswith("Nothing works yet.")
 
 
 def test_one_answer_to_every_question_is_no_lead_that_more_examples_may_show() -> None:
     one = CommonAnswer(text="a", count=5, n=5, wanted=3)
-    found = judged(
+    decision = judged(
         run("few_shot", 3, 5, common=one), run("zero_shot", 0, 5), constant=run("constant answer", 2, 5)
     )
-    assert found.kind == "nothing_works"
+    assert decision.kind == "nothing_works"
 
 
 def test_answers_of_few_groups_are_told_from_nothing_by_groups() -> None:
@@ -93,22 +93,22 @@ def test_answers_of_few_groups_are_told_from_nothing_by_groups() -> None:
 
 
 def test_no_recipe_is_best_where_all_score_nothing() -> None:
-    found = judged(run("zero_shot", 0, 8), run("few_shot", 0, 8))
-    assert "No recipe scores above 0 on 8 examples" in found.sentence
-    first, other = (summary.recipe for summary in found.summaries)
-    assert _difference(found, first) == "level"
-    assert _difference(found, other).startswith("+0.000 [")
+    decision = judged(run("zero_shot", 0, 8), run("few_shot", 0, 8))
+    assert "No recipe scores above 0 on 8 examples" in decision.sentence
+    first, other = (summary.recipe for summary in decision.summaries)
+    assert _difference(decision, first) == "level"
+    assert _difference(decision, other).startswith("+0.000 [")
 
 
 @pytest.mark.parametrize("value", [-0.0, -0.0001, -1e-17])
 def test_nothing_is_minus_nothing(value: float) -> None:
-    said = (formatting.signed_decimal(value), formatting.decimal(value), formatting.change(value))
-    assert said == ("+0.000", "0.000", "+0.0")
+    text = (formatting.signed_decimal(value), formatting.decimal(value), formatting.change(value))
+    assert text == ("+0.000", "0.000", "+0.0")
 
 
 @pytest.mark.parametrize("model", ["tiny", "tiny:gpt2", "tiny ·ab12"])
 def test_a_random_model_is_said_first_and_a_real_one_is_next(model: str) -> None:
-    found = judged(run("zero_shot", 3, 8), run("few_shot", 8, 8), model=model)
-    assert found.notes[0] == NOTE == found.to_json()["notes"][0]
-    assert found.next_step == "harness run t --limit 5"
+    decision = judged(run("zero_shot", 3, 8), run("few_shot", 8, 8), model=model)
+    assert decision.notes[0] == NOTE == decision.to_json()["notes"][0]
+    assert decision.next_step == "harness run t --limit 5"
     assert NOTE not in judged(run("zero_shot", 3, 8), model="tinyllama").notes

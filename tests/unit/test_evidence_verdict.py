@@ -64,23 +64,23 @@ def answers(right: int, n: int, *, also_wrong: int = 0) -> Floats:
 
 
 def test_a_clear_winner_is_named_with_its_advantage() -> None:
-    found = verdict(run("zero_shot", answers(20, 200)), run("lora", answers(160, 200), TRAINED))
-    assert (found.kind, found.winner, found.best) == ("winner", "lora", "lora")
-    assert found.comparisons[0].outcome == "better"
-    assert found.comparisons[0].difference == pytest.approx(0.7)
-    assert found.sentence.startswith("Finetune. lora beats the best prompt, zero_shot, by 70.0 points")
-    assert any("one seed" in reason for reason in found.reasons)
+    decision = verdict(run("zero_shot", answers(20, 200)), run("lora", answers(160, 200), TRAINED))
+    assert (decision.kind, decision.winner, decision.best) == ("winner", "lora", "lora")
+    assert decision.comparisons[0].outcome == "better"
+    assert decision.comparisons[0].difference == pytest.approx(0.7)
+    assert decision.sentence.startswith("Finetune. lora beats the best prompt, zero_shot, by 70.0 points")
+    assert any("one seed" in reason for reason in decision.reasons)
 
 
 def test_the_cheapest_that_is_not_worse_wins_over_the_best() -> None:
     cheap, best = answers(1701, 2000, also_wrong=3), answers(1702, 2000)
-    found = verdict(
+    decision = verdict(
         run("few_shot", cheap, SHOTS), run("full", best, DEAR), run("zero_shot", answers(200, 2000))
     )
-    assert (found.kind, found.winner, found.best) == ("winner", "few_shot", "full")
-    assert found.comparison("few_shot", "full").outcome == "equivalent"  # type: ignore[union-attr]
-    assert found.leaders == ("few_shot", "full")
-    assert any("none of the training time" in reason for reason in found.reasons)
+    assert (decision.kind, decision.winner, decision.best) == ("winner", "few_shot", "full")
+    assert decision.comparison("few_shot", "full").outcome == "equivalent"  # type: ignore[union-attr]
+    assert decision.leaders == ("few_shot", "full")
+    assert any("none of the training time" in reason for reason in decision.reasons)
 
 
 def test_a_cheaper_recipe_that_may_be_worse_makes_it_inconclusive() -> None:
@@ -88,18 +88,18 @@ def test_a_cheaper_recipe_that_may_be_worse_makes_it_inconclusive() -> None:
     truth = rng.random(150)
     cheap, dear = (truth + 0.2 * rng.normal(size=150) < 0.80), (truth + 0.2 * rng.normal(size=150) < 0.82)
     runs = [run("lora", cheap, TRAINED), run("full", dear, DEAR), run("zero_shot", answers(0, 150))]
-    found = verdict(*runs, noise=QUIET)
-    assert (found.kind, found.winner) == ("inconclusive", None)
-    open_ = found.comparison("lora", "full")
+    decision = verdict(*runs, noise=QUIET)
+    assert (decision.kind, decision.winner) == ("inconclusive", None)
+    open_ = decision.comparison("lora", "full")
     assert open_ is not None
     assert open_.outcome == "inconclusive"
     assert open_.examples_needed is not None
     assert open_.examples_needed > 0
-    assert found.families.state == "ahead", "only which finetune is open"
-    assert found.within is not None
-    assert found.within.state == "open"
-    assert f"Use {found.recommended} for now" in found.within.sentence
-    assert found.recommended in found.leaders
+    assert decision.families.state == "ahead", "only which finetune is open"
+    assert decision.within is not None
+    assert decision.within.state == "open"
+    assert f"Use {decision.recommended} for now" in decision.within.sentence
+    assert decision.recommended in decision.leaders
 
 
 def test_the_promised_number_of_examples_does_settle_it() -> None:
@@ -128,18 +128,18 @@ def test_shuffled_labels_have_no_winner() -> None:
         run(name, rng.random(200) < 0.25, cost)
         for name, cost in (("zero_shot", FREE), ("few_shot", SHOTS), ("lora", TRAINED), ("full", DEAR))
     ]
-    found = verdict(*runs)
-    assert (found.kind, found.winner) == ("no_difference", None)
-    assert found.sentence.startswith("No measurable difference")
-    assert found.recommended == "zero_shot"
-    assert any("labels can be learned" in reason for reason in found.evidence)
+    decision = verdict(*runs)
+    assert (decision.kind, decision.winner) == ("no_difference", None)
+    assert decision.sentence.startswith("No measurable difference")
+    assert decision.recommended == "zero_shot"
+    assert any("labels can be learned" in reason for reason in decision.evidence)
 
 
 def test_recipes_shown_to_be_level_are_a_tie_and_the_cheapest_is_recommended() -> None:
     same = answers(700, 1000)
-    found = verdict(run("few_shot", same, SHOTS), run("lora", same, TRAINED))
-    assert (found.kind, found.winner, found.recommended) == ("tie", None, "few_shot")
-    assert found.sentence.startswith("No measurable difference")
+    decision = verdict(run("few_shot", same, SHOTS), run("lora", same, TRAINED))
+    assert (decision.kind, decision.winner, decision.recommended) == ("tie", None, "few_shot")
+    assert decision.sentence.startswith("No measurable difference")
 
 
 def test_identical_answers_of_few_examples_are_not_proof_of_equality() -> None:
@@ -165,9 +165,9 @@ def test_identical_recipes_have_no_winner_in_95_of_100(recipes: int, seeds: int,
             run(f"r{i}", _scores(rng, easy, binary=binary), SHOTS, seed=seed, binary=binary)
             for i, seed in itertools.product(range(recipes), range(seeds))
         ]
-        found = verdict(*runs)
-        kinds[found.kind] += 1
-        assert (found.winner is None) == (found.kind != "winner")
+        decision = verdict(*runs)
+        kinds[decision.kind] += 1
+        assert (decision.winner is None) == (decision.kind != "winner")
     assert kinds["winner"] <= 5
     assert kinds["winner"] + kinds["inconclusive"] <= 5, "nor is any recipe said to differ"
 
@@ -206,20 +206,20 @@ def test_one_seed_would_have_made_winners_of_the_same_noise() -> None:
 
 def test_p_values_are_adjusted_over_all_pairs_as_statsmodels_does() -> None:
     rng = np.random.default_rng(7)
-    found = verdict(*(run(f"r{i}", rng.random(120) < 0.3 + 0.08 * i) for i in range(5)))
-    assert len(found.comparisons) == 10
-    expected = multipletests([c.p for c in found.comparisons], method="holm")[1]
-    assert [c.p_holm for c in found.comparisons] == pytest.approx(list(expected))
+    decision = verdict(*(run(f"r{i}", rng.random(120) < 0.3 + 0.08 * i) for i in range(5)))
+    assert len(decision.comparisons) == 10
+    expected = multipletests([c.p for c in decision.comparisons], method="holm")[1]
+    assert [c.p_holm for c in decision.comparisons] == pytest.approx(list(expected))
 
 
 def test_an_execution_error_is_left_out_and_never_wrong() -> None:
     good = [1.0] * 100
     broken: list[float | None] = [None] * 30 + [1.0] * 70
-    found = verdict(run("few_shot", good, SHOTS), run("lora", broken, TRAINED))
-    assert found.comparisons[0].difference == 0.0
-    assert found.n == 70
-    assert next(s for s in found.summaries if s.recipe == "lora").mean == 1.0
-    assert any("30 examples without a score" in reason for reason in found.reasons)
+    decision = verdict(run("few_shot", good, SHOTS), run("lora", broken, TRAINED))
+    assert decision.comparisons[0].difference == 0.0
+    assert decision.n == 70
+    assert next(s for s in decision.summaries if s.recipe == "lora").mean == 1.0
+    assert any("30 examples without a score" in reason for reason in decision.reasons)
 
 
 def test_examples_are_paired_by_id_and_not_by_position() -> None:
@@ -233,8 +233,8 @@ def test_examples_are_paired_by_id_and_not_by_position() -> None:
         values=forwards.values[::-1],
         binary=True,
     )
-    found = verdict(forwards, backwards)
-    assert (found.comparisons[0].wins, found.comparisons[0].losses) == (0, 0)
+    decision = verdict(forwards, backwards)
+    assert (decision.comparisons[0].wins, decision.comparisons[0].losses) == (0, 0)
 
 
 def test_groups_widen_the_interval() -> None:
@@ -251,22 +251,22 @@ def test_groups_widen_the_interval() -> None:
 
 
 def test_an_oracle_is_shown_and_never_wins() -> None:
-    found = verdict(
+    decision = verdict(
         run("zero_shot", answers(10, 200)),
         run("bm25_rag", answers(120, 200), SHOTS),
         run("gold_context", answers(200, 200), SHOTS, oracle=True),
     )
-    assert found.winner == "bm25_rag"
-    assert found.summaries[0].recipe == "gold_context"
-    assert all("gold_context" not in (c.recipe, c.reference) for c in found.comparisons)
-    assert any("upper bound" in reason for reason in found.reasons)
+    assert decision.winner == "bm25_rag"
+    assert decision.summaries[0].recipe == "gold_context"
+    assert all("gold_context" not in (c.recipe, c.reference) for c in decision.comparisons)
+    assert any("upper bound" in reason for reason in decision.reasons)
 
 
 @pytest.mark.parametrize("runs", [[], [run("a", answers(5, 10))], [run("a", [1.0]), run("b", [None])]])
 def test_nothing_to_compare(runs: list[RunScores]) -> None:
-    found = verdict(*runs)
-    assert (found.kind, found.winner, found.comparisons) == ("nothing_to_compare", None, ())
-    json.dumps(found.to_json(), allow_nan=False)
+    decision = verdict(*runs)
+    assert (decision.kind, decision.winner, decision.comparisons) == ("nothing_to_compare", None, ())
+    json.dumps(decision.to_json(), allow_nan=False)
 
 
 def test_runs_without_a_common_example_cannot_be_compared() -> None:
@@ -277,9 +277,9 @@ def test_runs_without_a_common_example_cannot_be_compared() -> None:
 @pytest.mark.parametrize("n", [1, 2, 3])
 def test_a_handful_of_examples_proves_nothing(n: int) -> None:
     for binary in (True, False):
-        found = verdict(run("a", [0.0] * n, binary=binary), run("b", [1.0] * n, SHOTS, binary=binary))
-        assert found.winner is None
-        json.dumps(found.to_json(), allow_nan=False)
+        decision = verdict(run("a", [0.0] * n, binary=binary), run("b", [1.0] * n, SHOTS, binary=binary))
+        assert decision.winner is None
+        json.dumps(decision.to_json(), allow_nan=False)
 
 
 def test_the_same_runs_give_the_same_verdict_in_any_order() -> None:
@@ -295,9 +295,9 @@ def test_the_same_runs_give_the_same_verdict_in_any_order() -> None:
 
 
 def test_json_has_every_field_and_no_tuple() -> None:
-    found = verdict(run("a", answers(5, 50)), run("b", answers(40, 50), TRAINED))
-    plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
-    assert plain == found.to_json()
+    decision = verdict(run("a", answers(5, 50)), run("b", answers(40, 50), TRAINED))
+    plain = json.loads(json.dumps(decision.to_json(), allow_nan=False))
+    assert plain == decision.to_json()
     assert plain["summaries"][0]["cost"]["train_seconds"] == 60
     assert set(plain) >= {"kind", "winner", "sentence", "reasons", "comparisons", "next_step", "evidence"}
 

@@ -65,15 +65,15 @@ def write(results: Path, recipe: str, folder: Path, **more: Any) -> Exported:
 
 
 def asked(results: Path, recipe: str) -> list[dict[str, Any]]:
-    (found,) = (results / "runs").glob(f"colours-{recipe}-*")
-    return list(read_lines(found / "samples.jsonl"))
+    (folder,) = (results / "runs").glob(f"colours-{recipe}-*")
+    return list(read_lines(folder / "samples.jsonl"))
 
 
 def answers(network: Any, folder: Path, rows: Sequence[dict[str, Any]]) -> list[str]:
     """Greedy answers of plain transformers to the exported program; checks every prompt on the way."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     program = read_json(folder / "program.json")
-    said = []
+    lines = []
     for row in rows:
         messages = [
             {"role": "system", "content": program["instructions"]},
@@ -87,16 +87,16 @@ def answers(network: Any, folder: Path, rows: Sequence[dict[str, Any]]) -> list[
             max_new_tokens=program["request"]["max_tokens"],
             do_sample=False,
         )
-        said.append(tokenizer.decode(out[0, len(ids) :], skip_special_tokens=True))
-    return said
+        lines.append(tokenizer.decode(out[0, len(ids) :], skip_special_tokens=True))
+    return lines
 
 
 @pytest.mark.parametrize("recipe", ["low_rank", "twice", "pissa", "four_bits", "scaled", "everything"])
 def test_a_merged_model_answers_in_plain_transformers_as_the_run_did(
     results: Path, tmp_path: Path, recipe: str
 ) -> None:
-    found = write(results, recipe, tmp_path / "out", merged=True)
-    assert found.layout == "model"
+    exported = write(results, recipe, tmp_path / "out", merged=True)
+    assert exported.layout == "model"
     network = AutoModelForCausalLM.from_pretrained(tmp_path / "out", dtype=torch.float32).eval()
     rows = asked(results, recipe)
     assert answers(network, tmp_path / "out", rows) == [row["output"] for row in rows]
@@ -107,8 +107,8 @@ def test_a_merged_model_answers_in_plain_transformers_as_the_run_did(
 def test_an_adapter_answers_in_plain_peft_as_the_run_did(results: Path, tmp_path: Path, recipe: str) -> None:
     from peft import PeftModel
 
-    found = write(results, recipe, tmp_path / "out")
-    assert found.layout == "adapter"
+    exported = write(results, recipe, tmp_path / "out")
+    assert exported.layout == "adapter"
     base = AutoModelForCausalLM.from_pretrained(resolve("tiny"), dtype=torch.float32)
     network = PeftModel.from_pretrained(base, tmp_path / "out").eval()
     rows = asked(results, recipe)
@@ -136,9 +136,9 @@ def test_the_layout_follows_what_was_trained(results: Path, tmp_path: Path, reci
 
 
 def test_a_prompt_recipe_is_exported_without_weights(results: Path, tmp_path: Path) -> None:
-    found = write(results, "shots", tmp_path / "out")
-    assert found.layout is None
-    assert set(found.files) == {"README.md", "export.json", "program.json", "recipe.yaml"}
+    exported = write(results, "shots", tmp_path / "out")
+    assert exported.layout is None
+    assert set(exported.files) == {"README.md", "export.json", "program.json", "recipe.yaml"}
     program = read_json(tmp_path / "out" / "program.json")
     shown = [row["shots"] for row in asked(results, "shots")]
     assert [shot["id"] for shot in program["shots"]["examples"]] == list(
@@ -157,7 +157,7 @@ def test_the_corpus_of_a_retrieval_program_is_named_by_its_digest(results: Path,
 
 
 def test_the_card_says_scores_licence_hashes_and_commands(results: Path, tmp_path: Path) -> None:
-    found = write(results, "low_rank", tmp_path / "out")
+    exported = write(results, "low_rank", tmp_path / "out")
     text = (tmp_path / "out" / "README.md").read_text()
     front = yaml.safe_load(text.split("---\n")[1])
     (folder,) = (results / "runs").glob("colours-low_rank-*")
@@ -171,11 +171,11 @@ def test_the_card_says_scores_licence_hashes_and_commands(results: Path, tmp_pat
     assert front["model-index"][0]["results"][0]["metrics"][0]["value"] == pytest.approx(score.mean, abs=1e-4)
     for words in ("CC0-1.0", record["key"], record["task"]["data_hash"], record["model"]["fingerprint"]):
         assert words in text
-    assert all(line in text for line in found.commands)
-    assert any("vllm serve" in line and "--enable-lora" in line for line in found.commands)
+    assert all(line in text for line in exported.commands)
+    assert any("vllm serve" in line and "--enable-lora" in line for line in exported.commands)
     manifest = read_json(tmp_path / "out" / "export.json")["sha256"]
     assert manifest == {name: file_digest(tmp_path / "out" / name) for name in manifest}
-    assert set(manifest) == set(found.files) - {"export.json"}
+    assert set(manifest) == set(exported.files) - {"export.json"}
 
 
 def test_what_cannot_be_exported_is_refused_and_leaves_nothing(results: Path, tmp_path: Path) -> None:
@@ -211,6 +211,6 @@ def test_the_command_prints_one_object(results: Path, tmp_path: Path) -> None:
     words = ["export", "colours-everything", str(tmp_path / "out"), "--results", str(results), "--json"]
     done = CliRunner().invoke(cli.app, [*words, "--task", str(results.parent / "colours")])
     assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert found["layout"] == "model"
-    assert "model.safetensors" in found["files"]
+    output = json.loads(done.stdout)
+    assert output["layout"] == "model"
+    assert "model.safetensors" in output["files"]

@@ -20,10 +20,10 @@ NESTED = {
 
 def test_the_reason_and_path_are_jsonschemas_own() -> None:
     value = {"who": {"tier": "XL"}}
-    found = build("formats", {"kind": "json_schema", "schema": NESTED}).parse('{"who":{"tier":"XL"}}')
+    result = build("formats", {"kind": "json_schema", "schema": NESTED}).parse('{"who":{"tier":"XL"}}')
     expected = jsonschema.exceptions.best_match(jsonschema.Draft202012Validator(NESTED).iter_errors(value))
-    assert found == Invalid(expected.message, expected.json_path)
-    assert found.path == "$.who.tier"
+    assert result == Invalid(expected.message, expected.json_path)
+    assert result.path == "$.who.tier"
 
 
 @pytest.mark.parametrize(
@@ -121,9 +121,9 @@ def test_a_template_names_the_groups_and_nothing_else(template: str) -> None:
 
 def test_a_regex_gives_up_in_time() -> None:
     slow = build("formats", {"kind": "regex", "pattern": r"(a|aa)+(b|c)(?<=x)"})
-    found = slow.read("a" * 5000 + "b")
-    assert found.strict == Invalid("matching took longer than 0.5 s")
-    assert isinstance(found.extracted, Invalid)
+    result = slow.read("a" * 5000 + "b")
+    assert result.strict == Invalid("matching took longer than 0.5 s")
+    assert isinstance(result.extracted, Invalid)
     with pytest.raises(ConfigError, match="not a regular expression"):
         build("formats", {"kind": "regex", "pattern": "("})
 
@@ -133,9 +133,9 @@ def test_a_regex_gives_up_in_time() -> None:
     [("1,234", 1234), ("12.0", 12.0), ("-0.5", -0.5), ("+3", 3), (".5", 0.5), ("1e3", 1000.0), (" 7\n", 7)],
 )
 def test_a_number_alone_is_strictly_valid(text: str, value: float) -> None:
-    found = build("formats", "number").parse(text)
-    assert found == Parsed(value)
-    assert type(found.value) is type(value)
+    result = build("formats", "number").parse(text)
+    assert result == Parsed(value)
+    assert type(result.value) is type(value)
 
 
 @pytest.mark.parametrize(

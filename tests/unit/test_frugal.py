@@ -108,10 +108,10 @@ def test_the_verdict_over_prompts_is_said_while_retrieval_goes_on(
     chosen = workflow.experiment(options)
     workflow.run(chosen, tmp_path / "results", progress=heard, report=tmp_path / "r.html")
     order = [event.split(":")[0] for event in heard.events]
-    said = next(i for i, event in enumerate(order) if event.startswith("so far, of "))
-    assert order.index("bm25_rag") > said
-    assert {"zero_shot", "few_shot"} <= set(order[: said + 1])
-    assert "bm25_rag" not in order[said]
+    sentence = next(i for i, event in enumerate(order) if event.startswith("so far, of "))
+    assert order.index("bm25_rag") > sentence
+    assert {"zero_shot", "few_shot"} <= set(order[: sentence + 1])
+    assert "bm25_rag" not in order[sentence]
 
 
 def test_what_is_left_out_is_not_run_and_is_said(

@@ -19,9 +19,9 @@ NOBODY = Example(id="x", input={}, target=None)
 
 
 class Language(NamedTuple):
-    told: str
+    passage: str
     asked: str
-    said: str
+    sentence: str
     buildings: tuple[str, ...]
     places: tuple[str, ...]
     people: tuple[str, ...]
@@ -91,7 +91,7 @@ def _facts(language: Language) -> list[tuple[str, str, str, int]]:
 def test_every_question_finds_its_fact_and_every_gold_answer_scores(name: str) -> None:
     language = LANGUAGES[name]
     facts = _facts(language)
-    corpus = [Document(id=str(i), text=language.told.format(*fact)) for i, fact in enumerate(facts)]
+    corpus = [Document(id=str(i), text=language.passage.format(*fact)) for i, fact in enumerate(facts)]
     index = build("retrieval", "bm25").index(corpus)
     hits = [index.search(language.asked.format(*fact), NOBODY, 1)[0].document for fact in facts]
     assert hits == [str(i) for i in range(30)]
@@ -101,7 +101,7 @@ def test_every_question_finds_its_fact_and_every_gold_answer_scores(name: str) -
             {"kind": scorer, **({} if scorer == "rouge" else {"language": NORMALISED.get(name, name)})},
         )
         for i, fact in enumerate(facts):
-            answer = language.said.format(*fact)
+            answer = language.sentence.format(*fact)
             right, wrong = (judge.score(answer, facts[j][2], NOBODY)[0] for j in (i, i - 1))
             assert right >= (1.0 if scorer == "contains" else 0.5)
             assert wrong < right / 2
@@ -115,7 +115,7 @@ def _write_task(folder: Path, names: tuple[str, ...]) -> Path:
         language = LANGUAGES[name]
         for i, fact in enumerate(_facts(language)):
             document = f"{name}-{i}"
-            corpus.append({"id": document, "text": language.told.format(*fact)})
+            corpus.append({"id": document, "text": language.passage.format(*fact)})
             rows.append(
                 {
                     "id": f"q-{document}",

@@ -271,16 +271,16 @@ UNLABELLED: dict[str, tuple[list[Any], list[Any], str, str, int]] = {
 def test_a_test_without_labels_is_said_whatever_the_format(
     name: str, form: str, tmp_path: Path, stranger: None
 ) -> None:
-    train, test, said, more, code = UNLABELLED[name]
+    train, test, message, more, code = UNLABELLED[name]
     task = plain_task(tmp_path / "t", "{train: train.jsonl, test: test.jsonl}", form)
     as_text = [[str(value) for value in part] if "regex" in form else part for part in (train, test)]
     for file, targets in zip(("train", "test"), as_text, strict=True):
         write_rows(task / f"{file}.jsonl", targets)
     printed = harness("validate", str(task), code=code)
-    assert said.replace("-1", "-1") in printed.replace('"-1"', "-1") or said in printed
+    assert message.replace("-1", "-1") in printed.replace('"-1"', "-1") or message in printed
     assert more in printed
     ran = harness("run", str(task), "--model", "fake", "--recipes", "zero_shot")
-    assert said.partition(" of ")[0].partition(" are")[0] in ran
+    assert message.partition(" of ")[0].partition(" are")[0] in ran
 
 
 MIXED = ["2024-05-01", "007", "true", "null", "1e5", 5, '{"a": 1}', "2024-06-01T00:00:00"]
@@ -351,15 +351,15 @@ def test_an_identical_twin_of_a_gold_document_counts_as_found_and_validate_names
     rows = samples("bm25_rag")
     assert all(row["gold_twins"] == [[f"a{n}", f"d{n}"]] for n, row in enumerate(rows))
     (record,) = records()
-    found = [row["passages"][0]["document"][1:] == row["context_ids"][0][1:] for row in rows]
-    assert sum(found) >= 6
+    result = [row["passages"][0]["document"][1:] == row["context_ids"][0][1:] for row in rows]
+    assert sum(result) >= 6
     for name in ("recall_at_k", "ndcg_at_k", "mrr"):
-        assert record["metrics"][name]["mean"] == sum(found) / 8
+        assert record["metrics"][name]["mean"] == sum(result) / 8
     page = Path("reports/colours.html").read_text()
     assert "nDCG" in page
     assert "MRR" in page
     table = harness("sql", "SELECT count(*) FILTER (gold) AS found FROM retrievals")
-    assert str(sum(found)) in table
+    assert str(sum(result)) in table
 
 
 def test_line_ends_inside_texts_end_no_line(tmp_path: Path, stranger: None) -> None:
@@ -368,8 +368,8 @@ def test_line_ends_inside_texts_end_no_line(tmp_path: Path, stranger: None) -> N
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     Path("colours.jsonl").write_text(lines, encoding="utf-8")
     harness("init", "colours.jsonl", "--name", "colours")
-    told = as_json("validate", "colours")
-    assert sum(told["splits"].values()) == 12
+    output = as_json("validate", "colours")
+    assert sum(output["splits"].values()) == 12
     # Generated data: written, read again, twice.
     Path("made.yaml").write_text("data: {kind: distill, teacher: 'fake:red'}\nprogram: few_shot\n")
     for _ in range(2):
@@ -416,7 +416,7 @@ def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: N
         study(tiny_task, trials=4, space=("weights.learning_rate=1e-6..1e-2:log", "weights.lora_r=4,8"))
     with pytest.raises(ConfigError, match=r"weights.learning_rate had 1e-06..0.01:log, now 1e-06..0.01"):
         study(tiny_task, trials=4, space=("weights.learning_rate=1e-6..1e-2", "weights.lora_r=4,8,16,32"))
-    for change, said in (
+    for change, message in (
         ({"labels": 4}, "labels null, now 4"),
         ({"limit": 3}, "limit null, now 3"),
         ({"seed": 1}, "seed 0, now 1"),
@@ -424,7 +424,7 @@ def test_a_study_is_of_what_its_first_command_named(tiny_task: Path, stranger: N
         ({"settings": ("weights.num_train_epochs=7",)}, "recipe.weights"),
         ({"objective": "seconds"}, "objectives"),
     ):
-        with pytest.raises(ConfigError, match=said):
+        with pytest.raises(ConfigError, match=message):
             study(tiny_task, trials=4, **change)
     file = tiny_task / "task.yaml"
     file.write_text(file.read_text().replace("[{kind: exact}]", "[{kind: exact}, {kind: contains}]"))
@@ -449,13 +449,13 @@ def test_a_finished_study_in_a_shared_database_is_read_from_another_results_fold
 
 
 def test_whole_number_spaces_over_settings_that_may_be_null_work(tiny_task: Path, stranger: None) -> None:
-    found = study(
+    result = study(
         tiny_task,
         trials=4,
         space=("data.limit=4..12", "weights.lora_r=4,8"),
         only=("weights.lora_r", "data.limit"),
     )
-    values = [row.params["data.limit"] for row in found.rows if "data.limit" in row.params]
+    values = [row.params["data.limit"] for row in result.rows if "data.limit" in row.params]
     assert values
     assert all(isinstance(value, int) and 4 <= value <= 12 for value in values)
 
@@ -469,11 +469,11 @@ def test_trials_start_in_utc_as_runs_do(
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     time.tzset()
     try:
-        found = study(tiny_task, trials=1)
+        result = study(tiny_task, trials=1)
     finally:
         monkeypatch.delenv("TZ")
         time.tzset()
-    begun = datetime.fromisoformat(found.rows[0].started_at)
+    begun = datetime.fromisoformat(result.rows[0].started_at)
     assert begun.utcoffset() == timedelta(0)
     assert abs(datetime.now(UTC) - begun) < timedelta(hours=1)
     assert begun.strftime("%H:%M") in harness("sql", "SELECT started_at FROM trials")
@@ -526,11 +526,11 @@ def test_names_from_other_tools_mean_what_they_mean_there(name: str, tiny_task: 
 def test_names_from_other_tools_that_cannot_mean_it_are_refused(
     name: str, tiny_task: Path, stranger: None
 ) -> None:
-    given, said = REFUSED[name]
+    given, message = REFUSED[name]
     Path("theirs.yaml").write_text(json.dumps({"weights": {"kind": "lora", **given}}))
-    assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "theirs.yaml", code=2)
+    assert message in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "theirs.yaml", code=2)
     words = [word for k, v in given.items() for word in ("--set", f"weights.{k}={json.dumps(v)}")]
-    assert said in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", *words, code=2)
+    assert message in harness("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", *words, code=2)
 
 
 def lm_eval(name: str, **changes: Any) -> str:
@@ -548,10 +548,10 @@ def lm_eval(name: str, **changes: Any) -> str:
 def imported(*files: str) -> list[dict[str, Any]]:
     for file in files:
         harness("benchmark", "--import", file)
-    found = []
+    results = []
     for file in sorted(Path("results/benchmarks").glob("*/benchmarks.jsonl")):
-        found += [json.loads(line) for line in file.read_text().split("\n") if line]
-    return found
+        results += [json.loads(line) for line in file.read_text().split("\n") if line]
+    return results
 
 
 def test_models_that_lm_eval_files_name_otherwise_or_not_at_all_do_not_fold(stranger: None) -> None:
@@ -637,8 +637,8 @@ def test_a_part_of_dev_or_train_is_a_sample_with_the_labels_in_proportion(
 
 def test_earlier_turns_of_a_conversation_decide_an_answer(tiny_task: Path, stranger: None) -> None:
     words = ("run", str(tiny_task), "--model", "fake", "--recipes", "zero_shot")
-    for said in ("Hi", "Bye"):
-        turns = [{"role": "user", "content": said}, {"role": "assistant", "content": "Yes"}]
+    for message in ("Hi", "Bye"):
+        turns = [{"role": "user", "content": message}, {"role": "assistant", "content": "Yes"}]
         rewrite(tiny_task / "test.jsonl", turns=turns)
         harness(*words)
     assert len(records()) == 2

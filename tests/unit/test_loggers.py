@@ -128,16 +128,16 @@ def test_failed_and_interrupted_runs_end_as_failed(tmp_path: Path) -> None:
     assert {name: run.failed for name, (_, run) in notebook.runs.items()} == {"one": True, "two": True}
 
 
-@pytest.mark.parametrize("place", ["start", "step"])
+@pytest.mark.parametrize("moment", ["start", "step"])
 def test_a_tracker_that_breaks_is_left_alone(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture, place: str
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, moment: str
 ) -> None:
-    with caplog.at_level(logging.WARNING), Feed(Notebook(place), tmp_path) as feed:
+    with caplog.at_level(logging.WARNING), Feed(Notebook(moment), tmp_path) as feed:
         for number in (1, 2, 3):
             feed.step(cell(), step(number))
         feed.finished(cell(), RunRecord.of(RECORD), fresh=True)
     assert len(caplog.messages) == 1
-    assert "the run goes on" in caplog.messages[0]
+    assert "the run continues" in caplog.messages[0]
 
 
 def test_off_by_default(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_run_based_trackers_are_called_as_their_packages_ask(
         finish=lambda exit_code=0: calls.append((f"finish {exit_code}", None)),
     )
     begun: list[dict[str, Any]] = []
-    current = SimpleNamespace(set=lambda found: calls.append(("current", found)))
+    current = SimpleNamespace(set=lambda run: calls.append(("current", run)))
     package = SimpleNamespace(
         init=lambda **given: (print("hello"), begun.append(given), run)[-1],
         finish=lambda: run.finish(),

@@ -218,8 +218,8 @@ def test_pydantics_own_json_can_be_written_under_pydantics_own_schema() -> None:
 
 
 def test_every_target_of_the_shipped_task_can_be_written() -> None:
-    found = writing(load("support_tickets"))
-    assert (found.targets, found.unwritable, found.not_enforced) == (700, (), ())
+    result = writing(load("support_tickets"))
+    assert (result.targets, result.unwritable, result.not_enforced) == (700, (), ())
 
 
 def _task(folder: Path, targets: list[Any], schema: dict[str, Any]) -> Path:
@@ -239,10 +239,10 @@ def _task(folder: Path, targets: list[Any], schema: dict[str, Any]) -> Path:
 
 def test_a_target_outside_the_language_is_named_with_the_place_where_it_leaves_it(tmp_path: Path) -> None:
     schema = {"type": "object", "properties": {"n": {"type": "number", "maximum": 5}}, "required": ["n"]}
-    found = writing(load(_task(tmp_path, [{"n": 1e-7}, *({"n": n} for n in range(5))], schema)))
-    assert (len(found.unwritable), found.targets, found.refused) == (2, 12, True)
-    assert found.unwritable[0].written == '{"n":1'
-    assert "'e-07}'" in found.examples
+    result = writing(load(_task(tmp_path, [{"n": 1e-7}, *({"n": n} for n in range(5))], schema)))
+    assert (len(result.unwritable), result.targets, result.refused) == (2, 12, True)
+    assert result.unwritable[0].written == '{"n":1'
+    assert "'e-07}'" in result.examples
 
 
 def test_the_order_of_keys_decides_a_constrained_answer_and_no_other(tmp_path: Path) -> None:

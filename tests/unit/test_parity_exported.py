@@ -36,8 +36,8 @@ def trained(folder: Path, of: LanguageModel, *stages: dict[str, Any]) -> tuple[p
 def checks(of: LanguageModel, before: parity.Canary, folders: list[Path] | None = None) -> dict[str, str]:
     """Failed checks with what they say."""
     adapter = parity.Exported(stages=tuple(folders)) if folders else None
-    found = parity.check(of, lessons(8), before, adapter=adapter)
-    return {check.check: check.detail for check in found if not check.ok}
+    parity_checks = parity.check(of, lessons(8), before, adapter=adapter)
+    return {check.check: check.detail for check in parity_checks if not check.ok}
 
 
 def shaped(folder: Path, shape: str, base: str = "plain") -> LanguageModel:
@@ -228,10 +228,10 @@ def test_a_training_that_diverged_is_called_that(tmp_path: Path) -> None:
     for name, parameter in of.network.named_parameters():
         if "lora_B" in name:
             parameter.data.fill_(float("nan"))
-    found = parity.check(of, lessons(8), before, adapter=parity.Exported(stages=tuple(folders)))
-    assert [check.check for check in found if not check.ok] == ["trained"]
+    parity_checks = parity.check(of, lessons(8), before, adapter=parity.Exported(stages=tuple(folders)))
+    assert [check.check for check in parity_checks if not check.ok] == ["trained"]
     with pytest.raises(ParityError, match="training diverged; lower learning_rate"):
-        parity.require(found)
+        parity.require(parity_checks)
 
 
 def test_a_bfloat16_network_is_compared_in_float32(tmp_path: Path) -> None:
@@ -354,8 +354,8 @@ def test_what_generate_must_be_told_is_each_rule_that_the_engines_do_not_follow(
     base = GenerationConfig(
         do_sample=True, temperature=0.6, top_k=20, repetition_penalty=1.1, eos_token_id=[2]
     )
-    told = exported.generation_rules(base, {2, 7})
-    assert told == {"do_sample": False, "eos_token_id": [2, 7], "repetition_penalty": 1.0}
+    rules = exported.generation_rules(base, {2, 7})
+    assert rules == {"do_sample": False, "eos_token_id": [2, 7], "repetition_penalty": 1.0}
     assert exported.generation_rules(exported.fresh_generation_config(base, {2, 7}), {2, 7}) == {}
 
 
@@ -366,8 +366,8 @@ def test_rules_in_a_configuration_without_a_generation_config_are_read(tmp_path:
     (folder / "generation_config.json").unlink()
     settings = read_json(folder / "config.json")
     (folder / "config.json").write_text(json.dumps({**settings, "num_beams": 3, "repetition_penalty": 1.9}))
-    told = exported.generation_rules(published_generation(str(folder)), {258})
-    assert (told["num_beams"], told["repetition_penalty"]) == (1, 1.0)
+    rules = exported.generation_rules(published_generation(str(folder)), {258})
+    assert (rules["num_beams"], rules["repetition_penalty"]) == (1, 1.0)
 
 
 def test_adapters_are_combined_without_rounding_whatever_the_base_is_computed_in(tmp_path: Path) -> None:

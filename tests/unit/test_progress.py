@@ -74,11 +74,11 @@ def test_live_table_says_state_progress_rate_time_left_and_dev_score(clock: Simp
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"),
+    ("seconds", "message"),
     [(0.4, "0 s left"), (99, "99 s left"), (180, "3 min left"), (7200, "2.0 h left")],
 )
-def test_rest_of_time(seconds: float, said: str) -> None:
-    assert progress.left(seconds) == said
+def test_rest_of_time(seconds: float, message: str) -> None:
+    assert progress.left(seconds) == message
 
 
 def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.CaptureFixture[str]) -> None:
@@ -93,10 +93,10 @@ def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.C
     clock.at += 11
     plain.answered(one)
     plain.finished(one, RECORD, fresh=False)
-    said = capsys.readouterr()
-    assert said.out == ""
-    assert "\x1b" not in said.err
-    assert [line.removeprefix("task-lora: ") for line in said.err.splitlines()] == [
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "\x1b" not in output.err
+    assert [line.removeprefix("task-lora: ") for line in output.err.splitlines()] == [
         "1 run; what is complete is not repeated",
         "training",
         "epoch 1.00 step 2 loss 1.500 · dev score 0.500",
@@ -115,18 +115,18 @@ def test_what_is_chosen_fits_where_it_goes(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_several_are_all_told_and_all_left(clock: SimpleNamespace) -> None:
-    told: list[str] = []
+    messages: list[str] = []
 
     class Listener(Progress):
         def __init__(self, name: str) -> None:
             self.name = name
 
         def __exit__(self, *_: object) -> None:
-            told.append(f"{self.name} left")
+            messages.append(f"{self.name} left")
 
         def state(self, cell: Any, state: str) -> None:
-            told.append(f"{self.name} {state}")
+            messages.append(f"{self.name} {state}")
 
     with Several([Listener("a"), Listener("b")]) as both:
         both.state(cell(), "training")
-    assert told == ["a training", "b training", "b left", "a left"]
+    assert messages == ["a training", "b training", "b left", "a left"]

@@ -73,5 +73,5 @@ def test_a_limit_of_nothing_is_refused() -> None:
 
 @pytest.mark.parametrize("file", ["demo.yaml", "handbook.yaml", "methods.yaml"])
 def test_a_shipped_experiment_loads(file: str) -> None:
-    found = run.experiment(RunOptions(str(recipes.FOLDER.parent / file)))
-    assert len(found.recipes) > 1
+    experiment = run.experiment(RunOptions(str(recipes.FOLDER.parent / file)))
+    assert len(experiment.recipes) > 1

@@ -144,10 +144,10 @@ def test_answers_are_scored_as_the_task_file_says_now_on_both_sides_of_a_gate(
     scorers = "scorers: [{kind: exact}]\nprimary: exact"
     task.write_text(task.read_text().replace(scorers, "scorers: [{kind: contains}]\nprimary: contains"))
     code, out, _ = harness("gate", run, *GATE, "--json")
-    found = json.loads(out)
+    output = json.loads(out)
     assert code == 0
-    assert found["checks"][0]["after"] == 1.0
-    assert sum("scored again" in note for note in found["notes"]) == 2
+    assert output["checks"][0]["after"] == 1.0
+    assert sum("scored again" in note for note in output["notes"]) == 2
 
 
 def test_a_run_made_with_other_library_versions_is_named(
@@ -192,8 +192,8 @@ def test_the_floor_is_learnt_from_the_other_seeds_of_the_pinned_recipe(
     assert noise is not None
     assert (noise.seeds, noise.runs) == ((0, 1, 2), 3)
     assert noise.means == (1.0, 0.75, 0.5)
-    found = json.loads(harness("gate", "trained-2", *GATE, "--json")[1])
-    assert found["provisional"] is False
+    output = json.loads(harness("gate", "trained-2", *GATE, "--json")[1])
+    assert output["provisional"] is False
     alone = record | {"id": "other", "recipe": trained | {"weights": [{"kind": "full"}]}, "key": "o"}
     folder = first.with_name("other")
     folder.mkdir()

@@ -22,27 +22,27 @@ from tests.unit.test_database_commands import Command
 TASK, DROP = "support_tickets", 5
 
 
-def _run(place: int, share: float, rng: np.random.Generator, model: str = "m") -> Snapshot:
-    head = {"started_at": f"2026-01-{place + 1:02}", "model": {"spec": model, "fingerprint": model * 8}}
+def _run(index: int, share: float, rng: np.random.Generator, model: str = "m") -> Snapshot:
+    head = {"started_at": f"2026-01-{index + 1:02}", "model": {"spec": model, "fingerprint": model * 8}}
     values = (rng.random(200) < share).astype(float).tolist()
-    return snapshot(values, name=f"run{place}", **head)
+    return snapshot(values, name=f"run{index}", **head)
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Eight runs of one recipe, a day apart; from the sixth on another model, which always fails."""
     folder = tmp_path_factory.mktemp("history")
-    for place in range(8):
-        model = "old" if place < DROP else "new"
-        run = made._run(folder, TASK, "lora", place, 40, model=model)
-        if place >= DROP:
+    for index in range(8):
+        model = "old" if index < DROP else "new"
+        run = made._run(folder, TASK, "lora", index, 40, model=model)
+        if index >= DROP:
             rows = made.read_samples(run)
             for row in rows:
                 row["scores"] = [score | {"value": 0.0} for score in row["scores"]]
             made.rewrite_samples(run, rows)
         record = json.loads((run / "run.json").read_text())
         # Against the order of the names: time decides.
-        record["started_at"] = f"2026-02-{place + 1:02}T09:00:00+00:00"
+        record["started_at"] = f"2026-02-{index + 1:02}T09:00:00+00:00"
         (run / "run.json").write_text(json.dumps(record))
     made._run(folder, "handbook_qa", "zero_shot", 0, 12)
     return folder
@@ -51,20 +51,20 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_drop_after_an_upgrade_is_marked_where_it_happened() -> None:
     rng = np.random.default_rng(0)
     runs = [_run(i, 0.8 if i < 5 else 0.6, rng, "old" if i < 5 else "new") for i in range(10)]
-    found = series(runs[::-1])
-    assert [point.run for point in found.points] == [f"run{i}" for i in range(10)]
-    assert [bool(point.changed) for point in found.points] == [i == 5 for i in range(10)]
-    assert "model.spec: old → new" in found.points[5].changed
-    assert found.change is not None
-    assert int(found.change.first[3:]) <= 5 <= int(found.change.last[3:])
-    assert found.change.low < -0.2 < found.change.high
-    assert found.change.after - found.change.before == pytest.approx(found.change.change)
+    trend = series(runs[::-1])
+    assert [point.run for point in trend.points] == [f"run{i}" for i in range(10)]
+    assert [bool(point.changed) for point in trend.points] == [i == 5 for i in range(10)]
+    assert "model.spec: old → new" in trend.points[5].changed
+    assert trend.change is not None
+    assert int(trend.change.first[3:]) <= 5 <= int(trend.change.last[3:])
+    assert trend.change.low < -0.2 < trend.change.high
+    assert trend.change.after - trend.change.before == pytest.approx(trend.change.change)
 
 
 def test_a_level_series_rarely_has_a_change_point() -> None:
     rng = np.random.default_rng(1)
-    found = [series([_run(i, 0.7, rng) for i in range(8)]).change for _ in range(60)]
-    assert sum(change is not None for change in found) <= 6
+    result = [series([_run(i, 0.7, rng) for i in range(8)]).change for _ in range(60)]
+    assert sum(change is not None for change in result) <= 6
 
 
 def test_an_upgrade_is_another_setting_too_but_not_another_seed() -> None:
@@ -78,9 +78,9 @@ def test_an_upgrade_is_another_setting_too_but_not_another_seed() -> None:
 
 
 def test_every_finished_run_of_a_folder_is_in_its_series(results: Path) -> None:
-    found = history.load(results)
-    assert [(item.task, item.name) for item in found] == [("handbook_qa", "zero_shot"), (TASK, "lora")]
-    lora = found[1]
+    trends = history.load(results)
+    assert [(item.task, item.name) for item in trends] == [("handbook_qa", "zero_shot"), (TASK, "lora")]
+    lora = trends[1]
     assert [point.seed for point in lora.points] == list(range(8))
     for point in lora.points:
         rows = made.read_samples(results / "runs" / point.run)
@@ -105,8 +105,8 @@ def test_a_run_that_cannot_be_read_is_said_and_left_out(results: Path, tmp_path:
     partial = next((copy / "runs").glob("*-s4-*"))
     (partial / "run.json").unlink()
     problems: list[str] = []
-    (found,) = history.load(copy, TASK, None, problems)
-    assert [point.seed for point in found.points] == [0, 1, 2, 5, 6, 7]
+    (trends,) = history.load(copy, TASK, None, problems)
+    assert [point.seed for point in trends.points] == [0, 1, 2, 5, 6, 7]
     assert len(problems) == 1
     assert broken.name in problems[0]
 
@@ -115,12 +115,12 @@ def test_the_command_prints_and_writes_the_page_and_the_index_links_to_it(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     harness = Command(results, monkeypatch, capsys)
-    code, said, _ = harness("history", TASK)
+    code, output, _ = harness("history", TASK)
     assert code == 0
-    assert said.count("↑ model.spec: old → new") == 1
-    assert "change at" in said
-    _, said, _ = harness("history", "--json")
-    assert [item["recipe"] for item in json.loads(said)["series"]] == ["zero_shot", "lora"]
+    assert output.count("↑ model.spec: old → new") == 1
+    assert "change at" in output
+    _, output, _ = harness("history", "--json")
+    assert [item["recipe"] for item in json.loads(output)["series"]] == ["zero_shot", "lora"]
     page = tmp_path / "reports" / "history.html"
     assert harness("history", "--html", "-o", str(page))[0] == 0
     text = page.read_text()
@@ -140,10 +140,10 @@ def test_the_report_shows_it_only_where_the_past_says_more(results: Path) -> Non
     alone = report_data.load(results, [history.load(results, "handbook_qa")[0].points[0].run])
     assert section.collect(alone) is None
     same = report_data.load(results, [point.run for point in lora[:DROP]])
-    found = section.collect(same)
-    assert found is not None
-    assert [item.recipe for item in found.series] == ["lora"]
-    html = str(section.render(found))
+    info = section.collect(same)
+    assert info is not None
+    assert [item.recipe for item in info.series] == ["lora"]
+    html = str(section.render(info))
     table = html[html.index("<table") :]
     assert all(point.run in table for point in lora)
     assert "1: model.spec: old → new" in table
@@ -159,7 +159,7 @@ def test_no_answer_is_read_of_a_series_that_is_not_kept(
     first, *others = history.load(results)
     own, read = {point.run for point in first.points}, []
     of_run = pins.of_run
-    monkeypatch.setattr(pins, "of_run", lambda place, name: read.append(name) or of_run(place, name))
+    monkeypatch.setattr(pins, "of_run", lambda location, name: read.append(name) or of_run(location, name))
     assert others
     assert history.load(results, keep=lambda ids: not own.isdisjoint(ids)) == (first,)
     assert set(read) == own

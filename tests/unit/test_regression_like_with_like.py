@@ -96,7 +96,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
     pin, changed = _renamed()
     for allow in (False, True):
         gate = judge(changed, pin, RULES, allow_missing=allow)
-        for said in (gate_text.text(gate), gate_text.markdown(gate)):
+        for message in (gate_text.text(gate), gate_text.markdown(gate)):
             for part in (
                 "pinned but not in the run",
                 "e0",
@@ -106,7 +106,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
                 "extra",
                 "e1 → new",
             ):
-                assert part in said.replace("\\", "")
+                assert part in message.replace("\\", "")
         suite = ET.fromstring(junit.document(gate))[0]
         cases = {case.get("name"): case for case in suite if case.get("classname") == "examples"}
         errors = {name for name, case in cases.items() if case.find("error") is not None}
@@ -132,11 +132,11 @@ def test_example_ids_have_no_power_over_the_terminal_markdown_or_ci() -> None:
     bad = dataclasses.replace(pin, name="::warning::run", samples=tuple(worse))
     gate = judge(bad, pin, Rules(margins={"primary": 0.02}, must_pass=(EVIL,)))
     text, markdown = gate_text.text(gate), gate_text.markdown(gate)
-    for said in (text, markdown):
-        assert "\x1b" not in said
-        assert "\u202e" not in said
-        assert "##[" not in said
-        assert not [line for line in said.splitlines() if line.strip().startswith(("::", "# Heading"))]
+    for message in (text, markdown):
+        assert "\x1b" not in message
+        assert "\u202e" not in message
+        assert "##[" not in message
+        assert not [line for line in message.splitlines() if line.strip().startswith(("::", "# Heading"))]
     for part in ("![i]", "[a](", "@team", "<b>", "https://"):
         assert part not in markdown
     cells = [line for line in markdown.splitlines() if line.startswith("| ❌ | must pass")]
@@ -156,8 +156,8 @@ def test_a_floor_counts_only_for_what_was_scored_and_made_in_the_same_way() -> N
 
 
 def test_history_keeps_runs_that_were_scored_otherwise_apart(tmp_path: Path) -> None:
-    for place, settings in enumerate(({}, {}, {"ignore_case": True}, None)):
-        folder = tmp_path / "runs" / f"r{place}"
+    for index, settings in enumerate(({}, {}, {"ignore_case": True}, None)):
+        folder = tmp_path / "runs" / f"r{index}"
         folder.mkdir(parents=True)
         task = _task(**(settings or {})) | {"format": {"kind": "text"}}
         if settings is None:
@@ -171,13 +171,13 @@ def test_history_keeps_runs_that_were_scored_otherwise_apart(tmp_path: Path) -> 
                 "limit": None,
                 "labels": None,
             },
-            "started_at": f"2026-01-0{place + 1}",
+            "started_at": f"2026-01-0{index + 1}",
         }
         (folder / "run.json").write_text(json.dumps(record))
         (folder / "samples.jsonl").write_text(json.dumps(_row("e0", 1.0)) + "\n")
-    found = history.load(tmp_path)
-    assert [[point.run for point in item.points] for item in found] == [["r2"], ["r0", "r1"], ["r3"]]
-    assert "ignore_case=true" in found[0].name
+    trends = history.load(tmp_path)
+    assert [[point.run for point in item.points] for item in trends] == [["r2"], ["r0", "r1"], ["r3"]]
+    assert "ignore_case=true" in trends[0].name
 
 
 def _row(id: str, value: float) -> dict[str, Any]:
@@ -361,9 +361,9 @@ def test_compare_refuses_runs_that_were_scored_otherwise(
         (second / "run.json").write_text(json.dumps(changed))
         return harness("compare", first.name, "other")
 
-    code, said, _ = compared(margin=0.5)
+    code, message, _ = compared(margin=0.5)
     assert code == 0
-    assert "different margins: 0.02 and 0.5" in said
+    assert "different margins: 0.02 and 0.5" in message
     code, _, err = compared(
         scorers=[record["task"]["scorers"][0] | {"identity": {"kind": "exact", "loose": True}}]
     )

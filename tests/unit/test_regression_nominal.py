@@ -120,18 +120,18 @@ def test_ten_forgetting_tasks_are_seldom_red_together(documents: int) -> None:
         states = set()
         for _ in range(10):
             before, after = _runs(rng, "binary", documents, 2, 0.0)
-            found = _compared("r", "b", row, before, after)
-            states.add(benchmark_checks.forgetting("b", MARGIN, found, total=11).state)
+            result = _compared("r", "b", row, before, after)
+            states.add(benchmark_checks.forgetting("b", MARGIN, result, total=11).state)
         red += "regression" in states
     assert _at_most(red, times, 0.05)
 
 
 def test_real_forgetting_is_still_red_among_eleven_metrics() -> None:
     before = np.array([1.0] * 300 + [0.0] * 200)
-    found = _compared(
+    result = _compared(
         "r", "b", BenchmarkRecord(task="b", metric="acc"), before, np.where(np.arange(500) < 60, 0.0, before)
     )
-    assert benchmark_checks.forgetting("b", MARGIN, found, total=11).state == "regression"
+    assert benchmark_checks.forgetting("b", MARGIN, result, total=11).state == "regression"
 
 
 def _grouped(rng: np.random.Generator, groups: int, loss: float = 0.0) -> Pairs:
@@ -192,10 +192,10 @@ def test_losses_gather_nowhere_when_nothing_changed(grouped: bool) -> None:
         kinds = np.repeat(rng.integers(0, 6, n // size), size)
         before, after = (np.repeat(rng.random((2, n // size)) < 0.6, size, axis=1)).astype(float)
         meta = [{"kind": f"k{kind}"} for kind in kinds]
-        found = example_flips.between(
+        flips = example_flips.between(
             snapshot(before.tolist(), groups=groups), snapshot(after.tolist(), groups=groups, meta=meta)
         )
-        named += bool(found.categories)
+        named += bool(flips.categories)
     assert _at_most(named, times, 0.05)
 
 
@@ -203,17 +203,17 @@ def test_a_category_that_is_lost_in_every_group_of_it_is_named_and_one_group_alo
     groups = [f"g{i // 5}" for i in range(300)]
     meta = [{"kind": f"k{i // 50}", "document": f"d{i // 5}"[:3]} for i in range(300)]
     after = [0.0 if 50 <= i < 100 else 1.0 for i in range(300)]
-    found = example_flips.between(
+    flips = example_flips.between(
         snapshot([1.0] * 300, groups=groups), snapshot(after, groups=groups, meta=meta)
     )
-    assert ("kind", "k1") in {(category.field, category.value) for category in found.categories}
+    assert ("kind", "k1") in {(category.field, category.value) for category in flips.categories}
     alone = [0.0 if i < 150 else 1.0 for i in range(300)]
     halves = [f"g{i // 150}" for i in range(300)]
     half = [{"side": f"s{i // 150}"} for i in range(300)]
-    found = example_flips.between(
+    flips = example_flips.between(
         snapshot([1.0] * 300, groups=halves), snapshot(alone, groups=halves, meta=half)
     )
-    assert found.categories == ()
+    assert flips.categories == ()
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -236,10 +236,10 @@ def test_a_lasting_loss_of_five_points_between_identical_answers_is_found_in_its
     old = (rng.random(n) < 0.62).astype(float)
     new = old.copy()
     new[rng.choice(np.flatnonzero(old), round(0.05 * n), replace=False)] = 0.0
-    found = change_points.step(np.array([old] * (runs // 2) + [new] * (runs - runs // 2)), np.arange(n))
-    assert found is not None
-    assert found.first == found.start == found.last == runs // 2
-    assert found.low <= -0.05 <= found.high < 0
+    result = change_points.step(np.array([old] * (runs // 2) + [new] * (runs - runs // 2)), np.arange(n))
+    assert result is not None
+    assert result.first == result.start == result.last == runs // 2
+    assert result.low <= -0.05 <= result.high < 0
 
 
 def test_identical_runs_and_runs_of_one_group_have_no_change_point() -> None:
@@ -251,18 +251,18 @@ def test_identical_runs_and_runs_of_one_group_have_no_change_point() -> None:
 
 
 def test_a_step_of_independent_answers_is_found_with_its_size_and_place() -> None:
-    rng, found, sized, placed = np.random.default_rng(2), 0, 0, 0
+    rng, result, sized, placed = np.random.default_rng(2), 0, 0, 0
     for _ in range(60):
-        place = int(rng.integers(3, 8))
-        shares = np.where(np.arange(10) < place, 0.7, 0.55)[:, None]
+        index = int(rng.integers(3, 8))
+        shares = np.where(np.arange(10) < index, 0.7, 0.55)[:, None]
         step = change_points.step((rng.random((10, 300)) < shares).astype(float), np.arange(300))
         if step is not None:
-            found += 1
+            result += 1
             sized += step.low <= -0.15 <= step.high
-            placed += step.first <= place <= step.last
-    assert found >= 50
-    assert sized >= 0.95 * found - 3
-    assert placed >= 0.9 * found - 3
+            placed += step.first <= index <= step.last
+    assert result >= 50
+    assert sized >= 0.95 * result - 3
+    assert placed >= 0.9 * result - 3
 
 
 def test_a_single_split_is_welch_free_students_t_of_two_samples_of_runs() -> None:

@@ -39,10 +39,10 @@ def test_validate_refuses_with_the_line(
     monkeypatch.setattr(sys, "argv", ["harness", "validate", str(tiny_task)])
     with pytest.raises(SystemExit) as left:
         cli.main()
-    said = capsys.readouterr().err
+    output = capsys.readouterr().err
     assert left.value.code == 2
-    assert message in said
-    assert f"task.yaml:{above + 2}" in said
+    assert message in output
+    assert f"task.yaml:{above + 2}" in output
 
 
 def test_a_good_gate_is_read(tiny_task: Path) -> None:

@@ -34,13 +34,15 @@ def test_the_attribution_adds_up_to_the_total() -> None:
         n: snapshot((rng.random(200) < p).astype(float).tolist())
         for n, p in zip(names, (0.8, 0.7, 0.4, 0.5), strict=True)
     }
-    found = replay("lora", Cells(**sides), 0.02)  # type: ignore[arg-type]
-    assert found.base_effect is not None
-    assert found.adaptation_effect is not None
-    assert found.base_effect.change + found.adaptation_effect.change == pytest.approx(found.total.change)
+    judgment = replay("lora", Cells(**sides), 0.02)  # type: ignore[arg-type]
+    assert judgment.base_effect is not None
+    assert judgment.adaptation_effect is not None
+    assert judgment.base_effect.change + judgment.adaptation_effect.change == pytest.approx(
+        judgment.total.change
+    )
     means = {n: np.mean([s.values["exact"] for s in side.samples]) for n, side in sides.items()}
-    assert found.base_effect.change == pytest.approx(means["untuned_new"] - means["untuned_old"])
-    assert found.base_effect.low < found.base_effect.change < found.base_effect.high
+    assert judgment.base_effect.change == pytest.approx(means["untuned_new"] - means["untuned_old"])
+    assert judgment.base_effect.low < judgment.base_effect.change < judgment.base_effect.high
 
 
 @pytest.mark.parametrize(
@@ -62,16 +64,16 @@ def test_the_attribution_adds_up_to_the_total() -> None:
     ],
 )
 def test_the_answer_follows_from_the_runs(shares: dict[str, float], answer: str) -> None:
-    found = replay("r", _cells(**shares), 0.02)
-    assert found.answer == answer, found.reason
-    assert (found.examples_needed != 0) == (answer == "inconclusive")
+    judgment = replay("r", _cells(**shares), 0.02)
+    assert judgment.answer == answer, judgment.reason
+    assert (judgment.examples_needed != 0) == (answer == "inconclusive")
 
 
 def test_what_cannot_move_says_why() -> None:
     cells = _cells(old=0.8, new=0.85, untuned_old=0.3, untuned_new=0.4)
-    found = replay("lora", Cells(**(vars(cells) | {"not_moved": "other shapes"})), 0.02)
-    assert found.answer == "upgrade_and_retrain"
-    assert "other shapes" in found.reason
+    judgment = replay("lora", Cells(**(vars(cells) | {"not_moved": "other shapes"})), 0.02)
+    assert judgment.answer == "upgrade_and_retrain"
+    assert "other shapes" in judgment.reason
 
 
 def test_an_adapter_moves_from_a_tiny_model_to_its_8_bit_self(tiny_task: Path, tmp_path: Path) -> None:

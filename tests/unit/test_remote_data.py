@@ -124,7 +124,7 @@ def test_a_user_may_trust_it(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "message"),
     [
         ("s3://key:hush@bucket/rows.csv", "holds a password or key"),
         ("https://example.com/rows.csv?api_key=hush", "holds a password or key"),
@@ -133,9 +133,9 @@ def test_a_user_may_trust_it(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -
         ("s3://bucket/rows.csv", "pip install s3fs"),
     ],
 )
-def test_urls_that_cannot_be_read(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_urls_that_cannot_be_read(url: str, message: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
-    with pytest.raises(ConfigError, match=said) as refused:
+    with pytest.raises(ConfigError, match=message) as refused:
         local_copy(url, trusted=False)
     assert "hush" not in str(refused.value)
 

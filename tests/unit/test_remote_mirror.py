@@ -34,8 +34,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "file":
         yield f"file://{tmp_path}/remote"
         return
-    place = f"memory://{uuid.uuid4().hex}/results"
-    yield place
+    address = f"memory://{uuid.uuid4().hex}/results"
+    yield address
     fsspec.filesystem("memory").store.clear()
 
 
@@ -55,15 +55,15 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many questions each call of the engine was given."""
-    found: list[int] = []
+    results: list[int] = []
     generate = FakeEngine.generate
 
     def counted(self: FakeEngine, requests: Any) -> Any:
-        found.append(len(requests))
+        results.append(len(requests))
         return generate(self, requests)
 
     monkeypatch.setattr(FakeEngine, "generate", counted)
-    return found
+    return results
 
 
 @pytest.fixture
@@ -85,8 +85,8 @@ def files(folder: Path) -> dict[str, bytes]:
 
 def finished(results: Path) -> dict[str, dict[str, bytes]]:
     """The files of every run that this folder takes for finished."""
-    found = {path.parent.name: files(path.parent) for path in (results / "runs").glob("*/run.json")}
-    return {run: {k: v for k, v in kept.items() if k != runs.HERE} for run, kept in found.items()}
+    contents = {path.parent.name: files(path.parent) for path in (results / "runs").glob("*/run.json")}
+    return {run: {k: v for k, v in kept.items() if k != runs.HERE} for run, kept in contents.items()}
 
 
 def test_what_one_machine_finished_no_other_does_again(
@@ -254,10 +254,10 @@ def test_a_store_that_is_gone_costs_no_result(
     with monkeypatch.context() as patched:
         patched.setattr(memory, "put_file", gone)
         assert harness_("run", str(tiny_task), "--results", url, *WORDS, "zero_shot") == 3
-    said = capsys.readouterr()
-    assert len(json.loads(said.out)["runs"]) == 1
-    assert "Nothing is lost" in said.err
-    assert "the store is away" in said.err
+    output = capsys.readouterr()
+    assert len(json.loads(output.out)["runs"]) == 1
+    assert "Nothing is lost" in output.err
+    assert "the store is away" in output.err
     machine("second")
     assert finished(mirror.results_folder(url)) == {}
     machine("first")
@@ -289,7 +289,7 @@ def test_a_store_that_cannot_be_written_is_refused_before_any_work(
 
 
 @pytest.mark.parametrize(
-    ("address", "said"),
+    ("address", "message"),
     [
         ("s3://bucket/x", "pip install s3fs"),
         ("s4://bucket/x", "did you mean 's3'?"),
@@ -298,12 +298,16 @@ def test_a_store_that_cannot_be_written_is_refused_before_any_work(
     ],
 )
 def test_addresses_that_cannot_be_used(
-    address: str, said: str, machine: Callable[[str], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    address: str,
+    message: str,
+    machine: Callable[[str], None],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
 ) -> None:
     monkeypatch.setitem(sys.modules, "s3fs", None)
     with pytest.raises(ConfigError) as refused:
         mirror.results_folder(address)
-    assert said in str(refused.value)
+    assert message in str(refused.value)
     assert "hush" not in str(refused.value)
     assert refused.value.exit_code == 2
     assert not (tmp_path / "first" / "cache").exists()

@@ -29,12 +29,12 @@ def loaded(results: Path, folders: list[Path]) -> ReportData:
 
 
 def test_every_file_in_sections_is_a_section(data: ReportData) -> None:
-    found = build.discover()
+    result = build.discover()
     files = {path.stem for path in Path(sections.__path__[0]).glob("*.py")} - {"__init__"}
-    assert {name for name, _ in found} == files
-    orders = [section.ORDER for _, section in found]
+    assert {name for name, _ in result} == files
+    orders = [section.ORDER for _, section in result]
     assert orders == sorted(set(orders))
-    for name, section in found:
+    for name, section in result:
         assert section.TITLE, name
         info = section.collect(data)
         if info is not None:
@@ -43,8 +43,8 @@ def test_every_file_in_sections_is_a_section(data: ReportData) -> None:
 
 def test_sections_with_nothing_to_say_are_left_out() -> None:
     empty = ReportData(title="", groups=())
-    said = [name for name, section in build.discover() if section.collect(empty) is not None]
-    assert said == ["verdict", "provenance"]
+    sentences = [name for name, section in build.discover() if section.collect(empty) is not None]
+    assert sentences == ["verdict", "provenance"]
     assert "nothing to decide" in build.render(empty)
 
 
@@ -110,12 +110,12 @@ def test_the_badge_is_the_state_of_the_families(data: ReportData, state: str, ki
 
 
 def test_a_provisional_lead_is_marked_as_such(data: ReportData) -> None:
-    found = next(g.verdict for g in data.groups if g.verdict and g.verdict.families.claims)
+    decision = next(g.verdict for g in data.groups if g.verdict and g.verdict.families.claims)
     claims = tuple(
-        dataclasses.replace(claim, outcome="ahead", provisional=True) for claim in found.families.claims
+        dataclasses.replace(claim, outcome="ahead", provisional=True) for claim in decision.families.claims
     )
-    families = dataclasses.replace(found.families, state="ahead", claims=claims, badge="Finetune")
-    changed = dataclasses.replace(found, families=families)
+    families = dataclasses.replace(decision.families, state="ahead", claims=claims, badge="Finetune")
+    changed = dataclasses.replace(decision, families=families)
     assert (badges.badge(changed), badges.tone(changed)) == ("Finetune, provisional", "inconclusive")
 
 
@@ -147,18 +147,18 @@ def test_difference_in_the_matrix_is_mean_minus_best_mean(data: ReportData) -> N
 def test_the_fields_section_counts_every_field_of_every_answer(data: ReportData) -> None:
     info = fields.collect(data)
     assert info is not None
-    (found,) = info.groups  # the other task's targets are plain text
-    assert found.group.task == "support_tickets"
-    assert found.right.names == ("area", "order.id", "order.refund", "sentiment", "urgency")
-    for recipe in found.right.recipes:
-        rows = [row for run in found.group.of(recipe) for row in run.rows if row.answered]
+    (shown_group,) = info.groups  # the other task's targets are plain text
+    assert shown_group.group.task == "support_tickets"
+    assert shown_group.right.names == ("area", "order.id", "order.refund", "sentiment", "urgency")
+    for recipe in shown_group.right.recipes:
+        rows = [row for run in shown_group.group.of(recipe) for row in run.rows if row.answered]
         right = [row.target["area"] == (row.extracted.value or {}).get("area") for row in rows]
-        share = found.right.shares["area"][recipe]
+        share = shown_group.right.shares["area"][recipe]
         assert share.mean == pytest.approx(sum(right) / len(right))
         assert share.low <= share.mean <= share.high
     text = str(fields.render(info))
-    assert f"What {found.recipe} gets wrong" in text
-    assert all(name in text for name in found.right.names)
+    assert f"What {shown_group.recipe} gets wrong" in text
+    assert all(name in text for name in shown_group.right.names)
 
 
 def test_the_constant_answer_is_a_row_of_its_own(data: ReportData) -> None:
@@ -250,10 +250,10 @@ def test_what_cannot_be_seen_is_made_visible() -> None:
 
 @pytest.mark.parametrize("text", ["</script>", "<!--", "a & b", "\u2028\u2029", "\ud800", "NUL \x00", '"\\'])
 def test_embedded_json_is_read_back_and_has_no_markup(text: str) -> None:
-    found = str(page.embedded_json({"k": text, "n": float("nan")}))
-    assert not set("<>&\u2028\u2029") & set(found)
-    assert found.encode()
-    assert json.loads(found) == {"k": text.replace("\ud800", "\ufffd"), "n": None}
+    result = str(page.embedded_json({"k": text, "n": float("nan")}))
+    assert not set("<>&\u2028\u2029") & set(result)
+    assert result.encode()
+    assert json.loads(result) == {"k": text.replace("\ud800", "\ufffd"), "n": None}
 
 
 @pytest.mark.parametrize(
@@ -272,14 +272,14 @@ def test_trend_shows_each_recipe_under_each_model(tmp_path: Path) -> None:
     data = loaded(tmp_path, make(tmp_path, examples=12, seeds=1, models=("small", "large")))
     info = trend.collect(data)
     assert info is not None
-    assert [found.task for found in info.trends] == ["support_tickets", "handbook_qa"]
-    for found in info.trends:
-        assert set(found.models) == {"small", "large"}
-        assert set(found.recipes) == {"zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full"}
+    assert [result.task for result in info.trends] == ["support_tickets", "handbook_qa"]
+    for result in info.trends:
+        assert set(result.models) == {"small", "large"}
+        assert set(result.recipes) == {"zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full"}
         for group in data.groups:
-            if group.task == found.task and group.verdict is not None:
+            if group.task == result.task and group.verdict is not None:
                 means = {s.recipe: s.mean for s in group.verdict.summaries}
-                assert {name: row[group.model].mean for name, row in found.recipes.items()} == means
+                assert {name: row[group.model].mean for name, row in result.recipes.items()} == means
     text = str(trend.render(info))
     assert text.count('class="mark') == 2 * (2 + 1) * 6  # under two models, and beside its name
     assert (

@@ -140,16 +140,16 @@ def test_ids_are_unique_and_labels_point_somewhere(plain: tuple[Path, Page]) -> 
 
 
 @pytest.mark.parametrize(
-    "place", ["output", "prompt", "input", "target", "passage", "reason", "failure", "error"]
+    "root", ["output", "prompt", "input", "target", "passage", "reason", "failure", "error"]
 )
 def test_hostile_text_changes_no_tag_and_arrives_as_it_was(
-    plain: tuple[Path, Page], tmp_path: Path, place: str
+    plain: tuple[Path, Page], tmp_path: Path, root: str
 ) -> None:
     make(tmp_path, examples=len(HOSTILE), seeds=1)
     for folder in (tmp_path / "runs").glob("handbook_qa-*"):
         rows = read_samples(folder)
         for row, text in zip(rows, HOSTILE, strict=True):
-            spoil(row, place, text)
+            spoil(row, root, text)
         rewrite_samples(folder, rows)
     page = report(tmp_path, tmp_path / "page.html")
     allowed = {(tag, *sorted(attributes)) for tag, attributes in plain[1].tags}
@@ -157,29 +157,29 @@ def test_hostile_text_changes_no_tag_and_arrives_as_it_was(
     assert [text for tag, a, text in page.raw if outcome(tag, a)] == [
         text for tag, a, text in plain[1].raw if outcome(tag, a)
     ]
-    if place != "failure":
-        found = strings(page.data())
+    if root != "failure":
+        result = strings(page.data())
         for text in HOSTILE:
-            assert re.sub("[\ud800-\udfff]", "\ufffd", text) in found
+            assert re.sub("[\ud800-\udfff]", "\ufffd", text) in result
 
 
-def spoil(row: dict[str, Any], place: str, text: str) -> None:
-    if place == "passage":
+def spoil(row: dict[str, Any], location: str, text: str) -> None:
+    if location == "passage":
         row["passages"] = [{"document": text, "title": text, "text": text, "score": 1.0}]
-    elif place == "input":
+    elif location == "input":
         row["input"] = {text[:100]: text}
-    elif place == "reason":
+    elif location == "reason":
         row["strict"] = {"status": "invalid", "reason": text, "path": text[:100]}
     else:
-        row[place] = text
+        row[location] = text
 
 
 def strings(value: Any) -> set[str]:
     if isinstance(value, str):
         return {value}
     if isinstance(value, dict):
-        return {found for item in value.values() for found in strings(item)}
-    return {found for item in value for found in strings(item)} if isinstance(value, list) else set()
+        return {result for item in value.values() for result in strings(item)}
+    return {result for item in value for result in strings(item)} if isinstance(value, list) else set()
 
 
 def test_hostile_error_of_a_run_is_shown_as_text(tmp_path: Path) -> None:
@@ -231,8 +231,8 @@ def test_csv_json_and_markdown_say_what_the_verdict_says(plain: tuple[Path, Page
     assert best["difference_from_best"] == ""
     for row in rows:
         if row is not best:
-            found = float(row["difference_from_best"])
-            assert float(row["difference_low"]) <= found <= float(row["difference_high"])
+            result = float(row["difference_from_best"])
+            assert float(row["difference_low"]) <= result <= float(row["difference_high"])
     text = formats.write([verdict], "json", tmp_path / "x.json").read_text()
     assert json.loads(text)["verdicts"] == [json.loads(json.dumps(verdict.to_json()))]
     lines = formats.write([verdict], "md", tmp_path / "x.md").read_text().splitlines()

@@ -16,19 +16,19 @@ TITLES = ("first <b>bold</b>", "second")
 
 
 @pytest.fixture(scope="module")
-def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("place")
+def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("workspace")
     folders = make(folder / "results", examples=6, seeds=1)
     for number, title in enumerate(TITLES):
         chosen = folders[6 * number : 6 * number + 6]
-        ids = [found.name for found in chosen]
+        ids = [result.name for result in chosen]
         out = folder / "reports" / f"{number} report.html"
         build(folder / "results", out, run_ids=ids, verdicts=verdicts(chosen), title=title)
     return folder
 
 
-def test_lists_every_report_with_its_verdicts(place: Path) -> None:
-    text = (place / "reports" / "index.html").read_text(encoding="utf-8")
+def test_lists_every_report_with_its_verdicts(workspace: Path) -> None:
+    text = (workspace / "reports" / "index.html").read_text(encoding="utf-8")
     assert "2 reports" in text
     assert 'href="0%20report.html"' in text
     assert "first &lt;b&gt;bold&lt;/b&gt;" in text
@@ -42,14 +42,14 @@ def test_lists_every_report_with_its_verdicts(place: Path) -> None:
         assert re.search(r'class="when">\d{4}-\d\d-\d\d \d\d:\d\d UTC · 6 runs · \d report.html<', row)
         assert 'class="badge">' in row
     for folder in ("0", "1"):
-        page = (place / "reports" / f"{folder} report.html").read_text(encoding="utf-8")
+        page = (workspace / "reports" / f"{folder} report.html").read_text(encoding="utf-8")
         assert '<a href="index.html">All reports</a>' in page
 
 
-def test_is_made_again_from_what_is_there(place: Path, tmp_path: Path) -> None:
+def test_is_made_again_from_what_is_there(workspace: Path, tmp_path: Path) -> None:
     reports = tmp_path / "reports"
     reports.mkdir()
-    (reports / "kept.html").write_bytes((place / "reports" / "1 report.html").read_bytes())
+    (reports / "kept.html").write_bytes((workspace / "reports" / "1 report.html").read_bytes())
     (reports / "notes.html").write_text("<p>not ours</p>")
     broken = '<script type="application/json" id="data-summary">{"title": 1, "runs": "x"</script>'
     (reports / "broken.html").write_text(broken)

@@ -55,9 +55,9 @@ def test_a_search_is_shown_beside_runs_that_are_marked_as_scored_in_several_ways
     record = RunRecord.of({"task": {"name": known[0].task}, "model": {"spec": known[0].model}})
     run = Run(id="r", recipe="lora", folder=results, record=record, rows=[], steps=[])
     group = TaskGroup(task=f"{known[0].task} ·scored ab12", model=f"{known[0].model} ·cd34", runs=(run,))
-    found = section.collect(ReportData(title="x", groups=(group,), studies=known))
-    assert found is not None
-    assert {study.name for study in found.studies} == {"pruned", "front"}
+    info = section.collect(ReportData(title="x", groups=(group,), studies=known))
+    assert info is not None
+    assert {study.name for study in info.studies} == {"pruned", "front"}
 
 
 def test_what_was_found_and_what_the_start_had_are_the_trials_own(results: Path) -> None:

@@ -44,7 +44,7 @@ def test_the_cost_section_shows_the_relative_error(folders: list[Path], tmp_path
     data = load(tmp_path, [folder.name for folder in folders])
     info = cost.collect(data)
     assert info is not None
-    assert [peak.recipe for _, found in info.peaks for peak in found] == ["lora", "lora"]
+    assert [peak.recipe for _, result in info.peaks for peak in result] == ["lora", "lora"]
     assert info.peaks[0][1][0].error == pytest.approx(0.25)
     page = cost.render(info)
     assert "predicted and measured" in page
@@ -58,9 +58,9 @@ def test_a_gpu_s_peak_is_held_against_the_gpu(folders: list[Path], tmp_path: Pat
             record |= {"peak_device_bytes": 10**9, "predicted_peak_bytes": 8 * 10**8}
             (folder / "run.json").write_text(json.dumps(record))
     data = load(tmp_path, [folder.name for folder in folders])
-    (found,) = memory_prediction.peaks(data.groups[0])
-    assert (found.where, found.error) == ("GPU", pytest.approx(-0.2))
-    assert "−20 %" in memory_prediction.table([found])
+    (only,) = memory_prediction.peaks(data.groups[0])
+    assert (only.where, only.error) == ("GPU", pytest.approx(-0.2))
+    assert "−20 %" in memory_prediction.table([only])
 
 
 def test_runs_without_predictions_show_no_table(tmp_path: Path) -> None:
@@ -70,9 +70,9 @@ def test_runs_without_predictions_show_no_table(tmp_path: Path) -> None:
 
 
 def test_the_diagnosis_is_in_the_markdown_as_text(folders: list[Path], tmp_path: Path) -> None:
-    found = run_scores.diagnoses(folders)
-    assert all(len(sentences) == 2 for sentences in found.values())
-    out = formats.write(run_scores.verdicts(folders), "md", tmp_path / "r.md", found)
+    result = run_scores.diagnoses(folders)
+    assert all(len(sentences) == 2 for sentences in result.values())
+    out = formats.write(run_scores.verdicts(folders), "md", tmp_path / "r.md", result)
     text = out.read_text()
     for seed in (0, 1):
         assert f"- lora, seed {seed}: overfitting from epoch 2: the dev loss rose \\| from 1 to 2" in text

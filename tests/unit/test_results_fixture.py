@@ -92,10 +92,10 @@ def test_the_report_has_every_kind_of_run_and_keeps_oracles_apart(harness: Harne
 
 
 def test_the_gate_reads_the_pin_its_noise_floor_and_the_run(harness: Harness) -> None:
-    found = harness("gate", LORA, "--against", "lora", "--json")
-    assert found["verdict"] == "passed"
+    output = harness("gate", LORA, "--against", "lora", "--json")
+    assert output["verdict"] == "passed"
     # The scorer has another version since: answers are scored again, and the old floor does not count.
-    assert "stored answers of" in json.dumps(found)
+    assert "stored answers of" in json.dumps(output)
     pin = pins.read("lora")
     assert pin.noise is not None
     assert (pin.noise.variance, pin.noise.runs, pin.noise.seeds) == (0.0, 2, (0, 1))
@@ -112,10 +112,10 @@ def test_history_has_a_series_for_every_recipe_with_finished_runs(harness: Harne
 def test_a_finished_search_is_taken_as_it_is(harness: Harness) -> None:
     words = "colours --recipe lora --trials 3 --model tiny --only weights.learning_rate,weights.lora_r"
     more = "--set weights.num_train_epochs=1 --limit 4 --seeds 0 --save-as best.yaml --report s.html"
-    found = harness("search", *words.split(), *more.split(), "--json")
-    assert [trial["run_id"] for trial in found["trials"]] == [
+    output = harness("search", *words.split(), *more.split(), "--json")
+    assert [trial["run_id"] for trial in output["trials"]] == [
         "colours-lora-tiny-s0-b28332a0",
         "colours-lora-tiny-s0-f341c95f",
         "colours-lora-tiny-s0-6678ede9",
     ]
-    assert found["best"]["number"] == 0
+    assert output["best"]["number"] == 0

@@ -38,9 +38,9 @@ def test_fusion_breaks_ties_by_the_first_ranking() -> None:
 def test_all_parts_of_a_hybrid_cut_the_corpus_alike() -> None:
     long = Document(id="d", text=" ".join(f"w{i}" for i in range(250)))
     hybrid = build("retrieval", {"kind": "hybrid", "retrievers": ["bm25", {"kind": "bm25", "b": 0.1}]})
-    found = hybrid.index([long]).search("w3", Example(id="q", input={}, target=""), 10)
-    assert {len(p.text.split()) for p in found} <= {100, 90}
-    assert all(p.score > 1 / 61 for p in found), "every passage is supported by both"
+    passages = hybrid.index([long]).search("w3", Example(id="q", input={}, target=""), 10)
+    assert {len(p.text.split()) for p in passages} <= {100, 90}
+    assert all(p.score > 1 / 61 for p in passages), "every passage is supported by both"
 
 
 def test_an_unknown_part_is_refused_with_the_nearest_name() -> None:
@@ -79,17 +79,17 @@ def test_dense_asks_the_encoder_for_questions_and_passages_apart(monkeypatch: py
     """An encoder saved with prompts puts another one before a question than before a passage."""
     import types
 
-    seen: list[tuple[str, str]] = []
+    records: list[tuple[str, str]] = []
 
     class Encoder:
         def __init__(self, name: str, trust_remote_code: bool) -> None: ...
 
         def encode_query(self, texts: list[str], **options: bool) -> np.ndarray:
-            seen.extend(("query", text) for text in texts)
+            records.extend(("query", text) for text in texts)
             return np.ones((len(texts), 2), dtype=np.float32)
 
         def encode_document(self, texts: list[str], **options: bool) -> np.ndarray:
-            seen.extend(("document", text) for text in texts)
+            records.extend(("document", text) for text in texts)
             return np.ones((len(texts), 2), dtype=np.float32)
 
     module = types.ModuleType("sentence_transformers")
@@ -97,7 +97,7 @@ def test_dense_asks_the_encoder_for_questions_and_passages_apart(monkeypatch: py
     monkeypatch.setitem(sys.modules, "sentence_transformers", module)
     index = build("retrieval", {"kind": "dense", "model": "any"}).index(CORPUS[:1])
     index.search("why", Example(id="q", input={}, target=""), 1)
-    assert seen == [("document", "text of a"), ("query", "why")]
+    assert records == [("document", "text of a"), ("query", "why")]
 
 
 @pytest.mark.real
@@ -119,13 +119,13 @@ def test_dense_scores_equal_mean_pooled_transformers() -> None:
     mask = batch["attention_mask"][..., None]
     vectors = torch.nn.functional.normalize((states * mask).sum(1) / mask.sum(1), dim=1).numpy()
     corpus = [Document(id=str(i), text=text) for i, text in enumerate(texts)]
-    found = (
+    result = (
         build("retrieval", "dense").index(corpus).search(question, Example(id="q", input={}, target=""), 3)
     )
     expected = vectors[:3] @ vectors[3]
-    assert [int(p.document) for p in found] == list(np.argsort(-expected))
-    assert [p.score for p in found] == pytest.approx(sorted(expected, reverse=True), abs=1e-5)
-    assert found[0].document == "0"
+    assert [int(p.document) for p in result] == list(np.argsort(-expected))
+    assert [p.score for p in result] == pytest.approx(sorted(expected, reverse=True), abs=1e-5)
+    assert result[0].document == "0"
 
 
 def test_recall_counts_each_gold_document_once() -> None:
@@ -189,15 +189,15 @@ def test_ndcg_and_mrr_are_those_of_scikit_learn_and_of_a_worked_example() -> Non
         ranked = rng.sample(names, len(names))
         k = rng.randint(1, len(names))
         relevant = [[float(name in gold) for name in ranked]]
-        falling = [[float(len(ranked) - place) for place in range(len(ranked))]]
+        falling = [[float(len(ranked) - index) for index in range(len(ranked))]]
         want = metrics.ndcg_score(relevant, falling, k=k)
         assert ndcg_at_k(ranked[:k], [[name] for name in gold]) == pytest.approx(want)
         rank = metrics.label_ranking_average_precision_score([[float(n == gold[0]) for n in ranked]], falling)
         assert reciprocal_rank(ranked, [[gold[0]]]) == pytest.approx(rank)
     # Two of three gold at ranks 2 and 4: (1 / log2 3 + 1 / log2 5) / (1 + 1 / log2 3 + 1 / log2 4)
-    found = ["x", "a", "y", "b"]
-    assert ndcg_at_k(found, [["a"], ["b"], ["c"]]) == pytest.approx((0.63093 + 0.43068) / 2.13093, abs=1e-4)
-    assert reciprocal_rank(found, [["a"], ["b"], ["c"]]) == 0.5
+    result = ["x", "a", "y", "b"]
+    assert ndcg_at_k(result, [["a"], ["b"], ["c"]]) == pytest.approx((0.63093 + 0.43068) / 2.13093, abs=1e-4)
+    assert reciprocal_rank(result, [["a"], ["b"], ["c"]]) == 0.5
 
 
 def test_an_identical_twin_of_a_gold_document_is_found_once() -> None:

@@ -52,10 +52,10 @@ def test_a_killed_run_goes_on_where_it_stopped(
     real = engine.generate
 
     def cut(requests: Sequence[Request]) -> Iterator[tuple[int, Completion]]:
-        for count, found in enumerate(real(requests)):
+        for count, answer in enumerate(real(requests)):
             if count == 3:
                 raise KeyboardInterrupt
-            yield found
+            yield answer
 
     monkeypatch.setattr(engine, "generate", cut)
     with pytest.raises(KeyboardInterrupt):
@@ -141,8 +141,8 @@ def test_an_oracle_of_before_records_said_so_is_found_wherever_it_is_nested(
     record = json.loads((done.folders[0] / "run.json").read_text())
     del record["oracle"], record["seeded"], record["invocation"]
     record["recipe"]["program"]["retriever"] = retriever
-    found = run_scores.scores(RunRecord.of(record), done.folders[0])
-    assert (found.oracle, found.family) == (oracle, "retrieve")
+    floor = run_scores.scores(RunRecord.of(record), done.folders[0])
+    assert (floor.oracle, floor.family) == (oracle, "retrieve")
 
 
 def test_what_decides_a_result_decides_its_key(tiny_task: Path) -> None:
@@ -187,8 +187,10 @@ def test_retrieval_without_a_corpus_cannot_be_run(tiny_task: Path) -> None:
 
 
 def test_settings_on_the_command_line_reach_the_recipe(tiny_task: Path) -> None:
-    found = session.experiment(RunOptions(str(tiny_task), recipes=("few_shot",), settings=("program.k=2",)))
-    assert found.recipes[0].config()["program"]["k"] == 2
+    experiment = session.experiment(
+        RunOptions(str(tiny_task), recipes=("few_shot",), settings=("program.k=2",))
+    )
+    assert experiment.recipes[0].config()["program"]["k"] == 2
     with pytest.raises(ConfigError, match="did you mean 'k'|unknown setting 'kk'"):
         session.experiment(RunOptions(str(tiny_task), recipes=("few_shot",), settings=("program.kk=2",)))
 
@@ -198,9 +200,9 @@ def test_an_experiment_file_can_extend_a_recipe(tiny_task: Path, tmp_path: Path)
     file.write_text(
         f"task: {tiny_task}\nmodel: fake\nrecipes: [zero_shot, {{extends: few_shot, name: two, program: {{k: 2}}}}]\n"
     )
-    found = session.experiment(RunOptions(str(file)))
-    assert [recipe.name for recipe in found.recipes] == ["zero_shot", "two"]
-    assert found.recipes[1].config()["program"]["k"] == 2
+    experiment = session.experiment(RunOptions(str(file)))
+    assert [recipe.name for recipe in experiment.recipes] == ["zero_shot", "two"]
+    assert experiment.recipes[1].config()["program"]["k"] == 2
 
 
 OWN = """
@@ -335,8 +337,8 @@ def test_prices_give_a_break_even_that_can_be_checked_by_hand(tmp_path: Path) ->
         row = {"sample_id": "a", "tokens_in": tokens, "tokens_out": 0, "shots": []}
         (folder / "samples.jsonl").write_text(json.dumps(row) + "\n")
     (bill,) = bills([tmp_path / "few_shot", tmp_path / "lora"], Prices(gpu_hour=100, million_tokens_in=1))
-    (found,) = bill.break_evens
-    assert found.volume == pytest.approx(1e6 / 90)
+    (crossover,) = bill.break_evens
+    assert crossover.volume == pytest.approx(1e6 / 90)
 
 
 def test_a_lone_surrogate_in_an_answer_is_kept(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
@@ -355,11 +357,11 @@ def test_a_diagnosis_is_read_back_as_it_was(tmp_path: Path) -> None:
     right = Probe(scores=(1.0, 0.0, 0.0), failures=(None, "wrong_value", "malformed"))
     gold = Probe(scores=(1.0, 1.0, 0.0), failures=(None, None, "malformed"))
     probes = {"closed_book": right, "gold": gold}
-    found = diagnose(probes, targets=["a", "b", "c"], train_targets=["x"], groups=[None, None, None])
+    diagnosis = diagnose(probes, targets=["a", "b", "c"], train_targets=["x"], groups=[None, None, None])
     file = triage_file(tmp_path, "t", "m")
     file.parent.mkdir()
-    write_json(file, {"triage": found.to_json()})
-    assert read_triage(tmp_path, "t", "m") == found
+    write_json(file, {"triage": diagnosis.to_json()})
+    assert read_triage(tmp_path, "t", "m") == diagnosis
     assert read_triage(tmp_path, "other", "m") is None
 
 

@@ -34,10 +34,10 @@ class Interrupted(Progress):
 
 
 def cell(task: Path, recipe: str = "zero_shot", *settings: str, model: str = "fake", **more: Any) -> Cell:
-    found = session.experiment(
+    experiment = session.experiment(
         RunOptions(str(task), model=(model,), recipes=(recipe,), settings=settings, **more)
     )
-    return plan(found)[0]
+    return plan(experiment)[0]
 
 
 def go(of: Cell, folder: Path) -> Outcome:
@@ -121,8 +121,8 @@ def test_more_examples_after_another_scorer_are_all_scored_by_it(
 def lengthen(task: Path, *places: int) -> None:
     file = task / "test.jsonl"
     kept = [json.loads(line) for line in file.read_text().splitlines()]
-    for place in places:
-        kept[place]["input"] += " and more" * 50
+    for location in places:
+        kept[location]["input"] += " and more" * 50
     file.write_text("".join(json.dumps(row) + "\n" for row in kept))
 
 

@@ -106,9 +106,9 @@ def test_every_example_is_fitted_by_itself(tiny_task: Path, tmp_path: Path, engi
     # Instructions of 3 words, eight shots of 4, the question of 3, and 6 to answer.
     engine.context = 3 + 8 * 4 + 3 + WORDS + 5
     outcome = run(cells(tiny_task, "few_shot"), tmp_path / "r", progress=Progress())
-    found = {row["sample_id"]: (len(row["shots"]), row["shots_dropped"]) for row in rows(outcome.folders[0])}
-    assert found.pop("test-2") == (4, 4)
-    assert set(found.values()) == {(8, 0)}
+    result = {row["sample_id"]: (len(row["shots"]), row["shots_dropped"]) for row in rows(outcome.folders[0])}
+    assert result.pop("test-2") == (4, 4)
+    assert set(result.values()) == {(8, 0)}
     (record,) = (one.raw for one in outcome.records)
     assert (record["status"], record["fitted"]) == ("done", ["shots 8 → 4 in 1 of 8 examples"])
 
@@ -144,8 +144,8 @@ def test_nothing_fits_and_nothing_is_raised(tiny_task: Path, tmp_path: Path, eng
 
 def test_diagnose_asks_what_fits(tiny_task: Path, tmp_path: Path, engine: FakeEngine) -> None:
     engine.context = 3 + 3 * 4 + 3 + WORDS
-    found = run_probes(load(tiny_task), "fake", tmp_path / "r", limit=6, progress=Progress())
-    records = [RunFolder(folder).finished() for folder in found.folders]
+    diagnosis = run_probes(load(tiny_task), "fake", tmp_path / "r", limit=6, progress=Progress())
+    records = [RunFolder(folder).finished() for folder in diagnosis.folders]
     fitted_ = {record.recipe.name: record.fitted for record in records if record is not None}
     assert fitted_["few_shot"] == ("shots 8 → 3 in 6 of 6 examples",)
     assert fitted_["zero_shot"] == ()
@@ -165,10 +165,10 @@ def test_lessons_are_cut_as_the_questions_are(
 
     monkeypatch.setattr(ModelPool, "base", short)
     settings = ("weights.num_train_epochs=1", "weights.dev_examples=2", "weights.max_length=600")
-    found = session.experiment(
+    experiment = session.experiment(
         RunOptions(str(tiny_task), model=("tiny",), recipes=("few_shot_lora",), settings=settings)
     )
-    outcome = run(plan(found), tmp_path / "r", progress=Progress())
+    outcome = run(plan(experiment), tmp_path / "r", progress=Progress())
     (record,) = (one.raw for one in outcome.records)
     assert (record["status"], record["error"]) == ("done", None)
     assert all(check["ok"] for check in record["parity"])

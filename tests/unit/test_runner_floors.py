@@ -37,16 +37,16 @@ def record(seed: int, **more: Any) -> RunRecord:
     return RunRecord.of(content | more)
 
 
-def keep(results: Path, found: RunRecord) -> tuple[RunRecord, Path]:
-    folder = results / "runs" / found.id
+def keep(results: Path, floor: RunRecord) -> tuple[RunRecord, Path]:
+    folder = results / "runs" / floor.id
     folder.mkdir(parents=True)
-    (folder / "run.json").write_text(json.dumps(found.raw))
-    return found, folder
+    (folder / "run.json").write_text(json.dumps(floor.raw))
+    return floor, folder
 
 
-def scores(found: RunRecord, folder: Path) -> RunScores:
-    rng = np.random.default_rng(found.seed)
-    return run("lora", rng.random(100) < 0.5, seed=found.seed)
+def scores(floor: RunRecord, folder: Path) -> RunScores:
+    rng = np.random.default_rng(floor.seed)
+    return run("lora", rng.random(100) < 0.5, seed=floor.seed)
 
 
 NAMES = {f"t-lora-m-s{seed}": "lora" for seed in range(5)}
@@ -90,10 +90,10 @@ def test_an_aa_floor_counts_if_it_had_other_seeds(tmp_path: Path, seeds: list[in
     path = noise_file(tmp_path, first[0])
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"variance": 0.0004, "df": 3.0, "seeds": seeds}))
-    found = floors.known([first], NAMES, scores)
-    assert ("lora" in found) is known
+    floor = floors.known([first], NAMES, scores)
+    assert ("lora" in floor) is known
     if known:
-        assert (found["lora"].variance, found["lora"].df) == (0.0004, 3.0)
+        assert (floor["lora"].variance, floor["lora"].df) == (0.0004, 3.0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,5 +115,5 @@ def test_a_score_outside_0_to_1_is_refused_where_it_arises_by_the_scorers_name(v
 
 def test_a_score_that_is_no_number_is_the_scorers_error() -> None:
     example = Example(id="e7", input={}, target="x")
-    found = scoring._score(Percent(value=None), Parsed(value="x"), example)  # type: ignore[arg-type]
-    assert (found.status, found.value) == ("error", None)
+    result = scoring._score(Percent(value=None), Parsed(value="x"), example)  # type: ignore[arg-type]
+    assert (result.status, result.value) == ("error", None)

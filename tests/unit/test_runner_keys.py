@@ -68,15 +68,15 @@ def asked(outcome: Outcome) -> list[str]:
 @pytest.fixture
 def asked_of_model(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Ids of the requests that the loaded model answered, at batch one for the timing too."""
-    found: list[str] = []
+    results: list[str] = []
     generate = HfEngine.generate
 
     def counted(self: HfEngine, requests: Sequence[Any]) -> Any:
-        found.extend(request.id for request in requests)
+        results.extend(request.id for request in requests)
         return generate(self, requests)
 
     monkeypatch.setattr(HfEngine, "generate", counted)
-    return found
+    return results
 
 
 def edit(task: Path, split: str, change: str) -> None:
@@ -276,10 +276,10 @@ def _changed(task: Path, change: str) -> Cell:
         file = task / "task.yaml"
         file.write_text(file.read_text().replace("Say the colour.", "Name the colour."))
     if change == "set":
-        found = session.experiment(
+        experiment = session.experiment(
             RunOptions(str(task), model=("tiny",), recipes=("lora",), settings=(*FAST, "weights.lora_r=2"))
         )
-        return plan(found)[0]
+        return plan(experiment)[0]
     cell = lora(task, limit=2 if change == "limit" else None, labels=(6,) if change == "labels" else ())
     return replace(
         cell, seed=1 if change == "seed" else cell.seed, split="dev" if change == "split" else cell.split

@@ -55,19 +55,19 @@ def test_training_goes_on_from_its_checkpoint(tiny_task: Path, tmp_path: Path) -
     (cut,) = [path for path in (tmp_path / "cut" / "runs").iterdir() if path.is_dir()]
     assert (cut / "weights" / "0" / "checkpoint" / "state.pt").is_file()
     again = run(cells(tiny_task), tmp_path / "cut", progress=Progress())
-    expected, found = whole.records[0].raw, again.records[0].raw
-    assert found["status"] == "done"
-    assert found["metrics"] == expected["metrics"]
+    expected, result = whole.records[0].raw, again.records[0].raw
+    assert result["status"] == "done"
+    assert result["metrics"] == expected["metrics"]
     assert steps_of(cut) == steps_of(whole.folders[0])
-    assert [step.step for step in steps_of(cut)] == list(range(1, found["train"]["steps"] + 1))
+    assert [step.step for step in steps_of(cut)] == list(range(1, result["train"]["steps"] + 1))
     file = Path("weights") / "0" / "adapter_model.safetensors"
     assert (cut / file).read_bytes() == (whole.folders[0] / file).read_bytes()
-    resumed = [note for note in found["train"]["notes"] if note.startswith("resumed")]
+    resumed = [note for note in result["train"]["notes"] if note.startswith("resumed")]
     assert [note.split()[6] for note in resumed] == ["4", "8"]
     # Nothing is left of the checkpoint, and it is not part of what would be shipped.
     assert not list(cut.rglob("checkpoint"))
-    assert found["train"]["bytes"] == expected["train"]["bytes"]
-    assert found["train"]["diagnosis"] == list(diagnose(steps_of(cut)))
+    assert result["train"]["bytes"] == expected["train"]["bytes"]
+    assert result["train"]["diagnosis"] == list(diagnose(steps_of(cut)))
 
 
 def test_the_diagnosis_comes_first_under_the_picture_of_a_run() -> None:
@@ -79,8 +79,8 @@ def test_the_diagnosis_comes_first_under_the_picture_of_a_run() -> None:
         "dropped": [],
         "notes": [],
     }
-    found = "nothing learned: the loss went from 2 to 2"
-    run_ = SimpleNamespace(record=RunRecord.of({"train": {**train, "diagnosis": [found]}}))
-    assert _caption(run_).startswith(f"Diagnosis: {found} · 3.0 s · 9 steps")  # type: ignore[arg-type]
+    result = "nothing learned: the loss went from 2 to 2"
+    run_ = SimpleNamespace(record=RunRecord.of({"train": {**train, "diagnosis": [result]}}))
+    assert _caption(run_).startswith(f"Diagnosis: {result} · 3.0 s · 9 steps")  # type: ignore[arg-type]
     # Runs from before there was a diagnosis have none.
     assert "Diagnosis" not in _caption(SimpleNamespace(record=RunRecord.of({"train": train})))  # type: ignore[arg-type]

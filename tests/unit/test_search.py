@@ -37,11 +37,11 @@ def calls(results: Path, state: str) -> list[dict[str, Any]]:
 
 def test_the_defaults_come_first_and_the_best_is_near_the_known_one(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(tiny_task, tmp_path / "r", 30)
-    found = search(mine, make=fake, say=quiet)
-    assert found.rows[0].params == {"weights.learning_rate": 1e-3, "weights.lora_r": 16}
-    assert found.best.value > found.rows[0].value
-    assert 1e-4 < found.best.params["weights.learning_rate"] < 1e-3
-    assert sum(row.duplicate_of is None for row in found.rows) == 30
+    result = search(mine, make=fake, say=quiet)
+    assert result.rows[0].params == {"weights.learning_rate": 1e-3, "weights.lora_r": 16}
+    assert result.best.value > result.rows[0].value
+    assert 1e-4 < result.best.params["weights.learning_rate"] < 1e-3
+    assert sum(row.duplicate_of is None for row in result.rows) == 30
 
 
 def test_where_all_score_nothing_the_sampler_goes_by_dev_loss(tiny_task: Path, tmp_path: Path) -> None:
@@ -49,9 +49,9 @@ def test_where_all_score_nothing_the_sampler_goes_by_dev_loss(tiny_task: Path, t
         """From the best rate, in decades, over the last trials of two searches."""
         far = []
         for seed in (0, 1):
-            found = search(plan(tiny_task, tmp_path / f"{name}{seed}", 24, seed=seed), make=make, say=quiet)
-            assert all(row.value == 0.0 for row in found.rows)
-            rates = [row.params["weights.learning_rate"] for row in found.rows[-8:]]
+            result = search(plan(tiny_task, tmp_path / f"{name}{seed}", 24, seed=seed), make=make, say=quiet)
+            assert all(row.value == 0.0 for row in result.rows)
+            rates = [row.params["weights.learning_rate"] for row in result.rows[-8:]]
             far += [abs(math.log10(rate / BEST_RATE)) for rate in rates]
         return statistics.mean(far)
 
@@ -91,11 +91,11 @@ def test_no_configuration_is_run_twice_and_a_small_space_ends(tiny_task: Path, t
 
 def test_two_processes_share_a_study_and_never_a_trial(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(tiny_task, tmp_path / "r", 10, storage=f"sqlite:///{tmp_path}/s.db")
-    found = search(mine, jobs=2, make=slow, say=quiet)
+    result = search(mine, jobs=2, make=slow, say=quiet)
     run = calls(tmp_path / "r", "begun")
     assert len({call["number"] for call in run}) == len(run) == 10
     assert len({(call["rate"], call["r"]) for call in run}) == 10
-    assert sum(row.state == "complete" for row in found.rows) == 10
+    assert sum(row.state == "complete" for row in result.rows) == 10
 
 
 @pytest.mark.parametrize("storage", [None, "sqlite:///{}/s.db"])
@@ -113,11 +113,11 @@ def test_a_killed_worker_loses_no_trial(tiny_task: Path, tmp_path: Path, storage
     worker.join()
     killed = calls(tmp_path / "r", "begun")[-1]
     assert killed["number"] not in {call["number"] for call in calls(tmp_path / "r", "ended")}
-    found = search(mine, make=fake, say=quiet)
+    result = search(mine, make=fake, say=quiet)
     ended = [(call["rate"], call["r"]) for call in calls(tmp_path / "r", "ended")]
     assert (killed["rate"], killed["r"]) in ended
     assert len(ended) == len(set(ended)) == 5
-    states = [row.state for row in found.rows if row.duplicate_of is None]
+    states = [row.state for row in result.rows if row.duplicate_of is None]
     assert (states.count("complete"), states.count("fail")) == (5, 1)
 
 
@@ -129,18 +129,18 @@ def _work(mine: StudyConfig) -> None:
 
 def test_several_objectives_give_a_front_that_nothing_beats(tiny_task: Path, tmp_path: Path) -> None:
     mine = plan(tiny_task, tmp_path / "r", 15, objective="score,memory")
-    found = search(mine, make=fake, say=quiet)
-    for row in found.front:
-        for other in found.rows:
+    result = search(mine, make=fake, say=quiet)
+    for row in result.front:
+        for other in result.rows:
             better = other.objectives["score"] > row.objectives["score"]
             assert not (better and other.objectives["memory"] <= row.objectives["memory"])
-    assert found.best in found.front
+    assert result.best in result.front
 
 
 def test_a_constraint_excludes_trials_from_the_best(tiny_task: Path, tmp_path: Path) -> None:
-    found = search(plan(tiny_task, tmp_path / "r", 12, constraint=("memory<=8",)), make=fake, say=quiet)
-    assert found.best.params["weights.lora_r"] <= 8
-    assert any(row.params["weights.lora_r"] > 8 for row in found.rows)
+    result = search(plan(tiny_task, tmp_path / "r", 12, constraint=("memory<=8",)), make=fake, say=quiet)
+    assert result.best.params["weights.lora_r"] <= 8
+    assert any(row.params["weights.lora_r"] > 8 for row in result.rows)
     with pytest.raises(RunError, match="keeps the constraints"):
         search(plan(tiny_task, tmp_path / "r", 3, constraint=("memory<=1",)), make=fake, say=quiet)
 
@@ -148,8 +148,8 @@ def test_a_constraint_excludes_trials_from_the_best(tiny_task: Path, tmp_path: P
 def test_a_warm_start_tries_the_best_of_an_earlier_study(tiny_task: Path, tmp_path: Path) -> None:
     old = search(plan(tiny_task, tmp_path / "r", 12), make=fake, say=quiet)
     new = plan(tiny_task, tmp_path / "r", 4, seed=7)
-    found = search(new, make=fake, say=quiet, warm_start=(old.study,))
-    assert found.rows[1].params == old.best.params
+    result = search(new, make=fake, say=quiet, warm_start=(old.study,))
+    assert result.rows[1].params == old.best.params
     with pytest.raises(ConfigError, match="unknown study"):
         search(plan(tiny_task, tmp_path / "r", 4, seed=8), make=fake, say=quiet, warm_start=("nope",))
 
@@ -161,7 +161,7 @@ def test_all_failing_says_the_first_cause(tiny_task: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"space": ("weights.learning_rat=1..2",)}, "did you mean 'weights.learning_rate'"),
         ({"space": ("weights.learning_rate=1e-3..1e-5",)}, "empty range"),
@@ -175,9 +175,9 @@ def test_all_failing_says_the_first_cause(tiny_task: Path, tmp_path: Path) -> No
     ],
 )
 def test_bad_input_is_refused_with_a_remedy(
-    tiny_task: Path, tmp_path: Path, changes: dict[str, Any], said: str
+    tiny_task: Path, tmp_path: Path, changes: dict[str, Any], message: str
 ) -> None:
-    with pytest.raises(ConfigError, match=said):
+    with pytest.raises(ConfigError, match=message):
         plan(tiny_task, tmp_path / "r", **changes)
 
 

@@ -56,10 +56,10 @@ def test_the_base_is_loaded_once_for_all_trials_and_none_changes_it(
             )
         )
 
-    found = search(made("all", "0.001,0.003", 2), say=lambda _: None)
+    result = search(made("all", "0.001,0.003", 2), say=lambda _: None)
     assert loads == ["tiny"]
     assert len(encoded) == len(set(encoded))
-    last = found.rows[-1]
+    last = result.rows[-1]
     rate = last.params["weights.learning_rate"]
     alone = search(made("alone", f"{rate},0.9", 1), say=lambda _: None)
     records = [
@@ -88,11 +88,11 @@ def test_the_best_and_the_defaults_meet_on_test_and_the_winners_curse_is_said(
             settings=("program.k=1",),
         )
     )
-    found = search(mine, say=lambda _: None)
-    assert all(_split(tmp_path / "r", row.run_id) == "dev" for row in found.rows)
+    result = search(mine, say=lambda _: None)
+    assert all(_split(tmp_path / "r", row.run_id) == "dev" for row in result.rows)
     done = confirm_on_test.confirm(
         mine,
-        found.rows[1],
+        result.rows[1],
         name="found",
         seeds=2,
         limit=None,
@@ -143,7 +143,7 @@ def test_the_command_prints_one_object_and_writes_the_recipe(
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "message"),
     [
         (("--space", "program.kk=1,2"), "did you mean 'program.k'"),
         (("--space", "program.k=3..1"), "empty range"),
@@ -157,12 +157,12 @@ def test_bad_input_ends_with_2_and_its_remedy(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     words: tuple[str, ...],
-    said: str,
+    message: str,
 ) -> None:
     given = [str(tiny_task), "--recipe", "few_shot", "--model", "fake:red", "--results", str(tmp_path / "r")]
     assert _command(monkeypatch, *given, *words) == 2
     shown = capsys.readouterr()
-    assert said in shown.err
+    assert message in shown.err
     assert shown.out == ""
 
 

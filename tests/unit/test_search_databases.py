@@ -55,9 +55,9 @@ class Server:
 
     def _call(self, program: str, *words: str) -> None:
         data = str(self.folder / "data")
-        said = subprocess.DEVNULL  # A pipe would be held by the server.
+        output = subprocess.DEVNULL  # A pipe would be held by the server.
         command = [str(self.programs / program), "-D", data, *words]
-        subprocess.run(command, check=True, stdout=said, stderr=said, user=self.user, cwd=self.folder)
+        subprocess.run(command, check=True, stdout=output, stderr=output, user=self.user, cwd=self.folder)
 
 
 @pytest.fixture(autouse=True)
@@ -79,13 +79,13 @@ def connections(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.fixture(scope="module")
 def server() -> Iterator[Server]:
     pytest.importorskip("psycopg")
-    found = shutil.which("initdb") or max(
+    result = shutil.which("initdb") or max(
         map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=""
     )
-    if not found:
+    if not result:
         pytest.skip("no PostgreSQL server is installed")
     with tempfile.TemporaryDirectory() as folder:
-        made = Server(Path(found).resolve().parent, Path(folder))
+        made = Server(Path(result).resolve().parent, Path(folder))
         made.start()
         try:
             yield made
@@ -129,12 +129,12 @@ def test_two_workers_on_postgresql_one_of_which_is_killed(
     assert workers[1].exitcode == 0
     begun, ended = calls(tmp_path / "r", "begun"), calls(tmp_path / "r", "ended")
     (killed,) = [call for call in begun if call["number"] not in {call["number"] for call in ended}]
-    found = search(mine, make=fake, say=lambda _: None)
+    result = search(mine, make=fake, say=lambda _: None)
     done = [(call["rate"], call["r"]) for call in calls(tmp_path / "r", "ended")]
     assert (killed["rate"], killed["r"]) in done
     assert len(done) == len(set(done)) == 7
     assert {call["pid"] for call in ended} == {worker.pid for worker in workers}
-    states = [row.state for row in found.rows if row.duplicate_of is None]
+    states = [row.state for row in result.rows if row.duplicate_of is None]
     assert (states.count("complete"), states.count("fail")) == (7, 1)
 
 

@@ -44,9 +44,9 @@ def seconds(task: Path, results: Path, recipe: str, *overrides: str, **more: Any
 
 def test_the_rough_estimate_follows_the_work(steady: None, tiny_task: Path, tmp_path: Path) -> None:
     def of(recipe: str, *overrides: str, **more: Any) -> float:
-        found = seconds(tiny_task, tmp_path / "r", recipe, *overrides, **more)
-        assert found is not None
-        return found
+        result = seconds(tiny_task, tmp_path / "r", recipe, *overrides, **more)
+        assert result is not None
+        return result
 
     none = "weights.dev_examples=0"
     answering = of("zero_shot")
@@ -91,26 +91,26 @@ def test_a_real_search_says_it_before_its_first_trial(steady: None, tiny_task: P
     mine = make_plan(
         SearchOptions(str(tiny_task), recipe="few_shot", trials=2, results=tmp_path / "r", model="tiny")
     )
-    said: list[str] = []
-    search(mine, make=evaluator, say=said.append)
-    assert "for 2 trials roughly, by the model's size" in said[0]
-    assert said[1].startswith("trial 0: complete")
-    assert "for 1 trial by the first" in said[2]
+    lines: list[str] = []
+    search(mine, make=evaluator, say=lines.append)
+    assert "for 2 trials roughly, by the model's size" in lines[0]
+    assert lines[1].startswith("trial 0: complete")
+    assert "for 1 trial by the first" in lines[2]
     more = make_plan(
         SearchOptions(str(tiny_task), recipe="few_shot", trials=3, results=tmp_path / "r", model="tiny")
     )
-    said.clear()
-    search(more, make=evaluator, say=said.append)
-    assert "for 1 trial by earlier runs" in said[0]
-    assert not any("by the first" in line for line in said)
+    lines.clear()
+    search(more, make=evaluator, say=lines.append)
+    assert "for 1 trial by earlier runs" in lines[0]
+    assert not any("by the first" in line for line in lines)
 
 
 @pytest.mark.parametrize(("guess", "asked"), [(None, 1), (1e-9, 2), (1e9, 1)])
 def test_it_asks_again_only_where_the_first_trial_shows_that_it_takes_longer(
     tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, guess: float | None, asked: int
 ) -> None:
-    found = None if guess is None else Estimate(seconds=guess, source="roughly", rough=True)
-    monkeypatch.setattr(session, "foreseen", lambda plan, task: found)
+    result = None if guess is None else Estimate(seconds=guess, source="roughly", rough=True)
+    monkeypatch.setattr(session, "foreseen", lambda plan, task: result)
     questions: list[float] = []
     search(
         plan(tiny_task, tmp_path / "r", 3),
@@ -155,7 +155,7 @@ def test_nobody_is_asked_where_there_is_no_terminal(monkeypatch: pytest.MonkeyPa
 
 def test_a_speed_is_taken_once_for_a_size() -> None:
     speed = flops_estimate._Speed(32)
-    found = speed(1000.0)
-    assert found > 0
-    assert speed(200.0) == found
-    assert speed(4.0) != found
+    result = speed(1000.0)
+    assert result > 0
+    assert speed(200.0) == result
+    assert speed(4.0) != result

@@ -32,11 +32,11 @@ def test_clearly_bad_trials_are_pruned_and_are_no_failures(
     study = open_study(good)
     for params in BAD:
         study.enqueue_trial(params)
-    said: list[str] = []
+    lines: list[str] = []
     more = plan(tiny_task, tmp_path / "r", 18, pruner=pruner, study="s")
-    found = search(more, make=climbing, say=said.append)
+    result = search(more, make=climbing, say=lines.append)
 
-    bad = [row for row in found.rows if row.params in BAD]
+    bad = [row for row in result.rows if row.params in BAD]
     pruned = [row for row in bad if row.state == "pruned"]
     assert len(bad) == 6
     assert len(pruned) >= (6 if pruner == "median" else 1)
@@ -46,19 +46,19 @@ def test_clearly_bad_trials_are_pruned_and_are_no_failures(
         assert row.train_steps == len(row.intermediate)
     # Hyperband may also stop a trial at the last rung, where nothing is saved.
     assert 0 < min(row.train_steps for row in pruned) < RUNGS
-    assert found.best.state == "complete"
-    assert {row.state for row in found.rows} == {"complete", "pruned"}
-    assert any("pruned" in line for line in said)
+    assert result.best.state == "complete"
+    assert {row.state for row in result.rows} == {"complete", "pruned"}
+    assert any("pruned" in line for line in lines)
     with Store.open(tmp_path / "r", write=False) as store:
         counted = list(
             store.rows("SELECT count(*) AS n FROM trials WHERE state = 'pruned' AND error IS NULL")
         )
-        assert counted[0]["n"] == sum(row.state == "pruned" for row in found.rows)
+        assert counted[0]["n"] == sum(row.state == "pruned" for row in result.rows)
 
 
 def test_without_a_pruner_every_trial_goes_to_its_end(tiny_task: Path, tmp_path: Path) -> None:
-    found = search(plan(tiny_task, tmp_path / "r", 12), make=climbing, say=lambda _: None)
-    assert {row.state for row in found.rows} == {"complete"}
+    result = search(plan(tiny_task, tmp_path / "r", 12), make=climbing, say=lambda _: None)
+    assert {row.state for row in result.rows} == {"complete"}
 
 
 def test_a_pruned_trial_trains_fewer_steps(tiny_task: Path, tmp_path: Path) -> None:

@@ -88,14 +88,14 @@ def test_of_two_that_draw_the_same_at_the_same_moment_one_gives_way(
         trials.append(loop.study.ask())
         study_storage.claim(trials[-1])
         trials[-1].suggest_categorical("weights.lora_r", (4, 8))
-    found: list[Any] = []
-    thread = threading.Thread(target=lambda: found.append(second._first_of(trials[1])))
+    results: list[Any] = []
+    thread = threading.Thread(target=lambda: results.append(second._first_of(trials[1])))
     thread.start()
     thread.join(0.2)
     assert thread.is_alive()
     assert first._first_of(trials[0]) is None
     thread.join(30)
-    assert [other.number for other in found] == [trials[0].number]
+    assert [other.number for other in results] == [trials[0].number]
 
 
 def test_a_trial_of_optuna_alone_is_not_waited_for_twice(
@@ -191,18 +191,18 @@ def test_optuna_alone_reads_names_values_and_scores_on_the_way(
 ) -> None:
     """What optuna-dashboard shows: it reads a study by Optuna's own functions."""
     url, reader = kept
-    found = search(
+    result = search(
         plan(tiny_task, tmp_path / "r", 4, storage=url, study="named"),
         make=climbing,
         say=lambda _: None,
     )
-    place = reader() if callable(reader) else reader
-    assert optuna.get_all_study_names(place) == ["named"]
-    study = optuna.load_study(study_name="named", storage=place)
+    location = reader() if callable(reader) else reader
+    assert optuna.get_all_study_names(location) == ["named"]
+    study = optuna.load_study(study_name="named", storage=location)
     assert [direction.name for direction in study.directions] == ["MAXIMIZE"]
-    assert study.best_trial.number == found.best.number
-    assert study.best_value == found.best.value
-    by_number = {row.number: row for row in found.rows}
+    assert study.best_trial.number == result.best.number
+    assert study.best_value == result.best.value
+    by_number = {row.number: row for row in result.rows}
     for trial in study.trials:
         row = by_number[trial.number]
         assert trial.params == row.params
@@ -219,15 +219,17 @@ def test_who_ends_first_waits_for_the_trials_of_others(tiny_task: Path, tmp_path
     study.enqueue_trial(mine.space().defaults())
     other = study.ask()
     study_storage.claim(other)
-    said: list[str] = []
+    lines: list[str] = []
 
     def say(text: str) -> None:
-        said.append(text)
+        lines.append(text)
         if text.startswith("waiting"):
             threading.Timer(0.5, lambda: study.tell(other, 100.0)).start()
 
     search(mine, make=fake, say=say)
-    assert [text for text in said if text.startswith("waiting")] == ["waiting for trial 0 of another process"]
+    assert [text for text in lines if text.startswith("waiting")] == [
+        "waiting for trial 0 of another process"
+    ]
     assert study.trials[0].state == TrialState.COMPLETE
     assert len(study.trials) == 3
 
@@ -245,7 +247,7 @@ def test_a_trial_whose_process_dies_while_others_wait_is_tried_again(
         study_storage, "is_dead", lambda t: (t.number == other.number and dead.is_set()) or real(t)
     )
 
-    found = search(mine, make=fake, say=lambda text: dead.set() if text.startswith("waiting") else None)
+    result = search(mine, make=fake, say=lambda text: dead.set() if text.startswith("waiting") else None)
     assert study.trials[0].state == TrialState.FAIL
-    done = [row for row in found.rows if row.state == "complete"]
+    done = [row for row in result.rows if row.state == "complete"]
     assert len(done) == 2

@@ -69,7 +69,7 @@ def test_handbook_documents_hold_the_answers_and_train_does_not() -> None:
     facts = {split: {(e.context_ids[0], e.meta["fact"]) for e in rows} for split, rows in task.splits.items()}
     assert not facts["test"] & (facts["train"] | facts["dev"])
     assert not facts["dev"] & facts["train"]
-    assert {split: len(found) for split, found in facts.items() if split != "train"} == {
+    assert {split: len(result) for split, result in facts.items() if split != "train"} == {
         "dev": 100,
         "test": 200,
     }
@@ -87,14 +87,14 @@ def test_ticket_targets_follow_from_the_draw() -> None:
     """The generator is replayed: the same random numbers give the tickets behind the committed rows."""
     make = runpy.run_path(str(FOLDER / "support_tickets" / "make.py"))
     rng = random.Random(make["SEED"])
-    seen: set[str] = set()
+    values: set[str] = set()
     task = load(FOLDER / "support_tickets")
     for split, rows in task.splits.items():
         for example in rows:
             ticket = make["draw"](rng)
-            while ticket.reference in seen:
+            while ticket.reference in values:
                 ticket = make["draw"](rng)
-            seen.add(ticket.reference)
+            values.add(ticket.reference)
             text = make["message"](ticket, rng, known=make["KNOWN"][split])
             assert (example.input["input"], example.target) == (text, make["target"](ticket))
 

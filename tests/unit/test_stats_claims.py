@@ -38,17 +38,17 @@ def decided(*runs: RunScores, **more: object):  # type: ignore[no-untyped-def]
     ids=["five", "graded", "mostly zero", "three seeds", "groups"],
 )
 def test_equal_recipes_are_called_different_in_at_most_5_of_100(world: World) -> None:
-    found = count(world, 50)
-    assert found.false_claims <= 3
-    assert found.pairs_covered >= 47
-    assert found.means_covered >= 44
+    tally = count(world, 50)
+    assert tally.false_claims <= 3
+    assert tally.pairs_covered >= 47
+    assert tally.means_covered >= 44
 
 
 def test_one_training_seed_claims_provisionally_only() -> None:
     """Training noise of 3 points, 1,000 examples, one seed: the claims are false, and say what they rest on."""
-    found = count(World(n=1_000, recipes=3, noise=0.03), 30)
-    assert found.false_claims == 0
-    assert found.provisional >= 5
+    tally = count(World(n=1_000, recipes=3, noise=0.03), 30)
+    assert tally.false_claims == 0
+    assert tally.provisional >= 5
 
 
 def test_a_known_noise_floor_makes_one_seed_sure_or_silent() -> None:
@@ -73,8 +73,8 @@ def test_three_seeds_are_not_provisional_and_lend_their_noise_to_a_single_one() 
 
 def test_a_true_difference_of_5_points_shows_as_often_as_before() -> None:
     """78 of 100 with two recipes and 1,000 examples, measured with the corrected p-values used before."""
-    found = count(World(n=1_000, recipes=2, behind=(0.05, 0.0), trained=False), 60, seed=3)
-    assert found.shown >= 0.75 * 60
+    tally = count(World(n=1_000, recipes=2, behind=(0.05, 0.0), trained=False), 60, seed=3)
+    assert tally.shown >= 0.75 * 60
 
 
 @pytest.mark.parametrize("kind", ["binary", "graded"])

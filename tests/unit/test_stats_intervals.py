@@ -66,8 +66,8 @@ def test_bca_without_variation_is_a_point() -> None:
 def test_student_is_scipys() -> None:
     sample = np.random.default_rng(4).normal(size=12)
     expected = stats.ttest_1samp(sample, 0.0).confidence_interval(0.95)
-    found = student(sample.mean(), sample.std(ddof=1) / np.sqrt(12), 11)
-    assert found == pytest.approx((expected.low, expected.high))
+    computed = student(sample.mean(), sample.std(ddof=1) / np.sqrt(12), 11)
+    assert computed == pytest.approx((expected.low, expected.high))
 
 
 def test_resampled_means_have_the_bootstraps_moments() -> None:

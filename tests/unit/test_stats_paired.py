@@ -38,8 +38,8 @@ def test_many_sign_flips_agree_with_scipys_permutation_test(shift: float) -> Non
         n_resamples=20_000,
         rng=np.random.default_rng(1),
     ).pvalue
-    found = paired.sign_flip(first - second, resamples=20_000)[0]
-    assert found == pytest.approx(expected, abs=0.02 if expected > 0.1 else 0.004)
+    computed = paired.sign_flip(first - second, resamples=20_000)[0]
+    assert computed == pytest.approx(expected, abs=0.02 if expected > 0.1 else 0.004)
 
 
 def test_sign_flip_of_binary_differences_is_mcnemar() -> None:

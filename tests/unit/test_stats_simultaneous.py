@@ -84,9 +84,9 @@ def test_one_group_says_nothing() -> None:
     codes = by_cluster.codes(["only"] * 100)
     values = np.random.default_rng(7).random(100)
     assert paired.grouped_interval(values, codes, binary=False) == (-1.0, 1.0)
-    found = seeds.mean(values[None, :], codes)
-    assert found.sampling_se == np.inf
-    assert found.p == 1.0
+    computed = seeds.mean(values[None, :], codes)
+    assert computed.sampling_se == np.inf
+    assert computed.p == 1.0
 
 
 def test_groups_that_all_differ_have_students_interval() -> None:
@@ -94,8 +94,8 @@ def test_groups_that_all_differ_have_students_interval() -> None:
     totals = rng.normal(0.1, 0.1, 6)
     codes = by_cluster.codes([f"g{i // 10}" for i in range(60)])
     expected = stats.ttest_1samp(totals, 0.0).confidence_interval(0.95)
-    found = paired.grouped_interval(np.repeat(totals, 10), codes, binary=False)
-    assert found == pytest.approx((expected.low, expected.high))
+    computed = paired.grouped_interval(np.repeat(totals, 10), codes, binary=False)
+    assert computed == pytest.approx((expected.low, expected.high))
 
 
 @pytest.mark.parametrize("exponent", [0.5, 1.0, 2.0])
@@ -105,8 +105,8 @@ def test_the_next_doubling_of_a_power_law_is_found(exponent: float) -> None:
     def score(labels: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
         return 0.9 - 0.5 * (labels / 50) ** -exponent
 
-    found = curves.next_doubling(score(counts)[None, :], counts)[0]
-    assert found == pytest.approx(float(score(np.array([800.0]))[0] - score(counts)[-1]), abs=2e-4)
+    computed = curves.next_doubling(score(counts)[None, :], counts)[0]
+    assert computed == pytest.approx(float(score(np.array([800.0]))[0] - score(counts)[-1]), abs=2e-4)
 
 
 def test_two_points_do_not_show_a_bend() -> None:

@@ -163,10 +163,10 @@ def test_one_line_says_where_and_how(tmp_path: Path, case: str) -> None:
     yaml, rows, message = CASES[case]
     (tmp_path / "task.yaml").write_text(yaml, encoding="utf-8")
     (tmp_path / "t.jsonl").write_text(rows, encoding="utf-8")
-    with pytest.raises(ConfigError, match=message) as found:
+    with pytest.raises(ConfigError, match=message) as caught:
         load(tmp_path)
-    assert found.value.exit_code == 2
-    assert "\n" not in str(found.value)
+    assert caught.value.exit_code == 2
+    assert "\n" not in str(caught.value)
 
 
 def test_latin_1_is_named_with_its_byte_and_the_way_out(tmp_path: Path) -> None:
@@ -174,10 +174,10 @@ def test_latin_1_is_named_with_its_byte_and_the_way_out(tmp_path: Path) -> None:
     (tmp_path / "t.jsonl").write_bytes((GOOD + '{"input": "café", "target": "x"}').encode("latin-1"))
     with pytest.raises(
         ConfigError, match=r"t\.jsonl:2: not UTF-8 \(byte 0xe9 at offset 44\).*iconv.*latin-1"
-    ) as found:
+    ) as caught:
         load(tmp_path)
     assert (tmp_path / "t.jsonl").read_bytes()[44] == 0xE9
-    assert found.value.line == 2
+    assert caught.value.line == 2
 
 
 def test_a_broken_element_of_a_json_list_has_its_own_line(tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ def test_too_long_answers_and_prompts(clean: Task) -> None:
 @settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.integers(0, 1000), min_size=1, max_size=50))
 def test_lengths_agree_with_numpy(values: list[int]) -> None:
-    found = checks.lengths(values)
-    assert found is not None
-    assert (found.min, found.median, found.max) == (min(values), numpy.median(values), max(values))
-    assert found.p95 == numpy.percentile(values, 95, method="inverted_cdf")
+    result = checks.lengths(values)
+    assert result is not None
+    assert (result.min, result.median, result.max) == (min(values), numpy.median(values), max(values))
+    assert result.p95 == numpy.percentile(values, 95, method="inverted_cdf")
 
 
 TEXTS = st.dictionaries(st.text("abc", min_size=1, max_size=2), st.text("ab", max_size=24), max_size=8)

@@ -232,9 +232,9 @@ def test_nothing_vanishes_whatever_the_columns_are_called() -> None:
     for seed in range(40):
         columns = numbers.sample(["text", "title", "Foo", "bar", "output_1", "context", "x1", "options"], 4)
         rows = [{name: f"{name} {i} {seed}" for name in columns} | {"label": "ab"[i % 2]} for i in range(20)]
-        found = assign([Located(row=row, file="f", number=i) for i, row in enumerate(rows, start=1)])
-        assert {column.name for column in found.columns} == {*columns, "label"}
-        assert found.names("input") == columns
+        inferred = assign([Located(row=row, file="f", number=i) for i, row in enumerate(rows, start=1)])
+        assert {column.name for column in inferred.columns} == {*columns, "label"}
+        assert inferred.names("input") == columns
 
 
 def test_columns_beside_those_of_a_layout_are_shown_to_the_model(tmp_path: Path) -> None:

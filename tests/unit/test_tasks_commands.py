@@ -66,36 +66,36 @@ def test_validate_shows_an_example_and_the_sizes(harness: Any, tiny_task: Path) 
 
 def test_validate_counts_and_shows_what_a_model_sees(harness: Any, tiny_task: Path) -> None:
     code, out, _ = harness("validate", str(tiny_task), "--model", "tiny", "--json")
-    found = json.loads(out)
+    output = json.loads(out)
     assert code == 0
-    assert (found["unit"], found["measured_with"]) == ("tokens", "tiny")
-    example = found["example"]
+    assert (output["unit"], output["measured_with"]) == ("tokens", "tiny")
+    example = output["example"]
     assert example["id"] == "test-0"
     assert "Say the colour." in example["prompt"]
     assert "thing test 0" in example["prompt"]
     assert example["target"] == "red"
     # The tiny model's tokens are bytes, so that the length of an answer is known without it.
     lengths = sorted(len(row["target"]) for row in rows(tiny_task, "test"))
-    assert found["lengths"]["test"]["target"]["max"] == lengths[-1]
-    assert found["lengths"]["test"]["target"]["min"] == lengths[0]
-    assert found["lengths"]["test"]["prompt"]["max"] == len(example["token_ids"])
-    assert found["splits"] == {"train": 12, "dev": 6, "test": 8}
+    assert output["lengths"]["test"]["target"]["max"] == lengths[-1]
+    assert output["lengths"]["test"]["target"]["min"] == lengths[0]
+    assert output["lengths"]["test"]["prompt"]["max"] == len(example["token_ids"])
+    assert output["splits"] == {"train": 12, "dev": 6, "test": 8}
 
 
 @pytest.mark.usefixtures("no_bundled_model")
 def test_validate_without_a_tokenizer_says_why(harness: Any, tiny_task: Path) -> None:
-    found = json.loads(harness("validate", str(tiny_task), "--json")[1])
-    assert (found["unit"], found["measured_with"]) == ("characters", None)
-    assert found["lengths"]["train"]["target"] == {"min": 3, "median": 4, "p95": 5, "max": 5}
-    assert found["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len("thing test 0")
+    output = json.loads(harness("validate", str(tiny_task), "--json")[1])
+    assert (output["unit"], output["measured_with"]) == ("characters", None)
+    assert output["lengths"]["train"]["target"] == {"min": 3, "median": 4, "p95": 5, "max": 5}
+    assert output["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len("thing test 0")
 
 
 @pytest.mark.usefixtures("no_bundled_model")
 def test_targets_that_fail_the_format_are_listed_and_make_the_task_unusable(
     harness: Any, tiny_task: Path
 ) -> None:
-    found = rows(tiny_task, "test")
-    changed = [{**row, "target": "mauve"} if i in (0, 5) else row for i, row in enumerate(found)]
+    stored = rows(tiny_task, "test")
+    changed = [{**row, "target": "mauve"} if i in (0, 5) else row for i, row in enumerate(stored)]
     (tiny_task / "test.jsonl").write_text(
         "".join(json.dumps(row) + "\n" for row in changed), encoding="utf-8"
     )
@@ -126,16 +126,16 @@ def test_answers_that_max_new_tokens_cuts_off_are_errors(harness: Any, tiny_task
 
 
 def test_a_server_is_not_asked_for_its_tokenizer(harness: Any, tiny_task: Path) -> None:
-    found = json.loads(
+    output = json.loads(
         harness("validate", str(tiny_task), "--model", "openai:x@http://localhost:1", "--json")[1]
     )
-    assert (found["unit"], found["example"]["prompt"]) == ("characters", "")
+    assert (output["unit"], output["example"]["prompt"]) == ("characters", "")
 
 
 @pytest.mark.usefixtures("no_bundled_model")
 def test_model_text_is_never_markup(harness: Any, tiny_task: Path) -> None:
-    found = [{**row, "input": "[bold]x[/nothing]"} for row in rows(tiny_task, "test")]
-    (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found), encoding="utf-8")
+    result = [{**row, "input": "[bold]x[/nothing]"} for row in rows(tiny_task, "test")]
+    (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in result), encoding="utf-8")
     assert "[bold]x[/nothing]" in harness("validate", str(tiny_task))[1]
 
 
@@ -187,14 +187,14 @@ def test_validate_measures_a_sample_and_the_longest_of_many_rows(
 ) -> None:
     monkeypatch.setattr(inspecting, "SAMPLE", 4)
     monkeypatch.setattr(inspecting, "LONGEST", 1)
-    found = rows(tiny_task, "test")
+    stored = rows(tiny_task, "test")
     longest = "a thing that is by far the longest of all"
-    changed = [{**row, "input": longest} if i == 5 else row for i, row in enumerate(found)]
+    changed = [{**row, "input": longest} if i == 5 else row for i, row in enumerate(stored)]
     (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in changed), "utf-8")
-    said = json.loads(harness("validate", str(tiny_task), "--json")[1])
-    assert said["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len(longest)
-    assert said["lengths"]["test"]["prompt"]["median"] == len("Say the colour.") + len("thing test 0")
-    assert said["measured"]["test"] < len(found) == said["splits"]["test"]
+    output = json.loads(harness("validate", str(tiny_task), "--json")[1])
+    assert output["lengths"]["test"]["prompt"]["max"] == len("Say the colour.") + len(longest)
+    assert output["lengths"]["test"]["prompt"]["median"] == len("Say the colour.") + len("thing test 0")
+    assert output["measured"]["test"] < len(stored) == output["splits"]["test"]
     assert "a sample and the longest" in harness("validate", str(tiny_task))[1]
 
 

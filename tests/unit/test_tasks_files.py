@@ -40,8 +40,8 @@ def zipped(path: Path, files: dict[str, str | bytes]) -> Path:
     return path
 
 
-def made(data: Path, place: Path, **wish: Any) -> tuple[Made, Task]:
-    task = init(str(data), place / "tasks", Wish(**wish))
+def made(data: Path, folder: Path, **wish: Any) -> tuple[Made, Task]:
+    task = init(str(data), folder / "tasks", Wish(**wish))
     return task, load(task.folder)
 
 

@@ -20,10 +20,10 @@ from harness.tasks.init import Made, Wish, init
 from harness.tasks.load import load
 
 
-def make(place: Path, rows: Sequence[dict[str, Any]], **wish: Any) -> tuple[Made, Task]:
-    data = place / "things.jsonl"
+def make(folder: Path, rows: Sequence[dict[str, Any]], **wish: Any) -> tuple[Made, Task]:
+    data = folder / "things.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    made = init(str(data), place / "tasks", Wish(**wish))
+    made = init(str(data), folder / "tasks", Wish(**wish))
     return made, load(made.folder)
 
 
@@ -147,11 +147,11 @@ def test_files_named_train_and_test_are_kept_apart(tmp_path: Path) -> None:
 
 
 def test_a_general_file_name_takes_the_folder_s(tmp_path: Path) -> None:
-    place = tmp_path / "My Data"
-    place.mkdir()
+    folder = tmp_path / "My Data"
+    folder.mkdir()
     text = "text,label\n" + "".join(f"t{i},{'ab'[i % 2]}\n" for i in range(20))
-    (place / "train.csv").write_text(text, encoding="latin-1")
-    assert init(str(place / "train.csv"), tmp_path / "tasks", Wish()).name == "my_data"
+    (folder / "train.csv").write_text(text, encoding="latin-1")
+    assert init(str(folder / "train.csv"), tmp_path / "tasks", Wish()).name == "my_data"
 
 
 def test_a_folder_that_exists_is_left_alone(tmp_path: Path) -> None:

@@ -101,8 +101,8 @@ def test_the_schema_is_of_train_alone_and_opened_where_test_needs_more(tmp_path:
     assert "zebra" not in written
     assert "hidden" not in written
     assert "walrus" not in written
-    said = next(line for line in made.guesses if line.startswith("format: json_schema"))
-    assert "which refuses 1 target of dev or test: opened at $.n, $.kind, $ (other keys)" in said
+    sentence = next(line for line in made.guesses if line.startswith("format: json_schema"))
+    assert "which refuses 1 target of dev or test: opened at $.n, $.kind, $ (other keys)" in sentence
     assert secret["output"] in [e.target for e in load(made.folder).splits["test"]]
 
 
@@ -119,11 +119,11 @@ def test_the_schema_is_of_train_alone_and_opened_where_test_needs_more(tmp_path:
 )
 def test_an_opened_schema_accepts_the_train_values_and_the_new_one(value: dict[str, Any]) -> None:
     train = [{"a": n, "b": {"c": [n]}} for n in range(3)]
-    schema, said = schema_inference.fitting(train, [*train, value])
+    schema, text = schema_inference.fitting(train, [*train, value])
     validator = jsonschema.Draft202012Validator(schema)
     validator.check_schema(schema)
     assert all(map(validator.is_valid, (*train, value)))
-    assert "refuses 1 target of" in said
+    assert "refuses 1 target of" in text
     assert schema_inference.fitting(train, train) == (schema_inference.schema(train), "")
 
 
@@ -146,16 +146,16 @@ def test_an_opened_schema_accepts_the_train_values_and_the_new_one(value: dict[s
 def test_code_is_told_from_prose(text: str, language: str | None) -> None:
     texts = [text.format(n) for n in range(30)]
     assert code.kind(texts) == language
-    found = column_inference.answer([Example(id=t, input={}, target=t) for t in texts])
-    assert ("f1" in found.scorers) is (language is None)
-    assert found.spec["kind"] == ("sql" if language == "sql" else "text")
+    inferred = column_inference.answer([Example(id=t, input={}, target=t) for t in texts])
+    assert ("f1" in inferred.scorers) is (language is None)
+    assert inferred.spec["kind"] == ("sql" if language == "sql" else "text")
 
 
 def test_punctuation_counts_in_code() -> None:
     from harness.core.kinds import build
 
-    found = column_inference.answer([Example(id=str(n), input={}, target=f"f(a, {n})") for n in range(30)])
-    scorer = build("scorers", found.scorers[0])
+    inferred = column_inference.answer([Example(id=str(n), input={}, target=f"f(a, {n})") for n in range(30)])
+    scorer = build("scorers", inferred.scorers[0])
     example = Example(id="x", input={}, target="f(a, -1)")
     assert scorer.score("f(a, 1)", "f(a, -1)", example)[0] == 0.0
     assert scorer.score("f(a, -1)", "f(a, -1)", example)[0] == 1.0
@@ -202,5 +202,5 @@ def test_near_leaks_name_the_group_as_the_remedy(tiny_task: Path) -> None:
     long = "a message that is long enough to be nearly the same as another one "
     pair = [Example(id=key, input={"input": long + key}, target="red") for key in ("x", "y")]
     task = replace(task, splits={"train": (pair[0],), "dev": (), "test": (pair[1],)})
-    found = next(p for p in checks.problems(task) if p.check == "near leak train/test")
-    assert "--group" in found.message
+    problem = next(p for p in checks.problems(task) if p.check == "near leak train/test")
+    assert "--group" in problem.message

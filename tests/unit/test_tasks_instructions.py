@@ -26,11 +26,11 @@ def prompt(task: Task) -> str:
     return str(text)
 
 
-def asked_with(place: Path, rows: Sequence[dict[str, Any]], **wish: Any) -> str:
+def asked_with(folder: Path, rows: Sequence[dict[str, Any]], **wish: Any) -> str:
     """What `init` makes a model see of a file of these rows."""
-    data = place / "things.jsonl"
+    data = folder / "things.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
-    return prompt(load(init(str(data), place / "tasks", Wish(**wish)).folder))
+    return prompt(load(init(str(data), folder / "tasks", Wish(**wish)).folder))
 
 
 def test_labels_are_listed_under_the_name_of_their_column(tmp_path: Path) -> None:

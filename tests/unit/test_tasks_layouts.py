@@ -28,9 +28,9 @@ Messages = list[tuple[str, str]]
 N = 20
 
 
-def made(place: Path, data: Any, name: str = "data.jsonl", **wish: Any) -> tuple[Made, Task]:
+def made(folder: Path, data: Any, name: str = "data.jsonl", **wish: Any) -> tuple[Made, Task]:
     """A task from rows (JSONL, Parquet) or from one JSON value."""
-    path = place / "mine" / name
+    path = folder / "mine" / name
     path.parent.mkdir(exist_ok=True)
     if path.suffix == ".parquet":
         parquet.write_table(pyarrow.Table.from_pylist(data), path)
@@ -38,7 +38,7 @@ def made(place: Path, data: Any, name: str = "data.jsonl", **wish: Any) -> tuple
         path.write_text("".join(json.dumps(row) + "\n" for row in data), encoding="utf-8")
     else:
         path.write_text(json.dumps(data), encoding="utf-8")
-    task = init(str(path), place / "tasks", Wish(**wish))
+    task = init(str(path), folder / "tasks", Wish(**wish))
     return task, load(task.folder)
 
 

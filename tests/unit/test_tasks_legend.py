@@ -32,15 +32,15 @@ dataset_info:
 """
 
 
-def made_of(place: Path, data: str = "data", **wish: str) -> tuple[Made, Task]:
-    made = init(str(place / data), place / "tasks", Wish(**wish))  # type: ignore[arg-type]
+def made_of(root: Path, data: str = "data", **wish: str) -> tuple[Made, Task]:
+    made = init(str(root / data), root / "tasks", Wish(**wish))  # type: ignore[arg-type]
     return made, load(made.folder)
 
 
-def folder(place: Path, **files: str) -> None:
-    (place / "data").mkdir()
+def folder(root: Path, **files: str) -> None:
+    (root / "data").mkdir()
     for name, text in files.items():
-        (place / "data" / name.replace("__", ".")).write_text(text, "utf-8")
+        (root / "data" / name.replace("__", ".")).write_text(text, "utf-8")
 
 
 @pytest.mark.parametrize(

@@ -20,8 +20,8 @@ ROWS = [{"text": f"word {i}", "label": "ab"[i % 2], "key": f"k{i}", "who": f"g{i
 MAP = "map: {input: text, target: label, id: key, group: who, meta: [text]}"
 
 
-def folder(place: Path, yaml: str, **files: str) -> Path:
-    task = place / "demo"
+def folder(root: Path, yaml: str, **files: str) -> Path:
+    task = root / "demo"
     task.mkdir(exist_ok=True)
     for name, text in files.items():
         (task / name.replace("__", ".")).write_text(text, encoding="utf-8")
@@ -51,14 +51,14 @@ def write(path: Path, rows: list[dict[str, Any]]) -> None:
 def test_the_kind_of_file_makes_no_difference(tmp_path: Path, suffix: str) -> None:
     task = folder(tmp_path, f"data: {{file: rows.{suffix}, {MAP}}}")
     write(task / f"rows.{suffix}", ROWS)
-    found = load(task)
-    everything = {e.id: e for part in found.splits.values() for e in part}
+    loaded = load(task)
+    everything = {e.id: e for part in loaded.splits.values() for e in part}
     assert {key: (e.input, e.target, e.group, e.meta) for key, e in everything.items()} == {
         row["key"]: ({"input": row["text"]}, row["label"], row["who"], {"text": row["text"]}) for row in ROWS
     }
     write(task / "same.jsonl", ROWS)
     (task / "task.yaml").write_text(f"data: {{file: same.jsonl, {MAP}}}", encoding="utf-8")
-    assert load(task).data_hash == found.data_hash
+    assert load(task).data_hash == loaded.data_hash
 
 
 def test_a_quoted_cell_keeps_its_newline_and_a_byte_order_mark_is_no_part_of_a_name(tmp_path: Path) -> None:
@@ -99,8 +99,8 @@ def test_a_local_data_set_is_read_as_a_hub_data_set(tmp_path: Path, monkeypatch:
         tmp_path,
         "data: {hf: some/thing, revision: abc, train: train, test: test, map: {input: text, target: label}}",
     )
-    found = load(task)
-    assert [(e.id, e.target) for e in found.splits["test"]] == [("test-1", "yes"), ("test-2", "no")]
+    loaded = load(task)
+    assert [(e.id, e.target) for e in loaded.splits["test"]] == [("test-1", "yes"), ("test-2", "no")]
     assert asked == [("some/thing", "train"), ("some/thing", "test")]
 
 
@@ -114,13 +114,13 @@ def test_columns_can_be_named_combined_and_reached_into(tmp_path: Path) -> None:
     task = folder(
         tmp_path, yaml, t__jsonl=lines(rows), s__json="{}", c__jsonl='{"id": "d1", "text": "T", "title": "H"}'
     )
-    found = load(task)
-    (example,) = found.splits["test"]
+    loaded = load(task)
+    (example,) = loaded.splits["test"]
     assert example.input == {"question": "why", "context": "deep"}
     assert example.target == {"first": 1, "second": 2}
     assert example.context_ids == ("d1",)
-    assert render(found.input, example.input) == "question: why\ncontext: deep"
-    assert [(d.id, d.text, d.title) for d in found.corpus] == [("d1", "T", "H")]
+    assert render(loaded.input, example.input) == "question: why\ncontext: deep"
+    assert [(d.id, d.text, d.title) for d in loaded.corpus] == [("d1", "T", "H")]
 
 
 CONVERSATION = [
@@ -162,56 +162,54 @@ def test_what_was_recognised_is_said(tmp_path: Path, caplog: pytest.LogCaptureFi
 
 def test_a_system_message_is_the_default_of_the_instructions(tmp_path: Path) -> None:
     rows = [{"messages": CONVERSATION[:3]}, {"messages": CONVERSATION[1:3]}]
-    found = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
-    shown = [
-        (render(found.instructions, e.input), render(found.input, e.input)) for e in found.splits["test"]
-    ]
+    task = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
+    shown = [(render(task.instructions, e.input), render(task.input, e.input)) for e in task.splits["test"]]
     assert shown == [("Be brief.", "Hi"), ("", "Hi")]
 
 
 def test_a_field_that_some_rows_lack_is_left_out_there(tmp_path: Path) -> None:
     rows = [{"input": {"a": 1, "b": 2}, "target": "x"}, {"input": {"b": None}, "target": "x"}]
-    found = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
-    assert [render(found.input, e.input) for e in found.splits["test"]] == ["a: 1\nb: 2", "b:"]
+    task = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
+    assert [render(task.input, e.input) for e in task.splits["test"]] == ["a: 1\nb: 2", "b:"]
 
 
 def test_other_columns_are_carried_along(tmp_path: Path) -> None:
     rows = [{"input": "a", "target": "b", "source": "wiki", "meta": {"n": 1}}]
-    found = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
-    assert found.splits["test"][0].meta == {"n": 1, "source": "wiki"}
+    task = load(folder(tmp_path, "data: {test: t.jsonl}", t__jsonl=lines(rows)))
+    assert task.splits["test"][0].meta == {"n": 1, "source": "wiki"}
 
 
 def test_text_targets_become_values_of_the_format(tmp_path: Path) -> None:
     rows = [{"input": "a", "target": '{"n": 1}'}, {"input": "b", "target": {"n": 2}}]
     yaml = "data: {test: t.jsonl}\nformat: {kind: json_schema, schema: s.json}"
     schema = '{"type": "object", "required": ["n"]}'
-    found = load(folder(tmp_path, yaml, t__jsonl=lines(rows), s__json=schema))
-    assert [e.target for e in found.splits["test"]] == [{"n": 1}, {"n": 2}]
+    task = load(folder(tmp_path, yaml, t__jsonl=lines(rows), s__json=schema))
+    assert [e.target for e in task.splits["test"]] == [{"n": 1}, {"n": 2}]
 
 
 def test_a_label_is_written_as_the_list_of_choices_writes_it(tmp_path: Path) -> None:
     yaml = "data: {test: t.jsonl}\nformat: {kind: choice, choices: [Yes, 'No']}"
     rows = [{"input": "a", "target": "yes"}, {"input": "b", "target": " No"}]
-    found = load(folder(tmp_path, yaml.replace("Yes", "'Yes'"), t__jsonl=lines(rows)))
-    assert [e.target for e in found.splits["test"]] == ["Yes", "No"]
+    task = load(folder(tmp_path, yaml.replace("Yes", "'Yes'"), t__jsonl=lines(rows)))
+    assert [e.target for e in task.splits["test"]] == ["Yes", "No"]
 
 
 def test_splits_are_cut_from_one_file(tmp_path: Path) -> None:
     yaml = (
         f"data: {{file: r.jsonl, split: {{dev: 3, test: 0.25, seed: 7}}, {MAP.replace('group: who, ', '')}}}"
     )
-    found = load(folder(tmp_path, yaml, r__jsonl=lines(ROWS)))
-    assert {split: len(part) for split, part in found.splits.items()} == {"train": 12, "dev": 3, "test": 5}
-    ids = [e.id for part in found.splits.values() for e in part]
+    task = load(folder(tmp_path, yaml, r__jsonl=lines(ROWS)))
+    assert {split: len(part) for split, part in task.splits.items()} == {"train": 12, "dev": 3, "test": 5}
+    ids = [e.id for part in task.splits.values() for e in part]
     assert sorted(ids) == sorted(row["key"] for row in ROWS)
 
 
 def test_dev_can_be_cut_from_train_beside_a_test_file(tmp_path: Path) -> None:
     yaml = "data: {train: r.jsonl, test: t.jsonl, split: {dev: 0.2}}"
     rows = [{"input": row["text"], "target": row["label"]} for row in ROWS]
-    found = load(folder(tmp_path, yaml, r__jsonl=lines(rows), t__jsonl=lines(rows[:4])))
-    assert {split: len(part) for split, part in found.splits.items()} == {"train": 16, "dev": 4, "test": 4}
-    assert found.splits["test"][0].id == "test-1"
+    task = load(folder(tmp_path, yaml, r__jsonl=lines(rows), t__jsonl=lines(rows[:4])))
+    assert {split: len(part) for split, part in task.splits.items()} == {"train": 16, "dev": 4, "test": 4}
+    assert task.splits["test"][0].id == "test-1"
 
 
 def test_a_corpus_of_files_has_names_and_headings(tmp_path: Path) -> None:
@@ -222,8 +220,8 @@ def test_a_corpus_of_files_has_names_and_headings(tmp_path: Path) -> None:
     (task / "docs" / "two.md").write_text("intro\n\n## The heading ##\n\ntext\n", encoding="utf-8")
     (task / "docs" / "inner" / "one.txt").write_text("just text", encoding="utf-8")
     (task / "docs" / "picture.png").write_bytes(b"\x89PNG")
-    found = {(d.id, d.title) for d in load(task).corpus}
-    assert found == {("one", ""), ("two", "The heading")}
+    result = {(d.id, d.title) for d in load(task).corpus}
+    assert result == {("one", ""), ("two", "The heading")}
 
 
 def test_the_shared_fixture_loads(tiny_task: Path) -> None:

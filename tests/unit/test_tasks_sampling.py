@@ -39,8 +39,8 @@ def test_a_sample_has_exactly_the_number_asked_for() -> None:
 
 
 def test_a_sorted_file_gives_every_label_its_share() -> None:
-    found = Counter(example.target for example in sample(rows("a" * 80 + "b" * 20), 20))
-    assert found == {"a": 16, "b": 4}
+    counts = Counter(example.target for example in sample(rows("a" * 80 + "b" * 20), 20))
+    assert counts == {"a": 16, "b": 4}
 
 
 def test_examples_keep_the_order_of_the_file_and_the_same_ones_are_chosen_again() -> None:

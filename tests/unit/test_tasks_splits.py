@@ -18,7 +18,7 @@ ITEMS = st.lists(
         Item,
         text=st.text("ab ", max_size=4),
         label=st.sampled_from("xyz"),
-        ties=st.lists(st.integers(0, 20), max_size=1).map(lambda found: tuple(("group", g) for g in found)),
+        ties=st.lists(st.integers(0, 20), max_size=1).map(lambda result: tuple(("group", g) for g in result)),
     ),
     min_size=5,
     max_size=60,
@@ -60,9 +60,9 @@ def test_labels_are_in_proportion_in_every_split_and_every_first_part() -> None:
     parts = cut(rows, {"test": 84, "dev": 42})
     assert {name: len(part) for name, part in parts.items()} == {"test": 84, "dev": 42, "train": 294}
     for part in (*parts.values(), parts["test"][:42], sample(rows, 42)):
-        found = Counter(labels[row] for row in part)
+        counts = Counter(labels[row] for row in part)
         for label, total in Counter(labels).items():
-            assert abs(found[label] - total * len(part) / 420) <= 1
+            assert abs(counts[label] - total * len(part) / 420) <= 1
 
 
 def test_the_seed_decides_and_nothing_else() -> None:

@@ -154,5 +154,5 @@ def test_nan_in_a_task_s_own_rows_is_a_finding(tiny_task: Path) -> None:
     lines = (tiny_task / "test.jsonl").read_text("utf-8").splitlines()
     row = {**json.loads(lines[0]), "input": "nan"}
     (tiny_task / "test.jsonl").write_text("\n".join([json.dumps(row), *lines[1:]]), "utf-8")
-    found = next(p for p in checks.problems(load(tiny_task)) if p.check == "nan")
-    assert (found.level, found.ids) == ("warning", (row["id"],))
+    problem = next(p for p in checks.problems(load(tiny_task)) if p.check == "nan")
+    assert (problem.level, problem.ids) == ("warning", (row["id"],))

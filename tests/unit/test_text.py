@@ -66,7 +66,7 @@ def test_half_a_character_from_a_server_is_remembered(tmp_path: Path) -> None:
     """It must not stop the run when the answer is written."""
     asked = Request(id="a", messages=(Message("user", "hello"),), max_new_tokens=3)
     answers = [
-        [found.text for _, found in CachedEngine(FakeEngine("x\ud800"), tmp_path, "i").generate([asked])]
+        [answer.text for _, answer in CachedEngine(FakeEngine("x\ud800"), tmp_path, "i").generate([asked])]
         for _ in range(2)
     ]
     assert answers == [["x\ud800"]] * 2

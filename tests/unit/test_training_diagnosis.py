@@ -49,8 +49,8 @@ def test_too_few_steps_and_policy_losses_are_told_nothing() -> None:
 
 
 def test_a_loss_that_rises_is_a_learning_rate_too_high() -> None:
-    (said,) = diagnose(curve([2 + 0.1 * i for i in range(30)]))
-    assert said == (
+    (sentence,) = diagnose(curve([2 + 0.1 * i for i in range(30)]))
+    assert sentence == (
         "learning rate too high: the loss went from 2.1 to 4.8; try a third of 0.001 or a longer warm-up"
     )
 
@@ -59,9 +59,9 @@ def test_a_loss_that_jumps_again_and_again_is_a_learning_rate_too_high() -> None
     losses = falling()
     for step in (20, 33, 47):
         losses[step - 1] = 3.0
-    said = diagnose(curve(losses))
-    assert said[0].startswith("learning rate too high: the loss jumped 3 times; try a third of 0.001")
-    assert said[1] == "loss spike at step 20, 33, 47: up to 3; look at the training examples of step 20"
+    sentence = diagnose(curve(losses))
+    assert sentence[0].startswith("learning rate too high: the loss jumped 3 times; try a third of 0.001")
+    assert sentence[1] == "loss spike at step 20, 33, 47: up to 3; look at the training examples of step 20"
 
 
 def test_one_spike_is_named_with_its_step_only() -> None:
@@ -75,8 +75,8 @@ def test_one_spike_is_named_with_its_step_only() -> None:
 def test_a_gradient_spike_is_named() -> None:
     norms = [1.0] * 60
     norms[39] = 25.0
-    (said,) = diagnose(curve(falling(), norms=norms))
-    assert said.startswith("gradient spike at step 40: the norm was 25 times the usual at step 40")
+    (sentence,) = diagnose(curve(falling(), norms=norms))
+    assert sentence.startswith("gradient spike at step 40: the norm was 25 times the usual at step 40")
 
 
 def test_a_training_that_has_learnt_everything_has_no_gradient_spike() -> None:
@@ -90,26 +90,28 @@ def test_a_training_that_has_learnt_everything_has_no_gradient_spike() -> None:
 
 
 def test_a_flat_loss_learnt_nothing_unless_there_was_nothing_to_learn() -> None:
-    (said,) = diagnose(curve([2.0, 2.02, 1.98] * 10))
-    assert said.startswith("nothing learned: the loss went from 2 to 2; raise the learning rate (0.001)")
+    (sentence,) = diagnose(curve([2.0, 2.02, 1.98] * 10))
+    assert sentence.startswith("nothing learned: the loss went from 2 to 2; raise the learning rate (0.001)")
     assert diagnose(curve([0.01, 0.012, 0.009] * 10)) == ()
 
 
 def test_a_loss_that_still_falls_has_not_converged() -> None:
-    (said,) = diagnose(curve([3.0 - 0.07 * i for i in range(36)]))
-    assert said.startswith("not converged: the loss went from")
-    assert said.endswith("still falling at the end; more epochs may help")
+    (sentence,) = diagnose(curve([3.0 - 0.07 * i for i in range(36)]))
+    assert sentence.startswith("not converged: the loss went from")
+    assert sentence.endswith("still falling at the end; more epochs may help")
 
 
 def test_overfitting_begins_where_the_dev_loss_was_lowest() -> None:
     losses = [2.0 * 0.95**i for i in range(60)]
     dev = {10: 1.5, 20: 1.1, 30: 1.3, 40: 1.5, 50: 1.8, 60: 2.2}
-    (said,) = diagnose(curve(losses, dev=dev))
-    assert said.startswith("overfitting from epoch 2: dev loss rose from 1.1 to 2.2 while train loss fell")
+    (sentence,) = diagnose(curve(losses, dev=dev))
+    assert sentence.startswith(
+        "overfitting from epoch 2: dev loss rose from 1.1 to 2.2 while train loss fell"
+    )
 
 
 def test_a_dev_loss_that_rises_with_the_train_loss_is_no_overfitting() -> None:
     losses = [1.0 + 0.02 * i for i in range(60)]
     dev = {20: 1.1, 40: 1.5, 60: 2.2}
-    (said,) = diagnose(curve(losses, dev=dev))
-    assert said.startswith("learning rate too high")
+    (sentence,) = diagnose(curve(losses, dev=dev))
+    assert sentence.startswith("learning rate too high")

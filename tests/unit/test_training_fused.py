@@ -48,9 +48,9 @@ def test_fused_lora_has_the_loss_and_the_gradients_of_peft(shape: str) -> None:
     with fused_lora(network):
         # GPT-2's layers are Conv1D, which stay peft's.
         assert replaced(network) == (set() if shape == "gpt2" else {"Linear"})
-        found, grads = gradients(network, batch)
+        gradients_now, grads = gradients(network, batch)
     assert replaced(network) == set()
-    assert found == pytest.approx(loss, rel=1e-5)
+    assert gradients_now == pytest.approx(loss, rel=1e-5)
     assert grads.keys() == expected.keys()
     assert_gradients(network, expected, rtol=1e-3)
 
@@ -63,9 +63,9 @@ def test_fused_norms_have_the_loss_and_the_gradients_of_transformers(shape: str)
     with fused_norms(network):
         # Gemma multiplies by 1 + weight; GPT-2 and NeoX subtract a mean.
         assert bool(replaced(network)) == (shape in ("llama", "qwen2"))
-        found, grads = gradients(network, batch)
+        gradients_now, grads = gradients(network, batch)
     assert replaced(network) == set()
-    assert found == pytest.approx(loss, rel=1e-5)
+    assert gradients_now == pytest.approx(loss, rel=1e-5)
     assert grads.keys() == expected.keys()
     assert_gradients(network, expected, rtol=1e-3)
 

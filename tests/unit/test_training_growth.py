@@ -47,7 +47,7 @@ class Dev:
     def __call__(self, of: LanguageModel, count: int = 16) -> list[float | None]:
         self.asked.append(count)
         known = next(self.known)
-        return [float(place >= 16 - known) for place in range(16)][:count]
+        return [float(index >= 16 - known) for index in range(16)][:count]
 
 
 def _trained(folder: Path, known: Sequence[int], **knobs: Any) -> tuple[Any, list[StepRecord], Dev]:
@@ -124,7 +124,7 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
         return engine
 
     monkeypatch.setattr(engine_for, "local", counting)
-    found: dict[int, Any] = {}
+    results: dict[int, Any] = {}
     for first in (0, 1):
         counts.clear()
         mine = make_plan(
@@ -141,8 +141,8 @@ def test_a_search_answers_fewer_dev_examples_and_the_same_in_the_end(
         search(mine, say=lambda _: None)
         row = trials.read(mine.results)[-1]
         steps = list(read_lines(RunFolder(mine.results / "runs" / row.run_id).steps))
-        found[first] = (counts[:3], row.value, steps[-1])
-    (every, value, end), (some, value_of_growing, end_of_growing) = found[0], found[1]
+        results[first] = (counts[:3], row.value, steps[-1])
+    (every, value, end), (some, value_of_growing, end_of_growing) = results[0], results[1]
     assert [len(ids) for ids in every] == [6, 6, 6]
     assert [len(ids) for ids in some] == [1, 2, 6]
     assert set(some[0]) < set(some[1]) < set(some[2]) == set(every[2])

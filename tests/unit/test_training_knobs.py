@@ -100,7 +100,7 @@ def test_packing_with_noise_by_row_length_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["full", "lora"])
 def test_computing_activations_again_changes_nothing(tmp_path: Path, kind: str) -> None:
-    found = []
+    results = []
     for again in (False, True):
         of, steps = model(), list[StepRecord]()
         more = {"lora_dropout": 0.3} if kind == "lora" else {}
@@ -110,9 +110,9 @@ def test_computing_activations_again_changes_nothing(tmp_path: Path, kind: str) 
             of, lessons(16), context(tmp_path, steps, dev=lessons(4))
         )
         assert not of.network.is_activation_checkpointing
-        found.append((steps, {name: p.detach() for name, p in of.network.named_parameters()}))
-    assert [s.loss for s in found[0][0]] == [s.loss for s in found[1][0]]
-    assert all(torch.equal(found[0][1][name], p) for name, p in found[1][1].items())
+        results.append((steps, {name: p.detach() for name, p in of.network.named_parameters()}))
+    assert [s.loss for s in results[0][0]] == [s.loss for s in results[1][0]]
+    assert all(torch.equal(results[0][1][name], p) for name, p in results[1][1].items())
 
 
 def test_a_shared_prefix_is_computed_with_its_rows_when_activations_are_computed_again() -> None:
@@ -160,13 +160,13 @@ def test_the_prompt_has_the_share_of_the_loss_that_is_asked_for() -> None:
 
 
 def test_prompt_loss_weight_reaches_the_training(tmp_path: Path) -> None:
-    found = []
+    results = []
     for weight in (0.0, 1.0):
         steps: list[StepRecord] = []
         kind = build("weights", {"kind": "full", "prompt_loss_weight": weight, "num_train_epochs": 1})
         kind.train(model(), lessons(8), context(tmp_path, steps))
-        found.append(steps[0].loss)
-    assert found[0] != pytest.approx(found[1], rel=1e-3)
+        results.append(steps[0].loss)
+    assert results[0] != pytest.approx(results[1], rel=1e-3)
 
 
 def test_the_average_is_that_of_its_definition() -> None:
@@ -187,11 +187,11 @@ def test_the_average_is_that_of_its_definition() -> None:
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_averaged_weights_are_what_is_evaluated_and_kept(tmp_path: Path, dtype: str) -> None:
-    seen: list[dict[str, torch.Tensor]] = []
+    records: list[dict[str, torch.Tensor]] = []
 
     def dev_score(of: Any) -> float:
-        seen.append({name: p.detach().clone() for name, p in of.network.named_parameters()})
-        return float(len(seen))
+        records.append({name: p.detach().clone() for name, p in of.network.named_parameters()})
+        return float(len(records))
 
     def train(decay: float) -> dict[str, torch.Tensor]:
         of = build("base", {"kind": "plain", "dtype": dtype}).load("tiny")
@@ -200,7 +200,7 @@ def test_averaged_weights_are_what_is_evaluated_and_kept(tmp_path: Path, dtype: 
         return {name: p.detach() for name, p in of.network.named_parameters()}
 
     averaged = train(0.9)
-    assert all(torch.equal(seen[-1][name], p) for name, p in averaged.items())
+    assert all(torch.equal(records[-1][name], p) for name, p in averaged.items())
     last = train(0.0)
     assert any(not torch.equal(last[name], p) for name, p in averaged.items())
 

@@ -55,10 +55,10 @@ def test_a_full_step_is_that_of_plain_torch(tmp_path: Path) -> None:
     assert done[0].loss == pytest.approx(loss.item(), rel=1e-5)
     assert done[0].grad_norm == pytest.approx(float(norm), rel=1e-4)
     # Adam's first step is ± the learning rate wherever the gradient is not about zero.
-    found, expected = weights_of(ours), weights_of(theirs)
-    close = [torch.isclose(found[name], expected[name], atol=1e-5).float().mean() for name in expected]
+    result, expected = weights_of(ours), weights_of(theirs)
+    close = [torch.isclose(result[name], expected[name], atol=1e-5).float().mean() for name in expected]
     assert min(close) > 0.98
-    assert largest_difference(found, expected) <= 2.1e-3
+    assert largest_difference(result, expected) <= 2.1e-3
 
 
 def test_accumulation_equals_the_large_batch(tmp_path: Path) -> None:
@@ -113,13 +113,13 @@ def test_the_seed_decides_and_the_process_is_left_alone(tmp_path: Path) -> None:
 
 def test_the_weights_that_did_best_on_dev_are_kept(tmp_path: Path) -> None:
     of = model()
-    seen: list[dict[str, torch.Tensor]] = []
+    records: list[dict[str, torch.Tensor]] = []
     scores = [0.2, 0.7, 0.7, 0.1]
 
     def dev_score(current: LanguageModel) -> float:
         assert not current.network.training
-        seen.append(weights_of(current))
-        return scores[len(seen) - 1]
+        records.append(weights_of(current))
+        return scores[len(records) - 1]
 
     done: list[StepRecord] = []
     wide = context(tmp_path, done, dev=lessons(4), dev_score=dev_score)
@@ -130,7 +130,7 @@ def test_the_weights_that_did_best_on_dev_are_kept(tmp_path: Path) -> None:
     best = 1 if losses[1] < losses[2] else 2
     assert result.best_step == 2 * (best + 1)
     assert (result.best_dev_score, result.best_dev_loss) == (0.7, losses[best])
-    assert largest_difference(weights_of(of), seen[best]) == 0
+    assert largest_difference(weights_of(of), records[best]) == 0
     assert [step.dev_score for step in done] == [None, 0.2, None, 0.7, None, 0.7, None, 0.1]
     assert any(f"kept the weights of step {result.best_step} of 8" in note for note in result.notes)
     assert list(tmp_path.iterdir()) == []
@@ -263,13 +263,13 @@ def test_noise_is_on_embeddings_in_training_only_and_of_the_papers_size() -> Non
 
 
 def test_noise_changes_what_is_learnt(tmp_path: Path) -> None:
-    found = []
+    results = []
     for alpha in (0.0, 10.0):
         of = model()
         kind = build("weights", {"kind": "full", "neftune_noise_alpha": alpha, "num_train_epochs": 1})
         kind.train(of, lessons(8), context(tmp_path))
-        found.append(logits(of, of.chat.encode(lessons(1)[0].messages)))
-    assert not torch.allclose(found[0], found[1])
+        results.append(logits(of, of.chat.encode(lessons(1)[0].messages)))
+    assert not torch.allclose(results[0], results[1])
 
 
 def test_names_that_users_bring_from_other_tools() -> None:

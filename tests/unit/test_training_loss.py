@@ -55,9 +55,9 @@ def test_a_lora_step_is_that_of_peft_with_a_plain_loop(shape: str) -> None:
     some = rows(5, ours)
     expected = hf_loss(peft_model, some)
     expected.backward()
-    found = mean_loss(ours.network, collate(some))
-    found.backward()
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    our_mean = mean_loss(ours.network, collate(some))
+    our_mean.backward()
+    assert our_mean.item() == pytest.approx(expected.item(), rel=1e-5)
     wanted = {name.removeprefix("base_model.model."): g for name, g in gradients(peft_model).items()}
     got = gradients(ours.network)
     assert got.keys() == wanted.keys()
@@ -82,13 +82,13 @@ def test_logits_in_pieces_give_the_same_loss_and_gradients(monkeypatch: pytest.M
 
 def test_the_output_layer_sees_only_positions_with_a_loss() -> None:
     of = model()
-    seen = []
+    records = []
     of.network.get_output_embeddings().register_forward_pre_hook(
-        lambda _m, args: seen.append(args[0].shape[0])
+        lambda _m, args: records.append(args[0].shape[0])
     )
     some = rows(4, of)
     response_loss(of.network, collate(some))
-    assert seen == [sum(sum(1 for w in row.weights if w) for row in some)]
+    assert records == [sum(sum(1 for w in row.weights if w) for row in some)]
 
 
 def test_eos_is_learnt_although_it_is_the_pad_token() -> None:
@@ -208,10 +208,12 @@ def test_every_weight_is_applied_once_to_a_prefix_and_its_rows() -> None:
     of = model()
     batch = collate(rows(4, of))
     assert batch.prefix is not None
-    seen = []
-    of.network.base_model.layers[0].mlp.register_forward_pre_hook(lambda _m, args: seen.append(args[0].shape))
+    records = []
+    of.network.base_model.layers[0].mlp.register_forward_pre_hook(
+        lambda _m, args: records.append(args[0].shape)
+    )
     response_loss(of.network, batch)
-    assert [shape[:2] for shape in seen] == [(1, batch.prefix.numel() + batch.ids.numel())]
+    assert [shape[:2] for shape in records] == [(1, batch.prefix.numel() + batch.ids.numel())]
 
 
 def test_a_sliding_window_is_kept_behind_a_shared_prefix() -> None:
@@ -236,7 +238,7 @@ def test_a_sliding_window_is_kept_behind_a_shared_prefix() -> None:
     expected.backward()
     theirs = gradients(network)
     network.zero_grad()
-    found = mean_loss(network, collate(some))
-    found.backward()
-    assert found.item() == pytest.approx(expected.item(), rel=1e-5)
+    our_mean = mean_loss(network, collate(some))
+    our_mean.backward()
+    assert our_mean.item() == pytest.approx(expected.item(), rel=1e-5)
     assert_gradients(network, theirs, rtol=2e-3, atol=2e-6)

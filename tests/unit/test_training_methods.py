@@ -39,14 +39,16 @@ def our_loss(of: LanguageModel, some: Sequence[TokenizedExample], share: bool = 
 
 def trained(kind: str, folder: Path, shape: str = "llama", **settings: Any) -> LanguageModel:
     spec = {"kind": kind, "learning_rate": 2e-2, "num_train_epochs": 2, **settings}
-    found: LanguageModel = build("weights", spec).train(model(shape), lessons(16), context(folder)).model
-    return found
+    trained_model: LanguageModel = (
+        build("weights", spec).train(model(shape), lessons(16), context(folder)).model
+    )
+    return trained_model
 
 
-def close(found: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
-    assert found.keys() == wanted.keys()
+def close(results: dict[str, torch.Tensor], wanted: dict[str, torch.Tensor]) -> None:
+    assert results.keys() == wanted.keys()
     for name, gradient in wanted.items():
-        torch.testing.assert_close(found[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
+        torch.testing.assert_close(results[name], gradient, atol=2e-6, rtol=2e-3, msg=name)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -56,8 +58,8 @@ def test_partial_gradients_are_those_of_plain_torch(shape: str) -> None:
     some = rows(5, ours)
     our_loss(ours, some).backward()
     hf_loss(theirs.network, some).backward()
-    found, everything = gradients(ours.network), gradients(theirs.network)
-    close(found, {name: everything[name] for name in found})
+    gradients_now, everything = gradients(ours.network), gradients(theirs.network)
+    close(gradients_now, {name: everything[name] for name in gradients_now})
     last = {id(p) for p in list(blocks(ours.network))[-1].parameters()}
     moving = {id(p) for p in ours.network.parameters() if p.requires_grad}
     assert last < moving
@@ -122,10 +124,10 @@ def test_learnt_prompts_and_prefixes_are_those_of_peft_and_read_in_peft(
         parameter.requires_grad_(parameter_name.endswith((".prompt", ".states")))
     plain = rows(5, model(shape))
     wanted = hf_loss(theirs, plain)
-    found = our_loss(ours, [to_row(lesson, ours.chat) for lesson in lessons(5)])
-    assert found.item() == pytest.approx(wanted.item(), rel=1e-5)
+    our_mean = our_loss(ours, [to_row(lesson, ours.chat) for lesson in lessons(5)])
+    assert our_mean.item() == pytest.approx(wanted.item(), rel=1e-5)
     wanted.backward()
-    found.backward()
+    our_mean.backward()
     (expected,) = [g for n, g in gradients(theirs).items() if "prompt_encoder" in n]
     (got,) = gradients(ours.network).values()
     torch.testing.assert_close(got, expected, atol=2e-6, rtol=2e-3)
@@ -159,11 +161,11 @@ def test_likelihoods_of_bare_tokens_stand_behind_what_was_learnt(tmp_path: Path,
     of = trained(name, tmp_path)
     lead = list(getattr(of.chat, "lead", ()))
     assert bool(lead) is (name == "prompt_tuning")
-    (found, _), (again, _) = HfEngine(of).loglikelihoods([([60, 61], [62]), ([*lead, 60, 61], [62])])
+    (likelihoods, _), (again, _) = HfEngine(of).loglikelihoods([([60, 61], [62]), ([*lead, 60, 61], [62])])
     with torch.no_grad():
         logits = of.network(input_ids=torch.tensor([[*lead, 60, 61]]), use_cache=False).logits[0, -1]
-    assert found == pytest.approx(float(logits.log_softmax(-1)[62]), abs=1e-4)
-    assert again == pytest.approx(found, abs=1e-6)
+    assert likelihoods == pytest.approx(float(logits.log_softmax(-1)[62]), abs=1e-4)
+    assert again == pytest.approx(likelihoods, abs=1e-6)
 
 
 @pytest.mark.parametrize("base", ["plain", "nf4"])
@@ -247,8 +249,8 @@ def test_the_preference_loss_and_its_gradients_are_those_of_trl(
         smoothing,
         share,  # type: ignore[arg-type]
     )
-    found = loss(ours.network, collate([p.key for p in pairs])) / len(pairs)
-    found.backward()
+    our_mean = loss(ours.network, collate([p.key for p in pairs])) / len(pairs)
+    our_mean.backward()
 
     # trl spells the smoothed sigmoid loss `aot` of one pair; over several it would sort them first.
     name = loss_type if not smoothing else "aot"
@@ -275,7 +277,7 @@ def test_the_preference_loss_and_its_gradients_are_those_of_trl(
             }
             wanted = wanted + trainer._compute_loss(theirs, inputs, False) * len(group) / len(pairs)
     wanted.backward()
-    assert found.item() == pytest.approx(wanted.item(), rel=1e-4)
+    assert our_mean.item() == pytest.approx(wanted.item(), rel=1e-4)
     close(gradients(ours.network), gradients(theirs))
 
 
@@ -285,10 +287,10 @@ def test_pairs_that_teach_nothing_are_named() -> None:
         replace(x, rejected=x.answer if i == 1 else "z" * (200 if i == 2 else 1))
         for i, x in enumerate(lessons(4))
     ]
-    found, long, same = dpo_loss.pairs([*some, *lessons(1)], of.chat, 150)
-    assert ([p.chosen.id for p in found], long, same) == (["l0#0", "l3#3"], ("l2",), ("l1",))
-    key = found[0].key
-    assert (len(key), sum(key.weights)) == (len(found[0].chosen) + len(found[0].rejected), 1.0)
+    result, long, same = dpo_loss.pairs([*some, *lessons(1)], of.chat, 150)
+    assert ([p.chosen.id for p in result], long, same) == (["l0#0", "l3#3"], ("l2",), ("l1",))
+    key = result[0].key
+    assert (len(key), sum(key.weights)) == (len(result[0].chosen) + len(result[0].rejected), 1.0)
 
 
 def test_rejected_answers_are_the_models_own_wrong_ones(tmp_path: Path) -> None:

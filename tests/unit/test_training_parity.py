@@ -67,9 +67,9 @@ def test_the_rounded_inputs_of_an_8_bit_base_are_no_fault_of_the_merge(tmp_path:
     build("weights", {"kind": "lora", "learning_rate": 1e-4, "num_train_epochs": 1}).train(
         of, lessons(8), context(tmp_path)
     )
-    found = parity.check_merged(of, before.ids)
-    assert found.ok
-    rounding = float(found.detail.rpartition(" by ")[2])
+    checks = parity.check_merged(of, before.ids)
+    assert checks.ok
+    rounding = float(checks.detail.rpartition(" by ")[2])
     assert rounding > 0.05
     with plain_layers.unrounded_inputs(of.network), plain_layers.merged(of.network):
         inside = parity._logits(of, before.ids)

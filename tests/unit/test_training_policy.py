@@ -40,12 +40,12 @@ def undecided(folder: Path) -> LanguageModel:
 def test_answers_with_a_higher_reward_become_more_likely_and_the_process_is_left_alone(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], wanted: str
 ) -> None:
-    of, steps, seen = undecided(tmp_path), list[StepRecord](), list[tuple[str, str]]()
+    of, steps, records = undecided(tmp_path), list[StepRecord](), list[tuple[str, str]]()
     before = chance(of, wanted)
     assert 0.3 < before < 0.7
 
     def reward(lesson: str, answer: str) -> float | None:
-        seen.append((lesson, answer))
+        records.append((lesson, answer))
         return None if lesson == "l3" else float(answer == wanted)
 
     kind = build("weights", {"kind": "grpo", "learning_rate": 2e-3, "num_train_epochs": 6})
@@ -55,8 +55,8 @@ def test_answers_with_a_higher_reward_become_more_likely_and_the_process_is_left
     forward = of.network.forward
     result = kind.train(of, some, replace(context(tmp_path, steps), reward=reward))
     assert chance(result.model, wanted) > before + 0.1
-    assert (result.steps, len(seen)) == (12, 12 * 8 * 4)
-    assert {lesson for lesson, _ in seen} == {lesson.id for lesson in some}
+    assert (result.steps, len(records)) == (12, 12 * 8 * 4)
+    assert {lesson for lesson, _ in records} == {lesson.id for lesson in some}
     assert result.tokens == sum(step.tokens for step in steps)
     assert [step.step for step in steps] == list(range(1, 13))
     assert "mean reward 0." in result.notes[0]

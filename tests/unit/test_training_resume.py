@@ -63,28 +63,28 @@ def test_raising_in_the_middle_and_going_on_gives_the_same_weights(
 ) -> None:
     whole: list[StepRecord] = []
     expected, weights = train(spec, tmp_path / "whole", whole.append)
-    seen: list[StepRecord] = []
+    records: list[StepRecord] = []
 
     def interrupt(step: StepRecord) -> None:
-        seen.append(step)
+        records.append(step)
         if step.step == stop:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         train(spec, tmp_path / "cut", interrupt)
     after: list[StepRecord] = []
-    found, resumed = train(spec, tmp_path / "cut", after.append)
+    result, resumed = train(spec, tmp_path / "cut", after.append)
     assert equal(resumed, weights)
     saved = (stop - 1) // 2 * 2
     assert [step.step for step in after] == list(range(saved + 1, expected.steps + 1))
-    joined = [step for step in seen if step.step <= saved] + after
+    joined = [step for step in records if step.step <= saved] + after
     assert [replace(step, seconds=0) for step in joined] == [replace(step, seconds=0) for step in whole]
-    assert (found.steps, found.tokens, found.best_step) == (
+    assert (result.steps, result.tokens, result.best_step) == (
         expected.steps,
         expected.tokens,
         expected.best_step,
     )
-    assert f"resumed from the checkpoint of step {saved} of 12" in found.notes
+    assert f"resumed from the checkpoint of step {saved} of 12" in result.notes
 
 
 def test_bfloat16_weights_resume_with_their_float32_masters(tmp_path: Path) -> None:
@@ -184,10 +184,10 @@ def test_a_loss_that_is_not_finite_names_the_last_good_checkpoint(
     monkeypatch.setattr(loop.Gradient, "of", spoilt)
     with pytest.raises(RunError) as caught:
         train({"kind": "lora", "eval_per_epoch": 1}, tmp_path)
-    said = str(caught.value)
-    assert "loss is nan at step 6 of 12 (training examples l" in said
-    assert f"the weights of step 4 are in {tmp_path / NAME / 'best-4.safetensors'}" in said
-    assert f"the last good checkpoint, of step 4, is {tmp_path / NAME / 'state.pt'}" in said
+    text = str(caught.value)
+    assert "loss is nan at step 6 of 12 (training examples l" in text
+    assert f"the weights of step 4 are in {tmp_path / NAME / 'best-4.safetensors'}" in text
+    assert f"the last good checkpoint, of step 4, is {tmp_path / NAME / 'state.pt'}" in text
     assert (tmp_path / NAME / "best-4.safetensors").is_file()
 
 

@@ -58,16 +58,16 @@ def _cut(folder: Path, spec: dict[str, Any]) -> None:
 def _together(folder: Path) -> None:
     """What each of the two processes does, and what it saw of it."""
     group = distributed.group()
-    found: dict[str, Any] = _parts(group)
+    results: dict[str, Any] = _parts(group)
     for name, spec in SPECS.items():
         _learn(folder / name, spec | {"sharding": "full"})
     drawn = DRAWN | {"sharding": "full"}
     expected = _learn(folder / "uncut", drawn)
     _cut(folder / "cut", drawn)
     resumed = _learn(folder / "cut", drawn)
-    found["resumed"] = all(torch.equal(resumed[name], expected[name]) for name in expected)
+    results["resumed"] = all(torch.equal(resumed[name], expected[name]) for name in expected)
     _cut(folder / "handed_on", LAST | {"sharding": "full"})
-    (folder / f"{group.rank}.json").write_text(json.dumps(found))
+    (folder / f"{group.rank}.json").write_text(json.dumps(results))
 
 
 def _parts(group: ProcessGroup) -> dict[str, Any]:
@@ -82,22 +82,22 @@ def _parts(group: ProcessGroup) -> dict[str, Any]:
         return all(torch.equal(p, first[name]) for name, p in network.named_parameters())
 
     divided = ShardedModel(network, group)
-    found = {
+    result = {
         "all": sum(map(torch.numel, first.values())),
         "held": held(divided.network),
         "given": held(network),
     }
     with divided.gathered(here=group.is_main):
-        found["gathered"] = intact() if group.is_main else held(network)
-    found["let_go"] = held(network)
+        result["gathered"] = intact() if group.is_main else held(network)
+    result["let_go"] = held(network)
     state = [{"a": parameter.detach(), "b": 1.5} for parameter in divided.network.parameters()]
     put_together = whole(state)
-    found["same"] = all(
+    result["same"] = all(
         torch.equal(part(held["a"], own["a"]).to_local(), own["a"].to_local()) and held["b"] == own["b"]
         for held, own in zip(put_together, state, strict=True)
     )
     divided.settle()
-    return found | {"settled": intact()}
+    return result | {"settled": intact()}
 
 
 @pytest.fixture(scope="module")
@@ -129,9 +129,9 @@ def test_two_processes_with_halves_of_a_network_learn_as_one_with_all_of_it(
     assert (first["best"], second["best"]) == (one["best"], one["best"])
     assert (second["steps"], second["asked"]) == ([], 0)
     for rank in (0, 1):
-        found = load_file(two / name / f"{rank}.safetensors")
-        assert found.keys() == weights.keys()
-        for key, tensor in found.items():
+        result = load_file(two / name / f"{rank}.safetensors")
+        assert result.keys() == weights.keys()
+        for key, tensor in result.items():
             torch.testing.assert_close(tensor, weights[key], rtol=1e-3, atol=1e-4, msg=key)
     assert any(
         "divided over 2 processes" in note for note in json.loads((two / name / "notes.json").read_text())
@@ -144,11 +144,11 @@ def test_each_process_holds_half_and_the_whole_only_where_and_while_it_is_asked_
     assert abs(first["held"] - second["held"]) < 0.01 * first["all"]
     assert (first["given"], second["given"], first["let_go"], second["let_go"]) == (0, 0, 0, 0)
     assert (first["gathered"], second["gathered"]) == (True, 0)
-    assert all(seen["same"] and seen["settled"] for seen in (first, second))
+    assert all(values["same"] and values["settled"] for values in (first, second))
 
 
 def test_a_divided_training_goes_on_to_the_same_weights_bit_for_bit(two: Path) -> None:
-    assert all(seen["resumed"] for seen in _seen(two))
+    assert all(values["resumed"] for values in _seen(two))
     notes = json.loads((two / "cut" / "notes.json").read_text())
     assert "resumed from the checkpoint of step 4 of 6" in notes
 

@@ -274,9 +274,9 @@ def test_a_prompt_over_trained_weights_is_a_finetune() -> None:
 def test_overfit_is_the_difference_of_two_independent_gains() -> None:
     # Normal intervals of half-widths 0.06 and 0.08: the difference has one of 0.1.
     dev, test = Interval(mean=0.3, low=0.24, high=0.36, n=40), Interval(mean=0.1, low=0.02, high=0.18, n=80)
-    found = outcome.overfit(dev, test)
-    assert found is not None
-    assert dataclasses.astuple(found) == pytest.approx((0.2, 0.1, 0.3, 40))
+    result = outcome.overfit(dev, test)
+    assert result is not None
+    assert dataclasses.astuple(result) == pytest.approx((0.2, 0.1, 0.3, 40))
     assert outcome.overfit(dev, None) is None
 
 

@@ -255,9 +255,9 @@ def test_the_report_the_terminal_and_json_show_the_tuning(
     assert "Best dev score so far over the budget spent" in page
     assert RULE in page
     code, out, _ = harness(*command, "--json")
-    told = json.loads(out)["tuning"]
-    assert [arm["arm"] for arm in told["arms"]] == ["prompt", "retrieve"]
-    assert told["arms"][0]["test"]["tuned"]["mean"] == 1.0
+    message = json.loads(out)["tuning"]
+    assert [arm["arm"] for arm in message["arms"]] == ["prompt", "retrieve"]
+    assert message["arms"][0]["test"]["tuned"]["mean"] == 1.0
 
 
 def test_the_two_stages_compose_in_both_orders(

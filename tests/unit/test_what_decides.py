@@ -44,7 +44,7 @@ TASK = {
 
 
 @pytest.fixture
-def place(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def workspace(tiny_task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with the task and two recipes, in which the test is."""
     monkeypatch.chdir(tmp_path)
     write(Path("colours/task.yaml"), TASK)
@@ -170,7 +170,7 @@ def apart(a: RunRecord, b: RunRecord) -> bool:
 
 @pytest.mark.parametrize("name", [TRAINED, PROMPTED])
 @pytest.mark.parametrize("setting", [*CHANGES, *OPTIONS])
-def test_a_setting_changes_exactly_what_the_table_says(setting: str, name: str, place: Path) -> None:
+def test_a_setting_changes_exactly_what_the_table_says(setting: str, name: str, workspace: Path) -> None:
     before = marks(name)
     run, search = OPTIONS.get(setting, ({}, {}))
     CHANGES.get(setting, lambda: None)()
@@ -180,12 +180,12 @@ def test_a_setting_changes_exactly_what_the_table_says(setting: str, name: str, 
     )
 
 
-def test_a_recipe_of_another_name_has_the_same_keys(place: Path) -> None:
+def test_a_recipe_of_another_name_has_the_same_keys(workspace: Path) -> None:
     write(Path("other.yaml"), RECIPES[TRAINED])
     assert changed(marks(TRAINED), marks("other.yaml")) == decides.TABLE["recipe.name"].trained
 
 
-def test_limits_in_an_address_decide_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_limits_in_an_address_decide_nothing(workspace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from harness.engines import served
 
     monkeypatch.setattr(served, "ask", lambda spec: served.Served(name="m"))
@@ -264,7 +264,7 @@ def test_every_setting_of_a_scorer_can_change_a_score(name: str) -> None:
     assert all(field.metadata["doc"].startswith("set when the task is read") for field in outside)
 
 
-def test_settings_that_cannot_change_a_result_are_in_no_key(place: Path) -> None:
+def test_settings_that_cannot_change_a_result_are_in_no_key(workspace: Path) -> None:
     before = marks(TRAINED)
     write(Path(TRAINED), RECIPES[TRAINED] | {"weights": {"kind": "lora", "dev_examples": 2, "save_steps": 7}})
     assert changed(before, marks(TRAINED)) == decides.TABLE["recipe.machine"].trained

@@ -107,14 +107,14 @@ def assert_gradients(
     network: Any, expected: Mapping[str, torch.Tensor], rtol: float, atol: float = 1e-5
 ) -> None:
     """The expected parameters, and no others, have a gradient, and it is the expected one."""
-    found = gradients(network)
-    assert found.keys() == expected.keys()
-    for name, gradient in found.items():
+    gradients_now = gradients(network)
+    assert gradients_now.keys() == expected.keys()
+    for name, gradient in gradients_now.items():
         torch.testing.assert_close(gradient, expected[name], atol=atol, rtol=rtol, msg=name)
 
 
 def logits(of: LanguageModel, ids: Sequence[int]) -> torch.Tensor:
     of.network.eval()
     with torch.no_grad():
-        found: torch.Tensor = of.network(input_ids=torch.tensor([list(ids)])).logits
-    return found
+        result: torch.Tensor = of.network(input_ids=torch.tensor([list(ids)])).logits
+    return result

@@ -75,12 +75,12 @@ def train(folder: Path, spec: dict[str, Any]) -> TrainingResult:
     named = {name: value for name, value in spec.items() if name != "lessons"}
     result: TrainingResult = build("weights", named).train(model(), lessons(spec["lessons"]), wide)
     parameters = result.model.network.named_parameters()
-    found = {
+    actual = {
         "steps": [asdict(step) for step in steps],
         "best": result.best_step,
         "asked": len(asked),
         "weights": {name: p.double().sum().item() for name, p in parameters},
     }
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / f"{group.rank}.json").write_text(json.dumps(found))
+    (folder / f"{group.rank}.json").write_text(json.dumps(actual))
     return result
