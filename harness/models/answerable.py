@@ -1,4 +1,4 @@
-"""Which architectures the engines can ask, judged by the configuration before any weights are fetched."""
+"""Which architectures the engines can ask and training can teach, judged by the configuration before any weights are fetched."""
 
 from __future__ import annotations
 
@@ -10,6 +10,10 @@ from harness.models.architecture import DECODER, of
 
 _NEEDED = ("past_key_values", "logits_to_keep")
 """Arguments of a decoder's forward pass that every engine passes (`harness.engines.hf`)."""
+
+
+_HEADS = ("modernbert-decoder",)
+"""Decoders whose logits are no linear function of the body's last states."""
 
 
 def why_not(config: ModelConfig) -> str | None:
@@ -24,6 +28,14 @@ def why_not(config: ModelConfig) -> str | None:
         return f"transformers has no causal language model for the type {config.model_type}"
     if lacking:
         return f"a network of the type {config.model_type} takes no {' and no '.join(lacking)}, which answering needs"
+    return None
+
+
+def why_not_taught(config: ModelConfig) -> str | None:
+    """Why a decoder of this configuration cannot be trained; None if it can, as far as its type tells. What the type does
+    not tell, `training.loss.check_network` finds out on the loaded network."""
+    if config.get_text_config().model_type in _HEADS:
+        return f"a network of the type {config.model_type} has more than one layer behind its last block, which training does not know"
     return None
 
 
