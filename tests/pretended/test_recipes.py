@@ -52,19 +52,14 @@ def scores(folder: Path, recipe: str, *settings: str) -> dict[str, Any]:
 
 
 def small(recipe: str) -> list[str]:
+    """Settings that every stage of a recipe has, for a short training."""
     from dataclasses import fields
 
     from harness.core import recipes
 
-    loaded = recipes.load(recipe)
-    known = [{field.name for field in fields(stage)} for stage in loaded.weights]
-    stages = ["weights"] if len(known) == 1 else [f"weights.{index}" for index in range(len(known))]
-    return [
-        f"{stage}.{name.partition('.')[2]}={value}"
-        for stage, names in zip(stages, known, strict=True)
-        for name, value in SMALL.items()
-        if name.partition(".")[2] in names
-    ]
+    stages = [{field.name for field in fields(stage)} for stage in recipes.load(recipe).weights]
+    common = set.intersection(*stages) if stages else set()
+    return [f"{name}={value}" for name, value in SMALL.items() if name.partition(".")[2] in common]
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
