@@ -76,7 +76,7 @@ def final_norms(network: Network) -> Iterator[torch.nn.Parameter]:
     for module in body_of(network).children():
         if reached:
             yield from module.parameters()
-        reached = reached or module is stack
+        reached = reached or id(module) == id(stack)
 
 
 def before_blocks(network: Network) -> Iterator[torch.nn.Parameter]:
