@@ -37,7 +37,7 @@ def why_not_taught(config: ModelConfig) -> str | None:
     """Why a decoder of this configuration cannot be trained; None if it can, as far as its type tells. What the type does
     not tell, `training.loss.check_network` finds out on the loaded network."""
     if config.get_text_config().model_type in _HEADS:
-        return f"a network of the type {config.model_type} has more than one layer behind its last block, which training does not know"
+        return f"a network of the type {config.model_type} has several layers behind its last block, which training does not know"
     return None
 
 

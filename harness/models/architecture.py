@@ -130,5 +130,5 @@ def body_of(network: Network) -> Network:
     body: Network = network.base_model
     if body is not network or network.get_output_embeddings() is None:
         return body
-    decoder: Network = network.get_decoder()
-    return decoder
+    inner: Network = getattr(network, "model", network)
+    return inner
