@@ -122,3 +122,13 @@ def base_of(network: Network) -> Network:
     """The transformers model inside a peft wrapper, or the network itself."""
     base: Network = network.get_base_model() if hasattr(network, "get_base_model") else network
     return base
+
+
+def body_of(network: Network) -> Network:
+    """The network below its output layer: transformers' `base_model`, which is the whole network where its class names a
+    part that it has not (Llama 4's text model)."""
+    body: Network = network.base_model
+    if body is not network or network.get_output_embeddings() is None:
+        return body
+    inner: Network = getattr(network, "model", network)
+    return inner

@@ -14,6 +14,7 @@ from harness.core.torch_types import ModelConfig, Network
 from harness.models.cache import quiet
 from harness.models.chat import chat_from
 from harness.models.fingerprint import fingerprint
+from harness.models.placement import device_map, require_on_gpus
 from harness.models.source import architecture_of, is_tiny, resolve
 
 if TYPE_CHECKING:
@@ -54,19 +55,19 @@ def load(
             network = getattr(transformers, kind.loader).from_pretrained(
                 folder,
                 dtype=number,
-                device_map={"": target_device},
+                device_map=device_map(folder, target_device, number.itemsize, quantization),
                 trust_remote_code=False,
                 use_safetensors=True,
                 **extra,
             )
     except torch.OutOfMemoryError:
         raise ConfigError(
-            f"model '{spec}' does not fit into the memory of one GPU in {str(number).removeprefix('torch.')}",
-            remedy="base: nf4, a smaller model, or a server that divides it (openai:NAME@URL); "
-            "harness estimate --gpu GIB says what fits; a model is not divided over cards here",
+            f"model '{spec}' does not fit into the GPU's memory in {str(number).removeprefix('torch.')}",
+            remedy="base: nf4, or a smaller model; harness estimate --gpu GIB says what fits",
         ) from None
     except (ValueError, KeyError, OSError) as error:
         raise ConfigError(f"cannot load model '{spec}': {error}", file=folder) from None
+    require_on_gpus(spec, network)
     network.eval()
     if quantization is not None:
         _let_go_of_file(network)

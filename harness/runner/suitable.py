@@ -141,9 +141,12 @@ def _of_network(model: str, recipe: Recipe) -> Misfit | None:
     """The first stage that cannot train the model's architecture."""
     if not recipe.weights:
         return None
+    from harness.models.answerable import why_not_taught
     from harness.models.dimensions import config
 
     configuration = config(model)
+    if reason := why_not_taught(configuration):
+        return Misfit(reason=reason, remedy="choose another model, or a recipe without weights")
     for stage in recipe.weights:
         if reason := stage.unsuited(configuration):
             return Misfit(reason=reason, remedy="change these settings, or choose other weights")

@@ -163,10 +163,19 @@ _READ_BY_KERNELS = r".*\.(out_proj|conv1d)"
 
 def _left_alone(network: Network) -> str | None:
     """A regular expression of the layers that get no adapter whatever `target_modules` says; None: of none."""
+    from torch import nn
+
     from harness.models.layers.blocks import outside_text
 
+    # Llama 4's router is a linear layer that returns two results, which no adapter can be added to.
+    routers = {
+        re.escape(name.rpartition(".")[2])
+        for name, module in network.named_modules()
+        if isinstance(module, nn.Linear) and type(module).__name__.endswith("Router")
+    }
+    routing = rf".*\.({'|'.join(sorted(routers))})" if routers else None
     fused = _READ_BY_KERNELS if network.config.get_text_config().model_type in _MAMBA else None
-    patterns = [pattern for pattern in (outside_text(network), fused) if pattern]
+    patterns = [pattern for pattern in (outside_text(network), fused, routing) if pattern]
     return "|".join(f"({pattern})" for pattern in patterns) or None
 
 

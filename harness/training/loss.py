@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import RunError
 from harness.core.torch_types import Network
+from harness.models.architecture import body_of
 from harness.models.number_format import dtype_of
 from harness.training.activation_checkpointing import recomputes
 from harness.training.batching import Batch
@@ -39,7 +40,7 @@ def hidden_states(network: Network, batch: Batch) -> torch.Tensor:
     from harness.training import shared_prefix_attention
 
     def of_body(ids: torch.Tensor, **more: torch.Tensor) -> torch.Tensor:
-        states: torch.Tensor = network.base_model(input_ids=ids, use_cache=False, **more).last_hidden_state
+        states: torch.Tensor = body_of(network)(input_ids=ids, use_cache=False, **more).last_hidden_state
         return states
 
     if batch.positions is not None:

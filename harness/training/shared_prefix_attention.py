@@ -12,6 +12,7 @@ from torch.nn.functional import scaled_dot_product_attention
 from transformers import AttentionInterface
 
 from harness.core.torch_types import Layer, Network
+from harness.models.architecture import body_of
 from harness.models.attention import (
     Rule,
     UnsupportedAttention,
@@ -39,7 +40,7 @@ def hidden_states(network: Network, batch: Batch) -> Tensor:
     positions_in_sequence = torch.arange(prefix + length, device=ids.device)
     positions = torch.cat([positions_in_sequence[:prefix], positions_in_sequence[prefix:].repeat(rows)])[None]
     with replaced_attention(network, NAME):
-        out = network.base_model(
+        out = body_of(network)(
             input_ids=ids, position_ids=positions, use_cache=False, prefix_and_rows=(prefix, rows)
         )
     hidden: Tensor = out.last_hidden_state[0, prefix:]

@@ -98,7 +98,8 @@ def _product(left: Tensor, right: Tensor) -> Tensor:
     if left.device.type != "cuda" or left.dtype == torch.float32 or left.shape[:-2] != right.shape[:-2]:
         return (left @ right).float()
     flat = torch.bmm(left.flatten(0, -3), right.flatten(0, -3), out_dtype=torch.float32)
-    return flat.unflatten(0, left.shape[:-2])
+    product: Tensor = flat.unflatten(0, left.shape[:-2])
+    return product
 
 
 def _widened(*states: Tensor) -> tuple[Tensor, ...]:

@@ -16,6 +16,7 @@ from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.narrow_lora import narrow_lora
+from harness.models.placement import devices
 
 NAME = "harness_shared_prefix"
 """The name under which transformers knows our attention function."""
@@ -43,6 +44,8 @@ def why_not_shared(network: Network) -> str | None:
     does."""
     if any(getattr(c, "is_prompt_learning", False) for c in getattr(network, "peft_config", {}).values()):
         return "its adapter prepends learned tokens"
+    if len(devices(base_of(network))) > 1:
+        return "its layers are on several devices"
     if learnt_prefix(base_of(network)) is not None:
         return "a prefix is learned in every layer"
     return why_not(network)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError
 from harness.core.torch_types import Layer, Network
+from harness.models.architecture import body_of
 
 if TYPE_CHECKING:
     import torch
@@ -45,7 +46,7 @@ def blocks(network: Network) -> ModuleList:
 def _text(network: Network) -> Network:
     """The part that text passes; a multimodal network has a tower beside it with as many blocks, perhaps."""
     several = network.config.get_text_config() is not network.config and not network.config.is_encoder_decoder
-    text: Network = network.get_decoder() if several else network.base_model
+    text: Network = network.get_decoder() if several else body_of(network)
     return text
 
 
@@ -53,7 +54,7 @@ def outside_text(network: Network) -> str | None:
     """A regular expression of the modules that no text passes: vision and audio towers and what joins them to the text;
     None where the network has none. They are never computed here, so nothing is learned in them."""
     text = _text(network)
-    if text is network.base_model:
+    if text is body_of(network):
         return None
     (inside,) = (name for name, module in network.named_modules() if module is text)
     head = network.get_output_embeddings()
@@ -72,16 +73,16 @@ def outside_text(network: Network) -> str | None:
 def final_norms(network: Network) -> Iterator[torch.nn.Parameter]:
     """Parameters of the network's body after its blocks: the final norm."""
     stack, reached = blocks(network), False
-    for module in network.base_model.children():
+    for module in body_of(network).children():
         if reached:
             yield from module.parameters()
-        reached = reached or module is stack
+        reached = reached or id(module) == id(stack)
 
 
 def before_blocks(network: Network) -> Iterator[torch.nn.Parameter]:
     """Parameters before the network's blocks: its embeddings."""
     inside = {id(parameter) for parameter in blocks(network).parameters()}
-    for parameter in network.base_model.parameters():
+    for parameter in body_of(network).parameters():
         if id(parameter) in inside:
             return
         yield parameter

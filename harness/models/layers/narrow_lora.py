@@ -50,7 +50,7 @@ def _is_narrow(module: Layer) -> bool:
 
     if not isinstance(module, LoraLayer) or "forward" in vars(module):
         return False
-    base = module.base_layer
+    base = cast("Layer", module.base_layer)
     known = cast("type", type(base)) is nn.Linear or bool(quantization(base))
     active = [name for name in module.active_adapters if name in module.lora_A]
     if not known or not active or module.merged or module.disable_adapters:

@@ -16,6 +16,7 @@ from transformers import DynamicCache
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.torch_types import Layer, Network
+from harness.models.architecture import body_of
 from harness.models.dimensions import head_size, key_value_heads
 from harness.models.layers.attached import learnt_prefix
 from harness.models.layers.peft_files import read_prompt, write_prompt
@@ -74,7 +75,7 @@ def attach(network: Network, states: Tensor) -> None:
     network.requires_grad_(False)
     heads, layers = key_value_heads(config), config.num_hidden_layers
     prefix = Prefix(states.detach().float().to(network.device), heads, layers)
-    prefix.hook = network.base_model.register_forward_pre_hook(prefix.put_in, with_kwargs=True)
+    prefix.hook = body_of(network).register_forward_pre_hook(prefix.put_in, with_kwargs=True)
     network.learnt_prefix = prefix
 
 
@@ -96,7 +97,7 @@ def drawn(network: Network, ids: list[int]) -> Tensor:
     _refuse_second(network)
     cache = DynamicCache(config=network.config)
     with torch.no_grad():
-        network.base_model(
+        body_of(network)(
             input_ids=torch.tensor([ids], device=network.device), past_key_values=cache, use_cache=True
         )
     parts = [getattr(layer, name, None) for layer in cache.layers for name in ("keys", "values")]
