@@ -101,14 +101,36 @@ def two_rates(groups: Groups, repeats: int, difference: float, seed: int = 1) ->
     return _pairs(groups, repeats, -difference, draw, seed)
 
 
+def two_grades(groups: Groups, repeats: int, difference: float, seed: int = 1) -> tuple[float, float]:
+    """The same for graded scores."""
+    behind = stats.norm.ppf(stats.norm.cdf(0.3) - difference)
+    truth = mean("graded", behind) - mean("graded", 0.3)
+
+    def draw(rng: np.random.Generator) -> Floats:
+        shared = np.sqrt(0.6) * groups.latent(rng)
+        first, second = (at - shared - np.sqrt(0.4) * groups.latent(rng) for at in (behind, 0.3))
+        return np.clip(0.25 + 0.45 * first, 0, 1) - np.clip(0.25 + 0.45 * second, 0, 1)
+
+    return _pairs(groups, repeats, truth, draw, seed, binary=False)
+
+
+PairKind = Callable[[Groups, int, float], tuple[float, float]]
+
+
 def _pairs(
-    groups: Groups, repeats: int, truth: float, draw: Callable[[np.random.Generator], Floats], seed: int
+    groups: Groups,
+    repeats: int,
+    truth: float,
+    draw: Callable[[np.random.Generator], Floats],
+    seed: int,
+    *,
+    binary: bool = True,
 ) -> tuple[float, float]:
     rng, names, covered, wrong = np.random.default_rng(seed), groups.names, 0, 0
     for _ in range(repeats):
         sign = draw(rng)
-        first = run("a", (sign > 0).astype(float), groups=names)
-        second = run("b", (sign < 0).astype(float), groups=names)
+        first = run("a", np.maximum(sign, 0), binary=binary, groups=names)
+        second = run("b", np.maximum(-sign, 0), binary=binary, groups=names)
         pair = compare(gather([first, second]), 0.02)[0]
         covered += pair.low - 1e-9 <= truth <= pair.high + 1e-9
         wrong += truth <= -0.02 and pair.outcome in ("better", "not_worse", "equivalent")

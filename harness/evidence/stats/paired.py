@@ -127,22 +127,19 @@ def with_imaginary_groups(
 
 
 def imaginary_size(differences: Floats, clusters: Codes) -> float:
-    """Examples of the imaginary group: half as many as tell as much as one independent one.
+    """Examples of the imaginary group: an average group where few groups differ and show little of how much they
+    vary; otherwise half as many as tell as much as one independent one.
 
-    That is half an example where those of a group agree no more than others do, and half an average group where
-    they are all alike, or where few groups differ and show little of how much they vary. Half, as in Jeffreys'
-    prior: with whole ones, intervals over groups that are all alike cover 99 to 100 % (docs/simulations.md).
-    Single examples keep the whole pair of Bonett and Price.
+    That is half an example where those of a group agree no more than others do, and half a group where they are all
+    alike. Half, as in Jeffreys' prior: with whole ones, intervals over twenty groups that are all alike cover 99 to
+    100 % where 97 is asked. Single examples keep the whole pair of Bonett and Price.
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences):
         return 1.0
-    whole = len(differences) / groups
-    return (
-        whole
-        if _few_groups_differ(differences, clusters)
-        else by_cluster.design_effect(differences, clusters)
-    ) / 2
+    if _few_groups_differ(differences, clusters):
+        return len(differences) / groups
+    return by_cluster.design_effect(differences, clusters) / 2
 
 
 def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> bool:
