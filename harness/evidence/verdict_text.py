@@ -20,6 +20,11 @@ UNPROVEN = "Can't tell yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
+LEGEND = (
+    "A point is a hundredth of the score. In brackets: where the value would lie with endlessly many such examples, "
+    "right in 95 of 100 verdicts."
+)
+"""For a reader who has never seen a verdict."""
 MOSTLY_ONE = 0.8
 """A recipe that gives this share of its answers in one text is said to do so."""
 

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from harness.core import formatting, terminal
 from harness.evidence.triage import Triage
+from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
 
@@ -40,6 +41,8 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
         console.print(Text(note))
     console.print()
     console.print(_table(verdict))
+    if verdict.summaries:
+        console.print(Text(LEGEND, style="dim"))
     for reason in verdict.reasons:
         console.print(Text(f"  · {reason}"))
     if verdict.next_step:
