@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ class Groups:
     shape: Shape = "equal"
     """Sizes: all equal; skewed as a log-normal variable (σ = 1.2); or one group with half of the examples."""
 
-    @property
+    @cached_property
     def sizes(self) -> NDArray[np.intp]:
         """Examples of each group; `size` is their average."""
         if self.shape == "equal":
@@ -39,11 +40,11 @@ class Groups:
         others = np.full(self.count - 1, max(1, self.size // 2))
         return np.append(others, self.count * self.size - others.sum())
 
-    @property
+    @cached_property
     def codes(self) -> NDArray[np.intp]:
         return np.repeat(np.arange(self.count), self.sizes)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return [f"g{code}" for code in self.codes]
 

@@ -8,7 +8,7 @@ from typing import get_args
 
 from tests.simulate import coverage
 from tests.simulate.coverage import Groups, Shape
-from tests.simulate.scale import Row, RowMaker, percent, points, repeats
+from tests.simulate.scale import PAIRS, Row, RowMaker, percent, points, repeats
 
 
 def _in_groups(groups: Groups) -> Row:
@@ -31,7 +31,7 @@ def means() -> Iterator[RowMaker]:
 
 
 def _in_pairs(groups: Groups, draw: coverage.PairKind) -> Row:
-    often = repeats()
+    often = repeats(PAIRS)
     equal, behind, far = (draw(groups, often, gap) for gap in (0.0, 0.05, 0.2))
     return (
         f"{groups.count} × {groups.size}",
@@ -49,7 +49,7 @@ def pairs(draw: coverage.PairKind) -> Iterator[RowMaker]:
 
 
 def _lost(groups: Groups, noise: float) -> Row:
-    covered, wrong = coverage.lost_whole(groups, repeats(), wins=0.0, losses=0.1, noise=noise)
+    covered, wrong = coverage.lost_whole(groups, repeats(PAIRS), wins=0.0, losses=0.1, noise=noise)
     size = f"{groups.count} × {groups.size}"
     return size, groups.shape, points(noise), *percent(covered, wrong)
 

@@ -10,6 +10,8 @@ USUAL, CLOSE = 400, 2_000
 """Repeats of a row, and of one whose first repeats come near its bound."""
 POWER = 100
 """Repeats of a row that has no bound."""
+PAIRS = 200
+"""Repeats of a pair over groups, of which there are many rows."""
 Row = Sequence[str]
 RowMaker = Callable[[], Row]
 

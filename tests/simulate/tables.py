@@ -235,20 +235,20 @@ TABLES = (
         "How often a verdict's interval (97 %) holds the true difference of 0, 5 and 20 points, and how often 5 points "
         "less is called not worse by 2. *Skewed*: sizes are log-normal (σ = 1.2); *dominated*: one group "
         "has half of the examples or more, so that all together tell as much as fewer than four. With an icc of 1 the "
-        "examples of a group are all alike: ten groups then hold ten wins, losses and ties.",
+        "examples of a group are all alike: ten groups then hold ten wins, losses and ties. 200 repeats.",
         ("groups", "sizes", "icc", "0 points", "5 points", "20 points", "called not worse"),
         tuple(grouped.pairs(coverage.two_rates)),
     ),
     Table(
         "Groups: pairs of graded scores",
-        "The same for graded scores.",
+        "The same for graded scores. 200 repeats.",
         ("groups", "sizes", "icc", "0 points", "5 points", "20 points", "called not worse"),
         tuple(grouped.pairs(coverage.two_grades)),
     ),
     Table(
         "Groups: a tenth is lost whole",
         "The hardest case: of the other examples a share of *noise* (in points) is won and as many are lost, so that groups "
-        "look alike until one is lost, and a test of few groups often holds none that is.",
+        "look alike until one is lost, and a test of few groups often holds none that is. 200 repeats.",
         ("groups", "sizes", "noise", "covered", "called not worse"),
         tuple(grouped.lost()),
     ),
