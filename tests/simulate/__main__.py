@@ -1,4 +1,5 @@
-"""Writes docs/simulations.md: how often verdicts on made-up data are wrong. `make simulate`."""
+"""Writes docs/simulations.md: how often verdicts on made-up data are wrong. `make simulate`; one table again:
+`python -m tests.simulate --only "Groups: pairs"`."""
 
 from __future__ import annotations
 
