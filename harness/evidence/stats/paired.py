@@ -69,7 +69,11 @@ def _tail(differences: Floats) -> float:
     t = float(optimize.brentq(lambda x: float((sizes * np.tanh(x * sizes)).sum()) - total, 0.0, bound))
     cumulant = float(np.logaddexp(t * sizes, -t * sizes).sum()) - len(sizes) * math.log(2)
     w = math.sqrt(max(2 * (t * total - cumulant), 1e-12))
-    v = t * math.sqrt(float((sizes**2 / np.cosh(t * sizes) ** 2).sum()))
+    # 1 / cosh² of a group that holds most of the sum, without the overflow of cosh.
+    falling = np.exp(-2 * t * sizes)
+    v = t * math.sqrt(float((sizes**2 * 4 * falling / (1 + falling) ** 2).sum()))
+    if v == 0.0:
+        return least
     density = math.exp(-w * w / 2) / math.sqrt(2 * math.pi)
     return min(max(2 * (float(stats.norm.sf(w)) + density * (1 / v - 1 / w)), least), 1.0)
 
