@@ -78,10 +78,11 @@ def _from_page(but: Sequence[str]) -> dict[Place, Row]:
     for number, table in enumerate(TABLES):
         if table.title.startswith(tuple(but)):
             continue
-        lines = [line for line in sections.get(table.title, "").splitlines() if line.startswith("| ")][1:]
-        if len(lines) != len(table.rows):
-            raise SystemExit(f'"{table.title}" has {len(table.rows)} rows and not {len(lines)}: make it, too')
-        rows |= {(number, place): line.strip("| ").split(" | ") for place, line in enumerate(lines)}
+        lines = [line for line in sections.get(table.title, "").splitlines() if line.startswith("| ")]
+        head, *made = [line.strip("| ").split(" | ") for line in lines] or [[]]
+        if head != list(table.head) or len(made) != len(table.rows):
+            raise SystemExit(f'"{table.title}" has other columns or rows than on the page: make it, too')
+        rows |= {(number, place): row for place, row in enumerate(made)}
     return rows
 
 
