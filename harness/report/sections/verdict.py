@@ -39,7 +39,7 @@ _BODY = """\
 {% endfor %}</dl></div>
 {% endfor %}
 </div>
-<p class="legend">{{ legend }}</p>
+<p class="reading">{{ legend }}</p>
 {% endif %}
 <div class="why">
 {% if reasons %}<div><h3>Why</h3><ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>{% endif %}
