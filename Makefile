@@ -35,8 +35,9 @@ browser: setup  ## a Chromium for the report's tests, where none is installed (P
 	$(BIN)/python -c "from tests.browser.chrome import find; raise SystemExit(find() is None)" || \
 	{ $(BIN)/pip install --quiet playwright && $(BIN)/playwright install --with-deps chromium; }
 
-gpu: setup  ## what needs a GPU; skipped with a reason elsewhere
+gpu: setup  ## what needs a GPU, and docs/gpu.md from what is measured (ten minutes); skipped with a reason elsewhere
 	$(BIN)/python -m pytest -m gpu -rs tests/gpu
+	$(BIN)/python -m docs.gpu
 
 faults: setup  ## kill -9 fifty times each of a run, a search and an ingest, and a Ray node (an hour on 2 busy cores)
 	$(BIN)/pip install --quiet -c constraints.txt -e ".[ray]"

@@ -1,7 +1,7 @@
 """The harness from Python: run an experiment, read the results, show the verdict in a notebook.
 
-What a command prints or writes is here a value: `run` gives back what `harness run` reports, and
-`load` reads a results folder. Nothing heavy is imported before it is needed.
+Each function takes the options of its command as arguments and returns what the command reports as a value;
+`load` opens a results folder. Nothing heavy is imported before it is needed.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ from harness.workflows.options.search import SearchOptions
 from harness.workflows.options.shared import ResultsOptions
 from harness.workflows.options.upgrade import UpgradeOptions
 from harness.workflows.options.validate import ValidateOptions
+from harness.workflows.options.view import ViewOptions
 
 if TYPE_CHECKING:
     from harness.regression.gate import Gate
@@ -50,11 +51,18 @@ WithResults = TypeVar("WithResults", bound=ResultsOptions)
 
 @accepts(RunOptions)
 def run(options: RunOptions) -> RunResult:
-    """`harness run` as a function: a task's name or folder, or an experiment's YAML file.
+    """`harness run` as a function: every recipe on a task, scored, stored and judged.
+
+    Finished runs are not repeated, and interrupted ones continue.
+
+    Returns:
+        The records of all runs (the content of each `run.json`: seconds, bytes, scores in [0, 1]), a decision per
+        task and model, and the path of the report. A run that fails raises nothing: its record has status `failed`,
+        or `partial` if only some answers are missing.
 
     Raises:
-        ConfigError: anything that does not exist or does not fit. A run that fails raises nothing:
-            it is recorded, in `records`, with status `failed`; one that lacks answers with `partial`.
+        ConfigError: a task, model, recipe, file or setting that does not exist or is not valid.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
         SystemExit: in a process that torchrun started to help the first one, when its work is done.
     """
     from harness.workflows import run as workflow
@@ -78,9 +86,16 @@ def run(options: RunOptions) -> RunResult:
 def search(options: SearchOptions) -> SearchSummary:
     """`harness search` as a function: a recipe's hyperparameters, searched on dev and confirmed once on test.
 
+    At a terminal it asks for confirmation if the search is estimated to take long; `yes=True` skips the question.
+
+    Returns:
+        All trials, the best of them, the file of the chosen recipe, and its comparison on test (None with `seeds=0`).
+
     Raises:
-        ConfigError: anything that does not exist or does not fit.
-        RunError: every trial failed, with the cause of the first.
+        ConfigError: a task, recipe, model, knob, range or objective that does not exist or is not valid.
+        RunError: every trial failed (with the cause of the first), no trial satisfies the constraints, the
+            study's storage became unreachable, or the estimate was not confirmed.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import search_output
 
@@ -90,11 +105,18 @@ def search(options: SearchOptions) -> SearchSummary:
 
 @accepts(DiagnoseOptions)
 def diagnose(options: DiagnoseOptions) -> Diagnosis:
-    """`harness diagnose` as a function: what the untrained model lacks, asked on dev.
+    """`harness diagnose` as a function: what the untrained model lacks, measured with probes on dev.
+
+    A task without dev examples is probed on train.
+
+    Returns:
+        The share of the lost score that each gap causes, with 95 % intervals; which methods are worth trying; and the
+        next command.
 
     Raises:
-        ConfigError: no such task or model.
-        RunError: a probe could not be run, with its error.
+        ConfigError: no such task or model, or too few examples.
+        RunError: a probe failed, with its error.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import diagnose as workflow
 
@@ -106,8 +128,13 @@ def diagnose(options: DiagnoseOptions) -> Diagnosis:
 def compare(options: CompareOptions) -> RunDifference:
     """`harness compare` as a function: the paired difference of two runs, and what each forgot.
 
+    Returns:
+        `first` minus `second` in score units (0.01 is one point) with its 95 % interval, p-value and outcome, the
+        examples that differ, and measured forgetting on public benchmarks.
+
     Raises:
-        ConfigError: no such run, or two that cannot be compared.
+        ConfigError: no such run, or two runs that cannot be compared (other task, data, split or scoring).
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import compare as workflow
 
@@ -119,9 +146,15 @@ def compare(options: CompareOptions) -> RunDifference:
 def gate(options: GateOptions) -> Gate:
     """`harness gate` as a function: whether a run is worse than a pin, by the task's margins.
 
+    A regression raises nothing: it is the result's `verdict`, and its `exit_code` is that of the command.
+
+    Returns:
+        The verdict, one check per gated metric with its 95 % interval, the examples that flipped, and what changed.
+
     Raises:
-        ConfigError: no such run, pin or task, or a file that cannot be written.
-        RunError: the run itself, or a rerun, failed.
+        ConfigError: no such run, pin or task, sides that cannot be compared, or a file that cannot be written.
+        RunError: the run did not finish, or a rerun for `aa` failed.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import gate as workflow
 
@@ -131,11 +164,16 @@ def gate(options: GateOptions) -> Gate:
 
 @accepts(UpgradeOptions)
 def upgrade(options: UpgradeOptions) -> Upgrade:
-    """`harness upgrade` as a function: the same recipes on two bases, and what to do.
+    """`harness upgrade` as a function: the same recipes on two base models, and whether to upgrade.
+
+    Returns:
+        Per recipe: the effects of the base and of the adaptation in score units with 95 % intervals, and the
+        recommendation; `exit_code` is that of the command.
 
     Raises:
         ConfigError: no such task, recipe or model.
-        RunError: a run failed that is not merely a trained part that does not fit.
+        RunError: a run failed. A trained part that cannot be moved to the new base is a result, not an error.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import upgrade as workflow
 
@@ -147,8 +185,13 @@ def upgrade(options: UpgradeOptions) -> Upgrade:
 def benchmark(options: BenchmarkOptions) -> BenchmarkResult:
     """`harness benchmark` as a function: lm-eval tasks, and what training made a model forget.
 
+    Returns:
+        The measured metrics per target and task, each run's change against its untuned base, what was imported, and
+        the files that were written.
+
     Raises:
-        ConfigError: a name that is neither a run nor a model, or a task that cannot be used.
+        ConfigError: a name that is neither a run nor a model, a task that cannot be used, or an unreadable file.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import benchmark as workflow
 
@@ -160,8 +203,14 @@ def benchmark(options: BenchmarkOptions) -> BenchmarkResult:
 def export(options: ExportOptions) -> Exported:
     """`harness export` as a function: a finished run as a folder that other tools serve.
 
+    Returns:
+        The folder, its layout (`adapter`, `model`, or None if nothing was trained), its files with their sizes in
+        bytes, and the commands that serve it.
+
     Raises:
-        ConfigError: no such run, one that is not finished, or a folder that is not empty.
+        ConfigError: no such run, an unfinished one, a folder that is not empty, a task that has changed since, or
+            weights that no other tool can read.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import export as workflow
 
@@ -171,10 +220,14 @@ def export(options: ExportOptions) -> Exported:
 
 @accepts(ReportOptions)
 def report(options: ReportOptions) -> Report:
-    """`harness report` as a function: the report of runs that are there, in one or several formats.
+    """`harness report` as a function: the report of stored runs, in one or several formats.
+
+    Returns:
+        The files that were written, the runs they show, those left out, and the verdicts.
 
     Raises:
-        ConfigError: no such run or format, or a file that cannot be written.
+        ConfigError: no such run, task or format, nothing to report, or a file that cannot be written.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import report as workflow
 
@@ -184,10 +237,14 @@ def report(options: ReportOptions) -> Report:
 
 @accepts(PinOptions)
 def pin(options: PinOptions) -> Pinned:
-    """`harness pin` as a function: a run becomes the reference that later runs are held against.
+    """`harness pin` as a function: makes a run the reference that later runs are compared with.
+
+    Returns:
+        The pin's name and file, and the pinned scores.
 
     Raises:
-        ConfigError: no such run, one that is not finished or was made by uncommitted code, or a bad name.
+        ConfigError: no such run, an unfinished one, one made by uncommitted code, or a name that is not valid.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import pin as workflow
 
@@ -199,8 +256,13 @@ def pin(options: PinOptions) -> Pinned:
 def history(options: HistoryOptions) -> History:
     """`harness history` as a function: the trend of every recipe over time and base models.
 
+    Returns:
+        A series per task and recipe with its runs, upgrades and change point; the page if `html` is set; and what
+        could not be read.
+
     Raises:
         ConfigError: no such task or recipe, or a page that cannot be written.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import history as workflow
 
@@ -210,10 +272,16 @@ def history(options: HistoryOptions) -> History:
 
 @accepts(ImportOptions)
 def import_logs(options: ImportOptions) -> ImportDecisions:
-    """`harness import` as a function: other tools' logs as runs, paired by what they show of each example.
+    """`harness import` as a function: other tools' logs as runs, with their examples paired by content.
+
+    Returns:
+        The records of the imported runs (scores in [0, 1]), a decision per task, a sentence per pair of systems on
+        how their examples pair, notes, and the path of the report (None without one).
 
     Raises:
-        ConfigError: a file that cannot be read, or logs of which no example can be paired.
+        ConfigError: a file that cannot be read, a metric that not all logs have, or logs without a common example;
+            nothing is imported then.
+        RemoteError: `results` is a URL, and the storage there cannot be read or written.
     """
     from harness.workflows import import_logs as workflow
 
@@ -231,22 +299,42 @@ def import_logs(options: ImportOptions) -> ImportDecisions:
 
 @accepts(ValidateOptions)
 def validate(options: ValidateOptions) -> Inspection:
-    """`harness validate` as a function: problems of a task's rows, and an example as a model sees it.
+    """`harness validate` as a function: problems in a task's rows, and an example as a model sees it.
+
+    Returns:
+        The problems, each an error or a warning; lengths of prompts and targets in tokens of `model` (characters
+        without a model); label counts; and one rendered example.
 
     Raises:
-        ConfigError: the task does not load, its gate is malformed, or there is no such model.
+        ConfigError: the task does not load, its gate is not valid, or no such model.
     """
     from harness.workflows import validate as workflow
 
     return workflow.from_options(options)
 
 
-@accepts(EstimateOptions)
-def estimate(options: EstimateOptions) -> JsonObject:
-    """`harness estimate` as a function: bytes and GB of each method, before anything is loaded.
+@accepts(ViewOptions)
+def view(options: ViewOptions) -> None:
+    """`harness view` as a function: serves the live page of an experiment until it is interrupted.
 
     Raises:
-        ConfigError: no such model or method, or both a model and `parameters`, or neither.
+        ConfigError: no such experiment, a port that is taken, or a package that is missing.
+    """
+    from harness.workflows import view as workflow
+
+    with _mirrored(options) as local:
+        workflow.from_options(local)
+
+
+@accepts(EstimateOptions)
+def estimate(options: EstimateOptions) -> JsonObject:
+    """`harness estimate` as a function: the memory and compute of each method, before anything is loaded.
+
+    Returns:
+        Per recipe: bytes and GB (10⁹ bytes), plus what fits a card if `gpu` (GiB) is set.
+
+    Raises:
+        ConfigError: no such model, recipe or dtype; both a model and `parameters`, or neither.
     """
     from harness.workflows import estimate as workflow
 
@@ -254,10 +342,14 @@ def estimate(options: EstimateOptions) -> JsonObject:
 
 
 def load(results: str | Path = "results") -> Results:
-    """A results folder, or what is at a URL such as s3://bucket/x.
+    """Open a results folder to query its tables and show its decisions.
+
+    Args:
+        results: a folder, or a URL such as s3://bucket/x, which is mirrored to a local folder first.
 
     Raises:
-        ConfigError: there is none.
+        ConfigError: no such folder, or a URL that cannot be used.
+        RemoteError: the storage at the URL cannot be read.
     """
     from harness.results.remote.mirror import results_folder
 
@@ -269,7 +361,7 @@ def load(results: str | Path = "results") -> Results:
 
 @contextmanager
 def _mirrored(options: WithResults) -> Iterator[WithResults]:
-    """The options with a local results folder; what is new in it goes to the URL that it mirrors."""
+    """The options with a local results folder; its new files are uploaded to the URL that it mirrors."""
     from harness.results.remote import mirror
 
     with mirror.opened(options.results) as folder:

@@ -23,11 +23,11 @@ def import_(options: ImportOptions, json: Json = False) -> None:
 
       harness import results_2026-11-28.json --beside my_task
     """
-    from harness.workflows import finetuning_file
-    from harness.workflows import import_logs as workflow
+    from harness.workflows import finetuning_file, import_output
+    from harness.workflows.import_logs import from_options
 
     files = options.paths
     if len(files) == 1 and finetuning_file.recognizes(files[0]):
         finetuning_file.show(finetuning_file.make(files[0], options.task), as_json=json)
         return
-    workflow.show(workflow.from_options(options), as_json=json)
+    import_output.show(from_options(options), as_json=json)

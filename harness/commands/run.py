@@ -26,6 +26,10 @@ def run(options: RunOptions, json: Json = False) -> None:
       harness run support_tickets --recipes lora --set weights.lora_r=32 --labels 25,50,100
 
       harness run demo.yaml --executor processes:2
+
+      harness run support_tickets --tune 12
+
+      harness run handbook_qa --tune 600s --proposer openai:NAME@URL
     """
     start(options, json=json)
 

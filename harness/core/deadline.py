@@ -1,9 +1,10 @@
-"""An end to work on one foreign thing: an answer, a schema, a file. It holds in any thread.
+"""An end to work on one foreign thing, in time and in memory: an answer, a schema, a file. It holds in any thread.
 
 A timer of the system (SIGALRM) rings in the main thread only, and a process of its own costs more than most answers. So
 one thread watches, and has Python raise `TooLongError` in the thread that is over its time: within Python code, that is;
 what computes in C (regular expressions, JSON) has bounds of its own where it is called. Time is the thread's own on the
-processor, so that a busy machine, or waiting for a child, is nobody's fault.
+processor, so that a busy machine, or waiting for a child, is nobody's fault. Memory is what the process grows by, seen at each look:
+Python code cannot take much between two of them, and what C code takes at once is bounded where it is called.
 """
 
 from __future__ import annotations
@@ -12,10 +13,14 @@ import ctypes
 import os
 import threading
 import time
+from pathlib import Path
 from types import TracebackType
 
 TICK = 0.1
 """Seconds between two looks of the watcher."""
+_STATM = Path("/proc/self/statm")
+BUSY = 0.05
+"""Seconds that a thread computed between two looks where growth is its own, not that of another thread."""
 SURE = 0.01
 """Seconds before its end in which a thread is still sure not to be rung."""
 
@@ -24,14 +29,21 @@ class TooLongError(Exception):
     """The work was not done in time. Not to be raised or caught but by `within`'s caller."""
 
 
-class _Slot:
-    """What one thread is at: until when, by its own clock, and whether it was rung."""
+class TooLargeError(TooLongError):
+    """The work took too much memory. As `TooLongError`, which it is caught as where nobody asks which."""
 
-    __slots__ = ("rung", "thread", "until")
+
+class _Slot:
+    """What one thread is at: until when, by its own clock, by how many bytes the process may grow, and whether it was
+    rung. `base` is the size of the process and the thread's clock at the watcher's first look."""
+
+    __slots__ = ("base", "most", "rung", "thread", "until")
 
     def __init__(self) -> None:
         self.thread = threading.get_ident()
         self.until: float | None = None
+        self.most: int | None = None
+        self.base: tuple[int, float] | None = None
         self.rung = False
 
 
@@ -49,37 +61,44 @@ _now = time.thread_time if _OF_THREADS else time.monotonic
 
 
 class within:  # noqa: N801  read as a word: `with deadline.within(5):`
-    """Have the body end within `seconds` of processor time; it may hold others.
+    """Have the body end within `seconds` of processor time, before the process has grown by `memory` bytes; it may hold
+    others.
 
     Raises:
         TooLongError: it did not.
+        TooLargeError: it took more memory.
     """
 
-    __slots__ = ("_before", "_seconds", "_slot", "_until")
+    __slots__ = ("_before", "_memory", "_memory_before", "_seconds", "_slot", "_until")
 
-    def __init__(self, seconds: float) -> None:
-        self._seconds = seconds
+    def __init__(self, seconds: float, memory: int | None = None) -> None:
+        self._seconds, self._memory = seconds, memory
 
     def __enter__(self) -> None:
         slot = self._slot = _own.slot or _begin()
         before = self._before = slot.until
         until = _now() + self._seconds
         self._until = slot.until = until if before is None or until < before else before
+        if self._memory is not None:
+            self._memory_before = slot.most, slot.base
+            slot.most, slot.base = self._memory, None
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         slot = self._slot
-        if _now() < self._until - SURE:
+        if self._memory is None and _now() < self._until - SURE:
             slot.until = self._before
             return
         with _lock:
             slot.until, rung, slot.rung = self._before, slot.rung, False
+            if self._memory is not None:
+                slot.most, slot.base = self._memory_before
             if rung:
                 # Rung, and perhaps not raised yet: it must not be raised in whatever comes next.
                 _ring(slot.thread, None)
         if rung and kind is None:
-            raise TooLongError
+            raise TooLongError if _now() > self._until else TooLargeError
 
 
 def _begin() -> _Slot:
@@ -101,9 +120,31 @@ def _watch() -> None:
         with _lock:
             for slot in _slots.values():
                 until = slot.until
-                if until is not None and not slot.rung and _clock(slot.thread) > until:
+                if until is None or slot.rung:
+                    continue
+                late = _clock(slot.thread) > until
+                if late or _grown(slot):
                     slot.rung = True
-                    _ring(slot.thread, TooLongError)
+                    _ring(slot.thread, TooLongError if late else TooLargeError)
+
+
+def _grown(slot: _Slot) -> bool:
+    """Whether the process grew by more than the slot allows while its thread computed."""
+    if slot.most is None:
+        return False
+    size, clock = resident(), _clock(slot.thread)
+    if slot.base is None:
+        slot.base = size, clock
+        return False
+    return size - slot.base[0] > slot.most and clock - slot.base[1] > BUSY
+
+
+def resident() -> int:
+    """Bytes of memory that this process holds; 0 where the system does not say."""
+    try:
+        return int(_STATM.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+    except (OSError, ValueError):
+        return 0
 
 
 def _clock(thread: int) -> float:

@@ -6,6 +6,7 @@
     └── RunError                    exit code 3: a cell could not be finished
         ├── ParityError             training and evaluation disagree; the score is blocked
         ├── EngineError             a model or server did not answer
+        ├── CellSkippedError        the user asked to leave it
         └── WorkerLostError         the process or machine that worked on it died
 
 Authors of kinds raise plain Python errors; the runner turns them into a failed cell.
@@ -71,6 +72,10 @@ class ParityError(RunError):
 
 class EngineError(RunError):
     """A model or server did not answer."""
+
+
+class CellSkippedError(RunError):
+    """The user asked to leave a cell; what it has done so far is kept."""
 
 
 class WorkerLostError(RunError):

@@ -25,6 +25,8 @@ MAX_UNPACKED = 2 * 2**30
 """Bytes of the rows of one packed file, unpacked."""
 MAX_YAML = 16 * 2**20
 """Bytes of one task, recipe or experiment file."""
+MEMORY, MEMORY_PER_BYTE = 2 * 2**30, 16
+"""Bytes of memory that reading one file may take: so many, and so many for each of its bytes."""
 TEXTS = (".json", ".jinja", ".txt", ".model")
 """Files of a model that are no weights."""
 TASK = "the task's folder"
@@ -129,6 +131,12 @@ def run_folder(root: Path) -> None:
     for path in root.rglob("*"):
         if path.is_symlink():
             inside(path, root, RUN)
+
+
+def memory_of(path: Path) -> int:
+    """Bytes of memory that reading a file may take; of a member of an archive, which has been measured with it, so many
+    as of an empty file."""
+    return MEMORY + MEMORY_PER_BYTE * (path.stat().st_size if isinstance(path, Path) else 0)
 
 
 def read_bytes(path: Path, root: Path | None = None, *, limit: int = MAX_TEXT, what: str = TASK) -> bytes:

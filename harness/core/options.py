@@ -1,7 +1,7 @@
 """Options of a command as the fields of one dataclass, for the command line, Python and experiment files alike.
 
-A field's annotation holds its help text (Typer's `Option` or `Argument`), and `Typed` where the command
-line's words differ from the values that Python takes.
+A field's annotation holds its help text (Typer's `Option` or `Argument`), and `Typed` if the command line
+parses another type than Python accepts.
 """
 
 from __future__ import annotations
@@ -113,7 +113,14 @@ def accepts(
         texts = helps(options)
         arguments = "\n".join(f"        {item.name}: {texts[item.name]}" for item in parameters)
         call.__signature__ = signature  # type: ignore[attr-defined]
-        call.__doc__ = f"{function.__doc__ or ''}\n    Args:\n{arguments}\n    "
+        call.__doc__ = _with_arguments(function.__doc__ or "", arguments)
         return call
 
     return decorate
+
+
+def _with_arguments(docstring: str, arguments: str) -> str:
+    """A docstring with an Args section, which comes before what is returned or raised."""
+    sections = [at for name in ("Returns", "Raises") if (at := docstring.find(f"    {name}:\n")) >= 0]
+    at = min(sections, default=len(docstring))
+    return f"{docstring[:at].rstrip()}\n\n    Args:\n{arguments}\n\n{docstring[at:] or '    '}"

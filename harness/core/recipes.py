@@ -5,7 +5,7 @@ data  →  base  →  weights  →  program
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ FOLDER = shipped.ROOT / "baselines"
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """A method: what it learns from, starts from, changes, and how it asks."""
+    """A method: its training data, base model, trained weights (stages in order), and prompting program."""
 
     name: str
     data: Data
@@ -43,7 +43,7 @@ class Recipe:
 
     @property
     def oracle(self) -> bool:
-        """Whether it sees what no user has: an upper bound, never a winner."""
+        """Whether it sees gold passages, which no user has: an upper bound, never a winner."""
         return self.program.oracle
 
     @property
@@ -53,7 +53,7 @@ class Recipe:
 
     @property
     def uses_scores(self) -> bool:
-        """Whether how answers are scored decides what is learned or shown, and not only how it is judged."""
+        """Whether scoring affects what is learned or shown, not only how answers are judged."""
         trained = any(stage.uses_scores for stage in self.weights)
         return trained or (self.learns and self.data.uses_scores)
 
@@ -68,7 +68,7 @@ class Recipe:
         return {"name": self.name, "about": self.about, **slots}
 
     def identity(self) -> dict[str, object]:
-        """What of this recipe decides a result. Its name does not."""
+        """The parts of this recipe that affect a result. Its name does not."""
         return {
             "data": self.data.identity() if self.learns else None,
             "base": self.base.identity(),
@@ -106,8 +106,11 @@ def available(folder: Path | None = None) -> dict[str, Path]:
     return {path.stem: path for folder in folders for path in sorted(folder.glob("*.yaml"))}
 
 
-def load(name: str) -> Recipe:
+def load(name: str, *, others: Collection[str] = ()) -> Recipe:
     """The recipe of that name, or of a YAML file.
+
+    Args:
+        others: names that the caller knows besides, for the error.
 
     Raises:
         ConfigError: no such recipe (names the nearest), or a malformed file.
@@ -115,7 +118,7 @@ def load(name: str) -> Recipe:
     files = available()
     path = Path(name) if name.endswith((".yaml", ".yml")) else files.get(name)
     if path is None or not path.is_file():
-        raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, files))
+        raise ConfigError(f"unknown recipe '{name}'", remedy=nearest(name, dict.fromkeys([*others, *files])))
     return from_config(read_yaml(path), name=path.stem, file=path)
 
 

@@ -25,7 +25,7 @@ class Message:
         return {"role": self.role, "content": self.content}
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Example:
     """One labeled row of a task. `target` is a string or a JSON value."""
 

@@ -11,9 +11,9 @@ from harness.engines.hf.batch_scheduler import Backend
 from harness.engines.hf.encoder_decoder_backend import EncodedBackend, answer_logits
 from harness.engines.hf.engine import HfEngine
 from harness.engines.hf.loglikelihood import judge
+from harness.engines.hf.pass_budget import in_passes
 from harness.engines.hf.sequence import DecodingSequence
 from harness.engines.hf.serving_mode import serving
-from harness.engines.hf.shared_prefix_backend import batches
 from harness.models.architecture import base_of
 
 NOTE = (
@@ -60,12 +60,15 @@ class EncoderDecoderEngine(HfEngine):
         order = sorted(range(len(pairs)), key=lambda i: -len(prompts[i]))
         scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
         lengths = [len(prompts[i]) + len(answers[i]) for i in order]
+
+        def judged(members: list[int]) -> None:
+            self._budget.begin([len(prompts[i]) + len(answers[i]) for i in members])
+            logits = answer_logits(network, [prompts[i] for i in members], [answers[i] for i in members])
+            for i, rows in zip(members, logits, strict=True):
+                scores[i] = judge(rows, answers[i])
+
         with serving(network, None):
-            for batch in batches(lengths, self._pass_tokens()):
-                members = [order[index] for index in batch]
-                logits = answer_logits(network, [prompts[i] for i in members], [answers[i] for i in members])
-                for i, rows in zip(members, logits, strict=True):
-                    scores[i] = judge(rows, answers[i])
+            in_passes(order, lengths, self._budget, judged)
         return scores
 
     def _room_behind(self, prompt: Sequence[int]) -> int:
@@ -78,5 +81,5 @@ class EncoderDecoderEngine(HfEngine):
 
 @cache
 def _say(network: str) -> None:
-    """Once a process: engines are opened for every evaluation while training."""
+    """Once per process: engines are opened for every evaluation while training."""
     logger.warning("%s: %s", network, NOTE)

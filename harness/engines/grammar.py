@@ -1,4 +1,4 @@
-"""The language that decoding is held to, as llguidance compiles it, and what of it cannot be enforced.
+"""The language that constrains decoding, as llguidance compiles it, and the parts that it cannot enforce.
 
 https://github.com/guidance-ai/llguidance
 """
@@ -25,11 +25,12 @@ OVERRIDES: JsonCompileOptions = {
     "coerce_one_of": True,
     "json_allowed_escapes": 'nrbtf\\"',
 }
-"""One way of spacing: a small model could otherwise emit white space forever. What the library does not know is left
-out of the grammar, which is then wider, never narrower. One way of spelling a name: as "\\u0061" the property "a" would
+"""Whitespace is fixed: a small model could otherwise emit it forever. Keywords that the library does not know
+are left out of the grammar, which then allows more, never less. Names have one spelling: written as "\\u0061"
+the property "a" would
 count as another one, without its schema."""
 _OVERLAP = "are not disjoint"
-"""What llguidance says of two patterns for names that may match the same name."""
+"""llguidance's message about two name patterns that may match the same name."""
 _KEYS = re.compile(r"Unimplemented keys: (\[.*\])")
 
 
@@ -103,7 +104,7 @@ class _Compiler:
         self._tokenizer = tokenizer
 
     def schema(self, schema: Json) -> Grammar:
-        """Every pattern is taken to be usable first: finding out costs as much as the whole schema does."""
+        """Every pattern is assumed to be usable at first: checking costs as much as compiling the whole schema."""
         if not rewritten(text := _dumped(schema)):
             matcher = self.matcher(_grammar_text(text))
             if not matcher.is_error():
@@ -151,7 +152,7 @@ def _grammar_text(text: str) -> str:
 
 
 def _reason(error: str) -> str:
-    """The line of an error that says what is wrong: the first, or of a regular expression's the last."""
+    """The line of an error that says what is wrong: the first, or the last for a regular expression."""
     lines = [line.strip() for line in error.strip().splitlines() if line.strip()]
     return next((line for line in reversed(lines) if line.startswith("error: ")), lines[0]).removeprefix(
         "error: "
@@ -159,7 +160,7 @@ def _reason(error: str) -> str:
 
 
 def _names(warning: str) -> list[str]:
-    """What a warning of llguidance's says is ignored."""
+    """The keywords that an llguidance warning lists as ignored."""
     if match := _KEYS.search(warning):
         return cast("list[str]", json.loads(match.group(1)))
     if "oneOf" in warning:

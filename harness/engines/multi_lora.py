@@ -28,9 +28,9 @@ class SeveralAdapters(HfEngine):
     """`core.protocols.Engine` that keeps one base in memory and many adapters beside it.
 
     `folders` are adapters in peft's layout by name (`results/runs/…/weights/0`, or what `harness export`
-    wrote); `adapter` tells the name of the one that answers a request, None for the base. The network of
-    `model` gets the adapters put into it and is this engine's from then on. Shared prefixes are computed
-    for each row: with another adapter they are another prefix.
+    wrote); `adapter` returns the name of the adapter for a request, None for the base. The adapters are added
+    to the network of `model`, which belongs to this engine from then on. Shared prefixes are computed per row,
+    because their keys and values depend on the adapter.
     """
 
     name = "several"

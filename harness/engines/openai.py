@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
-import json
 import queue
 import re
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any, Literal, TypeGuard
+from typing import Any
 
 from harness.core.errors import ConfigError, EngineError
 from harness.core.json_types import JsonValue
 from harness.core.protocols import Engine
 from harness.core.secrets import KEYS, api_key, masked, refuse_in_model
-from harness.core.tools import call as call_of
 from harness.core.tools import offered
 from harness.core.values import Completion, Request
 from harness.engines._openai import limits as limits_of
+from harness.engines._openai.answer import (
+    answer,
+    is_count,
+    model_name,
+    reasoning,
+    reasoning_tokens,
+    with_calls,
+)
 from harness.engines._openai.dialect import dialect
 from harness.engines._openai.faults import NOT_OURS, STREAK, NoAnswerError, Outage, short
 from harness.engines._openai.limits import Limits, Pace
@@ -28,12 +34,8 @@ from harness.engines._openai.wire import Reply, Wire
 __all__ = ["KEYS", "Limits", "OpenAIEngine", "without_limits"]
 
 _SPEC = re.compile(r"openai:(?P<name>.+)@(?P<url>https?://[^\s#]+)(?:#(?P<limits>\S*))?")
-MOST_TOKENS = 10**8
 _WAYS = 5
-"""How often one request is put in another way that the server may understand."""
-
-Answer = tuple[str, Literal["stop", "length", "refused"], str | None]
-"""Text, finish reason, and why there is no answer."""
+"""How many forms of one request are tried before giving up."""
 
 
 class OpenAIEngine:
@@ -43,9 +45,9 @@ class OpenAIEngine:
 
     The client waits as long as `Retry-After` says, else exponentially with jitter, on 408, 409,
     429, 5xx, timeouts and cut connections. A request that still fails becomes a completion with
-    finish_reason `error`. A server that refuses everybody (no connection, bad key, unknown model, the
-    same refusal `STREAK` times in a row) raises. A server that takes another name for the token limit,
-    no system message, or no temperature is asked in its own way from then on, which `notes` says.
+    finish_reason `error`. A server that refuses every request (no connection, bad key, unknown model, the
+    same refusal `STREAK` times in a row) raises. A server that expects another name for the token limit, or
+    accepts no system message or temperature, gets requests in its own form from then on; `notes` says so.
     """
 
     name = "openai"
@@ -71,11 +73,11 @@ class OpenAIEngine:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the run's record says of how this server was asked."""
+        """Notes for the run's record on how requests were adapted to this server."""
         return self._dialect.notes + self._estimate.notes
 
     def close(self) -> None:
-        """Close the connections; they are closed with the engine otherwise."""
+        """Close the connections, which otherwise close with the engine."""
         self._wire.close()
 
     @property
@@ -83,7 +85,7 @@ class OpenAIEngine:
         return self
 
     def models(self) -> list[Any] | None:
-        """The entries of the server's model list; empty where it has none, None where it does not reply."""
+        """The entries of the server's model list; empty if it has none, None if it does not reply."""
         return self._wire.models()
 
     def try_once(self, request: Request) -> Completion:
@@ -131,8 +133,8 @@ class OpenAIEngine:
                 position, now, answer = done.get()
                 if isinstance(answer, BaseException):
                     raise answer
-                # What passed since the answer before: all shares add up to the clock, however many
-                # requests were under way at once.
+                # Time since the previous answer: all shares add up to wall time, however many requests were in
+                # flight.
                 yield position, replace(answer, clock=max(now - clock, 0.0))
                 clock = max(clock, now)
         finally:
@@ -157,7 +159,7 @@ class OpenAIEngine:
     def _ask(self, request: Request, outage: Outage) -> Completion:
         budget = self.limits.budget_tokens
         if budget is not None and self.spent >= budget:
-            return self._failed(request, f"not asked: the budget of {budget} tokens is spent")
+            return self._failed(request, f"not sent: the budget of {budget} tokens is spent")
         began = time.monotonic()
         self._pace.wait()
         paced = time.monotonic() - began
@@ -172,7 +174,7 @@ class OpenAIEngine:
         return completion
 
     def _post(self, request: Request) -> Reply:
-        """The server's reply, asked in whatever way it understands."""
+        """The server's reply to the request, in a form that it accepts."""
         began = time.monotonic()
         for attempt in range(_WAYS):
             body = self._dialect.body(self._model, request)
@@ -195,7 +197,7 @@ class OpenAIEngine:
         return f"{self._url} refuses every request: {fault.reason} ({STREAK} in a row)"
 
     def _understood(self, request: Request, reply: Reply) -> Completion:
-        """As `_read`; an answer whose parts have types that none has is no answer, and ends no run."""
+        """As `_read`, but an answer with parts of unexpected types counts as no answer and does not end the run."""
         try:
             return self._read(request, reply)
         except (AttributeError, TypeError, ValueError, LookupError, ArithmeticError, RecursionError) as error:
@@ -214,8 +216,8 @@ class OpenAIEngine:
             raise NoAnswerError(
                 f"not an OpenAI-compatible answer, it has no choices: {NOT_OURS}", permanent=True
             )
-        text, finish_reason, error = _answer(_with_calls(choice) if offered(request.messages) else choice)
-        thoughts = _reasoning(choice["message"])
+        text, finish_reason, error = answer(with_calls(choice) if offered(request.messages) else choice)
+        thoughts = reasoning(choice["message"])
         tokens_in, tokens_out = self._usage(request, reply.content.get("usage"), text)
         self.spent += tokens_in + tokens_out
         return Completion(
@@ -227,10 +229,10 @@ class OpenAIEngine:
             waited=reply.waited,
             retries=reply.retries,
             thoughts=masked(thoughts),
-            thought_tokens=_reasoning_tokens(reply.content.get("usage")),
+            thought_tokens=reasoning_tokens(reply.content.get("usage")),
             prompt=self._show(request),
             error=None if error is None else masked(error),
-            model=_name(reply.content.get("model")),
+            model=model_name(reply.content.get("model")),
         )
 
     def _usage(self, request: Request, usage: JsonValue, text: str) -> tuple[int, int]:
@@ -265,73 +267,3 @@ class OpenAIEngine:
 def without_limits(spec: str) -> str:
     """The part of a spec that identifies the model, without the limits."""
     return spec.partition("#")[0]
-
-
-def _with_calls(choice: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A choice whose tool calls, which were asked for, are its text: `{"name": …, "arguments": {…}}`."""
-    made = choice["message"].get("tool_calls")
-    functions = [call.get("function") for call in made or () if isinstance(call, dict)]
-    named = [f for f in functions if isinstance(f, dict) and isinstance(f.get("name"), str)]
-    if not named or len(named) < len(functions):
-        return choice
-    calls = [call_of(function) for function in named]
-    text = json.dumps(calls[0] if len(calls) == 1 else calls, ensure_ascii=False)
-    return {
-        **choice,
-        "message": {**choice["message"], "content": text, "tool_calls": None},
-        "finish_reason": "stop",
-    }
-
-
-def _answer(choice: Mapping[str, Any]) -> Answer:
-    """What a choice says.
-
-    Raises:
-        NoAnswerError: nothing that could be scored: no text, or a tool call that was not asked for.
-    """
-    message, finish = choice["message"], choice.get("finish_reason")
-    text = _text(message.get("content"))
-    if refusal := message.get("refusal"):
-        return str(refusal), "refused", f"refused by the model: {short(str(refusal))}"
-    if finish == "content_filter":
-        return text or "", "refused", "refused by the server's content filter (finish_reason content_filter)"
-    if not text and (message.get("tool_calls") or message.get("function_call") or finish == "tool_calls"):
-        raise NoAnswerError(f"a tool call instead of a text (finish_reason {finish})")
-    if text is None and finish != "length" and not _reasoning(message):
-        raise NoAnswerError(f"no text: content is null (finish_reason {finish})")
-    return text or "", "length" if finish == "length" else "stop", None
-
-
-def _reasoning(message: Mapping[str, JsonValue]) -> str:
-    """What a server sends of the model's thoughts apart from the answer; vLLM, DeepSeek and OpenRouter name it so."""
-    return str(message.get("reasoning_content") or message.get("reasoning") or "")
-
-
-def _reasoning_tokens(usage: JsonValue) -> int | None:
-    details = usage.get("completion_tokens_details") if isinstance(usage, Mapping) else None
-    tokens = details.get("reasoning_tokens") if isinstance(details, Mapping) else None
-    return tokens if is_count(tokens) else None
-
-
-def is_count(value: object) -> TypeGuard[int]:
-    """Whether a server's number of tokens is one: whole, not negative, and no more than any model reads."""
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS
-
-
-def _name(model: JsonValue) -> str | None:
-    return masked(model) if isinstance(model, str) and model else None
-
-
-def _text(content: JsonValue) -> str | None:
-    """The text of a message; of one in parts, the parts that are text.
-
-    Raises:
-        NoAnswerError: it is an object.
-    """
-    if isinstance(content, dict):
-        raise NoAnswerError("no text: content is an object")
-    if not isinstance(content, list):
-        return None if content is None else str(content)
-    parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-    texts = [part for part in parts if isinstance(part, str)]
-    return "".join(texts) if texts else None

@@ -1,4 +1,5 @@
-"""A JSON Schema as decoding can be held to it: rewritten where llguidance reads it otherwise than a validator does.
+"""A JSON Schema in a form that can constrain decoding: rewritten where llguidance reads it differently from a
+validator.
 
 A rewritten schema allows what the original allows, or more. What is left out is named and validated afterwards.
 https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md
@@ -7,22 +8,15 @@ https://github.com/guidance-ai/llguidance/blob/main/docs/json_schema.md
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from math import lcm
 from typing import TypeAlias, cast
 
 from harness.engines import string_formats
+from harness.engines.schema_numbers import EXACT, MOST_DECIMALS, decimal_places, rounded, spellings
 
 Json: TypeAlias = "dict[str, Json] | list[Json] | str | int | float | bool | None"
 
-MOST_DECIMALS = 12
-"""Bounds with more decimals are handed over unchanged."""
-EXACT = 2**53
-"""llguidance reads numbers as doubles: a whole number above this may become its neighbor."""
-SMALLEST = 1e-15
-"""Stands for an exclusive bound of 0, as does its negative: see `_beside_zero`."""
 
 _IGNORED = frozenset(
     (
@@ -54,7 +48,7 @@ _REWRITTEN = re.compile(
 def rewritten(text: str) -> bool:
     """Whether a `Rewriter` may change anything that matters in a schema, given as JSON: most have nothing of the kind.
 
-    Annotations matter beside a reference only, where they would count as siblings.
+    Annotations matter only beside a reference, where they would count as siblings.
     """
     return _REWRITTEN.search(text) is not None
 
@@ -117,7 +111,7 @@ class Rewriter:
         return {}
 
     def _named(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """Names that match a pattern which cannot be expressed: then any name is allowed."""
+        """The schema without name patterns if one of them cannot be expressed: then any name is allowed."""
         patterns = schema.get("patternProperties")
         if not isinstance(patterns, dict):
             return schema
@@ -131,8 +125,8 @@ class Rewriter:
         }
 
     def _sizes(self, schema: dict[str, Json]) -> dict[str, Json]:
-        """A number of properties, where some may be left out: llguidance would demand all of them. Where a name may
-        be written twice, it counts twice, and a validator sees it once."""
+        """The schema without limits on the number of properties if some are optional: llguidance would require
+        all of them. A name that is written twice counts twice here, and once for a validator."""
         sizes = [key for key in ("minProperties", "maxProperties") if key in schema]
         if not sizes:
             return schema
@@ -166,9 +160,9 @@ class Rewriter:
             if key != "multipleOf" and abs(value) > EXACT:
                 self._drop(f"{key} above 2^53")
                 del numbers[key]
-            elif key != "multipleOf" and _decimals(value) > MOST_DECIMALS:
+            elif key != "multipleOf" and decimal_places(value) > MOST_DECIMALS:
                 self._drop(f"the last digits of {key}")
-                numbers[key] = _rounded(key, value, MOST_DECIMALS, outwards=True)
+                numbers[key] = rounded(key, value, MOST_DECIMALS, outwards=True)
         versions = spellings(numbers) if numbers else [{}]
         if len(versions) == 1:
             return rest | cast("dict[str, Json]", dict(versions[0]))
@@ -189,7 +183,7 @@ _HANDLERS: dict[str, Callable[[Rewriter, Json], dict[str, Json]]] = {
 
 
 def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
-    """A schema that demands both; a key that both have goes into `allOf`."""
+    """A schema that requires both; a key of both goes into `allOf`."""
     if not schema.keys() & part.keys():
         return schema | part
     if part.keys() == {"allOf"}:
@@ -198,85 +192,6 @@ def _both(schema: dict[str, Json], part: dict[str, Json]) -> dict[str, Json]:
 
 
 _NUMBERS = ("minimum", "exclusiveMinimum", "maximum", "exclusiveMaximum", "multipleOf")
-
-
-def spellings(bounds: Mapping[str, int | float]) -> list[Mapping[str, int | float]]:
-    """Bounds whose union allows every number within `bounds`, however few decimals it is written with.
-
-    llguidance compares digit by digit: below a maximum of 0.25 it allows 0.20 and refuses 0.2. A number with one
-    decimal is below 0.25 just where it is at most 0.2, so that version is allowed beside the original. Multiples of 0.25
-    with one decimal are those of 0.5.
-    """
-    written = [value for key, value in bounds.items() if key != "multipleOf" or _long(value)]
-    decimals = max(map(_decimals, written), default=0)
-    if decimals == 0 or decimals > MOST_DECIMALS:
-        return [_beside_zero(bounds)]
-    versions = [_beside_zero(bounds)]
-    for kept in range(decimals - 1, -1, -1):
-        version = {
-            _inclusive(key, value, kept): _with_decimals(key, value, kept) for key, value in bounds.items()
-        }
-        low, high = _limit(version, "inimum", max), _limit(version, "aximum", min)
-        if (low is None or high is None or low <= high) and version not in versions:
-            versions.append(_beside_zero(version))
-    return versions
-
-
-def _beside_zero(bounds: Mapping[str, int | float]) -> Mapping[str, int | float]:
-    """An exclusive bound of 0 beside another within 1 of it, where llguidance would allow 0 or -0 itself."""
-    high = min((value for key, value in bounds.items() if key.endswith("aximum")), default=1)
-    low = max((value for key, value in bounds.items() if key.endswith("inimum")), default=-1)
-    plain = dict(bounds)
-    if bounds.get("exclusiveMinimum") == 0 and high < 1:
-        del plain["exclusiveMinimum"]
-        plain["minimum"] = SMALLEST
-    if bounds.get("exclusiveMaximum") == 0 and low > -1:
-        del plain["exclusiveMaximum"]
-        plain["maximum"] = -SMALLEST
-    return plain
-
-
-def _inclusive(key: str, value: int | float, kept: int) -> str:
-    """A bound that rounding moved inwards is reached: it becomes inclusive."""
-    plain = {"exclusiveMinimum": "minimum", "exclusiveMaximum": "maximum"}.get(key, key)
-    return key if _decimals(value) <= kept else plain
-
-
-def _long(step: int | float) -> bool:
-    """Whether llguidance demands every decimal of a multiple: it does of a step of two digits and more."""
-    return len(Decimal(str(step)).normalize().as_tuple().digits) > 1
-
-
-def _with_decimals(key: str, value: int | float, kept: int) -> int | float:
-    """A bound, or a step, for numbers of so many decimals."""
-    if key != "multipleOf":
-        return _rounded(key, value, kept)
-    decimals = max(_decimals(value), kept)
-    exact = Decimal(lcm(int(Decimal(str(value)).scaleb(decimals)), 10 ** (decimals - kept))).scaleb(-decimals)
-    return _plain(exact)
-
-
-def _rounded(key: str, value: int | float, kept: int, *, outwards: bool = False) -> int | float:
-    rounding = ROUND_CEILING if key.endswith("inimum") != outwards else ROUND_FLOOR
-    exact = Decimal(str(value)).quantize(Decimal(1).scaleb(-kept), rounding=rounding)
-    return _plain(exact)
-
-
-def _plain(exact: Decimal) -> int | float:
-    return int(exact) if exact == exact.to_integral_value() else float(exact)
-
-
-def _limit(
-    bounds: Mapping[str, int | float], ending: str, tightest: Callable[[Sequence[int | float]], int | float]
-) -> int | float | None:
-    values = [value for key, value in bounds.items() if key.endswith(ending)]
-    return tightest(values) if values else None
-
-
-def _decimals(value: int | float) -> int:
-    if isinstance(value, int):
-        return 0
-    return max(0, -int(Decimal(str(value)).normalize().as_tuple().exponent))
 
 
 def _is_number(value: Json) -> bool:
@@ -298,7 +213,8 @@ def _type(value: Json) -> str:
 
 _ESCAPE = re.compile(r"\\(.)|\[\^?\]?|\]", re.DOTALL)
 _UNWRITABLE = r"\x00-\x07\x0b\x0e-\x1f"
-"""Characters that a JSON string holds as \\u escapes only, which the grammar does not allow. llguidance reads a class
+"""Characters that a JSON string can hold only as \\u escapes, which the grammar does not allow.
+llguidance reads a class
 that holds them, and excludes '"' or '\\', as if it held these two."""
 
 

@@ -1,6 +1,6 @@
-"""Which model answers behind a server's address: what its model list says of it, and what it calls itself.
+"""Which model answers at a server's address: what its model list says about it, and what it calls itself.
 
-An address is no identity: the same one may serve other weights tomorrow. So the server is asked once per
+An address is not an identity: it may serve other weights tomorrow. So the server is asked once per
 command for its model list (`/models`) and for one short answer, whose `model` field names what answered.
 """
 
@@ -20,10 +20,10 @@ from harness.engines.openai import OpenAIEngine, without_limits
 from harness.models import cache
 
 _NAMES = ("id", "root", "parent", "canonical_slug", "digest", "sha", "revision", "quantization")
-"""Fields of an entry of a model list that name weights: those of vLLM, SGLang and OpenRouter. `created` is
-none of them: vLLM, SGLang and llama.cpp write the time of the request there."""
+"""Fields of an entry of a model list that name weights: those of vLLM, SGLang and OpenRouter. `created` is not
+among them: vLLM, SGLang and llama.cpp write the time of the request there."""
 _SIZES = ("n_params", "size", "n_vocab", "n_embd", "n_ctx_train", "vocab_type")
-"""What llama.cpp says of a model's file under `meta`."""
+"""What llama.cpp says about a model's file under `meta`."""
 _CHECK = Request(id="which-model", messages=(Message("user", "Hi"),), max_new_tokens=16)
 
 Facts = tuple[tuple[str, str], ...]
@@ -31,11 +31,11 @@ Facts = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What a server says of the model that answers.
+    """What a server says about the model that answers.
 
-    `listed` is the part of its entry in the model list that names weights; empty where the list has no such
-    entry. `answered` is the `model` field of an answer; None where there was none. `reached` is false where
-    the server did not reply, so that this is what it said the last time.
+    `listed` is the part of its entry in the model list that names weights; empty if the list has no such
+    entry. `answered` is the `model` field of an answer; None if there was none. `reached` is false if the
+    server did not reply and this is its last known reply.
     """
 
     name: str
@@ -45,7 +45,7 @@ class Served:
 
     @property
     def identity(self) -> str:
-        """A digest of what names the weights; empty where the server says no more than its address does."""
+        """A digest of what names the weights; empty if the server says no more than its address does."""
         plain = {("id", self.name), ("root", self.name)}
         listed = [pair for pair in self.listed if pair not in plain]
         answered = None if self.answered == self.name else self.answered
@@ -67,7 +67,7 @@ _SERVED: dict[str, Served] = {}
 
 
 def ask(spec: str) -> Served:
-    """Ask the server now. One that cannot be reached is taken for what it was the last time.
+    """Ask the server now. If it cannot be reached, its last known reply counts.
 
     Args:
         spec: `openai:NAME@URL`, with or without limits.
@@ -91,17 +91,17 @@ def ask(spec: str) -> Served:
 
 
 def known(spec: str) -> Served:
-    """What the server said when this process asked last; it is asked where it was not."""
+    """The server's last reply to this process, which asks now if it has not yet."""
     return _SERVED.get(without_limits(spec)) or ask(spec)
 
 
 def forget() -> None:
-    """Ask every server again: what it said before may no longer be so."""
+    """Forget all replies, which may be out of date: every server is asked again."""
     _SERVED.clear()
 
 
 def identity(spec: str) -> str:
-    """What identifies the model behind an address: the address, and a mark of what the server says of it."""
+    """What identifies the model behind an address: the address, and a mark of what the server says about it."""
     mark = known(spec).identity
     return f"{without_limits(spec)} {mark}" if mark else without_limits(spec)
 
@@ -134,7 +134,7 @@ def _file(address: str) -> Path:
 
 
 def _remember(address: str, served: Served) -> None:
-    """Keep what a server said; nothing is kept of one that says no more than its address."""
+    """Store a server's reply, unless it says no more than its address does."""
     file = _file(address)
     try:
         if not served.identity:

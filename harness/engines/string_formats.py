@@ -1,6 +1,6 @@
 """The `format` names of JSON Schema as regular expressions, one for each: the validator and the grammar share them.
 
-Names that are not here are ignored by both, as the specification allows.
+Both ignore other names, as the specification allows.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _CALENDAR = f"([0-9]+Y([0-9]+M)?({_DAYS})?|[0-9]+M({_DAYS})?|{_DAYS})"
 
 
 def _ipv6() -> str:
-    """RFC 4291's forms: eight groups, or fewer around one `::`, the last two perhaps as IPv4."""
+    """RFC 4291's forms: eight groups, or fewer around one `::`, the last two optionally as IPv4."""
     tail = f"({_HEX}:{_HEX}|{_IPV4})"
     forms = [f"({_HEX}:){{6}}{tail}"]
     for before in range(8):
@@ -42,10 +42,10 @@ def _ipv6() -> str:
 
 FORMATS = {
     "date": _DATE,
-    # Without an offset, too, which RFC 3339 demands: isoformat() and pydantic write none for a naive time.
+    # The offset, which RFC 3339 requires, is optional: isoformat() and pydantic omit it for naive times.
     "date-time": f"{_DATE}[Tt ]{_TIME}",
     "time": _TIME,
-    # With a sign and parts of a second, too: pydantic writes them.
+    # A sign and fractions of a second are allowed: pydantic writes them.
     "duration": f"-?P({_CALENDAR}({_CLOCK})?|{_CLOCK}|[0-9]+W)",
     "email": rf"{_ATOM}(\.{_ATOM})*@{_HOST}",
     "hostname": _HOST,

@@ -84,12 +84,14 @@ class Memory:
 @dataclass(frozen=True, kw_only=True)
 class Work:
     """What is computed at once. Training: `tokens` in a micro-batch, `loss_tokens` of them with a loss.
-    Inference: `rows`, each with `length` tokens of its own."""
+    Inference: `rows`, each with `length` tokens of its own. `narrow`: adapters compute in the base's 16 bits, as on a
+    GPU (`harness.models.layers.narrow_lora`)."""
 
     tokens: int
     loss_tokens: int
     rows: int
     length: int
+    narrow: bool = False
 
 
 def weights(shape: Shape, base: Base, dtype: str) -> float:
@@ -134,7 +136,7 @@ def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added:
     """Bytes that one micro-batch keeps for its gradient, and the logits of its loss.
 
     Per block and token: two norms (their middle step in float32), queries, keys and values, and the
-    gated feed-forward part. Adapters read their inputs in float32, which a narrower base copies; with
+    gated feed-forward part. On a CPU adapters read their inputs in float32, which a narrower base copies; with
     dropout each of them has an input of its own, and a mask.
     """
     read = 5 * shape.hidden + shape.query + shape.intermediate
@@ -142,10 +144,10 @@ def activations(shape: Shape, size: float, work: Work, stage: Weights, *, added:
     kept = block * size + (4.0 - size) * 2 * shape.hidden
     if added:
         kept *= ADAPTED
-        if size < 4:
+        if size < 4 and not work.narrow:
             kept += 4.0 * read
         if stage.lora_dropout:
-            kept += (4.0 + _MASK) * read
+            kept += ((size if work.narrow else 4.0) + _MASK) * read
     if stage.activation_checkpointing:
         body = work.tokens * (shape.layers * shape.hidden * size + kept)
     else:

@@ -89,4 +89,5 @@ def largest_batch(lessons: Sequence[TrainingExample], model: LanguageModel, stag
         loss_tokens=sum(weight > 0 for row in batch for weight in row.weights[1:]),
         rows=0,
         length=0,
+        narrow=model.network.device.type == "cuda",
     )

@@ -55,7 +55,8 @@ def method(spec: str, recipe: Recipe, dtype: str, length: int, batch: int | None
     peak = memory.inference(sizes, recipe.base, dtype, work)
     for stage, trainable, added in counted(spec, recipe):
         examples = batch or stage.per_device_train_batch_size
-        sized = Work(tokens=examples * length, loss_tokens=examples * length, rows=rows, length=length)
+        tokens = examples * length
+        sized = Work(tokens=tokens, loss_tokens=tokens, rows=rows, length=length, narrow=True)
         requirement = memory.training(sizes, recipe.base, dtype, sized, stage, trainable, added)
         peak = max(peak, requirement, key=lambda one: one.total)
     return peak

@@ -39,12 +39,17 @@ class RecipeScores:
         return any(run.oracle for run in self.runs)
 
     @property
+    def planned(self) -> int | None:
+        """Examples that would have been asked, where answering stopped before, once the verdict was sure."""
+        return max((run.planned for run in self.runs if run.planned is not None), default=None)
+
+    @property
     def seeds(self) -> int:
         return len(self.values)
 
     @property
     def seeded(self) -> bool:
-        """Whether another seed would give another score: several did, or something was trained."""
+        """Whether another seed would give another score: there were several seeds, or something was trained."""
         return self.seeds > 1 or self.trained
 
     @property
@@ -53,13 +58,13 @@ class RecipeScores:
 
     @cached_property
     def trainings(self) -> tuple[str, ...]:
-        """The trainings whose weights answered, one a seed, sorted; empty where they are not all known."""
+        """The trainings whose weights answered, one per seed, sorted; empty unless all are known."""
         names = {run.weights for run in self.runs}
         known = sorted(name for name in names if name is not None)
         return tuple(known) if len(known) == len(self.runs) else ()
 
     def shares_weights(self, other: RecipeScores) -> bool:
-        """Whether both ask the same trained weights, so that what another seed changes is common to both."""
+        """Whether both use the same trained weights, so that training noise is common to both."""
         return bool(self.trainings) and self.trainings == other.trainings
 
     def by_training(self) -> list[int]:
@@ -67,7 +72,7 @@ class RecipeScores:
         return [index for index, _ in sorted(enumerate(self.runs), key=lambda item: str(item[1].weights))]
 
     def trained_once(self, granted: Mapping[str, TrainingNoise]) -> bool:
-        """Whether it was trained with one seed, and nothing was measured of its noise."""
+        """Whether it was trained with one seed, and its noise was never measured."""
         return self.trained and self.seeds == 1 and self.recipe not in granted
 
     def on(self, ids: Sequence[str]) -> Floats:
@@ -78,7 +83,7 @@ class RecipeScores:
         return self.values[:, [column_of[id_] for id_ in ids]]
 
     def clusters(self, ids: Sequence[str]) -> by_cluster.Codes:
-        """Who belongs together among `ids`: (len(ids),)."""
+        """The cluster of each of `ids`: (len(ids),)."""
         return self._all_clusters if tuple(ids) == self.ids else self._codes(ids)
 
     @cached_property
@@ -105,7 +110,7 @@ def gather(runs: Sequence[RunScores]) -> list[RecipeScores]:
 
 
 def check_scores(runs: Sequence[RunScores], primary: str) -> None:
-    """Refuse scores that no interval here is made for.
+    """Reject scores that the intervals here do not support.
 
     Raises:
         ValueError: a score of `primary` that is not a number within [0, 1].
@@ -136,7 +141,7 @@ def _gathered(recipe: str, runs: list[RunScores]) -> RecipeScores:
 
 
 def pooled_noise(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
-    """Training noise over all recipes with several seeds, with what is known beforehand; None when there is none."""
+    """Training noise over all recipes with several seeds, combined with the prior; None without any."""
     return seeds.with_prior(_measured(tables))
 
 
@@ -147,9 +152,8 @@ def _measured(tables: Sequence[RecipeScores]) -> TrainingNoise | None:
 def granted_noise(
     tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise]
 ) -> dict[str, TrainingNoise]:
-    """Training noise that each recipe is granted at least: what the seeds of all recipes show together,
-    and its own floor from elsewhere. Recipes that no seed changes, or of which nothing is known, have
-    no entry."""
+    """Training noise that each recipe is granted at least: the pooled noise of all recipes' seeds, and its own
+    floor from elsewhere. Recipes that no seed changes, or about which nothing is known, have no entry."""
     pooled = _measured(tables)
     granted = {
         table.recipe: seeds.with_prior(seeds.pool([pooled, floors.get(table.recipe)]))
@@ -162,14 +166,14 @@ def granted_noise(
 def assumed_noise(
     tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]
 ) -> dict[str, TrainingNoise]:
-    """`granted`, and what is assumed of recipes that were trained with one seed and never measured."""
+    """`granted`, plus the noise assumed for recipes trained with one seed and never measured."""
     once = {table.recipe: seeds.ASSUMED for table in tables if table.trained_once(granted)}
     return once | dict(granted)
 
 
 def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, TrainingNoise]) -> Floats | None:
-    """Covariance of the recipes' means, (r, r), over the examples that all have a score for; None where
-    there are too few of them to tell."""
+    """Covariance of the recipes' means, (r, r), over the examples that all have a score for; None if there are
+    too few of them."""
     ids = sorted(set.intersection(*(set(table.ids) for table in tables))) if tables else []
     if len(ids) < 2:
         return None
@@ -189,9 +193,9 @@ def means_covariance(tables: Sequence[RecipeScores], granted: Mapping[str, Train
 def summarise(
     tables: Sequence[RecipeScores], floors: Mapping[str, TrainingNoise] | None = None
 ) -> list[RecipeSummary]:
-    """Summaries, the highest mean first; of equal means the cheaper first.
+    """Summaries, highest mean first; of equal means, the cheaper first.
 
-    Means are comparable where the tables hold the same examples (`common_examples.py`).
+    Means are comparable if the tables hold the same examples (`common_examples.py`).
     """
     if not tables:
         return []
@@ -228,6 +232,7 @@ def _summary(table: RecipeScores, interval: tuple[float, float], cost: Cost, ran
         oracle=table.oracle,
         missing=table.left_out,
         worst_case=_worst_case(table) if table.left_out else None,
+        planned=table.planned,
     )
 
 
@@ -259,7 +264,7 @@ def mean_intervals(
 
 def median_cost(costs: Sequence[Cost]) -> Cost:
     """Field by field, over the runs that measured it."""
-    medians: dict[str, Any] = {}  # the fields of `Cost`, each of its own type
+    medians: dict[str, Any] = {}  # the fields of `Cost`, each with its own type
     for column in fields(Cost):
         known = [value for cost in costs if (value := getattr(cost, column.name)) is not None]
         medians[column.name] = statistics.median(known) if known else None

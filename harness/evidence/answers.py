@@ -1,4 +1,4 @@
-"""One answer of a run, as judgments read it. The records of `results/` are such answers."""
+"""One answer of a run, as the code here reads it. The records of `results/` implement it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Parse(Protocol):
 
     @property
     def value(self) -> JsonValue:
-        """The parsed value; None where the answer is not valid."""
+        """The parsed value; None if the answer is not valid."""
 
 
 class Retrieved(Protocol):
@@ -54,11 +54,12 @@ class Answer(Protocol):
 
     @property
     def gold_twins(self) -> Sequence[Sequence[str]]:
-        """These documents, each with those that hold the same text; none in records from before these were kept."""
+        """These documents, each with those that hold the same text; empty in records from before these were
+        stored."""
 
     @property
     def searched(self) -> bool | None:
-        """Whether passages were looked for, so that none means that nothing was retrieved."""
+        """Whether retrieval ran, so that no passages means nothing was retrieved."""
 
     @property
     def finish_reason(self) -> str | None: ...
@@ -78,4 +79,4 @@ class Answer(Protocol):
         """Whether there is an answer, right or wrong."""
 
     def score(self, scorer: str) -> float | None:
-        """A scorer's value; None where it has none."""
+        """A scorer's value; None if it has none."""

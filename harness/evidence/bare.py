@@ -1,4 +1,4 @@
-"""Verdicts that recommend nothing: where no recipe works, and where there is nothing to compare."""
+"""Verdicts that recommend nothing: no recipe works, or there is nothing to compare."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from harness.evidence.works import Working
 
 
 def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, ...]) -> Verdict:
-    """No recipe can be told from 0 or from the constant answer.
+    """No recipe can be distinguished from 0 or from the constant answer.
 
-    Where the best one does better and the examples are too few to tell, that is open, and no failure.
+    If the best one scores higher and the examples are too few to tell, the question is open, not failed.
     """
     best = frame.ranked[0]
     over = works.over_constant.get(best.recipe)
@@ -34,12 +34,12 @@ def nothing_works(frame: Frame, works: Working, comparisons: tuple[Comparison, .
 def _sentence(
     words: str, best: RecipeSummary, constant: RecipeSummary | None, over: Comparison | None
 ) -> str:
-    """The headline where no recipe is shown to be worth comparing; `words` says whether that is open."""
+    """The headline if no recipe is shown to work; `words` says whether that is open."""
     first = f"{words}. The best recipe, {best.recipe}, scores {verdict_text.mean(best)}"
     if best.mean == 0.0:
         first = f"{words}. No recipe scores above 0 on {verdict_text.count(best.n, 'example')}"
     if over is None or constant is None:
-        more = "" if best.mean == 0.0 else ", which cannot be told from 0"
+        more = "" if best.mean == 0.0 else ", which cannot be distinguished from 0"
         return f"{first}{more}.{verdict_text.mostly_one_answer(best)}"
     same = f"the same answer to every question scores {verdict_text.points(constant.mean)}"
     if over.difference <= 0:

@@ -21,7 +21,7 @@ class Candidates:
     margin: float
 
     def between(self, recipe: str, reference: str) -> Comparison | None:
-        """`recipe` minus `reference`; None where no example was scored for both."""
+        """`recipe` minus `reference`; None if no example was scored for both."""
         for pair in self.pairs:
             if (pair.recipe, pair.reference) == (recipe, reference):
                 return pair
@@ -33,8 +33,8 @@ class Candidates:
         return next(summary.family for summary in self.ranked if summary.recipe == recipe)
 
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
-        """Whether `recipe` is shown not to be worse than any of `others`. Nothing on this test is better
-        than one that has every answer right, unless the answers come from a few groups."""
+        """Whether `recipe` is shown not to be worse than any of `others`. Nothing beats a recipe that has
+        every answer right, unless the answers come from a few groups."""
         perfect = next(
             summary.mean >= 1.0 and not summary.missing for summary in self.ranked if summary.recipe == recipe
         )

@@ -1,4 +1,4 @@
-"""What limits a verdict and cannot be seen in its numbers: few groups, missing answers."""
+"""Limits of a verdict that its numbers do not show: few groups, missing answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from harness.evidence.verdict_text import count, points
 from harness.evidence.verdict_types import Comparison, RecipeSummary
 
 MANY_LOST = 0.05
-"""Share of the training examples from which on it is said that they were dropped."""
+"""Share of dropped training examples from which on they are mentioned."""
 
 
 def cautions(summaries: Sequence[RecipeSummary], comparisons: Sequence[Comparison]) -> tuple[str, ...]:
@@ -18,10 +18,10 @@ def cautions(summaries: Sequence[RecipeSummary], comparisons: Sequence[Compariso
 
 
 def lost_lessons(summaries: Sequence[RecipeSummary]) -> list[str]:
-    """One sentence for each recipe that dropped so many of its lessons that its score is of another training
-    than the one that was asked for."""
+    """One sentence for each recipe that dropped so many of its lessons that its score no longer measures the
+    requested training."""
     return [
-        f"{s.recipe} learnt from {s.lessons} of {s.lessons_offered} training examples: the others are {s.why_dropped}"
+        f"{s.recipe} learned from {s.lessons} of {s.lessons_offered} training examples: the others are {s.why_dropped}"
         for s in summaries
         if s.lessons_offered - s.lessons >= MANY_LOST * max(s.lessons_offered, 1)
     ]
@@ -32,10 +32,12 @@ def _groups(comparisons: Sequence[Comparison]) -> list[str]:
     if not counts or min(counts) >= FEW_GROUPS:
         return []
     if min(counts) == 1:
-        return ["all test examples share one group: they say nothing of other groups; ask examples of more"]
+        return [
+            "all test examples share one group and say nothing about other groups; add examples from more groups"
+        ]
     return [
         f"the test examples come from {min(counts)} groups: intervals over fewer than {FEW_GROUPS} are rough; "
-        "examples of more groups would make them sure"
+        "examples from more groups would make them reliable"
     ]
 
 

@@ -1,4 +1,4 @@
-"""Which recipe to use: the best, the leaders, their families, and what is still open between them (`verdict.py`)."""
+"""Which recipe to use: the best, the leaders, their families, and the open questions between them (`verdict.py`)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Choice:
 
 
 def choose(candidates: Candidates, works: Working) -> Choice:
-    """The choice among recipes of which at least one works."""
+    """The choice among recipes if at least one works."""
     best = candidates.ranked[0].recipe
     leaders = _leaders(candidates, best)
     fit = tuple(name for name in leaders if name in works.recipes) or leaders
@@ -81,14 +81,14 @@ def choose(candidates: Candidates, works: Working) -> Choice:
 
 
 def _open_pairs(candidates: Candidates, cheapest: str, leaders: tuple[str, ...]) -> tuple[Comparison, ...]:
-    """The cheapest that may be best minus each other leader that it is not shown to be as good as."""
+    """The cheapest recipe that may be best, minus each leader that may be better."""
     others = [name for name in leaders if name != cheapest and not candidates.settled(cheapest, [name])]
     pairs = [candidates.between(cheapest, name) for name in others]
     return tuple(pair for pair in pairs if pair is not None)
 
 
 def _own(candidates: Candidates, names: Sequence[str], family: Family) -> tuple[str, ...]:
-    """Those of `names` that are of `family`, in their order."""
+    """Those of `names` that belong to `family`, in order."""
     return tuple(name for name in names if candidates.family(name) == family)
 
 
@@ -142,7 +142,8 @@ def arranged(candidates: Candidates, first: str) -> tuple[Comparison, ...]:
 
 
 def _minimum_detectable(candidates: Candidates, leaders: tuple[str, ...]) -> float:
-    """Of the median pair of leaders (of all pairs where one leads), never above what was just shown."""
+    """That of the median pair of leaders (of all pairs if there is one leader), never above a difference that
+    was just shown."""
     close = [pair for pair in candidates.pairs if {pair.recipe, pair.reference} <= set(leaders)]
     errors = sorted(
         (c.sampling_se**2 + (c.training_se or 0.0) ** 2) ** 0.5 for c in close or candidates.pairs

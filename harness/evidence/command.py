@@ -1,4 +1,4 @@
-"""Commands that can be pasted: the one that was typed, with a few words changed."""
+"""Commands to paste: the one that was typed, with a few words changed."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from typing import Any
 from harness.evidence.verdict_types import Jsonable
 
 RESULTS = "results"
-"""The results folder where none is named."""
+"""The results folder if none is named."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Invocation(Jsonable):
-    """What a `harness run` was asked for; empty values are what the user left to the defaults."""
+    """The arguments of a `harness run`; empty values mean the defaults."""
 
     target: str
     """A task's name or folder, or an experiment's YAML file, as typed."""
     task: str
-    """What other commands take as the task: its name or folder."""
+    """The task as other commands accept it: its name or folder."""
     models: tuple[str, ...] = ()
     recipes: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
@@ -29,17 +29,17 @@ class Invocation(Jsonable):
     labels: tuple[int, ...] = ()
     results: str = RESULTS
     model: str = ""
-    """The model of the verdict, where it is not the default one."""
+    """The model of the verdict, unless it is the default one."""
     known: tuple[str, ...] = ()
-    """Recipes of the experiment that `--recipes` can name: those whose settings are the shipped ones."""
+    """Recipes of the experiment that `--recipes` can name: those of its file, and shipped ones."""
     trainable: bool = True
-    """Whether the model can be trained on this task; a server can only be asked."""
+    """Whether the model can be trained on this task; a model behind a server cannot."""
     askable: bool = True
     """Whether the untrained model can answer; an encoder cannot."""
     examples: int | None = None
-    """Labelled examples in the split that was asked; None where it is not known."""
+    """Labeled examples in the answered split; None if unknown."""
     train: int | None = None
-    """Labelled examples in the train split; None where it is not known."""
+    """Labeled examples in the train split; None if unknown."""
 
     def run(self, **changes: Any) -> str:
         """`harness run` as it was typed, with other `recipes`, `seeds`, `limit`, `labels` or `settings`."""
@@ -64,8 +64,8 @@ class Invocation(Jsonable):
         return shlex.join(["harness", "validate", self.task, *model])
 
     def export(self, run: str, folder: str, task: str) -> str:
-        """`harness export RUN FOLDER` for a run of the task named `task`, which is located where that name
-        alone does not lead to it."""
+        """`harness export RUN FOLDER` for a run of the task named `task`, with its folder if the name alone
+        does not lead to it."""
         option = ["--task", self.task] if self.task != task else []
         return shlex.join(["harness", "export", run, folder, *option, *self._where()])
 

@@ -1,7 +1,7 @@
 """Every score of a verdict is over the same examples: those that each recipe has an answer for.
 
-A recipe that fails on the hard examples must not be ranked by the easy ones, and a number that stands
-beside another must be about the same questions.
+A recipe that fails on the hard examples must not be ranked by the easy ones, and numbers side by side must
+cover the same questions.
 """
 
 from __future__ import annotations
@@ -14,13 +14,18 @@ from harness.evidence.verdict_types import RunScores, ScorerValues
 
 
 def common_ids(tables: Sequence[RecipeScores]) -> frozenset[str]:
-    """Examples that every candidate has a score for; empty where there is none.
+    """Examples that every candidate has a score for; empty if there are none.
 
-    A recipe with less than half of the examples takes none away from the others, and neither does an oracle.
+    A recipe with less than half of the examples takes none away from the others; neither does an oracle, nor a recipe
+    whose answering stopped before that of others, once it was shown to be worse.
     """
     candidates = [table for table in tables if not table.oracle]
     most = max((len(table.ids) for table in candidates), default=0)
-    deciding = [set(table.ids) for table in candidates if 2 * len(table.ids) >= most]
+    deciding = [
+        set(table.ids)
+        for table in candidates
+        if 2 * len(table.ids) >= most and (table.planned is None or len(table.ids) == most)
+    ]
     return frozenset(set.intersection(*deciding)) if deciding else frozenset()
 
 

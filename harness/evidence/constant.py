@@ -1,7 +1,7 @@
 """The best constant answer: what a program that never reads the question would score.
 
-For every format it is the train target with the highest mean score over train; for objects also the
-object made of each field's commonest value. It is chosen on train and scored on test by the task's own scorers.
+For every format it is the train target with the highest mean score over train; for objects, also the object
+made of each field's most common value. It is chosen on train and scored on test by the task's own scorers.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from harness.evidence.verdict_types import Cost, Jsonable, RunScores
 from harness.evidence.works import CONSTANT
 
 CANDIDATES, FINALISTS = 100, 10
-"""Targets tried, the commonest first, and those of them that are tried on more examples."""
+"""How many targets are tried, most common first, and how many of them are tried on more examples."""
 COMMONEST = 5
-"""As many of the commonest targets are finalists whatever the first round says of them."""
+"""So many of the most common targets are finalists regardless of the first round."""
 FEW, MANY = 20, 200
 """Train examples that all candidates and the finalists are scored on, spread evenly over train."""
 SPLIT = "test"
@@ -28,14 +28,14 @@ SPLIT = "test"
 
 @dataclass(frozen=True, kw_only=True)
 class Constant(Jsonable):
-    """An answer, and what each scorer gives it on each test example (None: the scorer failed)."""
+    """An answer, and its value by each scorer on each test example (None: the scorer failed)."""
 
     answer: str
     scores: Mapping[str, Mapping[str, float | None]]
     """Scorer → example id → score."""
 
     def run(self, primary: str, binary: bool, asked: Mapping[str, str | None]) -> RunScores | None:
-        """Its scores on the examples that were asked (id → group), as if it were a recipe."""
+        """Its scores on the given examples (id → group), as if it were a recipe."""
         known = self.scores.get(primary, {})
         ids = tuple(id_ for id_ in asked if id_ in known)
         if not ids:
@@ -59,7 +59,7 @@ class _Candidate:
 
 
 def constant_answer(task: Task) -> Constant | None:
-    """The best constant answer; None where train has no target that the task's format reads."""
+    """The best constant answer; None if train has no target that the task's format can parse."""
     train, test = task.splits.get("train", ()), task.splits.get(SPLIT, ())
     candidates = _candidates(task, train)
     if not candidates or not test:
@@ -92,7 +92,7 @@ def _accepted(task: Task, target: JsonValue) -> Sequence[JsonValue]:
 
 
 def _read(task: Task, target: JsonValue) -> _Candidate | None:
-    """A target as an answer that the format reads; None where it does not."""
+    """A target as an answer that the format can parse; None if it cannot."""
     try:
         text = task.format.render(target)
         parsed = task.format.read(text).extracted
@@ -102,7 +102,7 @@ def _read(task: Task, target: JsonValue) -> _Candidate | None:
 
 
 def _commonest_fields(objects: Sequence[JsonObject]) -> dict[str, JsonValue]:
-    """Each field that most objects have, with its commonest value."""
+    """Each field that most objects have, with its most common value."""
     fields: dict[str, JsonValue] = {}
     for name in dict.fromkeys(name for item in objects for name in item):
         values = [item[name] for item in objects if name in item]
@@ -132,7 +132,7 @@ def _spread(examples: Sequence[Example], count: int) -> list[Example]:
 def _best(
     candidates: Sequence[_Candidate], scorer: Scorer, examples: Sequence[Example], count: int
 ) -> list[_Candidate]:
-    """The candidates with the highest mean score; of equal ones the commoner."""
+    """The candidates with the highest mean score; of equal ones, the more common."""
 
     def mean(candidate: _Candidate) -> float:
         scores = [_score(scorer, candidate.value, example) for example in examples]

@@ -1,8 +1,8 @@
 """Money: what each method costs with the user's prices, and from which volume finetuning pays.
 
-A method costs a fixed sum (GPU time to train, labels to buy) and a sum per answer (tokens in and
-out). Finetuning moves cost from the second to the first: it pays above the volume at which the
-shorter prompt has earned back the training. No price is built in; prices are the user's.
+A method has a fixed cost (GPU time to train, labels to buy) and a cost per answer (tokens in and out).
+Finetuning shifts cost from the second to the first: it pays off above the volume at which the shorter prompt
+has repaid the training. No price is built in; prices are the user's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ from harness.evidence.verdict_types import Cost, Jsonable
 
 @dataclass(frozen=True, kw_only=True)
 class Prices(Jsonable):
-    """All in one currency. `months` is how long one training serves before it is done again."""
+    """All in one currency. `months` is how long one training is used before it is repeated."""
 
     gpu_hour: float = 0.0
     million_tokens_in: float = 0.0
     million_tokens_out: float = 0.0
     label: float = 0.0
     hosting_month: float = 0.0
-    """What serving one's own weights costs a month beyond serving the base model."""
+    """Monthly cost of serving one's own weights beyond serving the base model."""
     months: float = 1.0
     currency: str = "USD"
 
@@ -49,9 +49,8 @@ class Method(Jsonable):
 class BreakEven(Jsonable):
     """The monthly volume in answers above (or `below`) which `tuned` is cheaper than `prompted`.
 
-    0 means at any volume, None at none. `low` and `high` are the 95 % interval over which
-    test examples happened to be asked; None as `high` means that no volume is certain to do
-    (with `below`: that it may be cheaper at any).
+    0 means at any volume, None at none. `low` and `high` are the 95 % interval over the draw of test examples;
+    None as `high` means that no volume is certain to suffice (with `below`: that it may be cheaper at any).
     """
 
     tuned: str
@@ -111,14 +110,14 @@ def break_even(
 ) -> BreakEven:
     """The volume above (or below) which the finetuned method is cheaper, with its interval.
 
-    Both must have been asked the same examples in the same order: examples are resampled in
+    Both must have answered the same examples in the same order: examples are resampled in
     pairs (10,000 bootstrap samples, percentiles).
     """
     first, second = price(tuned, prices), price(prompted, prices)
     fixed = (first.once - second.once) / prices.months + first.monthly - second.monthly
     saved = _per_answer(prompted, prices) - _per_answer(tuned, prices)
     below = fixed < 0 and float(saved.mean()) < 0
-    # Turned round, "cheaper below" is the other method's "cheaper above".
+    # Reversed, "cheaper below" is the other method's "cheaper above".
     sign = -1.0 if below else 1.0
     drawn = _volumes(sign * fixed, sign * bootstrap_means(saved, rng=rng)[:, 0])
     low, high = np.quantile(drawn, [0.025, 0.975], method="inverted_cdf")

@@ -1,12 +1,12 @@
 """Which recipe is cheaper: one order for every verdict.
 
-1. A recipe that trains nothing comes before one that trains: training brings a pipeline,
-   weights to keep, ship and pin, and training again for every new base model.
+1. A recipe without training comes before one that trains: training brings a pipeline, weights to keep, ship
+and pin, and retraining for every new base model.
 2. Among trained ones, fewer seconds of training (rounded to two figures) come first.
 3. Then fewer tokens per answer, in and out: paid on every call, and the same on any machine.
 4. Then fewer seconds per answer (two figures), and the recipe's name, so that the order is total.
 
-It uses no prices. With prices, `cost.py` says from which volume on the order turns round.
+It uses no prices. With prices, `cost.py` computes the volume at which the order reverses.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def trained(cost: Cost) -> bool:
 
 
 def cost_key(recipe: str, cost: Cost) -> CostKey:
-    """Sorts recipes from the cheapest to the dearest."""
+    """Sorts recipes from cheapest to most expensive."""
     return (
         trained(cost),
         _rounded(cost.train_seconds),
@@ -40,5 +40,5 @@ def cheapest_first(costs: Mapping[str, Cost]) -> list[str]:
 
 
 def _rounded(seconds: float) -> float:
-    """Two figures: a second run of the same recipe must not change the order by a hair."""
+    """Two figures: small timing differences between runs of a recipe must not change the order."""
     return float(f"{seconds:.2g}")

@@ -20,8 +20,8 @@ from harness.evidence.answers import Answer
 ABOUT: Mapping[str, str] = {
     "empty": "no text at all",
     "no_stop": "a complete answer, but the model did not stop after it",
-    "repeats_itself": "says the same over and over until the token limit, without a complete answer",
-    "truncated": "begun, and cut off by the token limit before the answer was complete",
+    "repeats_itself": "repeats itself until the token limit, without a complete answer",
+    "truncated": "cut off by the token limit before the answer was complete",
     "dressed_up": "the right answer is there, inside text that should not be",
     "refused": "the model declined to answer",
     "copied_from_shot": "the answer of a few-shot example, repeated",
@@ -37,7 +37,7 @@ _REFUSAL = re.compile(
     re.IGNORECASE,
 )
 _REFUSAL_WINDOW = 160
-"""Characters from the start in which a refusal is looked for: one further on is part of an answer."""
+"""A refusal is searched for in this many characters from the start: further on, it is part of an answer."""
 _COPY_LENGTH = 8
 """Shorter answers repeat by chance."""
 _LOOP = re.compile(r"(.{8,}?)\1{2,}$", re.DOTALL)
@@ -46,7 +46,7 @@ _LOOP_WINDOW = 400
 
 @dataclass(frozen=True)
 class _Answer:
-    """A sample row seen through what the rules ask."""
+    """A sample row with the properties that the rules test."""
 
     row: Answer
     task: Task
@@ -54,7 +54,7 @@ class _Answer:
 
     @property
     def text(self) -> str:
-        """What was answered; thoughts are no answer."""
+        """The answer text, without thoughts."""
         return thoughts.split(str(self.row.output), self.task.format.thinking_tags)[0]
 
     @property
@@ -101,7 +101,7 @@ def label(row: Answer, task: Task, shots: Mapping[str, JsonValue] | None = None)
 
 
 def count(rows: Iterable[Answer]) -> dict[str, int]:
-    """Failure mode → number of rows, the commonest first; rows without a failure are left out."""
+    """Failure mode → number of rows, most common first; rows without a failure are left out."""
     return dict(Counter(row.failure for row in rows if row.failure).most_common())
 
 
@@ -124,7 +124,7 @@ def _repeats_itself(answer: _Answer) -> bool:
 
 
 def _truncated(answer: _Answer) -> bool:
-    """An answer that never began in the format was not cut off before its end: it is malformed."""
+    """An answer that never began in the format is malformed, not cut off."""
     return answer.cut and (answer.extracted or answer.task.format.begun(answer.text))
 
 
@@ -142,7 +142,7 @@ def _refused(answer: _Answer) -> bool:
 
 def _copied(answer: _Answer) -> bool:
     if answer.task.format.labels:
-        return False  # with a handful of possible answers, repeating one is no copy
+        return False  # with only a few possible answers, repeating one is not a copy
     if isinstance(answer.value, Mapping | list):
         return any(answer.value == shot for shot in answer.shots.values())
     words = _words(answer.text)
@@ -177,7 +177,7 @@ def _contains_target(answer: _Answer) -> bool:
 
 
 def _hedges(answer: _Answer) -> bool:
-    """Names several of the possible answers, so that it contains the right one by saying all."""
+    """Names several of the possible answers, and so contains the right one."""
     words = f" {_words(answer.text)} "
     choices = answer.task.format.labels or ()
     return sum(f" {_words(str(choice))} " in words for choice in choices) > 1
@@ -188,7 +188,7 @@ def _words(text: str) -> str:
 
 
 def _paths(value: JsonValue, prefix: str = "") -> Iterable[str]:
-    """Paths of every field; list positions are left out, so that a list's length is a value."""
+    """Paths of every field, without list positions, so that a list's length does not change its fields."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield f"{prefix}/{key}"

@@ -41,20 +41,21 @@ class Pairs(Protocol):
         """`recipe` minus `reference`."""
 
     def settled(self, recipe: str, others: Sequence[str]) -> bool:
-        """Whether `recipe` is shown not to be worse than any of `others`, or cannot be."""
+        """Whether `recipe` is shown not to be worse than any of `others`, or cannot be worse."""
 
 
 def of_recipe(config: Mapping[str, Any]) -> Family:
-    """The family of a resolved recipe, by its slots."""
+    """The family of a resolved recipe, by its slots. A base that is made of trained runs is a finetune's."""
     program = config.get("program") or {}
     retrieves = bool(program.get("retriever")) or program.get("kind") == "stuffed"
-    if config.get("weights"):
+    trains = config.get("weights") or (config.get("base") or {}).get("runs")
+    if trains:
         return "both" if retrieves else "finetune"
     return "retrieve" if retrieves else "prompt"
 
 
 def of_run(run: RunScores) -> Family:
-    """A run's family; where it is not recorded, by whether something was trained."""
+    """A run's family; if it is not recorded, by whether something was trained."""
     return run.family or ("finetune" if trained(run.cost) else "prompt")
 
 
@@ -87,7 +88,7 @@ def unbeaten(pairs: Pairs, ranked: Sequence[RecipeSummary]) -> tuple[Family, ...
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """What is decided about families before it is put into words."""
+    """The decision about families, before it is put into words."""
 
     pairs: Pairs
     ranked: Sequence[RecipeSummary]

@@ -1,4 +1,4 @@
-"""Objects field by field: which fields are right, and what is given in place of what."""
+"""Objects field by field: which fields are right, and which values are confused."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ _INDEX = re.compile(r"\[\d+\].*")
 MISSING = "(missing)"
 NO_ANSWER = "(no valid answer)"
 LONGEST = 60
-"""Characters of a value that are shown."""
+"""How many characters of a value are shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion:
-    """How often a field was given one value where another was right."""
+    """How often a field got one value when another was right."""
 
     field: str
     wanted: str
@@ -39,7 +39,7 @@ def flat(value: JsonValue) -> dict[str, str]:
 def judged(row: Answer) -> dict[str, bool]:
     """Field of the target → whether the answer of a row of `samples.jsonl` has it right.
 
-    Empty where the target is no object or there was no answer to judge (an execution error). An answer
+    Empty if the target is not an object or there was no answer to judge (an execution error). An answer
     that cannot be read has every field wrong.
     """
     target = row.target
@@ -61,7 +61,7 @@ def shares(rows: Iterable[Answer]) -> dict[str, float]:
 
 
 def confusions(rows: Iterable[Answer]) -> list[Confusion]:
-    """What was given in place of what, the commonest first."""
+    """Confusions of every field, most common first."""
     counts: Counter[tuple[str, str, str]] = Counter()
     for row in rows:
         verdicts = judged(row)
@@ -80,7 +80,7 @@ def confusions(rows: Iterable[Answer]) -> list[Confusion]:
 
 
 def commonest(confusions: Sequence[Confusion], fields: Sequence[str], each: int) -> list[Confusion]:
-    """The `each` commonest confusions of every field, in the order of `fields`."""
+    """The `each` most common confusions of every field, in the order of `fields`."""
     return [c for name in fields for c in [c for c in confusions if c.field == name][:each]]
 
 

@@ -1,4 +1,4 @@
-"""What every kind of verdict is made from."""
+"""The inputs of every kind of verdict."""
 
 from __future__ import annotations
 

@@ -1,21 +1,20 @@
-"""How the score that a plain prompt loses is shared out among form, knowledge, retrieval and skill.
+"""How the score that a plain prompt loses is divided among form, knowledge, retrieval and skill.
 
-Only net gains count: what a condition wins over the plain prompt less what it loses, over all examples
-together, and nothing where that is below 0. A probe answers some examples differently by chance; the
-best of several probes on each single example would take that for a gap mended. In this order:
+Only net gains count: what a condition gains over the plain prompt minus what it loses, over all examples
+together, and nothing if that is below 0. A probe answers some examples differently by chance; the
+best of several probes on each single example would take that for a closed gap. In this order:
 
-1. *form*: what the better of the constraint and the examples wins back, and right answers in the
-   wrong dress. Examples mend more than syntax: house codes and house rules, which no constraint knows.
-   Where the plain answer had the shape asked for and passages mend it as well, the examples may have
-   held the fact: half is left to 2.
+1. *form*: what the better of the constraint and the examples wins back, and right answers in the wrong form.
+Examples fix more than syntax: in-house codes and rules, which no constraint knows. If the plain answer had the
+required form and passages fix it as well, the examples may have held the fact: half is left to 2.
 2. *knowledge*: what passages win beyond what form wins too, where BM25 wins it or has at least found
    the document; *retrieval*: what gold wins and BM25 misses. Where gold brings the content but not
    the form, half goes to form.
-3. The rest is *form* if the answer is not even then in the shape asked for, or if retrieval does
-   not help on a task whose answers nearly all stand in train (a facts task that is really
-   form). If examples bring the shape and passages lose it, no probe had both at once: half is
-   form, and of the other half as much is a gap of facts as passages win where the shape holds.
-4. What remains is *skill*: nothing mends it.
+3. The rest is *form* if the answer still does not have the required form, or if retrieval does
+   not help on a task whose answers nearly all occur in train (a facts task that is really
+   form). If examples bring the form and passages lose it, no probe had both at once: half is
+   form, and of the other half as much is a gap of facts as passages gain where the form holds.
+4. What remains is *skill*: nothing in the prompt fixes it.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ from harness.evidence.stats.resampling import Floats
 Gap = Literal["form", "knowledge", "retrieval", "skill"]
 GAPS: tuple[Gap, ...] = ("form", "knowledge", "retrieval", "skill")
 MEMORABLE = 0.8
-"""With this share of the answers in train, a task can be learnt by heart."""
+"""With this share of the answers in train, a task can be memorized."""
 _OUT_OF_SHAPE = frozenset(
     {"empty", "malformed", "wrong_fields", "no_stop", "repeats_itself", "truncated", "dressed_up"}
 )
@@ -71,7 +70,7 @@ def _holds_gold(row: Answer) -> bool:
 class _Outcome:
     score: Floats
     content: Floats
-    """The score, or 1 where the right answer is there in the wrong dress."""
+    """The score, or 1 if the right answer is there in the wrong form."""
     misshapen: NDArray[np.bool_]
     holds_gold: NDArray[np.bool_]
 
@@ -99,7 +98,7 @@ class Measured:
     """Per kept example, what each pair of conditions gains and leaves, and which gains are shown."""
 
     lost: Floats
-    """1 - the plain prompt's score: (n,)."""
+    """1 minus the plain prompt's score: (n,)."""
     columns: Floats
     """(n, form conditions, informed conditions, len(_COLUMNS))."""
     gains: Mapping[str, Floats]
@@ -137,7 +136,7 @@ def _pair(
     shapeless: NDArray[np.bool_],
     in_train: NDArray[np.bool_],
 ) -> Floats:
-    """One pair of conditions: (n, len(_COLUMNS)); `name` is None where no probe shows passages."""
+    """One pair of conditions: (n, len(_COLUMNS)); `name` is None if no probe shows passages."""
     closed = outcomes["closed_book"]
     informed = closed if name is None else outcomes[name]
     bm25, gold = outcomes.get("bm25", closed), outcomes.get("gold", outcomes.get("bm25", closed))
@@ -180,7 +179,8 @@ def share_out(lost: Floats, means: Floats, *, form_shown: bool = True, facts_sho
     Args:
         lost: mean lost score, (...).
         means: means of `Measured.columns`, (..., form conditions, informed conditions, columns).
-        form_shown: whether a probe's gain in form is more than chance; else only the dress counts.
+        form_shown: whether a probe's gain in form is more than chance; else only right answers in the wrong
+        form count.
         facts_shown: whether passages gain more than chance; else they count for nothing.
     """
     forms = means[..., 0, _COLUMNS.index("form")]

@@ -1,4 +1,4 @@
-"""The verdict over systems of which other tools measured some: what they cost, and what to run next, is not known here."""
+"""The verdict over systems that other tools measured in part: their costs, and what to run next, are unknown here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ BADGE = "Systems compared"
 
 
 def of_imported(verdict: Verdict) -> Verdict:
-    """The verdict without what rests on costs, families of methods, or a command that could be repeated."""
+    """The verdict without anything that depends on costs, families of methods, or a repeatable command."""
     return replace(
         verdict,
         sentence=_sentence(verdict),

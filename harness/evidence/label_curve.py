@@ -31,7 +31,7 @@ _RESAMPLES = 2_000
 
 @dataclass(frozen=True, kw_only=True)
 class LabelPoint(Jsonable):
-    """Mean score with so many labels, with its 95 % interval."""
+    """Mean score at one number of labels, with its 95 % interval."""
 
     labels: int
     mean: float
@@ -43,7 +43,7 @@ class LabelPoint(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class Overtaking(Jsonable):
-    """With how many labels a recipe passes a reference; None: not within the curve."""
+    """How many labels a recipe needs to pass a reference; None: not within the curve."""
 
     recipe: str
     reference: str
@@ -72,7 +72,7 @@ class LabelCurve(Jsonable):
     next_low: float | None = None
     next_high: float | None = None
     provisional: bool = False
-    """Whether nothing is advised because one seed a point cannot tell."""
+    """Whether there is no advice because one seed per point cannot tell."""
 
 
 def label_curve(
@@ -84,8 +84,8 @@ def label_curve(
     """The curve of one recipe: `runs` by number of labels, against references without a curve.
 
     More labels are worth buying when the next doubling is shown to gain the margin or more; they are
-    not when it is shown to gain less. With one seed a point and no other sign of how much training
-    varies, it is assumed to vary as in verdicts (`stats.seeds.ASSUMED`).
+    not when it is shown to gain less. With one seed per point and no other measure of training noise, it is
+    assumed to be as in verdicts (`stats.seeds.ASSUMED`).
 
     Raises:
         ValueError: no point has a scored example.
@@ -227,7 +227,7 @@ def _draws(matrices: Sequence[Floats], clusters: by_cluster.Codes) -> Floats:
 
 
 def _luck(counts: Sequence[int], noise: seeds.TrainingNoise | None) -> Floats:
-    """What another seed may have made of points with a single one, which resampled seeds cannot show."""
+    """The training noise of points with a single seed, which resampling seeds cannot show."""
     if noise is None:
         return np.zeros((_RESAMPLES, len(counts)))
     sizes = np.where(np.array(counts) == 1, np.sqrt(noise.variance), 0.0)
@@ -237,8 +237,7 @@ def _luck(counts: Sequence[int], noise: seeds.TrainingNoise | None) -> Floats:
 def _crossings(means: Floats, counts: Floats) -> Floats:
     """Per row of means (reference first, then one per count): labels at the crossing, or infinity.
 
-    The crossing is the one after which the recipe stays ahead, so that one lucky small subset
-    is not taken for it.
+    The crossing is the one after which the recipe stays ahead, so that one lucky small subset does not count.
     """
     ahead = means[:, 1:] - means[:, :1]
     out = np.full(len(means), np.inf)
@@ -255,14 +254,14 @@ def _crossings(means: Floats, counts: Floats) -> Floats:
 
 def _sentence(recipe: str, gain: Gain | None, ahead: Gain | None, worth: Worth, *, provisional: bool) -> str:
     if gain is None:
-        return f"{recipe}: one point makes no curve."
+        return f"{recipe}: one point is not a curve."
     advice = {
         "yes": "more labels are worth buying",
         "no": "more labels are not worth buying",
-        "unclear": "the test set cannot tell whether more labels are worth buying",
+        "unclear": "the test set is too small to tell whether more labels are worth buying",
     }[worth]
     if provisional:
-        advice = "with one seed this may be the luck of one training: run --seeds 3 before buying labels"
+        advice = "with one seed this may be chance: run --seeds 3 before buying labels"
     last = f"{recipe}: the last doubling of labels gained {_points(gain)}"
     return (
         f"{last}; the next is expected to gain {_points(ahead)}; {advice}." if ahead else f"{last}; {advice}."

@@ -1,13 +1,14 @@
-"""Intervals of recipes' mean scores: what the draw of examples leaves open, and what another training may change."""
+"""Intervals of recipes' mean scores, over the draw of examples and over repeated training."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
 
+from harness.evidence.anytime import claims
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import seeds
 from harness.evidence.stats.intervals import bca, score_interval, t_quantile, wilson
@@ -32,6 +33,12 @@ class Scores(Protocol):
     def seeds(self) -> int: ...
 
     @property
+    def groups(self) -> Mapping[str, str | None]: ...
+
+    @property
+    def planned(self) -> int | None: ...
+
+    @property
     def noise(self) -> TrainingNoise | None:
         """The training noise that its own seeds show."""
 
@@ -39,8 +46,8 @@ class Scores(Protocol):
 
 
 _IMAGINARY_EXAMPLES, _IMAGINARY_GROUPS = 3.0, 0.5
-"""Weight of what was not seen beside the variance that was: examples (or groups) of which all points
-are either won or lost. Simulated in docs/simulations.md: with less, mostly-zero scores of 30 examples
+"""Prior weight added to the observed variance: examples (or groups) whose points are all won or all lost.
+Simulated in docs/simulations.md: with less, mostly-zero scores of 30 examples
 and rates over ten groups cover too little."""
 
 
@@ -49,14 +56,19 @@ def of_means(
 ) -> list[tuple[float, float]]:
     """Interval of each table's mean score, within [0, 1], at `level`.
 
-    Graded scores of one run share their resamples where they share their size.
+    Graded scores of one run share their resamples where they share their size. Of a recipe whose answering stopped
+    once the verdict was sure, it is a confidence sequence.
 
     Args:
         tables: scores of the recipes.
-        noises: training noise that each is granted at least; None: what its own seeds show.
+        noises: the least training noise assumed for each; None: what its own seeds show.
     """
     intervals, alike = [], dict[int, list[int]]()
     for index, table in enumerate(tables):
+        if table.planned is not None:
+            groups = [table.groups[id_] for id_ in table.ids]
+            intervals.append(claims.mean_interval(table, groups, len(tables)))
+            continue
         intervals.append(_of_examples(table, level))
         plain = table.seeds == 1 and not table.binary
         if plain and table.values.std() > 0 and by_cluster.count(table.clusters(table.ids)) == len(table.ids):
@@ -70,7 +82,7 @@ def of_means(
 
 
 def _of_examples(table: Scores, level: float) -> tuple[float, float]:
-    """What the draw of examples leaves open: Wilson's interval, with the effective sample size unless each
+    """The uncertainty from the draw of examples: Wilson's interval, with the effective sample size unless each
     example is one independent 0 or 1."""
     n, clusters = len(table.ids), table.clusters(table.ids)
     groups = by_cluster.count(clusters)
@@ -94,7 +106,7 @@ def _of_examples(table: Scores, level: float) -> tuple[float, float]:
 def _with_training(
     table: Scores, ends: tuple[float, float], granted: TrainingNoise | None, level: float
 ) -> tuple[float, float]:
-    """The interval of examples, each end moved out by what another training may change.
+    """The interval over examples, each end moved out by the training noise.
 
     The two add up like the sides of a right triangle (Zou and Donner 2008, "Construction of confidence
     limits about effect measures: a general approach"), so that an end near 0 or 1 stays there.

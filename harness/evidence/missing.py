@@ -1,8 +1,8 @@
-"""No recipe wins by means of answers that are missing.
+"""No recipe wins because of missing answers.
 
-A recipe whose server failed on half of the questions may have been spared the hard half. So it is
-recommended only where it would be even if every missing answer were wrong. Otherwise it takes no part in
-the verdict, which is then open: the missing answers can be asked.
+A recipe whose server failed on half of the questions may have been spared the hard half. So it is recommended
+only if it would be with every missing answer wrong. Otherwise it takes no part in the verdict, which is then
+open: the missing answers can be generated.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from harness.evidence.verdict_types import Families, Family, RecipeSummary, RunS
 
 Decide = Callable[[Sequence[RunScores]], Verdict]
 BADGE = "Open: missing answers"
-_AGAIN = "the same command asks only for the answers that are missing"
-_ASK = "Run the same command again: it asks only for them."
+_AGAIN = "the same command generates only the missing answers"
+_ASK = "Run the same command again: it generates only those."
 _FINAL = (
-    "Asking again cannot help, because the prompts exceed the model's context: use a model with a longer one, "
+    "Running again cannot help, because the prompts exceed the model's context: use a model with a longer one, "
     "or shorten the inputs."
 )
 
@@ -36,7 +36,7 @@ def decided(
     Args:
         missing: recipe → "20 of 40 answers of RECIPE are missing: HTTP 503", for the recipes that lack some.
         decide: the verdict over runs, were all of them complete; a missing answer is a value of None.
-        final: those of the recipes whose missing answers no command can get, however often it is given.
+        final: the recipes whose missing answers no repeated command can get.
         again: the command that asks for the missing answers.
     """
     whole = verdict = decide(runs)
@@ -77,7 +77,7 @@ def _open(
     notes: tuple[str, ...],
     advice: str,
 ) -> Verdict:
-    """The verdict of the others, told to be open; who was held back stays in the table."""
+    """The verdict over the others, marked as open; the recipes held back stay in the table."""
     reasons = tuple(f"{missing[name]}; if these were wrong, it would not win" for name in held_back)
     others = "" if verdict.recommended is None else f" Until then, of the others: {verdict.sentence}"
     led = " and ".join(held_back)
@@ -102,16 +102,16 @@ def _open(
 
 
 def _over(summaries: Sequence[RecipeSummary]) -> str:
-    """Which examples the scores are over, where those of some recipes are missing."""
+    """Which examples the scores are over, if some recipes have missing answers."""
     fewest, most = (pick(summary.n for summary in summaries) for pick in (min, max))
     if fewest == most:
         return f"Every score is over the {most} examples that all recipes answered."
     few = " and ".join(summary.recipe for summary in summaries if summary.n < most)
-    return f"Scores are over {most} examples, those of {few} over fewer: the answers that are there."
+    return f"Scores are over {most} examples, those of {few} over fewer: the answers that exist."
 
 
 def _reopened(others: Families, whole: Families, held_back: Collection[Family]) -> Families:
-    """No family is ahead, level or alone while one that may lead lacks answers."""
+    """No family is ahead, level or the only one while another that may lead lacks answers."""
     candidates = dict.fromkeys((*others.candidates, *sorted(held_back)))
     return replace(
         others,

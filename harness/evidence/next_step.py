@@ -1,6 +1,6 @@
 """What to do next: one command, and why.
 
-The first of these that fits:
+The first of these that applies:
 
     nothing works            look at what the model lacks (diagnose), try what that calls for, train on more labels,
                              read the task
@@ -60,9 +60,9 @@ def next_step(situation: Situation) -> NextStep:
 
 
 def _look(situation: Situation) -> NextStep:
-    """Format, token limit, prompt and labels, in the order in which they are likely to be at fault.
+    """Format, token limit, prompt and labels, in the order of how likely they are at fault.
 
-    A diagnosis says whether to finetune; where finetunes have failed as well, it has nothing to say.
+    A diagnosis says whether to finetune; if finetunes have failed as well, it does not help.
     """
     best = situation.recommended
     if (called := untried_called_for(situation)) is not None:
@@ -70,7 +70,7 @@ def _look(situation: Situation) -> NextStep:
     evidence = (
         f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid",
         *of_failures(best),
-        "check the token limit, the prompt and the labels: what is asked, and what a right answer looks like",
+        "check the token limit, the prompt and the labels: what the model is asked, and what a right answer looks like",
     )
     if situation.triage is None and not situation.known & {"finetune", "both"}:
         return NextStep(situation.invocation.diagnose(), evidence)
@@ -82,7 +82,7 @@ def _look(situation: Situation) -> NextStep:
 def _use(situation: Situation) -> NextStep:
     """Nothing is left to settle or to try."""
     best = situation.recommended
-    evidence = tuple(of_failures(best)) or (f"{best.recipe} has no failure to mend",)
+    evidence = tuple(of_failures(best)) or (f"{best.recipe} has no failures to fix",)
     if not best.run:
         return NextStep(situation.invocation.run(), evidence)
     folder = f"exported/{best.recipe.split(' ')[0]}"

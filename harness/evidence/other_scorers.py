@@ -1,4 +1,4 @@
-"""Whether a task's other scorers say what its primary one says of the claims in the headline."""
+"""Whether a task's other scorers agree with its primary one on the claims in the headline."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Says = Literal["ahead", "level"]
 
 @dataclass(frozen=True)
 class Claim:
-    """What the primary scorer says of two recipes: the first is ahead, or they are level or not told apart."""
+    """The primary scorer's result for two recipes: the first is ahead, or they are level or not distinguished."""
 
     recipe: str
     reference: str
@@ -43,9 +43,9 @@ def disagreements(
     margin: float,
     noise: Mapping[str, TrainingNoise] | None = None,
 ) -> list[str]:
-    """A sentence for each other scorer that does not bear the headline out, on the first claim that it denies.
+    """A sentence for each other scorer that contradicts the headline, on the first claim that it denies.
 
-    Every scorer is asked about every claim, so that what is said of any of them holds at the level of a verdict.
+    Every scorer is tested on every claim, so that all reported results hold at the level of a verdict.
     """
     names = dict.fromkeys(
         scorer.name for table in tables for run in table.runs for scorer in run.other_scorers
@@ -66,7 +66,7 @@ def disagreements(
 
 
 def _with(run: RunScores, name: str) -> RunScores | None:
-    """The run as another scorer sees it; None where it did not score it."""
+    """The run as another scorer sees it; None if it did not score it."""
     scorer = next((scorer for scorer in run.other_scorers if scorer.name == name), None)
     return None if scorer is None else dataclasses.replace(run, values=scorer.values, binary=scorer.binary)
 
@@ -86,7 +86,7 @@ def _denied(
     means = " and ".join(points(float(table.values.mean())) for table in both)
     if claim.says == "ahead" and pair.outcome == "worse":
         return (
-            f"By {name} it is the other way round: {claim.recipe} and {claim.reference} score {means}, "
+            f"By {name} it is the other way around: {claim.recipe} and {claim.reference} score {means}, "
             f"{by(pair)}{provisionally(pair)}."
         )
     if claim.says == "ahead" and pair.outcome != "better":

@@ -1,7 +1,7 @@
 """Every pair of recipes, on the examples both answered: difference, interval, p-value, outcome.
 
-One interval decides what is said of a pair, and it is the one that is shown. All intervals of a
-verdict hold together at 95 % (`stats/simultaneous.py`), so that any of them may be picked out.
+One interval decides a pair's outcome, and it is the one that is shown. All intervals of a
+verdict hold together at 95 % (`stats/simultaneous.py`), so that any one of them may be quoted.
 How a pair is computed depends on its data, and the comparison says which was used:
 
     one run each, independent examples, 0/1 scores   adjusted interval, exact McNemar test
@@ -9,6 +9,7 @@ How a pair is computed depends on its data, and the comparison says which was us
     one run each, grouped examples                   cluster-robust t, sign-flip of whole groups
     several seeds, or a noise floor                  t over test-set and training variance
     the same trained weights on both sides           as with one run each; of several seeds, paired by training
+    answering stopped once the verdict was sure      confidence sequence, e-Holm (`anytime/`)
 
 Groups that were seen do not show what the next one does: a document that the index lacks is lost whole, and a
 tenth of the groups may be without a test of twenty holding one. So the interval of a pair over groups that shows
@@ -26,6 +27,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from harness.evidence.aggregate import RecipeScores, assumed_noise, granted_noise, means_covariance
+from harness.evidence.anytime import claims as anytime
 from harness.evidence.planning import ALPHA, examples_needed, level_of_each
 from harness.evidence.stats import clusters as by_cluster
 from harness.evidence.stats import paired, seeds, simultaneous
@@ -46,6 +48,14 @@ class _Pair:
     estimate: seeds.Estimate
     whole_group_se: float
     """See `Comparison.whole_group_se`."""
+    ids: tuple[str, ...]
+    training_df: float
+    """Degrees of freedom of the training noise."""
+
+    @property
+    def planned(self) -> int | None:
+        """Examples that would have been asked, where answering of a side stopped before."""
+        return max((n for n in (self.first.planned, self.second.planned) if n is not None), default=None)
 
     @property
     def binary(self) -> bool:
@@ -70,6 +80,8 @@ class _Result:
     high: float
     p: float
     method: str
+    p_holm: float | None = None
+    """Known already where answering stopped once the verdict was sure."""
 
 
 def compare(
@@ -81,15 +93,15 @@ def compare(
 ) -> list[Comparison]:
     """Every pair with a shared example, each once; the first minus the second.
 
-    What is said of a recipe trained with one seed must hold if training varies as much as is assumed
-    (`stats.seeds.ASSUMED`). What holds only without that is said provisionally, with the interval of these
+    Claims about a recipe trained with one seed must hold if training varies as much as is assumed
+    (`stats.seeds.ASSUMED`). Claims that hold only without that are provisional, with the interval of these
     runs alone.
 
     Args:
         tables: scores of the recipes to compare.
         margin: the difference that does not matter, in score units.
         noise: training noise known from elsewhere (earlier seeds, `--aa`), by recipe.
-        at_once: how many such calls are made together, so that the claims of all of them hold at the level.
+        at_once: how many such calls are made together, so that all their claims hold at the level.
     """
     granted = granted_noise(tables, noise or {})
     assumed = assumed_noise(tables, granted)
@@ -122,8 +134,11 @@ def _compared(
     known = [pair for pair in pairs if pair is not None]
     together = _level(tables, granted, [pair is not None for pair in pairs])
     level = 1 - (1 - together) / at_once
-    results = _results(known, level)
-    adjusted = [min(1.0, at_once * p) for p in holm([result.p for result in results])]
+    results = _results(known, level, at_once)
+    adjusted = [
+        min(1.0, at_once * p) if result.p_holm is None else result.p_holm
+        for p, result in zip(holm([result.p for result in results]), results, strict=True)
+    ]
     alpha = level_of_each(len(known) * at_once)
     rows = zip(known, results, adjusted, strict=True)
     return [_comparison(pair, result, p, margin, level, alpha) for pair, result, p in rows]
@@ -206,14 +221,34 @@ def _pair(
         clusters=clusters,
         estimate=estimate,
         whole_group_se=whole,
+        ids=ids,
+        training_df=min((noise.df for noise, _ in sides if noise is not None), default=math.inf),
     )
 
 
-def _results(pairs: Sequence[_Pair], level: float) -> list[_Result]:
+def _stopped(pair: _Pair, planned: int) -> anytime.Stopped:
+    return anytime.Stopped(
+        ids=pair.ids,
+        groups=tuple(pair.first.groups[id_] for id_ in pair.ids),
+        differences=pair.differences,
+        clusters=pair.clusters,
+        binary=pair.binary,
+        planned=planned,
+        training_se=pair.estimate.training_se,
+        training_df=pair.training_df,
+    )
+
+
+def _results(pairs: Sequence[_Pair], level: float, at_once: int) -> list[_Result]:
     """Results in order; pairs of the same shape share their resamples."""
     results: dict[int, _Result] = {}
     alike: dict[tuple[int, bool], list[int]] = {}
+    early = {i: _stopped(pair, pair.planned) for i, pair in enumerate(pairs) if pair.planned is not None}
+    for i, claim in zip(early, anytime.claims(list(early.values()), len(pairs) * at_once), strict=True):
+        results[i] = _Result(claim.low, claim.high, claim.p, claim.method, claim.p_holm)
     for position, pair in enumerate(pairs):
+        if position in early:
+            continue
         if pair.seeded or pair.grouped or len(pair.differences) < 2:
             results[position] = _structured(pair, level)
         else:
@@ -241,7 +276,7 @@ def _structured(pair: _Pair, level: float) -> _Result:
         return _Result(low, high, estimate.p, f"Student's t with variance of examples, {what}")
     low, high = paired.grouped_interval(pair.differences, pair.clusters, binary=pair.binary, level=level)
     if pair.grouped and pair.groups < 2:
-        return _Result(low, high, 1.0, "one group: nothing can be said of others")
+        return _Result(low, high, 1.0, "one group: nothing can be said about others")
     totals = by_cluster.sums(pair.differences, pair.clusters)
     p = float(paired.sign_flip(totals)[0])
     return _Result(low, high, p, "cluster-robust Student's t; sign-flip of whole groups")
@@ -262,7 +297,9 @@ def _comparison(
 ) -> Comparison:
     wins, losses = paired.wins_and_losses(pair.differences)
     difference = pair.estimate.mean
-    low, high = _careful(pair, *_agreeing(result, difference, p_holm), level)
+    low, high = _agreeing(result, difference, p_holm)
+    if result.p_holm is None:  # A confidence sequence holds for groups that nobody saw, too.
+        low, high = _careful(pair, low, high, level)
     plain = Comparison(
         recipe=pair.first.recipe,
         reference=pair.second.recipe,
@@ -281,6 +318,7 @@ def _comparison(
         method=result.method,
         groups=pair.groups,
         whole_group_se=pair.whole_group_se,
+        anytime=result.p_holm is not None,
     )
     if plain.outcome != "inconclusive":
         return plain
@@ -291,6 +329,8 @@ def _agreeing(result: _Result, difference: float, p_holm: float) -> tuple[float,
     """The interval within [-1, 1]; it reaches to 0 where the exact test over all pairs does not show a
     difference, so that p-value and interval never contradict each other."""
     low, high = max(-1.0, min(result.low, difference)), min(1.0, max(result.high, difference))
+    if result.p_holm is not None:  # e-Holm had its say already.
+        return low, high
     return (low, high) if p_holm <= ALPHA else (min(low, 0.0), max(high, 0.0))
 
 

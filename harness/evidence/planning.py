@@ -13,13 +13,13 @@ ALPHA = 1 - simultaneous.TOGETHER
 
 
 def level_of_each(comparisons: int) -> float:
-    """Error that each of `comparisons` may have, at the most careful (Bonferroni): used for planning."""
+    """The error that each of `comparisons` may have, conservatively (Bonferroni), for planning."""
     return ALPHA / max(comparisons, 1)
 
 
 def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int | None:
     """More test examples that would settle it, if the truth is what was observed; with a margin of 0, that would show
-    the difference. Never fewer than make ten groups of those that were asked."""
+    the difference. Never fewer than needed for ten groups at the present group size."""
     root = comparison.n**0.5
     total = power.examples_to_settle(
         comparison.difference,
@@ -33,5 +33,5 @@ def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int 
         return None
     if 1 < comparison.groups < min(FEW_GROUPS, comparison.n):
         total = max(total, math.ceil(comparison.n * FEW_GROUPS / comparison.groups))
-    # Where the exact test holds back a difference that the interval alone would show, as many again are asked.
+    # If the exact test does not show a difference that the interval alone would show, the number doubles.
     return total - comparison.n if total > comparison.n else comparison.n

@@ -1,4 +1,4 @@
-"""What a recipe's summary says besides its score: family, fields, answers that are all alike."""
+"""Parts of a recipe's summary besides its score: family, fields, answers that are all alike."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.evidence.verdict_types import CommonAnswer, RecipeSummary, RunScore
 
 
 def described(summaries: Sequence[RecipeSummary], tables: Sequence[RecipeScores]) -> list[RecipeSummary]:
-    """The same summaries, in the same order, with what their runs say besides scores."""
+    """The same summaries, in the same order, with the facts from their runs besides scores."""
     by_recipe = {table.recipe: table for table in tables}
     return [_described(summary, by_recipe[summary.recipe]) for summary in summaries]
 

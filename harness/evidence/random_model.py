@@ -1,4 +1,4 @@
-"""The tiny models have random weights: what they score says that the tool works, and nothing about the task."""
+"""The tiny models have random weights: their scores show that the tool works, and nothing about the task."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """How well gold documents were retrieved: recall@k, nDCG@k and MRR of one example.
 
-A document that is identical to a gold one holds the answer as well, so it counts as that one. A passage of
-a document that was found before finds nothing new.
+A document that is identical to a gold one holds the answer as well, so it counts as that one. Further passages
+of a document add nothing.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ Groups = Sequence[Sequence[str]]
 
 
 def gold_of(answer: Answer) -> Groups:
-    """The gold documents of an answer; those from before twins were recorded have none of them."""
+    """The gold documents of an answer; answers from before twins were recorded have none."""
     return answer.gold_twins or [[name] for name in dict.fromkeys(answer.context_ids)]
 
 
@@ -44,7 +44,7 @@ def recall_at_k(retrieved: Sequence[str], gold: Groups) -> float:
 
 
 def ndcg_at_k(retrieved: Sequence[str], gold: Groups) -> float:
-    """Normalised discounted cumulative gain, gold documents gaining 1 each.
+    """Normalized discounted cumulative gain, gold documents gaining 1 each.
 
     Source: Järvelin and Kekäläinen 2002, Cumulated gain-based evaluation of IR techniques; discount log2(rank + 1).
     """
@@ -54,7 +54,7 @@ def ndcg_at_k(retrieved: Sequence[str], gold: Groups) -> float:
 
 
 def reciprocal_rank(retrieved: Sequence[str], gold: Groups) -> float:
-    """1 / rank of the first gold document, 0 where none was retrieved; its mean over examples is MRR.
+    """1 / rank of the first gold document, 0 if none was retrieved; its mean over examples is MRR.
 
     Source: Voorhees 1999, The TREC-8 question answering track report.
     """

@@ -1,4 +1,4 @@
-"""The reasons under the headline: every comparison of the recommended recipe, and what limits the verdict."""
+"""The reasons under the headline: every comparison of the recommended recipe, and the limits of the verdict."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from harness.evidence.verdict_text import (
 
 
 def reasons(story: VerdictFacts) -> tuple[str, ...]:
-    """What supports or limits the headline, the most important first."""
+    """What supports or limits the headline, most important first."""
     listed = [*_beaten(story), *_level_with(story), *_not_settled(story), *_economies(story)]
     claimed = [abs(c.difference) for c in story.comparisons if c.outcome in ("better", "worse")]
     if story.minimum < min(claimed, default=1.0):
@@ -39,7 +39,7 @@ def _beaten(story: VerdictFacts) -> list[str]:
 
 
 def _cheaper(story: VerdictFacts) -> tuple[str, ...]:
-    """Leaders that are cheaper than the recommended recipe: the verdict waits for them."""
+    """Leaders that are cheaper than the recommended recipe, and so keep the verdict open."""
     if story.recommended not in story.leaders:
         return ()
     return story.leaders[: story.leaders.index(story.recommended)]
@@ -66,14 +66,14 @@ def _not_settled(story: VerdictFacts) -> list[str]:
             reasons.append(f"{story.recommended} is worse than {c.reference}: {by(c)}{provisionally(c)}")
         elif c.outcome == "inconclusive":
             if story.chosen.mean >= 1.0 and story.kind in ("winner", "tie"):
-                reasons.append(f"{c.reference} is level with it and dearer: {by(c)}")
+                reasons.append(f"{c.reference} is level with it and more expensive: {by(c)}")
                 continue
             reasons.append(f"{story.recommended} against {c.reference} is open: {by(c)}")
     return reasons
 
 
 def _economies(story: VerdictFacts) -> list[str]:
-    """What the recommended recipe saves against the leaders it was preferred to."""
+    """What the recommended recipe saves compared with the leaders it was preferred to."""
     chosen = story.chosen
     reasons = []
     for other in story.summaries:

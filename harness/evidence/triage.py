@@ -8,7 +8,7 @@ Each probe asks the base model the same examples under another condition:
     bm25          passages that BM25 finds            (bm25_rag)
     gold          the passages that hold the answer   (gold_context)
 
-What the plain prompt loses is shared out among the gaps by `gaps.py`.
+`gap_attribution.py` divides what the plain prompt loses among the gaps.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ __all__ = ["GAPS", "PROBES", "Gap", "Probe", "Share", "Triage", "diagnose"]
 
 PROBES = ("closed_book", "constrained", "few_shot", "bm25", "gold")
 FEW = 30
-"""Below so many examples (or groups of them) a triage is a hint, and says so."""
+"""With fewer examples (or groups), a triage is only a hint, and says so."""
 _SHOWN_BY: Mapping[Gap, tuple[str, ...]] = {"knowledge": ("bm25", "gold"), "retrieval": ("gold",)}
 """Probes without which a gap cannot be seen; form and skill can be seen in the plain prompt."""
 _WORDS: Mapping[Gap, tuple[str, str]] = {
-    "form": ("the model does not answer in the form asked for", "finetune, or show examples"),
+    "form": ("the model does not answer in the required form", "finetune, or show examples"),
     "knowledge": ("the model lacks facts that retrieval finds", "retrieve"),
     "retrieval": ("the model lacks facts that BM25 does not find", "improve retrieval"),
-    "skill": ("nothing in the prompt mends it", "finetune, or take a stronger base model"),
+    "skill": ("nothing in the prompt fixes it", "finetune, or take a stronger base model"),
 }
 
 
@@ -57,13 +57,13 @@ class Share(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class Triage(Jsonable):
-    """Where the base model's score is lost, and which methods deserve GPU time for it."""
+    """Where the base model's score is lost, and which methods are worth GPU time."""
 
     n: int
     lost: float
     """Mean score that the plain prompt loses: 1 - its mean score."""
     shares: tuple[Share, ...]
-    """One per gap, the largest first, those that were not measured last; they add up to 1."""
+    """One per gap, largest first, unmeasured ones last; they add up to 1."""
     dominant: Gap | None
     """The largest gap; None when nothing is lost."""
     certain: bool
@@ -108,9 +108,10 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     n, lost = len(measured.lost), float(measured.lost.mean())
     if lost <= 1e-12:
         return Triage(
-            n=n, lost=0.0, shares=(), dominant=None, certain=True, train_overlap=overlap,
+            n=n, lost=0.0, shares=(), dominant=None, certain=by_cluster.effective_count(clusters) >= FEW,
+            train_overlap=overlap,
             step="none: the plain prompt loses nothing",
-            sentence=f"The plain prompt answers all {n} examples right: nothing to mend.{_few(clusters, n)}",
+            sentence=f"The plain prompt answers all {n} examples right: nothing to fix.{_few(clusters, n)}",
         )  # fmt: skip
     shown = _shown(measured, clusters)
     shares, drawn = _shares(measured, clusters, shown)
@@ -123,16 +124,19 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
     certain = groups >= FEW and bool(np.quantile(drawn[:, order[0]] - drawn[:, order[1]], 0.025) > 0)
     first = ranked[0]
     second = next(share for share in ranked[1:] if share.measured)
-    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost)
+    predictions = predict({s.gap: s.share for s in ranked}, gains, overlap, n=n, lost=lost, few=groups < FEW)
     meaning, step = _WORDS[first.gap]
     if any(not p.worth and p.certain for p in predictions if "few_shot" in p.recipes):
         step = step.replace(", or show examples", "")
-    sentence = f"{_percent(first)} of the score that the plain prompt loses is {first.gap}: {meaning}."
+    verb = "is" if groups >= FEW else "looks like"
+    sentence = f"{_percent(first)} of the score that the plain prompt loses {verb} {first.gap}: {meaning}."
     if first.gap == "skill" and not shown:
         sentence = f"No probe gains anything that {n} examples can show: {meaning}."
     elif not certain and groups >= FEW:
         sentence += f" On {n} examples it is not measurably more than {second.gap} ({_percent(second)})."
-    sentence += _unmeasured(ranked) + _few(clusters, n)
+    sentence += _unmeasured(ranked)
+    if warning := _few(clusters, n):
+        sentence = f"{warning.strip()} As a hint only: {sentence[0].lower()}{sentence[1:]}"
     return Triage(
         n=n,
         lost=lost,
@@ -147,8 +151,8 @@ def _triage(measured: Measured, gains: Gains, clusters: by_cluster.Codes, overla
 
 
 def _share(gap: Gap, share: float, drawn: Floats, measured: Measured, clusters: by_cluster.Codes) -> Share:
-    """A gap's share with the outer ends of the bootstrap and of Wilson's interval over groups: in a few examples
-    that are all alike, resampling sees no spread."""
+    """A gap's share with the outer ends of the bootstrap and of Wilson's interval over groups: with a few
+    identical examples, resampling shows no spread."""
     probes = _SHOWN_BY.get(gap)
     if probes and share == 0.0 and not measured.gains.keys() & set(probes):
         return Share(gap=gap, share=share, low=0.0, high=1.0, measured=False)

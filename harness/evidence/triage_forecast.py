@@ -1,9 +1,9 @@
-"""Which methods deserve GPU time, said before any training, and checked afterwards."""
+"""Which methods are worth GPU time, predicted before any training and checked afterward."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from harness.core.formatting import signed
@@ -14,8 +14,8 @@ Gains = Mapping[str, tuple[float, float, float]]
 """Probe → (mean gain over the plain prompt, low, high)."""
 
 ENOUGH = 0.15
-"""A gap with a smaller part of the lost score is not worth a method of its own, and neither is a probe that
-is shown to win less."""
+"""A gap with a smaller part of the lost score does not justify a method of its own, and neither does a probe
+that is shown to gain less."""
 PLAIN = "zero_shot"
 
 
@@ -27,7 +27,7 @@ class Prediction(Jsonable):
     worth: bool
     because: str
     certain: bool = True
-    """Whether the probes can tell; where they cannot, `worth` is False and nothing is ruled out."""
+    """Whether the probes can tell; if not, `worth` is False and nothing is ruled out."""
 
     @property
     def words(self) -> str:
@@ -36,7 +36,7 @@ class Prediction(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class ForecastOutcome(Jsonable):
-    """A prediction beside what happened: the recipe's gain over the plain prompt."""
+    """A prediction and the outcome: the recipe's gain over the plain prompt."""
 
     recipe: str
     predicted: bool
@@ -49,19 +49,20 @@ class ForecastOutcome(Jsonable):
 
 
 def predict(
-    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float
+    shares: Mapping[Any, float], gains: Gains, train_overlap: float, *, n: int, lost: float, few: bool = False
 ) -> tuple[Prediction, ...]:
     """Predictions from the shares of the lost score and from what the probes gained.
 
     Args:
         n: examples that were probed.
         lost: mean score that the plain prompt loses.
+        few: whether the examples are too few for what is read off the shares, which have no test of their own.
     """
     form, skill = shares.get("form", 0.0), shares.get("skill", 0.0)
     knowledge, retrieval = shares.get("knowledge", 0.0), shares.get("retrieval", 0.0)
     enough = ENOUGH * lost
-    predictions = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
-    predictions.append(_finetuning(form, skill, knowledge + retrieval, train_overlap))
+    probed = [_from_gain(recipe, gains[probe], n, enough) for recipe, probe in _PROBED if probe in gains]
+    predictions = [_finetuning(form, skill, knowledge + retrieval, train_overlap)]
     if "bm25" in gains:
         both = knowledge >= ENOUGH and form + skill >= ENOUGH
         because = f"{_share(knowledge)} is knowledge that BM25 finds, {_share(form + skill)} form or skill"
@@ -71,7 +72,12 @@ def predict(
         predictions.append(
             Prediction(recipes=("dense_rag", "hybrid_rag"), worth=retrieval >= ENOUGH, because=because)
         )
-    return tuple(predictions)
+    return (*probed, *(_unsure(p, n) if few else p for p in predictions))
+
+
+def _unsure(prediction: Prediction, n: int) -> Prediction:
+    because = f"{prediction.because}, and {n} examples cannot tell whether that is so"
+    return replace(prediction, worth=False, certain=False, because=because)
 
 
 _PROBED = (("few_shot", "few_shot"), ("constrained", "constrained"), ("bm25_rag", "bm25"))
@@ -91,15 +97,15 @@ def _finetuning(form: float, skill: float, facts: float, overlap: float) -> Pred
     learnable = form + skill
     because = f"{_share(form)} is form and {_share(skill)} skill, which labels can teach"
     if overlap >= MEMORABLE:
-        because += f"; {_share(overlap)} of the answers stand in train"
+        because += f"; {_share(overlap)} of the answers occur in train"
     if facts > learnable:
-        because = f"{_share(facts)} is knowledge, which labelled examples do not hold"
+        because = f"{_share(facts)} is knowledge, which labeled examples do not hold"
     worth = learnable >= ENOUGH and facts <= learnable
     return Prediction(recipes=("lora", "qlora", "full"), worth=worth, because=because)
 
 
 def compare(predictions: tuple[Prediction, ...], verdict: Verdict) -> tuple[ForecastOutcome, ...]:
-    """Predictions beside outcomes, for every recipe that was predicted on and run with zero_shot."""
+    """Predictions and outcomes, for every recipe with a prediction that was run with zero_shot."""
     rows = []
     for prediction in predictions:
         for recipe in prediction.recipes:

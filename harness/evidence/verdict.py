@@ -11,7 +11,7 @@
     some recipes differ measurably        winner                      inconclusive
     none do                               tie                         no_difference
 
-Where no recipe's score can be told from 0 or from the best constant answer, nothing works (`works.py`).
+If no recipe's score can be distinguished from 0 or from the best constant answer, nothing works (`works.py`).
 
 "Differ measurably" is an interval that excludes 0 and is not inside the margin; "shown not worse" is
 one whose low end is above minus the margin. All intervals of a verdict hold together at 95 %, so
@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from harness.evidence import other_scorers, random_model, verdict_text
+from harness.evidence import early, other_scorers, random_model, verdict_text
 from harness.evidence.aggregate import check_scores, gather, granted_noise, summarise
 from harness.evidence.bare import nothing_to_compare, nothing_works
 from harness.evidence.candidates import Candidates
@@ -67,22 +67,23 @@ def decide(
 ) -> Verdict:
     """The verdict over finished runs of one task and one model; a pure function of its arguments.
 
-    Runs of one recipe are its seeds. Everything, the constant answer too, is over the examples that every
-    recipe has a score for (`common_examples.py`). Oracles are summarised and take no part.
+    Runs of one recipe are its seeds. Everything, including the constant answer, is over the examples that
+    every recipe has a score for (`common_examples.py`). Oracles are summarized but take no part.
 
     Args:
         margin: a difference of scores below this does not matter.
         triage: what `harness diagnose` found before.
         constant: scores of the best answer that is the same for every example (`constant.py`).
         invocation: the command that the runs come from; the next step repeats what it names.
-        noise: training noise that is known of recipes from elsewhere (earlier seeds, `--aa`); without it,
-            what a trained recipe with one seed shows is provisional.
+        noise: training noise of recipes known from elsewhere (earlier seeds, `--aa`); without it, claims about
+        a trained recipe with one seed are provisional.
 
     Raises:
         ValueError: a score that is not a number within [0, 1].
     """
     verdict = _judged(task, model, primary, margin, runs, triage, constant, invocation, noise)
-    return replace(verdict, notes=(*verdict.notes, *lost_lessons(verdict.summaries)))
+    notes = (*early.sentences(verdict.summaries), *lost_lessons(verdict.summaries))
+    return replace(verdict, notes=(*verdict.notes, *notes))
 
 
 def _judged(
@@ -169,7 +170,10 @@ def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | 
         model=frame.model,
         primary=frame.primary,
         margin=frame.margin,
-        n=min(comparison.n for comparison in choice.comparisons),
+        n=min(
+            [pair.n for pair in choice.comparisons if not pair.anytime]
+            or [max(pair.n for pair in choice.comparisons)]
+        ),
         seeds=max(summary.seeds for summary in frame.ranked),
         kind=choice.kind,
         winner=choice.recommended if choice.kind == "winner" else None,
@@ -192,7 +196,7 @@ def _decided(frame: Frame, choice: Choice, noise: Mapping[str, TrainingNoise] | 
 
 
 def _second_line(families: Families, within: Within) -> str:
-    """The line under the headline: which recipe of the family; where only one family was run, the headline says that."""
+    """The line under the headline: which recipe of the family; if only one family was run, the headline says that."""
     if families.state == "only" and within.state == "settled":
         return verdict_text.ONLY[within.family]
     return within.sentence
@@ -201,7 +205,7 @@ def _second_line(families: Families, within: Within) -> str:
 def _notes(
     frame: Frame, families: Families, within: Within, noise: Mapping[str, TrainingNoise] | None
 ) -> list[str]:
-    """What else belongs under the headline: other scorers that disagree, and what the score means."""
+    """Further lines under the headline: other scorers that disagree, and what the score means."""
     claims = other_scorers.claims(families, within, frame.ranked)
     disagreements = other_scorers.disagreements(frame.tables, claims, frame.margin, noise)
     return [*disagreements, *verdict_text.meaning(frame.primary, frame.summary(within.recommended))]

@@ -26,7 +26,7 @@ LEGEND = (
 )
 """For a reader who has never seen a verdict."""
 MOSTLY_ONE = 0.8
-"""A recipe that gives this share of its answers in one text is said to do so."""
+"""A recipe whose most common answer reaches this share gets a note."""
 
 NOUNS: Mapping[Family, str] = {
     "prompt": "prompt",
@@ -41,12 +41,12 @@ ONLY: Mapping[Family, str] = {
     "finetune": "Only finetunes were run: whether a prompt or retrieval does as well is not known.",
     "both": "Only retrieval with finetuning was run: whether either alone does as well is not known.",
 }
-"""What a verdict over one family leaves open."""
+"""The open question of a verdict over one family."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class VerdictFacts:
-    """Everything that the words are made from; `summaries` without oracles, highest mean first."""
+    """The inputs of the sentences; `summaries` without oracles, highest mean first."""
 
     task: str
     primary: str
@@ -86,13 +86,13 @@ class VerdictFacts:
 
     @property
     def rivals(self) -> list[Comparison]:
-        """The recommended recipe against the other leaders of its family, those with an answer in common."""
+        """The recommended recipe against the other leaders of its family, if they share an answered example."""
         by_name = {c.reference: c for c in self.mine}
         return [by_name[name] for name in self.within if name in by_name]
 
 
 def sentence(story: VerdictFacts) -> str:
-    """The headline: which family, by how much, and whether the answers are worth the name."""
+    """The headline: which family, by how much, and whether its answers are mostly one text."""
     if story.families.state == "only":
         first = _only(story)
     elif story.kind in ("tie", "no_difference"):
@@ -103,7 +103,7 @@ def sentence(story: VerdictFacts) -> str:
 
 
 def provisional(story: VerdictFacts) -> bool:
-    """Whether the headline claims something that rests on one training seed, with its noise unknown."""
+    """Whether the headline's claim depends on one training seed with unknown noise."""
     families, mine = story.families, [c for c in story.mine if c.outcome in SETTLED]
     if families.state == "only" or story.kind == "tie":
         claimed = mine if story.kind in ("winner", "tie") else [c for c in mine if c.outcome == "better"]
@@ -119,17 +119,17 @@ def _marked(story: VerdictFacts) -> str:
 
 
 def provisionally(pair: Comparison) -> str:
-    """What follows a claim that rests on one training seed."""
+    """The suffix of a claim that depends on one training seed."""
     return ", provisionally" if pair.provisional else ""
 
 
 def these_runs(pair: Comparison) -> str:
-    """What follows an open pair whose interval is that of the runs at hand, without the noise of training."""
+    """The suffix of an open pair whose interval covers these runs only, without training noise."""
     return " in these runs alone" if pair.provisional and pair.outcome != "inconclusive" else ""
 
 
 def mostly_one_answer(summary: RecipeSummary) -> str:
-    """A sentence where nearly all answers of a recipe are one text, and the targets are not."""
+    """A sentence if nearly all answers of a recipe are one text, and the targets are not."""
     answer = summary.common_answer
     if (
         answer is None
@@ -165,7 +165,7 @@ def _level(story: VerdictFacts) -> str:
             filter(
                 None,
                 [
-                    f"{NAMES[story.family]}{_marked(story)}. {first.recipe} has every answer right; dearer "
+                    f"{NAMES[story.family]}{_marked(story)}. {first.recipe} has every answer right; more expensive "
                     f"recipes cannot be better: {others}.",
                     _beats(story.families.claims),
                 ],
@@ -193,7 +193,7 @@ def _open(story: VerdictFacts) -> str:
 
 
 def standing(pair: Comparison | FamilyClaim) -> str:
-    """How two recipes stand, as it was observed: "full leads qlora by 5.0 points [0.4, 9.7]"."""
+    """How two recipes compare, as observed: "full leads qlora by 5.0 points [0.4, 9.7]"."""
     if pair.difference == 0.0:
         return f"{pair.recipe} and {pair.reference} score the same, {bracket(pair)}"
     verb = "leads" if pair.difference > 0 else "trails"
@@ -218,12 +218,12 @@ def _no_difference(story: VerdictFacts) -> str:
 
 
 def _cheapest(story: VerdictFacts) -> str:
-    """What the recommended recipe is among the leaders, of which cheaper ones may not work at all."""
+    """The recommended recipe's role among the leaders, of which cheaper ones may not work at all."""
     return "the cheapest" if story.recommended == story.leaders[0] else "the cheapest that is shown to work"
 
 
 def _only(story: VerdictFacts) -> str:
-    """One family was run: the recipes are all there is to say."""
+    """One family was run: the sentence is about its recipes."""
     if story.kind in ("tie", "no_difference"):
         return _no_difference(story)
     beaten = [c for c in story.mine if c.outcome == "better"]
@@ -280,7 +280,7 @@ def bracket(pair: Comparison | FamilyClaim) -> str:
 
 
 def round_up(count: int) -> int:
-    """Two figures, upwards: more would pretend to a precision that planning does not have."""
+    """Two significant figures, rounded up: planning is not more precise than that."""
     step = int(10 ** max(len(str(count)) - 2, 0))
     return -(-count // step) * step
 

@@ -1,4 +1,4 @@
-"""What a verdict is made from and made of: frozen, plain, and JSON through `to_json()`."""
+"""The inputs and parts of a verdict: frozen, plain, and JSON through `to_json()`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.core.json_types import JsonValue
 Outcome = Literal["better", "worse", "not_worse", "equivalent", "inconclusive"]
 VerdictKind = Literal["winner", "tie", "no_difference", "inconclusive", "nothing_works", "nothing_to_compare"]
 Family = Literal["prompt", "retrieve", "finetune", "both"]
-"""What a recipe does to the base model: asks it, shows it passages, trains it, or the last two together."""
+"""What a recipe does to the base model: prompts it, shows it passages, trains it, or both of the latter."""
 FamilyState = Literal["ahead", "level", "open", "only", "nothing_works", "nothing_to_compare"]
 ClaimOutcome = Literal["ahead", "level", "open"]
 WithinState = Literal["settled", "open", "only"]
@@ -59,7 +59,7 @@ class ScorerValues(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class CommonAnswer(Jsonable):
-    """The answer that a run gave most often."""
+    """A run's most common answer."""
 
     text: str
     count: int
@@ -89,23 +89,25 @@ class RunScores(Jsonable):
     failures: Mapping[str, int] = field(default_factory=dict)
     """Failure mode → number of answers, as `failures.label` names them."""
     oracle: bool = False
-    """Whether the recipe sees what no user has (gold passages): an upper bound, never a winner."""
+    """Whether the recipe sees gold passages, which no user has: an upper bound, never a winner."""
     family: Family | None = None
     """None: finetune where something was trained, else prompt (`families.of_run`)."""
     run: str = ""
     """The run's id."""
     weights: str | None = None
-    """Names the training whose weights answered; None where nothing was trained, or it is not known."""
+    """Names the training whose weights answered; None if nothing was trained, or it is unknown."""
     lessons: int = 0
-    """Examples that the weights learnt from."""
+    """Examples that the weights learned from."""
     lessons_offered: int = 0
     """Examples that were there to learn from; the others were dropped."""
     why_dropped: str = ""
     other_scorers: tuple[ScorerValues, ...] = ()
     common_answer: CommonAnswer | None = None
-    """None where it is not known."""
+    """None if it is not known."""
     fields: Mapping[str, float] = field(default_factory=dict)
     """For objects: path of each field → share of the answers that have it right."""
+    planned: int | None = None
+    """Examples that would have been asked, where answering stopped before, once the verdict was sure; None: all were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,13 +131,13 @@ class RecipeSummary(Jsonable):
     cost: Cost
     failures: Mapping[str, int]
     rank_by_cost: int
-    """1 is the cheapest (`ordering.py` says how recipes are ordered)."""
+    """1 is the cheapest (`cost_order.py` defines the order)."""
     oracle: bool = False
     family: Family = "prompt"
     entirely_right: float = 0.0
     """Share of the scored answers whose score is 1."""
     common_answer: CommonAnswer | None = None
-    """Over the seed in which one answer is most common; None where it is not known."""
+    """Over the seed in which one answer is most common; None if it is not known."""
     fields: Mapping[str, float] = field(default_factory=dict)
     """For objects: path of each field → share of the answers that have it right, mean over seeds."""
     run: str = ""
@@ -148,6 +150,8 @@ class RecipeSummary(Jsonable):
     """Examples that some seed has no score for."""
     worst_case: float | None = None
     """Mean score over all examples if every missing one is wrong; None where none is missing."""
+    planned: int | None = None
+    """Examples that would have been asked, where answering stopped before; None: all were."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,9 +174,9 @@ class Comparison(Jsonable):
     wins: int = 0
     losses: int = 0
     sampling_se: float = 0.0
-    """Standard error from which examples happened to be in the test set."""
+    """Standard error from the draw of test examples."""
     training_se: float | None = None
-    """Standard error from training again with another seed; None when no recipe had two seeds."""
+    """Standard error from repeated training with other seeds; None when no recipe had two seeds."""
     method: str = ""
     """How the interval and the p-value were computed."""
     provisional: bool = False
@@ -180,6 +184,8 @@ class Comparison(Jsonable):
     that nobody measured, or is open and more seeds may settle it."""
     groups: int = 0
     """Independent groups among the `n` examples; equals `n` where no example shares a group."""
+    anytime: bool = False
+    """Whether its interval is a confidence sequence, because answering stopped once the verdict was sure."""
     whole_group_se: float = 0.0
     """Standard error with one whole group won and one lost, which an interval that shows no difference allows for;
     0 where no example shares a group."""
@@ -200,7 +206,7 @@ class FamilyStanding(Jsonable):
 
 @dataclass(frozen=True, kw_only=True)
 class FamilyClaim(Jsonable):
-    """What the verdict says of its family against another: `recipe` of the one minus `reference`, the best
+    """The verdict's claim about its family against another: `recipe` of the one minus `reference`, the best
     of the other."""
 
     over: Family
@@ -225,7 +231,7 @@ class Families(Jsonable):
 
     state: FamilyState
     use: Family | None
-    """The family to use; while the state is `open`, for now. None where nothing works."""
+    """The family to use; while the state is `open`, for now. None if nothing works."""
     candidates: tuple[Family, ...]
     """Families that no other is ahead of, the cheapest first."""
     standings: tuple[FamilyStanding, ...]
@@ -244,7 +250,7 @@ class Families(Jsonable):
 class Within(Jsonable):
     """Which recipe of the family to use.
 
-    States: `settled`, `open` (recipes of the family cannot be told apart), `only` (it has one recipe).
+    States: `settled`, `open` (recipes of the family cannot be distinguished), `only` (it has one recipe).
     """
 
     family: Family
@@ -272,7 +278,7 @@ class Verdict(Jsonable):
     best: str | None
     """The highest mean; not necessarily measurably the best. Never an oracle."""
     recommended: str | None
-    """What to use until more is known; equals `winner` where there is one. None where nothing works."""
+    """What to use until more is known; equals `winner` where there is one. None if nothing works."""
     leaders: tuple[str, ...]
     """Recipes that are not shown to be worse than the best, cheapest first."""
     sentence: str
@@ -284,18 +290,18 @@ class Verdict(Jsonable):
     """The recommended recipe against every other, then the remaining pairs."""
     minimum_detectable_difference: float | None
     next_step: str
-    """One command that can be pasted; empty where there is none."""
+    """One command to paste; empty if there is none."""
     evidence: tuple[str, ...]
     """Why that command, the most important reason first."""
     families: Families
     within: Within | None = None
-    """None where no family leads."""
+    """None if no family leads."""
     provisional: bool = False
     """Whether the verdict rests on a comparison that is provisional."""
     notes: tuple[str, ...] = ()
-    """What belongs right under the headline: within the family, other scorers, what a graded score means."""
+    """Lines right under the headline: within the family, other scorers, what a graded score means."""
     constant: RecipeSummary | None = None
-    """The best answer that is the same for every example; None where it is not known."""
+    """The best answer that is the same for every example; None if it is not known."""
 
     def comparison(self, recipe: str, reference: str) -> Comparison | None:
         """The stored comparison of these two, in whichever direction it is stored."""

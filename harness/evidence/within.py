@@ -40,7 +40,9 @@ def _settled(story: VerdictFacts) -> str:
     noun, rivals = NOUNS[story.family], story.rivals
     if story.chosen.mean >= 1.0 and rivals:
         names = listed([c.reference for c in rivals])
-        return f"{story.recommended} has every answer right; dearer recipes cannot be better: {names}."
+        return (
+            f"{story.recommended} has every answer right; more expensive recipes cannot be better: {names}."
+        )
     if rivals:
         closest = min(rivals, key=lambda c: c.difference)
         return (
@@ -57,7 +59,7 @@ def _settled(story: VerdictFacts) -> str:
 
 
 def _unsettled(story: VerdictFacts) -> str:
-    """The open question within the family, asked of the pair that is closest to an answer."""
+    """The open question within the family, about the pair that is closest to an answer."""
     rivals = story.rivals
     if not rivals:
         return f"Use {story.recommended} for now."

@@ -1,4 +1,4 @@
-"""Which recipes work at all: told from 0, and from the best answer that is the same for every example."""
+"""Which recipes work at all: distinguishable from 0, and from the best answer that is the same for every example."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.evidence.stats.seeds import TrainingNoise
 from harness.evidence.verdict_types import Comparison, RecipeSummary
 
 CONSTANT = "constant answer"
-"""What the row of the constant answer is called."""
+"""The name of the constant answer's row."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +25,8 @@ class Working:
     over_constant: dict[str, Comparison]
 
     def unproven(self, best: RecipeSummary, margin: float) -> bool:
-        """Whether `best` does better than the constant answer (or than 0), and the examples cannot tell whether
-        by chance: then it may work, or not."""
+        """Whether `best` does better than the constant answer (or than 0), but possibly by chance: then it may
+        work or not."""
         lead = self.over_constant.get(best.recipe)
         if lead is None:
             return best.mean > margin
@@ -42,9 +42,9 @@ def working(
 ) -> Working:
     """Which of `ranked` work.
 
-    A score is told from 0 when the low end of its interval, which respects groups and seeds and holds together with
+    A score differs from 0 when the low end of its interval, which respects groups and seeds and holds together with
     those of the other recipes, is above the margin, and from the constant answer when the difference is shown to be better. All recipes are compared with the
-    constant answer and with one another at once, so that the best of many is not taken for better by chance.
+    constant answer and with one another at once, so that the best of many does not look better by chance.
     """
     lows = {summary.recipe: summary.low for summary in ranked}
     above_zero = {table.recipe for table in tables if _least(table, lows[table.recipe]) > margin}
@@ -70,8 +70,8 @@ def _to_beat(pair: Comparison, alpha: float) -> Comparison:
 
 
 def _least(table: RecipeScores, low: float) -> float:
-    """The low end of a recipe's score. One group says nothing of others, which the verdict says; whether its own
-    answers are right at all can be told."""
+    """The low end of a recipe's score. One group says nothing about others, as the verdict notes; but it does
+    show whether its own answers are right at all."""
     n = len(table.ids)
     if by_cluster.count(table.clusters(table.ids)) < 2:
         return wilson(float(table.values.mean()) * n, n)[0]

@@ -37,7 +37,7 @@ def render(
     """The card in Markdown, with the front matter that model hubs read.
 
     Args:
-        rules: what of the base's generation settings a server must switch off.
+        rules: the base's generation settings that a server must switch off.
     """
     kind = architecture(record.model.spec)
     front = yaml.safe_dump(
@@ -84,7 +84,7 @@ def _what(record: RunRecord, layout: str | None) -> str:
     recipe, model = record.recipe, record.model
     kinds = " then ".join(str(stage["kind"]) for stage in recipe.weights) or "nothing (it is only prompted)"
     held = {
-        "adapter": "This folder holds an adapter; the base is not in it.",
+        "adapter": "This folder holds an adapter, without its base model.",
         "model": "This folder holds a whole model.",
         None: "This folder holds no weights: the base answers as it is published.",
     }[layout]
@@ -100,7 +100,7 @@ def _what(record: RunRecord, layout: str | None) -> str:
 def _results(record: RunRecord, scores: Sequence[Score]) -> str:
     lines = [
         f"## Scores\n\nOn the {record.split} split of {record.task.name}, seed {record.seed}. The "
-        "interval is 95 % over test examples and knows nothing of other seeds. An invalid answer counts as 0.\n",
+        "interval is 95 % over test examples and does not cover other seeds. An invalid answer counts as 0.\n",
         "| scorer | mean | 95 % interval | n |\n|---|---|---|---|",
     ]
     for score in scores:

@@ -1,4 +1,4 @@
-"""How an export must be loaded and asked so that it answers as its run did."""
+"""How an export must be loaded and prompted to answer as its run did."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Loading:
 
 
 def loading(record: RunRecord, recipe: Recipe, layout: str | None) -> Loading:
-    """How what a run's export holds is loaded; an exported model carries its own settings."""
+    """How the contents of a run's export are loaded; an exported model carries its own settings."""
     spec, dtype = record.model.spec, record.runtime.dtype or "auto"
     if is_server(spec) or layout == "model":
         return Loading(dtype=dtype)
@@ -44,7 +44,7 @@ def loading(record: RunRecord, recipe: Recipe, layout: str | None) -> Loading:
 
 
 def rules_sentence(loaded: Loading) -> str:
-    """What a server must be told because the base says otherwise; empty where it does not."""
+    """What a server must be told because the base says otherwise; empty if it does not."""
     if not loaded.generation:
         return ""
     names = ", ".join(f"`{name}`" for name in loaded.generation)

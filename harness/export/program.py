@@ -55,8 +55,8 @@ def describe(
 
     `instructions` and `input` are Jinja2 templates over an example's fields; `request` is the body of a
     chat completion without its messages; `serve` says how the weights are loaded and which rules of the base are switched
-    off; `example` is a train example as it is asked, so that another
-    implementation can be held against this one. `chat` is None for a model that was asked over a wire.
+    off; `example` is a train example as it is asked, so that another implementation can be compared with this
+    one. `chat` is None for a model behind a server.
     """
     folds = chat is not None and not chat.takes_system
     return {
@@ -78,7 +78,7 @@ def describe(
 
 
 def recipe_file(recipe: Recipe, name: str) -> Content:
-    """A recipe that prompts as the run did and trains nothing, for a model behind a server."""
+    """A recipe that prompts as the run did without training, for a model behind a server."""
     config = recipe.config()
     asking = {"about": f"Asks as {name} was asked.", "program": config["program"]}
     return {**asking, "data": config["data"]} if recipe.program.shows_examples else asking
@@ -130,12 +130,12 @@ def _request(task: Task, recipe: Recipe, chat: ModelChat | None) -> Content:
 def _example(
     task: Task, recipe: Recipe, record: RunRecord, *, folds: bool, takes_tools: bool
 ) -> Content | None:
-    """A train example's messages; None where the shots were generated, or there is no train split."""
+    """A train example's messages; None if the shots were generated, or there is no train split."""
     train = task.splits.get("train", ())
     generated = recipe.program.shows_examples and record.generated
     if not train or generated:
         return None
-    from harness.models.chat import fold_system
+    from harness.models.template_text import fold_system
 
     pool = _pool(task, recipe, record.seed) if recipe.program.shows_examples else ()
     messages: Sequence[Message] = recipe.program.prepare(task, pool, record.seed)(train[0]).messages
@@ -159,7 +159,7 @@ def _with_text(example: Content | None, chat: ModelChat | None) -> Content | Non
 
 def _pool(task: Task, recipe: Recipe, seed: int) -> tuple[Example, ...]:
     def refuse(spec: str) -> Engine:
-        raise ConfigError(f"an export asks no model ('{spec}')")
+        raise ConfigError(f"an export does not call a model ('{spec}')")
 
     context = DataContext(engine=refuse, cache=Path(), model="")
     return tuple(recipe.data.examples(task, seed, context))

@@ -19,7 +19,7 @@ URL = "http://127.0.0.1:8000/v1"
 def commands(
     folder: Path, layout: str | None, name: str, model: str, task: str, loaded: Loading, held: Path
 ) -> list[str]:
-    """Lines of a shell: vLLM, transformers, and the harness on what they serve.
+    """Shell lines: vLLM, transformers, and the harness against what they serve.
 
     `held` is where the files of `folder` are now. The servers take decoders only; others are loaded in Python.
     """
@@ -48,7 +48,7 @@ def commands(
     served = shlex.quote(f"openai:{name}@{URL}")
     run = f"harness run {shlex.quote(task)} --recipes {here}/recipe.yaml --model {served}"
     lines = [one_line(line) for line in lines]
-    return [*lines, "", "# the same questions, asked of the server", run]
+    return [*lines, "", "# the same questions, sent to the server", run]
 
 
 def architecture(model: str) -> Architecture:
@@ -84,7 +84,7 @@ def _adapter(held: Path, here: str, base: str, name: str, loaded: Loading) -> li
     return [
         f"vllm serve {base}{four_bits} --enable-lora --max-lora-rank {rank} --lora-modules {shlex.quote(name)}={here} \\",
         f"  --generation-config {here} --chat-template {here}/chat_template.jinja",
-        "# transformers serve takes whole models: export again with --merged, or load it in Python:",
+        "# transformers serve accepts whole models only: export again with --merged, or load it in Python:",
         _python(DECODER, here, base, loaded),
     ]
 

@@ -33,12 +33,12 @@ def layout(target: Target, merged: bool) -> Layout:
         ConfigError: there is none.
     """
     if not architecture_of(target.model).writes:
-        # Its head is where transformers has one.
+        # Its head has a place in transformers.
         return "model"
     own = [stage.name() for stage in target.recipe.weights if stage.exported_as == "nothing"]
     if own:
         raise ConfigError(
-            f"{own[0]}: no other tool has a layout for it", remedy="train weights: lora or full to export"
+            f"{own[0]}: no other tool has a format for it", remedy="train weights: lora or full to export"
         )
     if not merged and _adapter(target):
         return "adapter"
@@ -59,7 +59,7 @@ def write(target: Target, where: Layout, folder: Path) -> None:
 
 
 def asked_chat(spec: str, recipe: Recipe) -> ModelChat:
-    """The chat of a model that is loaded here, told what a recipe's program tells it."""
+    """The chat of a model loaded here, with the settings of a recipe's program."""
     from harness.models.chat import load_chat
 
     program = recipe.program
@@ -107,8 +107,8 @@ def _write_adapter(target: Target, folder: Path) -> None:
 
 
 def write_own_tensors(source: Path, target: Path) -> None:
-    """Copy an adapter's file without the base's embeddings, which files of earlier versions hold where these are
-    adapted: loaded over a newer base they would replace its own."""
+    """Copy an adapter's file without the base's embeddings, which files of earlier versions hold if embeddings
+    are adapted: loaded over a newer base, they would replace its own."""
     from safetensors import safe_open
     from safetensors.torch import load_file, save_file
 
@@ -143,8 +143,8 @@ def _write_network(model: LanguageModel, folder: Path) -> None:
 
 
 def write_settings(spec: str, recipe: Recipe, differing: bool, folder: Path) -> None:
-    """What a server of a published decoder must be told to answer as a run did that trained nothing: generation settings
-    where its own differ, and the chat template where it has none or one that writes today's date."""
+    """What a server of a published decoder must be told to answer as an untrained run did: generation settings
+    if the model's own differ, and the chat template if it has none or one that writes today's date."""
     from harness.models.served_template import served_template
 
     chat = asked_chat(spec, recipe)
@@ -156,7 +156,7 @@ def write_settings(spec: str, recipe: Recipe, differing: bool, folder: Path) -> 
 
 
 def _generation(spec: str) -> GenerationConfig:
-    """Generation settings to lay beside an adapter: a server reads the base's own unless it is told otherwise."""
+    """Generation settings to store beside an adapter: a server reads the base's own unless told otherwise."""
     from harness.models.chat import load_chat
 
     fresh: GenerationConfig = exported.fresh_generation_config(

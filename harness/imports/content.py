@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import unicodedata
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -24,8 +25,9 @@ LENGTH = 16
 
 def normalized(text: str) -> str:
     """NFC, and white space as single spaces; what is compared, never what is kept."""
-    plain = text if text.isascii() else unicodedata.normalize("NFC", text)
-    return " ".join(plain.split())
+    if not text.isascii():
+        text = unicodedata.normalize("NFC", text)
+    return " ".join(text.split())
 
 
 def as_text(value: object) -> str:
@@ -35,18 +37,18 @@ def as_text(value: object) -> str:
 def prompt_key(sample: ForeignSample) -> str:
     """A hash of what was asked, without the target."""
     asked = as_text(sample.input) if sample.prompt is None or sample.input is not None else sample.prompt
-    return _hashed(normalized(asked), normalized(sample.conditions))
+    return _hashed(f"{normalized(asked)}\x1f{normalized(sample.conditions)}")
 
 
 def content_key(sample: ForeignSample) -> str:
     """A hash of what was asked and what was wanted."""
     asked = as_text(sample.input) if sample.input is not None else sample.prompt or ""
-    return _hashed(normalized(asked), normalized(sample.conditions), normalized(as_text(sample.target)))
+    conditions = sample.conditions and normalized(sample.conditions)
+    return _hashed(f"{normalized(asked)}\x1f{conditions}\x1f{normalized(as_text(sample.target))}")
 
 
-def _hashed(*parts: str) -> str:
-    joined = "\x1f".join(parts).encode("utf-8", errors="backslashreplace")
-    return hashlib.blake2b(joined, digest_size=LENGTH // 2).hexdigest()
+def _hashed(text: str) -> str:
+    return hashlib.blake2b(text.encode("utf-8", "backslashreplace"), digest_size=LENGTH // 2).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,24 +69,26 @@ class Namer:
     def __init__(self, pair_by: Evidence = "content", known: Known | None = None) -> None:
         self._pair_by, self._known = pair_by, known or Known()
         self.names: set[str] = set()
-        """Each name that was given, without the numbers of equal examples."""
+        """Each name that was given."""
         self._repeated: dict[str, int] = {}
-        self.evidence: dict[Evidence, int] = {}
+        self.evidence: Counter[Evidence] = Counter()
         """How many names were made from what."""
 
     def name(self, sample: ForeignSample) -> str:
-        kind, name = self._base(sample)
-        self.evidence[kind] = self.evidence.get(kind, 0) + 1
-        if name not in self.names:
-            self.names.add(name)
-            return name
-        count = self._repeated.get(name, 1) + 1
-        self._repeated[name] = count
-        return f"{name}-{count}"
+        kind: Evidence
+        if self._pair_by == "content" and (sample.prompt is not None or sample.input is not None):
+            kind, name = "content", content_key(sample)
+        else:
+            kind, name = self._without_content(sample)
+        self.evidence[kind] += 1
+        if name in self.names:
+            count = self._repeated.get(name, 1) + 1
+            self._repeated[name] = count
+            name = f"{name}-{count}"
+        self.names.add(name)
+        return name
 
-    def _base(self, sample: ForeignSample) -> tuple[Evidence, str]:
-        if self._pair_by == "content" and sample.shows_content:
-            return "content", content_key(sample)
+    def _without_content(self, sample: ForeignSample) -> tuple[Evidence, str]:
         if self._pair_by != "id" and sample.hash:
             known = self._known.hashes.get(sample.hash)
             return "hash", known or f"hash-{_hashed(sample.hash)}"

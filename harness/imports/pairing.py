@@ -27,7 +27,7 @@ class NamedLog:
     log: ForeignLog
     pair_by: Evidence
     known: Known
-    names: frozenset[str]
+    names: set[str] | frozenset[str]
     evidence: Mapping[Evidence, int]
     """How many answers were named by what."""
 
@@ -132,7 +132,7 @@ def _short(value: JsonValue) -> str:
 
 def _is_repeated(name: str) -> bool:
     """Whether it is the second or a later one of equal examples: `<name>-2`."""
-    return name.removeprefix("hash-").removeprefix("id-").count("-") > 0
+    return "-" in name and "-" in name.removeprefix("hash-").removeprefix("id-")
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,8 @@ def lower_is_better(name: str) -> bool:
 
 def number(value: object) -> float | None:
     """A finite number or a boolean; None for anything else, lists and pairs of corpus metrics among them."""
+    if type(value) is float:
+        return value if math.isfinite(value) else None
     try:
         return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     except OverflowError:  # a whole number of hundreds of digits

@@ -6,13 +6,10 @@ prompt cannot differ by a token that spans the boundary.
 
 from __future__ import annotations
 
-import json
-import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from copy import copy
-from datetime import datetime
-from functools import cached_property, lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import TypeAlias, cast
 
@@ -23,23 +20,14 @@ from harness.core.keys import digest
 from harness.core.protocols import TEMPLATE_DATE
 from harness.core.torch_types import ModelConfig, Tokenizer
 from harness.core.values import Message
+from harness.models import chat_template
 from harness.models.architecture import ENCODER, ENCODER_DECODER, of
 from harness.models.plain_chat import PlainChat
 from harness.models.special_tokens import encoded, names_special, rendered_ids
+from harness.models.template_text import PLAIN_TEMPLATE, dated, fold_system, special_prefix, template_of
 
-PLAIN_TEMPLATE = (
-    "{% for message in messages %}"
-    "{% if message['role'] == 'system' %}{{ message['content'] }}\n\n"
-    "{% elif message['role'] == 'user' %}User:\n{{ message['content'] }}\n\n"
-    "{% else %}Assistant:\n{{ message['content'] }}\n\n{% endif %}"
-    "{% endfor %}{% if add_generation_prompt %}Assistant:\n{% endif %}"
-)
-"""For base models, which have no chat template. It uses no special tokens."""
-
-RENDERING_SECONDS = 5.0
-"""Processor seconds in which one prompt is put into a model's template."""
+RENDERING_SECONDS = chat_template.SECONDS
 _PROBE = "harness-probe"
-_READS_DATE = re.compile(r"""strftime_now\(\s*(["'])(?P<format>[^"']*)\1\s*\)""")
 
 
 class TemplateChat:
@@ -60,11 +48,11 @@ class TemplateChat:
 
     def __init__(self, tokenizer: Tokenizer, eos_ids: Iterable[int] = ()) -> None:
         self.tokenizer = tokenizer
-        own = _template(tokenizer)
+        own = template_of(tokenizer)
         self.template = PLAIN_TEMPLATE if own is None else own
         self.stop: tuple[str, ...] = ("\nUser:",) if own is None else ()
         self._takes_system = self._accepts_system()
-        self.prefix = [] if own is not None else _special_prefix(tokenizer)
+        self.prefix = [] if own is not None else special_prefix(tokenizer)
         self.bos_id = self._bos()
         self._end, end_id = self._end_of_turn(frozenset(eos_ids))
         candidates = {*eos_ids, end_id, tokenizer.eos_token_id}
@@ -142,7 +130,7 @@ class TemplateChat:
     @property
     def dated_template(self) -> str:
         """The template, in which today is the day that this chat is told."""
-        return _dated(self.template, self._date)
+        return dated(self.template, self._date)
 
     def render(
         self, messages: Sequence[Message], generation_prompt: bool = True, template: str | None = None
@@ -169,6 +157,16 @@ class TemplateChat:
     ) -> str:
         from jinja2.exceptions import TemplateError
 
+        chosen = template or self.dated_template
+        conversation = chat_template.Conversation(
+            template=chosen,
+            messages=rows,
+            functions=[dict(function) for function in functions],
+            generation_prompt=generation_prompt,
+            settings={**self.tokenizer.special_tokens_map, "enable_thinking": self._thinking},
+        )
+        if not conversation.is_cheap:
+            return chat_template.render(conversation)
         try:
             # Reasoning models are asked for the answer itself: templates that know no such
             # switch ignore it.
@@ -176,8 +174,7 @@ class TemplateChat:
                 return str(
                     self.tokenizer.apply_chat_template(
                         rows,
-                        tools=[dict(function) for function in functions] or None,
-                        chat_template=template or self.dated_template,
+                        chat_template=chosen,
                         tokenize=False,
                         add_generation_prompt=generation_prompt,
                         enable_thinking=self._thinking,
@@ -187,15 +184,7 @@ class TemplateChat:
             raise ConfigError(
                 f"the model's chat template took longer than {RENDERING_SECONDS:g} s for one prompt"
             ) from None
-        except (
-            TemplateError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-            ValueError,
-            MemoryError,
-            RecursionError,
-        ) as error:
+        except (TemplateError, *chat_template.REFUSALS) as error:
             raise ConfigError(f"the model's chat template refuses this prompt: {error}") from None
 
     def _accepts_system(self) -> bool:
@@ -231,42 +220,6 @@ class TemplateChat:
                 "the model has no end-of-sequence token", remedy="set eos_token in its tokenizer"
             )
         return [fallback], fallback
-
-
-@lru_cache(maxsize=16)
-def _dated(template: str, date: str) -> str:
-    """A template in which `strftime_now('…')` is that of a fixed day: prompts must not change over night."""
-    if "strftime_now" not in template:
-        return template
-    day = datetime.fromisoformat(date)
-    return _READS_DATE.sub(
-        lambda call: json.dumps(day.strftime(call["format"]), ensure_ascii=False), template
-    )
-
-
-def fold_system(messages: Sequence[Message]) -> tuple[Message, ...]:
-    """Each system message put in front of the user message that follows it, for templates and servers
-    without that role; one that no user message follows becomes a user message itself. The first message goes on to
-    offer the functions."""
-    return tools.offering(
-        _folded(messages), next((message.tools for message in messages if message.tools), "")
-    )
-
-
-def _folded(messages: Sequence[Message]) -> tuple[Message, ...]:
-    folded: list[Message] = []
-    system: list[str] = []
-    for message in messages:
-        if message.role == "system":
-            system.append(message.content)
-        elif message.role == "user":
-            folded.append(Message("user", "\n\n".join([*system, message.content])))
-            system = []
-        else:
-            folded += [Message("user", "\n\n".join(system))] if system else []
-            folded.append(message)
-            system = []
-    return (*folded, Message("user", "\n\n".join(system))) if system else tuple(folded)
 
 
 ModelChat: TypeAlias = TemplateChat | PlainChat
@@ -307,7 +260,7 @@ def chat_from(folder: Path) -> ModelChat:
     if kind is ENCODER:
         # Not in the configuration: RoBERTa's counts two positions that no token can have.
         return PlainChat(tokenizer, ends, longest=int(tokenizer.model_max_length))
-    if kind is ENCODER_DECODER and _template(tokenizer) is None:
+    if kind is ENCODER_DECODER and template_of(tokenizer) is None:
         return PlainChat(tokenizer, ends)
     return TemplateChat(tokenizer, ends)
 
@@ -316,18 +269,3 @@ def _as_ids(value: int | Sequence[int] | None) -> tuple[int, ...]:
     if value is None:
         return ()
     return (value,) if isinstance(value, int) else tuple(value)
-
-
-def _template(tokenizer: Tokenizer) -> str | None:
-    """The tokenizer's template; models with several (tools, RAG) call the main one `default`."""
-    template = tokenizer.chat_template
-    if isinstance(template, dict):
-        template = template.get("default") or next(iter(template.values()))
-    return None if template is None else str(template)
-
-
-def _special_prefix(tokenizer: Tokenizer) -> list[int]:
-    """Ids that the tokenizer itself puts in front of a text (a BOS, or nothing)."""
-    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
-    whole = list(tokenizer("a")["input_ids"])
-    return whole[: whole.index(plain[0])] if plain and plain[0] in whole else []

@@ -59,6 +59,12 @@ def load(
                 use_safetensors=True,
                 **extra,
             )
+    except torch.OutOfMemoryError:
+        raise ConfigError(
+            f"model '{spec}' does not fit into the memory of one GPU in {str(number).removeprefix('torch.')}",
+            remedy="base: nf4, a smaller model, or a server that divides it (openai:NAME@URL); "
+            "harness estimate --gpu GIB says what fits; a model is not divided over cards here",
+        ) from None
     except (ValueError, KeyError, OSError) as error:
         raise ConfigError(f"cannot load model '{spec}': {error}", file=folder) from None
     network.eval()
@@ -102,14 +108,14 @@ def _keep_gradients(network: Network) -> None:
 @contextlib.contextmanager
 def _drawn_alike() -> Iterator[None]:
     """What an encoder's files may lack, its pooler, is drawn: the same at every load, and no surprise."""
-    import torch
     from transformers.utils import logging
+
+    from harness.models.random_state import seeded
 
     shown = logging.get_verbosity()
     logging.set_verbosity_error()
     try:
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
+        with seeded(0):
             yield
     finally:
         logging.set_verbosity(shown)

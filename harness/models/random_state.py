@@ -11,6 +11,17 @@ def seeded(seed: int) -> Iterator[None]:
     """Draw initial weights, dropout and noise from `seed`, and restore the process's state afterwards."""
     import torch
 
-    with torch.random.fork_rng():
+    with restored():
         torch.manual_seed(seed)
+        yield
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """Restore the random state of the CPU and of the one GPU that is computed on. Torch by itself saves those of all
+    GPUs of the machine, and warns where there are several."""
+    import torch
+
+    devices = [torch.cuda.current_device()] if torch.cuda.is_available() else []
+    with torch.random.fork_rng(devices=devices):
         yield

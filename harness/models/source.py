@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 from harness.core.errors import ConfigError, nearest
@@ -42,6 +43,16 @@ def resolve(spec: str) -> Path:
     if spec.startswith(("/", ".", "~")):
         raise ConfigError(f"no model folder '{spec}'", remedy=nearest(spec, BUNDLED))
     return _checked(_downloaded(spec))
+
+
+def is_hub_id(spec: str) -> bool:
+    """Whether a spec names neither a bundled model nor a file or folder of this machine."""
+    return not (
+        is_tiny(spec)
+        or gguf_file(spec) is not None
+        or spec.startswith(("/", ".", "~"))
+        or Path(spec).expanduser().is_dir()
+    )
 
 
 def is_tiny(spec: str) -> bool:
@@ -77,6 +88,18 @@ def _bundled_file() -> Path:
 
 def _downloaded(spec: str) -> Path:
     from huggingface_hub import snapshot_download
+
+    return _from_hub(spec, lambda: snapshot_download(spec, allow_patterns=_HUB_FILES))
+
+
+def _downloaded_configuration(spec: str) -> Path:
+    """Its `config.json` alone, so that what cannot be used is refused before its weights are fetched."""
+    from huggingface_hub import hf_hub_download
+
+    return _from_hub(spec, lambda: hf_hub_download(spec, "config.json"))
+
+
+def _from_hub(spec: str, fetch: Callable[[], str]) -> Path:
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
     from harness.models.hub import check_reachable
@@ -84,7 +107,7 @@ def _downloaded(spec: str) -> Path:
     check_reachable(spec, BUNDLED)
     known = f"bundled models: {', '.join(BUNDLED)}; or a hub id, a folder, gguf:FILE, openai:NAME@URL"
     try:
-        return Path(snapshot_download(spec, allow_patterns=_HUB_FILES))
+        return Path(fetch())
     except HFValidationError:
         raise ConfigError(f"unknown model '{spec}'", remedy=known) from None
     except (HfHubHTTPError, LocalEntryNotFoundError, OSError) as error:
@@ -116,7 +139,7 @@ def architecture_of(spec: str) -> architecture.Architecture:
     """
     if gguf_file(spec) is not None:
         return architecture.DECODER
-    file = resolve(spec) / "config.json"
+    file = _downloaded_configuration(spec) if is_hub_id(spec) else resolve(spec) / "config.json"
     try:
         return architecture.of(json.loads(file.read_text(encoding="utf-8")))
     except ValueError as error:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: int) -> MetricCheck:
-    """The first metric of a benchmark that both measured in the same way, paired by document."""
+    """The first benchmark metric that both sides measured in the same way, paired by document."""
     name = f"benchmarks.{task}"
     same = ("task", "metric", "num_fewshot", "example_limit")
     new = {tuple(getattr(row, name) for name in same): row for row in run.benchmarks if row.task == task}
@@ -29,9 +29,7 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
     before, after = old[key].values or {}, new[key].values or {}
     ids = [document for document in before if document in after]
     if not ids and before and after:
-        reason = (
-            "no document in common: prompts or targets differ, or the pin is of an older version; pin again"
-        )
+        reason = "no documents in common: prompts or targets differ, or the pin comes from an older version; pin again"
         return MetricCheck(metric=name, state="error", margin=margin, reason=reason)
     sign = -1.0 if old[key].higher_is_better is False else 1.0
     a = sign * np.array([before[id] for id in ids], dtype=float)
@@ -45,7 +43,7 @@ def against_pin(task: str, margin: float, run: Snapshot, pin: Snapshot, total: i
 
 
 def forgetting(task: str, margin: float, loss: Forgetting | None, total: int) -> MetricCheck:
-    """What training cost on a benchmark; a claim of a loss is corrected for all metrics of the gate."""
+    """What training cost on a benchmark; the p-value of a loss is corrected for all metrics of the gate."""
     name = f"forgetting.{task}"
     if loss is None:
         remedy = f"not measured on run and base: harness benchmark RUN --tasks {task}"

@@ -4,9 +4,10 @@ Runs answer the same examples, so what makes one example harder than another can
 series compares, example by example, the mean after it with the mean before it. Two things make such a
 difference uncertain: which examples were drawn (the spread of the paired differences), and that runs of one
 recipe differ from seed to seed (the spread of the runs' means around the levels before and after). The
-standard error holds both, the noise of single answers once. Where runs on one side differ at all, Student's t has the few degrees of freedom of
-that spread (runs − 2). A change can only begin with a run whose scores are not those of the run before it; the
-clearest of these splits is marked where its two-sided p-value, times their number (Bonferroni), is at most 5 %.
+standard error holds both, the noise of single answers once. If runs on one side differ at all, Student's t
+uses the few degrees of freedom of that spread (runs − 2). A change can only begin with a run whose scores are
+not those of the run before it; the
+clearest of these splits is marked if its two-sided p-value, times the number of splits (Bonferroni), is at most 5 %.
 Each split estimates the spread between runs around its own two levels, so that choosing the best of them is
 covered by that factor.
 
@@ -57,8 +58,8 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """A change beyond chance. `first` and `last` bound its place with 95 % confidence; `low` and `high` its
-    size, at the level that the claim was made at."""
+    """A change beyond chance. `first` and `last` bound its position with 95 % confidence; `low` and `high`
+    bound its size, at the level of the claim."""
 
     start: int
     first: int
@@ -71,7 +72,8 @@ class Step:
 
 
 def step(values: Floats, groups: Codes) -> Step | None:
-    """The clearest change of the mean in `values` (runs, examples), oldest run first; None if none is beyond chance.
+    """The clearest change of the mean in `values` of shape (runs, examples), oldest run first; None if none is
+    beyond chance.
 
     Needs four runs, two examples and two groups.
     """
@@ -125,7 +127,7 @@ def _variance(values: Floats, differences: Floats, groups: Codes, between: float
     """Variance of the mean difference: runs around their level, and examples that changed by more or less.
 
     The spread of the paired differences holds the `noise` of single answers, which `between` holds already.
-    Few examples that differ are no proof that few ever do (an imaginary pair).
+    Few differing examples do not prove that few ever differ, so an imaginary pair is added.
     """
     sampled = float(clusters.mean_variance(differences, groups)[0])
     variance = between + max(sampled - noise, 0.0)
@@ -135,9 +137,9 @@ def _variance(values: Floats, differences: Floats, groups: Codes, between: float
 
 
 def _likely(best: Split, splits: Sequence[Split], runs: int) -> list[int]:
-    """Places that the runs' means fit about as well as the best one: an F test of their sums of squares.
+    """Positions that fit the runs' means about as well as the best one: an F test of their sums of squares.
 
-    The chance of the answers that every run's mean has by itself is part of what they are held against.
+    The random error of each run's mean is part of the denominator.
     """
     by_chance = best.se**2 / (1 / best.start + 1 / (runs - best.start))
     limit = float(stats.f.ppf(1 - ALPHA, 1, runs - 2)) * by_chance

@@ -1,4 +1,4 @@
-"""What differs in everything that was recorded of two runs, the likeliest causes first."""
+"""All differences between the records of two runs, the likeliest causes first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _LEFT_OUT = ("recipe.about", "machine.memory_bytes")
 
 @dataclass(frozen=True, kw_only=True)
 class Difference:
-    """One recorded fact, as it was and as it is; None is "not recorded"."""
+    """One recorded fact, before and after; None is "not recorded"."""
 
     fact: str
     before: JsonValue
@@ -28,7 +28,7 @@ class Difference:
 
 
 def between(before: Snapshot, after: Snapshot) -> tuple[Difference, ...]:
-    """Every recorded fact in which two runs differ."""
+    """Every recorded fact that differs between two runs."""
     old, new = _facts(before), _facts(after)
     changed = [name for name in {**old, **new} if old.get(name) != new.get(name) and name not in _LEFT_OUT]
     differences = [Difference(fact=name, before=old.get(name), after=new.get(name)) for name in changed]
@@ -56,7 +56,7 @@ def _flat(value: JsonValue, name: str) -> Iterator[tuple[str, JsonValue]]:
 
 
 def _prompts(before: Snapshot, after: Snapshot) -> Iterator[Difference]:
-    """How many examples were asked in other words: the template, the shots or the passages changed."""
+    """How many examples have another prompt: the template, the shots or the passages changed."""
     old = {sample.id: sample for sample in before.samples}
     shared = [(old[sample.id], sample) for sample in after.samples if sample.id in old]
     for what, same in (

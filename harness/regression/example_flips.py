@@ -1,4 +1,4 @@
-"""Which examples flipped between two runs, how they fail now, and where in the data losses gather."""
+"""Which examples flipped between two runs, how they fail now, and where in the data losses concentrate."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, kw_only=True)
 class Flip:
-    """An example whose primary score changed. `failure` is that of the side that scored lower."""
+    """An example whose primary score changed. `failure` is the failure mode on the side that scored lower."""
 
     id: str
     before: float
@@ -31,7 +31,7 @@ class Flip:
     where: Mapping[str, str]
     """The example's categories: the scalar fields of its meta data."""
     group: str | None = None
-    """Examples of one group flip together; a group by itself says nothing of where losses gather."""
+    """Examples of one group flip together; a group alone says nothing about where losses concentrate."""
 
     @property
     def lost(self) -> bool:
@@ -66,12 +66,12 @@ class Category:
 
 @dataclass(frozen=True, kw_only=True)
 class Flips:
-    """`lost` and `gained` map a failure mode to its flips, the commonest first."""
+    """`lost` and `gained` map a failure mode to its flips, most common first."""
 
     lost: Mapping[str, tuple[Flip, ...]]
     gained: Mapping[str, tuple[Flip, ...]]
     categories: tuple[Category, ...]
-    """Where losses gather beyond chance, the strongest first."""
+    """Where losses concentrate beyond chance, strongest first."""
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -151,7 +151,7 @@ def _p_value(rows: Sequence[Flip], field: str, value: str, lost: int, all_lost: 
 
 
 def _p_by_group(member: Floats, losses: Floats, groups: clusters.Codes) -> float:
-    """One-sided score test of "losses are as frequent inside"; 1 where one side has a single group."""
+    """One-sided score test of "losses are no more frequent inside"; 1 if one side has a single group."""
     sides = [len(np.unique(groups[member == side])) for side in (1.0, 0.0)]
     scores = clusters.sums((member - member.mean()) * (losses - losses.mean()), groups)[:, 0]
     count = len(scores)

@@ -1,4 +1,4 @@
-"""Which examples two sides share, and which vanished, appeared, were renamed or have other contents."""
+"""Which examples two sides share, and which disappeared, appeared, were renamed or have other contents."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ from typing import ClassVar
 from harness.results.pins import Sample
 
 Shared = list[tuple[Sample, Sample]]
-"""(pinned, new) of every example that both sides have, with the same input and target."""
+"""(pinned, new) pairs of the examples on both sides with the same input and target."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExampleChanges:
-    """Ids, in the order of their side."""
+    """Ids, in their side's order."""
 
-    UNJUDGED: ClassVar[tuple[str, ...]] = ("pinned but not asked", "changed input or target")
-    """Of what `lines` names, what keeps a pinned example from being judged."""
+    UNJUDGED: ClassVar[tuple[str, ...]] = ("pinned but not in the run", "changed input or target")
+    """The entries of `lines` that keep a pinned example from being judged."""
     vanished: tuple[str, ...] = ()
-    """Pinned, and not asked."""
+    """Pinned, and not in the run."""
     appeared: tuple[str, ...] = ()
-    """Asked, and not pinned."""
+    """In the run, and not pinned."""
     changed: tuple[str, ...] = ()
-    """On both sides, but with another input or target: their scores say nothing about each other."""
+    """On both sides, but with another input or target: their scores are not comparable."""
     renamed: tuple[tuple[str, str], ...] = ()
-    """(pinned id, new id) of a vanished and an appeared example with the same input and target."""
+    """(pinned id, new id) of a pinned and a new example with the same input and target."""
 
     @property
     def not_judged(self) -> int:
@@ -34,7 +34,7 @@ class ExampleChanges:
         return len(self.vanished) + len(self.changed)
 
     def lines(self) -> list[tuple[str, tuple[str, ...]]]:
-        """(what happened, ids), what did not happen left out."""
+        """(what happened, ids), without empty entries."""
         pairs = tuple(f"{old} → {new}" for old, new in self.renamed)
         rows = [
             (self.UNJUDGED[0], self.vanished),
@@ -62,7 +62,7 @@ def match(pinned: Iterable[Sample], run: Iterable[Sample]) -> tuple[Shared, Exam
 
 
 def _renamed(vanished: list[Sample], appeared: list[Sample]) -> Iterable[tuple[str, str]]:
-    """Pairs of the same contents; contents that occur more than once on a side are not paired."""
+    """Pairs with the same contents; contents that occur more than once on a side are not paired."""
     counts = Counter(sample.example for sample in appeared)
     before = Counter(sample.example for sample in vanished)
     new = {sample.example: sample.id for sample in appeared if counts[sample.example] == 1}

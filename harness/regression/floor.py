@@ -1,7 +1,7 @@
 """How much a trained recipe's mean varies from seed to seed, as far as it was measured.
 
-Known from `harness gate --aa`, or from other seeds of the same recipe in the results folder. Only runs
-that were scored in the same way, on the same data, with the same weights and library versions count.
+It comes from `harness gate --aa`, or from other seeds of the same recipe in the results folder. Only runs
+scored in the same way, on the same data, with the same weights and library versions, count.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from harness.results.records.run import RunRecord
 
 
 def with_floor(results: Path, run: Snapshot) -> Snapshot:
-    """The run with the noise floor that is known of its recipe: `--aa`'s, or that of its other seeds.
+    """The run with its recipe's noise floor: the one from `--aa`, or from its other seeds.
 
-    Of two, the one that rests on more runs.
+    Of two, the one based on more runs.
     """
     if not trained(run):
         return run
@@ -35,18 +35,18 @@ def with_floor(results: Path, run: Snapshot) -> Snapshot:
 
 
 def trained(run: Snapshot) -> bool:
-    """Whether training made this run's answers; a part moved from another run was not trained here."""
+    """Whether training affects this run's answers; a part moved from another run was not trained here."""
     return any(stage.get("kind") != "moved" for stage in run.head.recipe.weights)
 
 
 def same_weights(run: Snapshot, pin: Snapshot) -> bool:
-    """Whether both ask the weights of one training, so that another seed changes both alike."""
+    """Whether both use the weights of one training, so that another seed changes both alike."""
     mark = likeness.training_mark(run.head)
     return mark is not None and mark == likeness.training_mark(pin.head)
 
 
 def known(*sides: Snapshot) -> tuple[NoiseFloor, ...]:
-    """The different noise floors of some runs; one that was measured with other scorers or data counts for none."""
+    """The distinct noise floors of some runs; one measured with other scorers or data does not count."""
     floors: list[NoiseFloor] = []
     for side in sides:
         floor = side.noise
@@ -58,7 +58,7 @@ def known(*sides: Snapshot) -> tuple[NoiseFloor, ...]:
 
 
 def pooled(*sides: Snapshot) -> TrainingNoise | None:
-    """The floor of several runs together, weighted by their degrees of freedom; None if none is known."""
+    """The pooled floor of several runs, weighted by degrees of freedom; None if none is known."""
     floors = known(*sides)
     return seeds.pool(
         [TrainingNoise(floor.variance, 1.0 if floor.df is None else floor.df) for floor in floors]
@@ -71,7 +71,7 @@ def flaky(*sides: Snapshot) -> tuple[str, ...]:
 
 
 def _siblings(results: Path, run: Snapshot) -> Iterator[str]:
-    """Ids of the other finished runs of a recipe that differ in nothing but the seed, one a seed."""
+    """Ids of the other finished runs of a recipe that differ only in the seed, one per seed."""
     mine, known_seeds = _identity(run.head), {run.head.seed}
     for folder in ResultsFolder(results).run_folders():
         record = RunFolder(folder).finished()

@@ -38,7 +38,7 @@ _MACHINE = ("cpu", "cores", "gpu")
 
 @dataclass(frozen=True, kw_only=True)
 class MustPass:
-    """One example that must not break: it must score no lower than in the pin."""
+    """One example that must not break: its score must be no lower than in the pin."""
 
     id: str
     state: Literal["passed", "regression", "error"]
@@ -51,7 +51,7 @@ class MustPass:
 
 @dataclass(frozen=True, kw_only=True)
 class Gate:
-    """The verdict of one gate, with everything that it rests on."""
+    """The verdict of one gate, with all its evidence."""
 
     run: str
     pin: str
@@ -66,12 +66,12 @@ class Gate:
     flaky: tuple[str, ...]
     notes: tuple[str, ...]
     examples: ExampleChanges
-    """Which pinned examples were not asked, which were asked and are not pinned, which have other contents."""
+    """Which pinned examples are not in the run, which of the run are not pinned, and which have other contents."""
     allow_missing: bool = False
 
     @property
     def provisional(self) -> bool:
-        """Whether the verdict rests on a metric whose training noise was not measured."""
+        """Whether the verdict depends on a metric whose training noise was not measured."""
         return any(check.provisional for check in self.checks)
 
     @property
@@ -84,15 +84,13 @@ class Gate:
             f"{', '.join(self._in('inconclusive'))}",
         }[self.verdict]
         return (
-            f"{outcome} (provisional: one seed, noise of training not measured)"
-            if self.provisional
-            else outcome
+            f"{outcome} (provisional: one seed, training noise not measured)" if self.provisional else outcome
         )
 
     def _missing(self) -> str:
         if self.errors or self.allow_missing or not self.examples.not_judged:
             return "answers failed"
-        return f"{self.examples.not_judged} pinned examples were not asked as they were pinned"
+        return f"{self.examples.not_judged} pinned examples are missing or changed in the run"
 
     def _in(self, state: str) -> list[str]:
         checks = [c.metric for c in self.checks if c.state == state]
@@ -113,12 +111,12 @@ def judge(
     allow_missing: bool = False,
     notes: tuple[str, ...] = (),
 ) -> Gate:
-    """Hold a run against a pin.
+    """Compare a run with a pin.
 
     Args:
         forgotten: benchmark task → its `harness.benchmarks.forgetting.Forgetting`.
-        allow_missing: judge the shared examples although pinned ones were not asked, or have other contents.
-        notes: what is known of the two sides from before, to be repeated in the result.
+        allow_missing: judge the shared examples even if pinned ones are missing or have other contents.
+        notes: what is already known about the two sides, to be repeated in the result.
 
     Raises:
         ConfigError: no example in common, another task, split or scoring, or an example to pass that the
@@ -168,7 +166,7 @@ def judge(
 
 
 def _require_alike(run: Snapshot, pin: Snapshot, rules: Rules) -> None:
-    """Raise where scores of the two sides are of different things."""
+    """Raise if the scores of the two sides measure different things."""
     for what in ("name", "primary"):
         if getattr(run.head.task, what) != getattr(pin.head.task, what):
             raise ConfigError(
@@ -183,7 +181,7 @@ def _require_alike(run: Snapshot, pin: Snapshot, rules: Rules) -> None:
         raise ConfigError(
             f"the run was scored in another way than pin '{pin.name}': "
             + "; ".join(item.sentence for item in unlike),
-            remedy="pin again: give the pinned run's command once more (its stored answers are scored again) and pin it",
+            remedy="pin again: repeat the pinned run's command (its stored answers are scored again) and pin it",
         )
 
 
@@ -240,7 +238,7 @@ def _value(sample: Sample, scorer: str) -> float | None:
 def _other_machine(run: Snapshot, pin: Snapshot) -> str:
     old, new = pin.head.machine, run.head.machine
     differing = [name for name in _MACHINE if getattr(old, name) != getattr(new, name)]
-    return f"other machine ({', '.join(differing)}): seconds cannot be compared" if differing else ""
+    return f"another machine ({', '.join(differing)}): seconds cannot be compared" if differing else ""
 
 
 def _must_pass(rules: Rules, run: Snapshot, pin: Snapshot, flaky: tuple[str, ...]) -> Iterator[MustPass]:
@@ -268,11 +266,11 @@ def _notes(run: Snapshot, pin: Snapshot, checks: Sequence[MetricCheck], rules: R
     unlike = likeness.scored(pin.head.task, run.head.task, rules.margins)
     unknown = [item.fact for item in unlike if not item.known]
     if unknown:
-        yield f"not recorded on one side, taken to be the same: {', '.join(unknown)}"
+        yield f"not recorded on one side, assumed to be the same: {', '.join(unknown)}"
     if floor.same_weights(run, pin):
-        yield "both ask the same trained weights: what another seed changes counts for neither"
+        yield "both use the same trained weights: training noise affects both equally"
     for record in floor.known(pin, run):
-        yield f"noise floor: {100 * record.variance**0.5:.2f} points from run to run ({record.runs or '?'} runs)"
+        yield f"noise floor: {100 * record.variance**0.5:.2f} points between runs ({record.runs or '?'} runs)"
     if any(check.provisional for check in checks):
         yield (
             "no noise floor measured: training varies from seed to seed, so the verdict is provisional; "

@@ -9,7 +9,7 @@
       forgetting: {piqa: 0.02}   # the drop from the untuned base
       must_pass: [test-004]
 
-Without `gate:` the primary score is held to the task's own margin.
+Without `gate:`, the primary score must stay within the task's own margin.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from harness.results.records.run import TaskRecord
 PRIMARY = "primary"
 VALIDITY = ("valid_strict", "valid_extracted")
 RELATIVE = ("latency", "cost")
-"""Margins of these are a share of the pinned value, of the others an absolute difference."""
+"""For these, margins are a share of the pinned value; for the others, an absolute difference."""
 _BY_TASK = ("benchmarks", "forgetting")
 _MUST = "must_pass"
 
@@ -45,8 +45,8 @@ def of_task(task: Task, margin: float | None = None) -> Rules:
     """The rules of a task's file; `margin` overrides that of the primary score.
 
     Raises:
-        ConfigError: an unknown metric (with the nearest name), a margin that is none, or an example to
-            pass that the task does not have.
+        ConfigError: an unknown metric (with the nearest name), an invalid margin, or a must-pass example that
+        the task does not have.
     """
     file = task.folder / "task.yaml"
     scorers = [scorer.name() for scorer in task.scorers]
@@ -61,10 +61,10 @@ def of_task(task: Task, margin: float | None = None) -> Rules:
 
 
 def of_record(task: TaskRecord, margin: float | None = None) -> Rules:
-    """The rules of a task that has no file here: its primary score is held to its own margin, or to `margin`.
+    """The rules of a task without a file here: its primary score, with its own margin or `margin`.
 
     Raises:
-        ConfigError: a margin that is none.
+        ConfigError: an invalid margin.
     """
     return Rules(margins={PRIMARY: _number(margin or task.margin, "--margin", None)})
 
@@ -72,7 +72,7 @@ def of_record(task: TaskRecord, margin: float | None = None) -> Rules:
 def parse(
     gate: Mapping[str, Any], *, scorers: Iterable[str], default: float, file: Path | None = None
 ) -> Rules:
-    """Rules from the mapping `gate`; `default` is the primary's margin where it names none.
+    """Rules from the mapping `gate`; `default` is the primary's margin if the mapping has none.
 
     Raises:
         ConfigError: as for `of_task`.

@@ -17,7 +17,7 @@ _CHANGES = 20
 
 
 def describe(check: MetricCheck) -> str:
-    """What a check saw, in one line."""
+    """A check's result in one line."""
     if check.change is None:
         return check.reason
     unit = "%" if check.relative else " points"
@@ -39,7 +39,7 @@ def describe(check: MetricCheck) -> str:
 
 def needed(examples: int | None) -> str:
     if examples is None:
-        return "no number of examples settles it: measure more seeds"
+        return "no number of examples would settle it: measure more seeds"
     return f"about {examples} more examples would settle it"
 
 
@@ -58,7 +58,7 @@ def text(gate: Gate) -> str:
     lines += [f"  {what} ({len(ids)}): {_listed(ids)}" for what, ids in gate.examples.lines()]
     lost, gained = gate.flips.counts
     lines.append(f"  examples lost {lost}, gained {gained}")
-    lines += [f"  losses gather in {one_line(c.sentence)}" for c in gate.flips.categories[:5]]
+    lines += [f"  losses concentrate in {one_line(c.sentence)}" for c in gate.flips.categories[:5]]
     for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained)):
         lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
     lines += [f"  changed · {one_line(difference.sentence)}" for difference in gate.changed[:_CHANGES]]
@@ -83,7 +83,7 @@ def markdown(gate: Gate) -> str:
         parts.append(f"**{len(ids)} examples: {what}**: {escape(_listed(ids))}")
     if gate.flips.categories:
         categories = [f"- {escape(category.sentence)}" for category in gate.flips.categories[:5]]
-        parts.append("**Losses gather in**\n\n" + "\n".join(categories))
+        parts.append("**Losses concentrate in**\n\n" + "\n".join(categories))
     flips = [
         f"- {title} · {escape(line)}"
         for title, groups in (("lost", gate.flips.lost), ("gained", gate.flips.gained))

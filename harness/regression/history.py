@@ -1,8 +1,8 @@
 """The trend of every task × recipe: each finished run with its interval, upgrades and a change point.
 
-A series holds runs whose primary score was made in the same way; runs scored otherwise make a series of
-their own. Change points are looked for on the examples that the runs share, pairing run with run
-(`change_points`), so that neither another seed nor another draw of examples passes for a change.
+A series holds runs whose primary score was made in the same way; runs scored differently form their own
+series. Change points are computed on the examples that the runs share, paired run by run (`change_points`), so
+that neither another seed nor another draw of examples looks like a change.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from harness.results.records.run import RunRecord
 from harness.results.run_files import read_head
 
 _UPGRADES = ("model", "recipe", "task", "runtime", "versions")
-"""Groups of facts whose change is an upgrade; another seed, commit or machine is none."""
+"""Groups of facts whose change is an upgrade; another seed, commit or machine is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,7 @@ class Point:
     run: str
     at: str
     model: str
-    """Its spec, with a mark of its weights where one spec stood for several models."""
+    """Its spec, with a mark of its weights if one spec stood for several models."""
     base: str
     seed: int
     mean: float
@@ -50,7 +50,7 @@ class Point:
 
 @dataclass(frozen=True, kw_only=True)
 class ChangePoint:
-    """The first run after the change, the runs that it may as well have been, and its size."""
+    """The first run after the change, the range of runs it may have been, and its size."""
 
     run: str
     first: str
@@ -76,11 +76,11 @@ class Series:
     labels: int | None = None
     limit: int | None = None
     scored: str = ""
-    """How the score was made, where other series of the recipe were scored otherwise: "exact, casefold=true"."""
+    """How the score was made, if other series of the recipe were scored differently: "exact, casefold=true"."""
 
     @property
     def name(self) -> str:
-        """The recipe, and what sets it apart from other series of it."""
+        """The recipe, and what distinguishes this series from its others."""
         parts = [self.recipe]
         parts += [f"scored with {self.scored}"] if self.scored else []
         parts += [] if self.labels is None else [f"{self.labels} labels"]
@@ -99,7 +99,7 @@ def load(
 ) -> tuple[Series, ...]:
     """Every series in a results folder; reads files only. What cannot be read is listed in `problems`.
 
-    Of a series whose runs' ids `keep` refuses, no answer is read.
+    Answers of a series are not read if `keep` rejects its runs' ids.
     """
     notes: list[str] = [] if problems is None else problems
     records: list[RunRecord] = []
@@ -173,7 +173,7 @@ def _points(runs: Sequence[Snapshot]) -> Iterator[Point]:
         values = np.array([value for value, _ in known])
         groups = clusters.codes([group for _, group in known])
         spread = float(np.nan_to_num(clusters.mean_variance(values, groups)[0]))
-        # Two imaginary answers, one right and one wrong: all alike is no proof of no variance.
+        # Two imaginary answers, one right and one wrong: identical answers do not prove zero variance.
         padded = np.concatenate([values, [0.0, 1.0]])
         se = math.sqrt(max(spread, float(padded.var()) / len(padded)))
         df = clusters.degrees_of_freedom(groups, clusters.within_correlation(values, groups))
@@ -202,7 +202,7 @@ def _upgrades(before: Snapshot, run: Snapshot) -> Iterator[str]:
 
 
 def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
-    """The clearest lasting change among runs in the order of time; None if none is beyond chance."""
+    """The clearest lasting change among runs in chronological order; None if none is beyond chance."""
     alike = _sharing(runs)
     values, groups = _table(alike)
     step = change_points.step(values, groups)
@@ -222,13 +222,13 @@ def change_point(runs: Sequence[Snapshot]) -> ChangePoint | None:
 
 
 def _scores(run: Snapshot) -> dict[tuple[str, str], float]:
-    """(id, hash of the contents) → primary score: the same example is one with the same contents."""
+    """(id, hash of the contents) → primary score: examples are the same if their contents are."""
     known = [((s.id, s.example), s.values.get(run.primary)) for s in run.samples]
     return {example: value for example, value in known if value is not None}
 
 
 def _sharing(runs: Sequence[Snapshot]) -> list[Snapshot]:
-    """The runs that answered at least half of what the last one did: others are of other data."""
+    """The runs that answered at least half of the last one's examples: others used other data."""
     if not runs:
         return []
     last = _scores(runs[-1]).keys()
@@ -236,7 +236,7 @@ def _sharing(runs: Sequence[Snapshot]) -> list[Snapshot]:
 
 
 def _table(runs: Sequence[Snapshot]) -> tuple[NDArray[np.float64], clusters.Codes]:
-    """Scores (runs, examples) of the examples that all of them answered, and who belongs together."""
+    """Scores (runs, examples) of the examples that all of them answered, and their groups."""
     columns = [_scores(run) for run in runs]
     shared = [key for key in columns[-1] if all(key in column for column in columns)] if columns else []
     values = np.array([[column[key] for key in shared] for column in columns], dtype=float)

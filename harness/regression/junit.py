@@ -1,6 +1,6 @@
-"""A gate as JUnit XML: a regression is a `failure`, what could not be judged an `error`.
+"""A gate as JUnit XML: a regression is a `failure`; a metric that could not be judged is an `error`.
 
-An inconclusive check is a `failure` of type "inconclusive", or `skipped` where that is allowed.
+An inconclusive check is a `failure` of type "inconclusive", or `skipped` if that is allowed.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def document(gate: Gate) -> str:
 
 
 def _examples(suite: ET.Element, what: str, ids: tuple[str, ...], gate: Gate) -> None:
-    """One case for all examples that one thing happened to: an error where it keeps the gate from passing."""
+    """One case for all examples with one status: an error if it keeps the gate from passing."""
     case = ET.SubElement(suite, "testcase", classname="examples", name=what)
     text = _legal(f"{len(ids)} examples: {', '.join(ids)}")
     judged = what not in ExampleChanges.UNJUDGED or gate.allow_missing
@@ -43,7 +43,7 @@ def _examples(suite: ET.Element, what: str, ids: tuple[str, ...], gate: Gate) ->
 
 
 def of_error(run: str, pin: str, error: Exception) -> str:
-    """The XML text of a gate that came to no verdict, because the run failed: one `error`."""
+    """The XML text of a gate without a verdict, because the run failed: one `error`."""
     suite = _suite(pin)
     case = ET.SubElement(suite, "testcase", classname="run", name=_legal(run))
     ET.SubElement(case, "error", type=type(error).__name__, message=_legal(str(error)))

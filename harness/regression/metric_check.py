@@ -1,11 +1,11 @@
-"""One metric on the examples that both sides have: change, interval, outcome.
+"""One metric on the examples of both sides: change, interval, outcome.
 
 A change is new − pinned, turned so that above 0 is better. Relative metrics (latency, cost) are
-the pinned ratio's linearisation, (Σ old − Σ new) / Σ old, with residuals old·R − new as in the
+the linearization of the ratio to the pin, (Σ old − Σ new) / Σ old, with residuals old·R − new as in the
 ratio estimator of Cochran 1977, "Sampling Techniques", chapter 6.
 
-Examples of one group are one observation: below two groups there is no interval at all. Where fewer than
-ten groups differ, the lower end allows for one more group that is lost whole.
+Examples of one group are one observation: below two groups there is no interval at all. If fewer than ten
+groups differ, the lower end allows for the complete loss of one more group.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ State = Literal["passed", "regression", "inconclusive", "error", "skipped"]
 class MetricCheck:
     """One gated metric. `change`, `low`, `high` and `margin` share a unit; below 0 is worse.
 
-    `examples_needed` is how many more examples would settle an inconclusive check if the truth is
-    what was seen (None: no number would, more seeds are needed); 0 when settled.
+    `examples_needed` is how many more examples would settle an inconclusive check if the observed change is
+    the true one (None: no number would, more seeds are needed); 0 when settled.
     """
 
     metric: str
@@ -50,12 +50,12 @@ class MetricCheck:
     examples_needed: int | None = 0
     reason: str = ""
     provisional: bool = False
-    """Whether training noise counts here and was not measured: another seed may say otherwise."""
+    """Whether training noise matters here and was not measured: another seed may give another outcome."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pairs:
-    """Values of one metric on n shared examples: (n,) and (n,), and who belongs together."""
+    """Values of one metric on n shared examples, each of shape (n,), and their groups."""
 
     metric: str
     before: Floats
@@ -66,21 +66,21 @@ class Pairs:
     noise: TrainingNoise | None = None
     """How much the mean varies between runs of one recipe; None if it is not known."""
     bound: float = math.inf
-    """The largest change there can be, in either direction: 1 for scores between 0 and 1."""
+    """The largest possible change in either direction: 1 for scores between 0 and 1."""
     identical: bool = False
     """Whether both sides gave the same answers, so that nothing changed."""
     trained: bool = False
-    """Whether training made the answers, so that they vary from seed to seed even where that was not measured."""
+    """Whether training affects the answers, so that they vary from seed to seed even if that was not measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """A paired change with its standard errors; `groups` is how many independent observations there are."""
+    """A paired change with its standard errors; `groups` is the number of independent observations."""
 
     mean: float
     sampling_se: float
     lower_se: float
-    """The same for the lower end: allows for a whole group that is lost, where few groups differ."""
+    """The same for the lower end: allows for the loss of a whole group if few groups differ."""
     noise_se: float
     df: float
     differences: Floats
@@ -105,7 +105,7 @@ class Change:
 
 
 def change(pairs: Pairs) -> Change:
-    """The change of one metric, with the noise floor where there is one."""
+    """The change of one metric, including the noise floor if there is one."""
     differences, mean = _differences(pairs)
     groups = by_cluster.codes(pairs.groups)
     count = by_cluster.count(groups)
@@ -137,8 +137,8 @@ def change(pairs: Pairs) -> Change:
 def _with_a_lost_group(differences: Floats, groups: by_cluster.Codes) -> float:
     """Variance of the mean after one imaginary group of the usual size won and one lost outright.
 
-    The imaginary pair of Bonett and Price 2012, for observations that are whole groups. 0 where each example
-    stands alone, or where ten groups or more differ and show by themselves how much they vary.
+    The imaginary pair of Bonett and Price 2012, for observations that are whole groups. 0 if examples are not
+    grouped, or if ten or more groups differ, which is enough to estimate their variance.
     """
     count = by_cluster.count(groups)
     sums = by_cluster.sums(np.abs(differences), groups)[:, 0]
@@ -151,12 +151,12 @@ def _with_a_lost_group(differences: Floats, groups: by_cluster.Codes) -> float:
 
 
 def check(pairs: Pairs, margin: float, *, comparisons: int = 1) -> MetricCheck:
-    """Passed: not worse by the margin. Regression: worse, beyond doubt, and perhaps by the margin.
+    """Passed: not worse by the margin. Regression: significantly worse, and possibly by the margin.
 
     To pass, the 95 % interval must lie above −margin. A claim of a regression must hold at 95 %
-    over all `comparisons` of a gate together (Bonferroni), so that many metrics do not make red
-    by chance; where training noise was not measured, it must hold under `ASSUMED`, too.
-    What is neither is inconclusive. The same answers on both sides pass.
+    over all `comparisons` of a gate together (Bonferroni), so that many metrics do not fail by chance; if
+    training noise was not measured, it must also hold under `ASSUMED`. Everything else is inconclusive. The
+    same answers on both sides pass.
     """
     blank = MetricCheck(metric=pairs.metric, state="inconclusive", margin=margin, relative=pairs.relative)
     n = len(pairs.before)
@@ -201,7 +201,7 @@ def _reason(pairs: Pairs, change: Change, doubtful: bool) -> str:
     if pairs.identical:
         return "both gave the same answers"
     if change.groups < 2:
-        return "all examples belong to one group: nothing can be said about others"
+        return "all examples belong to one group: the result does not carry over to others"
     if doubtful and pairs.noise is not None:
         return "another seed could explain it: measure with more reruns (--aa)"
     if doubtful:

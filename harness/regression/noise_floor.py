@@ -1,7 +1,7 @@
-"""The noise floor: the same recipe again, under other seeds and under the same one.
+"""The noise floor: the same recipe repeated with other seeds and with the same one.
 
-Other seeds say how much the mean moves when nothing is changed on purpose. The same seed again,
-without the cache, must give the same answers: where it does not, something is nondeterministic.
+Other seeds show how much the mean moves without a deliberate change. The same seed again, without the cache,
+must give the same answers: if it does not, something is nondeterministic.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
     default the name that the run recorded.
 
     Raises:
-        ConfigError: no such run, or its task or model is not here any more.
+        ConfigError: no such run, or its task or model no longer exists here.
         RunError: a rerun failed.
     """
     if reruns < 1:
@@ -55,10 +55,10 @@ def measure(results: Path, run: str, reruns: int, progress: Progress, task: str 
 
 
 def _require_alike(first: Snapshot, cell: Cell) -> None:
-    """Reruns are repeats only where nothing but the seed may differ.
+    """Reruns are repeats only if nothing but the seed may differ.
 
     Raises:
-        ConfigError: the run was scored otherwise, or made with other library versions, than a rerun would be.
+        ConfigError: a rerun would be scored differently, or made with other library versions.
     """
     now = describe_task(cell.task)
     unlike = [item for item in likeness.scored(first.head.task, now) if item.known]
@@ -71,11 +71,11 @@ def _require_alike(first: Snapshot, cell: Cell) -> None:
 
 
 def summarise(first: Snapshot, others: Sequence[Snapshot], again: Sequence[Snapshot]) -> NoiseFloor:
-    """The floor that some runs of one recipe show.
+    """The noise floor measured from some runs of one recipe.
 
     `deterministic` is None if nothing was repeated; `scored` says how and on which data, as a hash.
-    `variance` is that of a run's mean score, in squared score units: the larger of what other seeds and what
-    repeats of one seed show. `flaky` names examples whose score is not always the same.
+    `variance` is that of a run's mean score, in squared score units: the larger of that between seeds and that
+    between repeats of one seed. `flaky` names examples whose score is not always the same.
     """
     parts = [seeds.training_noise(*_table([first, *group])) for group in (others, again) if group]
     known = [part for part in parts if part is not None]
@@ -131,7 +131,7 @@ def _run(cells: Sequence[Cell], results: Path, progress: Progress, *, cache: boo
 
 
 def _cell(run: Snapshot, task_name: str | None) -> Cell:
-    """The cell of a run, as the task and the model are now."""
+    """The cell of a run, with the task and model as they are now."""
     from harness.runner.model_pool import fingerprint
     from harness.tasks.load import load
 

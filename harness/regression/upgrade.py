@@ -1,6 +1,6 @@
 """Two bases, the same recipes: what changed because of the base, and what because of the adaptation.
 
-Of a recipe that trains, four runs per seed stand in a 2×2 table (old or new base, untuned or trained)
+For a recipe that trains, four runs per seed form a 2×2 table (old or new base, untuned or trained)
 and a fifth is the old trained part moved onto the new base:
 
     total change      trained new − trained old
@@ -82,16 +82,16 @@ class Replay:
     flips: example_flips.Flips
     examples_needed: int | None
     provisional: bool = False
-    """Whether the answer rests on trained runs whose noise from seed to seed was not measured."""
+    """Whether the answer depends on trained runs whose seed noise was not measured."""
     notes: tuple[str, ...] = ()
-    """In what the two sides differ beside the base, so that a change may not be the base's."""
+    """Differences between the sides other than the base, which may explain a change."""
 
     def to_json(self) -> dict[str, object]:
         return dataclasses.asdict(self)
 
 
 def exit_code(replays: Sequence[Replay], *, allow_inconclusive: bool = False) -> int:
-    """That of the whole upgrade, as the gate orders them: a loss first, then what cannot be told."""
+    """The exit code of the whole upgrade, in the gate's order: a loss first, then an inconclusive result."""
     codes = {CODES[item.answer] for item in replays}
     return next((code for code in (1, 4) if code in codes and not (code == 4 and allow_inconclusive)), 0)
 
@@ -108,7 +108,7 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
         weights = {"new": 1, "untuned_new": -1, "old": -1, "untuned_old": 1}
         adaptation = effect(sides, weights, noise)
         as_is = None if cells.moved is None else effect(sides, {"moved": 1, "old": -1}, None)
-    # What is claimed of retraining must survive the noise of training, measured or not.
+    # Claims about retraining must survive training noise, measured or not.
     claimed = effect(sides, {"new": 1, "old": -1}, metric_check.claim_noise(noise)) if trains else total
     answer, reason = _answer(as_is, total, claimed, margin, cells)
     return Replay(
@@ -130,11 +130,11 @@ def replay(recipe: str, cells: Cells, margin: float, *, noise: TrainingNoise | N
 
 
 def _notes(cells: Cells) -> Iterator[str]:
-    """Versions and scoring in which the sides differ: what they changed cannot be distinguished from the base's change."""
+    """Versions and scoring that differ between the sides: their effect cannot be distinguished from the base's."""
     unlike = likeness.answered(cells.old.head.versions, cells.new.head.versions)
     unlike += likeness.scored(cells.old.head.task, cells.new.head.task)
     for item in unlike:
-        yield f"the sides differ in more than the base: {item.sentence}; run both again with --fresh"
+        yield f"the sides differ by more than the base: {item.sentence}; run both again with --fresh"
 
 
 def effect(sides: Mapping[str, Snapshot], weights: Mapping[str, int], noise: TrainingNoise | None) -> Effect:
@@ -180,7 +180,7 @@ def _not_worse(effect: Effect, margin: float) -> bool:
 def _answer(
     as_is: Effect | None, total: Effect, claimed: Effect, margin: float, cells: Cells
 ) -> tuple[Answer, str]:
-    """The cheapest way up that is not worse than staying; retraining where it gains what is asked for."""
+    """The cheapest upgrade that is not worse than staying; retraining if it gains what is required."""
     trains = cells.untuned_old is not None
     retrained_better = as_is is not None and claimed.low > max(as_is.high, as_is.change + margin)
     if as_is is not None and _not_worse(as_is, margin) and not (trains and retrained_better):
@@ -201,7 +201,7 @@ def _answer(
 
 
 def _level(effect: Effect, margin: float) -> str:
-    """Why an effect is no loss: an interval of few examples would not say it of equal answers."""
+    """Why an effect is not a loss: with few examples, the interval alone would not show it for equal answers."""
     return "the same answers" if effect.identical else f"not worse by {100 * margin:.3g}"
 
 

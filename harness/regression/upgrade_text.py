@@ -9,9 +9,9 @@ from harness.regression.upgrade import WORDS, Effect, Replay
 
 
 def text(replay: Replay) -> str:
-    """One recipe's answer, with its evidence."""
+    """One recipe's recommendation, with its evidence."""
     answer = WORDS[replay.answer] + (
-        " (provisional: noise of training not measured)" if replay.provisional else ""
+        " (provisional: training noise not measured)" if replay.provisional else ""
     )
     lines = [f"{one_line(replay.recipe)}: {answer}", f"  because {one_line(replay.reason)}"]
     lines += [f"  {name:<12} {100 * score:.1f} points" for name, score in replay.scores.items()]
@@ -30,7 +30,7 @@ def text(replay: Replay) -> str:
         lines.append(f"  {needed(replay.examples_needed)}")
     for title, groups in (("lost", replay.flips.lost), ("gained", replay.flips.gained)):
         lines += [f"    {title} · {one_line(line)}" for line in flip_lines(groups)]
-    lines += [f"  losses gather in {one_line(c.sentence)}" for c in replay.flips.categories[:5]]
+    lines += [f"  losses concentrate in {one_line(c.sentence)}" for c in replay.flips.categories[:5]]
     lines += [f"  note: {one_line(note)}" for note in replay.notes]
     return "\n".join(lines)
 

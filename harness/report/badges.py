@@ -14,11 +14,11 @@ KINDS: Mapping[str, str] = {
     "nothing_works": "Nothing works yet",
     "nothing_to_compare": "Nothing to compare",
 }
-"""Badges of reports that were written before there were families."""
+"""Badges of reports written before families existed."""
 
 
 def tone(verdict: Verdict) -> str:
-    """The CSS class of a verdict: what its badge says is green where it is settled."""
+    """The CSS class of a verdict: green if its badge is settled."""
     state = verdict.families.state
     if state in ("nothing_works", "nothing_to_compare"):
         return state
@@ -35,7 +35,7 @@ def badge(verdict: Verdict) -> str:
 
 
 def _provisional(verdict: Verdict) -> bool:
-    """Whether what the badge says rests on one training seed: an open question claims nothing."""
+    """Whether the badge's claim depends on one training seed: an open question claims nothing."""
     if verdict.families.state == "only":
         return verdict.provisional
     return verdict.families.state != "open" and verdict.families.provisional

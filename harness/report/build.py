@@ -1,4 +1,4 @@
-"""The report: every section that has something to say, in one HTML file that needs no network."""
+"""The report: every section with content, in one HTML file that needs no network."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ _NEEDED = ("ORDER", "TITLE", "collect", "render")
 
 
 class Section(Protocol):
-    """The contract of a file in `sections/`: what it says is collected first, then rendered."""
+    """The contract of a file in `sections/`: its content is collected first, then rendered."""
 
     ORDER: int
     TITLE: str
@@ -77,7 +77,7 @@ class Section(Protocol):
 
 
 def discover() -> list[tuple[str, Section]]:
-    """Every section with its name, in order; a file is found by being there, a plugin by its entry point."""
+    """Every section with its name, in order; files are discovered by location, plugins by entry point."""
     parts: list[tuple[str, Any]] = [
         (name, kinds.module("sections", name)) for name in kinds.names("sections")
     ]
@@ -106,7 +106,7 @@ def build(
 
     Args:
         left_out: default recipes that were not run.
-        asked: which examples count, where a command asked for fewer than the folders hold.
+        asked: which examples count, if a command asked for fewer than the folders hold.
 
     Raises:
         ConfigError: `out` cannot be written.
@@ -118,11 +118,11 @@ def build(
         out.parent.mkdir(parents=True, exist_ok=True)
         beside = out.with_name(data.beside)
         ours = _is_ours(beside, out)
-        # Nothing lies beside a device or a pipe.
+        # A device or a pipe has no neighboring files.
         lines: Iterable[str] = examples.beside(data) if out.is_file() or not out.exists() else ()
         if lines and beside.exists() and not ours:
             raise ConfigError(
-                "would be replaced, and no report made it",
+                "would be overwritten, and was not written by a report",
                 file=beside,
                 remedy="choose another name for the report",
             )
@@ -141,7 +141,7 @@ def build(
 
 
 def _is_ours(beside: Path, report: Path) -> bool:
-    """Whether the file of examples beside a report is one that this very report, as it stands, was written with."""
+    """Whether the examples file beside a report was written together with that report as it is now."""
     return (
         beside.is_file()
         and index.is_report(report)
@@ -171,7 +171,7 @@ def render(data: ReportData, *, index: str = "", only: Collection[str] = ()) -> 
 
 
 def build_history(series: Sequence[Series], out: Path) -> Path:
-    """Write the page of all trends; a folder of reports lists it.
+    """Write the page of all trends, which the index of a reports folder links to.
 
     Raises:
         ConfigError: `out` cannot be written.

@@ -12,6 +12,7 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Verdict
 from harness.report import studies
 from harness.report.studies import Study
+from harness.results import tunings
 from harness.results.asked import only, restricted
 from harness.results.billing import Bill
 from harness.results.folder import ResultsFolder, RunFolder
@@ -19,8 +20,10 @@ from harness.results.lines import records, samples
 from harness.results.records.run import RunRecord
 from harness.results.records.sample import SampleRecord
 from harness.results.records.step import TrainStep
+from harness.results.records.tuning import TuningRecord
 from harness.results.run_files import read_head
-from harness.results.run_scores import BESIDE, Asked, labels, members
+from harness.results.run_labels import BESIDE, labels, members
+from harness.results.run_scores import Asked
 from harness.results.triage import read_triage
 from harness.runner.suitable import LeftOut
 
@@ -37,7 +40,7 @@ class Run:
     rows: list[SampleRecord]
     steps: list[TrainStep]
     problems: tuple[str, ...] = ()
-    """What could not be read, in words."""
+    """A description of what could not be read."""
 
     @property
     def seed(self) -> int:
@@ -49,7 +52,7 @@ class Run:
 
     @property
     def done(self) -> bool:
-        """Whether it came to its end with answers, even where some of them are missing."""
+        """Whether it finished with answers, even if some of them are missing."""
         return self.record.has_answers
 
     def score(self, row: SampleRecord) -> float | None:
@@ -66,7 +69,7 @@ class TaskGroup:
     runs: tuple[Run, ...]
     verdict: Verdict | None = None
     triage: Triage | None = None
-    """What `harness diagnose` found before; None if it was not asked."""
+    """The result of an earlier `harness diagnose`; None without one."""
 
     @property
     def name(self) -> str:
@@ -83,11 +86,11 @@ class TaskGroup:
         return sorted((r for r in self.runs if r.recipe == recipe and r.done), key=lambda run: run.seed)
 
     def colour(self, recipe: str) -> int:
-        """The recipe's place in the palette; the same in every picture of the report."""
+        """The recipe's index in the palette, the same in every picture of the report."""
         return sorted(self.recipes).index(recipe)
 
     def run_name(self, run: Run) -> str:
-        """The recipe, with the seed where there are several."""
+        """The recipe, with the seed if there are several."""
         alone = len([r for r in self.runs if r.recipe == run.recipe]) == 1
         return run.recipe if alone else f"{run.recipe} · seed {run.seed}"
 
@@ -103,6 +106,8 @@ class ReportData:
     """Costs in money; empty if no prices were given."""
     studies: tuple[Study, ...] = field(default=())
     """Searches in the results folder, whichever task they are of."""
+    tunings: tuple[TuningRecord, ...] = field(default=())
+    """What `--tune` found, for whichever task."""
     left_out: tuple[LeftOut, ...] = field(default=())
     """Default recipes that were not run, because the task or the model does not allow them."""
     file: str = ""
@@ -110,7 +115,7 @@ class ReportData:
 
     @property
     def runs(self) -> list[Run]:
-        """Each run once, though it may stand in two groups."""
+        """Each run once, although it may be in two groups."""
         return list(
             {run.id: run for group in reversed(self.groups) for run in reversed(group.runs)}.values()
         )[::-1]
@@ -125,7 +130,7 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
     """Read the folders of `run_ids`; what is unreadable is listed in `problems`, never raised.
 
     Args:
-        asked: which examples of a run count; of a run that it does not name, all do.
+        asked: which examples of a run count; all do for a run that it does not name.
     """
     heads = [read_head(ResultsFolder(results).run(run_id).path) for run_id in dict.fromkeys(run_ids)]
     problems = [head for head in heads if isinstance(head, str)]
@@ -156,6 +161,7 @@ def load(results: Path, run_ids: Sequence[str], asked: Asked | None = None) -> R
         groups=_grouped(results, runs),
         problems=tuple(problems),
         studies=studies.read(results),
+        tunings=tunings.read(results),
     )
 
 

@@ -26,7 +26,7 @@ class Estimate:
 def by_metric(group: TaskGroup) -> dict[str, dict[str, Estimate]]:
     """Metric → recipe → estimate: the primary scorer first, then the others, validity, recall.
 
-    The primary one is the verdict's own, so that no number is shown in two versions.
+    The primary one is the verdict's own, so that no number appears in two versions.
     """
     by_name: dict[str, dict[str, Estimate]] = {}
     for name, (measure, binary) in _measures(group).items():

@@ -1,4 +1,4 @@
-"""Which file a report goes to: none is replaced by one that holds fewer finished runs."""
+"""Which file a report goes to: none is replaced by one about something else, or that holds fewer finished runs."""
 
 from __future__ import annotations
 
@@ -9,17 +9,30 @@ from itertools import count
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.report import index
+from harness.report import index, subjects
+from harness.report.subjects import Subject
 from harness.results.folder import ResultsFolder
+
+RESERVED = ("index", "history")
+"""Pages of a folder of reports that are none."""
+
+
+def named(name: str) -> Path:
+    """The file of a report where the command names none."""
+    return Path(index.FOLDER) / (f"{name}-report.html" if name in RESERVED else f"{name}.html")
+
+
+SHOWN = 3
+"""Tasks and models of a report that are named; the others are counted."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placed:
-    """Where a report goes (None: nothing new to write), and which richer one is kept, with its runs."""
+    """Where a report goes (None: nothing new to write), which one is kept, and what that one holds."""
 
     out: Path | None
     kept: Path | None = None
-    holds: int = 0
+    holds: str = ""
 
     @property
     def file(self) -> Path:
@@ -31,14 +44,11 @@ class Placed:
     @property
     def note(self) -> str:
         """What is reported about the report that is kept; empty if none is."""
-        if self.kept is None:
-            return ""
-        runs = "1 finished run" if self.holds == 1 else f"{self.holds} finished runs"
-        return f"{self.kept} is kept: it holds {runs}"
+        return "" if self.kept is None else f"{self.kept} is kept: {self.holds}"
 
 
 def check(out: Path) -> None:
-    """Refuse, before any work is done, a file that no report can be written to.
+    """Reject a file that no report can be written to before any work is done.
 
     Raises:
         ConfigError: it is a folder or a link to nothing, or its folder cannot be made or written.
@@ -58,24 +68,57 @@ def check(out: Path) -> None:
 
 
 def place(results: Path, out: Path, finished: Collection[str]) -> Placed:
-    """Where to write a report of the runs `finished`: `out`, or beside it where `out` holds more.
+    """Where to write a report of the runs `finished`: `out`, or beside it where `out` holds more or something else.
 
-    Runs that are no longer in the results folder do not count. A report without any finished run is
-    written only where there is none.
+    Runs that are no longer in the results folder do not count, unless none of the report's is: then it was made from
+    another results folder. A report without any finished run is written only where there is none.
     """
-    held = _held(results, out)
-    if len(held) <= len(set(finished)):
+    about = subjects.of_runs(results, finished)
+    here = _Held.by(results, out)
+    if here.fits(finished, about):
         return Placed(out=out)
+    why = here.sentence(about)
     if not finished:
-        return Placed(out=None, kept=out, holds=len(held))
+        return Placed(out=None, kept=out, holds=why)
     for number in count(2):
         beside = out.with_stem(f"{out.stem}-{number}")
-        if len(_held(results, beside)) <= len(set(finished)):
-            return Placed(out=beside, kept=out, holds=len(held))
+        if _Held.by(results, beside).fits(finished, about):
+            return Placed(out=beside, kept=out, holds=why)
     raise AssertionError("unreachable")
 
 
-def _held(results: Path, report: Path) -> set[str]:
-    """The finished runs that a report is made from and that are still there."""
-    runs = index.finished_runs(report)
-    return {run for run in runs if ResultsFolder(results).run(run).path.is_dir()}
+@dataclass(frozen=True, kw_only=True)
+class _Held:
+    """What a report that is there holds."""
+
+    runs: frozenset[str]
+    """Its finished runs that are still in the results folder."""
+    subjects: tuple[Subject, ...]
+
+    @classmethod
+    def by(cls, results: Path, report: Path) -> _Held:
+        summary = index.read_summary(report)
+        runs = frozenset(
+            run for run in index.finished_runs(summary) if ResultsFolder(results).run(run).path.is_dir()
+        )
+        return cls(runs=runs, subjects=subjects.of_runs(results, runs) if runs else subjects.read(summary))
+
+    def fits(self, finished: Collection[str], about: Collection[Subject]) -> bool:
+        """Whether a report of the runs `finished` may take this one's place."""
+        return len(self.runs) <= len(set(finished)) and subjects.covered(self.subjects, about)
+
+    def sentence(self, about: Collection[Subject]) -> str:
+        """What this report holds that one about `about` does not."""
+        missing = [subject for subject in self.subjects if not subjects.covered([subject], about)]
+        if about and missing:
+            named = list(dict.fromkeys(f"{subject.task} · {subject.model}" for subject in missing))
+            more = f" and {len(named) - SHOWN} more" if len(named) > SHOWN else ""
+            other = " on other data" if _same_names(missing, about) else ""
+            return f"it is about {', '.join(named[:SHOWN])}{more}{other}"
+        count = len(self.runs)
+        return f"it holds {count or 'other'} finished {'run' if count == 1 else 'runs'}"
+
+
+def _same_names(missing: Collection[Subject], about: Collection[Subject]) -> bool:
+    names = {(subject.task, subject.model) for subject in about}
+    return all((subject.task, subject.model) in names for subject in missing)

@@ -54,7 +54,7 @@ Diagnoses = Mapping[tuple[str, str], Sequence[str]]
 
 
 def write(verdicts: Sequence[Verdict], kind: str, out: Path, diagnoses: Diagnoses | None = None) -> Path:
-    """Write `md`, `json` or `csv` to `out`; Markdown tells the diagnoses of training too.
+    """Write `md`, `json` or `csv` to `out`; Markdown includes the training diagnoses.
 
     Raises:
         ConfigError: `out` cannot be written.
@@ -167,13 +167,13 @@ def _cells(verdict: Verdict, summary: RecipeSummary) -> list[str]:
 
 
 def _code(text: str) -> str:
-    """A command as it is pasted; a backtick in it would end the code."""
+    """A command to paste; a backtick in it would end the code span."""
     shown = visible(text).replace("\n", " ")
     return f"`{shown}`" if "`" not in shown else f"``{shown}``"
 
 
 def _plain(text: str) -> str:
-    """Names come from users' files: nothing in them may become markup."""
+    """Names come from users' files and must not become markup."""
     shown = visible(text).replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;")
     for mark in "\\|`*_[]":
         shown = shown.replace(mark, f"\\{mark}")

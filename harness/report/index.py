@@ -1,7 +1,7 @@
 """The page over all reports of a folder: `reports/index.html`, made again with every report.
 
-It keeps no list of its own. Every report holds a summary of itself in its head, and the index is
-made from those, so that a report that was deleted, renamed or copied in is right at once.
+It keeps no list. Every report holds its own summary in its head, and the index is built from those, so that
+deleted, renamed or copied reports are always reflected.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any
 from markupsafe import Markup
 
 from harness.core.files import draft
+from harness.report import subjects
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
 from harness.report.html.page import asset, html, policy
@@ -61,7 +62,7 @@ _PAGE = """\
 
 
 def summary(data: ReportData) -> dict[str, object]:
-    """What the index says of a report; times are the runs' own, so that the same runs give the same page."""
+    """A report's entry in the index; times are those of the runs, so that the same runs give the same page."""
     times = [str(run.record.finished_at) for run in data.runs if run.record.finished_at]
     verdicts = [
         {"task": v.task, "model": v.model, "kind": tone(v), "badge": badge(v), "sentence": v.sentence}
@@ -69,10 +70,12 @@ def summary(data: ReportData) -> dict[str, object]:
         if v is not None
     ]
     finished = max(times, default="")[:16].replace("T", " ")
+    about = dict.fromkeys(subjects.of_record(run.record) for run in data.runs if run.done)
     return {
         "title": data.title,
         "runs": len(data.runs),
         "run_ids": [run.id for run in data.runs if run.done],
+        "subjects": [subject.to_json() for subject in about],
         "finished": f"{finished} UTC" if finished else "",
         "verdicts": verdicts,
     }
@@ -81,7 +84,7 @@ def summary(data: ReportData) -> dict[str, object]:
 def belongs(report: Path) -> bool:
     """Whether the report's folder has an index: one named `reports`, or one whose index we wrote.
 
-    Elsewhere nothing is written but what was asked for, and a stranger's index.html stays, as does a link to nothing.
+    Elsewhere only the requested file is written, and a foreign index.html or a dangling link is left alone.
     """
     present = report.parent / NAME
     if report.name in (NAME, HISTORY) or (present.is_symlink() and not present.exists()):
@@ -131,19 +134,24 @@ def is_report(file: Path) -> bool:
     return file.is_file() and _SUMMARY.search(_head(file)) is not None
 
 
-def finished_runs(report: Path) -> tuple[str, ...]:
-    """Ids of the finished runs that a report holds; none for a page of another kind, and for one from before
-    reports said it."""
+def read_summary(report: Path) -> Mapping[str, object]:
+    """The summary in a report's head as it is written; empty for a page of another kind."""
     try:
-        summary = _SUMMARY.search(_head(report))
-        ids = [] if summary is None else json.loads(summary[1]).get("run_ids", [])
-    except (OSError, ValueError, AttributeError):
-        return ()
+        match = _SUMMARY.search(_head(report))
+        content = None if match is None else json.loads(match[1])
+    except (OSError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def finished_runs(summary: Mapping[str, object]) -> tuple[str, ...]:
+    """Ids of the finished runs that a report holds; none for one from before reports named them."""
+    ids = summary.get("run_ids")
     return tuple(map(str, ids)) if isinstance(ids, list) else ()
 
 
 def _read(file: Path) -> dict[str, object] | None:
-    """A report's summary; None for a page that is not one of ours."""
+    """A report's summary; None for a page that the harness did not write."""
     match = _SUMMARY.search(_head(file))
     if match is None:
         return None
@@ -166,6 +174,6 @@ def _read(file: Path) -> dict[str, object] | None:
 
 def _head(file: Path) -> str:
     if not file.is_file():
-        return ""  # a link to nothing, or a pipe that would wait
+        return ""  # a dangling link, or a pipe that would block
     with file.open(encoding="utf-8", errors="replace") as stream:
         return stream.read(_HEAD)

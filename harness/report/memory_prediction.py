@@ -24,12 +24,12 @@ class Peak:
 
     @property
     def error(self) -> float:
-        """Relative: +0.1 was predicted a tenth too high."""
+        """Relative: +0.1 means that the prediction was a tenth too high."""
         return self.predicted / self.measured - 1
 
 
 def peaks(group: TaskGroup) -> tuple[Peak, ...]:
-    """One for each recipe that has both; runs from before there were predictions have none."""
+    """One for each recipe that has both; runs from before predictions existed have none."""
     peaks = []
     for recipe in group.recipes:
         records = [run.record for run in group.of(recipe)]

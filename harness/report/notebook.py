@@ -1,4 +1,4 @@
-"""The report, or parts of it, inside a notebook: the same page in a frame of its own.
+"""The report, or parts of it, inside a notebook: the same page in its own frame.
 
 A frame keeps the page's styles and script apart from the notebook's, and keeps its
 Content-Security-Policy: it fetches nothing there either.
@@ -42,7 +42,7 @@ class Shown:
 
 
 def shown(results: Path, run_ids: Sequence[str], verdicts: Sequence[Verdict], names: Sequence[str]) -> Shown:
-    """Some sections of the report of these runs; all of them where `names` is empty.
+    """Some sections of the report of these runs; all of them if `names` is empty.
 
     Raises:
         ConfigError: no section of that name.

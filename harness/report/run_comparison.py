@@ -33,11 +33,11 @@ class RunPair(Jsonable):
     """Examples whose score differs: sample_id, group_id, first, second."""
     sentence: str
     notes: tuple[str, ...] = ()
-    """In what the runs differ beside their recipes, or what one of them does not say."""
+    """Differences between the runs other than their recipes, and facts that one of them does not record."""
 
 
 def compare_runs(results: Path, first: str, second: str) -> RunPair:
-    """Compare two runs, each named by its id or how that begins.
+    """Compare two runs, each named by its id or a prefix of it.
 
     Raises:
         ConfigError: no such run, other tasks, data or scoring, or no example that both scored.
@@ -52,7 +52,7 @@ def compare_runs(results: Path, first: str, second: str) -> RunPair:
     runs = [_scores(name, side, rows, binary, record) for name, side, record in sides]
     comparison = compare(gather(runs), a.margin or 0.0)
     if not comparison:
-        raise ConfigError(f"no example was scored by both {names[0]} and {names[1]}")
+        raise ConfigError(f"no example was scored in both {names[0]} and {names[1]}")
     flips = tuple(row for row in rows if row.first != row.second)
     return RunPair(
         first=names[0],
@@ -79,7 +79,7 @@ def _check_comparable(a: RunRow, b: RunRow) -> None:
     if unlike:
         raise ConfigError(
             f"the runs were scored in different ways: {'; '.join(item.sentence for item in unlike)}",
-            remedy="give the command of each once more: stored answers are scored again, nothing is asked",
+            remedy="repeat the command of each: stored answers are scored again without calling the model",
         )
 
 
@@ -90,16 +90,16 @@ def _scored(a: RunRecord, b: RunRecord) -> tuple[likeness.Unlike, ...]:
 def _notes(a: RunRecord, b: RunRecord) -> Iterator[str]:
     unknown = [item.fact for item in _scored(a, b) if not item.known]
     if unknown:
-        yield f"not recorded by one of the runs, taken to be the same: {', '.join(unknown)}"
+        yield f"not recorded by one of the runs, assumed to be the same: {', '.join(unknown)}"
     for item in likeness.answered(a.versions, b.versions):
         yield f"made with different library versions: {item.sentence}"
     if likeness.training_mark(a) is not None and likeness.training_mark(a) == likeness.training_mark(b):
-        yield "both ask the same trained weights: what another seed changes counts for neither"
+        yield "both use the same trained weights: training noise affects both equally"
     yield from filter(None, (likeness.made_in_parts(a), likeness.made_in_parts(b)))
     if a.task.version != b.task.version:
-        yield f"of different versions of the task: {a.task.version} and {b.task.version}"
+        yield f"different versions of the task: {a.task.version} and {b.task.version}"
     if a.task.margin != b.task.margin:
-        yield f"judged by margins: {a.task.margin} and {b.task.margin}"
+        yield f"different margins: {a.task.margin} and {b.task.margin}"
     if a.model.spec == b.model.spec and a.model != b.model:
         yield f"both models are called {a.model.spec}, but their weights differ"
 
@@ -123,7 +123,7 @@ def _sentence(comparison: Comparison, primary: str) -> str:
         "worse": "is worse than",
         "equivalent": "is equivalent to",
         "not_worse": "is not worse than",
-        "inconclusive": "cannot be told apart from",
+        "inconclusive": "cannot be distinguished from",
     }
     points = [formatting.change(value) for value in (comparison.difference, comparison.low, comparison.high)]
     return (

@@ -15,8 +15,8 @@ from harness.runner.asked import covers
 
 @dataclass(frozen=True, kw_only=True)
 class Chosen:
-    """Ids of the runs that a report is about, of finished runs on other examples, and of runs that are not
-    finished: those are in the report by name only."""
+    """Ids of the runs that a report is about, of finished runs on other examples, and of unfinished runs,
+    which the report only names."""
 
     runs: tuple[str, ...]
     other_examples: tuple[str, ...] = ()
@@ -24,7 +24,7 @@ class Chosen:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What is left out, for a person."""
+        """What is left out, as sentences."""
         notes = []
         if count := len(self.other_examples):
             whose = "run is" if count == 1 else "runs are"
@@ -38,7 +38,7 @@ class Chosen:
 
 
 SHOWN = 5
-"""Runs that are named; the others are counted."""
+"""How many runs are named; the others are counted."""
 
 
 def _named(runs: Sequence[str]) -> str:
@@ -49,12 +49,12 @@ def _named(runs: Sequence[str]) -> str:
 def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
     """The runs to report on, and those left out.
 
-    Named runs are taken as they are. Otherwise, for each task and model: the finished runs on test with
-    the data of the latest complete one that were asked at least its examples, so that every difference is
-    about the same ones. A run that failed or was interrupted decides nothing.
+    Named runs are used as given. Otherwise, for each task and model: the finished runs on test with the data
+    of the latest complete one that cover at least its examples, so that every difference is over the same
+    ones. Failed and interrupted runs do not affect the choice.
 
     Raises:
-        ConfigError: a name that fits no run or several, an unknown task, or nothing to report.
+        ConfigError: a name that matches no run or several, an unknown task, or nothing to report.
     """
     with Store.open(results) as store:
         if names:
@@ -81,7 +81,7 @@ def choose(results: Path, names: Sequence[str], task: str | None) -> Chosen:
 
 
 def _latest(finished: Sequence[RunRow]) -> dict[tuple[str, str], RunRow]:
-    """(task, model) → its latest complete run; one that lacks answers where none is complete."""
+    """(task, model) → its latest complete run; if none is complete, one that lacks answers."""
     complete_last = sorted(finished, key=lambda run: run.status == "done")
     return {(run.task, run.model): run for run in complete_last}
 
@@ -91,11 +91,11 @@ def _has_answers(run: RunRow) -> bool:
 
 
 def _holds(run: RunRow, other: RunRow) -> bool:
-    """Whether a run was asked at least the examples of another one."""
+    """Whether a run covers at least the examples of another one."""
     if run.data_hash != other.data_hash or _format(run) != _format(other):
         return False
     had, wanted = run.example_limit, other.example_limit
-    # Runs of format 1 were asked the first examples of the file, and are taken with their like alone.
+    # Runs of format 1 were asked the first examples of the file, and are grouped only with each other.
     return had == wanted if _format(run) == 1 else covers(had, wanted)
 
 

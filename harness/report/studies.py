@@ -22,7 +22,7 @@ UNITS: Mapping[str, tuple[float, str]] = {
     "latency": (1000.0, "95 % of answers within, ms"),
     "train_tokens": (1e-3, "tokens trained on, thousands"),
 }
-"""Objective → what its values are multiplied by to be shown, and what the axis is called."""
+"""Objective → the factor that scales its values for display, and the axis title."""
 FEWEST = 4
 """Finished trials below which an importance would be a guess."""
 
@@ -60,7 +60,7 @@ class Study:
 
     @cached_property
     def best(self) -> Trial:
-        """The best finished trial by the first objective that keeps the constraints, where one does."""
+        """The best finished trial by the first objective, among those that satisfy the constraints if any do."""
         kept = [trial for trial in self.done if trial.feasible] or self.done
         return max(kept, key=lambda trial: (self.sign(0) * trial.values[0], -trial.number))
 
@@ -91,7 +91,7 @@ class Study:
         return 1.0 if self.maximize[objective] else -1.0
 
     def short(self, knob: str) -> str:
-        """The knob without its slot, where no other has the same last word."""
+        """The knob without its slot, unless another has the same last word."""
         last = knob.rpartition(".")[2]
         names = {name for trial in self.trials for name in trial.params}
         return last if sum(name.rpartition(".")[2] == last for name in names) < 2 else knob
@@ -106,7 +106,7 @@ class Study:
 
 
 def read(results: Path) -> tuple[Study, ...]:
-    """The studies with at least one finished trial; rows that are no trials are left out."""
+    """The studies with at least one finished trial; rows that are not trials are left out."""
     rows: dict[str, list[TrialRecord]] = {}
     odd: set[str] = set()
     for row in read_trials(results, odd):
@@ -170,5 +170,5 @@ def _importance(study: Study) -> dict[str, float]:
         try:
             return dict(optuna.importance.get_param_importances(made, evaluator=evaluator))
         except (ValueError, RuntimeError):
-            # Trials of one value only, or with other ranges than each other: nothing can be said.
+            # All trials have one value, or their ranges differ: importance is undefined.
             return {}

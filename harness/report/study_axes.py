@@ -1,4 +1,4 @@
-"""Where the value of a knob stands on an axis: a number on its range, anything else among its choices."""
+"""The position of a knob's value on an axis: a number on its range, anything else among its choices."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.report.studies import Study
 
 NUMBERS = ("FloatDistribution", "IntDistribution")
 FEW = 6
-"""Different numbers up to which a knob is drawn as choices."""
+"""Most distinct numbers for which a knob is drawn as choices."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def axis(study: Study, knob: str, start: float, end: float) -> KnobAxis:
 
 
 def written(value: object) -> str:
-    """A knob's value as a person writes it."""
+    """A knob's value, formatted for reading."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value).lower()
     if value and (abs(value) < 1e-3 or abs(value) >= 1e5):

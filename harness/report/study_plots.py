@@ -13,9 +13,9 @@ from harness.report.study_axes import KnobAxis, axis, written
 
 WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 740.0, 36.0, 290.0
 LONGEST = 22
-"""Letters of a knob's name above an axis."""
+"""Most letters of a knob's name above an axis."""
 MOST_AXES = 8
-"""Knobs in the picture of all of them, the most important first."""
+"""Most knobs in the picture of all of them, most important first."""
 
 
 def unit(study: Study, objective: int = 0) -> str:
@@ -164,7 +164,7 @@ def parallel(study: Study) -> components.Picture | None:
 
 
 def pareto(study: Study) -> list[components.Picture]:
-    """The first objective against each other one, with the trials that none beats in all objectives."""
+    """The first objective against each other one, with the trials that no other dominates."""
     return [_pareto(study, other) for other in range(1, len(study.objectives))]
 
 
@@ -212,7 +212,7 @@ def _scale(study: Study) -> svg.Scale:
 
 
 def _last(study: Study, trial: Trial) -> float | None:
-    """A trial's value; of a pruned one the score at its last rung, where the search is for the score."""
+    """A trial's value; for a pruned one, the score at its last rung if the search maximizes the score."""
     if trial.values:
         return trial.values[0]
     return trial.steps[-1][1] if trial.steps and study.objectives[0] == "score" else None
@@ -228,8 +228,8 @@ def _best_so_far(study: Study) -> list[tuple[Trial, float]]:
 
 
 def _mark(study: Study, trial: Trial, x: float, y: svg.Scale) -> Markup:
-    """A disc for a finished trial, a larger green diamond for the best, a small square where it was pruned
-    and a cross at the foot where it failed."""
+    """A disc for a finished trial, a larger green diamond for the best, a small square if it was pruned, and a
+    cross at the bottom if it failed."""
     value = _last(study, trial)
     tip = f"trial {trial.number}, {trial.state}: {figure_of(value)}"
     if value is None:
@@ -252,7 +252,7 @@ def _curve(study: Study, trial: Trial, x: svg.Scale, y: svg.Scale) -> Markup:
 
 
 def _beside(x: KnobAxis, trial: Trial, value: JsonValue) -> float:
-    """The place of a value; choices are spread a little, or trials would hide each other."""
+    """The position of a value; choices are spread a little, so that trials do not hide each other."""
     return x(value) + (((trial.number * 7) % 11 - 5) * 2.0 if x.choices else 0.0)
 
 
@@ -271,7 +271,7 @@ def _whole_axis(x: svg.Scale, title: str) -> Markup:
 
 
 def _pole(x: float, name: str, ticks: Sequence[tuple[float, str]], index: int, last: bool = False) -> Markup:
-    """One axis of the picture of all knobs; names stand on two lines in turn, or they would touch."""
+    """One axis of the picture of all knobs; names alternate between two lines, so that they do not touch."""
     name = name if len(name) <= LONGEST else name[: LONGEST - 1] + "…"
     anchor = "end" if last else "middle" if index else "start"
     return svg.group(

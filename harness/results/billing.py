@@ -8,7 +8,7 @@ from pathlib import Path
 
 from harness.evidence.cost import BreakEven, Method, Prices, Usage, break_even, price
 from harness.evidence.verdict_types import Jsonable
-from harness.results import lessons, run_scores
+from harness.results import lessons, run_labels, run_scores
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
 from harness.results.records.run import RunRecord
@@ -29,8 +29,8 @@ def bills(folders: Iterable[Path], prices: Prices) -> list[Bill]:
     """A bill per task and model; of several seeds the first stands for the recipe."""
     groups: dict[tuple[str, str], dict[str, Usage]] = {}
     records = [(record, path) for path in folders if (record := RunFolder(path).answered()) is not None]
-    names = run_scores.labels([record for record, _ in records])
-    places = run_scores.places([record for record, _ in records])
+    names = run_labels.labels([record for record, _ in records])
+    places = run_labels.places([record for record, _ in records])
     for record, path in records:
         if record.split == "test":
             usage = _usage(record, path, names[record.id])

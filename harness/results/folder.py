@@ -175,6 +175,11 @@ class ResultsFolder:
         return self.path / "studies"
 
     @property
+    def tunings(self) -> Path:
+        """What commands with `--tune` found."""
+        return self.path / "tunings"
+
+    @property
     def trials(self) -> Path:
         return self.path / "trials.jsonl"
 

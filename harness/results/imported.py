@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import filecmp
 import shutil
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +61,6 @@ def _draft(
     folder = ResultsFolder(results).runs / f".import-{mark}"
     writers: dict[int, RowWriter] = {}
     namers: dict[int, Namer] = {}
-    names: set[str] = set()
     count = 0
     try:
         for name, sample in named(log, pair_by, known, namers):
@@ -69,7 +69,6 @@ def _draft(
                 path = folder / str(sample.repeat) / "samples.jsonl"
                 writer = writers[sample.repeat] = RowWriter(path, log.metrics)
             writer.add(name, sample)
-            names.add(name)
             count += 1
             if progress is not None and count % EVERY == 0:
                 progress(count)
@@ -80,11 +79,12 @@ def _draft(
             writer.close()
     if not count:
         raise ConfigError("holds no sample", file=log.origin.file)
-    evidence: dict[Evidence, int] = {}
+    evidence: Counter[Evidence] = Counter()
     for namer in namers.values():
-        for kind, number in namer.evidence.items():
-            evidence[kind] = evidence.get(kind, 0) + number
-    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=frozenset(names), evidence=evidence)
+        evidence += namer.evidence
+    first, *others = (namer.names for namer in namers.values())
+    names = first.union(*others) if others else first
+    named_log = NamedLog(log=log, pair_by=pair_by, known=known, names=names, evidence=evidence)
     return LogDraft(log=log, folder=folder, writers=writers, names=named_log)
 
 

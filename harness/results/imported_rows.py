@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-from pydantic_core import to_json
+import msgspec
 
 from harness.core.files import draft, json_line
 from harness.core.json_types import JsonObject
@@ -17,39 +19,74 @@ from harness.imports.sample import ForeignSample, Metric
 from harness.results.records.missing import Missing
 
 SKIPPED = "the tool gave no score"
+TOGETHER = 100
+"""Rows that are written at a time."""
 _CLOSE = 1e-6
 """How near the mean of the samples must be to the mean that the tool reports, relative to it."""
 
 
-@dataclass
+@dataclass(frozen=True)
 class Tally:
-    """Sum, count and range of a metric's values as they stand in the log."""
+    """A metric's values as they stand in the log, and what they add up to."""
 
-    total: float = 0.0
-    n: int = 0
-    low: float = float("inf")
-    high: float = float("-inf")
-    graded: bool = False
-    """Whether some value is neither 0 nor 1."""
-
-    def add(self, value: float) -> None:
-        self.total += value
-        self.n += 1
-        if value < self.low:
-            self.low = value
-        if value > self.high:
-            self.high = value
-        if value not in (0.0, 1.0):
-            self.graded = True
+    values: array[float] = field(default_factory=lambda: array("d"))
 
     def join(self, other: Tally) -> None:
-        self.total, self.n = self.total + other.total, self.n + other.n
-        self.low, self.high = min(self.low, other.low), max(self.high, other.high)
-        self.graded = self.graded or other.graded
+        self.values.extend(other.values)
+
+    @property
+    def n(self) -> int:
+        return len(self.values)
+
+    @property
+    def low(self) -> float:
+        return min(self.values)
+
+    @property
+    def high(self) -> float:
+        return max(self.values)
+
+    @property
+    def graded(self) -> bool:
+        """Whether some value is neither 0 nor 1."""
+        return not set(self.values) <= {0.0, 1.0}
 
     @property
     def mean(self) -> float:
-        return self.total / self.n
+        return math.fsum(self.values) / self.n
+
+
+class _Parse(msgspec.Struct, gc=False):
+    """An answer as it was read: here always as a whole."""
+
+    status: str
+    value: str | msgspec.UnsetType | None = msgspec.UNSET
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Score(msgspec.Struct, gc=False):
+    scorer: str
+    status: str
+    value: float | None
+    reason: str | msgspec.UnsetType = msgspec.UNSET
+
+
+class _Row(msgspec.Struct, kw_only=True, gc=False):
+    """A line of `samples.jsonl`; what is unset is not written."""
+
+    sample_id: str
+    input: object
+    target: object
+    output: str | None
+    finish_reason: str
+    meta: dict[str, str]
+    seconds: float | msgspec.UnsetType | None = msgspec.UNSET
+    tokens_in: int | msgspec.UnsetType | None = msgspec.UNSET
+    tokens_out: int | msgspec.UnsetType | None = msgspec.UNSET
+    error: str | msgspec.UnsetType = msgspec.UNSET
+    strict: _Parse
+    extracted: _Parse
+    scores: list[_Score]
 
 
 def unusable(metric: Metric, tally: Tally) -> str:
@@ -78,25 +115,36 @@ class RowWriter:
     tokens_in: int = 0
     tokens_out: int = 0
     _stream: BinaryIO | None = None
+    _rows: list[_Row] = field(default_factory=list)
+    """What is not written yet."""
 
     def __post_init__(self) -> None:
         self.tallies = {metric.name: Tally() for metric in self.metrics}
-        self._stored = [(metric.name, metric.stored_as, metric.higher_is_better) for metric in self.metrics]
+        self._stored = [
+            (metric.name, metric.stored_as, metric.higher_is_better, self.tallies[metric.name].values.append)
+            for metric in self.metrics
+        ]
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._stream = self.path.open("wb", buffering=1 << 20)
 
     def add(self, name: str, sample: ForeignSample) -> None:
         """Append a sample under the name of its example."""
-        assert self._stream is not None
-        line = self._line(name, sample)
-        try:
-            self._stream.write(to_json(line) + b"\n")
-        except ValueError:  # half a character, which only the slower writer escapes
-            self._stream.write(json_line(line))
+        self._rows.append(self._row(name, sample))
         self.count += 1
+        if len(self._rows) == TOGETHER:
+            self._write()
+
+    def _write(self) -> None:
+        assert self._stream is not None
+        rows, self._rows = self._rows, []
+        try:
+            self._stream.write(_ENCODER.encode_lines(rows))
+        except (ValueError, OverflowError):  # half a character, or a number of any length
+            self._stream.writelines(json_line(msgspec.to_builtins(row)) for row in rows)
 
     def close(self) -> None:
         if self._stream is not None:
+            self._write()
             self._stream.close()
             self._stream = None
 
@@ -114,53 +162,53 @@ class RowWriter:
         """Answers that failed in the tool; asking again is up to the tool, so they are missing for good."""
         return missing_for_good(self.errors.elements(), self.count)
 
-    def _line(self, name: str, sample: ForeignSample) -> JsonObject:
-        if sample.tokens_in or sample.tokens_out:
-            self.tokens_in += sample.tokens_in or 0
-            self.tokens_out += sample.tokens_out or 0
-        line: dict[str, object] = {
-            "sample_id": name,
-            "input": sample.input if sample.input is not None else _shown(sample),
-            "target": sample.target,
-            "output": sample.answer,
-            "finish_reason": "error" if sample.error else "stop",
-            "meta": {"id": sample.id, "hash": sample.hash} if sample.hash else {"id": sample.id},
-        }
-        if sample.seconds is not None or sample.tokens_in is not None:
-            line |= {
-                "seconds": sample.seconds,
-                "tokens_in": sample.tokens_in,
-                "tokens_out": sample.tokens_out,
-            }
+    def _row(self, name: str, sample: ForeignSample) -> _Row:
+        row = _Row(
+            sample_id=name,
+            input=sample.input if sample.input is not None else _shown(sample),
+            target=sample.target,
+            output=sample.answer,
+            finish_reason="stop",
+            meta={"id": sample.id, "hash": sample.hash} if sample.hash else {"id": sample.id},
+            strict=_VALID,
+            extracted=_Parse("valid", sample.answer),
+            scores=[] if sample.error else self._scores(sample.scores),
+        )
+        if sample.seconds is not None or sample.tokens_in is not None or sample.tokens_out is not None:
+            self._count_cost(row, sample)
         if sample.error:
-            self.errors[sample.error] += 1
-            parse: dict[str, object] = {"status": "error", "reason": sample.error}
-            line |= {"error": sample.error, "strict": parse, "extracted": parse}
-            scores: list[dict[str, object]] = [
-                {"scorer": stored, "status": "error", "value": None, "reason": sample.error}
-                for _, stored, _ in self._stored
-            ]
-        else:
-            line |= {"strict": _VALID, "extracted": {"status": "valid", "value": sample.answer}}
-            scores = self._scores(sample.scores)
-        line["scores"] = scores
-        return line  # type: ignore[return-value]
+            self._fail(row, sample.error)
+        return row
 
-    def _scores(self, given: Mapping[str, float | None]) -> list[dict[str, object]]:
-        scores: list[dict[str, object]] = []
-        for name, stored, higher in self._stored:
+    def _count_cost(self, row: _Row, sample: ForeignSample) -> None:
+        self.tokens_in += sample.tokens_in or 0
+        self.tokens_out += sample.tokens_out or 0
+        if sample.seconds is not None or sample.tokens_in is not None:
+            row.seconds, row.tokens_in, row.tokens_out = sample.seconds, sample.tokens_in, sample.tokens_out
+
+    def _fail(self, row: _Row, error: str) -> None:
+        """An answer that failed in the tool: neither right nor wrong under any metric."""
+        self.errors[error] += 1
+        row.finish_reason, row.error = "error", error
+        row.strict = row.extracted = _Parse("error", reason=error)
+        row.scores = [_Score(stored, "error", None, error) for _, stored, _, _ in self._stored]
+
+    def _scores(self, given: Mapping[str, float | None]) -> list[_Score]:
+        scores: list[_Score] = []
+        for name, stored, higher, tally in self._stored:
             if name not in given:
                 continue
             value = given[name]
             if value is None:
-                scores.append({"scorer": stored, "status": "skipped", "value": None, "reason": SKIPPED})
+                scores.append(_Score(stored, "skipped", None, SKIPPED))
                 continue
-            self.tallies[name].add(value)
-            scores.append({"scorer": stored, "status": "scored", "value": value if higher else 1.0 - value})
+            tally(value)
+            scores.append(_Score(stored, "scored", value if higher else 1.0 - value))
         return scores
 
 
-_VALID = {"status": "valid"}
+_VALID = _Parse("valid")
+_ENCODER = msgspec.json.Encoder()
 
 
 def missing_for_good(reasons: Iterable[str], of: int) -> Missing | None:

@@ -6,12 +6,11 @@ import dataclasses
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 from harness.core.errors import ConfigError
-from harness.core.keys import digest
 from harness.core.validation import adapter
 from harness.evidence import families, fields, imported, missing
+from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
 from harness.evidence.verdict import Cost, RunScores, Verdict, decide
 from harness.evidence.verdict_types import ScorerValues
@@ -20,13 +19,12 @@ from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
 from harness.results.records.missing import Missing
-from harness.results.records.run import AnswerRecord, CellRecord, RunRecord, TaskRecord, TrainRecord
+from harness.results.records.run import AnswerRecord, RunRecord, TaskRecord, TrainRecord
+from harness.results.records.sample import SampleRecord
 from harness.results.remote import mirror
+from harness.results.run_labels import BESIDE, labels, members, places
 from harness.results.triage import read_triage
 
-IMPORTED, BESIDE = "imported", "imported beside own"
-"""What runs of other tools stand under in place of a model: the models are what is compared."""
-RecordT = TypeVar("RecordT", bound=CellRecord)
 Asked = Mapping[str, Collection[str]]
 """Run id → ids of the examples that count; a run that it does not name counts with all of its answers."""
 
@@ -71,55 +69,6 @@ def counted(folder: Path, asked: Collection[str] | None) -> RunRecord | None:
     rows = samples(RunFolder(folder).samples)
     kept = only(rows, asked)
     return record if len(kept) == len(rows) else restricted(record, kept, len(kept))
-
-
-def members(records: Sequence[RecordT]) -> dict[tuple[str, str], list[RecordT]]:
-    """(task, model) → the runs that are reported and compared there. Our own runs of a task that other tools' runs
-    are of stand in two: under their model, and beside the imported systems."""
-    apart, together = places(records), places(records, together=True)
-    groups: dict[tuple[str, str], list[RecordT]] = {}
-    for record in records:
-        for question in dict.fromkeys((apart[record.id], together[record.id])):
-            groups.setdefault(question, []).append(record)
-    return groups
-
-
-def places(records: Sequence[CellRecord], *, together: bool = False) -> dict[str, tuple[str, str]]:
-    """Run id → (task, model) that it is reported under, so that only like stands beside like.
-
-    A model that is several (one spec, other weights) has a mark of its weights behind its name; a task whose
-    primary score was made in several ways (other scorers, format, version or data) a mark of the way. Runs of
-    other tools stand in one place per task: there the models are what is compared.
-
-    Args:
-        together: our own runs of the same task and scoring stand beside the imported ones instead of under their model.
-    """
-    ran = [record for record in records if isinstance(record, RunRecord) and record.has_answers]
-    finished: Sequence[CellRecord] = ran or records
-    models = likeness.model_names([r.model for r in records], [r.model for r in finished])
-    ended = {record.id for record in finished}
-    about = [record.task for record in records]
-    data = [(task.name, task.primary, task.version, task.data_hash) for task in about]
-    marks = [
-        digest([*data_key, way])[:4] for data_key, way in zip(data, likeness.ways(data, about), strict=True)
-    ]
-    several: dict[str, set[str]] = {}
-    for record, mark in zip(records, marks, strict=True):
-        if record.id in ended:
-            several.setdefault(record.task.name, set()).add(mark)
-    names = [_task_name(record.task.name, mark, several) for record, mark in zip(records, marks, strict=True)]
-    sides: dict[str, set[bool]] = {}
-    for name, record in zip(names, records, strict=True):
-        sides.setdefault(name, set()).add(record.imported is not None)
-    foreign = {name: BESIDE if len(both) > 1 else IMPORTED for name, both in sides.items() if True in both}
-    return {
-        record.id: (name, foreign.get(name, model) if together or record.imported is not None else model)
-        for record, name, model in zip(records, names, models, strict=True)
-    }
-
-
-def _task_name(name: str, mark: str, several: Mapping[str, set[str]]) -> str:
-    return f"{name} ·scored {mark}" if len(several.get(name, ())) > 1 else name
 
 
 def _decide(
@@ -211,35 +160,6 @@ def _largest(group: Sequence[tuple[RunRecord, Path]]) -> list[tuple[RunRecord, P
     return [(r, path) for r, path in group if r.labels in (None, most[r.recipe.name])]
 
 
-def labels(records: Iterable[CellRecord], *, together: bool = False) -> dict[str, str]:
-    """Run id → what the run's recipe is called in tables.
-
-    A point of a label curve has its number of labels. Recipes that share a name but not their
-    settings or test rows get a mark: they are different methods, and folded into one row their
-    seeds would be taken for noise.
-
-    Args:
-        together: what our own runs are called beside imported ones, with their model behind the recipe.
-    """
-    plain: dict[str, str] = {}
-    marks: dict[str, str] = {}
-    kinds: dict[tuple[str, str, str], set[str]] = {}
-    known = list(records)
-    where = places(known, together=together)
-    for record in known:
-        id, count, name = record.id, record.labels, record.recipe.name
-        plain[id] = name if count is None else f"{name} (n={count})"
-        if where[id][1] == BESIDE and record.imported is None:
-            plain[id] += f" · {record.model.spec}"
-        # Runs of format 1 were asked the first examples of the file; since then a smaller sample is in a larger.
-        asked = [record.format, record.limit if record.format == 1 else None, record.split]
-        marks[id] = digest([list(record.recipe.slots.values()), asked])
-        entry = (*where[id], plain[id])
-        kinds.setdefault(entry, set()).add(marks[id])
-    shared = {name for (_, _, name), known_marks in kinds.items() if len(known_marks) > 1}
-    return {id: f"{name} ·{marks[id][:4]}" if name in shared else name for id, name in plain.items()}
-
-
 def diagnoses(folders: Iterable[Path]) -> dict[tuple[str, str], list[str]]:
     """(task, model) → what was said of how its runs trained, each sentence with its recipe and seed."""
     records = [record for path in folders if (record := RunFolder(path).answered()) is not None]
@@ -258,7 +178,7 @@ def scores(
     """Per-example primary scores of a run, of the examples `asked` (None: of all); an execution error is
     None and never a wrong answer."""
     file, primary = RunFolder(folder).samples, str(record.task.primary)
-    rows = only(samples(file), asked)
+    rows = _in_order(record, only(samples(file), asked))
     values = tuple(row.score(primary) for row in rows)
     for row, value in zip(rows, values, strict=True):
         if value is not None and not 0.0 <= value <= 1.0:
@@ -268,7 +188,11 @@ def scores(
                 remedy="divide by the scorer's largest value, run again, and leave this run out",
             )
     learnt = lessons.of_record(record)
-    counted = record if asked is None else record.changed(metrics=sample_metrics.metrics(rows))
+    counted = (
+        record
+        if asked is None and record.planned is None
+        else record.changed(metrics=sample_metrics.metrics(rows))
+    )
     return RunScores(
         recipe=name or labels([record])[record.id],
         seed=record.seed,
@@ -296,7 +220,16 @@ def scores(
         ),
         common_answer=common_answer.common_answer(rows),
         fields=fields.shares(rows),
+        planned=record.planned,
     )
+
+
+def _in_order(record: RunRecord, rows: list[SampleRecord]) -> list[SampleRecord]:
+    """Of a run that stopped early, the answers that were asked in the seeded order: others in its folder, of an
+    interrupted run or a sample, are no random beginning."""
+    if record.planned is None or record.limit is None:
+        return rows
+    return only(rows, beginning([row.sample_id for row in rows], [row.group for row in rows], record.limit))
 
 
 def cost(record: RunRecord) -> Cost:

@@ -64,7 +64,10 @@ def record(study: str, trial: FrozenTrial, search: Search) -> TrialRecord:
         "run_id": attributes.get("run_id"),
         "started_at": _started_at(trial),
         "seconds": trial.duration.total_seconds() if trial.duration else None,
-        **{name: cost.get(name) for name in ("train_seconds", "train_steps", "tokens", "money")},
+        **{
+            name: cost.get(name)
+            for name in ("train_seconds", "train_steps", "run_seconds", "tokens", "money")
+        },
         "duplicate_of": attributes.get("duplicate_of"),
         "error": attributes.get("error"),
         "stopped": attributes.get("stopped"),

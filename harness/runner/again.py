@@ -1,9 +1,9 @@
 """What happens to a finished run when its command is given again.
 
-What decides an answer is in the run's key, and another key is another run. What decides a score but no
-answer (scorers, format, primary, margin, task version) is not asked for again: stored answers are scored
-again where it changed. Library versions can change an answer, too; a run that was made with others is
-taken as it is and named, and `--fresh` runs it again.
+Everything that determines an answer is part of the run's key, and another key is another run. Changes that
+affect only scores (scorers, format, primary, margin, task version) do not repeat the answering: stored answers
+are scored again. Library versions can change an answer, too; a run made with other versions is kept and named,
+and `--fresh` repeats it.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from harness.runner.cells import Cell, describe_task
 from harness.tasks.writable import NOT_ENFORCED
 
 _ASKED_ELSEWHERE = ("openai", "fake")
-"""Engines whose answers no library of this machine makes."""
+"""Engines whose answers do not depend on this machine's libraries."""
 FOR_READING = ("margin", "version", "primary", "data_hash")
-"""What of a task's record decides how scores are read, but none of them."""
+"""Fields of a task's record that decide how scores are read, but do not change any."""
 
 
 def scored_as_now(cell: Cell, folder: RunFolder) -> RunRecord | None:
-    """The record of a run that holds all that the cell asks for, its answers scored as the task file says
-    now; None if there is something to ask. Nothing is asked here."""
+    """The record of a run that holds all answers the cell needs, scored as the task file says now; None if
+    answers are missing. No model is called here."""
     if complete(cell, folder) is None:
         return None
     if _is_current(cell.task, folder):
@@ -41,8 +41,8 @@ def scored_as_now(cell: Cell, folder: RunFolder) -> RunRecord | None:
 
 
 def refreshed(cell: Cell, folder: RunFolder) -> RunRecord | None:
-    """As `scored_as_now`, for a caller that holds the folder's lock; of a run that is not complete, what it
-    has answered is scored anew as well.
+    """As `scored_as_now`, for a caller that holds the folder's lock; the answers of an incomplete run are
+    scored again as well.
 
     A kill in between is fixed by the next call: the record changes last.
     """
@@ -62,7 +62,7 @@ def refreshed(cell: Cell, folder: RunFolder) -> RunRecord | None:
 
 
 def _is_current(task: Task, folder: RunFolder) -> bool:
-    """Whether a run's answers are scored, and its record to be read, as the task file says now."""
+    """Whether a run's answers are scored as the task file says now, and its record can be read that way."""
     head = folder.head()
     if head is None:
         return True
@@ -83,13 +83,13 @@ def rescored(task: Task, rows: Sequence[SampleRecord]) -> list[SampleRecord]:
 
 
 def _rescored(task: Task, row: SampleRecord) -> SampleRecord:
-    """Only of thoughts that came apart from the answer the tokens are counted; others were estimated."""
+    """Tokens are counted only for thoughts that came apart from the answer; others were estimated."""
     counted = row.thought_tokens if row.reasoning else None
     return scoring.scored(task, replace(row, thought_tokens=counted), row.example())
 
 
 def stale(record: RunRecord) -> list[str]:
-    """A sentence where a run was made with library versions that are not today's; of a server none counts."""
+    """A sentence if a run was made with other library versions than today's; for a server, none count."""
     if record.runtime.engine in _ASKED_ELSEWHERE:
         return []
     unlike = likeness.answered(record.versions, environment.versions())
@@ -102,9 +102,9 @@ def stale(record: RunRecord) -> list[str]:
 
 
 def made_elsewhere(record: RunRecord) -> list[str]:
-    """A sentence where a run was made on another class of device, or in another number format, than a rerun would be.
+    """A sentence if a run was made on another class of device, or in another number format, than a rerun would use.
 
-    The number format is known in advance only of a model that is loaded as it is published and not trained.
+    The number format is known in advance only for an untrained model that is loaded as published.
     """
     was, spec = record.runtime, record.model.spec
     if was.engine in (None, *_ASKED_ELSEWHERE) or was.device is None or record.imported is not None:

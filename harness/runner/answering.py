@@ -1,4 +1,4 @@
-"""The asking step of a cell: what is not answered yet is asked, scored and written as it comes."""
+"""The answering step of a cell: missing answers are generated, scored and written as they come."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ from harness.tasks import templates
 from harness.tasks.writable import writing
 
 LATENCY_EXAMPLES = 3
-"""How many test prompts are asked again one at a time, to measure latency."""
+"""How many test prompts are repeated one at a time to measure latency."""
 
 
 def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
-    """Ask what has not been answered yet, write each answer as it comes, and sum up the cost.
+    """Generate the missing answers, write each as it comes, and sum up the cost.
 
     Raises:
-        EngineError: the model or server answers nothing; where it has answered some, what is left is
-            recorded as missing instead.
+        EngineError: the model or server gives no answer at all; if it has given some, the rest are recorded as
+        missing instead.
     """
     cell, folder = attempt.cell, attempt.folder
     folder.drop_errors()
@@ -70,7 +70,7 @@ def answer(attempt: CellContext, engine: Engine) -> AnswerRecord:
 
 
 def _language_notes(task: Task, recipe: Recipe) -> list[str]:
-    """What decoding is not held to, although the recipe is constrained."""
+    """The parts of the format that decoding does not enforce, although the recipe is constrained."""
     note = writing(task).note if recipe.program.constrain else ""
     return [note] if note else []
 
@@ -78,7 +78,7 @@ def _language_notes(task: Task, recipe: Recipe) -> list[str]:
 def _completions(
     attempt: CellContext, engine: Engine, examples: Sequence[Example], prompts: Sequence[Prompt]
 ) -> Iterator[tuple[int, Completion]]:
-    """Positions and completions; a prompt that the model cannot hold is an error and is not asked."""
+    """Positions and completions; a prompt that exceeds the model's context is an error and is not sent."""
     requests = [request(attempt.cell, *pair) for pair in zip(examples, prompts, strict=True)]
     complaints = [attempt.room.complaint(prompt) for prompt in prompts]
     for position, complaint in enumerate(complaints):
@@ -95,17 +95,16 @@ def _completions(
 
 
 def _timed(attempt: CellContext, examples: Sequence[Example]) -> list[Request]:
-    """The first prompts that the model can hold."""
+    """The first prompts that fit the model's context."""
     pairs = ((example, attempt.prompter(example)) for example in examples)
     fitting = (pair for pair in pairs if attempt.room.fits(pair[1]))
     return [request(attempt.cell, *pair) for pair in islice(fitting, LATENCY_EXAMPLES)]
 
 
 def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, float | None]:
-    """Wall seconds per answer when asked one at a time, remembered answers not used.
+    """Wall seconds per answer when asked one at a time, without cached answers.
 
-    Pauses and failed attempts before an answer are no part of its latency; a request without an answer
-    has none.
+    Pauses and failed attempts before an answer do not count as latency; a request without an answer has none.
     """
     seconds = []
     for asked in requests:
@@ -121,9 +120,9 @@ def latency(engine: Engine, requests: Sequence[Request]) -> dict[str, float | No
 
 
 def answer_cost(rows: Sequence[SampleRecord]) -> dict[str, float | None]:
-    """Tokens and seconds of answers; `seconds` is the wall time of all, however many were under way at once.
+    """Tokens and seconds of answers; `seconds` is the total wall time, however many were in flight.
 
-    Each row has its share of the wall time, so that what is answered in several attempts adds up.
+    Each row has its share of the wall time, so that several attempts add up.
     """
     seconds = sum(row.wall_seconds for row in rows)
     answered = [row for row in rows if row.answered]

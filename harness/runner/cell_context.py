@@ -1,4 +1,4 @@
-"""What the steps of one cell share, and the one way from an example to what is learned and asked."""
+"""What the steps of one cell share, and the only way from an example to a prompt for training or answering."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class CellContext:
     progress: Progress
     pool: tuple[Example, ...]
     prompter: Prompter
-    """What is learned and what is asked are both made by it, so they are cut alike to fit `room`."""
+    """It makes the prompts for training and for answering, so both are cut the same way to fit `room`."""
     room: Room
 
 
@@ -55,7 +55,7 @@ def room_in(model: LanguageModel, cell: Cell) -> Room:
 
 
 def lesson(attempt: CellContext, example: Example) -> TrainingExample:
-    """What is learned from an example: the prompt its program asks with, and its target.
+    """A training lesson from an example: its program's prompt, and its target.
 
     `rejected` in its meta data is an answer that is worse than the target; preferences learn from it.
     """

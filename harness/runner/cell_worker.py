@@ -10,6 +10,7 @@ import errno
 import logging
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from harness.core import notices
-from harness.core.errors import ConfigError, RunError, is_panic
+from harness.core.errors import CellSkippedError, ConfigError, RunError, is_panic
 from harness.core.execution import Job, Notify, Worker
 from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.protocols import StepRecord
+from harness.results import live
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.locks import Lock
 from harness.results.records.run import RunRecord
@@ -32,14 +34,17 @@ from harness.runner.model_pool import ModelPool
 from harness.runner.progress import Progress
 
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
-"""What a system says when nothing can be written any more: no other cell could finish either."""
+"""System errors after which nothing more can be written: no other cell could finish either."""
+
+LOOK_EVERY = 0.5
+"""Seconds between two looks for a request to skip the cell."""
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellResult:
-    """A cell's record, whether it was run now, and its files where they are not in place yet."""
+    """A cell's record, whether it was run now, and its files if they are not in place yet."""
 
     record: RunRecord
     fresh: bool
@@ -80,14 +85,14 @@ class CellWork:
                 record = again.refreshed(cell, folder)
                 fresh = record is None
                 if record is None:
-                    record = _attempt(cell, folder, workbench, _Relay(notify))
+                    record = _attempt(cell, folder, workbench, _Relay(notify, results.path))
             return CellResult(record=record, fresh=fresh, files={} if shared else packed(folder.path))
 
         return worker
 
 
 def job(cell: Cell) -> Job[Cell]:
-    """Cells of one model and base go to one worker where that is possible: it has the model loaded."""
+    """Cells of one model and base go to one worker if possible: it has the model loaded."""
     return Job(what=cell, group=digest([cell.model, cell.recipe.base.identity()]))
 
 
@@ -97,7 +102,7 @@ def packed(folder: Path) -> dict[str, bytes]:
 
 
 def unpack(files: Mapping[str, bytes], folder: Path) -> None:
-    """Put the files of a run in place, `run.json` last: its existence means that the rest is there.
+    """Put the files of a run in place, `run.json` last: its existence means that the folder is complete.
 
     Raises:
         ConfigError: a name that would leave the folder.
@@ -122,30 +127,45 @@ def replay(progress: Progress, cell: Cell, event: Event) -> None:
 
 
 class _Relay(Progress):
-    """Reports to a function instead of a terminal."""
+    """Reports to a function instead of a terminal, and leaves the cell where the user asked for that."""
 
-    def __init__(self, notify: Notify) -> None:
-        self._notify = notify
+    def __init__(self, notify: Notify, results: Path) -> None:
+        self._notify, self._results, self._looked = notify, results, 0.0
+
+    def _leave_if_asked(self, cell: Cell, *, at_once: bool = False) -> None:
+        """Look for a request now and then.
+
+        Raises:
+            CellSkippedError: there is one.
+        """
+        if not at_once and time.monotonic() - self._looked < LOOK_EVERY:
+            return
+        self._looked = time.monotonic()
+        if live.skip_file(self._results, cell.id).exists():
+            raise CellSkippedError("skipped; the same command goes on with it")
 
     def state(self, cell: Cell, state: str) -> None:
+        self._leave_if_asked(cell, at_once=True)
         self._notify(("state", (state,), {}))
 
     def step(self, cell: Cell, step: StepRecord) -> None:
         self._notify(("step", (step,), {}))
+        self._leave_if_asked(cell)
 
     def answering(self, cell: Cell, *, done: int, total: int) -> None:
         self._notify(("answering", (), {"done": done, "total": total}))
 
     def answered(self, cell: Cell) -> None:
         self._notify(("answered", (), {}))
+        self._leave_if_asked(cell)
 
 
 def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progress) -> RunRecord:
     if cell.fault:
         folder.begin(cell.describe())
         return failed(cell, folder, RunError(cell.fault))
-    progress.state(cell, "starting")
     try:
+        progress.state(cell, "starting")
         with notices.captured(folder.path / "library.log"):
             return execute(cell, folder, workbench, progress)
     except (KeyboardInterrupt, ConfigError):
@@ -154,10 +174,12 @@ def _attempt(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Prog
         if not (isinstance(error, Exception) or is_panic(error)):
             raise
         if isinstance(error, OSError) and error.errno in NO_ROOM:
-            remedy = "what is answered is kept: make room and give the same command again"
+            remedy = "answers so far are kept: free some space and repeat the command"
             raise ConfigError(
                 f"cannot be written: {error.strerror}", file=folder.path, remedy=remedy
             ) from None
+        if folder.cell() is None:  # skipped before it began
+            folder.begin(cell.describe())
         log.debug("cell %s failed", cell.id, exc_info=True)
         workbench.discard()
         return failed(cell, folder, error)

@@ -1,4 +1,4 @@
-"""A cell is one thing to run: task × model × recipe × seed, named by the hash of what decides it."""
+"""A cell is one thing to run: task × model × recipe × seed, named by a hash of everything that determines it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from harness.core import recipes
+from harness.core.errors import ConfigError
 from harness.core.json_types import JsonValue
 from harness.core.keys import digest
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden, refuse_in_models
 from harness.core.values import Example
+from harness.evidence.anytime.order import beginning
 from harness.evidence.command import Invocation
+from harness.models.source import is_hub_id
 from harness.results.records.run import CellRecord, TaskRecord
 from harness.runner import keys
 from harness.runner.experiment import DEFAULT_MODEL, Experiment
@@ -26,7 +29,8 @@ from harness.tasks.sampling import sample
 @dataclass(frozen=True, kw_only=True)
 class Cell:
     """`labels` is how many train examples the recipe may see (None: all); `split` is what is asked, and
-    `limit` how many of its examples (None: all). `fault` says why the cell cannot be run at all."""
+    `limit` how many of its examples (None: all). Of these only the `first` in the seeded order are asked for now
+    (None: all; `runner.until_sure`). `fault` says why the cell cannot be run at all."""
 
     task: Task
     model: str
@@ -34,25 +38,47 @@ class Cell:
     recipe: Recipe
     seed: int
     limit: int | None = None
+    first: int | None = None
     labels: int | None = None
     split: str = "test"
     fault: str = ""
     invocation: Invocation | None = None
-    """The command that the cell comes from; it decides nothing."""
+    """The command that the cell comes from; it is not part of the key."""
 
     @cached_property
     def examples(self) -> tuple[Example, ...]:
-        """What is asked: all of the split, or a seeded sample of it."""
+        """What is asked: all of the split, or a seeded sample of it, or the beginning of either."""
+        if self.first is None or self.first >= len(self.all_examples):
+            return self.all_examples
+        groups = [None if one.group is None else str(one.group) for one in self.all_examples]
+        chosen = beginning([one.id for one in self.all_examples], groups, self.first)
+        return tuple(one for one in self.all_examples if one.id in chosen)
+
+    @cached_property
+    def all_examples(self) -> tuple[Example, ...]:
+        """What is asked in the end, however little is asked for now."""
         return sample(self.task.splits[self.split], self.limit)
+
+    @property
+    def planned(self) -> int | None:
+        """How many examples there are to ask, where only the first of them are asked; None: all are."""
+        whole = len(self.all_examples)
+        return whole if len(self.examples) < whole else None
+
+    @property
+    def asks(self) -> int | None:
+        """How many examples are asked; None: all of the split."""
+        return self.limit if self.planned is None else len(self.examples)
 
     @cached_property
     def weights_key(self) -> str:
-        """Of everything that decides the trained weights. What is asked afterwards is not part of it."""
+        """Key of everything that determines the trained weights. Later answers are not part of it."""
         return keys.weights_key(self.task, self.fingerprint, self.recipe, self.seed, self.labels)
 
     @cached_property
     def key(self) -> str:
-        """Of everything that decides an answer. How many are asked, and how they are scored, is not part of it."""
+        """Key of everything that determines an answer. The number of examples and their scoring are not part
+        of it."""
         weights = self.weights_key if self.recipe.weights else None
         return keys.answers_key(
             self.task, self.fingerprint, self.recipe, self.seed, self.labels, self.split, weights
@@ -79,7 +105,8 @@ class Cell:
             "model": {"spec": self.model, "fingerprint": self.fingerprint} | _served(self.model),
             "seed": self.seed,
             "split": self.split,
-            "limit": self.limit,
+            "limit": self.asks,
+            **({} if self.planned is None else {"planned": self.planned}),
             "labels": self.labels,
             "invocation": None if self.invocation is None else self.invocation.to_json(),
         }
@@ -92,7 +119,7 @@ def _served(model: str) -> dict[str, JsonValue]:
 
 
 def describe_task(task: Task) -> TaskRecord:
-    """What a record says of its task: which data, and everything that decides a score but no answer."""
+    """A record's account of its task: the data, and everything that affects scores but not answers."""
     content = {
         "name": task.name,
         "version": task.version,
@@ -115,7 +142,7 @@ class Layout:
     cells: tuple[Cell, ...]
     left_out: tuple[LeftOut, ...] = ()
     notes: tuple[str, ...] = ()
-    """What of the experiment cannot be had as it was asked for."""
+    """Parts of the experiment that cannot run as requested."""
 
 
 def plan(experiment: Experiment) -> list[Cell]:
@@ -139,6 +166,7 @@ def layout(experiment: Experiment) -> Layout:
     cells: dict[tuple[str, str], Cell] = {}
     left_out: list[LeftOut] = []
     for model in experiment.models:
+        _require_usable(model, experiment)
         mark = fingerprint(model)
         for named, task in tasks:
             invocation = _invocation(experiment, named, task, model)
@@ -159,7 +187,7 @@ def layout(experiment: Experiment) -> Layout:
                 cells |= {(task.name, cell.key): cell for cell in _copies(base, experiment)}
     if not cells:
         raise nothing_fits(left_out)
-    ordered = sorted(cells.values(), key=lambda cell: bool(cell.recipe.weights))
+    ordered = sorted(cells.values(), key=_kind_by_cost)
     return Layout(
         cells=tuple(ordered),
         left_out=tuple(left_out),
@@ -169,6 +197,24 @@ def layout(experiment: Experiment) -> Layout:
             if max(experiment.labels, default=0) > _most(task)
         ),
     )
+
+
+def _kind_by_cost(cell: Cell) -> tuple[bool, bool]:
+    """Prompts first, then what reads passages, then what trains."""
+    return bool(cell.recipe.weights), cell.recipe.program.retrieves
+
+
+def _require_usable(model: str, experiment: Experiment) -> None:
+    """
+    Raises:
+        ConfigError: a model on the hub that no recipe can use; its weights are not fetched.
+    """
+    if is_server(model) or not is_hub_id(model):
+        return
+    reasons = [of_model(model, recipe) for recipe in experiment.recipes]
+    if reasons and all(reasons):
+        first = next(filter(None, reasons))
+        raise ConfigError(first.reason, remedy=first.remedy)
 
 
 def _most(task: Task) -> int:
@@ -182,7 +228,7 @@ def _beyond(task: Task, labels: tuple[int, ...]) -> str:
 
 
 def _invocation(experiment: Experiment, named: str, task: Task, model: str) -> Invocation | None:
-    """The command that was typed, with what other commands need to know of this task and model."""
+    """The command that was typed, with what other commands need to know about this task and model."""
     if experiment.invocation is None:
         return None
     learnable = not is_server(model) and bool(task.splits.get("train"))

@@ -10,8 +10,8 @@ from harness.core.values import Example
 
 
 def sentence(task: Task, examples: Sequence[Example], model: LanguageModel | None) -> str:
-    """How many of the asked examples have a target that is cut off; empty if none has, and for a server,
-    whose tokenizer is not known."""
+    """How many of the examples have a target that is cut off; empty if none, or for a server, whose tokenizer
+    is unknown."""
     if model is None:
         return ""
     ends = len(model.chat.encode_answer(""))
@@ -28,7 +28,7 @@ def sentence(task: Task, examples: Sequence[Example], model: LanguageModel | Non
 
 
 def _shortest(target: JsonValue) -> list[JsonValue]:
-    """Of several accepted answers the shortest: any of them is right."""
+    """The shortest of several accepted answers: any of them is right."""
     if isinstance(target, list) and target and all(isinstance(item, str) for item in target):
         return [min(target, key=len)]
     return [target]

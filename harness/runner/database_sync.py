@@ -30,7 +30,7 @@ def open_index(results: Path) -> None:
 
 
 def index(results: Path, folder: Path) -> None:
-    """Bring a finished run into DuckDB; a locked index is no reason to stop the other runs."""
+    """Bring a finished run into DuckDB; a locked index does not stop the other runs."""
     from harness.results.database.ingest import ingest_run
 
     try:

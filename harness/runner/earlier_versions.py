@@ -14,7 +14,7 @@ Versions = Mapping[str, str]
 
 
 def of_answers(folder: RunFolder) -> list[Versions]:
-    """Those that made the answers a folder already holds; none of a server's, which no library here makes."""
+    """Versions that made the answers already in a folder; none for a server, whose answers no library here makes."""
     head = folder.head()
     if head is None or not folder.samples.exists() or folder.samples.stat().st_size == 0:
         return []
@@ -22,7 +22,7 @@ def of_answers(folder: RunFolder) -> list[Versions]:
 
 
 def of_weights(folder: RunFolder, trained_by: str | None) -> list[Versions]:
-    """Those that trained the weights, where another run did."""
+    """Versions that trained the weights, if another run did."""
     head = None if trained_by is None else RunFolder(folder.path.with_name(trained_by)).head()
     return [] if head is None else others(head)
 
@@ -39,6 +39,6 @@ def others(head: CellRecord) -> list[Versions]:
 
 
 def fields(*parts: list[Versions]) -> dict[str, JsonValue]:
-    """The field of a record, absent where there are none."""
+    """The field of a record, absent if there are none."""
     kept = [dict(versions) for part in parts for versions in part]
     return {"earlier_versions": kept} if kept else {}

@@ -46,7 +46,8 @@ def record() -> dict[str, JsonValue]:
 
 @cache
 def git() -> dict[str, JsonValue]:
-    """The harness's own commit and whether its files differ from it; empty outside git and where it is installed."""
+    """The harness's own commit and whether its files differ from it; empty outside git and for an installed
+    package."""
     if shipped.INSTALLED:
         return {}  # an environment inside somebody's repository says nothing about the harness
     folder = shipped.ROOT
@@ -106,7 +107,7 @@ def _cpu_name() -> str:
 
 
 def device_class() -> str:
-    """Where a model is loaded unless it is told otherwise: "cuda" or "cpu"."""
+    """The default device of a model: "cuda" or "cpu"."""
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -125,23 +126,27 @@ def answering() -> dict[str, str]:
 
 
 def runtime(engine: Engine) -> dict[str, JsonValue]:
-    """What answered: engine, number format, device, hashes of the chat template and the vocabulary; of a
-    server only its engine is known."""
+    """What answered: engine, number format, device, hashes of the chat template and the vocabulary; for a
+    server, only its engine is known."""
     model = engine.model
     if model is None:
         return {"engine": engine.name}
-    from harness.models.number_format import dtype_of
-
     return {
         "engine": engine.name,
-        "dtype": str(dtype_of(model.network) if hasattr(model.network, "dtype") else None).removeprefix(
-            "torch."
-        ),
+        "dtype": computed_in(model.network).removeprefix("torch."),
         "device": str(getattr(model.network, "device", None)),
         "quantized_share": _quantized_share(model.network),
         "chat_template": digest(model.chat.template)[:12],
         "vocabulary": model.chat.vocabulary,
     }
+
+
+def computed_in(network: Network) -> str:
+    """The number format that a loaded network's body computes in, such as "torch.bfloat16": what is learned in front of it
+    may be in another."""
+    from harness.models.number_format import dtype_of
+
+    return str(dtype_of(network) if hasattr(network, "dtype") else None)
 
 
 def _quantized_share(network: Network) -> float | None:

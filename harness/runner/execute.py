@@ -1,6 +1,6 @@
 """One cell from start to finish: train, check parity, ask, score, record.
 
-Every step looks first at what an earlier, interrupted attempt left behind, and goes on from it.
+Every step first checks what an interrupted attempt left behind, and continues from there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from functools import partial
 
 from harness.core.errors import EngineError, ParityError
 from harness.core.keys import digest
-from harness.core.kinds import build
 from harness.core.protocols import DataContext, Engine, LanguageModel
 from harness.core.secrets import hidden
 from harness.core.values import Example, TrainingExample
@@ -25,11 +24,11 @@ from harness.results import missing, sample_metrics
 from harness.results.context_fit import sentences
 from harness.results.folder import RunFolder
 from harness.results.records.run import RunRecord, TrainRecord
-from harness.runner import cut_targets, earlier_versions, environment, spent
+from harness.runner import cut_targets, earlier_versions, environment, spent, suitable
 from harness.runner.answering import answer
 from harness.runner.cell_context import CellContext, begin, lesson, request, room_in
 from harness.runner.cells import Cell
-from harness.runner.model_pool import ModelPool, fingerprint, is_server
+from harness.runner.model_pool import ModelPool, is_server
 from harness.runner.peak_memory import PeakMemory
 from harness.runner.progress import Progress
 from harness.runner.spent import Spent
@@ -96,7 +95,7 @@ def execute(cell: Cell, folder: RunFolder, workbench: ModelPool, progress: Progr
 
 
 def failed(cell: Cell, folder: RunFolder, error: BaseException) -> RunRecord:
-    """Record that a cell could not be finished, and why; what it had answered stays on disk."""
+    """Record that a cell could not be finished, and why; its answers stay on disk."""
     record = RunRecord.of(
         {
             **cell.describe().to_json(),
@@ -126,15 +125,9 @@ def _pool(
     if not cell.recipe.learns:
         return ()
 
-    def engine(spec: str) -> Engine:
-        if is_server(spec):
-            return workbench.server(spec)
-        plain = dataclasses.replace(cell.recipe, base=build("base", "plain"))
-        identity = digest([fingerprint(spec), plain.base.identity()])
-        return workbench.engine(workbench.base(spec, plain), identity)
-
     cache = folder.results.generated
-    context = DataContext(engine=engine, cache=cache, model=cell.model, note=note)
+    asked = partial(workbench.plain, recipe=cell.recipe)
+    context = DataContext(engine=asked, cache=cache, model=cell.model, note=note)
     return tuple(cell.recipe.data.examples(cell.task, cell.seed, context))
 
 
@@ -144,12 +137,13 @@ def _prepare(
     start: Callable[[Room], CellContext],
     predicted: Callable[[int | None], None],
 ) -> tuple[CellContext, Engine, TrainRecord | None, list[Mapping[str, object]]]:
-    """The attempt and the engine that will answer, with what training cost and which parity checks it
-    passed; `predicted` is told the peak memory to expect."""
+    """The attempt and the engine that will answer, with what training cost and which parity checks it passed;
+    `predicted` receives the expected peak memory."""
     if is_server(cell.model):
         engine = workbench.server(cell.model)
         return start(room_of_engine(engine, cell.task.max_new_tokens)), engine, None, []
     model = workbench.asked(cell.model, cell.recipe, fresh=bool(cell.recipe.weights))
+    suitable.require_quantized(model.network, cell.recipe)
     attempt = start(room_in(model, cell))
     if not cell.recipe.weights:
         predicted(_peak_memory(attempt, model, ()))

@@ -19,12 +19,15 @@ from harness.evidence.command import Invocation
 from harness.runner.settings import ExperimentSettings
 
 DEFAULT_MODEL = "smollm2-135m-instruct"
-DEFAULT_RECIPES = ("zero_shot", "few_shot", "bm25_rag", "lora", "qlora", "full")
+DEFAULT_RECIPES = ("zero_shot", "few_shot", "constrained", "bm25_rag", "lora", "qlora", "full")
+
+Spec = str | Mapping[str, object]
+"""A recipe's name, or what an experiment file says of one."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExperimentFile(ExperimentSettings):
-    """The YAML file that `harness run FILE.yaml` reads: what it is of, and any setting of an experiment."""
+    """The YAML file that `harness run FILE.yaml` reads: its tasks and models, and any setting of an experiment."""
 
     name: str | None = None
     task: str | list[str]
@@ -34,7 +37,7 @@ class ExperimentFile(ExperimentSettings):
 class Experiment:
     """What to run, resolved: recipes are objects, `labels` are train-set sizes (may be empty).
 
-    `defaults`: nobody named the recipes, so those that do not fit are left out instead of failing.
+    `defaults`: the user named no recipes, so those that do not fit are left out instead of failing.
     """
 
     name: str
@@ -45,10 +48,10 @@ class Experiment:
     limit: int | None = None
     labels: tuple[int, ...] = ()
     invocation: Invocation | None = None
-    """The command that asked for it; None if no command did."""
+    """The command that started it; None without one."""
     defaults: bool = False
     settings: ExperimentSettings = field(default_factory=ExperimentSettings)
-    """Of the command and its file: where it runs, what it costs and who is told."""
+    """Settings of the command and its file: where it runs, prices, and trackers."""
 
 
 def from_file(
@@ -57,7 +60,8 @@ def from_file(
     """Read an experiment file; a bare name that is no file here may be a shipped one, such as demo.yaml.
 
     Args:
-        given: settings that win over the file's.
+        given: settings that win over the file's. A recipe that they name is the file's entry of that name, where it
+            has one, else the shipped recipe.
 
     Raises:
         ConfigError: missing or malformed file, unknown key, unknown recipe or setting.
@@ -67,7 +71,9 @@ def from_file(
     settings = file if given is None else given.over(file)
     tasks = (file.task,) if isinstance(file.task, str) else tuple(file.task)
     name = names.check(file.name, "name", path) if file.name else path.stem
-    return from_settings(settings, name, tasks, file=path, invocation=invocation)
+    own = RecipesByName.of(_specs(file), path)
+    by_name = own if given is not None and given.recipes else RecipesByName()
+    return _resolved(settings, name, tasks, by_name, own, path, invocation)
 
 
 def read_file(path: Path) -> ExperimentFile:
@@ -94,19 +100,32 @@ def from_settings(
     name: str,
     tasks: tuple[str, ...],
     *,
-    file: Path | None = None,
     invocation: Invocation | None = None,
 ) -> Experiment:
-    """What the settings name, loaded and checked; `file` is the one to name in errors.
+    """What the settings name, loaded and checked.
 
     Raises:
         ConfigError: an unknown recipe or setting, or a number below 1.
     """
-    specs = options.names(settings.recipes) if isinstance(settings.recipes, str) else settings.recipes
-    chosen = [_recipe(spec, file) for spec in specs or DEFAULT_RECIPES]
+    shipped_alone = RecipesByName()
+    return _resolved(settings, name, tasks, shipped_alone, shipped_alone, None, invocation)
+
+
+def _resolved(
+    settings: ExperimentSettings,
+    name: str,
+    tasks: tuple[str, ...],
+    by_name: RecipesByName,
+    typed: RecipesByName,
+    file: Path | None,
+    invocation: Invocation | None,
+) -> Experiment:
+    """The experiment, its recipes looked up in `by_name`; `typed` is what `--recipes` can name in a later command."""
+    specs = _specs(settings)
+    chosen = [recipe for spec in specs or DEFAULT_RECIPES for recipe in by_name.find(spec, file)]
     if invocation is not None:
-        known = tuple(recipe.name for recipe in chosen if _shipped(recipe))
-        invocation = dataclasses.replace(invocation, known=known)
+        known = dict.fromkeys(recipe.name for recipe in chosen if typed.leads_to(recipe))
+        invocation = dataclasses.replace(invocation, known=tuple(known))
     overrides = options.repeated(settings.settings)
     return Experiment(
         name=name,
@@ -122,9 +141,44 @@ def from_settings(
     )
 
 
-def _shipped(recipe: Recipe) -> bool:
-    """Whether the recipe's name alone leads to it."""
-    return recipe.name in recipes.available() and recipes.load(recipe.name).config() == recipe.config()
+def _specs(settings: ExperimentSettings) -> Sequence[Spec]:
+    return options.names(settings.recipes) if isinstance(settings.recipes, str) else settings.recipes
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecipesByName:
+    """The entries of an experiment file by their names; a name without an entry is a shipped recipe's."""
+
+    entries: Mapping[str, tuple[Mapping[str, object], ...]] = field(default_factory=dict)
+    file: Path | None = None
+
+    @classmethod
+    def of(cls, specs: Sequence[Spec], file: Path) -> RecipesByName:
+        """Entries without a name of their own have that of the recipe that they extend."""
+        entries: dict[str, tuple[Mapping[str, object], ...]] = {}
+        for spec in specs:
+            if not isinstance(spec, str):
+                name = str(spec.get("name") or spec.get("extends"))
+                entries[name] = (*entries.get(name, ()), spec)
+        return cls(entries=entries, file=file)
+
+    def find(self, spec: Spec, file: Path | None) -> list[Recipe]:
+        """The recipe that is described or named; several where entries share the name.
+
+        Raises:
+            ConfigError: an unknown recipe or setting.
+        """
+        if not isinstance(spec, str):
+            return [_recipe(spec, file)]
+        if spec in self.entries:
+            return [_recipe(entry, self.file) for entry in self.entries[spec]]
+        return [recipes.load(spec, others=self.entries)]
+
+    def leads_to(self, recipe: Recipe) -> bool:
+        """Whether the recipe's name alone leads to it."""
+        if recipe.name not in self.entries and recipe.name not in recipes.available():
+            return False
+        return any(named.config() == recipe.config() for named in self.find(recipe.name, None))
 
 
 def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
@@ -144,7 +198,7 @@ def with_overrides(recipe: Recipe, settings: Sequence[str]) -> Recipe:
 
 
 def value_of(text: str) -> object:
-    """As YAML reads it, and numbers such as 1e-6, which YAML 1.1 takes for words."""
+    """A value as YAML reads it, plus numbers such as 1e-6, which YAML 1.1 reads as text."""
     import yaml
 
     if re.fullmatch(r"[+-]?\d+(\.\d*)?[eE][+-]?\d+", text):
@@ -155,9 +209,7 @@ def value_of(text: str) -> object:
         return text
 
 
-def _recipe(spec: str | Mapping[str, object], file: Path | None) -> Recipe:
-    if isinstance(spec, str):
-        return recipes.load(spec)
+def _recipe(spec: Mapping[str, object], file: Path | None) -> Recipe:
     parent, name = _name(spec, "extends", file), _name(spec, "name", file)
     slots = {key: value for key, value in spec.items() if key not in ("extends", "name")}
     if name is not None:

@@ -1,4 +1,4 @@
-"""How long an experiment will take on this machine, said before it begins."""
+"""How long an experiment will take on this machine, announced before it begins."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.runner.cells import Cell
 from harness.runner.model_pool import is_server
 
 NAMED_SHARE = 0.05
-"""A recipe that takes less than this share of the whole is not named."""
+"""A recipe that takes a smaller share of the total is not named."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,25 +32,25 @@ class Forecast:
 
     @property
     def sentence(self) -> str:
-        """One line; empty where nothing is known."""
+        """One line; empty if nothing is known."""
         if not self.seconds:
             return ""
         long = [(name, each) for name, each in self.seconds.items() if each >= NAMED_SHARE * self.total]
         parts = ", ".join(f"{name} {duration(each)}" for name, each in long) if len(self.seconds) > 1 else ""
         unknown = f"; not counted: {', '.join(self.unknown)}" if self.unknown else ""
         share = f" ({parts})" if parts else ""
-        return f"this will take roughly {duration(self.total)} on this machine as busy as it is now{share}{unknown}"
+        return f"this will take roughly {duration(self.total)} on this machine at its present load{share}{unknown}"
 
 
 def duration(seconds: float) -> str:
-    """As people say it, because it is a guess: 40 s, 12 min, 3.5 h."""
+    """A rounded duration, because it is an estimate: 40 s, 12 min, 3.5 h."""
     if seconds < 100:
         return f"{max(1.0, seconds):.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 6000 else f"{seconds / 3600:.1f} h"
 
 
 def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Forecast:
-    """What is left of an experiment, by the operations it takes; servers and the random model are left out.
+    """The time left in an experiment, from the operations it takes; servers and the random model are not counted.
 
     Args:
         results: the results folder; cells that are complete there take no time.
@@ -63,7 +63,9 @@ def forecast(cells: Sequence[Cell], results: Path, *, fresh: bool = False) -> Fo
             continue
         if not fresh and complete(cell, ResultsFolder(results).run(cell.id)) is not None:
             continue
-        with notices.captured(Path(os.devnull)):  # The run logs what libraries say again, in its own folder.
+        with notices.captured(
+            Path(os.devnull)
+        ):  # The run logs the libraries' messages again, in its own folder.
             expected = flops_estimate.seconds_per_run(
                 cell.recipe,
                 cell.model,

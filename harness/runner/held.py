@@ -1,4 +1,4 @@
-"""Whether a server holds answers to the language that it was sent: many ignore what they do not know."""
+"""Whether a server enforces the constraint that it was sent: many ignore fields they do not know."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from harness.core.errors import RunError
 from harness.core.protocols import Format
 from harness.core.values import Completion
 
+NOT_HELD = "the server does not constrain decoding"
+"""How the error of a server that ignores the language begins."""
 WATCHED = 8
 """Complete answers; if all of these are outside the format, the server does not constrain."""
 
@@ -24,12 +26,12 @@ def held(completions: Iterable[tuple[int, Completion]], form: Format) -> Iterato
         if outside is None or completion.finish_reason != "stop":
             continue
         if form.holds(completion.text.strip()):
-            outside = None  # whether by force or not, the format is met
+            outside = None  # enforced or not, the format is met
             continue
         outside.append(completion.text)
         if len(outside) == WATCHED:
             raise RunError(
-                f"the server does not constrain decoding: its first {WATCHED} complete answers are all outside the format, "
+                f"{NOT_HELD}: its first {WATCHED} complete answers are all outside the format, "
                 f"such as {outside[0][:60]!r}; leave out the constrained recipe, or use a server that takes "
                 "response_format (JSON), structured_outputs (vLLM) or grammar (llama.cpp)"
             )

@@ -1,7 +1,7 @@
-"""What decides trained weights, and what decides an answer, each as one key.
+"""One key for everything that determines trained weights, and one for everything that determines an answer.
 
-How an answer is scored is part of neither, but where a recipe learns from scores (`Recipe.uses_scores`):
-stored answers are read and scored again instead (`harness.runner.again`).
+Scoring is part of neither, unless a recipe learns from scores (`Recipe.uses_scores`): stored answers are read
+and scored again instead (`harness.runner.again`).
 """
 
 from __future__ import annotations
@@ -14,17 +14,16 @@ from harness.core.recipes import Recipe
 from harness.core.values import Document, Example
 
 WEIGHTS_FORMAT = 1
-"""Raised when training itself, or the choice of a checkpoint on dev, would give another result."""
+"""Increased when training itself, or the choice of a checkpoint on dev, would give another result."""
 RUN_FORMAT = 2
-"""Raised when the runner itself would give another result. Runs of format 1 had the number of test examples
+"""Increased when the runner itself would give another result. Runs of format 1 had the number of test examples
 and the scorers in their key, and were asked the first examples of the file."""
 
 
 def weights_key(task: Task, fingerprint: str, recipe: Recipe, seed: int, labels: int | None) -> str:
-    """SHA-256 of everything that decides what a recipe's training makes of a model.
+    """SHA-256 of everything that determines the weights a recipe trains.
 
-    Test is not part of it: rows that are added to it are asked, and nothing is trained again. Neither is
-    the task's name.
+    Test is not part of it: rows added to it need answers, but no training. Neither is the task's name.
     """
     return digest(
         {
@@ -53,13 +52,13 @@ def answers_key(
     split: str,
     weights: str | None,
 ) -> str:
-    """SHA-256 of everything that decides an answer. How many are asked is not part of it.
+    """SHA-256 of everything that determines an answer. The number of examples is not part of it.
 
-    Of the task's format only what a model is shown or held to counts: targets as they are written in shots,
-    and the constraint.
+    Of the task's format, only what a model sees or is constrained to counts: targets as written in shots, and
+    the constraint.
 
     Args:
-        weights: the `weights_key` of what is trained; None if nothing is.
+        weights: the `weights_key` of the training; None without training.
     """
     return digest(
         {
@@ -81,13 +80,13 @@ def answers_key(
 
 
 def _constraint(task: Task) -> Mapping[str, object] | None:
-    """The language that constrained answers are held to."""
+    """The language that constrains answers."""
     constraint = task.format.constraint()
     return None if constraint is None else constraint.identity()
 
 
 def _scoring(task: Task, recipe: Recipe) -> Mapping[str, object] | None:
-    """How answers are read and scored, where the recipe learns from that."""
+    """How answers are read and scored, if the recipe learns from that."""
     if not recipe.uses_scores:
         return None
     scorers = [scorer.identity() for scorer in task.scorers]
@@ -100,7 +99,7 @@ def _content(examples: Sequence[Example]) -> str:
         examples,
         "content",
         lambda: [
-            # Earlier turns only where there are some, so that the keys of other tasks stay.
+            # Earlier turns only if there are any, so that the keys of other tasks stay the same.
             [e.id, e.input, e.target, e.context_ids, e.group, e.meta, *([_turns(e)] if e.turns else [])]
             for e in examples
         ],
@@ -123,7 +122,7 @@ def _written(task: Task, split: str) -> str:
 
 
 def _once(rows: Sequence[object], what: str, content: Callable[[], object]) -> str:
-    """Digest of a split's content; worked out once for the many cells of an experiment."""
+    """Digest of a split's content; computed once for the many cells of an experiment."""
     key = id(rows), what
     remembered = _KNOWN.get(key)
     if remembered is not None and remembered[0] is rows:
@@ -136,4 +135,4 @@ def _once(rows: Sequence[object], what: str, content: Callable[[], object]) -> s
 
 _KNOWN: dict[tuple[int, str], tuple[Sequence[object], str]] = {}
 _MOST = 48
-"""Digests that are remembered; the rows of each are held in memory, so that their id stays their own."""
+"""Cached digests; the rows of each stay in memory, so that no other object gets their id."""

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from harness.core.json_types import JsonObject
 from harness.core.keys import digest
+from harness.core.kinds import build
 from harness.core.protocols import TEMPLATE_DATE, Engine, LanguageModel
 from harness.core.recipes import Recipe
 from harness.core.secrets import refuse_in_model
@@ -15,7 +16,7 @@ from harness.runner.peak_memory import release
 
 
 class ModelPool:
-    """Opens engines; `cache` is the folder of remembered answers, or None to ask every time."""
+    """Opens engines; `cache` is the folder of remembered answers, or None to generate every time."""
 
     def __init__(self, cache: Path | None) -> None:
         self.cache = cache
@@ -33,14 +34,14 @@ class ModelPool:
         return model
 
     def asked(self, spec: str, recipe: Recipe, *, fresh: bool = False) -> LanguageModel:
-        """`base`, whose chat template is told what the recipe's program says."""
+        """`base`, its chat template configured as the recipe's program says."""
         model, program = self.base(spec, recipe, fresh=fresh), recipe.program
         if program.thinking is None and program.template_date == TEMPLATE_DATE:
             return model
         return replace(model, chat=model.chat.configured(bool(program.thinking), program.template_date))
 
     def discard(self) -> None:
-        """Forget the held base, so that its memory is free for the next."""
+        """Drop the held base to free its memory for the next."""
         self._held = None
         release()
 
@@ -54,8 +55,15 @@ class ModelPool:
 
         network = model.network
         device = getattr(getattr(network, "device", None), "type", None)
-        gave = [environment.answering(), str(getattr(network, "dtype", None)), device, *model.chat.settings]
+        gave = [environment.answering(), environment.computed_in(network), device, *model.chat.settings]
         return self.remembering(local(model), digest([identity, gave]))
+
+    def plain(self, spec: str, recipe: Recipe) -> Engine:
+        """The engine of a model as it stands, loaded here or served, whatever base `recipe` has."""
+        if is_server(spec):
+            return self.server(spec)
+        unchanged = replace(recipe, base=build("base", "plain"))
+        return self.engine(self.base(spec, unchanged), digest([fingerprint(spec), unchanged.base.identity()]))
 
     def server(self, spec: str) -> Engine:
         """The engine of a model that is asked but not loaded: `openai:NAME@URL` or `fake`."""
@@ -82,7 +90,7 @@ def is_server(spec: str) -> bool:
 
 
 def served(spec: str) -> JsonObject | None:
-    """What a server says of the model that answers, for a run's record; None for a model that is loaded here."""
+    """What a server says about the model that answers, for a run's record; None for a model that is loaded here."""
     if not spec.startswith("openai:"):
         return None
     from harness.engines import served as servers
@@ -98,8 +106,8 @@ def forget_servers() -> None:
 
 
 def fingerprint(spec: str) -> str:
-    """What identifies a model: its files; of a server its address and what it says of the model, for which it
-    is asked.
+    """What identifies a model: its files; for a server, its address and what it says about the model, which
+    takes a request.
 
     Raises:
         ConfigError: no such model, or a secret in a server's address.

@@ -1,4 +1,4 @@
-"""Live progress: a rich table on a terminal, plain lines elsewhere, nothing when quiet."""
+"""Live progress: a table on a terminal (`live_table.py`), plain lines elsewhere, nothing when quiet."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -15,13 +14,11 @@ from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
     from harness.runner.cells import Cell
 
 
 class Progress:
-    """Says nothing: what tests and `--quiet` use, and the shape that the others follow."""
+    """Shows nothing: for tests and `--quiet`, and the interface that the others implement."""
 
     def __enter__(self) -> Self:
         return self
@@ -32,7 +29,10 @@ class Progress:
         return None
 
     def forecast(self, expected: Callable[[], str]) -> None:
-        """Say how long all of it will take; `expected` is worked out only where it is shown."""
+        """Say how long all of it will take; `expected` is computed only if it is shown."""
+
+    def so_far(self, verdict: str) -> None:
+        """Say the verdict over what has ended, while other cells go on."""
 
     def plan(self, cells: Sequence[Cell]) -> None: ...
 
@@ -49,6 +49,8 @@ class Progress:
 
 def outcome(record: RunRecord) -> str:
     """One cell's result in a few words."""
+    if record.error_type == "CellSkippedError":
+        return "skipped; the same command goes on with it"
     if record.status == "failed":
         return f"failed: {record.error}"
     if record.status == "pruned":
@@ -70,14 +72,14 @@ def _score(record: RunRecord) -> str:
 
 
 def left(seconds: float) -> str:
-    """A rest of time in the unit that people would say it in."""
+    """The time left, in the largest fitting unit."""
     if seconds < 100:
         return f"{seconds:.0f} s left"
     return f"{seconds / 60:.0f} min left" if seconds < 6000 else f"{seconds / 3600:.1f} h left"
 
 
 class Several(Progress):
-    """Tells each of its members everything, in their order."""
+    """Forwards every event to each member, in order."""
 
     def __init__(self, members: Sequence[Progress]) -> None:
         self._members = members
@@ -96,6 +98,10 @@ class Several(Progress):
     def forecast(self, expected: Callable[[], str]) -> None:
         for member in self._members:
             member.forecast(expected)
+
+    def so_far(self, verdict: str) -> None:
+        for member in self._members:
+            member.so_far(verdict)
 
     def plan(self, cells: Sequence[Cell]) -> None:
         for member in self._members:
@@ -140,6 +146,9 @@ class PlainProgress(Progress):
         if line := expected():
             terminal.say(line, error=True)
 
+    def so_far(self, verdict: str) -> None:
+        terminal.say(verdict, error=True)
+
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
         terminal.say(f"{count}; what is complete is not repeated", error=True)
@@ -169,125 +178,10 @@ class PlainProgress(Progress):
         self._say(cell, outcome(record) + seconds)
 
 
-@dataclass
-class _LiveRow:
-    """A cell in the live table. Times are of `time.monotonic`, in seconds."""
-
-    cell: Cell
-    state: str = "waiting"
-    text: str = ""
-    dev: float | None = None
-    result: str = ""
-    since: float = 0.0
-    """When the state began."""
-    stage: int | None = None
-    first_epoch: float = 0.0
-    stage_began: float = 0.0
-    """The epoch of the stage's first step that was seen, and when that was."""
-    done: int = 0
-    first_done: int = 0
-    total: int = 0
-    """Answers, those that were there when answering began, and how many there will be."""
-
-
-class LiveProgress(Progress):
-    """A table that is redrawn: per cell its state, progress, rate, time left and dev score."""
-
-    def __init__(self) -> None:
-        from rich.live import Live
-
-        self._rows: dict[str, _LiveRow] = {}
-        self._live = Live(
-            console=terminal.console(stderr=True), get_renderable=self._table, refresh_per_second=4
-        )
-
-    def __enter__(self) -> Self:
-        self._live.__enter__()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._live.__exit__(kind, error, trace)
-
-    def _table(self) -> Table:
-        from rich.table import Table
-
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for name in ("recipe", "seed", "state", "progress", "dev"):
-            table.add_column(name, justify="right" if name == "seed" else "left")
-        table.add_column("result", overflow="fold")
-        for row in self._rows.values():
-            cell = row.cell
-            labels = "" if cell.labels is None else f" (n={cell.labels})"
-            style = {"done": "green", "partial": "yellow", "failed": "red", "waiting": "dim"}.get(
-                row.state, ""
-            )
-            dev = "" if row.dev is None else f"{row.dev:.3f}"
-            table.add_row(
-                cell.recipe.name + labels,
-                str(cell.seed),
-                row.state,
-                row.text,
-                dev,
-                row.result,
-                style=style,
-            )
-        return table
-
-    def forecast(self, expected: Callable[[], str]) -> None:
-        if line := expected():
-            self._live.console.print(line, markup=False, highlight=False)
-
-    def plan(self, cells: Sequence[Cell]) -> None:
-        for cell in cells:
-            self._rows[cell.key] = _LiveRow(cell)
-
-    def state(self, cell: Cell, state: str) -> None:
-        row = self._rows[cell.key]
-        row.state, row.since = state, time.monotonic()
-
-    def step(self, cell: Cell, step: StepRecord) -> None:
-        row = self._rows[cell.key]
-        row.text = (
-            f"epoch {step.epoch:.2f} · loss {step.loss:.3f} · {step.tokens / step.seconds:.0f} tok/s"
-            + self._training_left(cell, step)
-        )
-        row.state = "training"
-        row.dev = step.dev_score if step.dev_score is not None else row.dev
-
-    def _training_left(self, cell: Cell, step: StepRecord) -> str:
-        """By the share of the stage's epochs that is done since its first step that was seen."""
-        row, stage = self._rows[cell.key], int(step.stage or 0)
-        if row.stage != stage:
-            row.stage, row.first_epoch, row.stage_began = stage, step.epoch, time.monotonic()
-            return ""
-        epochs = cell.recipe.weights[stage].num_train_epochs
-        done = step.epoch - row.first_epoch
-        if epochs is None or done <= 0:
-            return ""
-        return " · " + left((time.monotonic() - row.stage_began) * max(epochs - step.epoch, 0.0) / done)
-
-    def answering(self, cell: Cell, *, done: int, total: int) -> None:
-        row = self._rows[cell.key]
-        row.state, row.done, row.first_done, row.total = "answering", done, done, total
-        row.since = time.monotonic()
-
-    def answered(self, cell: Cell) -> None:
-        row = self._rows[cell.key]
-        row.done += 1
-        rate = (row.done - row.first_done) / max(time.monotonic() - row.since, 1e-9)
-        rest = left((row.total - row.done) / rate)
-        row.text = f"{row.done}/{row.total} · {rate:.1f}/s · {rest}"
-
-    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
-        text = f"{record.seconds:.0f} s" if fresh else "already done"
-        row = self._rows[cell.key]
-        row.state, row.text, row.result = str(record.status), text, outcome(record)
-
-
 def choose(*, quiet: bool) -> Progress:
     """The progress that fits where stderr goes."""
     if quiet:
         return Progress()
+    from harness.runner.live_table import LiveProgress
+
     return LiveProgress() if sys.stderr.isatty() else PlainProgress()

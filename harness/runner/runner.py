@@ -29,7 +29,7 @@ class Outcome:
     folders: tuple[Path, ...]
     fresh: int
     notes: tuple[str, ...] = ()
-    """What to know of runs: made with other library versions and taken as they are, answered by several models."""
+    """Notes on runs: made with other library versions and reused, or answered by several models."""
 
     @property
     def failures(self) -> tuple[RunRecord, ...]:
@@ -37,7 +37,7 @@ class Outcome:
 
     @property
     def unfinished(self) -> tuple[RunRecord, ...]:
-        """Runs that failed, and those that the same command would go on with."""
+        """Runs that failed, and those that the same command would continue."""
         return tuple(record for record in self.records if record.status in ("failed", "partial"))
 
     @property
@@ -59,13 +59,13 @@ def run(
     executor: Executor | None = None,
     fresh: bool = False,
 ) -> Outcome:
-    """Bring every cell to completion; a failing one is recorded and the others go on.
+    """Bring every cell to completion; a failing one is recorded and the others continue.
 
-    A finished cell is not run again. Where the task file now scores otherwise, its stored answers are
-    scored again; where other library versions made it, the outcome says so.
+    A finished cell is not run again. If the task file now scores differently, its stored answers are scored
+    again; if other library versions made it, the outcome says so.
 
     Args:
-        fresh: run finished cells again; what they were is kept in `replaced/`.
+        fresh: run finished cells again; the old runs are kept in `replaced/`.
         results: the results folder; runs are below `runs/`.
         on_finished: called in this process with each run's folder once it is complete (to ingest it).
         executor: where cells run; None is this process.
@@ -87,7 +87,7 @@ def run(
         records[position] = seen_by(cells[position], done.record, folders[position])
         done_now += done.fresh
         notes += [] if done.fresh else again.stale(done.record)
-        # What other machines answer says nothing of this one.
+        # Answers from other machines say nothing about this one.
         notes += again.made_elsewhere(done.record) if here and not done.fresh else []
         notes += again.remarks(done.record)
         progress.finished(cells[position], records[position], fresh=done.fresh)

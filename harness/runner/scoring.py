@@ -7,14 +7,16 @@ from dataclasses import asdict, replace
 
 from harness.core import deadline
 from harness.core.errors import ConfigError, is_panic
+from harness.core.formatting import size
 from harness.core.protocols import Scorer, Task
+from harness.core.protocols.tasks import ANSWER_MEMORY
 from harness.core.values import Completion, Example, Invalid, Parsed, ParsedAnswer, Prompt, Score, Unread
 from harness.evidence import failure_modes
 from harness.results.records.sample import ParseResult, RetrievalRecord, SampleRecord, ScoreRecord
 from harness.tasks import twins
 
 SCORING_SECONDS = 30.0
-"""Processor seconds of this thread in which a scorer judges one answer; what it runs in a child does not count."""
+"""Processor seconds that a scorer may take for one answer, in this thread; child processes do not count."""
 
 
 def sample(task: Task, example: Example, prompt: Prompt, completion: Completion) -> SampleRecord:
@@ -97,8 +99,8 @@ def _recorded(scores: Iterable[Score]) -> tuple[ScoreRecord, ...]:
 
 
 def _thought_tokens(row: SampleRecord, thoughts: str) -> int | None:
-    """Tokens of what the model thought aloud, in the answer or apart from it: as the server counts them, else by
-    its share of the text. None for a model that does not think aloud."""
+    """Tokens of the model's reasoning, in the answer or apart from it: as the server counts them, else by
+    their share of the text. None for a model without reasoning."""
     if not thoughts or row.thought_tokens is not None:
         return row.thought_tokens if thoughts else None
     written = len(row.output or "") + len(row.reasoning or "")
@@ -106,7 +108,7 @@ def _thought_tokens(row: SampleRecord, thoughts: str) -> int | None:
 
 
 def _parsed(task: Task, row: SampleRecord) -> ParsedAnswer:
-    """The answer in the task's format; a refusal is none, whatever it says."""
+    """The answer in the task's format; a refusal is never an answer, whatever its text."""
     if row.finish_reason != "refused":
         return task.format.read(row.output or "")
     refusal = Invalid(row.error or "refused")
@@ -127,9 +129,12 @@ def _score(scorer: Scorer, outcome: Parsed | Invalid, example: Example) -> Score
     if isinstance(outcome, Invalid):
         return Score(scorer=name, status="invalid", value=0.0, reason=outcome.reason, version=version)
     try:
-        with deadline.within(SCORING_SECONDS):
+        with deadline.within(SCORING_SECONDS, ANSWER_MEMORY):
             raw, reason = scorer.score(outcome.value, example.target, example)
         value = float(raw)
+    except deadline.TooLargeError:
+        reason = f"took more than {size(ANSWER_MEMORY)}"
+        return Score(scorer=name, status="error", reason=reason, version=version)
     except deadline.TooLongError:
         reason = f"took longer than {SCORING_SECONDS:g} s"
         return Score(scorer=name, status="error", reason=reason, version=version)

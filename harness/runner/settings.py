@@ -1,4 +1,4 @@
-"""What the command line, the Python API and an experiment file can each say of an experiment."""
+"""The settings of an experiment, shared by the command line, the Python API and experiment files."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from harness.core.options import File, Numbers, Repeated, Typed, repeated
 class ExperimentSettings:
     """A field here is an option of `harness run`, an argument of `harness.run` and a key of an experiment file.
 
-    A default means "not given": what a command gives wins over what its experiment file gives.
+    A default means "not given": a command's settings win over those of its experiment file.
     """
 
     model: Annotated[Repeated, typer.Option(help="Model (repeatable).", show_default=False)] = ()
@@ -31,6 +31,38 @@ class ExperimentSettings:
         int | None, Field(ge=1), typer.Option(help="Number of random seeds.", show_default="1")
     ] = None
     limit: Annotated[int | None, Field(ge=1), typer.Option(help="Only a sample of N test examples.")] = None
+    stop_when_sure: Annotated[
+        bool | None,
+        typer.Option(
+            "--stop-when-sure",
+            help="Ask and train no more once it is sure whether to prompt, retrieve or finetune.",
+            show_default=False,
+        ),
+    ] = None
+    frugal: Annotated[
+        bool | None,
+        typer.Option(
+            "--frugal", help="Leave out training that cannot change the answer.", show_default=False
+        ),
+    ] = None
+    tune: Annotated[
+        str | int | None,
+        Typed(str),
+        typer.Option(
+            help="Tune every arm on dev with this budget: 12 (trials), 600s, 200000tok, 2usd.",
+            show_default="not tuned",
+        ),
+    ] = None
+    together: Annotated[
+        bool | None,
+        typer.Option(
+            "--together", help="With --tune: tune prompt then weights, and weights then prompt, too."
+        ),
+    ] = None
+    proposer: Annotated[
+        str | None,
+        typer.Option(help="With --tune: the model that writes instructions.", show_default="the model"),
+    ] = None
     labels: Annotated[Numbers, typer.Option(help="Label curve: train sizes, e.g. 25,50,100.")] = ()
     settings: Annotated[Repeated, typer.Option("--set", help="Override, e.g. weights.lora_r=8.")] = ()
     report: Annotated[File, typer.Option(help="Report file.", show_default="reports/<name>.html")] = None
@@ -48,7 +80,8 @@ class ExperimentSettings:
     ] = ()
 
     def over(self, below: ExperimentSettings) -> Self:
-        """These settings; where one was not given, that of `below`. Overrides of recipes add up; the last one wins."""
+        """These settings; any that was not given comes from `below`. Overrides of recipes add up; the last one
+        wins."""
         unset = {
             item.name: getattr(below, item.name)
             for item in dataclasses.fields(ExperimentSettings)

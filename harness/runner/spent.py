@@ -1,4 +1,4 @@
-"""What a finished run had cost before it was asked more examples: the larger run costs that as well."""
+"""What a finished run had cost before it was extended: the larger run costs that as well."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Spent:
         return asdict(self)
 
     def together(self, other: Spent) -> Spent:
-        """The cost of both: seconds add up, the higher peaks stand."""
+        """The cost of both: seconds add up, peaks take the maximum."""
         devices = [peak for peak in (self.peak_device_bytes, other.peak_device_bytes) if peak is not None]
         return Spent(
             seconds=self.seconds + other.seconds,
@@ -30,7 +30,7 @@ class Spent:
 
 
 def before(folder: RunFolder) -> Spent:
-    """What is recorded of `folder` as finished; where it was begun again since, what was noted then."""
+    """The recorded cost of the finished run in `folder`; if it was resumed since, the cost noted then."""
     record = folder.answered()
     if record is not None:
         return _read(record)
@@ -39,7 +39,7 @@ def before(folder: RunFolder) -> Spent:
 
 
 def training_elsewhere(folder: RunFolder, run: str | None) -> Spent:
-    """The peaks of the run that trained the weights, where another one did."""
+    """The peaks of the run that trained the weights, if another one did."""
     record = None if run is None else RunFolder(folder.path.with_name(run)).record()
     known = _read(record or CostRecord())
     return Spent(peak_memory_bytes=known.peak_memory_bytes, peak_device_bytes=known.peak_device_bytes)

@@ -1,4 +1,4 @@
-"""What a training stage is handed besides the model and its lessons: dev scores, records, rewards."""
+"""What a training stage receives besides the model and its lessons: dev scores, records, rewards."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from harness.tasks.sampling import sample
 
 
 def training_context(attempt: CellContext, index: int) -> TrainingContext:
-    """What a stage is handed besides the model and its lessons."""
+    """What a stage receives besides the model and its lessons."""
     cell, folder, progress = attempt.cell, attempt.folder, attempt.progress
     stage = cell.recipe.weights[index]
     asked = stage.dev_examples
@@ -66,7 +66,7 @@ def training_context(attempt: CellContext, index: int) -> TrainingContext:
 
 
 def _sample_first(dev: Sequence[Example], size: int) -> list[Example]:
-    """Dev with a sample of about `size` in front: every stage that looks at a part takes its beginning."""
+    """Dev with a sample of about `size` in front: every stage that scores a part takes its beginning."""
     chosen = sample(dev, size)
     ids = {example.id for example in chosen}
     return [*chosen, *(example for example in dev if example.id not in ids)]

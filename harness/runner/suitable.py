@@ -9,6 +9,7 @@ from harness.core.errors import ConfigError
 from harness.core.protocols import Task
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
+from harness.core.torch_types import Network
 from harness.models import architecture, source
 from harness.runner.model_pool import is_server
 from harness.tasks.writable import writing
@@ -70,10 +71,12 @@ def of_task(task: Task, recipe: Recipe) -> Misfit | None:
 
 
 def _of_language(task: Task) -> Misfit | None:
-    """Why decoding cannot be held to the task's format."""
+    """Why decoding cannot be constrained to the task's format."""
     language = writing(task)
     if language.fault:
-        return Misfit(reason=language.fault, remedy="leave out the constrained recipe")
+        has_one = task.format.constraint() is not None
+        remedy = "change that part of it" if has_one else "choice, number, regex and json_schema have one"
+        return Misfit(reason=language.fault, remedy=remedy)
     if language.refused:
         count = f"{len(language.unwritable):,} of {language.targets:,} targets"
         reason = f"{count} cannot be written under the schema's grammar ({language.examples})"
@@ -87,10 +90,16 @@ def of_model(model: str, recipe: Recipe) -> Misfit | None:
         kind = source.architecture_of(model)
         if not architecture.suits(kind, recipe):
             return Misfit(reason=f"model '{model}' is {kind.says}", remedy=kind.remedy)
-        return of_stages(recipe) or _of_network(model, recipe) or _of_quantization(model, recipe)
+        return (
+            _of_answers(model)
+            or of_stages(recipe)
+            or _of_number_format(recipe)
+            or _of_network(model, recipe)
+            or _of_quantization(model, recipe)
+        )
     if recipe.weights:
         return Misfit(
-            reason=f"model '{hidden(model)}' is asked, never trained",
+            reason=f"model '{hidden(model)}' is behind a server and cannot be trained",
             remedy="name a model that can be loaded here with --model",
         )
     return None
@@ -104,6 +113,28 @@ def of_stages(recipe: Recipe) -> Misfit | None:
                 reason=reason, remedy="use base: plain, or stages of one kind such as weights: lora"
             )
     return None
+
+
+def _of_answers(model: str) -> Misfit | None:
+    """An architecture that no engine can ask, which shows only after it was downloaded and trained."""
+    from harness.models.answerable import why_not
+    from harness.models.dimensions import config
+
+    if source.gguf_file(model) is not None:
+        return None  # its configuration is read when it is converted
+    reason = why_not(config(model))
+    return None if reason is None else Misfit(reason=reason, remedy="choose another model with --model")
+
+
+def _of_number_format(recipe: Recipe) -> Misfit | None:
+    """Gradients smaller than 6e-8 are 0 in float16, which has no scale to hold them up here."""
+    named = {getattr(recipe.base, name, None) for name in ("dtype", "compute_dtype")}
+    if not recipe.weights or "float16" not in named:
+        return None
+    return Misfit(
+        reason="float16 loses small gradients: training in it needs loss scaling, which is not supported",
+        remedy="set the base's dtype to bfloat16, or to float32 on a card without bfloat16 (V100, T4)",
+    )
 
 
 def _of_network(model: str, recipe: Recipe) -> Misfit | None:
@@ -120,7 +151,8 @@ def _of_network(model: str, recipe: Recipe) -> Misfit | None:
 
 
 def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
-    """A base of few bits that would leave most weights as they are is none: memory and answers would be another's."""
+    """A quantized base that would leave most weights as they are is refused: its memory and answers would not
+    be those of a quantized model."""
     if not recipe.base.quantized:
         return None
     from harness.models.dimensions import quantizable_share
@@ -130,22 +162,38 @@ def _of_quantization(model: str, recipe: Recipe) -> Misfit | None:
         return None
     return Misfit(
         reason=f"base {recipe.base.name()} can hold only {share:.0%} of the weights of '{model}' in few bits: the others "
-        "are no linear layers",
+        "are not in linear layers",
         remedy="use base: plain",
     )
+
+
+def require_quantized(network: Network, recipe: Recipe) -> None:
+    """The same of a base that is loaded: what was measured counts, whatever its configuration promised.
+
+    Raises:
+        ConfigError: most of its weights are not in few bits.
+    """
+    from harness.models.layers.plain_layers import quantized_share
+
+    share = (quantized_share(network) or 0.0) if recipe.base.quantized else 1.0
+    if share < LEAST_QUANTIZED:
+        raise ConfigError(
+            f"base {recipe.base.name()} holds only {share:.0%} of the weights in few bits",
+            remedy="use base: plain",
+        )
 
 
 def require(task: Task, model: str, recipe: Recipe) -> None:
     """
     Raises:
-        ConfigError: the recipe does not fit; it says why and what would help.
+        ConfigError: the recipe does not fit; the message says why and what would help.
     """
     if reason := misfit(task, model, recipe):
         raise ConfigError(f"recipe '{recipe.name}': {reason.reason}", remedy=reason.remedy)
 
 
 def nothing_fits(left_out: Sequence[LeftOut]) -> ConfigError:
-    """The error of a command whose default recipes all had to be left out."""
+    """The error if none of a command's default recipes can run."""
     first = left_out[0]
     reasons = dict.fromkeys(f"{item.reason}" for item in left_out)
     return ConfigError(f"no default recipe can be run: {'; '.join(reasons)}", remedy=first.remedy)

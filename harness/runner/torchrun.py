@@ -44,11 +44,11 @@ def alone() -> bool:
 
 @contextlib.contextmanager
 def leading(executor: Executor | None) -> Iterator[bool]:
-    """Whether this process is the one that runs the command. In any other the block's work is done
-    by the time that it is entered: it has helped until the leading process left its own block.
+    """Whether this process is the one that runs the command. Any other process has helped by the time it
+    enters the block: until the leading process left its own.
 
     Raises:
-        ConfigError: cells are to run in yet other processes.
+        ConfigError: cells would run in still other processes.
     """
     if alone():
         yield True
@@ -69,10 +69,10 @@ def leading(executor: Executor | None) -> Iterator[bool]:
 
 @contextlib.contextmanager
 def together(attempt: CellContext, index: int) -> Iterator[None]:
-    """Have the other processes train this stage too while the block does.
+    """Have the other processes train this stage along with the block.
 
     Raises:
-        ConfigError: this kind of weights is not trained by the loop that can share its steps.
+        ConfigError: this kind of weights does not use the training loop that can share its steps.
         SystemExit: training failed, and the others cannot know where.
     """
     if alone():

@@ -1,4 +1,4 @@
-"""From the runner's events to a tracker; the tracker's troubles stay its own."""
+"""From the runner's events to a tracker, whose failures do not affect the run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ T = TypeVar("T")
 
 
 def watched(progress: Progress, names: Sequence[Spec], results: Path) -> Progress:
-    """`progress`, and every tracker named; just `progress` where none is.
+    """`progress` plus every tracker named; just `progress` if there are none.
 
     Raises:
         ConfigError: an unknown tracker, or one whose package is missing.
@@ -37,7 +37,7 @@ def watched(progress: Progress, names: Sequence[Spec], results: Path) -> Progres
 
 
 class Feed(Progress):
-    """Tells one tracker of every run that is done now; what was complete before is not told again."""
+    """Reports to one tracker every run that is executed now; runs complete before are not repeated."""
 
     def __init__(self, logger: Logger, results: Path) -> None:
         self._logger, self._results = logger, results
@@ -81,7 +81,7 @@ class Feed(Progress):
         return None if self._broken else self._open.get(cell.key)
 
     def _number(self, cell: Cell, step: StepRecord) -> int:
-        """Steps counted on through all stages of a run."""
+        """Steps counted through all stages of a run."""
         stage, offset, last = self._places.get(cell.key, (step.stage, 0, 0))
         if step.stage != stage:
             offset += last
@@ -92,13 +92,13 @@ class Feed(Progress):
         if self._broken:
             return None
         try:
-            # Trackers greet on stdout, which belongs to `--json`.
+            # Trackers print greetings to stdout, which belongs to `--json`.
             with redirect_stdout(sys.stderr):
                 return call(*given, **named)
         except Exception as error:
             self._broken = True
             log.warning(
-                "%s failed and gets nothing more; the run goes on: %s: %s",
+                "%s failed and is dropped; the run continues: %s: %s",
                 self._logger.name(), type(error).__name__, error,
             )  # fmt: skip
             return None
@@ -133,7 +133,7 @@ def _result(record: RunRecord) -> dict[str, float]:
 
 
 def _flat(value: object, name: str = "") -> Iterator[tuple[str, str | int | float | bool]]:
-    """`{a: {b: 1}}` as `a.b` → 1; what is neither number nor text is written as text, None is left out."""
+    """`{a: {b: 1}}` as `a.b` → 1; other values become text, and None is omitted."""
     if isinstance(value, Mapping):
         for key, item in value.items():
             yield from _flat(item, f"{name}.{key}" if name else str(key))

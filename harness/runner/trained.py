@@ -1,7 +1,7 @@
-"""Trained weights are found by their key: another run of the same training takes them instead of training.
+"""Trained weights are looked up by key: another run with the same training reuses them.
 
-`results/trained/<weights key>.json` names the run whose folder holds them. Files are linked where the disk
-allows it, so that every run's folder stays whole by itself and nothing is stored twice.
+`results/trained/<weights key>.json` names the run whose folder holds them. Files are hard-linked if the disk
+allows it, so that every run's folder is complete and nothing is stored twice.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from harness.results.remote import mirror
 from harness.runner.cells import Cell
 
 DONE = "trained.json"
-"""Written last into a stage's folder: what its training did, in numbers."""
+"""Written last into a stage's folder: the training's record."""
 
 log = logging.getLogger(__name__)
 
 
 def remember(cell: Cell, folder: RunFolder) -> None:
-    """Name `folder` as the one that holds the weights of this key, if it holds all of them."""
+    """Register `folder` as the holder of this key's weights, if it has all of them."""
     if cell.recipe.weights and _complete(folder, cell.recipe):
         pointer = _pointer(folder, cell.weights_key)
         pointer.parent.mkdir(parents=True, exist_ok=True)
@@ -33,8 +33,8 @@ def remember(cell: Cell, folder: RunFolder) -> None:
 
 
 def take(cell: Cell, folder: RunFolder) -> str | None:
-    """Have the weights in `folder` if any run has them: its own, or linked from another run, whose name
-    is given back."""
+    """Put the weights in `folder` if any run has them: its own, or linked from another run, whose name is
+    returned."""
     _fetch(folder)
     if _complete(folder, cell.recipe) or (source := _source(cell, folder)) is None:
         return None
@@ -46,7 +46,7 @@ def take(cell: Cell, folder: RunFolder) -> str | None:
 
 
 def forget(cell: Cell, folder: RunFolder) -> None:
-    """Have the weights of this key trained anew, whichever runs hold them."""
+    """Make the weights of this key be trained again, even if other runs hold them."""
     if cell.recipe.weights:
         _pointer(folder, cell.weights_key).unlink(missing_ok=True)
 
@@ -66,7 +66,7 @@ def _source(cell: Cell, folder: RunFolder) -> RunFolder | None:
 
 
 def _fetch(folder: RunFolder) -> None:
-    """Bring down the weights of a run that another machine finished; what cannot be had is trained."""
+    """Download the weights of a run that another machine finished; if that fails, they are trained."""
     try:
         mirror.weights(folder.path)
     except RemoteError as error:

@@ -21,8 +21,8 @@ def train(
     attempt: CellContext, model: LanguageModel, lessons: Sequence[TrainingExample]
 ) -> tuple[LanguageModel, TrainRecord]:
     """Train every stage in order; a stage that an earlier attempt finished is loaded instead, and
-    one that was interrupted goes on from its checkpoint, where its kind keeps one. Weights that another
-    run of the same training left are taken."""
+    one that was interrupted continues from its checkpoint, if its kind keeps one. Weights of another run with
+    the same training are reused."""
     from harness.training import checkpoint
     from harness.training.curve_diagnostics import diagnose
 
@@ -56,7 +56,7 @@ def _stage_record(folder: RunFolder) -> TrainRecord | None:
 
 
 def _require_unchanged(folder: RunFolder, record: TrainRecord) -> None:
-    """What answers must be what was trained: earlier answers of the run are of those weights.
+    """Check that the weights are those that were trained: the run's earlier answers came from them.
 
     Raises:
         ConfigError: a file that the stage saved is missing or has other contents.
@@ -67,7 +67,7 @@ def _require_unchanged(folder: RunFolder, record: TrainRecord) -> None:
             raise ConfigError(
                 "trained weights were changed or removed since the training",
                 file=file,
-                remedy="restore the file, or run again with --fresh to train anew",
+                remedy="restore the file, or retrain with --fresh",
             )
 
 
@@ -86,7 +86,7 @@ def _summary(result: TrainingResult, folder: RunFolder) -> TrainRecord:
 def _learnt(
     stages: Sequence[Weights], records: Sequence[TrainRecord], lessons: Sequence[TrainingExample]
 ) -> dict[str, JsonValue]:
-    """How many lessons at least one stage learned from, of how many, and why the others were dropped."""
+    """How many lessons at least one stage learned from, out of how many, and why the others were dropped."""
     reading = [record for stage, record in zip(stages, records, strict=True) if stage.reads_examples]
     dropped = [set(record.dropped) for record in reading]
     lost = set.intersection(*dropped) if dropped else {lesson.id for lesson in lessons}
@@ -99,7 +99,7 @@ def _learnt(
 
 
 def _sum(stages: Sequence[TrainRecord]) -> TrainRecord:
-    """One training record for all stages: costs add up, the last stage's scores stand."""
+    """One training record for all stages: costs add up, scores are the last stage's."""
     costs = {
         name: sum(getattr(stage, name) or 0 for stage in stages)
         for name in ("seconds", "steps", "tokens", "bytes")

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from harness.core.errors import ConfigError, nearest
+from harness.core.json_types import JsonValue
 from harness.runner.experiment import value_of
 
 HELP = (
@@ -29,9 +31,11 @@ class Dimension:
     tied_to: str | None = None
     factor: float = 1.0
     active_if: tuple[str, object] | None = None
-    """Another knob, and the value it must have for this one to vary."""
+    """Another knob, and the value it must have for this one to vary; a tuple: any of these values."""
     integer: bool = False
     """Whether the knob's declared type is a whole number or null: a null default does not tell."""
+    stands_for: Mapping[str, JsonValue] = field(default_factory=dict)
+    """A choice that is the name of something longer (a text, a retriever's settings) -> what the recipe gets."""
 
     @property
     def whole(self) -> bool:
@@ -40,7 +44,7 @@ class Dimension:
 
     @property
     def free(self) -> bool:
-        """Whether a search has anything to choose."""
+        """Whether it leaves a search anything to choose."""
         return self.tied_to is None and len(self.choices) != 1
 
     def holds(self, value: object) -> bool:
@@ -50,10 +54,16 @@ class Dimension:
             return False
         return isinstance(value, int | float) and self.low <= value <= self.high
 
+    def written(self, value: object) -> object:
+        """What a recipe gets for a value: what a name stands for, else the value itself."""
+        if isinstance(value, str) and value in self.stands_for:
+            return copy.deepcopy(self.stands_for[value])
+        return value
+
     def to_json(self) -> dict[str, object]:
         fields = {"when" if k == "active_if" else k: v for k, v in dataclasses.asdict(self).items()}
         del fields["integer"]
-        return {k: v for k, v in fields.items() if v not in (None, (), False)}
+        return {k: v for k, v in fields.items() if v not in (None, (), False, {})}
 
 
 def parsed(name: str, default: object, text: str, known: Mapping[str, object]) -> Dimension:
@@ -63,7 +73,7 @@ def parsed(name: str, default: object, text: str, known: Mapping[str, object]) -
         known: every knob of the recipe, with its value.
 
     Raises:
-        ConfigError: not a range, or tied to a knob that is none or no number.
+        ConfigError: not a range, or tied to something that is not a knob or not a number.
     """
     if tied := re.fullmatch(r"(?:([\d.eE+-]+)\*)?([a-z_]+(?:\.\w+)+)", text):
         factor, other = tied.groups()

@@ -15,7 +15,7 @@ from harness.results.records.trial import TrialRecord
 from harness.search.study_config import StudyConfig
 
 MOST_RUNS = 20
-"""Earlier runs that are read; the latest come first."""
+"""How many earlier runs are read, latest first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +29,7 @@ class Estimate:
 
 def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
     """From earlier runs, else roughly from the model's size; None if neither is possible. `task` is what
-    trials run on, None if they are no runs."""
+    trials run on, None if they are not runs."""
     known = seconds_per_trial(plan, 0 if task is None else len(task.splits["dev"]))
     if known is not None:
         return Estimate(seconds=known, source="by earlier runs")
@@ -44,8 +44,8 @@ def foreseen(plan: StudyConfig, task: Task | None) -> Estimate | None:
 
 
 def seconds_per_trial(plan: StudyConfig, dev: int) -> float | None:
-    """Median seconds of finished trials of the same recipe, task, model, labels and limit; where there
-    are none, of its runs on test, with the time to answer scaled to `dev` examples. None: never run."""
+    """Median seconds of finished trials of the same recipe, task, model, labels and limit; without any, of its
+    runs on test, with the answering time scaled to `dev` examples. None: never run."""
     finished = [row.seconds for row in trials.read(plan.results) if row.seconds and _is_like(row, plan)]
     durations = finished or _of_runs(plan, dev)
     return statistics.median(durations) if durations else None

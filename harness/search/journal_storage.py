@@ -1,8 +1,8 @@
 """Optuna's journal file, with fewer synchronous writes.
 
-Optuna waits for the disk (`fsync`) at every knob and attribute of a trial. What a killed process wrote stays
-written without that. Here the beginning and the end of a trial are waited for: a machine that loses its power may
-lose what was said on the way of the trials that ran at that moment, and no result.
+Optuna waits for the disk (`fsync`) at every knob and attribute of a trial, although a killed process's writes
+survive without that. Here only the beginning and end of a trial are synced: a power failure may lose
+intermediate values of running trials, but no result.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from optuna.storages.journal import BaseJournalBackend, JournalFileBackend, Jour
 
 
 class JournalFile(BaseJournalBackend):
-    """Reads and writes what `JournalFileBackend` does, under the same lock: both may share a file."""
+    """Reads and writes the format of `JournalFileBackend`, under the same lock: both may share a file."""
 
     def __init__(self, file: Path) -> None:
         self._file = file

@@ -6,11 +6,15 @@ import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from harness.core.errors import ConfigError, nearest
 from harness.evidence.cost import Prices
+from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
 
 
 def _required(value: float | None, name: str) -> float:
@@ -45,7 +49,7 @@ class Constraint:
 
 
 def objectives(text: str) -> tuple[str, ...]:
-    """Comma-separated names; the first is what `best` goes by.
+    """Comma-separated names; `best` goes by the first.
 
     Raises:
         ConfigError: an unknown name.
@@ -79,10 +83,15 @@ def values(names: Sequence[str], record: RunRecord) -> list[float]:
     return [READ[name](record) for name in names]
 
 
+def measured(trial: FrozenTrial) -> float:
+    """A finished trial's first objective as it was measured."""
+    return float(trials.exact(trial)[0])
+
+
 def with_loss(score: float, loss: float | None) -> float:
-    """A score, and less than a ten-thousandth for a low dev loss: early in training, and where a learning
+    """A score plus less than a ten-thousandth for a low dev loss: early in training, and where a learning
     rate is far off, many trials have the same score, most often 0, and neither pruner nor sampler could
-    tell them apart."""
+    distinguish them."""
     return score + (0.0 if loss is None or math.isnan(loss) else 1e-4 / (1 + max(loss, 0.0)))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, cast
 
@@ -53,7 +54,7 @@ def suggest(
 
 def sampler(seed: int, worker: int = 0) -> optuna.samplers.BaseSampler:
     """TPE (Bergstra et al. 2011), multivariate; workers draw apart, and a trial that is still running
-    counts as a bad one (constant liar), so that they do not crowd one place."""
+    counts as a bad one (constant liar), so that they do not crowd one region."""
     from optuna.samplers import TPESampler
 
     return TPESampler(seed=seed * 1009 + worker, n_startup_trials=8)
@@ -67,6 +68,7 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
         ConfigError: an unknown name.
     """
     from optuna import pruners
+    from optuna.exceptions import ExperimentalWarning
 
     if name not in PRUNERS:
         raise ConfigError(f"unknown pruner '{name}'", remedy=nearest(name, PRUNERS))
@@ -75,7 +77,10 @@ def pruner(name: str) -> optuna.pruners.BasePruner:
     if name == "hyperband":
         return pruners.HyperbandPruner(min_resource=1, max_resource="auto", reduction_factor=3)
     if name == "wilcoxon":
-        return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=8)
+        with warnings.catch_warnings():
+            # Optuna calls its interface experimental; what it decides is tested here.
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            return pruners.WilcoxonPruner(p_threshold=0.1, n_startup_steps=8)
     return pruners.NopPruner()
 
 

@@ -15,7 +15,8 @@ from harness.core.values import Message
 from harness.runner.model_pool import ModelPool
 
 MOST_BYTES = 4e9
-"""A larger base is read again for each trial, because two copies might not fit into memory."""
+"""Largest base that is copied; a larger one is read again for each trial, because two copies might not fit
+into memory."""
 
 
 class SearchWorkbench(ModelPool):

@@ -33,7 +33,7 @@ class Space:
 
     @property
     def free(self) -> tuple[Dimension, ...]:
-        """The dimensions a search chooses; those that others depend on come first."""
+        """The dimensions a search chooses, those that others depend on first."""
         free = [dimension for dimension in self.dimensions if dimension.free]
         return tuple(sorted(free, key=lambda dimension: dimension.active_if is not None))
 
@@ -48,18 +48,19 @@ class Space:
         return size
 
     def defaults(self) -> dict[str, object]:
-        """The recipe as it stands, as far as the space holds it; a knob whose default it does not
-        hold is left to the sampler."""
+        """The recipe's own values, if the space contains them; a knob whose default it does not contain is
+        left to the sampler."""
         return {d.name: d.default for d in self.free if d.holds(d.default)}
 
     def active(self, dimension: Dimension, params: Mapping[str, object]) -> bool:
-        """Whether a knob's condition holds beside the values of the others."""
+        """Whether a knob's condition holds given the values of the others."""
         if dimension.active_if is None:
             return True
-        other, value = dimension.active_if
+        other, wanted = dimension.active_if
         fixed = {d.name: d.choices[0] for d in self.dimensions if len(d.choices) == 1}
         current = {knob.name: knob.value for knob in _knobs(self.recipe)}
-        return bool((current | fixed | dict(params))[other] == value)
+        value = (current | fixed | dict(params))[other]
+        return value in wanted if isinstance(wanted, tuple) else bool(value == wanted)
 
     def complete(self, params: Mapping[str, object]) -> dict[str, object]:
         """The chosen values with the fixed and the tied ones, without those whose condition fails."""
@@ -83,6 +84,7 @@ class Space:
             ConfigError: values that a kind refuses.
         """
         config: dict[str, Any] = self.recipe.config()
+        known = {dimension.name: dimension for dimension in self.dimensions}
         for path, value in self.complete(params).items():
             *parents, field = path.split(".")
             node = config
@@ -92,7 +94,7 @@ class Space:
             else:
                 for part in parents:
                     node = node[part]
-            node[field] = value
+            node[field] = known[path].written(value) if path in known else value
         recipe = recipes.from_config(config, name=name or self.recipe.name, about=self.recipe.about)
         if any(stage.packing and stage.neftune_noise_alpha for stage in recipe.weights):
             raise ConfigError("packing and neftune_noise_alpha cannot be combined")
@@ -100,10 +102,10 @@ class Space:
 
 
 def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()) -> Space:
-    """The space of a recipe: its kinds' knobs, changed by `settings`, of which `only` some vary.
+    """The space of a recipe: its kinds' knobs, changed by `settings`; only those in `only` vary.
 
     Raises:
-        ConfigError: an unknown knob, an empty range, nothing to search, or no point that a recipe can have.
+        ConfigError: an unknown knob, an empty range, nothing to search, or no point that makes a valid recipe.
     """
     known = {knob.name: knob for knob in _knobs(recipe)}
     dimensions = {
@@ -132,7 +134,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
     made = Space(recipe=recipe, dimensions=tuple(dimensions.values()))
     if not made.free:
         raise ConfigError(
-            f"recipe '{recipe.name}' leaves a search nothing to choose",
+            f"recipe '{recipe.name}' leaves nothing to search",
             remedy=f"give a range with --space, {HELP}",
         )
     _check_satisfiable(made)
@@ -140,7 +142,7 @@ def space(recipe: Recipe, settings: Sequence[str] = (), only: Sequence[str] = ()
 
 
 def _with_start(declared: Dimension) -> Dimension:
-    """A declared range, widened as far as the recipe's own value: a search begins where the recipe stands."""
+    """A declared range, widened to include the recipe's own value: a search begins at the recipe."""
     start = declared.default
     if declared.holds(start):
         return declared

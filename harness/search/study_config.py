@@ -21,13 +21,17 @@ from harness.search.space import Space, space
 
 @dataclass(frozen=True, kw_only=True)
 class Budget:
-    """When to stop: distinct trials, hours of wall time of this command, tokens trained on or read, money."""
+    """When to stop: distinct trials, hours of wall time of this command, seconds of all trials, tokens trained on or
+    read, money."""
 
     trials: int
     hours: float | None = None
+    seconds: float | None = None
     tokens: int | None = None
     money: float | None = None
     prices: Prices = field(default_factory=Prices)
+    never_over: bool = False
+    """Whether a trial starts only where the rest would pay for one of average cost; the first always starts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +57,11 @@ class StudyConfig:
     storage: str | None = None
     given_name: str | None = None
     scoring: Mapping[str, object] = field(default_factory=dict)
-    """Scorers with their settings, primary and format, as run records say them."""
+    """Scorers with their settings, primary and format, as in run records."""
 
     @property
     def study(self) -> str:
-        """Its name: the same for all that would run the same trials."""
+        """Its name: the same for all plans that would run the same trials."""
         if self.given_name:
             return self.given_name
         decides = [
@@ -76,7 +80,7 @@ class StudyConfig:
         return f"{self.task_name}-{self.recipe['name']}-{digest(decides)[:8]}"
 
     def of(self) -> dict[str, JsonValue]:
-        """What its trials are of, as JSON gives it back; trials of another are not comparable with them."""
+        """What its trials measure, as JSON reads it back; trials with another identity are not comparable."""
         about = {
             "task": self.task_name,
             "data_hash": self.data_hash,
@@ -92,7 +96,7 @@ class StudyConfig:
         return plain
 
     def about(self) -> Search:
-        """What every row of `trials.jsonl` says of its study."""
+        """What every row of `trials.jsonl` says about its study."""
         return Search(
             objectives=self.objectives,
             directions=self.directions,

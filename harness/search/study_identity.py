@@ -1,4 +1,4 @@
-"""What a study is of: its trials are comparable only where task, data, scoring, model and recipe are the same."""
+"""A study's identity: its trials are comparable only with the same task, data, scoring, model and recipe."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ if TYPE_CHECKING:
     from optuna.distributions import BaseDistribution
 
 OF = "of"
-"""The attribute of a study that says it."""
+"""The study attribute that holds it."""
 SHOWN = 3
 
 
 def claim(study: optuna.Study, of: JsonObject, space: Space) -> None:
-    """Write down what a new study is of, or check that an old one is of the same.
+    """Record the identity of a new study, or check that of an existing one.
 
-    A study with trials from before this was written down is taken as it is.
+    A study with trials from before it was recorded is accepted as is.
 
     Raises:
-        ConfigError: the study is of something else, or a knob takes other values; the message names what differs.
+        ConfigError: the study has another identity, or a knob takes other values; the message names what differs.
     """
     trials = study.get_trials(deepcopy=False)
     before = study.user_attrs.get(OF)
@@ -42,7 +42,7 @@ def _refuse(study: str, differences: list[str]) -> None:
     more = f" and {len(differences) - SHOWN} more" if len(differences) > SHOWN else ""
     raise ConfigError(
         f"study '{study}' was created for something else: {'; '.join(differences[:SHOWN])}{more}",
-        remedy="start another one with --study NAME, and --warm-start from this one; or give what it is of",
+        remedy="start another one with --study NAME, and --warm-start from this one; or give the options it was created with",
     )
 
 

@@ -15,7 +15,7 @@ from harness.search.trial_loop import open_study, recorded
 
 @dataclass(frozen=True, kw_only=True)
 class SearchResult:
-    """What a search found: all rows of the study, the best of them (or the Pareto front)."""
+    """The result of a search: all rows of the study, the best of them (or the Pareto front)."""
 
     study: str
     rows: tuple[TrialRecord, ...]
@@ -25,7 +25,7 @@ class SearchResult:
     def time(self) -> dict[str, float]:
         """Seconds of all trials, the share of them that was training, and their optimizer steps.
 
-        A trial whose run was there already, trained by an earlier command, took no time.
+        A trial whose run existed already, trained by an earlier command, took no time.
         """
         own = [row for row in self.rows if row.seconds and row.duplicate_of is None]
         here = [row for row in own if (row.seconds or 0.0) >= (row.train_seconds or 0.0)]
@@ -37,7 +37,7 @@ class SearchResult:
 
 
 def collect(plan: StudyConfig) -> SearchResult:
-    """The study as its storage has it, which `trials.jsonl` is brought in step with.
+    """The study as its storage has it; `trials.jsonl` is updated to match.
 
     Raises:
         RunError: no trial was finished.
@@ -52,7 +52,7 @@ def collect(plan: StudyConfig) -> SearchResult:
     if not feasible:
         least = min(done, key=lambda row: sum(max(x, 0) for x in (row.constraints or {}).values()))
         raise RunError(
-            f"no trial of {len(done)} keeps the constraints; trial {least.number} comes nearest, "
+            f"no trial of {len(done)} satisfies the constraints; trial {least.number} comes closest, "
             f"above by {least.constraints} — loosen --constraint or widen --space"
         )
     sign = 1 if objectives.direction(plan.objectives[0]) == "maximize" else -1
@@ -61,7 +61,7 @@ def collect(plan: StudyConfig) -> SearchResult:
 
 
 def _front(rows: Sequence[TrialRecord]) -> list[TrialRecord]:
-    """Trials that no other is at least as good as in everything and better in something."""
+    """Trials that no other trial dominates: none is at least as good in every objective and better in one."""
 
     def points(row: TrialRecord) -> list[float]:
         pairs = zip((row.objectives or {}).values(), row.directions, strict=True)

@@ -1,7 +1,7 @@
 """A study's storage, and the trials that dead workers left behind.
 
-Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial says
-who works on it (host, process) and when it was last alive, as attributes that any storage keeps.
+Optuna's own heartbeat exists for databases and `Study.optimize` only. Here every running trial records its
+worker (host, process) and when it was last alive, as attributes that any storage keeps.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 BEAT = 30.0
-"""Seconds between signs of life."""
+"""Seconds between heartbeats."""
 GRACE = 4 * BEAT
 """Seconds of silence after which a worker on another machine counts as dead."""
 BIRTH = 10 * GRACE
-"""Seconds that a worker may take from asking for a trial to its first sign of life."""
+"""Seconds that a worker may take from asking for a trial to its first heartbeat."""
 RETRIES = 3
 REMEDY = "give --storage sqlite:///FILE.db, journal:FILE, or a database's URL that can be reached from here"
 PATIENCE = 10
@@ -70,7 +70,7 @@ def open_storage(url: str | None, results: Path, study: str) -> optuna.storages.
 
 
 def _patience(url: str) -> dict[str, int]:
-    """How long the driver of a database waits for its server, where it can be told and the URL does not."""
+    """How long a database driver waits for its server, if it has such a setting and the URL does not give it."""
     from sqlalchemy import make_url
 
     address = make_url(url)
@@ -82,7 +82,7 @@ def _patience(url: str) -> dict[str, int]:
 
 
 def reason(error: BaseException) -> str:
-    """The first line of what went wrong below Optuna, without SQLAlchemy's address of the explanation."""
+    """The first line of the error below Optuna, without SQLAlchemy's link to an explanation."""
     while isinstance(error.__cause__, Exception) and not isinstance(error, ImportError):
         error = error.__cause__
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -96,23 +96,23 @@ def _shown(url: str | None) -> str:
 
 
 def claim(trial: optuna.Trial) -> None:
-    """Note who works on a trial, so that others can tell when nobody does any more."""
+    """Record a trial's worker, so that others can tell when it is gone."""
     trial.set_user_attr("worker", _worker())
 
 
 def give_up(trial: optuna.Trial) -> None:
-    """Say that nobody works on a trial any more, though the process may live on."""
+    """Record that a trial has no worker any more, though the process may live on."""
     trial.set_user_attr("alive", 0.0)
 
 
 @contextmanager
 def alive(trial: optuna.Trial) -> Iterator[None]:
-    """Signs of life for a trial while the block runs."""
+    """Heartbeats for a trial while the block runs."""
     stop = threading.Event()
 
     def beat() -> None:
         while not stop.wait(BEAT):
-            # Storage that is away for a moment, or a trial that others have given up: the loop will see it.
+            # The storage is briefly unreachable, or others have given up the trial: the loop will notice.
             with suppress(Exception):
                 trial.set_user_attr("alive", time.time())
 
@@ -128,7 +128,7 @@ def alive(trial: optuna.Trial) -> Iterator[None]:
 def retry_lost(study: optuna.Study) -> list[FrozenTrial]:
     """Fail the trials whose worker is dead, queue each one again, and return them.
 
-    Whoever sees it first fails it; the storage refuses a second time, so it is queued once.
+    The first to notice fails it; the storage refuses a second time, so it is queued once.
     """
     from optuna.trial import TrialState
 
@@ -156,7 +156,7 @@ def _worker() -> dict[str, object]:
 
 
 def _started(pid: int) -> str | None:
-    """When a process of this machine began, in its clock ticks: tells a reused number apart."""
+    """When a process of this machine began, in clock ticks: distinguishes a reused process id."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
@@ -173,6 +173,6 @@ def is_dead(trial: FrozenTrial) -> bool:
     if last_alive == 0.0:
         return True
     if worker["host"] == socket.gethostname() and worker["started"] is not None:
-        # A process that is stopped or starved is silent and yet alive: ask the system, not the clock.
+        # A stopped or starved process is silent but alive: ask the system, not the clock.
         return bool(_started(worker["pid"]) != worker["started"])
     return time.time() - float(last_alive) > GRACE

@@ -38,7 +38,7 @@ class Evaluate(Protocol):
     """A recipe → the record of its run; reports to the trial on the way."""
 
     def __call__(self, recipe: Recipe, trial: optuna.Trial) -> RunRecord:
-        """Raises PrunedError where the trial is not worth finishing."""
+        """Raises PrunedError if the trial is not worth finishing."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,7 @@ class RunTrial:
                 raise RunError(f"{type(error).__name__}: {error}") from None
             raise
         if record.status == "partial":
-            # Its mean is of the answers that came: no score to compare with that of other trials.
+            # Its mean covers only the answers that arrived, and is not comparable with other trials' scores.
             raise RunError(str(record.error))
         return record
 
@@ -113,8 +113,8 @@ def _partial(steps: Sequence[StepRecord], status: str) -> JsonObject:
 
 
 def rung_value(step: StepRecord) -> float:
-    """The dev score with the dev loss. Where dev grows, the score is that of the part that all trials are
-    scored on at this rung."""
+    """The dev score with the dev loss. If dev grows, the score is over the part that all trials are scored on
+    at this rung."""
     score = step.dev_score if step.rung_score is None else step.rung_score
     assert score is not None
     return objectives.with_loss(score, step.dev_loss)
@@ -147,7 +147,7 @@ class Watch(Progress):
     def step(self, cell: Cell, step: StepRecord) -> None:
         if self.by_example or self.several or step.dev_score is None or step.stage != self.last:
             return
-        # The evaluation after a last, broken epoch is a rung of its own.
+        # The evaluation after a last, partial epoch is its own rung.
         self.rung = max(self.rung + 1, math.floor(step.epoch * self.per_epoch + 1e-9))
         self.trial.report(rung_value(step), self.rung)
         if self.trial.should_prune():
@@ -169,7 +169,7 @@ class Watch(Progress):
             )
 
     def _new_rows(self) -> Sequence[SampleRecord]:
-        """Answers since the last call; at the first, also those of an attempt that was interrupted."""
+        """Answers since the last call; the first call includes those of an interrupted attempt."""
         new = samples(self.folder.samples)[self._read :]
         self._read += len(new)
         return new

@@ -1,6 +1,6 @@
 """A study's accounting: spent budget, configurations, and their workers.
 
-Finished trials never change, so each is looked at once: a trial late in a long search costs what the first did.
+Finished trials never change, so each is read once: a late trial of a long search costs no more than the first.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Ledger:
-    """Follows one study; `refresh` reads what is new or was not finished at the last look."""
+    """Follows one study; `refresh` reads what is new or was unfinished last time."""
 
     def __init__(self, study: optuna.Study) -> None:
         self._study = study
@@ -23,7 +23,7 @@ class Ledger:
         self._paid: list[int] = []
         self._first: dict[str, FrozenTrial] = {}
         self._marks: set[str] = set()
-        self._costs = {"tokens": 0.0, "money": 0.0}
+        self._costs = {"seconds": 0.0, "tokens": 0.0, "money": 0.0}
 
     def refresh(self) -> None:
         trials = self._study.get_trials(deepcopy=False)
@@ -37,12 +37,13 @@ class Ledger:
                 self._open[trial.number] = trial
 
     def _settle(self, trial: FrozenTrial) -> None:
-        for name in self._costs:
+        for name in ("tokens", "money"):
             self._costs[name] += float(trial.user_attrs.get("cost", {}).get(name, 0.0))
         if marked := mark(trial):
             self._marks.add(marked)
         if is_lost(trial) or is_copy(trial):
             return
+        self._costs["seconds"] += seconds(trial)
         insort(self._paid, trial.number)
         if marked and (marked not in self._first or trial.number < self._first[marked].number):
             self._first[marked] = trial
@@ -51,12 +52,19 @@ class Ledger:
         return [trial for trial in self._open.values() if trial.state.name == "RUNNING"]
 
     def cost(self, name: str) -> float:
-        """What all trials cost together: `tokens` or `money`."""
+        """What all trials cost together: `seconds`, `tokens` or `money`."""
         return self._costs[name]
 
+    def is_spent(self, name: str, limit: float, *, never_over: bool) -> bool:
+        """Whether no trial may start any more; `never_over`: the rest must pay for one of average cost."""
+        spent = self._costs[name]
+        if never_over and self._paid:
+            return spent + spent / len(self._paid) > limit
+        return spent >= limit
+
     def paid(self, before: int | None = None) -> int:
-        """How many trials the budget pays for (of those numbered below `before`): all but copies of
-        others, those that wait, and those whose worker died, which are tried again."""
+        """How many trials the budget pays for (of those numbered below `before`): all but duplicates, queued
+        ones, and those whose worker died, which are tried again."""
         running = [t for t in self.running() if not is_copy(t) and (before is None or t.number < before)]
         return (len(self._paid) if before is None else bisect_left(self._paid, before)) + len(running)
 
@@ -68,17 +76,24 @@ class Ledger:
         return min((t for t in same if t.number < before), key=lambda t: t.number, default=None)
 
     def marks(self) -> set[str]:
-        """Of every configuration that was had or is being tried."""
+        """The key of every configuration that was tried or is being tried."""
         return self._marks | {mark(trial) for trial in self.running()}
 
 
+def seconds(trial: FrozenTrial) -> float:
+    """What a finished trial took. One whose run an earlier command had finished is charged what that run took, so
+    that a budget buys the same whatever was computed before."""
+    took = trial.duration.total_seconds() if trial.duration else 0.0
+    return max(took, float(trial.user_attrs.get("cost", {}).get("run_seconds", 0.0)))
+
+
 def mark(trial: FrozenTrial) -> str:
-    """What its worker noted to tell its configuration from others; empty before that."""
+    """The key of its configuration, as its worker noted it; empty before that."""
     return str(trial.user_attrs.get("is", {}).get("mark", ""))
 
 
 def is_lost(trial: FrozenTrial) -> bool:
-    """Failed without having said why: its worker died, and it was queued again."""
+    """Failed without a recorded reason: its worker died, and it was queued again."""
     return trial.state.name == "FAIL" and "error" not in trial.user_attrs and not is_copy(trial)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from harness.core.errors import ConfigError, RunError
 from harness.core.execution import Notify, Worker
+from harness.core.recipes import Recipe
 from harness.results import trials
 from harness.results.records.run import AnswerRecord, RunRecord, TrainRecord
 from harness.results.records.trial import TrialRecord
@@ -23,15 +24,17 @@ if TYPE_CHECKING:
 
 MOST_DUPLICATES = 50
 """Duplicates in a row after which a space counts as exhausted."""
+BESIDE = "beside"
+"""The attribute of a trial with what was spent on it besides its run: `seconds`, `tokens`, `money`."""
 SILENCE = 5.0
-"""Seconds that an earlier trial may take to say what it tries; one that Optuna alone runs never does."""
+"""Seconds that an earlier trial may take to publish its configuration; one that Optuna alone runs never does."""
 
 
 def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
-    """The study of a plan, made with the defaults as its first trial where it is new.
+    """The study of a plan, created with the defaults as its first trial if it is new.
 
     Raises:
-        ConfigError: storage not reachable, or a study of that name that is of something else.
+        ConfigError: storage not reachable, or a study of that name with another identity.
     """
     import optuna
 
@@ -45,7 +48,7 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
             pruner=samplers.pruner(plan.pruner),
         )
         study_identity.claim(study, plan.of(), plan.space())
-        # A command that resumes would otherwise draw the points of the first one again.
+        # Otherwise a resumed command would draw the same points again.
         study.sampler = samplers.sampler(plan.seed, worker + 7919 * len(study.get_trials(deepcopy=False)))
         return study
     except ConfigError:
@@ -56,8 +59,8 @@ def open_study(plan: StudyConfig, worker: int = 0) -> optuna.Study:
 
 
 def recorded(plan: StudyConfig, study: optuna.Study) -> None:
-    """Bring `trials.jsonl` in step with the study's storage, which is the truth: others may have run its
-    trials, and told another results folder."""
+    """Update `trials.jsonl` from the study's storage, which is the source of truth: others may have run its
+    trials with another results folder."""
     known = {row.number: row.state for row in trials.read(plan.results) if row.study == plan.study}
     for trial in study.get_trials(deepcopy=False):
         row = trials.record(plan.study, trial, plan.about())
@@ -93,8 +96,10 @@ class Loop:
         worker: int,
         began: float,
         notify: Callable[[TrialRecord], None] = lambda _: None,
+        recipe_of: Callable[[Space, optuna.Trial], Recipe] = lambda space, trial: space.apply(trial.params),
     ) -> None:
         self.plan, self.evaluate, self.began, self.notify = plan, evaluate, began, notify
+        self.recipe_of = recipe_of
         self.space: Space = plan.space()
         self.study = open_study(plan, worker)
         self.ledger = trial_accounting.Ledger(self.study)
@@ -103,10 +108,10 @@ class Loop:
         self.search = plan.about()
 
     def run(self, most: int | None = None) -> int:
-        """Trials until the budget (or `most` of them) is spent; how many were run here.
+        """Trials until the budget (or `most` of them) is spent; returns how many ran here.
 
         Raises:
-            RunError: the storage went away.
+            RunError: the storage became unreachable.
         """
         from optuna.exceptions import StorageInternalError
 
@@ -144,14 +149,16 @@ class Loop:
         return done
 
     def _spent(self) -> bool:
-        """Failed trials count, lost ones are tried again: a study in which all fail must end."""
+        """Failed trials count and lost ones are tried again: a study in which all fail must end."""
         budget, had = self.plan.budget, self.ledger
         if budget.hours is not None and time.time() - self.began > budget.hours * 3600:
             return True
         had.refresh()
-        if budget.tokens is not None and had.cost("tokens") >= budget.tokens:
-            return True
-        if budget.money is not None and had.cost("money") >= budget.money:
+        limits = {"seconds": budget.seconds, "tokens": budget.tokens, "money": budget.money}
+        if any(
+            limit is not None and had.is_spent(name, limit, never_over=budget.never_over)
+            for name, limit in limits.items()
+        ):
             return True
         return had.paid() >= budget.trials
 
@@ -171,8 +178,8 @@ class Loop:
     def _first_of(self, trial: optuna.Trial) -> FrozenTrial | None:
         """An earlier trial with this very configuration that is finished or running.
 
-        Earlier ones that have not said yet what they are about to try are waited for, so that of two
-        workers that drew the same at the same moment one sees the other (Lamport's bakery).
+        Waits for earlier trials that have not published their configuration yet, so that if two workers draw
+        the same one at the same moment, one sees the other (Lamport's bakery algorithm).
         """
         values = self.space.complete(trial.params)
         wanted = samplers.mark(values)
@@ -228,9 +235,9 @@ class Loop:
         return True
 
     def _one_unless_lost(self, trial: optuna.Trial) -> int:
-        """How many trials were finished: none where others took this worker for dead in the meantime.
+        """How many trials were finished: none if others took this worker for dead in the meantime.
 
-        They have queued the configuration again; whoever takes it finds the run that was finished here.
+        They have queued the configuration again; whoever takes it finds the run finished here.
         """
         from optuna.exceptions import UpdateFinishedTrialError
 
@@ -245,7 +252,7 @@ class Loop:
 
         with study_storage.alive(trial):
             try:
-                record = self.evaluate(self.space.apply(trial.params), trial)
+                record = self.evaluate(self.recipe_of(self.space, trial), trial)
                 values = objectives.values(self.plan.objectives, record)
                 self._note(trial, record)
                 frozen = self._tell(
@@ -274,12 +281,14 @@ class Loop:
     def _note_cost(self, trial: optuna.Trial, record: RunRecord) -> None:
         train, answer = record.train or TrainRecord(), record.answer or AnswerRecord()
         read = (answer.tokens_in_mean or 0) * objectives.asked(record)
+        beside = trial.user_attrs.get(BESIDE, {})
         # One attribute, because each is a write that the storage waits for.
         cost = {
             "train_seconds": train.seconds or 0.0,
             "train_steps": train.steps or 0,
-            "tokens": int((train.tokens or 0) + read),
-            "money": objectives.money(self.plan.budget.prices, record),
+            "tokens": int((train.tokens or 0) + read + beside.get("tokens", 0)),
+            "money": objectives.money(self.plan.budget.prices, record) + beside.get("money", 0.0),
+            "run_seconds": (record.seconds or 0.0) + beside.get("seconds", 0.0),
         }
         trial.set_user_attr("cost", cost)
 

@@ -17,7 +17,7 @@ from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Spec, build
 from harness.core.protocols import Format, Scorer
 from harness.core.values import NO_ANSWER, Example, Parsed
-from harness.tasks import sources, task_file
+from harness.tasks import json_files, sources, task_file
 from harness.tasks.row_layouts import Placed
 from harness.tasks.task_file import TaskFile
 
@@ -64,7 +64,7 @@ def _built(room: str, spec: Spec, path: Path, keys: Sequence[str | int]) -> Any:
 def _schema(path: Path) -> dict[str, object]:
     """A JSON Schema, itself checked."""
     try:
-        schema = sources.parsed(sources.read_text(path), path)
+        schema = json_files.parsed(sources.read_text(path), path)
         validator_for(schema).check_schema(schema)
     except SchemaError as error:
         raise ConfigError(f"not a JSON Schema: {error.message} at {error.json_path}", file=path) from None
@@ -109,11 +109,19 @@ def settle_all(
         for item in part:
             target, fault = _settled_once(item.example.target, form, known)
             meta = _settled_meta(item.example, form)
-            examples.append(replace(item.example, target=target, meta=meta))
+            examples.append(_settled_example(item.example, target, meta))
             if fault:
                 faults.append(item.source.error(f"target fails the task's format: {fault}"))
         settled[split] = tuple(examples)
     return settled, faults
+
+
+def _settled_example(example: Example, target: JsonValue, meta: JsonObject) -> Example:
+    """The example with what was settled; itself where that changes nothing, which is most often."""
+    same = target is example.target or (type(target) is str and target == example.target)
+    if same and meta is example.meta:
+        return example
+    return replace(example, target=target, meta=meta)
 
 
 def _settled_once(

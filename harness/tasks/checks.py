@@ -125,6 +125,8 @@ def _texts(task: Task, part: Sequence[Example]) -> dict[str, str]:
 
 
 def _duplicates(task: Task, split: str, texts: Mapping[str, str]) -> Problem | None:
+    if len(set(texts.values())) == len(texts):
+        return None
     targets = {example.id: canonical_json(example.target) for example in task.splits[split]}
     same: dict[str, list[str]] = defaultdict(list)
     for key, text in texts.items():

@@ -11,7 +11,7 @@ from typing import cast
 
 from harness.core import guarded
 from harness.core.errors import ConfigError
-from harness.tasks import sources
+from harness.tasks import json_files, sources
 from harness.tasks.located import Located
 from harness.tasks.split_names import SPLITS, split_of
 
@@ -158,7 +158,7 @@ def _one_each(files: Sequence[Path], encoding: str) -> list[Located]:
         return []
     rows = []
     for number, file in enumerate(files, start=1):
-        value = sources.parsed(sources.read_text(file, encoding), file)
+        value = json_files.parsed(sources.read_text(file, encoding), file)
         if not isinstance(value, dict):
             return []
         rows.append(Located(row=value, file=str(file), number=number))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from harness.core import deadline, shipped
+from harness.core import deadline, guarded, shipped
 from harness.core.errors import ConfigError, nearest
-from harness.core.keys import digest
+from harness.core.formatting import size as in_words
+from harness.core.keys import digest_of_rows
 from harness.core.protocols import Format, Task
 from harness.core.values import Document, Example
 from harness.tasks import (
@@ -28,8 +30,11 @@ from harness.tasks.split_names import SPLITS
 from harness.tasks.task_file import DataFile, SplitFile, TaskFile
 
 FOLDER = shipped.ROOT / "tasks"
+PROMPT_FILE = re.compile(r"[\w./-]+\.(txt|md|j2)")
+"""What in `prompts:` is the name of a file instead of a text."""
 SETTLING_SECONDS, SECONDS_PER_ROW = 60.0, 0.01
 """Processor seconds in which all targets are checked against the format."""
+SMALLER = "is the format's schema, or a target, larger than it need be?"
 
 
 def load(name_or_path: str | Path) -> Task:
@@ -53,7 +58,11 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
     Raises:
         ConfigError: anything else that `load` raises.
     """
-    path = find(name_or_path)
+    with sources.without_collection():
+        return _examined(find(name_or_path))
+
+
+def _examined(path: Path) -> tuple[Task, list[ConfigError]]:
     source = task_file.read(path)
     placed = _splits(source, path)
     form = answers.build_format(source, path)
@@ -80,6 +89,7 @@ def examine(name_or_path: str | Path) -> tuple[Task, list[ConfigError]]:
         max_new_tokens=source.max_new_tokens,
         margin=source.margin,
         gate=source.gate.model_dump(exclude_unset=True, exclude_none=True),
+        prompts=_prompts(source, settled, form, path),
         licence=source.licence,
     )
     return task, faults
@@ -91,12 +101,14 @@ def _settled(
     """As `answers.settle_all`, within a time that grows with the rows: schema and targets come from strangers."""
     seconds = SETTLING_SECONDS + SECONDS_PER_ROW * sum(map(len, placed.values()))
     try:
-        with deadline.within(seconds):
+        with deadline.within(seconds, guarded.memory_of(path)):
             return answers.settle_all(placed, form)
+    except deadline.TooLargeError:
+        bound = in_words(guarded.memory_of(path))
+        raise ConfigError(f"checking the targets took more than {bound}", file=path, remedy=SMALLER) from None
     except deadline.TooLongError:
-        remedy = "is the format's schema, or a target, larger than it need be?"
         raise ConfigError(
-            f"checking the targets took longer than {seconds:,.0f} s", file=path, remedy=remedy
+            f"checking the targets took longer than {seconds:,.0f} s", file=path, remedy=SMALLER
         ) from None
 
 
@@ -137,11 +149,17 @@ class _Reader:
     data: DataFile
     folder: Path
 
-    def read(self, name: str) -> list[Located]:
+    def read(self, name: str, split: str) -> list[Placed]:
+        """The examples of one split, each with its place; the rows themselves are not kept."""
+
+        def placed(rows: Iterable[Located]) -> list[Placed]:
+            return row_layouts.examples(rows, split, self.data.map, keep_rows=False)
+
         if self.data.hf:
             hub = hub_folder.source(self.data.hf, self.folder)
-            return sources.read_hub(hub, name, self.data.config, self.data.revision)
-        return sources.read(sources.within(self.folder, name), self.data.encoding, self.data.sheet)
+            return placed(sources.read_hub(hub, name, self.data.config, self.data.revision))
+        path = sources.within(self.folder, name)
+        return sources.using(path, placed, self.data.encoding, self.data.sheet)
 
 
 def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
@@ -152,10 +170,8 @@ def _splits(source: TaskFile, path: Path) -> dict[str, list[Placed]]:
         "dev": data.dev,
         "test": data.test,
     }
-    rows = {split: reader.read(name) for split, name in named.items() if name}
     placed = {
-        split: row_layouts.examples(part, "row" if data.file else split, data.map)
-        for split, part in rows.items()
+        split: reader.read(name, "row" if data.file else split) for split, name in named.items() if name
     }
     row_layouts.unique_ids([item for part in placed.values() for item in part])
     for split, part in placed.items():
@@ -213,6 +229,33 @@ def _templates(
     return templated["instructions"], templated["input"]
 
 
+def _prompts(
+    source: TaskFile, settled: Mapping[str, Sequence[Example]], form: Format, path: Path
+) -> tuple[str, ...]:
+    """The other instructions, each read where it names a file, and tried as `instructions` is."""
+    kinds = {tuple(example.input): example for part in settled.values() for example in part}
+    texts = []
+    for index, given in enumerate(source.prompts):
+        line = task_file.line_of(path, ["prompts", index])
+        text = _prompt_file(sources.within(path.parent, given)) if PROMPT_FILE.fullmatch(given) else given
+        if not text.strip():
+            raise ConfigError("an empty prompt", file=path, line=line, remedy="write one, or leave it out")
+        text = _with_schema(text, form, path) if source.schema_in_prompt else text
+        for example in kinds.values():
+            templates.check(text, example.input, key="prompts", file=path, line=line)
+        texts.append(text)
+    return tuple(dict.fromkeys(texts))
+
+
+def _prompt_file(file: Path) -> str:
+    try:
+        return guarded.read_bytes(file).decode()
+    except FileNotFoundError:
+        raise ConfigError("no such file", file=file, remedy="'prompts' names it") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"not UTF-8 (byte {error.start})", file=file, remedy="save it as UTF-8") from None
+
+
 def _with_schema(instructions: str, form: Format, path: Path) -> str:
     """The instructions with the format's schema, written into the template as text."""
     schema = form.config().get("schema")
@@ -232,15 +275,15 @@ def _hash(
 ) -> str:
     """Digest of everything here that decides a result; scorers have their own part in a run's key."""
     examples = {
-        split: [
+        split: (
             [e.id, e.input, e.target, e.context_ids, e.group, e.meta, *_turns(e), *_tools(e)] for e in part
-        ]
+        )
         for split, part in settled.items()
     }
     texts = [[document.id, document.title, document.text] for document in documents]
     # The version says how answers are read; a run's record has it. The data are the same.
     written = {**form.identity(), "version": 1}
-    return digest({"splits": examples, "corpus": texts, "format": written, **shown})
+    return digest_of_rows({"splits": examples}, {"corpus": texts, "format": written, **shown})
 
 
 def _tools(example: Example) -> list[dict[str, str]]:

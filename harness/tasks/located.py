@@ -25,10 +25,23 @@ class Located:
         """The line in a text file, else the number of the row."""
         return self.number if self.line is None else self.line
 
+    @property
+    def position_in_file(self) -> tuple[str, int]:
+        """What tells a row from every other."""
+        return self.file, self.number
+
+    @property
+    def without_row(self) -> Located:
+        """The place alone."""
+        return Located(row=_NO_ROW, file=self.file, number=self.number, line=self.line)
+
     def error(self, message: str, remedy: str = "") -> ConfigError:
         """A ConfigError at this row."""
         where = "" if self.line is not None else f"row {self.number}: "
         return ConfigError(f"{where}{message}", file=self.file, line=self.line, remedy=remedy)
+
+
+_NO_ROW: Row = {}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -22,11 +22,18 @@ _MAY_HOLD = (float, dict, list)
 
 def emptied(rows: Sequence[Located]) -> list[Located]:
     """Rows whose NaN and infinite numbers are null; a warning says in which columns there were how many."""
+    return list(emptying(rows))
+
+
+def emptying(rows: Iterable[Located]) -> Iterator[Located]:
+    """As `emptied`, row by row; the warning comes behind the last."""
     counts: Counter[str] = Counter()
-    cleaned = [_row(located, counts) for located in rows]
+    file = ""
+    for located in rows:
+        file = file or located.file
+        yield _row(located, counts)
     if counts:
-        log.warning("%s: %s", rows[0].file, in_words(counts))
-    return cleaned
+        log.warning("%s: %s", file, in_words(counts))
 
 
 def spelled(rows: Sequence[Located], columns: Sequence[str]) -> tuple[list[Located], Counter[str]]:

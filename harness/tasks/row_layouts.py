@@ -7,8 +7,9 @@ import itertools
 import json
 import keyword
 import logging
+import sys
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -26,10 +27,14 @@ from harness.tasks.templates import SYSTEM
 log = logging.getLogger(__name__)
 
 EMPTY_INPUT, EMPTY_TARGET = "the input is empty", "the target is empty"
+NO_META: dict[str, JsonValue] = {}
+"""What rows without any share, a million of them."""
+SHORT = 32
+"""Characters below which equal targets are kept once: labels repeat in every row."""
 NATIVE = ("id", "input", "target", "turns", "tools", "context_ids", "group", "meta")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Placed:
     """An example and the row it came from, so that what is wrong with it can be found; and the documents
     of the corpus that the row brings along."""
@@ -42,33 +47,42 @@ class Placed:
 
 
 def examples(
-    rows: Sequence[Located],
+    rows: Iterable[Located],
     split: str,
     mapping: MapFile | None,
     refused: list[Refused] | None = None,
+    *,
+    keep_rows: bool = True,
 ) -> list[Placed]:
     """The examples in `rows`; where rows carry no id, `<split>-<row number>` is one.
 
     Args:
+        rows: read one after another where they are mapped or have the task file's own columns.
         refused: takes the faults of rows that cannot be read, so that the others are read anyway.
+        keep_rows: whether an example's source has its row, too, not only its place.
 
     Raises:
         ConfigError: a missing column (with the nearest), or a row that does not fit the layout.
     """
-    if not rows:
-        return []
-    several_files = len({located.file for located in rows}) > 1
-    numbers = {id(located): i if several_files else located.number for i, located in enumerate(rows, 1)}
+    numbers = _numbers(rows) if isinstance(rows, Sequence) else {}
     placed: list[Placed] = []
     for located, part in _read(rows, mapping, refused):
+        number = numbers.get(id(located), located.number)
+        source = located if keep_rows else located.without_row
         for count, item in enumerate(part, start=1):
-            number = f"{numbers[id(located)]}" + (f".{count}" if len(part) > 1 else "")
+            default = f"{split}-{number}.{count}" if len(part) > 1 else f"{split}-{number}"
             with _collected(refused, located):
-                placed.append(_placed(item, located, f"{split}-{number}"))
+                placed.append(_placed(item, located, default, source))
     return placed
 
 
-@dataclass(frozen=True, kw_only=True)
+def _numbers(rows: Sequence[Located]) -> dict[int, int]:
+    """Numbers of rows over several files, by their identity; none where one file numbers them."""
+    several_files = len({located.file for located in rows}) > 1
+    return {id(located): i for i, located in enumerate(rows, 1)} if several_files else {}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Native:
     """An example as a row of the native layout, and what else came with it."""
 
@@ -78,14 +92,19 @@ class _Native:
 
 
 def _read(
-    rows: Sequence[Located], mapping: MapFile | None, refused: list[Refused] | None
+    stream: Iterable[Located], mapping: MapFile | None, refused: list[Refused] | None
 ) -> Iterator[tuple[Located, list[_Native]]]:
     """Each row with the examples in it, as rows of the native layout."""
-    if mapping is not None or is_native(rows[0].row):
-        for located in rows:
+    waiting = iter(stream)
+    first = next(waiting, None)
+    if first is None:
+        return
+    if mapping is not None or is_native(first.row):
+        for located in itertools.chain([first], waiting):
             with _collected(refused, located):
                 yield located, [_Native(row=_mapped(located, mapping) if mapping else _native(located))]
         return
+    rows = [first, *waiting]
     layout = layouts.detect(rows)
     if layout is None:
         raise _unmapped(rows[0])
@@ -103,15 +122,23 @@ def _read(
         )
 
 
-@contextmanager
-def _collected(refused: list[Refused] | None, located: Located) -> Iterator[None]:
+def _collected(refused: list[Refused] | None, located: Located) -> AbstractContextManager[None]:
     """Keep a row's fault in `refused`, where there is such a list."""
+    return _RAISED if refused is None else _kept(refused, located)
+
+
+@contextmanager
+def _kept(refused: list[Refused], located: Located) -> Iterator[None]:
     try:
         yield
     except ConfigError as error:
-        if refused is None:
-            raise
         refused.append(Refused(source=located, fault=error))
+
+
+_RAISED = nullcontext()
+
+
+_NATIVE = frozenset(NATIVE)
 
 
 def is_native(row: Row) -> bool:
@@ -127,7 +154,7 @@ def _unmapped(located: Located) -> ConfigError:
     return located.error(f"no column '{missing}'", remedy=remedy)
 
 
-def _placed(item: _Native, located: Located, default: str) -> Placed:
+def _placed(item: _Native, located: Located, default: str, source: Located) -> Placed:
     """An example from a row that has the native layout; `default` is its id where it has none."""
     row = item.row
     identity = row.get("id")
@@ -138,11 +165,11 @@ def _placed(item: _Native, located: Located, default: str) -> Placed:
         target=_target(row["target"], located),
         context_ids=_ids(row.get("context_ids"), located),
         group=None if group in (None, "") else str(group),
-        meta=row.get("meta") or {},
+        meta=row.get("meta") or NO_META,
         turns=_turns(row.get("turns"), located),
-        tools=tools.written(row.get("tools")),
+        tools=tools.written(row["tools"]) if row.get("tools") else "",
     )
-    return Placed(example=example, source=located, documents=item.documents, joined=item.joined)
+    return Placed(example=example, source=source, documents=item.documents, joined=item.joined)
 
 
 def _mapped(located: Located, mapping: MapFile) -> Row:
@@ -215,7 +242,7 @@ def _native(located: Located) -> Row:
     for key in ("input", "target"):
         if key not in row:
             raise located.error(f"no '{key}'", remedy=nearest(key, row))
-    extra = {key: value for key, value in row.items() if key not in NATIVE}
+    extra = {key: value for key, value in row.items() if key not in NATIVE} if row.keys() - _NATIVE else {}
     for key in extra:
         if close := difflib.get_close_matches(key, set(NATIVE) - set(row), n=1, cutoff=0.8):
             remedy = f"did you mean '{close[0]}'? other columns go under 'meta'"
@@ -223,11 +250,13 @@ def _native(located: Located) -> Row:
     meta = row.get("meta") or {}
     if not isinstance(meta, dict):
         raise located.error(f"'meta' must be an object (got {meta!r})")
-    return {**row, "meta": {**meta, **extra}}
+    return {**row, "meta": {**meta, **extra}} if extra else row
 
 
 def _fields(value: object, located: Located) -> dict[str, JsonValue]:
     fields = cast("dict[str, JsonValue]", value if isinstance(value, dict) else {"input": value})
+    if len(fields) == 1 and "input" in fields and fields["input"] not in (None, ""):
+        return fields
     shown = [item for name, item in fields.items() if name != SYSTEM]
     if not shown or (set(fields) <= {"input", SYSTEM} and shown[0] in (None, "")):
         raise located.error(EMPTY_INPUT, remedy="leave the row out, or write what is asked")
@@ -235,13 +264,14 @@ def _fields(value: object, located: Located) -> dict[str, JsonValue]:
         if not str(name).isidentifier() or keyword.iskeyword(name):
             remedy = "rename it: map: {input: {good_name: column}}"
             raise located.error(f"input field '{name}' cannot be a name in a template", remedy=remedy)
-    return fields
+    # Each line of JSON brings its own copies of the names.
+    return {sys.intern(name): item for name, item in fields.items()}
 
 
 def _target(value: object, located: Located) -> Any:
     if value is None or value == "":
         raise located.error(EMPTY_TARGET, remedy="leave the row out, or label it")
-    return value
+    return sys.intern(value) if type(value) is str and len(value) < SHORT else value
 
 
 def _turns(value: object, located: Located) -> tuple[Message, ...]:
@@ -279,7 +309,7 @@ def unique_ids(placed: Sequence[Placed]) -> None:
     sources: dict[str, Located] = {}
     for item in placed:
         first = sources.setdefault(item.example.id, item.source)
-        if first is not item.source:
+        if first is not item.source and first.position_in_file != item.source.position_in_file:
             where = f"{first.file}:{first.line}" if first.line else f"{first.file} row {first.number}"
             remedy = "ids must differ over all splits; leave 'id' out to have them made"
             raise item.source.error(f"duplicate id '{item.example.id}', first at {where}", remedy=remedy)

@@ -18,6 +18,9 @@ from harness.tasks import templates
 
 def same_text(text: str) -> str:
     """Text with case, Unicode form and spacing made equal: two such texts are the same."""
+    if text.isascii():
+        folded = " ".join(text.lower().split())
+        return text if folded == text else folded  # a million texts need not be kept twice
     return " ".join(unicodedata.normalize("NFKC", text).casefold().split())
 
 

@@ -9,17 +9,19 @@ import shlex
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from harness.core import deadline, guarded
 from harness.core.errors import ConfigError, nearest
-from harness.core.text import whole
+from harness.core.formatting import size as in_words
 from harness.results.remote.data import local_copy
 from harness.results.remote.filesystem import is_url
-from harness.tasks import hub_folder, json_rows, json_streams, missing, readers, tables
+from harness.tasks import hub_folder, missing, readers, tables
 from harness.tasks.encodings import read_text
+from harness.tasks.json_files import document_rows, jsonl_rows
 from harness.tasks.located import Located, Row
 
+Used = TypeVar("Used")
 UNREADABLE = {
     ".txt": "rows need columns, as in .csv or .jsonl; a folder of .txt files may hold texts by label, or a corpus",
     ".xls": "save it as .xlsx or .csv",
@@ -47,13 +49,12 @@ UNREADABLE = {
     ".pickle": "pickled files can run code: save it as .parquet or .jsonl",
 }
 """What to do with files of kinds that hold rows elsewhere."""
+FEWER = "take fewer rows or columns"
 LEAST_SECONDS = 60.0
 SECONDS_PER_BYTE = 1e-6
 """Processor seconds in which a file is read: 1 MB/s is a tenth of what the slowest reader does."""
 BATCH = 1000
 """Rows of a Parquet file that are unpacked at once."""
-FLAT = 100
-"""Brackets in a text of JSON below which it cannot be nested too deeply."""
 
 
 def within(folder: Path, name: str) -> Path:
@@ -79,6 +80,17 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     """Every row of a data file; of a workbook, every row of the sheet of that name.
 
     Raises:
+        ConfigError: as `using`.
+    """
+    return using(path, list, encoding, sheet)
+
+
+def using(
+    path: Path, use: Callable[[Iterator[Located]], Used], encoding: str = "utf-8", sheet: str | None = None
+) -> Used:
+    """What `use` makes of the rows of a data file, one after another: what it does not keep takes no memory.
+
+    Raises:
         ConfigError: missing file, unknown suffix, wrong encoding (with the byte), or a broken row
             (with its line).
     """
@@ -95,31 +107,34 @@ def read(path: Path, encoding: str = "utf-8", sheet: str | None = None) -> list[
     seconds = (
         LEAST_SECONDS + path.stat().st_size * SECONDS_PER_BYTE if isinstance(path, Path) else LEAST_SECONDS
     )
+    memory = guarded.memory_of(path)
     if not encoding.isprintable():
         raise ConfigError(
             f"unknown encoding {encoding!r}", file=path
         )  # Python knows none with a NUL in its name
     try:
-        with _no_collection(), deadline.within(seconds):
+        with without_collection(), deadline.within(seconds, memory):
             rows = _located(path, encoding, sheet)
+            return use(rows if READERS.get(suffix) is tables.read else missing.emptying(rows))
+    except deadline.TooLargeError:
+        raise ConfigError(
+            f"its rows take more than {in_words(memory)} of memory", file=path, remedy=FEWER
+        ) from None
     except deadline.TooLongError:
         raise ConfigError(f"took longer than {seconds:,.0f} s to read", file=path) from None
     except MemoryError:
         raise ConfigError("holds more than this machine's memory", file=path) from None
-    return rows if READERS.get(suffix) is tables.read else missing.emptied(rows)
 
 
-def _located(path: Path, encoding: str, sheet: str | None) -> list[Located]:
+def _located(path: Path, encoding: str, sheet: str | None) -> Iterator[Located]:
     suffix, file = path.suffix.lower(), str(path)
     pairs = (
         READERS[suffix](path, encoding)
         if suffix in READERS
         else readers.read(path, readers.Options(encoding=encoding, sheet=sheet))
     )
-    return [
-        Located(row=row, file=file, number=number, line=line)
-        for number, (row, line) in enumerate(pairs, start=1)
-    ]
+    for number, (row, line) in enumerate(pairs, start=1):
+        yield Located(row=row, file=file, number=number, line=line)
 
 
 def is_readable(path: Path) -> bool:
@@ -128,7 +143,7 @@ def is_readable(path: Path) -> bool:
 
 
 @contextmanager
-def _no_collection() -> Iterator[None]:
+def without_collection() -> Iterator[None]:
     """Without the garbage collector, which looks at all rows again and again while they are made."""
     enabled = gc.isenabled()
     gc.disable()
@@ -194,84 +209,6 @@ def _labels(row: Row, names: Mapping[str, Any]) -> Row:
     return {key: names[key].int2str(value) if value >= 0 else None for key, value in known.items()}
 
 
-def _jsonl(path: Path, encoding: str) -> Iterator[tuple[Row, int]]:
-    content = read_text(path, encoding)
-    if not _is_object(content.lstrip().partition("\n")[0]):
-        objects = json_streams.objects(content)
-        if objects is not None:
-            yield from objects
-            return
-    # Not splitlines(): U+2028 and friends are ordinary characters inside a JSON string.
-    for number, text in enumerate(content.split("\n"), start=1):
-        if not text.strip():
-            continue
-        yield _object(parsed(text, path, number), path, number), number
-
-
-def _is_object(line: str) -> bool:
-    try:
-        return isinstance(json.loads(line), dict)
-    except (ValueError, RecursionError):
-        return False
-
-
-def _json(path: Path, encoding: str) -> Iterator[tuple[Row, int | None]]:
-    text = read_text(path, encoding)
-    try:
-        value = parsed(text, path)
-    except ConfigError:
-        objects = json_streams.objects(text)
-        if objects is None:
-            raise
-        yield from objects
-        return
-    from harness.tasks import layouts  # layouts read rows, which are defined here
-
-    of_layout = layouts.document_rows(value)
-    rows = json_rows.rows(value, path) if of_layout is None else of_layout
-    in_list = isinstance(value, list) and len(value) == len(rows)
-    lines = _lines(text) if in_list else [None] * len(rows)
-    for row, line in zip(rows, lines, strict=True):
-        yield _object(row, path, line), line
-
-
-def parsed(text: str, path: Path, line: int | None = None) -> Any:
-    """The JSON value of `text`, which is the whole file or its line `line`.
-
-    Raises:
-        ConfigError: not JSON (with the line), nested too deeply, or half a character.
-    """
-    try:
-        value = json.loads(text)
-        # Without escapes there are no halves of characters; deep nesting is found by the same walk.
-        plain = "\\u" not in text and text.count("[") + text.count("{") < FLAT
-        return value if plain else whole(value)
-    except json.JSONDecodeError as error:
-        remedy = "one object a line? name it .jsonl" if line is None and error.msg == "Extra data" else ""
-        message = f"broken JSON: {error.msg} at column {error.colno}"
-        raise ConfigError(message, file=path, line=line or error.lineno, remedy=remedy) from None
-    except RecursionError:
-        raise ConfigError("broken JSON: nested too deeply", file=path, line=line) from None
-    except ValueError as error:
-        # Also numbers of thousands of digits, which Python refuses.
-        raise ConfigError(f"broken JSON: {error}", file=path, line=line) from None
-
-
-def _lines(text: str) -> list[int]:
-    """The line on which each element of a JSON list begins."""
-    decoder, line, counted = json.JSONDecoder(), 1, 0
-    lines: list[int] = []
-    position = text.index("[") + 1
-    while True:
-        while position < len(text) and text[position] in " \t\r\n,":
-            position += 1
-        if position >= len(text) or text[position] == "]":
-            return lines
-        line, counted = line + text.count("\n", counted, position), position
-        lines.append(line)
-        position = decoder.raw_decode(text, position)[1]
-
-
 def _parquet(path: Path, encoding: str) -> Iterator[tuple[Row, None]]:  # noqa: ARG001
     import pyarrow
     from pyarrow import parquet
@@ -300,18 +237,11 @@ def _plain(row: Row) -> Row:
     return plain
 
 
-def _object(row: object, path: Path, line: int | None) -> Row:
-    if not isinstance(row, dict):
-        message = f"a row must be an object, this is {type(row).__name__}"
-        raise ConfigError(message, file=path, line=line, remedy="delete it, or write it as {column: value}")
-    return row
-
-
-__all__ = ["Located", "hub_splits", "parsed", "read", "read_hub", "read_text", "within"]
+__all__ = ["Located", "hub_splits", "read", "read_hub", "read_text", "within"]
 READERS: dict[str, Callable[[Path, str], Iterator[tuple[Row, int | None]]]] = {
-    ".jsonl": _jsonl,
-    ".ndjson": _jsonl,
-    ".json": _json,
+    ".jsonl": jsonl_rows,
+    ".ndjson": jsonl_rows,
+    ".json": document_rows,
     ".csv": tables.read,
     ".tsv": tables.read,
     ".parquet": _parquet,

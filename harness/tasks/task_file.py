@@ -154,6 +154,10 @@ class TaskFile(_Strict):
     schema_in_prompt: bool = Field(
         default=False, description="Show the format's schema, in compact form, after the instructions."
     )
+    prompts: list[str] = Field(
+        default_factory=list,
+        description="Other instructions for harness run --tune to try: texts, or files (.txt, .md, .j2).",
+    )
     input: str | None = Field(default=None, description="Jinja2; the user message. Default: the fields.")
     data: DataFile
     format: str | Spec = Field(default="text", description="What an answer looks like.")
@@ -232,6 +236,14 @@ def _explained(error: ValidationError, path: Path) -> ConfigError:
     name, line = ".".join(str(part) for part in keys), line_of(path, keys)
     if first["type"] == "extra_forbidden":
         known = _keys_at(keys[:-1])
+        if keys == ["task"] and isinstance(first["input"], str | list):
+            named = first["input"] if isinstance(first["input"], str) else first["input"][0]
+            return ConfigError(
+                "is an experiment file, which only 'run' and 'upgrade' read",
+                file=path,
+                line=line,
+                remedy=f"name its task here: {named}",
+            )
         return ConfigError(
             f"unknown key '{name}'", file=path, line=line, remedy=nearest(str(keys[-1]), known)
         )

@@ -6,6 +6,7 @@ Objects and lists are written as JSON, not as Python; an empty cell (null) is an
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Any
@@ -18,6 +19,10 @@ from harness.core.errors import ConfigError, nearest
 
 MAX_CHARS = 10_000_000
 """Characters of one rendered prompt; far more than any model's context."""
+_WORDS = frozenset(
+    ("true", "false", "none", "self", "loop", "caller", "super", "varargs", "kwargs", "not", "and", "or")
+)
+"""What Jinja2 does not take for a field, or not always."""
 MAX_PIECES = 1_000_000
 """Pieces that a template is rendered in; a loop makes one or more a round."""
 
@@ -29,6 +34,9 @@ def render(source: str, fields: Mapping[str, object]) -> str:
         ConfigError: bad syntax (with the template's line), an unknown field (with the nearest), or something that the
             sandbox forbids.
     """
+    name = _only_field(source)
+    if name in fields and isinstance(value := fields[name], str) and len(value) <= MAX_CHARS:
+        return value.strip()
     try:
         return _bounded(_compiled(source).generate(**fields)).strip()
     except UndefinedError as error:
@@ -39,6 +47,13 @@ def render(source: str, fields: Mapping[str, object]) -> str:
         raise ConfigError(f"template line {error.lineno}: {error.message}") from None
     except Exception as error:  # whatever a filter does with a value that it does not expect
         raise ConfigError(f"template: {type(error).__name__}: {error}") from None
+
+
+@cache
+def _only_field(source: str) -> str:
+    """The field that a template shows and nothing else, as most do; empty for any other template."""
+    match = re.fullmatch(r"\{\{ *([a-z]+) *\}\}", source, re.ASCII)
+    return match[1] if match and match[1] not in _WORDS else ""
 
 
 def variables(source: str) -> set[str]:

@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
+from harness.core import plain_templates
 from harness.core.errors import ConfigError
 from harness.tasks import template_child, template_sandbox
 
@@ -24,7 +25,7 @@ def render(source: str, fields: Mapping[str, object]) -> str:
         ConfigError: bad syntax (with the template's line), an unknown field (with the nearest), or
             something that the sandbox or a limit forbids.
     """
-    if template_child.is_plain(source):
+    if plain_templates.is_plain(source):
         return template_sandbox.render(source, fields)
     return template_child.render(source, fields)
 
@@ -33,7 +34,7 @@ def ahead(sources: Iterable[str], many: Sequence[Mapping[str, object]]) -> None:
     """Say which templates will be rendered for which fields: those that are rendered in the child take a message for
     many examples instead of one for each."""
     for source in sources:
-        if not template_child.is_plain(source):
+        if not plain_templates.is_plain(source):
             template_child.ahead(source, many)
 
 

@@ -127,13 +127,13 @@ def _writing(task: Task) -> Writing:
         language = Language(constraint)
     except ValueError as error:
         return Writing(fault=str(error))
-    targets = list(_targets(task))
-    unwritable, known = [], dict[str, str | None]()
-    for split, example_id, text in targets:
+    unwritable, known, count = [], dict[str, str | None](), 0
+    for split, example_id, text in _targets(task):
+        count += 1
         written = known[text] = known[text] if text in known else language.written(text)
         if written is not None:
             unwritable.append(Unwritable(split=split, id=example_id, target=text, written=written))
-    return Writing(not_enforced=language.not_enforced, targets=len(targets), unwritable=tuple(unwritable))
+    return Writing(not_enforced=language.not_enforced, targets=count, unwritable=tuple(unwritable))
 
 
 def _targets(task: Task) -> Iterator[tuple[str, str, str]]:

@@ -36,6 +36,37 @@ def recomputed_activations(network: Network, wanted: bool) -> Iterator[None]:
         network.activation_checkpointing_disable()
 
 
+class Recomputation:
+    """Recomputes activations inside a `with` block: as the settings say, or from the moment when `begin` is called
+    because not even one row fits otherwise.
+
+    Raises:
+        ConfigError: see `recomputed_activations`.
+    """
+
+    def __init__(self, network: Network, wanted: bool) -> None:
+        self._network, self.on = network, wanted
+        self._stack = contextlib.ExitStack()
+
+    def __enter__(self) -> Recomputation:
+        self._stack.enter_context(recomputed_activations(self._network, self.on))
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def begin(self) -> bool:
+        """Start to recompute; False where that is done already, or not supported."""
+        if self.on:
+            return False
+        try:
+            self._stack.enter_context(recomputed_activations(self._network, True))
+        except ConfigError:
+            return False
+        self.on = True
+        return True
+
+
 def recomputes(network: Network) -> bool:
     """Whether a forward pass would recompute its activations for the gradient."""
     return network.training and any(getattr(m, "gradient_checkpointing", False) for m in network.modules())

@@ -41,6 +41,7 @@ class LoopState:
     tokens: int = 0
     seconds: float = 0.0
     micro: int = 1
+    recomputing: bool = False
     best: Evaluation | None = None
     worse_in_a_row: int = 0
     notes: list[str] = field(default_factory=list)

@@ -29,7 +29,7 @@ def why_not(base: Base, stages: Sequence[Weights]) -> str | None:
     """Why what a recipe trains cannot be handed on to other tools in any layout; None if it can."""
     for stage in stages:
         if stage.exported_as == "nothing":
-            return f"{stage.name()}: no other tool has a layout for it"
+            return f"{stage.name()}: no other tool has a format for it"
         if stage.exported_as == "input" and (len(stages) > 1 or not base.published):
             return f"{stage.name()} adds to the input and cannot be merged; {ALONE}"
     return None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from harness.core.errors import RunError
 from harness.core.torch_types import Network
 from harness.models.layers.out_of_memory import is_out_of_memory, release
+from harness.training.activation_checkpointing import Recomputation
 from harness.training.batching import Batch
 from harness.training.distributed import ProcessGroup
 from harness.training.fsdp import LocalModel
@@ -26,7 +27,8 @@ class Gradient:
     """Accumulates the gradient of a step's rows, `micro` rows at a time in each process.
 
     The loss is normalized over all tokens of the step, so the micro-batch size does not change it. If memory
-    runs out, the step restarts with micro-batches of half the size and adds a note.
+    runs out, the step restarts with micro-batches of half the size, where one row is too much with activation
+    checkpointing, and adds a note.
     """
 
     def __init__(
@@ -37,9 +39,10 @@ class Gradient:
         collate: Callable[[Sequence[TokenizedExample]], Batch],
         group: ProcessGroup,
         micro: int,
+        recomputation: Recomputation,
     ) -> None:
         self.learner, self.optimizer, self.loss, self.collate = learner, optimizer, loss, collate
-        self.group, self.micro = group, micro
+        self.group, self.micro, self.recomputation = group, micro, recomputation
         self.notes: list[str] = []
 
     def of(self, rows: Sequence[TokenizedExample], step: int) -> float:
@@ -82,15 +85,25 @@ class Gradient:
                 " — lower per_device_train_batch_size and raise gradient_accumulation_steps as much"
             )
         if self.micro == 1:
-            longest = max(len(row) for row in rows)
-            raise RunError(
-                f"out of memory at step {step} with a single row in the batch (the longest has {longest} tokens)"
-                " — lower max_length, set activation_checkpointing, or take a smaller base"
-            )
+            self._recompute(step, max(len(row) for row in rows))
+            return
         before, self.micro = self.micro, -(-self.micro // 2)
         self.notes.append(
             f"out of memory at step {step}: {self.micro} rows at once instead of {before}, and as many more"
             " batches in a step; the gradient is the same"
+        )
+
+    def _recompute(self, step: int, longest: int) -> None:
+        """Keep fewer activations of a row that alone is too much."""
+        if not self.recomputation.begin():
+            remedy = "" if self.recomputation.on else "this network cannot recompute its activations; "
+            raise RunError(
+                f"out of memory at step {step} with a single row in the batch (the longest has {longest} tokens)"
+                f" — {remedy}lower max_length, or take a smaller or quantized base"
+            )
+        self.notes.append(
+            f"out of memory at step {step} with a single row ({longest} tokens): activation_checkpointing is on from"
+            " here, which computes activations twice and keeps fewer; the gradient is the same"
         )
 
     def _attempt(self, rows: Sequence[TokenizedExample], weight: float) -> float | None:

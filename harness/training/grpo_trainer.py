@@ -10,15 +10,17 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
-from typing import Any
-
-import torch
+from typing import TYPE_CHECKING, Any
 
 from harness.core.errors import ConfigError, EngineError
 from harness.core.protocols import LanguageModel, StepRecord
 from harness.core.torch_types import Network
 from harness.core.values import Request, TrainingExample
 from harness.models.cache import quiet
+from harness.models.random_state import restored
+
+if TYPE_CHECKING:
+    from transformers import TrainingArguments
 
 
 @dataclass
@@ -145,6 +147,7 @@ def train(
             )
         except ValueError as error:
             raise ConfigError(f"trl refuses these settings: {error}") from None
+        _on_one_device(arguments)
         trainer = trl.GRPOTrainer(
             model=network,
             reward_funcs=score,
@@ -156,6 +159,13 @@ def train(
         )
         trainer.remove_callback(PrinterCallback)
         trainer.train()
+
+
+def _on_one_device(arguments: TrainingArguments) -> None:
+    """Keep the Trainer from copying the network to every visible GPU (DataParallel), where a pass of our own cache
+    and a quantized network cannot be split."""
+    if arguments.n_gpu > 1:
+        arguments._n_gpu = 1
 
 
 def _trl() -> ModuleType:
@@ -178,7 +188,7 @@ def _left_alone(network: Network) -> Iterator[None]:
 
     forward, states = vars(network).get("forward"), (random.getstate(), np.random.get_state())
     try:
-        with torch.random.fork_rng():
+        with restored():
             yield
     finally:
         vars(network).pop("forward", None)

@@ -13,8 +13,9 @@ from harness.models.layers import weights_io
 from harness.models.layers.fused_lora import fused_lora
 from harness.models.layers.fused_rmsnorm import fused_norms
 from harness.models.layers.malloc import kept_memory
+from harness.models.layers.narrow_lora import narrow_lora
 from harness.training import distributed
-from harness.training.activation_checkpointing import recomputed_activations
+from harness.training.activation_checkpointing import Recomputation
 from harness.training.batching import in_order, plan, step_count
 from harness.training.checkpoint import Checkpoint, LoopState, signature
 from harness.training.collator import Layout
@@ -96,7 +97,8 @@ class _Loop:
 
     def run(self) -> Fit:
         self.began = time.monotonic()
-        self.layout = Layout(self.network, self.rows, self.settings, self.loss)
+        with narrow_lora(self.network):
+            self.layout = Layout(self.network, self.rows, self.settings, self.loss)
         self.state.notes += self.layout.notes
         self.group.synchronize_start(list(weights_io.trainable(self.network).values()), self.context.seed)
         self.learner = learner(self.network, self.settings, self.group)
@@ -110,14 +112,24 @@ class _Loop:
         self.group.assert_same(checkpoint_signature)
         self.checkpoint = Checkpoint(self.context.folder, checkpoint_signature, self.group)
         self._resume()
+        recomputation = Recomputation(
+            self.learner.network, self.settings.activation_checkpointing or self.state.recomputing
+        )
         self.gradient = Gradient(
-            self.learner, self.optimizer, self.loss, self.layout.collate, self.group, self.state.micro
+            self.learner,
+            self.optimizer,
+            self.loss,
+            self.layout.collate,
+            self.group,
+            self.state.micro,
+            recomputation,
         )
         try:
             with (
                 noisy_embeddings(self.learner.network, self.settings.neftune_noise_alpha),
-                recomputed_activations(self.learner.network, self.settings.activation_checkpointing),
+                recomputation,
                 fused_lora(self.learner.network),
+                narrow_lora(self.learner.network),
                 fused_norms(self.learner.network),
                 kept_memory(),
             ):
@@ -164,7 +176,7 @@ class _Loop:
         state, began = self.state, time.monotonic()
         self.learner.network.train()
         loss = self._finite(self.gradient.of(rows, state.step + 1), "loss", rows)
-        state.micro = self.gradient.micro
+        state.micro, state.recomputing = self.gradient.micro, self.gradient.recomputation.on
         state.notes += self.gradient.notes
         self.gradient.notes = []
         rate = learning_rate(self.settings, state.step, self.total)

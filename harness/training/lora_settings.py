@@ -120,7 +120,7 @@ class LowRank(PeftFiles):
 
         from harness.models.architecture import of
         from harness.models.layers.adapters import attach
-        from harness.models.layers.blocks import outside_text, refuse_quantized
+        from harness.models.layers.blocks import refuse_quantized
         from harness.models.layers.plain_layers import quantization
 
         modules = list(model.network.modules())
@@ -142,7 +142,7 @@ class LowRank(PeftFiles):
             lora_alpha=self.lora_alpha,
             lora_dropout=self.lora_dropout,
             target_modules=targets if isinstance(targets, str) else list(targets),
-            exclude_modules=outside_text(model.network),
+            exclude_modules=_left_alone(model.network),
             fan_in_fan_out=any(isinstance(module, Conv1D) for module in modules),
             use_dora=self.use_dora,
             use_rslora=self.use_rslora,
@@ -154,6 +154,20 @@ class LowRank(PeftFiles):
         # Other initializations read the weights; the adapter's size is the same.
         replace(self, init_lora_weights="default").prepare(model)
         return 0
+
+
+_MAMBA = ("falcon_h1", "mamba", "mamba2", "falcon_mamba", "nemotron_h")
+_READ_BY_KERNELS = r".*\.(out_proj|conv1d)"
+"""Layers whose weights Mamba's kernels read without calling the layer: peft refuses to adapt them."""
+
+
+def _left_alone(network: Network) -> str | None:
+    """A regular expression of the layers that get no adapter whatever `target_modules` says; None: of none."""
+    from harness.models.layers.blocks import outside_text
+
+    fused = _READ_BY_KERNELS if network.config.get_text_config().model_type in _MAMBA else None
+    patterns = [pattern for pattern in (outside_text(network), fused) if pattern]
+    return "|".join(f"({pattern})" for pattern in patterns) or None
 
 
 def _on_gpu() -> bool:

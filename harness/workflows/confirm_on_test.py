@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import yaml
-
-from harness.core.recipes import Recipe
 from harness.evidence.verdict import Verdict
-from harness.results import run_scores
+from harness.results import run_labels, run_scores
 from harness.results.folder import ResultsFolder
 from harness.results.records.trial import TrialRecord
 from harness.runner.experiment import Experiment
@@ -66,15 +61,6 @@ class Confirmation:
         }
 
 
-def write_recipe(recipe: Recipe, file: Path, about: str) -> Path:
-    """The recipe as a YAML file that `--recipes` takes."""
-    config = {k: v for k, v in recipe.config().items() if k != "name"} | {"about": about}
-    file.parent.mkdir(parents=True, exist_ok=True)
-    text = yaml.safe_dump(_plain(config), sort_keys=False, allow_unicode=True, width=100)
-    file.write_text(text, encoding="utf-8")
-    return file
-
-
 def confirm(
     plan: StudyConfig,
     best: TrialRecord,
@@ -107,7 +93,7 @@ def confirm(
         for one in verdict.summaries
     )
     records = done.outcome.records
-    known = run_scores.labels(records)
+    known = run_labels.labels(records)
     names = {known[record.id] for record in records if record.recipe.name == recipes[-1].name}
     chosen = next((score for score in test if score.recipe in names), None)
     return Confirmation(
@@ -151,9 +137,3 @@ def _curse(dev: DevScore | None, test: TestScore | None) -> str | None:
         f"({100 * test.low:.1f} to {100 * test.high:.1f}), {abs(drop):.1f} points {word}: "
         "a score that was chosen for being the best is too high by chance"
     )
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value

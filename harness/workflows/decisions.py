@@ -1,4 +1,4 @@
-"""What Python is given: a run's results, a results folder, and decisions that a notebook shows."""
+"""What the Python API returns: a run's results, a results folder, and decisions that a notebook shows."""
 
 from __future__ import annotations
 
@@ -21,7 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """The verdict over some runs of one task and model, and the sections of its report."""
+    """The verdict over some runs of one task and model, and the sections of its report.
+
+    A notebook displays it; `print` shows the headline. Scores and differences in `verdict` are in score units: 0.01
+    is one point.
+    """
 
     verdict: Verdict
     results: Path
@@ -35,6 +39,9 @@ class Decision:
     def section(self, *names: str) -> Shown:
         """Sections of the report for a notebook, e.g. `section("differences", "cost")`.
 
+        Args:
+            names: files of `harness/report/sections/`, without `.py`; none: the whole report.
+
         Raises:
             ConfigError: no section of that name.
         """
@@ -46,13 +53,13 @@ class Decision:
 
 @dataclass(frozen=True, kw_only=True)
 class RunResult:
-    """What one `run` did: the records of its runs, its decisions and the report's file."""
+    """The result of `harness.run`: the records of its runs, its decisions and the report's file."""
 
     records: tuple[JsonObject, ...]
     decisions: tuple[Decision, ...]
     report: Path
     bills: tuple[Bill, ...] = ()
-    """What each task and model costs, where `prices` were given."""
+    """What each task and model costs, if `prices` were given."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow, each with its reason and remedy."""
 
@@ -75,7 +82,7 @@ class RunResult:
 
 @dataclass(frozen=True, kw_only=True)
 class ImportDecisions:
-    """What one import did: its runs, how their examples were paired, and the decision per task."""
+    """The result of `harness.import_logs`: its runs, how their examples were paired, and the decision per task."""
 
     records: tuple[JsonObject, ...]
     decisions: tuple[Decision, ...]
@@ -105,10 +112,16 @@ class Results:
     path: Path
 
     def sql(self, query: str) -> DuckDBPyRelation:
-        """A query's answer as a DuckDB relation in memory: `.df()` is pandas, `.arrow()` Arrow, `.pl()` polars.
+        """A query's result as a DuckDB relation in memory.
+
+        Args:
+            query: one SELECT in DuckDB's SQL.
+
+        Returns:
+            The relation: `.df()` converts it to pandas, `.arrow()` to Arrow, `.pl()` to polars.
 
         Raises:
-            ConfigError: no such folder, or a query that DuckDB refuses.
+            ConfigError: no such folder, or a query that DuckDB rejects.
         """
         from harness.results.database.ingest import sync
         from harness.results.database.sql import relation
@@ -117,11 +130,23 @@ class Results:
         return relation(self.path, query)
 
     def table(self, name: str) -> DuckDBPyRelation:
-        """A whole table or view, e.g. `runs`, `samples`, `scores`, `leaderboard`."""
+        """A whole table or view, e.g. `runs`, `samples`, `scores`, `leaderboard`.
+
+        Raises:
+            ConfigError: no such table.
+        """
         return self.sql(f'FROM "{name}"')
 
     def decisions(self, *runs: str, task: str | None = None) -> tuple[Decision, ...]:
-        """A decision per task and model, over the runs named or over the latest comparable ones."""
+        """A decision per task and model.
+
+        Args:
+            runs: ids, or unique prefixes of them; none: the latest comparable runs.
+            task: only this task.
+
+        Raises:
+            ConfigError: a name that matches no run or several, an unknown task, or no runs.
+        """
         from harness.report.run_selection import choose
         from harness.results.database.ingest import sync
         from harness.results.folder import ResultsFolder
@@ -134,15 +159,19 @@ class Results:
         )
 
     def decision(self, *runs: str, task: str | None = None) -> Decision:
-        """The only decision there is over these runs."""
+        """The only decision over these runs; arguments as for `decisions`.
+
+        Raises:
+            ConfigError: as for `decisions`, or there are several tasks or models.
+        """
         return _only(self.decisions(*runs, task=task))
 
 
 def decisions_of(results: Path, ids: Sequence[str], verdicts: Sequence[Verdict]) -> tuple[Decision, ...]:
-    """Each verdict with the runs that it is about."""
+    """Each verdict with its runs."""
     from harness.results.folder import ResultsFolder
     from harness.results.run_files import read_head
-    from harness.results.run_scores import members
+    from harness.results.run_labels import members
 
     heads = [read_head(ResultsFolder(results).run(run_id).path) for run_id in ids]
     groups = members([head.record for head in heads if not isinstance(head, str)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,7 +15,7 @@ from harness.core.secrets import hidden
 from harness.evidence import random_model
 from harness.evidence.command import Invocation
 from harness.evidence.next_step import NextStep, after_triage
-from harness.evidence.triage import Probe, Triage, diagnose
+from harness.evidence.triage import FEW, Probe, Triage, diagnose
 from harness.results.database import queries
 from harness.results.database.store import Store
 from harness.results.folder import RunFolder
@@ -57,6 +58,17 @@ class Diagnosis:
     """Why that command."""
     notes: tuple[str, ...] = ()
     """What to know before relying on the triage."""
+    held_out: int = 0
+    """How many of the examples are of train, because dev has too few; no probe is shown them."""
+
+    @property
+    def asked(self) -> str:
+        """How many examples it rests on, and which."""
+        of_dev = self.triage.n - self.held_out
+        if not self.held_out:
+            return f"{of_dev} dev {'example' if of_dev == 1 else 'examples'}"
+        dev = f"{of_dev} of dev and " if of_dev > 0 else ""
+        return f"{self.triage.n} examples: {dev}{self.held_out} held out of train"
 
     def to_json(self) -> dict[str, object]:
         runs = [folder.name for folder in self.folders]
@@ -67,6 +79,7 @@ class Diagnosis:
             "next_step": self.next_step,
             "evidence": list(self.evidence),
             "notes": list(self.notes),
+            "examples": {"dev": max(self.triage.n - self.held_out, 0), "held_out_of_train": self.held_out},
             "runs": runs,
         }
 
@@ -94,19 +107,34 @@ def from_options(options: DiagnoseOptions) -> Diagnosis:
     """
     named = str(options.task)
     task = load(named)
-    if not task.splits.get("dev"):
-        task = on_training_data(task)
+    task, held_out = with_enough_dev(task)
     with choose(quiet=options.quiet) as progress:
         return run_probes(
-            task, options.model, options.results_path, limit=options.limit, progress=progress, named=named
+            task,
+            options.model,
+            options.results_path,
+            limit=options.limit,
+            progress=progress,
+            named=named,
+            held_out=held_out,
         )
 
 
 def run_probes(
-    task: Task, model: str, results: Path, *, limit: int, progress: Progress, named: str = ""
+    task: Task,
+    model: str,
+    results: Path,
+    *,
+    limit: int,
+    progress: Progress,
+    named: str = "",
+    held_out: Collection[str] = (),
 ) -> Diagnosis:
-    """Ask every probe on a sample of `limit` dev examples; test is not touched. `named` is the task as the
-    user named it.
+    """Ask every probe on a sample of `limit` dev examples; test is not touched.
+
+    Args:
+        named: the task as the user named it.
+        held_out: ids of dev examples that stand in train's file.
 
     Raises:
         RunError: a probe could not be run, with its error.
@@ -150,6 +178,7 @@ def run_probes(
         next_step=following.command,
         evidence=following.evidence,
         notes=(random_model.NOTE,) if random_model.is_random(model) else (),
+        held_out=sum(example.id in held_out for example in examples),
     )
     write_triage(results, model, diagnosis.to_json(), about=describe_task(task), fingerprint=mark)
     return diagnosis
@@ -163,11 +192,28 @@ def _tried(results: Path, task: str, model: str) -> list[str]:
     return [name for name in dict.fromkeys(run.recipe for run in same) if name in recipes.available()]
 
 
-def on_training_data(task: Task) -> Task:
-    """A copy of a task that has no dev split, probed on a fifth of train instead: a seeded sample, labels in
+def with_enough_dev(task: Task) -> tuple[Task, frozenset[str]]:
+    """The task with a dev split that a triage can rest on, and the ids of what was held out of train for it.
+
+    Without dev that is a fifth of train, or more up to `FEW` examples. A dev split of fewer is filled up where that
+    takes no more than half of train; else the triage says that it rests on too few.
+    """
+    dev, train = task.splits.get("dev", ()), task.splits.get("train", ())
+    half = len(train) // 2
+    count = FEW - len(dev) if dev else max(len(train) // 5, min(FEW, half), 1)
+    if dev and not 0 < count <= half:
+        return task, frozenset()
+    probed = on_training_data(task, count)
+    held_out = probed.splits["dev"]
+    whole = replace(probed, splits={**probed.splits, "dev": (*dev, *held_out)})
+    return whole, frozenset(example.id for example in held_out)
+
+
+def on_training_data(task: Task, count: int | None = None) -> Task:
+    """A copy of a task that is probed on `count` examples of train (a fifth of it): a seeded sample, labels in
     proportion and groups whole, because the end of a file may be all of one label."""
     train = task.splits["train"]
-    dev = sample_groups(train, max(len(train) // 5, 1))
+    dev = sample_groups(train, max(len(train) // 5, 1) if count is None else count)
     held_out = {example.id for example in dev}
     rest = tuple(example for example in train if example.id not in held_out)
     return replace(task, splits={**task.splits, "train": rest, "dev": dev})

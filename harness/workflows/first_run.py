@@ -89,7 +89,8 @@ def first_run(size: PromptSize, train: int, test: int) -> FirstRun:
 def minutes(size: PromptSize, labels: int, asked: int, trained: tuple[float, ...] = TRAINING) -> float:
     """Minutes for zero-shot, few-shot and the finetunes whose operations are `trained`."""
     shots = min(SHOTS, labels) * (size.own + size.answer)
-    prompted = _answers(size, asked) + _answers(size, asked, shots)
+    # Zero-shot twice: held to the format, too.
+    prompted = 2 * _answers(size, asked) + _answers(size, asked, shots)
     batches = -(-labels * EPOCHS // BATCH) if labels else 0
     tokens = batches * (size.shared + BATCH * (size.own + size.answer))
     looks = _answers(size, asked) + EPOCHS * _answers(size, DEV)

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from harness.core.activity import working
 from harness.core.errors import ConfigError
 from harness.core.json_types import JsonObject
 from harness.core.options import path, repeated
-from harness.core.terminal import say
-from harness.evidence.verdict_types import Verdict
 from harness.imports.open_logs import open_logs
 from harness.imports.pairing import Pairing, pair, pairings, remedy
 from harness.imports.sample import ForeignLog
-from harness.results import imported, run_scores, stored_logs
+from harness.results import imported, run_labels, stored_logs
 from harness.results.database import ingest
 from harness.results.folder import ResultsFolder, RunFolder
 from harness.results.imported_record import Choice, LogDraft, file_name
@@ -25,6 +23,9 @@ from harness.results.records.run import RunRecord
 from harness.results.remote import mirror
 from harness.results.stored_logs import StoredLog
 from harness.workflows.options.import_logs import ImportOptions
+
+if TYPE_CHECKING:
+    from harness.evidence.verdict_types import Verdict
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -259,6 +260,8 @@ def _one_name(across: Pairing) -> str:
 
 def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bool) -> ImportResult:
     """With the verdicts over what was imported, and over what was before where it came `alone`. The report has those of our own runs by themselves as well."""
+    from harness.results import run_scores
+
     ids = list(
         dict.fromkeys([*(record.id for record in done.records), *_others(done.records, results, alone=alone)])
     )
@@ -266,13 +269,13 @@ def _judged(done: ImportResult, results: Path, report: Path | None, *, alone: bo
     verdicts = tuple(run_scores.verdicts(folders))
     if not verdicts:
         return done
-    judged = tuple(one for one in verdicts if one.model in (run_scores.IMPORTED, run_scores.BESIDE))
+    judged = tuple(one for one in verdicts if one.model in (run_labels.IMPORTED, run_labels.BESIDE))
     from harness.report import files
     from harness.report.build import build
 
     tasks = list(dict.fromkeys(record.task.name for record in done.records))
     title = tasks[0] if len(tasks) == 1 else "imported"
-    placed = files.place(results, report or Path("reports") / f"{file_name(title)}.html", ids)
+    placed = files.place(results, report or files.named(file_name(title)), ids)
     if placed.out is not None:
         build(results, placed.out, run_ids=ids, verdicts=verdicts, title=title)
         mirror.keep(results, placed.out)
@@ -290,29 +293,3 @@ def _others(records: Sequence[RunRecord], results: Path, *, alone: bool) -> Iter
             continue
         if (record.task.name, record.task.data_hash) in tasks:
             yield folder.name
-
-
-def show(done: ImportResult, *, as_json: bool) -> None:
-    """Print what was imported, how it pairs, and the verdicts; the report's path comes last."""
-    if as_json:
-        print(json.dumps(done.to_json(), ensure_ascii=False))
-        return
-    from harness.report.terminal.summary import print_verdict
-
-    for record in done.records:
-        origin = "" if record.imported is None else f" ({record.imported.sentence})"
-        say(f"imported {record.id}: {_score(record)}{origin}")
-    for pairing in done.pairings:
-        say(pairing.sentence)
-    for note in done.notes:
-        say(f"note: {note}")
-    for verdict in done.verdicts:
-        print_verdict(verdict)
-    if done.report is not None:
-        say(f"report: {done.report}")
-
-
-def _score(record: RunRecord) -> str:
-    primary = str(record.task.primary)
-    metric = (record.metrics or {}).get(primary)
-    return f"{primary} –" if metric is None else f"{primary} {metric.mean:.3f} over {metric.n}"

@@ -52,12 +52,12 @@ def from_options(options: ReportOptions) -> Report:
     folders = [ResultsFolder(results).run(run_id).path for run_id in chosen.runs]
     verdicts = run_scores.verdicts(folders)
     name, out = options.task or "report", path(options.out)
-    base = out or Path("reports") / f"{name}.html"
+    base = out or files.named(name)
     written: list[Path] = []
     for kind in kinds:
         file = base if out is not None and len(kinds) == 1 else base.with_suffix(f".{kind}")
         if kind == "html":
-            placed = files.Placed(out=file) if named else files.place(results, file, chosen.runs)
+            placed = files.Placed(out=file) if named and out else files.place(results, file, chosen.runs)
             if placed.note:
                 _note(placed.note)
             if placed.out is None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from harness.core.activity import working
+from harness.core.errors import ConfigError
 from harness.core.execution import Executor
 from harness.core.options import names, numbers, path, repeated
 from harness.core.protocols import Task
@@ -15,20 +16,23 @@ from harness.core.terminal import say
 from harness.evidence.command import Invocation
 from harness.evidence.cost import load as load_prices
 from harness.evidence.verdict import Verdict
-from harness.results import constants, run_scores
+from harness.results import constants, live, run_scores
 from harness.results.billing import Bill, bills
 from harness.results.missing import incomplete
+from harness.results.records.tuning import TuningRecord
 from harness.results.remote import mirror
 from harness.runner import torchrun
 from harness.runner.cells import layout
-from harness.runner.database_sync import index, open_index
+from harness.runner.database_sync import open_index
 from harness.runner.experiment import Experiment, from_file, from_settings
 from harness.runner.forecast import forecast
 from harness.runner.progress import Progress
+from harness.runner.refused import set_apart
 from harness.runner.runner import Outcome
-from harness.runner.runner import run as run_cells
+from harness.runner.settings import ExperimentSettings
 from harness.runner.suitable import LeftOut
 from harness.tasks import checks
+from harness.workflows import run_all, tune
 from harness.workflows.options.run import RunOptions
 
 
@@ -47,6 +51,10 @@ class RunSession:
     it."""
     left_out: tuple[LeftOut, ...] = ()
     """Default recipes that the task or the model does not allow."""
+    early: tuple[str, ...] = ()
+    """What was not asked and not trained, because the verdict was sure; empty where all was."""
+    tuning: TuningRecord | None = None
+    """What `--tune` found; the runs are the champions'."""
 
     @property
     def exit_code(self) -> int:
@@ -68,10 +76,11 @@ class RunSession:
             "left_out": [recipe.to_json() for recipe in self.left_out],
             "notes": list(self.outcome.notes),
             "warnings": list(self.warnings),
+            "stopped_early": list(self.early),
             "report": str(self.report),
             "incomplete": list(self.incomplete),
             "exit_code": self.exit_code,
-        }
+        } | ({} if self.tuning is None else {"tuning": self.tuning.to_json()})
 
 
 def from_options(options: RunOptions) -> RunSession | None:
@@ -80,8 +89,10 @@ def from_options(options: RunOptions) -> RunSession | None:
     Raises:
         ConfigError: anything that does not exist or does not fit.
     """
+    from harness.report.live import opening
     from harness.runner.executor_choice import executor
-    from harness.runner.progress import choose
+    from harness.runner.live_feed import LiveFeed
+    from harness.runner.progress import Several, choose
     from harness.runner.tracking import watched
 
     chosen = experiment(options)
@@ -91,9 +102,14 @@ def from_options(options: RunOptions) -> RunSession | None:
     with torchrun.leading(where) as leads:
         if not leads:
             return None
-        with watched(choose(quiet=options.quiet), trackers, options.results_path) as progress:
-            return run(
-                chosen,
+        if options.open:
+            opening.beside(options.results_path, chosen.name)
+        shown = watched(choose(quiet=options.quiet), trackers, options.results_path)
+        feed = LiveFeed(options.results_path, chosen.name)
+        with Several([feed, shown]) as progress:
+            tuned = _tuned(chosen, options, progress, where)
+            session = run(
+                chosen if tuned is None else tuned.experiment,
                 options.results_path,
                 progress=progress,
                 cache=settings.cache is not False,
@@ -102,6 +118,40 @@ def from_options(options: RunOptions) -> RunSession | None:
                 executor=where,
                 fresh=options.fresh,
             )
+            feed.reported(session.report)
+            if tuned is None:
+                return session
+            return replace(session, tuning=tuned.record, left_out=(*tuned.left_out, *session.left_out))
+
+
+def _tuned(chosen: Experiment, options: RunOptions, progress: Progress, where: Executor) -> tune.Tuned | None:
+    """What `--tune` found; None without it."""
+    if chosen.settings.tune is None:
+        _refuse_without_tune(chosen.settings)
+        return None
+    _refuse_fresh(options)
+    return tune.tuned(chosen, options.results_path, progress=progress, executor=where, quiet=options.quiet)
+
+
+def _refuse_without_tune(settings: ExperimentSettings) -> None:
+    """
+    Raises:
+        ConfigError: an option that means nothing without `--tune`.
+    """
+    for option, given in (("--together", settings.together), ("--proposer", settings.proposer)):
+        if given:
+            raise ConfigError(f"{option} needs --tune", remedy="e.g. --tune 12")
+
+
+def _refuse_fresh(options: RunOptions) -> None:
+    """
+    Raises:
+        ConfigError: `--fresh` would run the champions again, and none of the trials that chose them.
+    """
+    if options.fresh:
+        raise ConfigError(
+            "--fresh cannot be combined with --tune", remedy="name another folder with --results"
+        )
 
 
 def experiment(options: RunOptions) -> Experiment:
@@ -143,31 +193,31 @@ def run(
     priced = None if prices is None else load_prices(prices)
     planned = layout(experiment)
     cells = planned.cells
-    out = report or Path("reports") / f"{experiment.name}.html"
     from harness.report import files
     from harness.report.build import build
 
+    out = report or files.named(experiment.name)
     files.check(out)
     open_index(results)
+    for cell in cells:
+        live.clear_skip(results, cell.id)
     warnings = (*planned.notes, *_warnings(cell.task for cell in cells))
     if executor is None or executor.in_process:
         progress.forecast(lambda: forecast(cells, results, fresh=fresh).sentence)
-    outcome = run_cells(
-        cells,
-        results,
-        progress=progress,
-        cache=cache and not fresh,
-        on_finished=lambda folder: index(results, folder),
-        executor=executor,
-        fresh=fresh,
+    constants.keep(results, (cell.task for cell in cells))  # Verdicts on the way compare with it, too.
+    ran = run_all.run(
+        experiment.settings, planned, results, progress, cache=cache, executor=executor, fresh=fresh
     )
-    constants.keep(results, (cell.task for cell in cells))
+    outcome, cells, left_out = ran.outcome, ran.cells, (*planned.left_out, *ran.left_out)
+    if experiment.defaults:
+        outcome, refused = set_apart(cells, outcome)
+        left_out += refused
     typed = {
         (cell.task.name, cell.model): replace(cell.invocation, results=mirror.address(results))
         for cell in cells
         if cell.invocation is not None
     }
-    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.limit is not None}
+    asked = {cell.id: frozenset(e.id for e in cell.examples) for cell in cells if cell.asks is not None}
     verdicts = tuple(run_scores.verdicts(outcome.folders, asked=asked, invocations=typed))
     costs = () if priced is None else tuple(bills(outcome.folders, priced))
     ids = [folder.name for folder in outcome.folders]
@@ -180,7 +230,7 @@ def run(
             verdicts=verdicts,
             title=experiment.name,
             bills=costs,
-            left_out=planned.left_out,
+            left_out=left_out,
             asked=asked,
         )
         mirror.keep(results, placed.out)
@@ -191,7 +241,8 @@ def run(
         report=placed.file,
         note=placed.note,
         warnings=warnings,
-        left_out=planned.left_out,
+        left_out=left_out,
+        early=ran.early,
     )
 
 
@@ -210,6 +261,7 @@ def show(session: RunSession, *, as_json: bool) -> None:
         print(json.dumps(session.to_json(), ensure_ascii=False))
         return
     from harness.report.terminal.summary import print_verdict
+    from harness.report.terminal.tuning import print_tuning
     from harness.results.context_fit import with_reason
 
     for recipe in session.left_out:
@@ -223,8 +275,12 @@ def show(session: RunSession, *, as_json: bool) -> None:
             say(f"{record.id}: {with_reason(sentence)}", error=True)
     for note in session.outcome.notes:
         say(f"note: {note}", error=True)
+    if session.tuning is not None:
+        print_tuning(session.tuning)
     for verdict in session.verdicts:
         print_verdict(verdict)
+    for line in session.early:
+        say(line)
     for bill in session.bills:
         for break_even in bill.break_evens:
             say(f"  {break_even.sentence}")

@@ -11,6 +11,7 @@ from pathlib import Path
 from harness.core.options import path, repeated
 from harness.core.terminal import say
 from harness.runner.progress import choose
+from harness.search.recipe_file import write_recipe
 from harness.search.study_config import StudyConfig
 from harness.search.study_result import SearchResult
 from harness.workflows import confirm_on_test
@@ -102,7 +103,7 @@ def finish(
     file = file if file.suffix in (".yaml", ".yml") else Path("baselines") / f"{file}.yaml"
     best = plan.space().apply(result.best.params, name=file.stem)
     about = f"Found by harness search: study {plan.study}, trial {result.best.number} of {len(result.rows)}"
-    confirm_on_test.write_recipe(best, file, about)
+    write_recipe(best, file, about)
     final = None
     if seeds > 0:
         with choose(quiet=quiet) as progress:

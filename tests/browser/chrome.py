@@ -102,6 +102,10 @@ class Chrome:
         self, path: Path, *, width: int = 1400, height: int = 1000, dark: bool = False, hash_: str = ""
     ) -> Page:
         """Open a file in a new tab and return once it has loaded."""
+        return self.visit(path.resolve().as_uri() + hash_, width=width, height=height, dark=dark)
+
+    def visit(self, address: str, *, width: int = 1400, height: int = 1000, dark: bool = False) -> Page:
+        """Open an address in a new tab and return once it has loaded."""
         target = self.send("Target.createTarget", url="about:blank")["targetId"]
         session = self.send("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
@@ -118,7 +122,7 @@ class Chrome:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         page.send("Emulation.setEmulatedMedia", features=[scheme])
         page.send("Page.bringToFront")
-        page.send("Page.navigate", url=path.resolve().as_uri() + hash_)
+        page.send("Page.navigate", url=address)
         self.wait_for("Page.loadEventFired")
         return page
 

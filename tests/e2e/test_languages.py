@@ -91,6 +91,40 @@ def test_a_server_that_ignores_the_constraint_is_a_failed_cell(tmp_path: Path, s
     assert list(sent["properties"]) == ["a", "b"], "the order that train's targets share"
 
 
+@pytest.mark.parametrize(
+    ("status", "code"), [(200, 0), (400, 0), (403, 3)], ids=["ignores it", "refuses it", "knows no key"]
+)
+def test_a_default_recipe_that_the_server_does_not_hold_is_left_out(
+    tmp_path: Path, server: Server, status: int, code: int
+) -> None:
+    """What fails for another reason stays a failed cell, which the same command asks again."""
+    schema = {"type": "object", "properties": {"a": {"type": "integer"}}, "required": ["a"]}
+    path = task(tmp_path / "refused", schema, [{"a": 1}])
+
+    def reply(body: dict[str, Any], number: int) -> tuple[int, dict[str, Any]]:
+        if "response_format" not in body or status == 200:
+            return 200, completion("Sure, here you are!")
+        return status, {"error": {"message": "this model takes no response_format json_schema"}}
+
+    server.reply = reply
+    printed = " ".join(harness("run", path, "--model", server.model(), code=code).split())
+    assert ("constrained left out: " in printed) == (code == 0)
+    if status == 200:
+        assert "the server does not constrain decoding" in printed
+    else:
+        assert f"HTTP {status}: this model takes no response_format" in printed
+
+
+def test_constrained_is_a_default_recipe_where_the_format_has_a_language(tmp_path: Path) -> None:
+    path = task(tmp_path / "prose", {}, ["one", "two"], form="text")
+    printed = " ".join(harness("run", path, "--model", "fake", "--limit", "2").split())
+    reason = "format 'text' has no language that decoding can be held to"
+    assert f"constrained left out: {reason}; choice, number, regex and json_schema have one" in printed
+    labels = task(tmp_path / "labels", {}, ["one", "two"], form="choice, choices: [one, two]")
+    printed = " ".join(harness("run", labels, "--model", "fake", "--limit", "2").split())
+    assert "constrained left out" not in printed
+
+
 def test_a_server_that_obeys_is_a_finished_cell(tmp_path: Path, server: Server) -> None:
     path = task(tmp_path / "obeyed", UNIQUE | {"properties": {"tags": {"type": "array"}}}, [{"tags": ["a"]}])
     server.reply = lambda body, number: (200, completion('{"tags": ["a"]}'))

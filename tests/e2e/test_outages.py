@@ -263,7 +263,7 @@ def test_a_web_page_asks_whether_v1_is_missing(run: Run, server: Server, status:
     server.reply = lambda body, _: (status, b"<!doctype html><html><body>Welcome</body></html>")
     code, out = run()
     assert code == 3
-    assert "is /v1 missing in the address?" in first(out)
+    assert "is /v1 missing from the address?" in first(out)
     assert "Welcome" not in out
     assert len(server.bodies) <= 5
 

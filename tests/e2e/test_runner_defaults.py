@@ -66,7 +66,7 @@ def test_the_command_that_init_prints_ends_in_a_verdict(harness: Command, here: 
     words = shlex.split(command.partition("harness run")[2])
     done = harness("run", *words, "--model", "fake")
     said = [line for line in done.stderr.splitlines() if "left out" in line]
-    assert [line.split()[0] for line in said] == ["bm25_rag", "lora", "qlora", "full"]
+    assert [line.split()[0] for line in said] == ["bm25_rag", "lora", "qlora", "full", "constrained"]
     assert said[0] == (
         "bm25_rag left out: task 'tickets' has no corpus to retrieve from; add 'corpus:' to the task file"
     )

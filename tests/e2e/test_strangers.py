@@ -25,7 +25,7 @@ def test_text_and_label_without_a_corpus() -> None:
     labels = dealt(["refund", "delivery"])
     write_csv("tickets.csv", [{"text": f"message {i}", "label": label} for i, label in enumerate(labels)])
     done = walk("tickets.csv", quick=("--limit", "4"))
-    assert set(done.asked) == {"zero_shot", "few_shot", "lora", "qlora", "full"}
+    assert set(done.asked) == {"zero_shot", "few_shot", "constrained", "lora", "qlora", "full"}
     assert "bm25_rag left out: task 'tickets' has no corpus to retrieve from" in " ".join(done.said.split())
     assert "bm25_rag left out" in done.page
     listed = (

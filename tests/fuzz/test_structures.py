@@ -11,6 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from harness.benchmarks import lm_eval_files
+from harness.core import plain_templates
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.values import Completion, Message, Request
@@ -77,7 +78,7 @@ def test_built_templates_render_alike_here_and_in_the_child(source: str) -> None
         except ConfigError as error:
             outcomes.append(f"refused: {error.message[:40]}")
     assert outcomes[0] == outcomes[1]
-    template_child.is_plain(source)
+    plain_templates.is_plain(source)
 
 
 def _schema(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from harness.core import deadline, guarded
+from harness.core import deadline, guarded, plain_templates
 from harness.core.errors import ConfigError
 from harness.core.kinds import build
 from harness.core.protocols import Format, Scorer
@@ -266,11 +266,11 @@ PROGRAMS = [
 
 
 def test_what_costs_no_more_than_its_fields_is_rendered_here() -> None:
-    assert [source for source in PLAIN if not template_child.is_plain(source)] == []
+    assert [source for source in PLAIN if not plain_templates.is_plain(source)] == []
 
 
 def test_what_computes_is_rendered_in_the_child() -> None:
-    assert [source for source in PROGRAMS if template_child.is_plain(source)] == []
+    assert [source for source in PROGRAMS if plain_templates.is_plain(source)] == []
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ def snips(data: Path, out: Path) -> Path:
         return init(str(data / "snips"), out, Wish(sizes=sizes, corpus=Path(guide), force=True)).folder
 
 
+def banking77(data: Path, out: Path) -> Path:
+    """Banking77 (CC BY 4.0): a customer's question → one of 77 intents."""
+    sizes = {"train": 400, "dev": 120, "test": 200}
+    return init(str(data / "banking77"), out, Wish(sizes=sizes, force=True)).folder
+
+
 def xquad(data: Path, out: Path) -> Path:
     """XQuAD, English (CC BY-SA 4.0): a question → a short span of one of 240 paragraphs."""
     sizes = {"train": 300, "dev": 50, "test": 160}

@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 SCALE = float(os.environ.get("HARNESS_SIMULATE", "1"))
 USUAL, CLOSE = 400, 2_000
 """Repeats of a row, and of one whose first repeats come near its bound."""
+LOOKED_AT = 1_000
+"""Repeats of a row that is about looks at every example."""
 POWER = 100
 """Repeats of a row that has no bound."""
 PAIRS = 200

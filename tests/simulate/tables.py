@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.simulate import causes, checks, coverage, curves, grouped, original
+from tests.simulate import causes, checks, coverage, curves, grouped, looked_at, original
 from tests.simulate.claims import Counts, count
-from tests.simulate.scale import CLOSE, POWER, Row, RowMaker, percent, points, repeats
+from tests.simulate.scale import CLOSE, LOOKED_AT, POWER, Row, RowMaker, percent, points, repeats
 from tests.simulate.world import Kind, World
 
 KINDS: tuple[Kind, ...] = ("binary", "graded")
@@ -189,6 +189,24 @@ def _lasting(n: int, runs: int) -> Row:
     return f"{n}", f"{runs}", *(f"{share:.0f}" for share in found)
 
 
+def _looked_at(kind: Kind, recipes: int) -> Row:
+    world = World(kind=kind, n=200, recipes=recipes, trained=False)
+    shares = looked_at.false_winners(world, repeats(LOOKED_AT))
+    return kind, f"{recipes}", f"{repeats(LOOKED_AT):,}", *percent(*shares)
+
+
+def _until_shown(kind: Kind, lead: float, n: int) -> Row:
+    world = World(kind=kind, n=n, recipes=2, behind=(lead, 0.0), trained=False)
+    median, within, fixed = looked_at.examples_to_claim(world, repeats())
+    return kind, points(lead), f"{median:,.0f}", f"{within:.0f} of {n:,}", f"{fixed:,}"
+
+
+def _shown_after() -> Iterator[RowMaker]:
+    for kind in KINDS:
+        for lead, n in ((0.05, 4_000), (0.1, 1_000), (0.2, 400), (0.4, 200)):
+            yield partial(_until_shown, kind, lead, n)
+
+
 TABLES = (
     Table(
         "Equal recipes: every claim is false",
@@ -209,6 +227,21 @@ TABLES = (
         "shows there is no power: of equal recipes it showed 64 of 100 to differ. 100 repeats.",
         ("scores", "recipes", "seeds", "noise", "shown before", "shown now", "surely", "winner before", "winner now"),
         tuple(_power()),
+    ),
+    Table(
+        "Equal recipes, looked at after every example",
+        "`--stop-when-sure`: percent of runs of 200 examples in which any recipe is shown better than another at any look; "
+        "the bound is 2. *Peeked*: in how many a paired test for a fixed number of examples, corrected over the "
+        "pairs, would have shown one.",
+        ("scores", "recipes", "repeats", "false", "peeked"),
+        tuple(partial(_looked_at, kind, recipes) for kind in KINDS for recipes in (2, 6)),
+    ),
+    Table(
+        "Two recipes, looked at after every example",
+        "Median examples until the better one is shown to be, percent of runs that show it within so many examples, and "
+        "the fixed number that a paired test finds the same lead with in 80 of 100 cases.",
+        ("scores", "true lead", "examples", "shown within", "fixed number"),
+        tuple(_shown_after()),
     ),
     Table(
         "One training seed: how often a lead is shown",

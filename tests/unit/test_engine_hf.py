@@ -16,6 +16,7 @@ from harness.core.protocols import LanguageModel
 from harness.core.values import Completion, Constraint, Message, Request
 from harness.engines.hf.batch_scheduler import Schedule
 from harness.engines.hf.engine import HfEngine
+from harness.engines.hf.pass_budget import PassBudget
 from harness.engines.hf.shared_prefix_backend import SharedBackend
 from harness.models.layers.out_of_memory import is_out_of_memory
 from harness.models.load import load
@@ -157,7 +158,7 @@ def test_row_that_does_not_fit_alone_is_an_error_and_the_others_go_on(model: Lan
 
     engine = HfEngine(model)
     rows = [engine._row(i, request) for i, request in enumerate(requests(4, max_new_tokens=2))]
-    schedule = Schedule(rows, 4, lambda capacity, _: Full(model.network, capacity, 300, 512))
+    schedule = Schedule(rows, 4, lambda capacity, _: Full(model.network, capacity, 300, PassBudget(512)))
     done = []
     from harness.engines.hf.serving_mode import NAME, serving
 

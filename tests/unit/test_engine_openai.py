@@ -118,7 +118,7 @@ def _hang(handler: _Handler, body: dict[str, Any]) -> bool:
         (_cut, "connection failed"),
         (_hang, "no answer within"),
         (lambda h, b: h.answer(200, {"choices": []}), "not an OpenAI-compatible answer"),
-        (lambda h, b: h.answer(200, b"<html>not json</html>"), "is /v1 missing in the address?"),
+        (lambda h, b: h.answer(200, b"<html>not json</html>"), "is /v1 missing from the address?"),
         (lambda h, b: h.answer(400, {"error": {"message": "prompt too long"}}), "prompt too long"),
     ],
 )

@@ -7,11 +7,12 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
+from harness.core.errors import RunError
 from harness.core.values import Message, Request
 from harness.engines.fake import FakeEngine
 from harness.engines.hf.attention import Rule, attend, attend_plain, fold, merge, unfold
+from harness.engines.hf.pass_budget import PassBudget, batches, in_passes
 from harness.engines.hf.prefix_tree import Node, plan
-from harness.engines.hf.shared_prefix_backend import batches
 
 SEQUENCES = st.lists(st.lists(st.integers(0, 2), min_size=1, max_size=12), max_size=14)
 
@@ -95,3 +96,32 @@ def test_fake_engine_answers_and_fails_as_told() -> None:
     assert engine.count(asked[0]) == 3
     assert [request.id for request in engine.asked] == ["a", "b", "c", "d"]
     assert dict(FakeEngine(lambda request: request.id.upper()).generate(asked[:1]))[0].text == "A"
+
+
+def test_a_pass_is_halved_only_after_it_was_tried() -> None:
+    budget = PassBudget(1000)
+    assert not budget.halve(), "memory that runs out before any pass is no fault of the pass"
+    budget.begin([300, 300])
+    assert budget.halve()
+    assert budget.tokens == 300
+    assert not budget.halve()
+    budget.begin([300])
+    assert not budget.halve(), "one piece cannot be cut"
+
+
+def test_everything_is_computed_once_in_order_whatever_fits() -> None:
+    lengths, done = [5, 9, 3, 7, 8, 2, 6], list[int]()
+    budget = PassBudget(40)
+
+    def compute(members: list[int]) -> None:
+        budget.begin([lengths[i] for i in members])
+        if sum(lengths[i] for i in members) > 12:
+            raise MemoryError
+        done.extend(members)
+
+    in_passes(range(7), lengths, budget, compute)
+    assert done == list(range(7))
+    assert budget.tokens <= 20
+    lengths.append(13)
+    with pytest.raises(RunError, match="out of memory with 13 tokens alone"):
+        in_passes([7], [13], budget, compute)

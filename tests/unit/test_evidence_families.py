@@ -155,7 +155,7 @@ def test_recipes_that_score_nothing_are_never_the_cheapest_to_use() -> None:
     found = verdict(run("zero_shot", "prompt", range(0)), run("lora", "finetune", range(3)))
     assert (found.kind, found.recommended, found.winner) == ("nothing_works", None, None)
     assert found.sentence.startswith("Nothing works yet. The best recipe, lora, scores 1.5 [")
-    assert "cannot be told from 0" in found.sentence
+    assert "cannot be distinguished from 0" in found.sentence
     assert "use the cheapest" not in found.sentence.lower()
     assert found.families.badge == "Nothing works yet"
     assert found.comparisons, "the numbers stay"
@@ -222,7 +222,9 @@ def test_a_dearer_recipe_that_is_level_at_the_ceiling_does_not_undo_the_winner()
     )
     assert (found.kind, found.winner) == ("winner", "lora")
     assert found.within is not None
-    assert found.within.sentence == "lora has every answer right; dearer recipes cannot be better: full."
+    assert (
+        found.within.sentence == "lora has every answer right; more expensive recipes cannot be better: full."
+    )
     said = [found.sentence, *found.notes, *found.reasons, *found.evidence]
     assert not any("more examples" in line or "Inconclusive" in line for line in said)
 
@@ -324,7 +326,7 @@ def test_another_scorer_that_does_not_bear_the_headline_out_is_named_under_it() 
     (said,) = [note for note in found.notes if note.startswith("By strict")]
     assert said.startswith("By strict, lora and few_shot cannot be told apart: 3.5 and 2.5, a difference of")
     turned = verdict(scored_too(prompt, "strict", range(100)), tuned)
-    assert any("By strict it is the other way round" in note for note in turned.notes)
+    assert any("By strict it is the other way around" in note for note in turned.notes)
     agrees = verdict(prompt, scored_too(tuned, "strict", range(120)))
     assert not any(note.startswith("By strict") for note in agrees.notes)
 

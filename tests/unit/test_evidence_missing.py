@@ -55,7 +55,7 @@ def test_answers_that_cannot_be_had_are_not_promised() -> None:
     assert "Run the same command again" in decided(runs, NOTE, judge).sentence
     verdict = decided(runs, NOTE, judge, final=["short"])
     assert (verdict.kind, verdict.winner) == ("inconclusive", None)
-    assert "Asking again cannot help" in verdict.sentence
+    assert "Running again cannot help" in verdict.sentence
     assert "Run the same command again" not in verdict.sentence
 
 
@@ -172,6 +172,6 @@ def test_the_next_step_of_a_partial_run_is_the_same_command(right: float) -> Non
     runs = [scores("short", share(right, missing=10), 50), scores("long", share(right / 2), 400)]
     verdict = decided(runs, NOTE, judge, again="harness run t")
     assert verdict.next_step == "harness run t"
-    assert verdict.evidence == ("the same command asks only for the answers that are missing",)
+    assert verdict.evidence == ("the same command generates only the missing answers",)
     for_good = decided(runs, NOTE, judge, again="harness run t", final=["short"])
     assert "the same command" not in " ".join(for_good.evidence)

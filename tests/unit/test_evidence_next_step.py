@@ -144,12 +144,12 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
     found = step(PROMPT, other, invocation=limited, **open_)
     assert found.command == "harness run t --limit 340"
     assert found.evidence[0] == (
-        "about 240 more test examples would settle it: 340 with the 100 that were asked"
+        "about 240 more test examples would settle it: 340 with the 100 answered so far"
     )
     short = dataclasses.replace(limited, examples=150)
     found = step(PROMPT, other, invocation=short, **open_)
     assert found.command == "harness run t"
-    assert "the task has 150: this asks all" in found.evidence[0]
+    assert "the task has 150: this runs all" in found.evidence[0]
     near = step(PROMPT, other, invocation=dataclasses.replace(limited, examples=400), **open_)
     assert near.command == "harness run t", "340 of 400 might as well be all"
     none = step(PROMPT, other, invocation=dataclasses.replace(limited, limit=None, examples=100), **open_)
@@ -160,7 +160,7 @@ def test_more_examples_are_asked_where_there_are_some() -> None:
 def test_prompts_alone_are_given_a_finetune_to_be_held_against() -> None:
     found = step(PROMPT, summary("zero_shot", "prompt"))
     assert found.command == "harness run t.yaml --recipes few_shot,lora"
-    assert found.evidence[0] == "no finetune was run beside it"
+    assert found.evidence[0] == "no finetune was run for comparison"
     assert step(TUNED).command == "harness run t.yaml --recipes lora,zero_shot,few_shot"
     server = Invocation(target="t", task="t", trainable=False)
     assert step(PROMPT, invocation=server).command == "harness export t-few_shot-s0 exported/few_shot"
@@ -194,7 +194,7 @@ def test_examples_of_one_group_ask_for_other_groups_and_not_for_seeds() -> None:
     asked = Invocation(target="t", task="t", limit=100, examples=1000)
     found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one], invocation=asked)
     assert found.command == "harness run t"
-    assert "examples of more groups are needed; this asks all 1,000" in found.evidence[0]
+    assert "examples from more groups are needed; this runs all 1,000" in found.evidence[0]
     found = step(PROMPT, TUNED, kind="no_difference", open_pairs=[one])
     assert found.command == "harness run t.yaml"
     assert "add them first" in found.evidence[0]
@@ -227,7 +227,7 @@ def test_nothing_to_mend_is_said_and_the_winner_is_exported() -> None:
     found = step(summary("lora", "finetune"), PROMPT)
     assert found == NextStep(
         "harness export t-lora-s0 exported/lora",
-        ("lora has no failure to mend",),
+        ("lora has no failures to fix",),
     )
 
 
@@ -283,7 +283,7 @@ def test_a_diagnosis_does_not_call_for_what_was_run() -> None:
     assert found.command == "harness run t --recipes zero_shot,few_shot,bm25_rag"
     found = after_triage(facts(), asked, done=("zero_shot", "bm25_rag"))
     assert found.command == "harness validate t"
-    assert found.evidence[0] == "what the probes call for was run already: bm25_rag"
+    assert found.evidence[0] == "what the probes call for has been run already: bm25_rag"
 
 
 FAMILIES: dict[str, Family] = {

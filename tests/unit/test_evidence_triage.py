@@ -231,7 +231,7 @@ def test_two_gaps_of_the_same_size_are_not_told_apart() -> None:
 def test_nothing_lost() -> None:
     found = triage({"closed_book": probe(N)})
     assert (found.dominant, found.shares, found.lost) == (None, (), 0.0)
-    assert "nothing to mend" in found.sentence
+    assert "nothing to fix" in found.sentence
 
 
 def test_examples_with_an_error_in_any_probe_are_left_out() -> None:
@@ -299,7 +299,7 @@ def test_eight_examples_that_are_all_alike_are_certain_of_nothing() -> None:
     assert "8 examples are too few to rely on: at least 30 are needed." in found.sentence
     assert [share.measured for share in found.shares] == [True, True, False, False]
     assert {p.recipes[0]: p.words for p in found.predictions} == {
-        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "worth trying",
+        "few_shot": "cannot tell", "constrained": "cannot tell", "lora": "cannot tell",
     }  # fmt: skip
     assert "8 examples cannot tell" in found.predictions[0].because
 

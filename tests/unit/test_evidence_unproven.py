@@ -56,7 +56,7 @@ def test_a_lead_that_five_examples_cannot_tell_is_open_and_no_failure() -> None:
     assert (found.kind, found.recommended) == ("inconclusive", None)
     assert (badge(found), tone(found)) == ("Can't tell yet", "inconclusive")
     assert found.next_step.startswith("harness run t --limit ")
-    assert "with the 5 that were asked" in found.evidence[0]
+    assert "with the 5 answered so far" in found.evidence[0]
 
 
 def test_what_five_examples_cannot_tell_is_asked_of_all_and_then_waits_for_labels() -> None:
@@ -64,7 +64,7 @@ def test_what_five_examples_cannot_tell_is_asked_of_all_and_then_waits_for_label
     constant = run("constant answer", 2, 5)
     near = judged(*runs, constant=constant, examples=16)
     assert near.next_step == "harness run t", "no limit beyond the test split"
-    assert "the task has 16: this asks all" in near.evidence[0]
+    assert "the task has 16: this runs all" in near.evidence[0]
     none = judged(*runs, constant=constant, examples=5)
     assert "label that many first" in none.evidence[0]
 

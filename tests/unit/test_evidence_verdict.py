@@ -132,7 +132,7 @@ def test_shuffled_labels_have_no_winner() -> None:
     assert (found.kind, found.winner) == ("no_difference", None)
     assert found.sentence.startswith("No measurable difference")
     assert found.recommended == "zero_shot"
-    assert any("labels can be learnt" in reason for reason in found.evidence)
+    assert any("labels can be learned" in reason for reason in found.evidence)
 
 
 def test_recipes_shown_to_be_level_are_a_tie_and_the_cheapest_is_recommended() -> None:

@@ -182,7 +182,7 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(results: Path, tm
     out = tmp_path / "out"
     with pytest.raises(ConfigError, match=r"no run 'colours-low-rank-'.*did you mean 'colours-low_rank"):
         write(results, "low-rank", out)
-    with pytest.raises(ConfigError, match="no other tool has a layout"):
+    with pytest.raises(ConfigError, match="no other tool has a format"):
         write(results, "bottlenecks", out)
     with pytest.raises(ConfigError, match="cannot be merged — omit --merged"):
         write(results, "learnt_prompt", out, merged=True)

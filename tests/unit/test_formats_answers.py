@@ -111,6 +111,8 @@ def test_a_label_is_found_as_a_word_of_its_own(choices: tuple[str, ...], text: s
         (("relevant", "irrelevant"), "not relevant", "only denied: relevant"),
         (("relevant", "irrelevant"), "It is non-relevant.", "only denied: relevant"),
         (("relevant", "irrelevant"), "It isn't at all relevant", "only denied: relevant"),
+        (("relevant", "irrelevant"), "It was never relevant.", "only denied: relevant"),
+        (("relevant", "irrelevant"), "It is no longer relevant.", "only denied: relevant"),
         (("relevante", "irrelevante"), "No es relevante.", "only denied: relevante"),
         (("wichtig", "egal"), "Das ist nicht wichtig", "only denied: wichtig"),
         (("正面", "负面"), "这不是正面的", "only denied: 正面"),

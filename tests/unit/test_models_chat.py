@@ -8,7 +8,8 @@ import pytest
 
 from harness.core.errors import ConfigError
 from harness.core.values import Message
-from harness.models.chat import TemplateChat, fold_system, load_chat
+from harness.models.chat import TemplateChat, load_chat
+from harness.models.template_text import fold_system
 
 CHAT = (
     Message("system", "Be brief."),

@@ -13,7 +13,8 @@ from rich.console import Console
 from harness.core.protocols import StepRecord
 from harness.results.records.run import RunRecord
 from harness.runner import progress
-from harness.runner.progress import LiveProgress, PlainProgress, Progress, Several
+from harness.runner.live_table import LiveProgress
+from harness.runner.progress import PlainProgress, Progress, Several
 
 RECORD = RunRecord.of({
     "status": "done", "seconds": 12.0, "task": {"primary": "exact"},
@@ -30,7 +31,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 def cell(name: str = "lora") -> Any:
     recipe = SimpleNamespace(name=name, weights=(SimpleNamespace(num_train_epochs=3.0),))
-    return SimpleNamespace(id=f"task-{name}", key=name, recipe=recipe, seed=0, labels=None)
+    return SimpleNamespace(
+        id=f"task-{name}", key=name, recipe=recipe, seed=0, labels=None, all_examples=range(8)
+    )
 
 
 def step(number: int, epoch: float, **values: Any) -> StepRecord:

@@ -166,7 +166,7 @@ def test_missing_examples_are_allowed_only_when_asked_for(harness: Harness, run:
     pins.write(dataclasses.replace(pin, samples=(*pin.samples, gone)), "p")
     code, out, _ = harness("gate", run, *GATE)
     assert code == 3
-    assert "pinned but not asked (1): gone\\n::error" in out
+    assert "pinned but not in the run (1): gone\\n::error" in out
     assert harness("gate", run, *GATE, "--allow-missing")[0] == 0
 
 

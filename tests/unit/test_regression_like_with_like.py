@@ -15,7 +15,7 @@ from harness.engines.fake import FakeEngine
 from harness.regression import floor, gate_text, history, junit, noise_floor
 from harness.regression.gate import Gate, judge
 from harness.regression.gate_rules import Rules
-from harness.results import likeness, run_scores
+from harness.results import likeness, run_labels
 from harness.results.database.store import Store
 from harness.results.pins import Snapshot
 from harness.results.records.run import RunRecord, TaskRecord
@@ -98,7 +98,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
         gate = judge(changed, pin, RULES, allow_missing=allow)
         for said in (gate_text.text(gate), gate_text.markdown(gate)):
             for part in (
-                "pinned but not asked",
+                "pinned but not in the run",
                 "e0",
                 "changed input or target",
                 "e2",
@@ -111,7 +111,7 @@ def test_vanished_renamed_and_changed_examples_are_in_text_markdown_and_junit() 
         cases = {case.get("name"): case for case in suite if case.get("classname") == "examples"}
         errors = {name for name, case in cases.items() if case.find("error") is not None}
         assert len(cases) == 4
-        assert errors == (set() if allow else {"pinned but not asked", "changed input or target"})
+        assert errors == (set() if allow else {"pinned but not in the run", "changed input or target"})
 
 
 def test_a_loss_is_a_regression_although_examples_are_missing() -> None:
@@ -300,18 +300,18 @@ def test_models_of_one_name_and_other_weights_are_two_models() -> None:
         _record("b", weights="bbbb2"),
         _record("c", weights="aaaa1", seed=1),
     ]
-    places = run_scores.places(records)
+    places = run_labels.places(records)
     assert places == {"a": ("t", "m ·aaaa"), "b": ("t", "m ·bbbb"), "c": ("t", "m ·aaaa")}
-    assert set(run_scores.labels(records).values()) == {"lora"}
+    assert set(run_labels.labels(records).values()) == {"lora"}
 
 
 def test_one_task_scored_in_two_ways_is_two_tasks_and_old_records_go_along() -> None:
     exact = {"name": "exact", "binary": True}
     loose = {**exact, "identity": {"kind": "exact", "ignore_case": True}}
     records = [_record("a"), _record("b", scorers=[loose])]
-    assert len(set(run_scores.places(records).values())) == 2
+    assert len(set(run_labels.places(records).values())) == 2
     old = _record("o", scorers=[exact], format=None)
-    assert set(run_scores.places([records[0], old]).values()) == {("t", "m")}
+    assert set(run_labels.places([records[0], old]).values()) == {("t", "m")}
 
 
 def test_the_leaderboard_folds_seeds_of_one_model_and_one_way_of_scoring_only(tmp_path: Path) -> None:
@@ -363,7 +363,7 @@ def test_compare_refuses_runs_that_were_scored_otherwise(
 
     code, said, _ = compared(margin=0.5)
     assert code == 0
-    assert "judged by margins: 0.02 and 0.5" in said
+    assert "different margins: 0.02 and 0.5" in said
     code, _, err = compared(
         scorers=[record["task"]["scorers"][0] | {"identity": {"kind": "exact", "loose": True}}]
     )

@@ -59,7 +59,7 @@ def test_verdict_comes_first_with_its_sentence_certainty_cost_and_next_step(data
             assert str(page.html("{{ words }}", words=words[1:])) in first
         least = group.verdict.minimum_detectable_difference
         claimed = [abs(c.difference) for c in group.verdict.comparisons if c.outcome in ("better", "worse")]
-        shown = f"least difference that would show</dt><dd>{formatting.score(least)}" in first
+        shown = f"smallest detectable difference</dt><dd>{formatting.score(least)}" in first
         assert shown == (least is not None and least <= min(claimed, default=1.0)), (
             "never above one that was claimed"
         )

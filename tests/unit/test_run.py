@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -200,6 +201,67 @@ def test_an_experiment_file_can_extend_a_recipe(tiny_task: Path, tmp_path: Path)
     found = session.experiment(RunOptions(str(file)))
     assert [recipe.name for recipe in found.recipes] == ["zero_shot", "two"]
     assert found.recipes[1].config()["program"]["k"] == 2
+
+
+OWN = """
+task: {task}
+model: fake
+recipes:
+  - zero_shot
+  - extends: few_shot
+    program: {{k: 2}}
+  - extends: few_shot
+    name: three
+    program: {{k: 3}}
+"""
+
+
+@pytest.fixture
+def own(tiny_task: Path, tmp_path: Path) -> Path:
+    """An experiment file with entries that have a shipped recipe's name and one of their own."""
+    file = tmp_path / "own.yaml"
+    file.write_text(OWN.format(task=tiny_task))
+    return file
+
+
+def test_a_name_on_the_command_line_is_the_files_own_entry_first(own: Path) -> None:
+    chosen = session.experiment(RunOptions(str(own), recipes="few_shot,three,bm25_rag,zero_shot")).recipes
+    assert [recipe.name for recipe in chosen] == ["few_shot", "three", "bm25_rag", "zero_shot"]
+    assert [recipe.config()["program"].get("k") for recipe in chosen[:2]] == [2, 3]
+    whole = session.experiment(RunOptions(str(own))).recipes
+    assert chosen[0].config() == whole[1].config()
+
+
+def test_a_name_that_several_entries_of_a_file_have_is_all_of_them(tiny_task: Path, tmp_path: Path) -> None:
+    file = tmp_path / "twice.yaml"
+    entries = "[{extends: few_shot, program: {k: 2}}, {extends: few_shot, program: {k: 3}}]"
+    file.write_text(f"task: {tiny_task}\nmodel: fake\nrecipes: {entries}\n")
+    chosen = session.experiment(RunOptions(str(file), recipes=("few_shot",))).recipes
+    assert [recipe.config()["program"]["k"] for recipe in chosen] == [2, 3]
+
+
+def test_an_unknown_recipe_names_the_files_own(own: Path) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'three'"):
+        session.experiment(RunOptions(str(own), recipes=("thre",)))
+
+
+def test_a_pasted_command_leads_to_the_recipes_of_the_run_it_comes_from(own: Path) -> None:
+    whole = session.experiment(RunOptions(str(own)))
+    assert whole.invocation is not None
+    assert whole.invocation.known == ("zero_shot", "few_shot", "three")
+    words = shlex.split(whole.invocation.run(recipes=whole.invocation.known))
+    pasted = session.experiment(RunOptions(words[2], recipes=words[words.index("--recipes") + 1]))
+    assert [r.config() for r in pasted.recipes] == [r.config() for r in whole.recipes]
+    assert pasted.invocation is not None
+    assert pasted.invocation.known == whole.invocation.known
+
+
+def test_a_recipe_that_only_its_path_leads_to_is_not_known_by_name(own: Path, tmp_path: Path) -> None:
+    file = tmp_path / "few_shot.yaml"
+    file.write_text("about: Another.\nprogram: {kind: few_shot, k: 1}\n")
+    chosen = session.experiment(RunOptions(str(own), recipes=f"{file},zero_shot"))
+    assert chosen.invocation is not None
+    assert chosen.invocation.known == ("zero_shot",)
 
 
 @pytest.mark.parametrize(

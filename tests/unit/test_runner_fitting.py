@@ -247,7 +247,7 @@ def test_default_recipes_are_those_that_the_task_and_the_model_allow(tiny_task: 
         "bm25_rag left out: task 'colours' has no corpus to retrieve from; add 'corpus:' to the task file"
     )
     assert set(reasons) == {"bm25_rag", "lora", "qlora", "full"}
-    assert "asked, never trained" in reasons["lora"]
+    assert "is behind a server and cannot be trained" in reasons["lora"]
 
 
 def test_an_example_fits_the_same_way_twice_and_others_their_own() -> None:
@@ -273,4 +273,6 @@ def test_the_section_says_what_was_left_out(tiny_task: Path) -> None:
     info = left_out.collect(ReportData(title="t", groups=(), left_out=planned.left_out))
     assert info is not None
     page = left_out.render(info)
-    assert "lora left out: model &#39;fake&#39; is asked, never trained; name a model" in page
+    assert (
+        "lora left out: model &#39;fake&#39; is behind a server and cannot be trained; name a model" in page
+    )

@@ -68,7 +68,7 @@ def test_a_random_model_and_a_server_are_not_reckoned(tiny_task: Path, tmp_path:
 def test_it_is_said_in_one_line() -> None:
     known = Forecast(seconds={"zero_shot": 5.0, "lora": 300.0, "full": 600.0}, unknown=("lora_dpo",))
     assert known.sentence == (
-        "this will take roughly 15 min on this machine as busy as it is now (lora 5 min, full 10 min); "
+        "this will take roughly 15 min on this machine at its present load (lora 5 min, full 10 min); "
         "not counted: lora_dpo"
     )
     assert [duration(seconds) for seconds in (0.2, 40, 720, 12600)] == ["1 s", "40 s", "12 min", "3.5 h"]

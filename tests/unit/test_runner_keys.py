@@ -16,7 +16,7 @@ from harness.engines.fake import FakeEngine
 from harness.engines.hf.engine import HfEngine
 from harness.report import run_selection
 from harness.report.data import load as load_report
-from harness.results import run_scores
+from harness.results import run_labels, run_scores
 from harness.results.database import ingest
 from harness.results.records.run import RunRecord
 from harness.runner.asked import covers
@@ -312,7 +312,7 @@ def test_a_run_of_the_old_format_is_read_but_not_taken_for_a_new_one(
     (old / "run.json").write_text(json.dumps(record))
     ingest.sync(tmp_path / "r")
     assert len(run_scores.verdicts([old])) == 1
-    names = run_scores.labels([RunRecord.of(record), new.records[0]])
+    names = run_labels.labels([RunRecord.of(record), new.records[0]])
     assert len(set(names.values())) == 2
     assert run_selection.choose(tmp_path / "r", (), None).runs in ((old.name,), (new.folders[0].name,))
     data = load_report(tmp_path / "r", [old.name])

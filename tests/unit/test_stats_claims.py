@@ -150,7 +150,7 @@ def test_one_group_proves_nothing_and_few_groups_are_said() -> None:
         assert any("group" in reason for reason in verdict.reasons)
         if groups == 1:
             assert (pair.low, pair.high, pair.outcome) == (-1.0, 1.0, "inconclusive")
-            assert "examples of more groups" in verdict.evidence[0]
+            assert "examples from more groups" in verdict.evidence[0]
             assert "--seeds" not in verdict.next_step
     assert mean_interval(gather([run("a", values[0], binary=False, groups=["a"] * 100)])[0]) == (0.0, 1.0)
 

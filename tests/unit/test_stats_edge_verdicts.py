@@ -38,7 +38,7 @@ def test_a_perfect_prompt_is_taken_though_a_finetune_is_perfect_too_and_another_
         "level",
     )
     assert (
-        "few_shot has every answer right; dearer recipes cannot be better: the best finetune, lora."
+        "few_shot has every answer right; more expensive recipes cannot be better: the best finetune, lora."
         in found.sentence
     )
     assert not found.provisional, "no other training of lora could be better than every answer right"
@@ -119,12 +119,12 @@ def test_other_scorers_of_equal_recipes_hardly_ever_disagree() -> None:
             for index, plain in enumerate(draws[0])
         ]
         notes = " ".join(verdict(*runs).notes)
-        named += " ahead of " in notes or " behind " in notes or "other way round" in notes
+        named += " ahead of " in notes or " behind " in notes or "other way around" in notes
     assert named <= 2
 
 
 @pytest.mark.parametrize(
-    ("groups", "words"), [(1, "examples of more groups are needed"), (5, "of more than these 5 groups,")]
+    ("groups", "words"), [(1, "examples from more groups are needed"), (5, "of more than these 5 groups,")]
 )
 def test_few_groups_are_said_and_more_of_them_asked_for(groups: int, words: str) -> None:
     """Five groups can never show a difference by the sign-flip test: one more example of them settles nothing."""

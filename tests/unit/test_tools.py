@@ -122,5 +122,5 @@ def test_a_server_that_refuses_functions_gets_them_as_text(server: Server) -> No
     engine = OpenAIEngine(server.model("refusing"))
     ((_, answer),) = engine.generate([Request(id="a", messages=PROMPT)])
     assert json.loads(answer.text)["arguments"] == {"day": 3}
-    assert "the server takes no tools: they are listed in the system message" in engine.notes
+    assert "the server does not accept tools: they are listed in the system message" in engine.notes
     assert server.bodies[-1]["messages"][0]["content"].startswith(LISTED)

@@ -250,3 +250,25 @@ def test_another_runtime_error_is_not_taken_for_a_lack_of_memory(tmp_path: Path)
     of = model()
     with pytest.raises(RuntimeError, match="mat1"):
         loop.fit(of, rows(4, of), [], build("weights", "full"), context(tmp_path), broken)
+
+
+def test_one_row_that_is_too_much_turns_activation_checkpointing_on(tmp_path: Path) -> None:
+    from harness.training.activation_checkpointing import recomputes
+
+    settings = TrainingSettings(per_device_train_batch_size=2, num_train_epochs=1, learning_rate=1e-3)
+
+    def tight(network: Any, batch: Any) -> torch.Tensor:
+        if not recomputes(network):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return response_loss(network, batch)
+
+    runs = {}
+    for name, loss in (("roomy", response_loss), ("tight", tight)):
+        of, steps = model(), list[StepRecord]()
+        runs[name] = (loop.fit(of, rows(8, of), [], settings, context(tmp_path / name, steps), loss), steps)
+        assert not recomputes(of.network.train()), "the network is left as it was"
+    notes = runs["tight"][0].notes
+    assert any("activation_checkpointing is on from here" in note for note in notes)
+    assert sum("out of memory" in note for note in notes) == 2, "what did not fit is not tried again"
+    for ours, theirs in zip(runs["tight"][1], runs["roomy"][1], strict=True):
+        assert ours.loss == pytest.approx(theirs.loss, rel=1e-4)

@@ -180,7 +180,7 @@ def test_memory_that_runs_out_in_one_of_several_parts_ends_the_training() -> Non
         def loss(self, loss: Any, batch: Any) -> torch.Tensor:
             raise MemoryError
 
-    gradient = Gradient(Short(), mock.Mock(), mock.Mock(), list, ProcessGroup(1, 2), 4)  # type: ignore[arg-type]
+    gradient = Gradient(Short(), mock.Mock(), mock.Mock(), list, ProcessGroup(1, 2), 4, mock.Mock())  # type: ignore[arg-type]
     with pytest.raises(RunError, match="4 rows at once in a process"):
         gradient.of([mock.MagicMock(weights=(0, 1))], 1)
 

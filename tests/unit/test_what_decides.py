@@ -14,7 +14,7 @@ import pytest
 from docs import decides
 from harness.core import kinds
 from harness.core.keys import digest
-from harness.results import floors, likeness, run_scores
+from harness.results import floors, likeness, run_labels
 from harness.results.records.run import RunRecord
 from harness.runner.cells import Cell, describe_task, plan
 from harness.runner.settings import ExperimentSettings
@@ -164,7 +164,7 @@ def apart(a: RunRecord, b: RunRecord) -> bool:
     """Whether two runs stand in verdicts or rows of their own, or are judged by other margins."""
     if likeness.scored(a.task, b.task, [scorer.name for scorer in a.task.scorers]) != ():
         return True
-    where, names = run_scores.places([a, b]), run_scores.labels([a, b])
+    where, names = run_labels.places([a, b]), run_labels.labels([a, b])
     return where["a"] != where["b"] or names["a"] != names["b"] or a.task.margin != b.task.margin
 
 

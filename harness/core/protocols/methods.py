@@ -34,7 +34,7 @@ class Prompter(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Program(Kind):
-    """How a model is asked. `constrain` holds decoding to the task's format."""
+    """How a model is prompted. `constrain` limits decoding to the task's format."""
 
     constrain: bool = False
     thinking: bool | None = knob(
@@ -47,15 +47,18 @@ class Program(Kind):
         key_default=TEMPLATE_DATE,
         doc="today, for chat templates that read the date (YYYY-MM-DD)",
     )
-    shows_examples: ClassVar[bool] = False
-    """Whether prompts contain train examples, so that the data slot decides them too."""
     retrieves: ClassVar[bool] = False
     """Whether prompts contain passages, so that the task needs a corpus."""
 
     def config(self) -> dict[str, object]:
-        """The resolved configuration, without what the chat template is told where it is the usual."""
+        """The resolved configuration, without chat-template settings at their defaults."""
         usual = {"thinking": None, "template_date": TEMPLATE_DATE}
         return {name: value for name, value in super().config().items() if (name, value) not in usual.items()}
+
+    @property
+    def shows_examples(self) -> bool:
+        """Whether prompts contain train examples, so that the data slot decides them too."""
+        return False
 
     @property
     def seeded(self) -> bool:
@@ -64,7 +67,7 @@ class Program(Kind):
 
     @property
     def oracle(self) -> bool:
-        """Whether prompts hold what only a labeled example has: an upper bound, no method."""
+        """Whether prompts hold what only a labeled example has: an upper bound, not a method."""
         return False
 
     @property
@@ -74,14 +77,20 @@ class Program(Kind):
 
     @classmethod
     def probe(cls) -> ProgramProbe:
-        """What its contract tests judge it by."""
+        """What its contract tests need to test it."""
         return ProgramProbe()
 
     @abstractmethod
     def prepare(self, task: Task, pool: Sequence[Example], seed: int) -> Prompter:
-        """A function from an example to its prompt, which can leave out shots or passages where the
-        model's context demands it (`methods.fitting`). `pool` is train only; an example that is
-        itself in the pool is never shown its own answer."""
+        """Build the function from an example to its prompt.
+
+        The function can leave out shots or passages if the model's context requires it (`methods.fitting`).
+
+        Args:
+            task: the task; its corpus is what retrieval searches.
+            pool: train examples only; an example that is itself in the pool is never shown its own answer.
+            seed: the run's seed, for any random choice.
+        """
 
 
 class Searcher(Protocol):
@@ -134,7 +143,7 @@ class Data(Kind):
 
     @classmethod
     def probe(cls) -> DataProbe:
-        """What its contract tests judge it by."""
+        """What its contract tests need to test it."""
         return DataProbe()
 
     @abstractmethod

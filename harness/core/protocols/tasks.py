@@ -1,4 +1,4 @@
-"""What is asked and how it is judged: formats, scorers, and a task read from its folder."""
+"""The question and its judges: formats, scorers, and a task read from its folder."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import ClassVar
 
 from harness.core import deadline, thoughts
 from harness.core.errors import is_panic
+from harness.core.formatting import size
 from harness.core.json_types import JsonObject, JsonValue
 from harness.core.kinds import Kind, knob
 from harness.core.probes import FormatProbe, ScorerProbe
@@ -27,13 +28,15 @@ LONGEST_ANSWER = 1_000_000
 """Characters of the longest answer that is read."""
 READING_SECONDS = 5.0
 """Processor seconds in which one answer is read; a usual one takes a few thousandths of one."""
+ANSWER_MEMORY = 2**30
+"""Bytes that reading one answer, or scoring it, may take."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Format(Kind):
     """Text ↔ value. A format never repairs an answer; it only finds it.
 
-    Thoughts in `thinking_tags` (`<think>…</think>`) are no part of an answer, strict or extracted.
+    Thoughts in `thinking_tags` (`<think>…</think>`) are not part of an answer, strict or extracted.
     """
 
     thinking_tags: tuple[str, ...] = knob(
@@ -43,7 +46,7 @@ class Format(Kind):
     )
 
     def config(self) -> dict[str, object]:
-        """The resolved configuration, without the tags where they are the usual ones."""
+        """The resolved configuration, without the tags if they are the default."""
         config = super().config()
         if self.thinking_tags == thoughts.TAGS:
             del config["thinking_tags"]
@@ -51,26 +54,33 @@ class Format(Kind):
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        """Every answer that there is, where the format is a choice among labels; else None."""
+        """Every possible answer, if the format is a choice among labels; else None."""
         return None
 
     @property
     def sql_dialect(self) -> str | None:
-        """sqlglot's name of the dialect, where values are SQL statements; else None."""
+        """sqlglot's name of the dialect, if values are SQL statements; else None."""
         return None
 
     @classmethod
     def probe(cls) -> FormatProbe:
-        """What its contract tests judge it by."""
+        """What its contract tests need to test it."""
         return FormatProbe()
 
     @abstractmethod
     def parse(self, text: str) -> Parsed | Invalid:
-        """Read `text` exactly as it stands."""
+        """Parse `text` exactly as it is, without searching inside it.
+
+        Args:
+            text: the answer, without thoughts; any string.
+
+        Returns:
+            The value, or why there is none. It raises nothing for any text.
+        """
 
     def extract(self, text: str) -> str | Parsed | Invalid | None:
-        """The answer inside a chatty one: a part of the text, which is parsed then, or its value. None when there is
-        none, `Invalid` when it is known why none can be taken (two candidates)."""
+        """The answer inside a chatty text: a part of it, which is then parsed, or its value. None if there is no
+        answer, `Invalid` if the reason is known (two candidates)."""
         return None
 
     def begun(self, text: str) -> bool:
@@ -78,43 +88,45 @@ class Format(Kind):
         return True
 
     def render(self, target: JsonValue) -> str:
-        """How a target is written as an answer: what a model is trained to say."""
+        """A target as text: the answer that a model is trained to give."""
         return str(target)
 
     def in_order_of(self, targets: Sequence[JsonValue]) -> Format:
-        """This format, writing the keys of objects in the order that train's targets share."""
+        """This format, with object keys written in the order that the train targets share."""
         return self
 
     def constraint(self) -> Constraint | None:
-        """The language that constrained decoding is held to; None when there is none."""
+        """The language for constrained decoding; None if there is none."""
         return None
 
     def read(self, text: str) -> ParsedAnswer:
-        """Read an answer strictly and after extraction; the two are never mixed up. Thoughts are split off first.
+        """Read an answer strictly and after extraction, kept apart. Thoughts are split off first.
 
-        It comes to an end whatever a model says: an answer that is too long, takes too long, or is beyond a parser is
-        `Unread` for that reason.
+        It always ends and raises nothing: an answer that is too long, takes too long, or breaks a parser is `Unread`
+        with the reason.
         """
         if len(text) > LONGEST_ANSWER:
             unread = Unread(f"{len(text):,} characters, at most {LONGEST_ANSWER:,} are read")
             return ParsedAnswer(strict=unread, extracted=unread)
         try:
-            with deadline.within(READING_SECONDS):
+            with deadline.within(READING_SECONDS, ANSWER_MEMORY):
                 return self._read(text)
+        except deadline.TooLargeError:
+            unread = Unread(f"reading it took more than {size(ANSWER_MEMORY)}")
         except deadline.TooLongError:
             unread = Unread(f"reading it took longer than {READING_SECONDS:g} s")
-        except BaseException as error:  # a parser that gives up says nothing of the other answers
+        except BaseException as error:  # a parser that gives up must not affect other answers
             if not (isinstance(error, Exception) or is_panic(error)):
                 raise
             unread = Unread(f"cannot be read: {type(error).__name__}: {error}"[:200])
         return ParsedAnswer(strict=unread, extracted=unread)
 
     def holds(self, text: str) -> bool:
-        """Whether `text`, exactly as it stands, is an answer; bounded as `read` is."""
+        """Whether `text`, exactly as it is, is a valid answer; bounded as `read` is."""
         if len(text) > LONGEST_ANSWER:
             return False
         try:
-            with deadline.within(READING_SECONDS):
+            with deadline.within(READING_SECONDS, ANSWER_MEMORY):
                 return isinstance(self.parse(text), Parsed)
         except BaseException as error:
             if not (isinstance(error, Exception) or is_panic(error)):
@@ -136,23 +148,26 @@ class Format(Kind):
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(Kind):
-    """Parsed value × target → a number in [0, 1], where 1 is best (turn an error rate around). A crash becomes status `error`; any other number, or
-    NaN, ends the run with an error that names the scorer."""
+    """Parsed value × target → a number in [0, 1], where 1 is best (subtract an error rate from 1).
+
+    A crash becomes status `error` for that answer; any other number, or NaN, ends the run with an error that names
+    the scorer.
+    """
 
     binary: ClassVar[bool] = False
     """Whether every value is 0 or 1, so that exact tests for rates apply."""
 
     @classmethod
     def probe(cls) -> ScorerProbe:
-        """What its contract tests judge it by."""
+        """What its contract tests need to test it."""
         return ScorerProbe()
 
     def reading(self, form: Format) -> Format:
-        """The task's format as it reads answers beside this scorer, which may know what a database refuses."""
+        """The task's format as it reads answers for this scorer, which may know what a database rejects."""
         return form
 
     def for_task(self, form: Format, folder: Path) -> Scorer:
-        """This scorer as it judges values of a task's format; files that it names are in the task's folder.
+        """This scorer, prepared for a task's format; files that it names are in the task's folder.
 
         Raises:
             ConfigError: the scorer cannot judge this task.
@@ -161,12 +176,21 @@ class Scorer(Kind):
 
     @abstractmethod
     def score(self, value: JsonValue, target: JsonValue, example: Example) -> tuple[float, str]:
-        """The score and a short reason (empty when there is nothing to say)."""
+        """Score one answer.
+
+        Args:
+            value: the parsed answer, as the task's format returns it.
+            target: the example's target.
+            example: the whole example, e.g. for its input or context.
+
+        Returns:
+            The score in [0, 1], and a short reason (may be empty).
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Task:
-    """A task folder, read and checked."""
+    """A task folder, read and checked. `max_new_tokens` counts tokens of an answer, `margin` is in score units."""
 
     name: str
     version: int
@@ -186,5 +210,7 @@ class Task:
     margin: float = 0.02
     """A difference smaller than this does not matter: the non-inferiority margin."""
     gate: JsonObject = field(default_factory=dict)
+    prompts: tuple[str, ...] = ()
+    """Other instructions that a search may try, as Jinja2 templates; they decide nothing by themselves."""
     licence: str = ""
-    """Where the data came from and under which licence; goes on model cards."""
+    """The data's source and license; goes on model cards."""

@@ -41,26 +41,26 @@ class StepRecord:
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingContext:
-    """Everything a training stage is handed besides the model and what it learns from."""
+    """Everything a training stage receives besides the model and its examples."""
 
     task: Task
     seed: int
     folder: Path
     dev: Sequence[TrainingExample]
     dev_score: Callable[[LanguageModel], float] | None
-    """Scores the model as it stands on (a part of) dev; never on test."""
+    """Scores the current model on (a part of) dev, as a mean in [0, 1]; never on test."""
     dev_scores: Callable[[LanguageModel, int], Sequence[float | None]] | None = None
-    """The primary scores of the first so many of these dev examples, in one fixed random order; None is
-    one that the scorer failed on."""
+    """The primary scores of the first N dev examples, in one fixed random order; None where the scorer
+    failed."""
     on_step: Callable[[StepRecord], None]
     reward: Callable[[str, str], float | None] | None = None
-    """(training example id, answer) → the task's primary score of that answer, 0 when it is invalid; None
-    when the scorer itself failed, which never counts as wrong."""
+    """(training example id, answer) → the task's primary score of that answer, 0 if it is invalid; None
+    if the scorer itself failed, which never counts as wrong."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingResult:
-    """What a stage did, in numbers; the trained model is `model`."""
+    """A stage's result: the trained `model` and figures. Losses are in nats per response token."""
 
     model: LanguageModel
     trainable_parameters: int
@@ -72,7 +72,7 @@ class TrainingResult:
     best_dev_score: float | None = None
     best_dev_loss: float | None = None
     dropped: tuple[str, ...] = ()
-    """Ids of training examples that nothing was learned from, counted in the open."""
+    """Ids of training examples that were not learned from."""
     why_dropped: str = ""
     """Why they were dropped, in words that follow "the others are"."""
     notes: tuple[str, ...] = ()
@@ -80,17 +80,17 @@ class TrainingResult:
 
 @dataclass(frozen=True, kw_only=True)
 class Weights(TrainingFacts, Kind):
-    """What training changes."""
+    """What training changes: a LoRA adapter, a soft prompt, the whole network."""
 
     architectures: ClassVar[tuple[ArchitectureName, ...]] = ("decoder",)
-    """What kinds of network it trains."""
+    """The kinds of network it can train."""
     reads_examples: ClassVar[bool] = True
     """Whether it learns from training examples, and not from the corpus alone."""
     exported_as: ClassVar[Literal["weights", "input", "nothing"]] = "weights"
-    """What other tools can hold of it: changed weights, something in front of the input, or nothing."""
+    """The form in which other tools can use it: changed weights, a prefix of the input, or not at all."""
 
     trains_base: ClassVar[bool] = False
-    """Whether it moves the base's own weights, which a quantized base has not."""
+    """Whether it trains the base's own weights, which a quantized base does not have."""
     adapter: ClassVar[str] = ""
     """peft's method, for a kind that puts its adapters into the network; those of one method are active together."""
 
@@ -118,7 +118,7 @@ class Weights(TrainingFacts, Kind):
 
     @classmethod
     def probe(cls) -> WeightsProbe:
-        """What its contract tests judge it by."""
+        """What its contract tests need to test it."""
         return WeightsProbe()
 
     def outline(self, model: LanguageModel) -> int:
@@ -131,19 +131,29 @@ class Weights(TrainingFacts, Kind):
 
     @property
     def learnt_tokens(self) -> int:
-        """Tokens of context that what is learned takes from every prompt."""
+        """Tokens of context that the trained part takes from every prompt."""
         return 0
 
     @property
     def uses_scores(self) -> bool:
         """Whether the task's format or scorers decide what is learned: by the dev scores that choose a
-        checkpoint, by rewards, or by labels. True for a kind that does not say."""
+        checkpoint, by rewards, or by labels. True by default."""
         return True
 
     @abstractmethod
     def train(
         self, model: LanguageModel, examples: Sequence[TrainingExample], context: TrainingContext
-    ) -> TrainingResult: ...
+    ) -> TrainingResult:
+        """Train `model` in place.
+
+        Args:
+            model: the base, with the parts of earlier stages in place.
+            examples: prompts and targets from train.
+            context: seed, dev scores, checkpoints and where steps are recorded.
+
+        Returns:
+            The trained model and the training's figures.
+        """
 
     @abstractmethod
     def save(self, model: LanguageModel, folder: Path) -> None:
@@ -151,4 +161,4 @@ class Weights(TrainingFacts, Kind):
 
     @abstractmethod
     def load(self, model: LanguageModel, folder: Path) -> LanguageModel:
-        """The base `model` with the trained part of `folder` in place."""
+        """`model`, the untrained base, with the trained part from `folder` in place."""

@@ -1,7 +1,8 @@
-"""What a server can cost: seconds in all for one attempt, bytes of one answer, and no other host.
+"""Bounds on what a server can cost: total seconds for one attempt, bytes of one answer, and no redirect to
+another host.
 
-A client's own time limit is on each read: a server that sends one byte a minute outlives it. Here the reads of one
-attempt share one deadline, in the head of an answer as in its body.
+A client's own timeout applies to each read, so a server that sends one byte a minute never hits it. Here all
+reads of one attempt share one deadline, for the headers as well as the body.
 """
 
 from __future__ import annotations
@@ -22,14 +23,14 @@ if TYPE_CHECKING:
     from httpcore2 import SOCKET_OPTION
 
 MAX_BODY = 32 * 2**20
-"""Bytes of the longest answer that is read, once unpacked."""
+"""Largest answer that is read, in bytes after decompression."""
 REDIRECTED = 421
 """The status (RFC 9110, Misdirected Request) that stands for a redirect to another host."""
 TOO_LARGE = 413
 
 
 class Deadline(threading.local):
-    """Until when the attempt of this thread may last, as `time.monotonic()` has it."""
+    """When this thread's attempt must end, in `time.monotonic()` seconds."""
 
     until = math.inf
 
@@ -44,12 +45,12 @@ class Deadline(threading.local):
         """
         left = self.until - time.monotonic()
         if left <= 0:
-            raise httpcore2.ReadTimeout("the answer took longer than the limit in all")
+            raise httpcore2.ReadTimeout("the answer took longer than the overall limit")
         return left if timeout is None else min(timeout, left)
 
 
 def bind(client: httpx2.Client, deadline: Deadline) -> None:
-    """Have every connection of an HTTP client, proxied ones too, read within the deadline."""
+    """Make every connection of an HTTP client, including proxied ones, read within the deadline."""
     for transport in (client._transport, *client._mounts.values()):
         pool = getattr(transport, "_pool", None)
         if pool is not None and hasattr(pool, "_network_backend"):
@@ -85,7 +86,10 @@ def _redirect(response: httpx2.Response) -> tuple[int, str] | None:
     to = here.join(response.headers["location"])
     if to.host == here.host and not (here.scheme == "https" and to.scheme != "https"):
         return None
-    return REDIRECTED, f"the server redirects to another host ({to.scheme}://{to.host}), which is not asked"
+    return (
+        REDIRECTED,
+        f"the server redirects to another host ({to.scheme}://{to.host}); redirects to other hosts are not followed",
+    )
 
 
 class _Stream(httpcore2.NetworkStream):

@@ -1,4 +1,4 @@
-"""What one server understands: learnt from its refusals, remembered for the process."""
+"""What one server understands, learned from its refusals and remembered for the process."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from harness.core.json_types import JsonValue
 from harness.core.tools import as_text, offered
 from harness.core.values import Constraint, Message, Request
 from harness.engines._openai.faults import NoAnswerError
-from harness.models.chat import fold_system
+from harness.models.template_text import fold_system
 
 _UNSUPPORTED = re.compile(
     r"not support|unsupported|unknown|unrecogni[sz]ed|not (permitted|allowed)|not accepted|\bextra\b"
@@ -24,18 +24,18 @@ _SYSTEM_ROLE = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _OPTIONAL = {
-    "temperature": "the server takes no temperature: answers are drawn with its own default",
-    "seed": "the server takes no seed",
-    "structured_outputs": "the server takes no structured_outputs",
-    "grammar": "the server takes no grammar",
+    "temperature": "the server does not accept a temperature: it samples with its own default",
+    "seed": "the server does not accept a seed",
+    "structured_outputs": "the server does not accept structured_outputs",
+    "grammar": "the server does not accept a grammar",
 }
-"""Fields that are left out where a server refuses them, and what is said of it."""
+"""Fields that are omitted if a server refuses them, each with the note that says so."""
 
 
 class Dialect:
-    """How requests are put to one server.
+    """How requests are phrased for one server.
 
-    Everything only ever changes one way, so that threads which learn the same thing at once agree.
+    Each setting changes in one direction only, so threads that learn the same thing at the same time agree.
     """
 
     def __init__(self) -> None:
@@ -49,9 +49,11 @@ class Dialect:
         """What was changed so that the server answers, for the run's record."""
         notes = [_OPTIONAL[name] for name in sorted(self._left_out)]
         if self._folds_system:
-            notes.append("the server takes no system message: it is put in front of the user's first")
+            notes.append(
+                "the server does not accept a system message: it is prepended to the first user message"
+            )
         if self._lists_tools:
-            notes.append("the server takes no tools: they are listed in the system message")
+            notes.append("the server does not accept tools: they are listed in the system message")
         return tuple(notes)
 
     def messages(self, request: Request) -> Sequence[Message]:
@@ -81,9 +83,9 @@ class Dialect:
         return {name: value for name, value in body.items() if name not in self._left_out}
 
     def learn(self, fault: NoAnswerError, body: dict[str, JsonValue]) -> bool:
-        """Whether the server refused something in `body` that can be said in another way.
+        """Whether the server refused something in `body` that can be expressed another way.
 
-        Afterwards `body()` gives that way.
+        Afterwards `body()` does so.
         """
         text = f"{fault.parameter}: {fault.detail}"
         unsupported = bool(_UNSUPPORTED.search(text))
@@ -117,12 +119,13 @@ _KNOWN: dict[tuple[str, str], Dialect] = {}
 
 
 def dialect(url: str, model: str) -> Dialect:
-    """The dialect of a server's model: one for the process, whichever run asks."""
+    """The dialect of a server's model, shared by all runs of the process."""
     return _KNOWN.setdefault((url, model), Dialect())
 
 
 def _constrained(constraint: Constraint, left_out: set[str]) -> dict[str, JsonValue]:
-    """OpenAI's own form for a schema, its keys in order; for the others vLLM's and, of choices, llama.cpp's."""
+    """A schema in OpenAI's form, its keys in order; other constraints in vLLM's form and, for choices, also
+    llama.cpp's."""
     if constraint.kind == "json_schema":
         schema = {"name": "answer", "schema": json.loads(json.dumps(constraint.value)), "strict": True}
         return {"response_format": {"type": "json_schema", "json_schema": schema}}
@@ -135,5 +138,5 @@ def _constrained(constraint: Constraint, left_out: set[str]) -> dict[str, JsonVa
 
 
 def _gbnf(choices: Sequence[str]) -> str:
-    """llama.cpp's notation of a choice; its strings are escaped as JSON's."""
+    """A choice in llama.cpp's grammar notation, whose strings are escaped like JSON strings."""
     return "root ::= " + " | ".join(json.dumps(str(choice), ensure_ascii=False) for choice in choices)

@@ -1,4 +1,4 @@
-"""Why a server gave no answer, in one line, and whether asking again can help."""
+"""Why a server gave no answer, in one line, and whether retrying can help."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from harness.core.secrets import masked
 if TYPE_CHECKING:
     import openai
 
-NOT_OURS = "is /v1 missing in the address?"
+NOT_OURS = "is /v1 missing from the address?"
 LONGEST = 4000
-"""Characters of an error that are looked at."""
+"""Characters of an error that are examined."""
 STREAK = 5
-"""Identical permanent faults in a row after which a server is asked no more."""
+"""After this many identical permanent faults in a row, no further request is sent."""
 
 _EVERYBODY = (401, 403, 404, 405)
 """Statuses that are about the key, the model or the address, not about one request."""
@@ -45,13 +45,13 @@ class NoAnswerError(Exception):
         super().__init__(reason)
         self.reason, self.permanent, self.everybody = reason, permanent, everybody
         self.parameter = parameter
-        """The request's field that the server objects to, where it names one."""
+        """The request field that the server objects to, if it names one."""
         self.detail = detail
-        """All that the server said; `reason` is its first line."""
+        """The server's full text; `reason` is its first line."""
 
 
 class Outage:
-    """Counts what fails in a row, to stop before every request of a run fails for one reason.
+    """Counts consecutive failures, to stop before every request of a run fails for the same reason.
 
     Shared by the threads of one call.
     """
@@ -65,8 +65,8 @@ class Outage:
             self._answered, self._streak = True, 0
 
     def hopeless(self, fault: NoAnswerError) -> bool:
-        """Whether no other request needs to be sent: at once for a bad key or an unknown model, after
-        `STREAK` identical permanent faults for what may be about one request."""
+        """Whether to stop sending requests: at once for a bad key or an unknown model, after `STREAK`
+        identical permanent faults for what may concern a single request."""
         with self._lock:
             if not fault.permanent:
                 return False
@@ -83,7 +83,7 @@ def of_status(error: openai.APIStatusError) -> NoAnswerError:
     try:
         text = masked(_message(body))[:LONGEST]
     except (AttributeError, TypeError, RecursionError):
-        text = ""  # no error of any form that is known
+        text = ""  # not an error in any known form
     code = body.get("code") if isinstance(body, dict) else None
     parameter = body.get("param") if isinstance(body, dict) else None
     if _PAGE.match(text):
@@ -100,7 +100,7 @@ def of_status(error: openai.APIStatusError) -> NoAnswerError:
 
 
 def of_connection(error: BaseException, url: str) -> NoAnswerError:
-    """A connection that failed; where a proxy is in between, it is named: the server was never reached."""
+    """A failed connection. A proxy in between is named: the server was never reached."""
     cause = _root(error)
     refused = isinstance(cause, ConnectionRefusedError)
     proxy = proxy_of(url)
@@ -113,13 +113,13 @@ def of_connection(error: BaseException, url: str) -> NoAnswerError:
 
 
 def of_page(text: str) -> NoAnswerError:
-    """An answer under HTTP 200 that is no JSON."""
+    """An answer with HTTP 200 that is not JSON."""
     what = "a web page" if _PAGE.match(text) else "no JSON"
     return NoAnswerError(f"{what}, not an OpenAI-compatible answer: {NOT_OURS}", permanent=True)
 
 
 def proxy_of(url: str) -> str:
-    """The proxy that the environment puts before `url`, without its password; empty where there is none."""
+    """The proxy that the environment sets for `url`, without its password; empty if there is none."""
     parts = urlsplit(url)
     proxies = getproxies()
     proxy_url = proxies.get(parts.scheme) or proxies.get("all") or ""

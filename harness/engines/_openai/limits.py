@@ -1,4 +1,4 @@
-"""How hard a server may be asked, and the pace that follows from it."""
+"""Limits on the requests to a server, and the pace that follows from them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from harness.core.validation import adapter
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """How hard a server may be asked. `budget_tokens` counts prompt and answer tokens of this engine."""
+    """Limits on the requests to a server. `budget_tokens` counts prompt and answer tokens of this engine."""
 
     concurrency: PositiveInt = 8
     max_retries: NonNegativeInt = 5

@@ -1,4 +1,4 @@
-"""Token counts where a server sends none: estimated with the nearest tokenizer at hand."""
+"""Token counts for servers that send none, estimated with the closest tokenizer available."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from collections.abc import Callable
 from functools import cache
 
 LETTERS = 4
-"""Characters in a token of English, where no tokenizer is at hand."""
+"""Characters per token of English, used if no tokenizer is available."""
 
 
 class Estimate:
-    """Counts the tokens of texts for one served model; loads a tokenizer when it is first asked."""
+    """Counts the tokens of texts for one served model; loads a tokenizer on first use."""
 
     def __init__(self, model: str) -> None:
         self._model = model
@@ -20,7 +20,7 @@ class Estimate:
         self._source = ""
 
     def __call__(self, text: str) -> int:
-        """The tokens in a text."""
+        """The number of tokens in a text."""
         with self._lock:
             count, self._source = _tokenizer(self._model)
             return count(text)
@@ -40,7 +40,7 @@ class Estimate:
 
 @cache
 def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
-    """A counter, and what it counts with: the model's own tokenizer, the bundled model's, or letters."""
+    """A counter, and what it counts with: the model's own tokenizer, the bundled model's, or characters."""
     from harness.core.errors import ConfigError
     from harness.models.source import SMOLLM2, gguf_file
 
@@ -53,11 +53,11 @@ def _tokenizer(model: str) -> tuple[Callable[[str], int], str]:
     bundled = None if file is None else _load(str(file.parent), gguf_file=file.name)
     if bundled is not None:
         return bundled, f"with the tokenizer of {SMOLLM2}"
-    return lambda text: -(-len(text) // LETTERS), f"as {LETTERS} characters each"
+    return lambda text: -(-len(text) // LETTERS), f"at {LETTERS} characters per token"
 
 
 def _load(name: str, **more: str) -> Callable[[str], int] | None:
-    """Counts with a tokenizer that is on this machine already; None where there is none."""
+    """Counts with a tokenizer that is on this machine already; None if there is none."""
     from transformers import AutoTokenizer
 
     try:

@@ -1,7 +1,7 @@
 """One request over the wire: sent, retried and timed by the official client, read as plain JSON.
 
-What servers get wrong is put right on arrival: an error's body under HTTP 200 gets the status that its
-code names, so that it is retried or refused like any other.
+Server mistakes are corrected on arrival: an error body sent with HTTP 200 gets the status that its code names,
+so it is retried or refused like any other error.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ _PASSING = re.compile(
     r"overload|rate.?limit|\bbusy\b|time[d ]?.?out|try again|temporar|capacity|unavailable|\bloading\b",
     re.IGNORECASE,
 )
-"""An error without a code that says this may be gone the next time; any other would be the same again."""
+"""An error without a code is temporary if its text matches this; any other would recur."""
 _UNNAMED = 500
-"""The status of an error that names none: it is tried again."""
+"""The status of an error that names none: it is retried."""
 LIST_SECONDS = 10.0
 """How long a server may take to list its models."""
 
@@ -47,8 +47,8 @@ LIST_SECONDS = 10.0
 class Reply:
     """A server's JSON, and how long it took.
 
-    `seconds` are those of the attempt that was answered, `waited` those before it: attempts that failed
-    and the pauses between them.
+    `seconds` covers the attempt that succeeded, `waited` everything before it: failed attempts and the pauses
+    between them.
     """
 
     content: Mapping[str, Any]
@@ -119,7 +119,7 @@ class Wire:
         )
 
     def models(self) -> list[JsonValue] | None:
-        """The entries of the server's model list: none where it has no such list, None where it does not reply."""
+        """The entries of the server's model list: empty if it has no such list, None if it does not reply."""
         import openai
 
         self._attempts.starts = []
@@ -145,7 +145,7 @@ class Wire:
 
 
 def _restate(response: Any) -> None:
-    """Give an error's body that came under HTTP 200 the status that it should have had."""
+    """Give an error body that came with HTTP 200 the status it should have had."""
     if response.status_code != 200:
         return
     try:
@@ -157,7 +157,7 @@ def _restate(response: Any) -> None:
 
 
 def _error_in(content: JsonObject) -> JsonValue:
-    """The error that stands where an answer should, or beside an answer that was not finished."""
+    """The error in place of an answer, or beside an unfinished answer."""
     choices = content.get("choices")
     if content.get("error") and not choices:
         return content["error"]

@@ -68,6 +68,11 @@ def forbid(logits: Tensor, matchers: Sequence[LLMatcher]) -> Tensor:
     mask = np.full((len(matchers), (width + 31) // 32), -1, dtype=np.int32)
     for i, matcher in enumerate(matchers):
         fill_next_token_bitmask(matcher, mask, i)
-    bits = np.unpackbits(mask.view(np.uint8), axis=1, bitorder="little")[:, :width]
-    allowed = torch.from_numpy(bits).to(logits.device).bool()
-    return logits.masked_fill(~allowed, -torch.inf)
+    if logits.device.type == "cpu":
+        bits = np.unpackbits(mask.view(np.uint8), axis=1, bitorder="little")[:, :width]
+        return logits.masked_fill(torch.from_numpy(bits) == 0, -torch.inf)
+    # Unpacked where it is used: a bit a token crosses to the device, not a byte.
+    words = torch.from_numpy(mask).to(logits.device)
+    places = torch.arange(32, dtype=torch.int32, device=logits.device)
+    allowed = words.unsqueeze(-1).bitwise_right_shift(places).bitwise_and(1).flatten(1)[:, :width]
+    return logits.masked_fill(allowed == 0, -torch.inf)

@@ -1,10 +1,10 @@
 """Faster matrix products on a CPU, with the same results.
 
 **Few rows, a few threads, float32.** MKL gives each thread some of the rows, and every thread then reads
-and reorders the whole weight. Where rows are few that is most of the work; here each thread gets a part
-of the weight's outputs instead.
+and reorders the whole weight. With few rows that is most of the work; here each thread gets a part of the
+weight's outputs instead.
 
-**bfloat16 on a machine that does not compute it.** Products of bfloat16 numbers are exact in float32, and
+**bfloat16 on a machine without bfloat16 arithmetic.** Products of bfloat16 numbers are exact in float32, and
 hardware sums them in float32, too. So a weight is widened temporarily, the product taken in float32, and the
 result rounded once; emulation takes several times as long.
 """
@@ -22,9 +22,9 @@ from harness.models.patch_forward import replaced
 
 _ROWS = 256
 _OUTPUTS = 1 << 23
-"""Rows, and numbers of the result (which is copied once more), up to which it is quicker."""
+"""Most rows, and most elements of the result (which is copied once more), for which it is faster."""
 _THREADS = 4
-"""With more threads it was never measured."""
+"""Not measured with more threads."""
 
 
 def quick_products(network: Network) -> AbstractContextManager[None]:

@@ -49,7 +49,7 @@ class Decode(Pass):
         return Part(out.transpose(0, 1), lse.transpose(0, 1))
 
     def read(self, query: Tensor, key: Tensor, value: Tensor, rule: Rule, mask: Tensor | None) -> Part:
-        # For a single token a row, the CPU's fused kernel is slower in bfloat16 than two products.
+        # For a single token per row, the CPU's fused kernel is slower in bfloat16 than two products.
         if query.device.type == "cpu" and query.dtype != torch.float32 and computes_bfloat16("cpu"):
             return attend_plain(query, key, value, rule, mask)
         return super().read(query, key, value, rule, mask)

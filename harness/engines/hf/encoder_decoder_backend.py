@@ -38,7 +38,7 @@ class EncodedBackend:
         self._states = base_of(self.network).get_encoder()(input_ids=ids, attention_mask=self._mask)[0]
         logits = self._forward(torch.full((len(rows), 1), self._start, device=self.device))
         if self._forced is not None:
-            # As transformers.generate does: some models were taught to begin with a certain token.
+            # As transformers.generate does: some models were trained to begin with a certain token.
             forced = torch.full_like(logits, -torch.inf)
             forced[:, self._forced] = 0
             return forced
@@ -50,7 +50,7 @@ class EncodedBackend:
         return self._forward(torch.tensor(newest, device=self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
-        """Let rows go."""
+        """Remove rows."""
         stay = [i for i, row in enumerate(self.active) if row not in done]
         self.active = [self.active[i] for i in stay]
         if self.active:

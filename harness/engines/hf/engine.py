@@ -16,6 +16,7 @@ from harness.engines.hf.batch_scheduler import Backend, Schedule
 from harness.engines.hf.constrain import Constrainer
 from harness.engines.hf.loglikelihood import score
 from harness.engines.hf.padded_backend import PaddedBackend
+from harness.engines.hf.pass_budget import PassBudget
 from harness.engines.hf.prefix_sharing_check import supports
 from harness.engines.hf.prefix_tree import plan
 from harness.engines.hf.sequence import DecodingSequence
@@ -30,14 +31,14 @@ Side = Literal["short", "long", "across"]
 _MOST_ROWS = {"cpu": 128, "cuda": 256}
 _PASS_TOKENS = {"cpu": 512, "cuda": 16384}
 _WORTH_SHARING = {"cpu": 256, "cuda": 8192}
-"""Tokens that a shared prefix must save: each one costs some small products at every step."""
+"""Fewest tokens that a shared prefix must save: each prefix costs some small products at every step."""
 
 
 class HfEngine:
     """`core.protocols.Engine` over a loaded model.
 
     `batch_size` bounds the rows computed at once (None: as memory allows) and afterwards holds the number
-    used. If memory runs out, it is halved.
+    used. If memory runs out, first the tokens of a pass are halved, then the rows; both are kept.
     """
 
     name = "hf"
@@ -67,7 +68,7 @@ class HfEngine:
             shares = self.shares and side == "short"
             schedule = self._schedule(members, side)
             while schedule.unfinished():
-                # Between answers the network is as it was: whoever takes them may use it.
+                # Between answers the network is restored, so the caller may use it.
                 with serving(self.model.network, NAME if shares else None):
                     done = schedule.advance()
                 if side != "across" or self.batch_size is None:
@@ -93,7 +94,7 @@ class HfEngine:
                     f"context of {len(context)} tokens + continuation of {len(continuation)} exceed the "
                     f"model's context of {self.context}"
                 )
-        budget, limit = self._pass_tokens(), self._switching_length
+        budget, limit = self._budget, self._switching_length
         beyond = [limit is not None and len(c) + len(a) - 1 > limit for c, a in checked]
         scores: dict[int, tuple[float, bool]] = {}
         for side in sorted(set(beyond)):
@@ -147,9 +148,10 @@ class HfEngine:
         return self.context - len(prompt)
 
     def _sides(self, rows: list[DecodingSequence]) -> Iterator[tuple[Side, list[DecodingSequence]]]:
-        """Rows that one pass may compute together. Where the network's rotary frequencies change beyond a length, those
-        that stay below it, those that begin beyond it, and those that cross it are computed apart; behind a learned
-        prefix that layers see only from near, so are rows of different lengths, as padding would stand between the two."""
+        """Groups of rows that one pass may compute together. If the network's rotary frequencies change beyond
+        a length, rows that stay below it, begin beyond it, or cross it are computed separately. With a learned
+        prefix that layers see only from nearby, so are rows of different lengths: padding would separate
+        prefix and row."""
         if self._unpadded:
             rows = sorted(rows, key=lambda row: len(row.prompt))
             return (("short", list(same)) for _, same in groupby(rows, key=lambda row: len(row.prompt)))
@@ -175,11 +177,12 @@ class HfEngine:
         longest = _room(rows)
         most = 1 if side == "across" else self._most or self._setting(_MOST_ROWS)
         fitting = min(len(rows), rows_that_fit(self.model.network, longest, most))
-        return Schedule(rows, fitting, self._backend if side == "short" else self._one_sided)
+        budget = self._budget if self.shares and side == "short" else None
+        return Schedule(rows, fitting, self._backend if side == "short" else self._one_sided, budget)
 
     @property
     def _backend(self) -> Callable[[int, Sequence[DecodingSequence]], Backend]:
-        network, budget = self.model.network, self._pass_tokens()
+        network, budget = self.model.network, self._budget
         if self.shares:
             return lambda capacity, waiting: SharedBackend(network, capacity, _room(waiting), budget)
         return lambda *_: PaddedBackend(network)
@@ -205,8 +208,9 @@ class HfEngine:
     def _constrainer(self) -> Constrainer:
         return Constrainer(self.model.chat, base_of(self.model.network).config.get_text_config().vocab_size)
 
-    def _pass_tokens(self) -> int:
-        return self._setting(_PASS_TOKENS)
+    @cached_property
+    def _budget(self) -> PassBudget:
+        return PassBudget(self._setting(_PASS_TOKENS))
 
     def _setting(self, by_device: dict[str, int]) -> int:
         return by_device.get(self.model.network.device.type, by_device["cpu"])

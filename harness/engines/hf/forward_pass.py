@@ -62,7 +62,7 @@ class Pass(Cache):
         return key_states, value_states
 
     def get_seq_length(self, layer_idx: int = 0) -> int:
-        """Nothing a network may derive positions from: a pass hands them over."""
+        """No length that a network could derive positions from: a pass supplies them."""
         del layer_idx
         return 0
 

@@ -9,9 +9,10 @@ from torch import Tensor
 
 from harness.core.torch_types import Network
 from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.pass_budget import PassBudget, in_passes
 from harness.engines.hf.prefill import Prefill
 from harness.engines.hf.prefix_tree import PrefixPlan, plan
-from harness.engines.hf.shared_prefix_backend import batches, compute_nodes
+from harness.engines.hf.shared_prefix_backend import compute_nodes
 
 _WORTH_SHARING = 64
 """Tokens that a shared prefix must save; no decoding steps pay for it."""
@@ -19,26 +20,34 @@ _WORTH_SHARING = 64
 Pair = tuple[list[int], list[int]]
 
 
-def score(network: Network, pairs: Sequence[Pair], *, budget: int, shares: bool) -> list[tuple[float, bool]]:
+def score(
+    network: Network, pairs: Sequence[Pair], *, budget: PassBudget, shares: bool
+) -> list[tuple[float, bool]]:
     """For each (context, continuation): sum of log-probabilities in nats, and whether greedy.
 
-    A pass takes about `budget` tokens.
+    A pass takes what `budget` says, which is halved where memory runs out.
+
+    Raises:
+        RunError: memory runs out with a single pair.
     """
     # The last token is predicted, never read.
     sequences = [[*context, *continuation[:-1]] for context, continuation in pairs]
     limits = [len(context) - 1 for context, _ in pairs]
     tree = plan(sequences, limits, _WORTH_SHARING) if shares else _apart(sequences)
     scores: list[tuple[float, bool]] = [(0.0, False)] * len(pairs)
-    for batch in batches([len(sequences[i]) - _start(tree, i) for i in tree.order], budget):
-        members = [tree.order[index] for index in batch]
+
+    def judged(members: list[int]) -> None:
         logits = (
             _shared(network, tree, sequences, limits, members, budget)
             if shares
-            else _padded(network, sequences, limits, members)
+            else _padded(network, sequences, limits, members, budget)
         )
-        for i, rows in zip(members, logits, strict=True):
-            scores[i] = judge(rows, pairs[i][1])
+        judgments = [judge(rows, pairs[i][1]) for i, rows in zip(members, logits, strict=True)]
+        for i, judgment in zip(members, judgments, strict=True):
+            scores[i] = judgment
             _let_go(tree, i)
+
+    in_passes(tree.order, [len(sequences[i]) - _start(tree, i) for i in tree.order], budget, judged)
     return scores
 
 
@@ -56,7 +65,7 @@ def _shared(
     sequences: Sequence[list[int]],
     limits: Sequence[int],
     members: Sequence[int],
-    budget: int,
+    budget: PassBudget,
 ) -> list[Tensor]:
     """Logits [continuation, vocabulary] of each member, from one packed pass."""
     compute_nodes(network, [tree.leaf[i] for i in members], budget)
@@ -64,6 +73,7 @@ def _shared(
     pieces = [
         Piece(sequences[i][start:], start, tree.leaf[i]) for i, start in zip(members, starts, strict=True)
     ]
+    budget.begin([len(piece.tokens) for piece in pieces])
     run = Prefill(pieces, network.device)
     keep: list[int] = []
     sizes: list[int] = []
@@ -74,10 +84,15 @@ def _shared(
 
 
 def _padded(
-    network: Network, sequences: Sequence[list[int]], limits: Sequence[int], members: Sequence[int]
+    network: Network,
+    sequences: Sequence[list[int]],
+    limits: Sequence[int],
+    members: Sequence[int],
+    budget: PassBudget,
 ) -> list[Tensor]:
     """The same from right-padded rows: what stands after a token has no effect on it."""
     longest = max(len(sequences[i]) for i in members)
+    budget.begin([longest] * len(members))
     ids = torch.tensor(
         [sequences[i] + [0] * (longest - len(sequences[i])) for i in members], device=network.device
     )

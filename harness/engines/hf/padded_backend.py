@@ -15,7 +15,7 @@ from harness.engines.hf.sequence import DecodingSequence
 class PaddedBackend:
     """A batch that only shrinks, over transformers' own cache and attention.
 
-    `switching_length` is the length beyond which the network's rotary frequencies are others: a row that reaches
+    `switching_length` is the length beyond which the network's rotary frequencies change: a row that reaches
     it while it is decoded is computed anew from its first token, as its cached keys no longer fit.
     """
 
@@ -52,11 +52,11 @@ class PaddedBackend:
         return self._forward(newest.to(self.device))
 
     def remove(self, done: Sequence[DecodingSequence]) -> None:
-        """Let rows go."""
+        """Remove rows."""
         stay = [i for i, row in enumerate(self.active) if row not in done]
         self.active = [self.active[i] for i in stay]
         self._places = [self._places[i] for i in stay]
-        # Caches of recurrent layers cannot drop rows: those that are done are computed along.
+        # Caches of recurrent layers cannot drop rows: finished rows are computed with the rest.
         if self.active and all(hasattr(layer, "batch_select_indices") for layer in self._cache.layers):
             kept = torch.tensor(self._places, device=self.device)
             self._mask, self._positions = self._mask[kept], self._positions[kept]
@@ -64,7 +64,7 @@ class PaddedBackend:
             self._places = list(range(len(self.active)))
 
     def _more(self) -> dict[str, object]:
-        """Further arguments of the network, for as many rows as are computed now (`_mask` has them)."""
+        """Extra arguments of the network, for as many rows as `_mask` has."""
         return {}
 
     def _forward(self, ids: Tensor) -> Tensor:

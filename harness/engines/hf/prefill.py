@@ -68,7 +68,7 @@ class Prefill(Pass):
 
 
 def _contiguous(pieces: Sequence[Piece], ends: Sequence[int]) -> Iterator[Segment]:
-    """Segments of pieces in tree order: those below a node are neighbours."""
+    """Segments of pieces in tree order: those below a node are neighbors."""
     below: dict[Node, list[int]] = {}
     for i, piece in enumerate(pieces):
         for node in [] if piece.above is None else piece.above.chain():

@@ -8,6 +8,7 @@ import torch
 
 from harness.core.torch_types import Network
 from harness.engines.hf.forward_pass import Piece, forward
+from harness.engines.hf.pass_budget import PassBudget
 from harness.engines.hf.prefill import Prefill
 from harness.engines.hf.prefix_tree import Node
 from harness.engines.hf.serving_mode import NAME, serving, why_not_shared
@@ -43,7 +44,7 @@ def _differs(network: Network) -> str | None:
                 network(torch.tensor([one], device=device), use_cache=False).logits[0, -1] for one in whole
             ]
         with serving(network, NAME):
-            compute_nodes(network, [node], budget=len(ids))
+            compute_nodes(network, [node], budget=PassBudget(len(ids)))
             run = Prefill([Piece(one[6:], 6, node) for one in whole], device)
             ours = forward(network, run, torch.tensor(run.ends, device=device) - 1)
     except Exception as error:  # whatever an unknown network raises, the plain path remains

@@ -58,7 +58,7 @@ class Node:
 @dataclass(frozen=True)
 class PrefixPlan:
     """`leaf[i]` is the deepest node of sequence i (None: it shares nothing worth it). `order`
-    lists the sequences so that those of one node are neighbours, long ones first."""
+    lists the sequences so that those of one node are neighbors, long ones first."""
 
     leaf: tuple[Node | None, ...]
     order: tuple[int, ...]
@@ -75,7 +75,7 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
         for a, b in pairwise(names)
     ]
     leaf: list[Node | None] = [None] * len(sequences)
-    # Ranges of neighbours still to be split, with the node above them. An explicit stack, because
+    # Ranges of neighbors still to be split, with the node above them. An explicit stack, because
     # the tree can be as deep as the sequences are many.
     stack: list[tuple[int, int, Node | None]] = [(0, len(names), None)] if names else []
     while stack:
@@ -95,7 +95,7 @@ def plan(sequences: Sequence[Sequence[int]], limits: Sequence[int], min_saved: i
 
 def _order(sequences: Sequence[Sequence[int]], names: list[int], leaf: list[Node | None]) -> tuple[int, ...]:
     """Subtrees stay together (their first place in sorted order names them); within a node's own
-    rows the longest come first, so that neighbours are alike in length."""
+    rows the longest come first, so that neighbors are alike in length."""
     paths: dict[int, tuple[int, ...]] = {}
     visits: dict[Node, int] = {}
     for index, i in enumerate(names):

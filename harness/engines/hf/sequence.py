@@ -91,7 +91,7 @@ class DecodingSequence:
         return text[: min((text.index(stop) for stop in self.stop if stop in text), default=len(text))]
 
     def _complete(self, token: int) -> bool:
-        """Whether the constraint's language has no longer answer than this."""
+        """Whether the constraint allows no longer answer than this."""
         if self.matcher is None:
             return False
         if not self.matcher.consume_token(token):

@@ -15,6 +15,7 @@ from harness.engines.hf.forward_pass import ACTIVE
 from harness.models.architecture import base_of
 from harness.models.attention import replaced_attention, rule_of, why_not
 from harness.models.layers.attached import learnt_prefix
+from harness.models.layers.narrow_lora import narrow_lora
 
 NAME = "harness_shared_prefix"
 """The name under which transformers knows our attention function."""
@@ -58,7 +59,7 @@ def serving(network: Network, attention: str | None) -> Iterator[None]:
         module.training = False
     chosen = replaced_attention(network, attention) if attention else contextlib.nullcontext()
     try:
-        with chosen, quick_products(network), torch.no_grad():
+        with chosen, quick_products(network), torch.no_grad(), narrow_lora(network):
             yield
     finally:
         for module in training:

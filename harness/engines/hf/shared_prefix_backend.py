@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -11,17 +11,18 @@ from harness.core.torch_types import Network
 from harness.engines.hf.decode import Decode
 from harness.engines.hf.forward_pass import Piece, forward
 from harness.engines.hf.kv_cache import Store
+from harness.engines.hf.pass_budget import PassBudget, batches
 from harness.engines.hf.prefill import Prefill, Sink
 from harness.engines.hf.prefix_tree import Node
 from harness.engines.hf.sequence import DecodingSequence
 
 
 class SharedBackend:
-    """Room for `rows` active rows of `length` own tokens; a pass takes about `budget` tokens."""
+    """Room for `rows` active rows of `length` own tokens; a pass takes what `budget` says."""
 
     refills = True
 
-    def __init__(self, network: Network, rows: int, length: int, budget: int) -> None:
+    def __init__(self, network: Network, rows: int, length: int, budget: PassBudget) -> None:
         self.network, self.device, self.budget = network, network.device, budget
         self.room = Store(rows, length)
         self.active: list[DecodingSequence] = []
@@ -30,8 +31,9 @@ class SharedBackend:
         """Compute the own tokens of new rows; logits [rows, vocabulary] of what comes next."""
         compute_nodes(self.network, [row.node for row in rows], self.budget)
         logits = []
-        for batch in batches([row.length() for row in rows], self.budget):
+        for batch in batches([row.length() for row in rows], self.budget.tokens):
             fresh = [rows[i] for i in batch]
+            self.budget.begin([row.length() for row in fresh])
             first = len(self.active)
             self.active.extend(fresh)
             run = Prefill([Piece(row.own, row.start, row.node) for row in fresh], self.device)
@@ -65,13 +67,14 @@ class SharedBackend:
         return lambda layer, key, value: self.room.write(layer, rows, run.places, key, value)
 
 
-def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: int) -> None:
+def compute_nodes(network: Network, leaves: Sequence[Node | None], budget: PassBudget) -> None:
     """Keys and values of all nodes above `leaves` that have none yet, level by level."""
     chains = [leaf.chain() for leaf in leaves if leaf is not None]
     for level in range(max(map(len, chains), default=0)):
         wanted = dict.fromkeys(chain[level] for chain in chains if len(chain) > level)
         nodes = [node for node in wanted if not node.keys]
-        for batch in batches([len(node.tokens) for node in nodes], budget):
+        for batch in batches([len(node.tokens) for node in nodes], budget.tokens):
+            budget.begin([len(nodes[i].tokens) for i in batch])
             _compute(network, [nodes[i] for i in batch])
 
 
@@ -87,18 +90,6 @@ def _compute(network: Network, nodes: Sequence[Node]) -> None:
 
     run.sink = sink
     forward(network, run, torch.tensor([len(run.ids) - 1], device=network.device))
-    # Only now: a pass that ran out of memory half-way must leave no half-computed node.
+    # Only now: a pass that ran out of memory halfway must leave no half-computed node.
     for node, key, value in zip(nodes, keys, values, strict=True):
         node.keys, node.values = key, value
-
-
-def batches(lengths: Sequence[int], budget: int) -> Iterator[range]:
-    """Neighbours whose lengths add up to at most `budget`, or one that alone is longer."""
-    start, total = 0, 0
-    for i, length in enumerate(lengths):
-        if i > start and total + length > budget:
-            yield range(start, i)
-            start, total = i, 0
-        total += length
-    if lengths:
-        yield range(start, len(lengths))

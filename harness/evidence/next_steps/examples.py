@@ -1,4 +1,4 @@
-"""Next steps that ask more of the same: examples, groups, seeds, labels."""
+"""Next steps that add more of the same: examples, groups, seeds, labels."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from harness.evidence.verdict_text import count, round_up
 from harness.evidence.verdict_types import Comparison
 
 HALF = 0.5
-"""Labels that a recipe gets right this often can be learnt."""
+"""Labels that a recipe gets right this often can be learned."""
 NEARLY_ALL = 0.8
 """A sample of this share of the test split or more might as well be all of it."""
 MORE_LABELS = 4
-"""By how many times the labels are raised where a finetune on few of them does not work."""
+"""Factor by which labels are increased if a finetune on few of them does not work."""
 
 
 def more_than_constant(situation: Situation) -> NextStep:
-    """The best recipe leads the constant answer, and the examples cannot tell whether by chance."""
+    """The best recipe leads the constant answer, possibly by chance."""
     lead, asked = situation.over_constant, situation.recommended.n
     if lead is not None and lead.groups == 1 < lead.n:
         return _other_groups(situation)
-    reason = f"{count(asked, 'example')} cannot tell {situation.recommended.recipe} from the same answer to every question"
+    reason = f"{count(asked, 'example')} cannot distinguish {situation.recommended.recipe} from the same answer to every question"
     needed = None if lead is None else lead.examples_needed
     return _ask(situation, asked, needed, reason, _few_groups([] if lead is None else [lead]))
 
@@ -37,35 +37,35 @@ def more_labels(situation: Situation) -> NextStep | None:
     if not used or not situation.invocation.labels or there is None or used >= there:
         return None
     count = min(MORE_LABELS * used, there)
-    reason = f"trained on {used:,} of {there:,} labels: more labels are what is left to help"
+    reason = f"trained on {used:,} of {there:,} labels: more labels are what may help"
     return NextStep(situation.invocation.run(labels=(count,)), (reason, *weakness(situation.recommended)))
 
 
 def more_groups(situation: Situation) -> NextStep | None:
-    """Examples that all share one group say nothing of other groups, however many they are."""
+    """Examples that all share one group say nothing about other groups, however many they are."""
     if all(math.isfinite(pair.sampling_se) for pair in situation.open_pairs):
         return None
     return _other_groups(situation)
 
 
 def _few_groups(pairs: Sequence[Comparison]) -> str:
-    """Where examples come from a few groups, more of the same groups tell little."""
+    """If examples come from a few groups, more from the same groups add little."""
     counts = [pair.groups for pair in pairs if 1 < pair.groups < min(FEW_GROUPS, pair.n)]
     return f", of more than these {min(counts)} groups," if counts else ""
 
 
 def _other_groups(situation: Situation) -> NextStep:
     asked, there = situation.recommended.n, situation.invocation.examples
-    reason = "all test examples share one group: examples of more groups are needed"
+    reason = "all test examples share one group: examples from more groups are needed"
     if there is not None and there > asked:
-        return NextStep(situation.invocation.run(limit=None), (f"{reason}; this asks all {there:,}",))
+        return NextStep(situation.invocation.run(limit=None), (f"{reason}; this runs all {there:,}",))
     return NextStep(
-        situation.invocation.run(), (f"{reason}: add them first; the command asks only what is new",)
+        situation.invocation.run(), (f"{reason}: add them first; the command runs only the new ones",)
     )
 
 
 def more_seeds(situation: Situation) -> NextStep | None:
-    """A lead of something trained once may be the luck of one training."""
+    """The lead of a recipe trained once may be chance."""
     pairs = [(c.recipe, c.reference) for c in situation.open_pairs]
     once = [pair for pair in pairs if situation.trained_once(*pair)]
     stuck = [c for c in situation.open_pairs if c.examples_needed is None and c.training_se]
@@ -79,7 +79,7 @@ def more_seeds(situation: Situation) -> NextStep | None:
             f"trained {times}, and another training may reverse a small lead: this trains each {seeds} times"
         )
     else:
-        reason = "training noise is larger than what is left to tell; more examples would not settle it"
+        reason = "training noise is larger than the open difference; more examples would not settle it"
     return NextStep(
         situation.invocation.run(seeds=seeds),
         (reason, *weakness(situation.recommended), *_learnable(situation)),
@@ -96,8 +96,8 @@ def more_examples(situation: Situation) -> NextStep | None:
 
 
 def _ask(situation: Situation, asked: int, needed: int | None, reason: str, groups: str) -> NextStep:
-    """The command that asks `needed` more test examples than the `asked`; never more than there are, and all of them
-    where that is hardly more. Where all were asked, they have to be labeled first."""
+    """The command that runs `needed` more test examples than the `asked`; never more than there are, and all
+    of them if that is hardly more. If all were used, new ones have to be labeled first."""
     there = situation.invocation.examples
     more = None if needed is None else round_up(needed)
     settle = (
@@ -109,19 +109,19 @@ def _ask(situation: Situation, asked: int, needed: int | None, reason: str, grou
     if there is None or there <= asked:
         labels = "label them first" if more is None else "label that many first"
         return NextStep(
-            situation.invocation.run(limit=None), (f"{reason}: {labels}; the command asks only what is new",)
+            situation.invocation.run(limit=None), (f"{reason}: {labels}; the command runs only the new ones",)
         )
     if more is None or asked + more >= NEARLY_ALL * there:
         return NextStep(
-            situation.invocation.run(limit=None), (f"{reason}; the task has {there:,}: this asks all",)
+            situation.invocation.run(limit=None), (f"{reason}; the task has {there:,}: this runs all",)
         )
     total = asked + more
     return NextStep(
-        situation.invocation.run(limit=total), (f"{reason}: {total:,} with the {asked:,} that were asked",)
+        situation.invocation.run(limit=total), (f"{reason}: {total:,} with the {asked:,} answered so far",)
     )
 
 
 def _learnable(situation: Situation) -> list[str]:
     if situation.kind != "no_difference" or situation.recommended.mean >= HALF:
         return []
-    return ["no recipe gains over another: check that the labels can be learnt at all"]
+    return ["no recipe gains over another: check that the labels can be learned at all"]

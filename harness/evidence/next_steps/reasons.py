@@ -1,4 +1,4 @@
-"""Why a step is next: how answers fail, what mends that, and which fields stand out."""
+"""Why a step is next: how answers fail, what fixes that, and which fields stand out."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ _REMEDIES: Mapping[str, tuple[str, str]] = {
     "unsupported_by_passages": ("finetune with the passages in the prompt", "train with the passages that will be served"),
     "wrong_value": ("the form is right and the content is not", "more labels may help"),
 }  # fmt: skip
-"""Failure mode → what mends it for a recipe that trains nothing, and for a trained one."""
+"""Failure mode → the remedy for an untrained recipe, and for a trained one."""
 
 
 def commonest_failure(summary: RecipeSummary) -> str:
-    """The failure mode of most answers; empty where none fails."""
+    """The most common failure mode; empty if no answer fails."""
     return max(summary.failures.items(), key=lambda item: item[1])[0] if summary.failures else ""
 
 
 def of_failures(summary: RecipeSummary) -> list[str]:
-    """The commonest failure and its remedy; for objects, the fields that are right least often."""
+    """The most common failure and its remedy; for objects, the fields that are right least often."""
     wrong = sum(summary.failures.values())
     if not wrong:
         return []
@@ -58,7 +58,7 @@ def weakness(summary: RecipeSummary) -> list[str]:
 
 
 def weak_fields(fields: Mapping[str, float]) -> str:
-    """ "priority is right in 41 %, everything else in 80 % or more"; empty where no field stands out."""
+    """ "priority is right in 41 %, everything else in 80 % or more"; empty if no field stands out."""
     if len(set(fields.values())) < 2:
         return ""
     ordered = sorted(fields.items(), key=lambda item: item[1])

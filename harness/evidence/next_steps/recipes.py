@@ -1,4 +1,4 @@
-"""Next steps that try what nobody has run yet: another family of recipes, or a label curve."""
+"""Next steps that try something new: another family of recipes, or a label curve."""
 
 from __future__ import annotations
 
@@ -11,20 +11,21 @@ from harness.evidence.next_steps.situation import FAMILY_OF, SHIPPED, NextStep, 
 from harness.evidence.triage import Triage
 
 ENOUGH_LABELS = 40
-"""Labels below which halving them twice says nothing."""
+"""With fewer labels, halving them twice shows nothing."""
 TRAINED = ("lora", "qlora", "full", "rag_lora")
 """Shipped recipes that a triage may call for and that train."""
 
 
 def missing_family(situation: Situation) -> NextStep | None:
-    """Prompts alone do not answer the question; nor do finetunes alone. A triage says which family is worth it."""
+    """Prompts alone do not answer the question, and neither do finetunes alone. A triage says which family is
+    worth it."""
     known = situation.known
     if len(known) > 1:
         return None
     best, invocation = situation.recommended, situation.invocation
     if known <= {"finetune", "both"}:
         return (
-            _with(situation, "zero_shot", "few_shot", why=["no prompt was run beside it"])
+            _with(situation, "zero_shot", "few_shot", why=["no prompt was run for comparison"])
             if invocation.askable
             else None
         )
@@ -32,13 +33,13 @@ def missing_family(situation: Situation) -> NextStep | None:
     if called and situation.triage is not None:
         return _with(situation, called[0], why=[situation.triage.sentence, *of_failures(best)])
     if invocation.trainable and _promises(situation.triage, "lora"):
-        return _with(situation, "lora", why=["no finetune was run beside it", *of_failures(best)])
+        return _with(situation, "lora", why=["no finetune was run for comparison", *of_failures(best)])
     return None
 
 
 def untrained(situation: Situation) -> NextStep | None:
-    """Prompts and retrieval hardly work, if at all, and nothing was trained: more examples would show how badly
-    they do, a finetune may do better."""
+    """Prompts and retrieval hardly work, if at all, and nothing was trained: more examples would only show how
+    badly they do, but a finetune may do better."""
     invocation = situation.invocation
     if situation.known & {"finetune", "both"} or not invocation.trainable or not invocation.train:
         return None
@@ -50,7 +51,7 @@ def untrained(situation: Situation) -> NextStep | None:
 
 
 def untried(situation: Situation) -> NextStep | None:
-    """What the failures of the recommended recipe call for and nobody has run yet."""
+    """What the failures of the recommended recipe call for and has not been run yet."""
     best, invocation = situation.recommended, situation.invocation
     known = situation.known
     evidence = of_failures(best)
@@ -67,7 +68,7 @@ def untried(situation: Situation) -> NextStep | None:
     if called:
         return _with(situation, called[0], why=evidence)
     if best.family == "finetune" and _facts(situation.triage) and "both" not in known:
-        # Labels do not teach facts, and passages alone have lost: both together are what is left.
+        # Labels do not teach facts, and passages alone have lost: the combination is what is left.
         return _with(situation, "rag_lora", why=evidence)
     untrained = not known & {"finetune", "both"} and invocation.trainable
     if best.family == "prompt" and untrained and _promises(situation.triage, "lora"):
@@ -109,12 +110,12 @@ def _called_for(situation: Situation) -> list[str]:
 
 
 def _with(situation: Situation, *new: str, why: Sequence[str]) -> NextStep:
-    """The command with new recipes beside all that were run; what is finished is not run again.
+    """The command with new recipes added to all that were run; finished runs are not repeated.
 
     Left out, a recipe would be missing from the next verdict, which would call for it again. Settings given
     with `--set` may not fit another recipe and are left out, and so is a label curve; one number of labels stays.
-    A recipe of the user's own file has no name that the command line knows: the shipped one of its family stands
-    for it.
+    Where a recipe's name alone does not lead to it (a file that `--recipes` named by its path), the one of that family
+    that does stands for it.
     """
     ranked = [
         situation.recommended,
@@ -134,8 +135,8 @@ def after_triage(
 
     Args:
         without: recipes that cannot be run here.
-        done: recipes that were run on this task and model; where they are all that is called for, no run is
-            left to try and the task itself has to be looked at.
+        done: recipes that were run on this task and model; if they are all that is called for, no run is left
+        to try, and the task itself needs a look.
     """
     worth = [p.recipes for p in triage.predictions if p.worth]
     unsure = [p.recipes for p in triage.predictions if not p.certain]
@@ -148,12 +149,12 @@ def after_triage(
         chosen = [names[0] for names in fit if names and not set(names) & set(done)]
         if chosen:
             recipes = tuple(dict.fromkeys(["zero_shot", *done, *chosen]))
-            why = f"the probes cannot tell whether it helps, and it was not run yet: {', '.join(chosen)}"
+            why = f"the probes cannot tell whether it helps, and it has not been run yet: {', '.join(chosen)}"
             return NextStep(invocation.run(recipes=recipes), (why if hoped is unsure else triage.step,))
         tried += [name for names in fit for name in names if name in done]
-    reason = f"what the probes call for was run already: {', '.join(dict.fromkeys(tried))}"
+    reason = f"what the probes call for has been run already: {', '.join(dict.fromkeys(tried))}"
     if not tried:
         reason = "nothing that the probes call for can be run here"
     if not invocation.trainable and any(set(names) & set(TRAINED) for names in worth):
-        reason += "; what trains needs a model that is loaded here, and labels"
+        reason += "; training needs labels and a model that is loaded here"
     return NextStep(invocation.validate(), (reason, "read what the model is asked, and the labels"))

@@ -1,4 +1,4 @@
-"""What the next step is chosen from, and what it is."""
+"""The next step, and what it is chosen from."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from harness.evidence.triage import Triage
 from harness.evidence.verdict_types import Comparison, Families, Family, RecipeSummary, VerdictKind, Within
 
 SEEDS, MOST_SEEDS = 3, 7
-"""Seeds that a trained recipe is first given, and those after which more are not asked for."""
+"""How many seeds a trained recipe gets at first, and at most."""
 SHIPPED: Mapping[Family, str] = {
     "prompt": "few_shot",
     "retrieve": "bm25_rag",
     "finetune": "lora",
     "both": "rag_lora",
 }
-"""The shipped recipe that stands for a family."""
+"""The shipped recipe that represents a family."""
 FAMILY_OF: Mapping[str, Family] = {recipe: family for family, recipe in SHIPPED.items()}
 
 
 @dataclass(frozen=True)
 class NextStep:
-    """One command that can be pasted (empty: none), and the reasons for it."""
+    """One command to paste (empty: none), and the reasons for it."""
 
     command: str
     evidence: tuple[str, ...]
@@ -43,13 +43,12 @@ class Situation:
     within: Within | None = None
     provisional: bool = False
     open_pairs: Sequence[Comparison] = ()
-    """What the verdict waits for: the cheapest recipe that may be best minus each other one that it is not shown
-    to be as good as."""
+    """The open pairs: the cheapest recipe that may be best, minus each one that may be better."""
     triage: Triage | None = None
     over_constant: Comparison | None = None
-    """The best recipe minus the constant answer, where no recipe is shown to work."""
+    """The best recipe minus the constant answer, if no recipe is shown to work."""
     unproven: bool = False
-    """Whether the best recipe does better than the constant answer, and the examples cannot tell whether by chance."""
+    """Whether the best recipe does better than the constant answer, but possibly by chance."""
 
     def trained_once(self, *names: str) -> bool:
         """Whether any of these recipes was trained with a single seed."""

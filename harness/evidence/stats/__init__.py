@@ -1,1 +1,1 @@
-"""Statistics: numpy in, numbers out. One topic per file; nothing here knows a recipe or a run."""
+"""Statistics: numpy in, numbers out. One topic per file; no file here depends on recipes or runs."""

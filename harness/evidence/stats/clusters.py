@@ -18,11 +18,11 @@ from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, boo
 Codes = NDArray[np.intp]
 
 FEW_GROUPS = 10
-"""Below so many groups, Student's t with one variance per group is a rough guess (Cameron and Miller 2015)."""
+"""With fewer groups, Student's t with one variance per group is a rough approximation (Cameron and Miller 2015)."""
 
 
 def codes(groups: Sequence[str | None]) -> Codes:
-    """A number per example, equal within a group; an example without a group is its own."""
+    """A number per example, equal within a group; an example without a group is its own cluster."""
     known: dict[str, int] = {}
     out = np.empty(len(groups), dtype=np.intp)
     alone = len(groups)
@@ -53,7 +53,7 @@ def mean_variance(values: Floats, clusters: Codes) -> Floats:
     """Cluster-robust variance of the mean of each column of `values` (n,) or (n, m): (m,).
 
     CR2: the residuals of a cluster are divided by √(1 - its share of the examples), because a large cluster
-    pulls the mean towards itself. With clusters of one size that is the factor G / (G - 1), and with one
+    pulls the mean toward itself. With clusters of one size that is the factor G / (G - 1), and with one
     example per cluster the variance is the usual s² / n.
     """
     columns = as_columns(values)
@@ -109,7 +109,8 @@ def within_correlation(values: Floats, clusters: Codes) -> float:
 
 
 def design_effect(values: Floats, clusters: Codes) -> float:
-    """How many examples of `values` (n,) tell as much as one independent one: between 1 and the size of a cluster.
+    """How many examples of `values` (n,) carry as much information as one independent one: between 1 and the
+    size of a cluster.
 
     Sources: Kish 1965, "Survey Sampling"; for intervals, Korn and Graubard 1998; Dean and Pagano 2015.
     """
@@ -121,7 +122,7 @@ def design_effect(values: Floats, clusters: Codes) -> float:
 
 
 def effective_count(clusters: Codes) -> float:
-    """How many clusters of one size tell as much as these, where examples of a cluster are all alike."""
+    """How many clusters of equal size carry as much information as these, if examples of a cluster are identical."""
     size = sizes(clusters)
     return float(size.sum() ** 2 / (size**2).sum())
 

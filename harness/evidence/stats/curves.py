@@ -1,6 +1,6 @@
 """Learning curves: what the next doubling of training examples gains, from the points so far.
 
-The score after m examples is modelled as a - b m^-c, which rises ever more slowly (Cortes et al. 1993,
+The score after m examples is modeled as a - b m^-c, which rises ever more slowly (Cortes et al. 1993,
 "Learning Curves: Asymptotic Values and Rate of Convergence"); c = 0 stands for a + b log m.
 """
 
@@ -12,7 +12,7 @@ from harness.evidence.stats.resampling import Floats
 
 _EXPONENTS = np.linspace(0.0, 4.0, 33)
 BENDS = 3.0
-"""Two points do not show how a curve bends. A doubling is then taken to gain between as much as the last
+"""Two points do not show how a curve bends. A doubling is then assumed to gain between as much as the last
 one (c = 0) and an eighth of it (c = 3)."""
 
 

@@ -1,7 +1,6 @@
 """Not worse by a margin, and the same within a margin.
 
-"No significant difference" is not "the same": a small test set cannot tell anything apart.
-These tests turn the burden of proof round. Sources: Schuirmann 1987 (two one-sided tests);
+"No significant difference" is not "the same": a small test set cannot distinguish anything. These tests reverse the burden of proof. Sources: Schuirmann 1987 (two one-sided tests);
 the ends of a 95 % interval decide, which is one-sided testing at 2.5 %.
 """
 
@@ -28,7 +27,7 @@ def non_inferiority_p(difference: float, se: float, df: float, margin: float) ->
 
 
 def tost_p(difference: float, se: float, df: float, margin: float) -> float:
-    """p-value of "apart by `margin` or more": the larger of the two one-sided ones."""
+    """p-value of "different by `margin` or more": the larger of the two one-sided ones."""
     worse = non_inferiority_p(difference, se, df, margin)
     better = non_inferiority_p(-difference, se, df, margin)
     return max(worse, better)

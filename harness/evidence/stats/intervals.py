@@ -11,7 +11,7 @@ from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, boo
 
 LEVEL = 0.95
 _IN_TAIL = 20
-"""Fewer resamples than this beyond an end say little about where it lies."""
+"""With fewer resamples beyond an end, its position is unreliable."""
 
 
 def wilson(successes: float, n: float, level: float = LEVEL) -> tuple[float, float]:
@@ -37,8 +37,8 @@ def score_interval(
     """Interval within [0, 1] of a mean of scores in [0, 1], whose `variance` is known with `df`.
 
     Wilson's interval with the effective sample size p (1 - p) / variance, at most `most`, made smaller
-    by (z / t)² because the variance is itself an estimate. Without variance to judge by, `most` is the
-    sample size. Sources: Korn and Graubard 1998, "Confidence Intervals for Proportions with Small
+    by (z / t)² because the variance is itself an estimate. Without any variance, `most` is the sample size.
+    Sources: Korn and Graubard 1998, "Confidence Intervals for Proportions with Small
     Expected Number of Positive Counts"; Dean and Pagano 2015, J. Survey Stat. Methodol. 3.
     """
     if not math.isfinite(variance):
@@ -60,7 +60,7 @@ def student(mean: float, se: float, df: float, level: float = LEVEL) -> tuple[fl
 def t_quantile(share: float, df: float) -> float:
     """Quantile of Student's t with `df` degrees of freedom, which may be infinite.
 
-    SciPy's own function without the checks of `scipy.stats`, which cost more than the rest of a verdict.
+    SciPy's own function without the checks of `scipy.stats`, which take longer than the rest of a verdict.
     """
     return float(special.ndtri(share) if math.isinf(df) else special.stdtrit(max(df, 1e-6), share))
 
@@ -104,7 +104,7 @@ def bca(
 
 
 def _quantiles(ordered: Floats, shares: Floats) -> Floats:
-    """Of each sorted row its own quantile, interpolated as numpy does: (m,)."""
+    """Each sorted row's own quantile, interpolated as numpy does: (m,)."""
     position = shares * (ordered.shape[1] - 1)
     below, rows = np.floor(position).astype(np.intp), np.arange(len(ordered))
     above = np.minimum(below + 1, ordered.shape[1] - 1)
@@ -114,7 +114,7 @@ def _quantiles(ordered: Floats, shares: Floats) -> Floats:
 
 
 def _acceleration(columns: Floats) -> Floats:
-    """Of a mean: the jackknife reduces to a sixth of the skewness of the mean."""
+    """For a mean, the jackknife reduces to a sixth of its skewness."""
     centred = columns - columns.mean(axis=0)
     squares = (centred**2).sum(axis=0)
     safe = np.where(squares > 0, squares, 1.0)

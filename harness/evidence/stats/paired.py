@@ -16,13 +16,13 @@ from harness.evidence.stats.intervals import LEVEL, bca, student
 from harness.evidence.stats.resampling import RESAMPLES, Floats, as_columns, sign_flipped_means
 
 _EXACT = 12
-"""Up to so many differences that are not zero, all 2**12 sign patterns are enumerated."""
+"""Up to this many nonzero differences, all 2**12 sign patterns are enumerated."""
 
 FEW = 10
-"""With fewer examples (or groups) that differ, there is too little to estimate a spread from."""
+"""With fewer differing examples (or groups), there is too little data to estimate a spread."""
 
 _RARE = 20
-"""With fewer random flips as extreme as what was observed, the tail is computed instead of counted."""
+"""With fewer random flips as extreme as the observed one, the tail is computed instead of counted."""
 
 
 def sign_flip(
@@ -85,7 +85,7 @@ def _enumerated(differences: Floats) -> float:
 
 
 def mcnemar(wins: int, losses: int) -> float:
-    """Exact two-sided p-value for scores of 0 and 1; examples both got right or wrong say nothing.
+    """Exact two-sided p-value for scores of 0 and 1; examples that both got right or wrong carry no information.
 
     Source: McNemar 1947; the exact binomial form.
     """
@@ -98,7 +98,7 @@ def with_imaginary_pair(differences: Floats) -> tuple[float, float]:
     """Mean and standard error after one imaginary example won and one lost outright.
 
     For differences of 0 and 1 scores this is the adjusted Wald interval of Bonett and Price
-    2012. It keeps an interval honest where few examples differ: 50 ties of 50 do not prove
+    2012. It keeps an interval honest if few examples differ: 50 ties of 50 do not prove
     that no example ever differs.
     """
     padded = np.concatenate([differences, [1.0, -1.0]])
@@ -110,8 +110,8 @@ def with_imaginary_groups(
 ) -> tuple[float, float]:
     """Mean and standard error after one imaginary group of `size` examples won and one lost outright.
 
-    Where examples share groups, a whole group may be lost at once, and not having seen that in a
-    few groups proves little. Where no example shares a group it is `with_imaginary_pair`.
+    Where examples share groups, a whole group may be lost at once, and a few groups without such a loss prove
+    little. Where no example shares a group it is `with_imaginary_pair`.
 
     Args:
         size: examples of an imaginary group; None: the average group's.
@@ -175,8 +175,8 @@ def interval(
     """Interval of each column's mean difference, (m,) and (m,); `differences` is (n,) or (n, m).
 
     0/1 scores, and columns in which fewer than ten examples differ: Student's t around one
-    imaginary win and loss. Otherwise the outer ends of the BCa bootstrap and Student's t: alone, the
-    one covers too little when n is small, the other when differences are lopsided
+    imaginary win and loss. Otherwise the outer ends of the BCa bootstrap and Student's t: alone, the first
+    covers too little when n is small, the second when differences are skewed
     (simulated in tests/unit/test_stats_coverage.py).
     """
     columns = as_columns(differences)

@@ -1,4 +1,4 @@
-"""What a test set of n examples can see, and how large it must be to see a given difference.
+"""What a test set of n examples can detect, and how large it must be to detect a given difference.
 
 Normal approximations, as in Miller 2024, section "Power analysis". `sd` is the standard
 deviation of the per-example paired differences.
@@ -45,10 +45,10 @@ def examples_to_settle(
 
     Supposes that the true difference is the observed one. Seen from there, one of the two is
     at least half a margin away, so that with a positive margin the number is finite, unless
-    training noise, which no test example reduces, is too large by itself: then None, and
-    more seeds are needed; None, too, where `sd` is not finite. `alpha` is that of the interval which
-    decides both. Where "not worse" is to be shown over groups, the standard error is at least `whole_group` / n: what one
-    more group could change shrinks with the number of groups, and not with its root.
+    training noise, which no test example reduces, is too large by itself: then None, and more seeds are
+    needed; also None if `sd` is not finite. `alpha` is that of the interval which decides both. Where "not worse"
+    is to be shown over groups, the standard error is at least `whole_group` / n: what one more group could change
+    shrinks with the number of groups, and not with its root.
     """
     needed = []
     for distance, least in ((difference + margin, whole_group), (abs(difference), 0.0)):

@@ -2,7 +2,7 @@
 
 A resample of n rows is a vector of n counts, so the means of a chunk of resamples over all
 columns are one product `counts @ columns / n`. Columns share their resamples, which is what
-keeps methods that were asked the same examples paired.
+keeps methods with the same examples paired.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ def sign_flipped_means(
 
 
 def _flips(resamples: int, n: int, rng: np.random.Generator) -> Floats:
-    """1 where a sign stays and 0 where it is flipped: (resamples, n)."""
+    """1 if a sign stays and 0 if it is flipped: (resamples, n)."""
     bits = np.frombuffer(rng.bytes(resamples * ((n + 7) // 8)), dtype=np.uint8).reshape(resamples, -1)
     return np.unpackbits(bits, axis=1, count=n).astype(np.float64)
 

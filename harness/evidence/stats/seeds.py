@@ -1,6 +1,6 @@
 """Seeds as a second level: noise of the test set and noise of training, kept apart.
 
-A trained method's score of example i under seed s is modelled as
+A trained method's score of example i under seed s is modeled as
 
     score = method + example_i + seed_s + noise_is
 
@@ -27,7 +27,7 @@ from harness.evidence.stats.resampling import Floats
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """A mean or mean difference; `training_se` is None where no method's training noise is known.
+    """A mean or mean difference; `training_se` is None if no method's training noise is known.
 
     `sampling_se` is infinite where all examples share one group: they say nothing of other groups.
     """
@@ -61,12 +61,12 @@ class TrainingNoise:
 
 
 ASSUMED = TrainingNoise(0.04**2, math.inf)
-"""What is assumed of a recipe trained with one seed where nothing was measured: runs of one recipe that
-differ in nothing but the seed scatter with a standard deviation of 4 points. docs/verdict.md says where
+"""The noise assumed for a recipe trained with one seed if nothing was measured: runs of one recipe that differ
+only in the seed scatter with a standard deviation of 4 points. docs/verdict.md says where
 the number comes from."""
 
 _PRIOR = TrainingNoise(0.02**2, 1.0)
-"""What is known beforehand of training noise, worth one more run: two or three runs may agree by chance."""
+"""Prior on training noise, worth one more run: two or three runs may agree by chance."""
 
 
 def training_noise(values: Floats, clusters: Codes) -> TrainingNoise | None:
@@ -90,8 +90,8 @@ def training_noise(values: Floats, clusters: Codes) -> TrainingNoise | None:
 def pool(parts: Sequence[TrainingNoise | None]) -> TrainingNoise | None:
     """Training noise over several methods, weighted by their degrees of freedom.
 
-    Two or three seeds say little about their own spread: now and then they agree by chance, and
-    the interval of a noisy method comes out far too short. All methods together say more.
+    Two or three seeds say little about their own spread: sometimes they agree by chance, and the interval of a
+    noisy method is far too short. All methods together say more.
     """
     known = [part for part in parts if part is not None]
     df = sum(part.df for part in known)
@@ -99,7 +99,7 @@ def pool(parts: Sequence[TrainingNoise | None]) -> TrainingNoise | None:
 
 
 def with_prior(measured: TrainingNoise | None) -> TrainingNoise | None:
-    """What was measured, with one more run's worth of 2 points; None where nothing was."""
+    """The measured noise combined with one more run's worth of 2 points; None if nothing was measured."""
     return None if measured is None else pool([measured, _PRIOR])
 
 
@@ -117,7 +117,7 @@ def difference(
 ) -> Estimate:
     """Mean of `first` (S, n) minus `second` (T, n), paired by example; seeds are not paired.
 
-    `pooled` is the training noise that each is granted at least (None: what its seeds show).
+    `pooled` is the least training noise assumed for each (None: what its seeds show).
     """
     noises = [
         larger(training_noise(side, clusters), least)
@@ -136,7 +136,7 @@ def of_differences(
 
 
 def larger(own: TrainingNoise | None, granted: TrainingNoise | None) -> TrainingNoise | None:
-    """The larger variance of the two, with the more degrees of freedom."""
+    """The larger variance of the two, with the larger degrees of freedom."""
     if own is None or granted is None:
         return own or granted
     return TrainingNoise(max(own.variance, granted.variance), max(own.df, granted.df))

@@ -1,4 +1,4 @@
-"""Intervals that hold together: how sure each must be for all of them to be right at once.
+"""Simultaneous intervals: the level that each needs for all of them to hold at once.
 
 Sources: Hothorn, Bretz and Westfall 2008, "Simultaneous Inference in General Parametric Models"
 (the maximum over correlated statistics); Westfall and Young 1993 (its form for p-values, which lets
@@ -22,7 +22,7 @@ DRAWS = 20_000
 
 
 def bonferroni(claims: int, level: float = TOGETHER) -> float:
-    """Level of each of `claims` intervals, however they depend on each other."""
+    """Level of each of `claims` intervals, whatever their dependence."""
     return 1 - (1 - level) / max(claims, 1)
 
 

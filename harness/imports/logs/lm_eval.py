@@ -7,19 +7,18 @@ become further scores of the same answers. Of several repeats in a line lm-eval 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
 from harness.core.errors import ConfigError
-from harness.core.json_types import JsonObject, JsonValue
 from harness.core.keys import file_digest
-from harness.imports import json_files, lm_eval_files
+from harness.imports import json_files, lm_eval_files, lm_eval_lines
 from harness.imports.lm_eval_types import Output
 from harness.imports.protocol import LogFormat
 from harness.imports.sample import ForeignLog, ForeignSample, Metric, Origin
-from harness.imports.scores import lower_is_better, number
+from harness.imports.scores import lower_is_better
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,99 +98,38 @@ def _reported(output: Output, task: str) -> Iterator[tuple[Metric, str, str]]:
 def _named(samples: Path) -> Iterator[tuple[Metric, str, str]]:
     """What the lines themselves name, where there is no results file."""
     named: dict[tuple[str, str], None] = {}
-    for _, line in json_files.lines(samples):
-        kept = str(line.get("filter", "none"))
-        for field in json_files.list_of(line.get("metrics")):
-            named[str(field), kept] = None
+    for line in json_files.records(samples, lm_eval_lines.Fields):
+        named |= {(str(field), str(line.filter)): None for field in json_files.list_of(line.metrics)}
     for field, kept in named:
         better = not lower_is_better(field)
         yield Metric(name=lm_eval_files.metric_name(field, kept), higher_is_better=better), field, kept
 
 
-def _samples(file: Path, reported: Sequence[tuple[str, str, str]]) -> Iterator[ForeignSample]:
+def _samples(file: Path, scored: Sequence[lm_eval_lines.Scored]) -> Iterator[ForeignSample]:
     """One sample per document, with the scores of every filter."""
-    fields: dict[str, list[tuple[str, str]]] = {}
-    for kept, field, name in reported:
-        fields.setdefault(kept, []).append((field, name))
-    later = _of_later_filters(file, fields) if len(fields) > 1 else {}
+    several = len({kept for kept, _, _ in scored}) > 1
+    later = _of_all_filters(file, scored) if several else {}
     counts: Counter[str] = Counter()
     first: str | None = None
-    for _, line in json_files.lines(file):
-        kept = str(line.get("filter", "none"))
+    for line, kept, scores in lm_eval_lines.read(file, scored):
         first = first or kept
         if kept != first:
             continue
-        scores = {name: number(line.get(field)) for field, name in fields.get(kept, ())}
-        if later:
-            id_ = json_files.shown_id(line.get("doc_id"))
+        if several:
+            id_ = json_files.shown_id(line.doc_id)
             scores |= later.get((id_, counts[id_]), {})
             counts[id_] += 1
-        yield sample_of(line, scores)
+        yield lm_eval_lines.sample_of(line, scores)
 
 
-def _of_later_filters(
-    file: Path, fields: Mapping[str, Sequence[tuple[str, str]]]
-) -> dict[tuple[str, int], dict[str, float | None]]:
+def _of_all_filters(
+    file: Path, scored: Sequence[lm_eval_lines.Scored]
+) -> dict[tuple[str, int], lm_eval_lines.Scores]:
     """Scores of all filters, by number and occurrence of the document within its filter's block."""
-    scores: dict[tuple[str, int], dict[str, float | None]] = {}
+    known: dict[tuple[str, int], lm_eval_lines.Scores] = {}
     counts: Counter[tuple[str, str]] = Counter()
-    for _, line in json_files.lines(file):
-        kept, id_ = str(line.get("filter", "none")), json_files.shown_id(line.get("doc_id"))
-        known = scores.setdefault((id_, counts[kept, id_]), {})
-        known |= {name: number(line.get(field)) for field, name in fields.get(kept, ())}
+    for line, kept, scores in lm_eval_lines.read(file, scored):
+        id_ = json_files.shown_id(line.doc_id)
+        known.setdefault((id_, counts[kept, id_]), {}).update(scores)
         counts[kept, id_] += 1
-    return scores
-
-
-def sample_of(line: JsonObject, scores: Mapping[str, float | None]) -> ForeignSample:
-    """A line of a samples file with the scores that were read of it."""
-    texts, continuations = _asked(line.get("arguments"))
-    prompt = texts[0] if texts else None
-    others = [text for text in texts[1:] if text != prompt] + continuations
-    doc, hash_ = line.get("doc"), line.get("doc_hash")
-    return ForeignSample(
-        id=json_files.shown_id(line.get("doc_id")),
-        prompt=prompt,
-        target=line.get("target"),
-        conditions="\x1e".join(others),
-        document=doc if isinstance(doc, dict) else None,
-        hash=hash_ if isinstance(hash_, str) else "",
-        answer=_answer(line, continuations),
-        scores=scores,
-    )
-
-
-def _asked(arguments: JsonValue) -> tuple[list[str], list[str]]:
-    """The prompts of a document, and the continuations whose likelihood was asked."""
-    given = list(arguments.values()) if isinstance(arguments, dict) else json_files.list_of(arguments)
-    prompts, continuations = [], []
-    for argument in given:
-        parts = list(argument.values()) if isinstance(argument, dict) else json_files.list_of(argument)
-        if parts and isinstance(parts[0], str):
-            prompts.append(parts[0])
-        if len(parts) > 1 and isinstance(parts[1], str):
-            continuations.append(parts[1])
-    return prompts, continuations
-
-
-def _answer(line: JsonObject, continuations: Sequence[str]) -> str | None:
-    """The text that was generated, or the likeliest of several continuations."""
-    responses = json_files.list_of(line.get("resps"))
-    if not continuations:
-        first: JsonValue = responses[0] if responses else None
-        while isinstance(first, list):
-            first = first[0] if first else None
-        return first if isinstance(first, str) else None
-    likelihoods = [_likelihood(item) for item in json_files.list_of(line.get("filtered_resps"))]
-    if len(likelihoods) != len(continuations) or len(likelihoods) < 2 or None in likelihoods:
-        return None
-    known = [value for value in likelihoods if value is not None]
-    return continuations[known.index(max(known))].strip()
-
-
-def _likelihood(response: JsonValue) -> float | None:
-    first = response[0] if isinstance(response, list) and response else None
-    try:
-        return float(first) if isinstance(first, str | int | float) else None
-    except ValueError:
-        return None
+    return known

@@ -56,7 +56,9 @@ class FewShot(Program):
 
         @cache
         def turns(name: str) -> tuple[Message, ...]:
-            return _turns(task, by_id[name])
+            shot = by_id[name]
+            query = Message("user", question(task, shot))
+            return (*shot.turns, query, Message("assistant", self._answer(task, shot)))
 
         def prompt(example: Example, *, dropped: int = 0) -> Prompt:
             shots = self._without(choice(example), dropped)
@@ -67,6 +69,10 @@ class FewShot(Program):
             return Prompt(messages=messages, shots=ids, shots_dropped=dropped)
 
         return prompt
+
+    def _answer(self, task: Task, shot: Example) -> str:
+        """What a shot's conversation ends with."""
+        return task.format.render(shot.target)
 
     def _without(self, shots: Sequence[Example], dropped: int) -> Sequence[Example]:
         """The least useful shots dropped: of the nearest the farthest, which comes first; else the last,
@@ -120,9 +126,3 @@ class _Copies:
         asked = self.of(example)
         others = (shot for shot in pool if shot.id != example.id and self.of(shot) != asked)
         return list(islice(others, k))
-
-
-def _turns(task: Task, shot: Example) -> tuple[Message, ...]:
-    """The shot's whole conversation, its answer last."""
-    query = Message("user", question(task, shot))
-    return (*shot.turns, query, Message("assistant", task.format.render(shot.target)))

@@ -1,4 +1,4 @@
-"""Documents cut into overlapping chunks, at the ends of sentences where there are some."""
+"""Documents cut into overlapping chunks, at sentence ends where possible."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LEAST = 2 / 3
 
 @dataclass(frozen=True)
 class Chunk:
-    """A piece of a document; the whole of it when it is short."""
+    """A piece of a document, or all of a short one."""
 
     document: str
     title: str
@@ -42,17 +42,18 @@ class Chunk:
 def chunks(corpus: Sequence[Document], size: int, overlap: int, tokenizer: str = "") -> list[Chunk]:
     """Chunks of at most `size` words, each sharing `overlap` words with the one before.
 
-    A letter of a script without spaces counts as a word. A chunk ends with a sentence where one ends in its last third.
+    In scripts without spaces, each letter counts as a word. A chunk ends with a sentence where one ends in its
+    last third.
 
     Args:
-        corpus: what is searched.
+        corpus: the documents.
         size: words in a chunk.
-        overlap: words shared by neighbouring chunks.
-        tokenizer: a model in whose tokens both are counted instead; empty: words.
+        overlap: words shared by neighboring chunks.
+        tokenizer: the model whose tokens are counted instead; empty: words.
 
     Raises:
         ValueError: the overlap is not smaller than the size.
-        ConfigError: the tokenizer's model does not exist, or its tokenizer does not say where tokens stand.
+        ConfigError: the tokenizer's model does not exist, or its tokenizer does not report token positions.
     """
     if not 0 <= overlap < size:
         raise ValueError(f"overlap {overlap} must be at least 0 and smaller than the chunk size {size}")
@@ -65,7 +66,8 @@ def chunks(corpus: Sequence[Document], size: int, overlap: int, tokenizer: str =
 
 
 def tokenizer_identity(spec: str) -> dict[str, str]:
-    """The part of a retriever's key that says which files a tokenizer in a folder or a GGUF file has; empty for others."""
+    """The part of a retriever's key that identifies the files of a tokenizer in a folder or GGUF file; empty
+    for others."""
     if not spec or not (spec.startswith("gguf:") or Path(spec).expanduser().is_dir()):
         return {}
     from harness.models.fingerprint import fingerprint
@@ -84,7 +86,7 @@ def _token_spans(spec: str) -> Callable[[str], list[tuple[int, int]]]:
     tokenizer = load_chat(spec).tokenizer
     if not tokenizer.is_fast:
         raise ConfigError(
-            f"the tokenizer of '{spec}' does not say where its tokens stand",
+            f"the tokenizer of '{spec}' does not report token positions",
             remedy="leave 'tokenizer' out to count words",
         )
 

@@ -1,7 +1,7 @@
 """rank-bm25's scores kept by word, so that a question touches only the chunks with its words.
 
-rank-bm25 visits every chunk for every word of a question. Its scores are sums of one weight a word
-and chunk; here each weight is computed once, by the same operations in the same order.
+rank-bm25 visits every chunk for every word of a question. Its scores are sums of one weight per word and
+chunk; here each weight is computed once, by the same operations in the same order.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Postings:
         self._weights = idf * (count * (okapi.k1 + 1) / (count + okapi.k1 * norm))
 
     def scores(self, query: Sequence[str]) -> NDArray[np.float64]:
-        """BM25 of every chunk; a word that stands twice in the query counts twice, shape (size,)."""
+        """BM25 of every chunk; a word that appears twice in the query counts twice, shape (size,)."""
         total = np.zeros(self.size)
         for word in query:
             number = self._words.get(word)

@@ -18,7 +18,7 @@ _WORD = regex.compile(
 _LETTER = regex.compile(r"\P{M}\p{M}*")
 """A letter with its marks."""
 _ARABIC = str.maketrans("أإآٱىة", "ااااي" + "ه")
-"""Letters that writers use for one another."""
+"""Letters that writers use interchangeably."""
 _ARABIC_ARTICLE = re.compile(r"\A(?:و?ال|بال|كال|فال|لل)(?=\w{3})")
 
 _STOP = (
@@ -31,15 +31,16 @@ STOP_WORDS = frozenset(_STOP.split())
 
 
 def words(text: str, *, keep_stop_words: bool = True, parts: int = 0) -> list[str]:
-    """Words without letter case and vowel points; a text of stop words only keeps them.
+    """Lowercase words without vowel points; a text of stop words alone keeps them.
 
-    Scripts without spaces give each pair of neighbouring letters; Arabic words lose their article. Words are interned,
+    Scripts without spaces yield each pair of adjacent letters; Arabic words lose their article. Words are interned,
     because a large corpus repeats each many times.
 
     Args:
         text: a passage or a question.
         keep_stop_words: whether English function words count.
-        parts: the letters of the pieces that longer words are counted by as well, so that compounds match their parts;
+        parts: length, in letters, of the pieces of longer words that are counted as well, so that compounds
+        match their parts;
             0: none.
     """
     lower = folded(text)

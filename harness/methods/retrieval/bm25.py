@@ -16,7 +16,7 @@ from harness.methods.retrieval._words import words
 @dataclass(frozen=True, kw_only=True)
 class Bm25(Retriever):
     """Okapi BM25 with Lucene's idf, which is above zero for every word. `chunk_size` and `overlap` are in words, or in
-    tokens of the model that `tokenizer` names; a letter of a script without spaces counts as a word.
+    tokens of the model that `tokenizer` names; in scripts without spaces, each letter counts as a word.
 
     A chunk that shares no word with the question is not returned. English stop words are left out.
     """
@@ -29,22 +29,20 @@ class Bm25(Retriever):
 
     k1: float = knob(1.5, low=0.5, high=3.0, doc="saturation of repeated words; 1.2 to 2 in the paper")
     b: float = knob(
-        0.75, low=0.0, high=1.0, doc="how much long chunks are held back; 0.5 to 0.8 in the paper"
+        0.75, low=0.0, high=1.0, doc="how much long chunks are penalized; 0.5 to 0.8 in the paper"
     )
     chunk_size: int = knob(200, choices=(50, 100, 200, 400), doc="words per chunk")
-    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighboring chunks")
     keep_stop_words: bool = knob(False, choices=(False, True), doc="whether words such as 'the' count")
     parts: int = knob(
         0,
         key_default=0,
-        doc="letters of the pieces that words are counted by as well; 0: none",
+        doc="length of the pieces of words that are counted as well, in letters; 0: none",
     )
-    tokenizer: str = knob(
-        "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
-    )
+    tokenizer: str = knob("", key_default="", doc="the model whose tokens measure chunks; empty: words")
 
     def identity(self) -> dict[str, object]:
-        """The settings and, of a tokenizer in a folder, its files: another may come to lie there."""
+        """The settings and, for a tokenizer in a folder, its files: the folder may later hold another."""
         return super().identity() | tokenizer_identity(self.tokenizer)
 
     def index(self, corpus: Sequence[Document]) -> Searcher:

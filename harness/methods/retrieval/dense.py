@@ -35,13 +35,11 @@ class Dense(Retriever):
 
     model: str = BUNDLED
     chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
-    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
-    tokenizer: str = knob(
-        "", key_default="", doc="the model in whose tokens chunks are measured; empty: words"
-    )
+    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighboring chunks")
+    tokenizer: str = knob("", key_default="", doc="the model whose tokens measure chunks; empty: words")
 
     def identity(self) -> dict[str, object]:
-        """The settings and, of a model or a tokenizer in a folder, its files: another may come to lie there."""
+        """The settings and, for a model or tokenizer in a folder, its files: the folder may later hold another."""
         own = super().identity() | tokenizer_identity(self.tokenizer)
         folder = Path(self.model)
         if self.model == BUNDLED or not folder.is_dir():

@@ -14,8 +14,8 @@ from harness.core.values import Document, Example, Passage
 class Hybrid(Retriever):
     """A passage's score is the sum of 1 / (`rank_constant` + rank) over `retrievers`, ranks from 1.
 
-    Each retriever returns its best `depth` passages. All of them cut the corpus by this kind's
-    `chunk_size` and `overlap`: passages that differ could not support one another.
+    Each retriever returns its best `depth` passages. All use this kind's `chunk_size` and `overlap`: passages
+    that differ could not support one another.
     """
 
     version = 2
@@ -23,11 +23,11 @@ class Hybrid(Retriever):
 
     retrievers: tuple[Spec, ...] = field(default=("bm25", "dense"))
     rank_constant: int = knob(
-        60, choices=(10, 30, 60), doc="how little the very first ranks weigh; 60 in the paper"
+        60, choices=(10, 30, 60), doc="the higher, the less the top ranks stand out; 60 in the paper"
     )
     depth: int = knob(50, choices=(20, 50, 100), doc="passages taken from each retriever")
     chunk_size: int = knob(100, choices=(50, 100, 150), doc="words per chunk; 100 in Karpukhin et al. 2020")
-    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighbouring chunks")
+    overlap: int = knob(20, choices=(0, 20, 40), doc="words shared by neighboring chunks")
 
     def __post_init__(self) -> None:
         """Reject an unknown retriever when the recipe is read, not when it runs."""
@@ -63,7 +63,7 @@ class _Index:
 
 
 def fuse(rankings: Sequence[Sequence[Passage]], constant: int) -> tuple[Passage, ...]:
-    """Reciprocal rank fusion; ties go to the passage that an earlier ranking has further up."""
+    """Reciprocal rank fusion; ties go to the passage that ranks higher in an earlier ranking."""
     first: dict[tuple[str, str], Passage] = {}
     scores: dict[tuple[str, str], float] = {}
     for ranking in rankings:

@@ -1,4 +1,4 @@
-"""Another retriever's passages in the order of a cross-encoder (an optional extra: sentence-transformers)."""
+"""Another retriever's passages, reordered by a cross-encoder (an optional extra: sentence-transformers)."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Reranked(Retriever):
         return {**super().config(), "retriever": self._first().config()}
 
     def identity(self) -> dict[str, object]:
-        """The settings and, of a cross-encoder in a folder, its files: another may come to lie there."""
+        """The settings and, for a cross-encoder in a folder, its files: the folder may later hold another."""
         folder = Path(self.model)
         files = {"files": folder_digest(folder)} if folder.is_dir() else {}
         return {**super().identity(), "retriever": self._first().identity(), **files}

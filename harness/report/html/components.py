@@ -12,7 +12,7 @@ from harness.report.html.page import html
 
 @dataclass(frozen=True, kw_only=True)
 class TableCell:
-    """One cell: what is shown, what it sorts by, and small print under it."""
+    """One cell: its text, its sort key, and the small print under it."""
 
     text: str | Markup
     sort: float | str | None = None
@@ -37,11 +37,11 @@ class Table:
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A drawing, what it is called where there are several to choose from, and its numbers."""
+    """A drawing, its name if there are several to choose from, and its numbers."""
 
     name: str
     other: str = ""
-    """The answer to a second question, where pictures differ in two ways."""
+    """The answer to a second question, if pictures differ in two ways."""
     drawing: Markup
     table: Table
 
@@ -118,7 +118,7 @@ def figure(
 ) -> Markup:
     """One picture, or several of which the reader chooses one; each with its table.
 
-    `question` is what the pictures' names answer, `other` what their `other` answers.
+    `question` is the question that the pictures' names answer, `other` the one for their `other`.
     """
     tables = [table(picture.table) for picture in pictures]
     names = list(dict.fromkeys(picture.name for picture in pictures))

@@ -1,8 +1,8 @@
-"""Turning values into HTML: one Jinja environment that escapes everything it is handed.
+"""Turning values into HTML: one Jinja environment that escapes everything.
 
 Two things besides escaping keep text from models harmless and visible: characters that no
-page can show are replaced by their control pictures, and marks that turn the direction of
-writing are spelled out, because they can make a line read other than it is.
+page can show are replaced by their control pictures, and direction marks are spelled out, because they can
+make a line read differently from its text.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def embedded_json(value: object) -> Markup:
 
 
 def policy(css: str, js: str = "") -> str:
-    """Content-Security-Policy: nothing is loaded, and only this style and this script count."""
+    """Content-Security-Policy: nothing is loaded, and only this style and this script run."""
     script = _hash(js) if js else "'none'"
     return (
         f"default-src 'none'; script-src {script}; style-src {_hash(css)}; img-src data:; "

@@ -1,7 +1,7 @@
 """Drawing: scales, axes and marks as SVG, colored by CSS classes so that light and dark both work.
 
-Colours are classes (`c0` … `c7`, the palette of Okabe and Ito 2008, told apart by people with any
-common color blindness); marks also differ in shape, and every series is named where it is drawn.
+Colours are classes (`c0` … `c7`, the palette of Okabe and Ito 2008, distinguishable with any common color
+blindness); marks also differ in shape, and every series is named where it is drawn.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ SHAPES = ("circle", "square", "diamond", "triangle")
 
 @dataclass(frozen=True)
 class Scale:
-    """A value's place on the page: linear, or logarithmic where `log` is set."""
+    """A value's position on the page: linear, or logarithmic if `log` is set."""
 
     low: float
     high: float
@@ -45,14 +45,14 @@ class Scale:
 
 
 def linear(values: Sequence[float], start: float, end: float, *, floor: float | None = None) -> Scale:
-    """A linear scale that holds `values` with some air; it starts at `floor` where one is given."""
+    """A linear scale that holds `values` with some air; it starts at `floor` if given."""
     low, high = min(values), max(values)
     air = (high - low or abs(high) or 1.0) * 0.06
     return Scale(low - air if floor is None else floor, high + air, start, end)
 
 
 def fitting(values: Sequence[float], start: float, end: float) -> Scale:
-    """Logarithmic where all are above 0 and the largest is twenty times the smallest, else from 0."""
+    """Logarithmic if all are above 0 and the largest is twenty times the smallest, else from 0."""
     if min(values) > 0 and max(values) / min(values) > 20:
         return Scale(min(values) / 1.4, max(values) * 1.4, start, end, log=True)
     return Scale(0.0, max(values) * 1.08 or 1.0, start, end)
@@ -94,7 +94,7 @@ def line(x1: float, y1: float, x2: float, y2: float, class_: str) -> Markup:
 
 
 def beside(names: Iterable[str]) -> float:
-    """Where a drawing begins whose rows have these names at their left; a letter is at most 7 wide."""
+    """Where the plot area begins, right of these row names; a letter is at most 7 wide."""
     return min(max(150.0, 20.0 + 7.0 * max(map(len, names), default=0)), 330.0)
 
 
@@ -109,7 +109,7 @@ def path(points: Sequence[tuple[float, float]], class_: str) -> Markup:
 
 
 def mark(x: float, y: float, index: int, title: str, radius: float = 5.5) -> Markup:
-    """A point of series `place`: color and shape both say which."""
+    """A point of series `place`: color and shape both identify it."""
     shape, class_ = SHAPES[index % len(SHAPES)], f"mark c{index % PALETTE}"
     tip = element("title", title)
     if shape == "circle":
@@ -126,7 +126,7 @@ def mark(x: float, y: float, index: int, title: str, radius: float = 5.5) -> Mar
 def svg(
     width: float, height: float, description: str, *parts: Markup, class_: str = "", role: str = "img"
 ) -> Markup:
-    """A picture that scales with its column; `description` is what a screen reader says.
+    """A picture that scales with its column; `description` is the text for screen readers.
 
     `role` is `group` for a picture with links in it, which a screen reader must be able to enter.
     """

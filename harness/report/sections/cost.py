@@ -21,7 +21,7 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 700.0, 34.0, 330.0
 
 @dataclass(frozen=True)
 class Axis:
-    """One cost: its name, how it is read from `Cost`, and how it is written."""
+    """One cost: its name, how to read it from `Cost`, and how to format it."""
 
     name: str
     title: str
@@ -53,11 +53,11 @@ class Point:
 
 @dataclass(frozen=True)
 class Info:
-    """Per group: quality, cost and the recipes, where at least two were measured and differ in cost."""
+    """Per group: quality, cost and the recipes, if at least two were measured and differ in cost."""
 
     groups: tuple[tuple[TaskGroup, tuple[tuple[str, Axis, tuple[Point, ...]], ...]], ...]
     peaks: tuple[tuple[TaskGroup, tuple[Peak, ...]], ...] = ()
-    """Per group: memory predicted and measured, where it was."""
+    """Per group: memory predicted and measured, if it was."""
 
 
 def collect(data: ReportData) -> Info | None:
@@ -86,7 +86,7 @@ def _plots(group: TaskGroup) -> list[tuple[str, Axis, tuple[Point, ...]]]:
     if group.verdict is None:
         return []
     measured = estimates.by_metric(group)
-    # Recall is no quality of answers, and strict scores hardly differ from the others.
+    # Recall does not measure answers, and strict scores hardly differ from the others.
     names = [name for name in measured if name != "recall@k" and not name.endswith(", strict")]
     summaries = group.verdict.summaries
     return [(name, axis, _points(summaries, measured[name], axis)) for name in names for axis in AXES]
@@ -106,7 +106,7 @@ def _points(
 
 
 def frontier(points: Sequence[Point]) -> list[Point]:
-    """Recipes that no cheaper or equally cheap one matches, the cheapest first; oracles take no part."""
+    """Recipes that no cheaper or equally cheap one matches, the cheapest first; oracles are excluded."""
     best, front = float("-inf"), []
     usable = [point for point in points if not point.oracle]
     for point in sorted(usable, key=lambda point: (point.cost, -point.mean)):
@@ -152,7 +152,7 @@ def _mark(group: TaskGroup, axis: Axis, point: Point, x: svg.Scale, y: svg.Scale
 
 
 def _labels(places: Sequence[tuple[str, float, float]]) -> list[Markup]:
-    """Names right of their marks, moved up or down until none covers another, then with a leader."""
+    """Names right of their marks, moved up or down with a leader line until none overlap."""
     taken: list[tuple[float, float, float]] = []
     labels = []
     for name, x, y in sorted(places, key=lambda point: point[2]):

@@ -1,4 +1,4 @@
-"""Paired differences from a reference of the reader's choice, as a forest plot."""
+"""Paired differences from a reference that the reader chooses, as a forest plot."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """The example explorer: any two runs side by side, down to the exact prompt and the raw answer.
 
-The page holds the answers as JSON, one block per run, read only when that run is looked at.
+The page holds the answers as JSON, one block per run, read only when that run is viewed.
 Everything is shown as text by the script in `assets/`.
 """
 
@@ -139,7 +139,7 @@ class _Block:
         self.left: list[SampleRecord] = []
 
     def add(self, row: SampleRecord, room: int) -> int:
-        """Take one answer in and return its bytes; 0 where it needs more than `room`."""
+        """Add one answer and return its bytes; 0 if it needs more than `room`."""
         texts = dict.fromkeys(p.text for p in row.passages if p.text not in self.passages)
         fresh = {text: len(self.passages) + i for i, text in enumerate(texts)}
         content = embedded_json(_answer(self.run, row, ChainMap(fresh, self.passages)))
@@ -157,7 +157,7 @@ class _Block:
 
 
 def _fill(blocks: Sequence[_Block], cap: int) -> None:
-    """Take answers in example by example over all runs, so that sides stay together; the rest is `left`."""
+    """Add answers example by example over all runs, so that sides stay together; the rest is `left`."""
     used = 0
     for rows in zip_longest(*(block.run.rows for block in blocks)):
         for block, row in zip(blocks, rows, strict=True):

@@ -21,7 +21,7 @@ RIGHT_ANSWER, ERROR = "right", "error"
 
 @dataclass(frozen=True)
 class Bar:
-    """The answers of one run, counted by what became of them."""
+    """The answers of one run, counted by outcome."""
 
     run: Run
     name: str
@@ -34,7 +34,7 @@ class Bar:
 
 @dataclass(frozen=True)
 class Info:
-    """Per group: one bar per run, and the modes that occur, the commonest first."""
+    """Per group: one bar per run, and the modes that occur, most common first."""
 
     groups: tuple[tuple[TaskGroup, tuple[Bar, ...], tuple[str, ...]], ...]
 
@@ -58,7 +58,7 @@ def render(info: Info) -> Markup:
         picture = components.Picture(
             name="", drawing=_drawing(bars, modes), table=_numbers(group, bars, modes)
         )
-        caption = "Answers by what was wrong with them. Click a part to read those examples."
+        caption = "Answers by what was wrong with them. Click a segment to read those examples."
         bodies.append((group.name, components.figure([picture], caption=caption) + key))
     return components.groups(bodies)
 

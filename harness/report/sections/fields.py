@@ -1,4 +1,4 @@
-"""Objects field by field: which fields each recipe gets right, and what it gives in place of what."""
+"""Objects field by field: which fields each recipe gets right, and what it confuses."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from harness.report.html.page import html
 ORDER = 39
 TITLE = "Fields"
 MOST_FIELDS = 40
-"""Fields that are shown, those that most examples have first."""
+"""How many fields are shown, most frequent first."""
 MOST_CONFUSIONS = 3
-"""Confusions of each field that are shown."""
+"""How many confusions of each field are shown."""
 
 _NOTE = """<p class="key">{{ words }}</p>"""
 _LESS = """<h3 class="minor">What {{ recipe }} gets wrong</h3>"""
@@ -40,7 +40,7 @@ class Right:
 
 @dataclass(frozen=True, kw_only=True)
 class Fields:
-    """One group: the shares, and the commonest confusions of one recipe."""
+    """One group: the shares, and the most common confusions of one recipe."""
 
     group: TaskGroup
     right: Right
@@ -84,7 +84,7 @@ def _collected(group: TaskGroup) -> Fields | None:
 
 
 def _chosen(group: TaskGroup, recipes: Sequence[str]) -> str:
-    """The recommended recipe; where none is, the best."""
+    """The recommended recipe, or the best if none is recommended."""
     wanted = () if group.verdict is None else (group.verdict.recommended, group.verdict.best)
     return next((name for name in wanted if name is not None and name in recipes), recipes[0])
 
@@ -162,5 +162,5 @@ def _confusions(recipe: str, confusions: Sequence[Confusion]) -> components.Tabl
         ("answers", ""),
     ]
     return components.Table(
-        caption=f"Commonest confusions of {recipe}", columns=columns, rows=rows, words=("right", "given")
+        caption=f"Most common confusions of {recipe}", columns=columns, rows=rows, words=("right", "given")
     )

@@ -21,7 +21,7 @@ _LINES = """<ul class="notes">{% for line in lines %}<li>{{ line }}</li>{% endfo
 
 @dataclass(frozen=True)
 class Measured:
-    """One run's changes on every benchmark that its base was measured on too."""
+    """One run's changes on every benchmark that was also run on its base."""
 
     name: str
     changes: tuple[Forgetting, ...]
@@ -54,7 +54,7 @@ def _measured(group: TaskGroup) -> list[Measured]:
 
 
 def _changes(run: Run) -> tuple[Forgetting, ...]:
-    """Empty if nothing was measured, or where the base's files are not on this machine."""
+    """Empty if nothing was measured, or the base's files are not on this machine."""
     return forgetting.known(run.folder.parent.parent, run.id) if run.done else ()
 
 

@@ -20,7 +20,7 @@ WIDTH, LEFT, RIGHT, TOP, BOTTOM = 760.0, 52.0, 524.0, 44.0, 300.0
 KEY = RIGHT + 24
 _LINE = 17.0
 _WORDS = 24
-"""Characters that fit beside the picture."""
+"""How many characters fit beside the picture."""
 _DATES = 7
 _ONCE = (
     """{% if once %}<p class="key">One run only, no trend yet: {{ once|join(", ") }} points.</p>{% endif %}"""
@@ -33,7 +33,7 @@ class Info:
 
 
 def collect(data: ReportData) -> Info | None:
-    """Where the past says more than the report's own runs: earlier runs, or an upgrade among them."""
+    """Series that add to the report's own runs: earlier runs, or an upgrade among them."""
     own = {run.id for run in data.runs}
     wanted = {(run.record.task.name, run.record.recipe.name) for run in data.runs if run.done}
     tasks = {task: data.runs[0].folder.parent.parent for task, _ in wanted}
@@ -53,16 +53,16 @@ def _says_more(item: Series, own: set[str]) -> bool:
 
 def render(info: Info) -> Markup:
     caption = (
-        "Each mark is a run with its 95 % interval, evenly spaced in the order of time. Numbered lines: "
+        "Each mark is a run with its 95 % interval, evenly spaced in chronological order. Numbered lines: "
         "upgrades, something other than the seed was changed. Dashed levels: the means before and after a change point; "
-        "the shaded stretch holds the place of the change with 95 % confidence."
+        "the shaded range contains the change with 95 % confidence."
     )
     tasks = {item.task: [s for s in info.series if s.task == item.task] for item in info.series}
     return components.groups([(task, _body(series, caption)) for task, series in tasks.items()])
 
 
 def _body(series: Sequence[Series], caption: str) -> Markup:
-    """The trends, and by name what was run once only."""
+    """The trends, and the names of recipes that ran only once."""
     pictures = [
         components.Picture(name=item.name, drawing=_drawing(item), table=_numbers(item))
         for item in series
@@ -142,7 +142,7 @@ def _upgrade_lines(item: Series, x: Sequence[float], step: float) -> list[Markup
 
 
 def _dates(points: Sequence[Point], x: Sequence[float]) -> list[Markup]:
-    """Days, or the time where all runs are of one day; only where they change and as many as fit."""
+    """Days, or times if all runs are from one day; only where they change, and as many as fit."""
     days = [point.at[:10] for point in points]
     words = [point.at[11:16] for point in points] if len(set(days)) == 1 else days
     every = -(-len(points) // _DATES)

@@ -1,4 +1,4 @@
-"""Incomplete runs: answers that are missing, and runs that are in no table; the first thing on the page."""
+"""Incomplete runs: answers that are missing, and runs that are not in any table; the first thing on the page."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from harness.results import missing
 ORDER = -10
 TITLE = "Incomplete"
 SHOWN = 20
-"""Runs that are named; the others are counted."""
+"""How many runs are named; the others are counted."""
 
 _BODY = """\
 <ul class="notes problems">{% for line in lines %}<li>{{ line }}</li>{% endfor %}</ul>
@@ -23,7 +23,7 @@ _BODY = """\
 
 @dataclass(frozen=True)
 class Info:
-    """`lacking` are runs without some of their answers, `left_out` runs that are in no table."""
+    """`lacking` are runs without some of their answers, `left_out` runs that are not in any table."""
 
     lacking: tuple[str, ...]
     left_out: tuple[str, ...]
@@ -41,7 +41,7 @@ def render(info: Info) -> Markup:
     if len(lines) > SHOWN:
         lines = [*lines[:SHOWN], f"and {len(lines) - SHOWN} more"]
     advice = (
-        "Missing answers count neither as right nor as wrong. The same command asks for what is missing, but "
-        "for prompts that exceed the model's context, and goes on with what was not finished."
+        "Missing answers count neither as right nor as wrong. The same command fills them in, except "
+        "for prompts that exceed the model's context, and continues unfinished runs."
     )
     return html(_BODY, lines=lines, advice=advice)

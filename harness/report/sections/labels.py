@@ -1,4 +1,4 @@
-"""Label curves: the score by number of labels, against recipes that need none."""
+"""Label curves: the score by number of labels, against recipes without labels."""
 
 from __future__ import annotations
 

@@ -67,12 +67,12 @@ def _has_oracle(verdict: Verdict) -> bool:
 
 
 def _table(group: TaskGroup, verdict: Verdict) -> components.Table:
-    # Where nothing could be scored there is no metric, and the costs still stand.
+    # Without any score there is no metric, but costs remain.
     metrics = estimates.by_metric(group) or {"score": {}}
     primary, *others = metrics
     columns = [("recipe", ""), (primary, "The task's primary score"), ("against best", "Paired difference")]
     columns += [(name, "") for name in others]
-    columns += [("main failure", "The commonest failure mode; small print: answers over all seeds")]
+    columns += [("main failure", "The most common failure mode; small print: answers over all seeds")]
     columns += [("seeds", "Runs folded into the row; small print: spread of their means"), *_COSTS]
     rows = []
     for summary in verdict.summaries:
@@ -120,7 +120,7 @@ def _against(verdict: Verdict, summary: RecipeSummary) -> components.TableCell:
     sign = 1 if mine else -1
     outcome = pair.outcome if mine else FLIPPED.get(pair.outcome, pair.outcome)
     if not mine and outcome == "not_worse":
-        outcome = "inconclusive"  # best not worse than this one says nothing about the converse
+        outcome = "inconclusive"  # "not worse" in one direction says nothing about the other
     low, high = sorted((sign * pair.low, sign * pair.high))
     if not mine and outcome == "inconclusive" and low > -verdict.margin:
         outcome = "not_worse"

@@ -1,4 +1,4 @@
-"""Provenance: what each run was, on what machine, how to repeat it, and what went wrong in the open."""
+"""Provenance: what each run was, on which machine, how to repeat it, and everything that went wrong."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _RUN = """\
 {% if run.record.command %}<h3 class="minor">Repeat it</h3>
 <div class="command"><pre>{{ run.record.command }}</pre><button type="button" class="copy" data-copy="command">
 Copy</button></div>{% endif %}
-{% if notes %}<h3 class="minor">Said by the run</h3><ul class="notes">{% for line in notes %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
+{% if notes %}<h3 class="minor">Notes from the run</h3><ul class="notes">{% for line in notes %}<li>{{ line }}</li>{% endfor %}</ul>{% endif %}
 </details>
 """
 _PROBLEMS = """<ul class="notes problems">{% for line in problems %}<li>{{ line }}</li>{% endfor %}</ul>"""
@@ -57,7 +57,7 @@ def render(info: Info) -> Markup:
 
 
 def _accounts(group: TaskGroup) -> components.Table:
-    """What became of every example: nothing is dropped in silence."""
+    """What happened to every example: nothing is dropped silently."""
     columns = [
         ("run", ""),
         ("status", ""),
@@ -82,7 +82,9 @@ def _accounts(group: TaskGroup) -> components.Table:
                 *cells,
             ]
         )
-    return components.Table(caption=f"What became of every example, {group.name}", columns=columns, rows=rows)
+    return components.Table(
+        caption=f"What happened to every example, {group.name}", columns=columns, rows=rows
+    )
 
 
 def _yaml(run: Run) -> str:
@@ -99,6 +101,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("task", f"{task.name}, version {task.version}, split {record.split}"),
         ("seed", record.seed),
         ("limit", record.limit),
+        ("stopped early of", record.planned),
         ("labels", record.labels),
         ("started", record.started_at),
         ("took", formatting.seconds(record.seconds)),
@@ -106,6 +109,7 @@ def _facts(run: Run) -> list[tuple[str, str]]:
         ("key", record.key),
         ("data hash", task.data_hash),
         ("model fingerprint", record.model.fingerprint),
+        ("computed in", _runtime(record)),
         ("served", ", ".join(f"{name} {value}" for name, value in _served(record).items())),
         ("answers by model", ", ".join(f"{name}: {n}" for name, n in _models(record).items())),
         ("git", f"{git.sha}{', with changes' if git.dirty else ''}" if git.sha else None),
@@ -118,15 +122,25 @@ def _facts(run: Run) -> list[tuple[str, str]]:
 
 
 def _imported(record: RunRecord) -> list[tuple[str, object]]:
-    """Where another tool's answers came from."""
+    """The source of another tool's answers."""
     if record.imported is None:
         return []
     origin = record.imported
     return [("imported from", origin.sentence), ("SHA-256 of the log", origin.sha256)]
 
 
+def _runtime(record: RunRecord) -> str:
+    """The number format and the device that answered, and how much of the base was held in few bits."""
+    ran = record.runtime
+    if not ran.dtype:
+        return ""
+    share = ran.quantized_share
+    bits = "" if share is None else f", {share:.0%} of the weights between the model's ends in few bits"
+    return f"{ran.dtype} on {ran.device}{bits}"
+
+
 def _served(record: RunRecord) -> Mapping[str, object]:
-    """What the server's model list said of the model."""
+    """What the server's model list said about the model."""
     listed = (record.model.served or {}).get("listed")
     return listed if isinstance(listed, Mapping) else {}
 

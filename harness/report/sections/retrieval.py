@@ -1,4 +1,4 @@
-"""Retrieval: how often the gold passage is among the first k, how high, and what finding it is worth."""
+"""Retrieval: how often the gold passage is among the first k, how high it ranks, and what finding it is worth."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def _numbers(curves: Sequence[Curve]) -> components.Table:
         *((f"recall@{k}", "") for k in range(1, depth + 1)),
         (
             "nDCG",
-            "Normalised discounted cumulative gain over all passages shown; 100 %: the gold stands first",
+            "Normalized discounted cumulative gain over all passages shown; 100 %: the gold ranks first",
         ),
         ("MRR", "Mean of 1 / rank of the first gold document"),
         ("n", ""),

@@ -1,4 +1,4 @@
-"""Search: what was tried, what was found beside the defaults, and which knob mattered."""
+"""Search: what was tried, the best values next to the defaults, and which knob mattered."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ _STUDY = """\
 </div>
 """
 _KEY = (
-    "Discs are finished trials, squares were pruned, a cross at the foot failed, and the diamond is the best. "
+    "Discs are finished trials, squares were pruned, a cross at the bottom failed, and the diamond is the best. "
     "The dotted line is the best so far. Of lines, green is the best trial, blue the best quarter, and orange "
-    "ends where it was pruned. A best dev score is too high by chance: the verdict is on test."
+    "ends where it was pruned. The best of many dev scores is too high by chance: the verdict is on test."
 )
 
 
@@ -44,7 +44,7 @@ class Info:
 def collect(data: ReportData) -> Info | None:
     """The study that the report is named after, else those of its tasks and models.
 
-    Studies know tasks and models as they are recorded: names of groups may be marked where runs were scored in
+    Studies know tasks and models as they are recorded: names of groups may carry a mark if runs were scored in
     several ways, or a model had several weights.
     """
     places = {(run.record.task.name, run.record.model.spec) for run in data.runs}
@@ -61,7 +61,7 @@ def _study(study: Study) -> Markup:
     views = [study_plots.history(study), study_plots.on_the_way(study), study_plots.parallel(study)]
     figures = [components.figure([v for v in views if v is not None], caption=_KEY, question="Picture")]
     if len(study.objectives) > 1:
-        caption = "The line joins the trials that no other is as good as in everything, numbered; squares are beaten."
+        caption = "The line joins the trials that no other dominates, numbered; squares are dominated."
         figures.append(components.figure(study_plots.pareto(study), caption=caption, question="Against"))
     return html(
         _STUDY,
@@ -92,7 +92,7 @@ def _start(study: Study) -> float | None:
 
 
 def _best(study: Study) -> components.Table:
-    """Every knob that varied: where the search began, and what was found."""
+    """Every knob that varied: where the search began, and the best value."""
     first = next((trial for trial in study.trials if trial.number == 0), None)
     rows = []
     for knob in study.knobs:
@@ -123,7 +123,7 @@ def _importance(study: Study) -> Markup:
     best = ", ".join(f"{study.short(knob)} {formatting.percent(share)}" for knob, share in ranked)
     drawing = svg.svg(WIDTH, 16 + ROW * len(ranked), f"Importance of each knob: {best}.", *bars)
     caption = (
-        "PED-ANOVA: how much a knob tells the best tenth of the finished trials from the others, as a share of "
+        "PED-ANOVA: how well a knob separates the best tenth of the finished trials from the others, as a share of "
         f"all. From {len(study.done)} trials; fifty or more are needed to trust the order of the small ones."
     )
     return components.figure(

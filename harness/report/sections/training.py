@@ -88,7 +88,7 @@ def _picture(name: str, run: Run) -> components.Picture:
 
 
 def _numbered(steps: Sequence[TrainStep]) -> list[tuple[float, TrainStep]]:
-    """Steps counted on through all stages, so that a second stage stands right of the first."""
+    """Steps counted on through all stages, so that a second stage appears to the right of the first."""
     numbered, offset, last, stage = [], 0, 0, steps[0].stage
     for step in steps:
         if step.stage != stage:
@@ -155,7 +155,7 @@ def _description(
 
 
 def _table(name: str, steps: Sequence[TrainStep]) -> components.Table:
-    """Steps with a dev loss or dev score, the first and the last, and an even choice of the others."""
+    """Steps with a dev loss or dev score, the first and the last, and an even sample of the others."""
     every = -(-len(steps) // 40)
     kept = [
         step

@@ -94,7 +94,7 @@ def _drawing(trend: Trend) -> Markup:
 def _line(
     index: int, name: str, row: Mapping[str, RecipeSummary], x: Mapping[str, float], y: svg.Scale
 ) -> Markup:
-    # Beside one another, or equal scores would hide each other.
+    # Side by side, because equal scores would hide each other.
     at = {model: x[model] + 7.0 * (index % 5 - 2) for model in row}
     colour = f"s{index % svg.PALETTE}"
     whiskers = [svg.line(at[m], y(s.low), at[m], y(s.high), f"whisker thin {colour}") for m, s in row.items()]
@@ -108,7 +108,7 @@ def _line(
 
 
 def _names(places: Sequence[tuple[str, int, float]]) -> list[Markup]:
-    """Names with their marks right of the lines, moved down until none covers another."""
+    """Names with their marks right of the lines, moved down until none overlap."""
     labels, last = [], TOP - 20.0
     for name, index, y in sorted(places, key=lambda item: item[2]):
         last = max(y + 4, last + 16)

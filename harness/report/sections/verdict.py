@@ -53,7 +53,7 @@ _BODY = """\
 
 @dataclass(frozen=True)
 class Info:
-    """The groups, each with its verdict where there is one."""
+    """The groups, each with its verdict if there is one."""
 
     groups: tuple[TaskGroup, ...]
 
@@ -143,7 +143,7 @@ def _scored(summary: RecipeSummary) -> tuple[str, str, str]:
 
 
 def _floor(verdict: Verdict) -> list[tuple[str, str, str]]:
-    """The constant answer, which every recipe that works is above."""
+    """The constant answer, which every working recipe beats."""
     if verdict.constant is None:
         return []
     return [
@@ -156,7 +156,7 @@ def _floor(verdict: Verdict) -> list[tuple[str, str, str]]:
 
 
 def _telling(verdict: Verdict) -> list[Comparison]:
-    """The recommended against the best other, and against the closest that it beats."""
+    """The recommended recipe against the best other, and against the closest one that it beats."""
     mine = [c for c in verdict.comparisons if c.recipe == verdict.recommended]
     closest = sorted(mine, key=lambda c: c.difference)[:1]
     beaten = sorted((c for c in mine if c.outcome == "better"), key=lambda c: c.difference)[:1]
@@ -172,7 +172,7 @@ def _certainty(verdict: Verdict) -> list[tuple[str, str, str]]:
     least = verdict.minimum_detectable_difference
     claimed = [abs(c.difference) for c in verdict.comparisons if c.outcome in ("better", "worse")]
     if least is not None and least < min(claimed, default=1.0):
-        rows.append(("least difference that would show", formatting.score(least), "with 80 % power"))
+        rows.append(("smallest detectable difference", formatting.score(least), "with 80 % power"))
     return [*rows, ("margin", formatting.score(verdict.margin), "less does not matter")]
 
 
@@ -212,12 +212,12 @@ def _trouble(group: TaskGroup) -> str:
 
 
 def _capital(text: str, names: Collection[str] = ()) -> str:
-    """A sentence begins with a capital, but for a recipe's name, which is written as it is."""
+    """Capitalizes a sentence, except for a recipe's name, which stays as written."""
     return text if any(_begins(text, name) for name in names) else text[:1].upper() + text[1:]
 
 
 def _begins(text: str, name: str) -> bool:
-    """Whether a name is the text's first word or words, and not just how its first word begins."""
+    """Whether a name is the text's first word or words, and not just a prefix of its first word."""
     following = text[len(name) : len(name) + 1]
     return text.startswith(name) and not (following.isalnum() or following in ("_", "-"))
 

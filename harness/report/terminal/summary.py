@@ -30,7 +30,7 @@ STYLES = {
 
 def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
     """Print one verdict to stdout (or to `console`)."""
-    # A log is as wide as its longest line; only a terminal has an edge.
+    # A log is as wide as its longest line; only a terminal wraps.
     console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     console.print()
     seeds = "1 seed" if verdict.seeds == 1 else f"{verdict.seeds} seeds"
@@ -47,7 +47,7 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
         console.print(Text(f"  · {reason}"))
     if verdict.next_step:
         console.print()
-        # One line whatever the width: it is there to be pasted.
+        # One line whatever the width: it is meant to be pasted.
         console.print(Text.assemble(("next: ", "bold"), verdict.next_step), soft_wrap=True)
         for line in verdict.evidence:
             console.print(Text(f"  · {line}", style="dim"))
@@ -88,7 +88,7 @@ def _score(row: RecipeSummary) -> str:
 
 
 def _name(verdict: Verdict, row: RecipeSummary) -> str:
-    """The recipe, marked where it is recommended, with its examples where they are not those of the others."""
+    """The recipe, marked if it is recommended, with its number of examples if that differs from the others'."""
     fewer = "" if row.n == max(summary.n for summary in verdict.summaries) else f" (n={row.n})"
     return row.recipe + fewer + (" ←" if row.recipe == verdict.recommended else "")
 
@@ -108,7 +108,7 @@ def _difference(verdict: Verdict, recipe: str) -> str:
 
 
 class Diagnosed(Protocol):
-    """A triage with what it is of and what it leads to."""
+    """A triage with its task and model, and the next step."""
 
     @property
     def task(self) -> str: ...
@@ -122,6 +122,8 @@ class Diagnosed(Protocol):
     def evidence(self) -> tuple[str, ...]: ...
     @property
     def notes(self) -> tuple[str, ...]: ...
+    @property
+    def asked(self) -> str: ...
 
 
 def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
@@ -130,7 +132,7 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
     console = console or terminal.console(soft_wrap=False, width=None if sys.stdout.isatty() else 120)
     triage = diagnosis.triage
     console.print()
-    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {triage.n} dev examples", style="dim"))
+    console.print(Text(f"{diagnosis.task} · {diagnosis.model} · {diagnosis.asked}", style="dim"))
     console.print(Text(triage.sentence, style="bold"))
     for note in diagnosis.notes:
         console.print(Text(note))
@@ -160,7 +162,7 @@ def print_triage(diagnosis: Diagnosed, console: Console | None = None) -> None:
 
 
 def print_estimate(estimate: Mapping[str, Any]) -> None:
-    """The textbook's figures, and each method's terms where a model was named."""
+    """The textbook figures, and each method's terms if a model was named."""
     console, rule = terminal.console(), estimate["textbook"]
     console.print(f"{formatting.count(estimate['parameters'])} parameters")
     figures = ", ".join(

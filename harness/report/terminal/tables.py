@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from harness.results.database.queries import Measured, RunRow
 
 SHOWN = 20
-"""Flipped examples listed on a terminal; JSON has them all."""
+"""How many flipped examples a terminal lists; JSON has them all."""
 
 
 def print_json(value: object) -> None:
@@ -95,7 +95,7 @@ def _run_cells(run: RunRow, scores: Mapping[str, Measured]) -> list[str | int | 
 
 
 def _count(run: RunRow, primary: Measured | None) -> str:
-    """Examples that the score is over; those of a diagnosis are of dev."""
+    """Examples behind the score; a diagnosis uses dev examples."""
     n = run.columns["n_samples"] if primary is None else primary.n
     return f"{n}" if run.record.split in (None, "test") else f"{n} {run.record.split}"
 
@@ -118,7 +118,7 @@ def print_run(run: RunRow, scores: Mapping[str, Measured]) -> None:
 def print_example(sample: JsonLine, *, searched: bool = False) -> None:
     """The exact prompt, what was retrieved, the raw answer and how it was judged.
 
-    `searched`: whether the run looked for passages, so that none means that nothing was retrieved.
+    `searched`: whether the run used retrieval, so that no passages means nothing was retrieved.
     """
     console = terminal.console(soft_wrap=True)
     parts = [("prompt", sample["prompt"] or "")]
@@ -179,7 +179,7 @@ def _cell(value: object) -> str:
         return f"{value:.4g}"
     if isinstance(value, datetime.datetime):
         return f"{value:%Y-%m-%d %H:%M:%S}"
-    # In a cell a line break would be a new row of the table.
+    # A line break inside a cell would start a new table row.
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
     return text.replace("\r", "\\r").replace("\n", "\\n")
 

@@ -1,4 +1,4 @@
-"""What `harness report` says of what it wrote: the verdict, the runs, those left out, and how to open the file."""
+"""What `harness report` prints about its output: the verdict, the runs, those left out, and how to open the file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from harness.report.run_selection import Chosen
 
 
 def lines(files: Sequence[Path], chosen: Chosen, verdicts: Sequence[Verdict]) -> Iterator[str]:
-    """One line per thing to know; the files come last. What is left out is said as the command goes (`Chosen.notes`)."""
+    """One line per fact; the files come last. Runs that are left out are reported earlier (`Chosen.notes`)."""
     for verdict in verdicts:
         yield f"{verdict.task} · {verdict.model}: {verdict.sentence}"
     recipes = Counter(s.recipe for verdict in verdicts for s in verdict.summaries)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from harness.core.keys import digest
 from harness.imports.content import Namer
-from harness.imports.logs.lm_eval import sample_of
+from harness.imports.lm_eval_lines import line_of, sample_of
 from harness.imports.scores import number
 from harness.results.database.store import Store
 from harness.results.folder import ResultsFolder
@@ -56,7 +56,7 @@ def values(folder: Path, row: BenchmarkRecord) -> dict[str, float]:
     for line in read_rows(samples_file(place_of(folder, row), row.task), []):
         if line.get("filter", "none") != (kept or "none"):
             continue
-        name, value = namer.name(sample_of(line, {})), number(line.get(metric))
+        name, value = namer.name(sample_of(line_of(line), {})), number(line.get(metric))
         if value is not None:
             known[name] = value
     return known if _averages_to(known.values(), row.value) else {}

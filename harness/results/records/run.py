@@ -185,6 +185,8 @@ class CellRecord(Record):
     seed: int = 0
     split: str = "test"
     limit: int | None = None
+    planned: int | None = None
+    """Examples there were to ask, where only the first `limit` of the seeded order were; None: nothing stopped early."""
     labels: int | None = None
     invocation: JsonObject | None = None
     """The command as `harness.evidence.command.Invocation` writes it."""

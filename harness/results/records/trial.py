@@ -32,6 +32,8 @@ class TrialRecord(Record):
     seconds: float | None = None
     train_seconds: float | None = None
     train_steps: int | None = None
+    run_seconds: float | None = None
+    """What its run took, by whichever command, and what was asked for it; the rest of `seconds` is the harness's own."""
     tokens: int | None = None
     money: float | None = None
     duplicate_of: int | None = None

@@ -1,4 +1,4 @@
-"""This very process, one job after another: the default, and what the others must equal."""
+"""This process, one job after another: the default, and the reference for the others."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Several processes of this machine: `processes:4`.
 
 Each worker is a fresh interpreter with a pipe of its own. A worker that dies (kill -9, out of
-memory, a crash in native code) takes down nothing but itself: its job goes to a new worker. A
-worker whose parent has died stops at its next word to it.
+memory, a crash in native code) takes down nothing but itself: its job goes to a new worker. A worker whose
+parent has died stops at its next message.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ _CONTEXT = get_context("spawn")
 
 @dataclass(frozen=True, kw_only=True)
 class Processes(Executor):
-    """`workers` processes. Cores are divided among them unless OMP_NUM_THREADS says otherwise; GPUs
-    are dealt out in turn, one to a worker."""
+    """`workers` processes. Cores are divided among them unless OMP_NUM_THREADS says otherwise; GPUs are
+    assigned in turn, one per worker."""
 
     argument: ClassVar[str] = "workers"
 
@@ -82,13 +82,13 @@ class _Slot(Generic[What, Result]):
         try:
             self.pipe.send(line.jobs[taken].what)
         except OSError:
-            # Died while idle: reading its pipe will say so, and the job goes back in line.
+            # Died while idle: reading its pipe will show it, and the job is queued again.
             return
 
     def hear(
         self, line: JobQueue[What], notify: Callable[[int, object], None]
     ) -> Iterator[tuple[int, Result | WorkerLostError]]:
-        """One word of the worker; a closed pipe is its death."""
+        """One message of the worker; a closed pipe means that it died."""
         position = self.position
         assert position is not None
         try:
@@ -108,7 +108,8 @@ class _Slot(Generic[What, Result]):
         yield position, value
 
     def stop(self) -> None:
-        """Everything a worker has written is whole or recognized as cut off: it need not be asked."""
+        """Everything a worker has written is either complete or recognized as truncated, so the worker need
+        not be asked."""
         self.position = self.group = None
         if self.process is not None:
             self.process.kill()

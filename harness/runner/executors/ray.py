@@ -1,7 +1,7 @@
 """A Ray cluster: `ray` (this machine, or the cluster this process is part of) or `ray:ADDRESS`.
 
-Each worker is an actor that keeps its base model. A node that is lost takes its workers along;
-their jobs go to the others, and new workers are started as nodes join. Ray is an optional extra.
+Each worker is an actor that keeps its base model. A lost node takes its workers down with it; their jobs go to
+the others, and new workers start as nodes join. Ray is an optional extra.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from harness.core.execution import Executor, Job, JobQueue, Result, What, Worker
 from harness.core.kinds import knob
 
 TICK = 0.5
-"""Seconds between two looks at what workers report."""
+"""Seconds between checks for worker reports."""
 PATIENCE = 300.0
 """Seconds without any worker (an autoscaler may be starting machines) before giving up."""
 
@@ -31,8 +31,8 @@ class Ray(Executor):
 
     address: str = knob("", doc="of the head node; empty: RAY_ADDRESS, or a cluster on this machine")
     cpus: float = knob(1.0, doc="cores per worker")
-    gpus: float | None = knob(None, doc="GPUs per worker; None is one where the cluster has any")
-    memory_gb: float = knob(0.0, doc="memory per worker that Ray sets aside, in GB; 0 is no demand")
+    gpus: float | None = knob(None, doc="GPUs per worker; None: one if the cluster has any")
+    memory_gb: float = knob(0.0, doc="memory per worker that Ray reserves, in GB; 0: none")
 
     def run(
         self,
@@ -53,7 +53,7 @@ class Ray(Executor):
                 ray.shutdown()
 
     def needs(self, resources: dict[str, float]) -> dict[str, float]:
-        """What one worker asks of a cluster with these resources, by Ray's names."""
+        """What one worker requests from a cluster with these resources, in Ray's names."""
         gpus = self.gpus if self.gpus is not None else float(resources.get("GPU", 0) >= 1)
         return {"CPU": self.cpus, "GPU": gpus, "memory": self.memory_gb * 1e9}
 
@@ -158,7 +158,7 @@ class _Crew(Generic[What, Result]):
 
 
 class _Actor(Generic[What, Result]):
-    """Runs in a worker of Ray: one thread works, another hands out what it reports."""
+    """Runs in a Ray worker: one thread works, another passes on its reports."""
 
     def __init__(self, open_worker: Callable[[], Worker[What, Result]]) -> None:
         self._worker = open_worker()

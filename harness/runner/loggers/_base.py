@@ -1,4 +1,4 @@
-"""What a tracker is to the harness: something that takes a run's settings, steps and result."""
+"""The harness's view of a tracker: it takes a run's settings, steps and result."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class RunLog(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Logger(Kind):
-    """A tracker; where its server is and who is asking comes from its own environment variables."""
+    """A tracker; its server address and credentials come from its own environment variables."""
 
     project: str = "harness"
     """The project or experiment that runs are filed under."""

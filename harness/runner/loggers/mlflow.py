@@ -1,4 +1,4 @@
-"""MLflow: one experiment, one MLflow run per run; where to is `MLFLOW_TRACKING_URI`, as MLflow reads it."""
+"""MLflow: one experiment, one MLflow run per run; `MLFLOW_TRACKING_URI` says where, as MLflow reads it."""
 
 from __future__ import annotations
 

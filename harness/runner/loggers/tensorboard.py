@@ -1,6 +1,6 @@
 """TensorBoard: event files below `results/tensorboard/<project>/<run>`; no torch is needed to write them.
 
-Look at them with `tensorboard --logdir results/tensorboard`. Writer: the package's own
+View them with `tensorboard --logdir results/tensorboard`. Writer: the package's own
 `tensorboard.summary.Writer`, which takes scalars; settings are written as `settings.json` beside the events.
 """
 

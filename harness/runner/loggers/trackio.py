@@ -40,6 +40,6 @@ class _Run:
 
     def end(self, values: Mapping[str, float], *, failed: bool) -> None:
         self._run.log({**values, "failed": float(failed)}, step=self._last + 1)
-        # Its own `finish` is for the run begun last, and keeps its exit hook from finishing again.
+        # Its own `finish` applies to the latest run, and keeps its exit hook from finishing twice.
         self._trackio.context_vars.current_run.set(self._run)
         self._trackio.finish()

@@ -10,7 +10,7 @@ import regex
 _BEFORE = 64
 """Characters before a word in which its denial begins."""
 _FILLERS = (
-    r"(?:(?:a|an|the|at all|any|very|really|quite|so|too|all|that|this|it|particularly|especially|necessarily|directly|clearly"
+    r"(?:(?:a|an|the|at all|any|very|really|quite|so|too|longer|all|that|this|it|particularly|especially|necessarily|directly|clearly"
     r"|exactly|entirely|completely|strictly|remotely|even|actually|considered|classified|labell?ed|be|to|been|being|as|is|are"
     r"|seem|appear|look|sound|feel|think|believe|say|find|consider|likely|in|of|here|there|about"
     r"|passage|text|document|answer|statement|review|sentiment|sentence|comment|article|message|e-?mail|response"
@@ -38,7 +38,7 @@ _NUMBER_DENIED_BEFORE = regex.compile(
     rf"(?V1i)(?<!\w)(?:{_NUMBER})\s+(?:{_FILLERS}|{_ONE_VERB}){_QUOTES}\Z|(?<=不是?|并非|而非)\Z"
 )
 _ASCII_DENIAL = re.compile(
-    r"n't\s|\b(?:n(?:o|either|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas\s|jamais|aucun|gu|geen|inte\s"
+    r"n't\s|\b(?:n(?:o|either|ever|icht|ie|iet|em|i|unca|ada|iente|essun)|anti-|un-|cannot|kein|weder|kaum|pas\s|jamais|aucun|gu|geen|inte\s"
     r"|ikke|bukan|tidak|ei\s|without|than|instead|hardly|scarcely|barely|far\s|anything|rien|sin\s|senza|tampoco|jest)",
     re.IGNORECASE,
 )

@@ -23,6 +23,7 @@ from referencing import Resource
 from referencing.exceptions import Unresolvable
 
 from harness.core import deadline
+from harness.core.formatting import size
 from harness.core.json_types import JsonObject
 from harness.core.keys import canonical_json
 from harness.core.values import Invalid, Parsed
@@ -39,6 +40,8 @@ MAX_REFERENCES = 10_000
 """References followed in one check: a few lines of schema can double them at every level."""
 COMPILING_SECONDS = 20.0
 """Processor seconds in which a schema is checked."""
+COMPILING_MEMORY = 2**30
+"""Bytes that checking a schema may take."""
 MAX_NESTED = 80
 """References within one another: more than values have levels, and few enough that no library runs out of stack."""
 TIMEOUT = 0.5
@@ -76,8 +79,12 @@ def compile_schema(schema: Mapping[str, object]) -> None:
             document.
     """
     try:
-        with deadline.within(COMPILING_SECONDS):
+        with deadline.within(COMPILING_SECONDS, COMPILING_MEMORY):
             _compile(schema)
+    except deadline.TooLargeError:
+        raise ValueError(
+            f"a schema that takes more than {size(COMPILING_MEMORY)} to check is refused"
+        ) from None
     except deadline.TooLongError:
         raise ValueError(
             f"a schema that takes longer than {COMPILING_SECONDS:g} s to check is refused"

@@ -25,4 +25,5 @@ class RunOptions(ResultsOptions, ExperimentSettings):
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Rerun finished runs, too; the old ones are set aside.")
     ] = False
+    open: Annotated[bool, typer.Option("--open", help="Watch it in a browser while it is at work.")] = False
     quiet: Quiet = False

@@ -1,0 +1,68 @@
+"""Templates whose cost is bounded by their length and by their fields, so that they may be rendered in this process.
+
+A template is a program, but most are plain: fields, conditions on them, a loop over one.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Final
+
+from jinja2 import Environment, TemplateSyntaxError, nodes
+
+MOST_SOURCE = 500_000
+"""Characters of a template."""
+_PLAIN: Final = (
+    *(nodes.Template, nodes.Output, nodes.TemplateData, nodes.Name, nodes.Const, nodes.Getattr),
+    *(nodes.If, nodes.CondExpr, nodes.Test, nodes.Not, nodes.And, nodes.Or, nodes.Compare, nodes.Operand),
+    *(nodes.Filter, nodes.For, nodes.Getitem, nodes.Assign, nodes.Concat, nodes.Add),
+)
+_GROWING: Final = (nodes.Concat, nodes.Add)
+"""Each makes a text as long as its parts; one that is kept and doubled again and again grows without end."""
+_FILTERS: Final = frozenset(
+    ("abs", "capitalize", "count", "d", "default", "first", "float", "int", "join", "last", "length", "lower")
+) | {"round", "string", "title", "tojson", "trim", "upper"}
+
+
+@cache
+def is_plain(source: str) -> bool:
+    """Whether what a template costs is bounded by its length and by its fields: it calls nothing, keeps nothing, repeats
+    nothing within a repetition, and computes nothing but conditions."""
+    tree = _parsed(source)
+    return tree is not None and _plain(tree)
+
+
+@cache
+def mentions(source: str) -> int:
+    """How many times a plain template can write a field, in one round of a loop."""
+    tree = _parsed(source)
+    return 0 if tree is None else sum(1 for _ in tree.find_all(nodes.Name))
+
+
+def _parsed(source: str) -> nodes.Template | None:
+    """None where it is too long, or Jinja2 alone does not understand it."""
+    if len(source) > MOST_SOURCE:
+        return None
+    try:
+        return Environment(autoescape=False).parse(source)
+    except (TemplateSyntaxError, RecursionError, MemoryError):
+        return None
+
+
+def _plain(tree: nodes.Template) -> bool:
+    if any(tree.find_all(nodes.Assign)) and any(tree.find_all(_GROWING)):
+        return False
+    waiting: list[tuple[nodes.Node, bool]] = [(tree, False)]
+    while waiting:
+        node, in_loop = waiting.pop()
+        if not isinstance(node, _PLAIN):
+            return False
+        if isinstance(node, nodes.Filter) and node.name not in _FILTERS:
+            return False
+        if isinstance(node, nodes.For):
+            # The source of a loop is a field, and `recursive` loops call themselves.
+            if in_loop or node.recursive or not isinstance(node.iter, nodes.Name | nodes.Getattr):
+                return False
+            in_loop = True
+        waiting += [(child, in_loop) for child in node.iter_child_nodes()]
+    return True

@@ -1,0 +1,141 @@
+"""The lines of lm-eval's `samples_*.jsonl`: what is read of them, and the answers that they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from operator import attrgetter
+from pathlib import Path
+
+import msgspec
+
+from harness.core.json_types import JsonObject
+from harness.imports import json_files
+from harness.imports.json_files import list_of
+from harness.imports.sample import ForeignSample
+from harness.imports.scores import number
+
+Scores = dict[str, float | None]
+Scored = tuple[str, str, str]
+"""A filter, the field that holds its score in a line, and what the score is called."""
+
+
+class Line(msgspec.Struct, gc=False):
+    """A document's answer under one filter. Fields that nothing here needs are skipped while a line is decoded."""
+
+    doc_id: object = None
+    doc: object = None
+    target: object = None
+    arguments: object = None
+    resps: object = None
+    filtered_resps: object = None
+    filter: object = "none"
+    doc_hash: object = None
+
+
+class Fields(msgspec.Struct, gc=False):
+    """What a line names that it holds."""
+
+    filter: object = "none"
+    metrics: object = None
+
+
+def read(file: Path, scored: Sequence[Scored]) -> Iterator[tuple[Line, str, Scores]]:
+    """Each line with its filter and the scores of that filter.
+
+    Raises:
+        ConfigError: a line that is not a JSON object.
+    """
+    attributes = {field: _attribute(index, field) for index, (_, field, _) in enumerate(scored)}
+    kind = _with_fields(attributes)
+    by_filter: dict[str, list[tuple[str, attrgetter[object]]]] = {}
+    for kept, field, name in scored:
+        by_filter.setdefault(kept, []).append((name, attrgetter(attributes[field])))
+    for line in json_files.records(file, kind):
+        kept = line.filter if type(line.filter) is str else str(line.filter)
+        scores: Scores = {}
+        for name, value in by_filter.get(kept, ()):
+            scores[name] = number(value(line))
+        yield line, kept, scores
+
+
+def _attribute(index: int, field: str) -> str:
+    """The attribute that holds a field: a metric's name can be anything."""
+    return field if field in Line.__struct_fields__ else f"score_{index}"
+
+
+def _with_fields(attributes: Mapping[str, str]) -> type[Line]:
+    """Lines with the fields of some metrics."""
+    own = [
+        (attribute, object, msgspec.field(default=None, name=field))
+        for field, attribute in attributes.items()
+        if attribute != field
+    ]
+    kind = msgspec.defstruct("ScoredLine", own, bases=(Line,), gc=False)
+    assert issubclass(kind, Line)
+    return kind
+
+
+def line_of(row: JsonObject) -> Line:
+    """A line that was decoded already."""
+    return json_files.record_of(row, Line)
+
+
+def sample_of(line: Line, scores: Mapping[str, float | None]) -> ForeignSample:
+    """A line with the scores that were read of it."""
+    prompt, others, continuations = _asked(line.arguments)
+    doc, hash_ = line.doc, line.doc_hash
+    return ForeignSample(
+        id=json_files.shown_id(line.doc_id),
+        prompt=prompt,
+        target=line.target,  # type: ignore[arg-type]
+        conditions="\x1e".join(others + continuations) if others or continuations else "",
+        document=doc if isinstance(doc, dict) else None,
+        hash=hash_ if isinstance(hash_, str) else "",
+        answer=_likeliest(line, continuations) if continuations else _first_text(line.resps),
+        scores=scores,
+    )
+
+
+def _asked(arguments: object) -> tuple[str | None, list[str], list[str]]:
+    """A document's prompt, its other prompts, and the continuations whose likelihood was asked.
+
+    Each request is a prompt, and then a continuation or generation settings.
+    """
+    prompt: str | None = None
+    others: list[str] = []
+    continuations: list[str] = []
+    for argument in arguments.values() if type(arguments) is dict else list_of(arguments):
+        parts = iter(argument.values() if type(argument) is dict else list_of(argument))
+        first, second = next(parts, None), next(parts, None)
+        if isinstance(first, str):
+            if prompt is None:
+                prompt = first
+            elif first != prompt:
+                others.append(first)
+        if isinstance(second, str):
+            continuations.append(second)
+    return prompt, others, continuations
+
+
+def _first_text(given: object) -> str | None:
+    """The text of the first response, however deep in lists it is."""
+    while isinstance(given, list):
+        given = given[0] if given else None
+    return given if isinstance(given, str) else None
+
+
+def _likeliest(line: Line, continuations: Sequence[str]) -> str | None:
+    """The likeliest of several continuations; None where there is one, or a likelihood is no number."""
+    likelihoods = [_likelihood(item) for item in list_of(line.filtered_resps)]
+    known = [value for value in likelihoods if value is not None]
+    if len(likelihoods) != len(continuations) or len(known) < max(2, len(likelihoods)):
+        return None
+    return continuations[known.index(max(known))].strip()
+
+
+def _likelihood(response: object) -> float | None:
+    first = response[0] if isinstance(response, list) and response else None
+    try:
+        return float(first) if isinstance(first, str | int | float) else None
+    except ValueError:
+        return None

@@ -1,0 +1,102 @@
+"""A model's chat template, which comes from a stranger: what is plain is rendered here, all else in a child with limits.
+
+The child holds transformers' own sandbox and no tokenizer; it may compute for `SECONDS` and take `MEGABYTES` MiB.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+
+from harness.core import bounded_child, plain_templates
+from harness.core.errors import ConfigError
+from harness.core.json_types import JsonValue
+
+SECONDS = 5.0
+"""Processor seconds for one prompt."""
+MEGABYTES = 512
+MOST_CHARACTERS = 10_000_000
+"""Characters of a prompt."""
+MOST_WRITTEN = 50_000_000
+"""Characters that a template which is rendered here can write: each message shown in each round, by each mention."""
+REFUSALS = (ArithmeticError, LookupError, TypeError, ValueError, MemoryError, RecursionError)
+"""What a template that does not fit ends with, beside Jinja2's own errors."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Conversation:
+    """What a template is rendered with."""
+
+    template: str
+    messages: Sequence[Mapping[str, str]]
+    functions: Sequence[Mapping[str, JsonValue]]
+    generation_prompt: bool
+    settings: Mapping[str, JsonValue]
+    """Names of special tokens, and switches such as `enable_thinking`."""
+
+    @property
+    def is_cheap(self) -> bool:
+        """Whether it may be rendered in this process."""
+        if not plain_templates.is_plain(self.template) or self.functions:
+            return False
+        written = sum(len(message["content"]) for message in self.messages) + len(self.template)
+        return written * len(self.messages) * plain_templates.mentions(self.template) <= MOST_WRITTEN
+
+
+def render(conversation: Conversation) -> str:
+    """The prompt, from the child.
+
+    Raises:
+        ConfigError: the template refuses these messages, or exceeds a limit.
+    """
+    if len(conversation.template) > plain_templates.MOST_SOURCE:
+        raise ConfigError(
+            f"the model's chat template: {len(conversation.template):,} characters; "
+            f"at most {plain_templates.MOST_SOURCE:,} are read"
+        )
+    request = asdict(conversation) | {"seconds": SECONDS, "most": MOST_CHARACTERS}
+    with _lock:
+        answer = _child().answer(request, SECONDS)
+    if not isinstance(answer, Mapping):
+        raise ConfigError(
+            f"the model's chat template took longer than {SECONDS:g} s, or more than {MEGABYTES} MiB, for one prompt"
+        )
+    if "text" in answer:
+        return str(answer["text"])
+    raise ConfigError(f"the model's chat template refuses this prompt: {answer['message']}")
+
+
+def answered(request: Mapping[str, object]) -> dict[str, str]:
+    """What the child does with a conversation."""
+    from jinja2.exceptions import TemplateError
+    from transformers.utils.chat_template_utils import render_jinja_template
+
+    settings = request["settings"]
+    assert isinstance(settings, Mapping)
+    bounded_child.limit_time(float(str(request["seconds"])))
+    try:
+        (text,), _ = render_jinja_template(
+            [request["messages"]],
+            tools=request["functions"] or None,
+            chat_template=request["template"],
+            add_generation_prompt=request["generation_prompt"],
+            **settings,
+        )
+    except (TemplateError, *REFUSALS) as error:
+        return {"message": str(error)[:1000]}
+    if len(text) > int(str(request["most"])):
+        return {"message": f"it makes a prompt of more than {request['most']} characters"}
+    return {"text": text}
+
+
+def _child() -> bounded_child.Child:
+    child = _children.get(os.getpid())
+    if child is None or not child.is_alive:
+        child = _children[os.getpid()] = bounded_child.Child(__name__, "answered", MEGABYTES)
+    return child
+
+
+_lock = threading.Lock()
+_children: dict[int, bounded_child.Child] = {}

@@ -1,0 +1,220 @@
+"""What the live page shows, read from the results folder: the same for a run of another process, or of yesterday."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from harness.core.errors import HarnessError
+from harness.core.finite import finite_json
+from harness.evidence.verdict_types import Verdict
+from harness.report import build
+from harness.report.data import load, with_verdicts
+from harness.report.html.page import visible
+from harness.report.live import tail
+from harness.report.live.tail import Answer, Curve
+from harness.results import live, run_scores
+from harness.results.folder import ResultsFolder
+from harness.results.live import LiveRun
+from harness.runner.states import ENDED, in_words
+
+POLL = 0.4
+"""Seconds between two looks at the folder."""
+REBUILT = 4.0
+"""Seconds between two reports at least; one that took long to build waits ten times as long."""
+NOT_YET = ("incomplete",)
+"""Sections that say of a run at work that it was interrupted."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """A recipe's line in the verdict so far."""
+
+    recipe: str
+    mean: float
+    low: float
+    high: float
+    n: int
+    planned: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class VerdictSoFar:
+    task: str
+    model: str
+    badge: str
+    sentence: str
+    rows: tuple[Row, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CellShown:
+    """A cell in words for people."""
+
+    id: str
+    name: str
+    state: str
+    done: int
+    total: int
+    training: float | None
+    result: str
+    active: bool
+    over: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that the page needs; `report` counts the reports so far, and `final` says that the file is there."""
+
+    name: str
+    state: str
+    seconds_left: float | None = None
+    cells: tuple[CellShown, ...] = ()
+    curves: tuple[Curve, ...] = ()
+    answers: tuple[Answer, ...] = ()
+    verdicts: tuple[VerdictSoFar, ...] = ()
+    report: int = 0
+    final: bool = False
+
+
+@dataclass
+class Watch:
+    """Looks at one experiment from a thread of its own; `json` is the latest snapshot, `version` counts changes."""
+
+    results: Path
+    name: str
+    json: str = "{}"
+    version: int = 0
+    page: str = ""
+    """The report so far."""
+    final: Path | None = None
+    _report: int = 0
+    _built: float = 0.0
+    _took: float = 0.0
+    _known: tuple[object, ...] = ()
+    _verdicts: tuple[VerdictSoFar, ...] = ()
+    _closed: threading.Event = field(default_factory=threading.Event)
+
+    def start(self) -> None:
+        self.look()
+        threading.Thread(target=self._run, daemon=True).start()
+
+    def close(self) -> None:
+        self._closed.set()
+
+    @property
+    def closed(self) -> bool:
+        return self._closed.is_set()
+
+    def _run(self) -> None:
+        while not self._closed.wait(POLL):
+            self.look()
+
+    def look(self) -> None:
+        """Read what changed; a file that cannot be read now is read at the next look."""
+        run = live.read(self.results, self.name) or LiveRun(name=self.name)
+        try:
+            self._rebuild(run)
+        except (OSError, ValueError, KeyError, HarnessError):
+            self._built = time.monotonic()  # a run folder in the middle of a change
+        self.final = _final(run)
+        text = finite_json(asdict(self._snapshot(run)), compact=True)
+        if text != self.json:
+            self.json = text
+            self.version += 1
+
+    def _snapshot(self, run: LiveRun) -> Snapshot:
+        folders = {cell.id: ResultsFolder(self.results).run(cell.id) for cell in run.cells}
+        begun = [
+            (_name(cell), folders[cell.id]) for cell in run.cells if cell.state != "waiting" or cell.done
+        ]
+        return Snapshot(
+            name=visible(run.name),
+            state=_state(run),
+            seconds_left=run.seconds_left if run.at_work else None,
+            cells=tuple(_shown(cell, run) for cell in run.cells),
+            curves=tuple(curve for name, folder in begun if (curve := tail.curve(name, folder)) is not None),
+            answers=tail.latest(begun),
+            verdicts=self._verdicts,
+            report=self._report,
+            final=_final(run) is not None,
+        )
+
+    def _rebuild(self, run: LiveRun) -> None:
+        """The verdict and the report over the runs that have come to an end, where there are other ones than before."""
+        if time.monotonic() - self._built < max(REBUILT, 10 * self._took) and self._built:
+            return
+        folders = [ResultsFolder(self.results).run(cell.id) for cell in run.cells]
+        ended = [folder for folder in folders if folder.answered() is not None]
+        known = tuple((f.path.name, (f.path / "run.json").stat().st_mtime_ns) for f in ended)
+        if known == self._known or len(known) < len(self._known):  # a next round of a run has begun
+            return
+        clock = time.monotonic()
+        verdicts = run_scores.verdicts([folder.path for folder in ended])
+        data = with_verdicts(load(self.results, [f.path.name for f in ended]), self.name, verdicts)
+        sections = [name for name, _ in build.discover() if name not in NOT_YET]
+        self.page = build.render(data, only=sections)
+        self._verdicts = tuple(_verdict(verdict) for verdict in verdicts)
+        self._known, self._report = known, self._report + 1
+        self._built, self._took = time.monotonic(), time.monotonic() - clock
+
+
+def _final(run: LiveRun) -> Path | None:
+    """The report's file, once the command has come to its end."""
+    from harness.report import index
+
+    if run.at_work or not run.report:
+        return None
+    file = Path(run.report)
+    return file if index.is_report(file) else None
+
+
+def _state(run: LiveRun) -> str:
+    if run.at_work:
+        return "at work"
+    if run.interrupted and run.cells:
+        return "interrupted: the same command resumes"
+    words = {
+        "done": "finished",
+        "stopped": "stopped: the same command resumes",
+        "failed": "ended with an error",
+    }
+    return words.get(run.ending, "about to begin")
+
+
+def _name(cell: live.LiveCell) -> str:
+    labels = "" if cell.labels is None else f" (n={cell.labels})"
+    seed = f", seed {cell.seed}" if cell.seed else ""
+    return visible(f"{cell.recipe}{labels}{seed}")
+
+
+def _shown(cell: live.LiveCell, run: LiveRun) -> CellShown:
+    over = cell.state in ENDED
+    interrupted = not over and not run.at_work and (cell.state != "waiting" or cell.done > 0)
+    return CellShown(
+        id=cell.id,
+        name=_name(cell),
+        state="interrupted" if interrupted else visible(in_words(cell.state)),
+        done=cell.done,
+        total=cell.total,
+        training=cell.training,
+        result=visible(cell.result),
+        active=run.at_work and not over and cell.state != "waiting",
+        over=over or not run.at_work,
+    )
+
+
+def _verdict(verdict: Verdict) -> VerdictSoFar:
+    rows = [
+        Row(recipe=visible(s.recipe), mean=s.mean, low=s.low, high=s.high, n=s.n, planned=s.planned)
+        for s in verdict.summaries
+    ]
+    return VerdictSoFar(
+        task=visible(verdict.task),
+        model=visible(verdict.model),
+        badge=visible(verdict.families.badge),
+        sentence=visible(verdict.sentence),
+        rows=tuple(rows),
+    )

@@ -1,0 +1,155 @@
+"""What a command that is at work says of itself: `results/live/NAME.json`, one file, replaced as it goes on.
+
+Whoever wants to watch reads this file and the run folders, in whatever process. A request to skip a cell is an empty
+file, which the worker looks for.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from harness.core import guarded
+from harness.core.errors import ConfigError, nearest
+from harness.core.files import write_json
+from harness.core.names import check
+from harness.results.folder import ResultsFolder
+from harness.results.records.base import Lenient
+
+Ending = Literal["", "done", "stopped", "failed"]
+"""How a command ended; empty while it is at work, or was killed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveCell(Lenient):
+    """One cell: how far it is. `state` is a word of the runner's, `result` says how it ended."""
+
+    id: str = ""
+    recipe: str = ""
+    seed: int = 0
+    labels: int | None = None
+    state: str = "waiting"
+    done: int = 0
+    total: int = 0
+    """Answers: those that are there, and those there will be."""
+    training: float | None = None
+    """Share of the training that is done; None before it."""
+    since: float | None = None
+    """Seconds since the epoch at which the state began."""
+    result: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveRun(Lenient):
+    """One command and its cells. `started` and `updated` are seconds since the epoch."""
+
+    name: str = ""
+    pid: int = 0
+    started: float = 0.0
+    updated: float = 0.0
+    ending: Ending = ""
+    report: str = ""
+    """The report's file, once it is written."""
+    seconds_left: float | None = None
+    cells: tuple[LiveCell, ...] = ()
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the command is still there, on this machine."""
+        return not self.ending and _alive(self.pid)
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it was killed: the same command resumes."""
+        return not self.ending and not _alive(self.pid)
+
+
+def _alive(pid: int) -> bool:
+    if pid <= 0:
+        return False
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return not _is_zombie(pid)
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return stat.rpartition(")")[2].split()[:1] == ["Z"]
+
+
+def folder(results: Path) -> Path:
+    return results / "live"
+
+
+def file(results: Path, name: str) -> Path:
+    return folder(results) / f"{check(name, 'experiment')}.json"
+
+
+def write(results: Path, run: LiveRun) -> None:
+    path = file(results, run.name)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_json(path, asdict(run))
+
+
+def read(results: Path, name: str) -> LiveRun | None:
+    """The state of a command; None where it says nothing that can be read."""
+    from harness.core.validation import adapter
+
+    try:
+        content = json.loads(guarded.of_results(file(results, name)).read_text(encoding="utf-8"))
+        run: LiveRun = adapter(LiveRun).validate_python(content)
+    except (OSError, ValueError, RecursionError, ConfigError):
+        return None
+    # The name is the file's: what stands in it leads nowhere else.
+    return replace(run, name=name)
+
+
+def names(results: Path) -> list[str]:
+    """Experiments that were run in this folder, the latest first."""
+    if not folder(results).is_dir():
+        return []
+    files = [path for path in folder(results).glob("*.json") if path.is_file()]
+    return [path.stem for path in sorted(files, key=lambda path: path.stat().st_mtime, reverse=True)]
+
+
+def choose(results: Path, name: str | None) -> str:
+    """The experiment to watch: the one named, else the latest.
+
+    Raises:
+        ConfigError: there is none of that name, or none at all.
+    """
+    known = names(results)
+    if name is None and known:
+        return known[0]
+    if name is not None and name in known:
+        return name
+    if not known:
+        raise ConfigError(
+            "no experiment was run here yet", file=results, remedy="start with: harness run TASK --open"
+        )
+    raise ConfigError(f"no experiment '{name}' was run here", file=results, remedy=nearest(str(name), known))
+
+
+def skip_file(results: Path, cell: str) -> Path:
+    return folder(results) / "skip" / ResultsFolder(results).run(cell).path.name
+
+
+def skip(results: Path, cell: str) -> None:
+    """Ask the worker of a cell to leave it."""
+    path = skip_file(results, cell)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.touch()
+
+
+def clear_skip(results: Path, cell: str) -> None:
+    skip_file(results, cell).unlink(missing_ok=True)

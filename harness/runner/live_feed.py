@@ -1,0 +1,121 @@
+"""Writes how far every cell is to the results folder, for whoever watches (`results/live.py`)."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from harness.core.protocols import StepRecord
+from harness.results import live
+from harness.results.live import Ending, LiveCell, LiveRun
+from harness.results.records.run import RunRecord
+from harness.runner.progress import Progress, outcome
+from harness.runner.time_left import TimeLeft
+
+if TYPE_CHECKING:
+    from harness.runner.cells import Cell
+
+EVERY = 0.3
+"""Seconds between two writes at least."""
+
+
+class LiveFeed(Progress):
+    """Never in the way of a run: what cannot be written is left out."""
+
+    def __init__(self, results: Path, name: str) -> None:
+        now = time.time()
+        self._results, self._written = results, 0.0
+        self._left = TimeLeft()
+        self._run = LiveRun(name=name, pid=os.getpid(), started=now, updated=now)
+        self._cells: dict[str, LiveCell] = {}
+
+    def __enter__(self) -> Self:
+        self._write(now=True)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        ending: Ending = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
+        self._run = replace(self._run, ending=ending)
+        self._write(now=True)
+
+    def reported(self, report: Path) -> None:
+        """The report is written: from now on it is the page."""
+        self._run = replace(self._run, report=str(report.absolute()))
+
+    def plan(self, cells: Sequence[Cell]) -> None:
+        self._left.plan(cells)
+        for cell in cells:
+            self._cells[cell.key] = LiveCell(
+                id=cell.id,
+                recipe=cell.recipe.name,
+                seed=cell.seed,
+                labels=cell.labels,
+                total=len(cell.all_examples),
+            )
+        self._write(now=True)
+
+    def state(self, cell: Cell, state: str) -> None:
+        self._left.state(cell, state)
+        self._change(cell, state=state, since=time.time(), now=True)
+
+    def step(self, cell: Cell, step: StepRecord) -> None:
+        self._left.step(cell, step)
+        self._change(cell, state="training", training=self._left.trained(cell))
+
+    def answering(self, cell: Cell, *, done: int, total: int) -> None:
+        self._left.answering(cell, done=done, total=total)
+        self._change(cell, state="answering", since=time.time(), done=done, now=True)
+
+    def answered(self, cell: Cell) -> None:
+        self._left.answered(cell)
+        self._change(cell, done=self._cells[cell.key].done + 1)
+
+    def finished(self, cell: Cell, record: RunRecord, *, fresh: bool) -> None:
+        self._left.finished(cell)
+        done = sum(record.counts.get(name, 0) for name in ("scored", "invalid"))
+        self._change(cell, state=str(record.status), result=outcome(record), done=done, now=True)
+
+    def _change(
+        self,
+        cell: Cell,
+        *,
+        state: str | None = None,
+        since: float | None = None,
+        done: int | None = None,
+        training: float | None = None,
+        result: str | None = None,
+        now: bool = False,
+    ) -> None:
+        known = self._cells.get(cell.key)
+        if known is None:
+            return
+        self._cells[cell.key] = replace(
+            known,
+            state=known.state if state is None else state,
+            since=known.since if since is None else since,
+            done=known.done if done is None else done,
+            training=known.training if training is None else training,
+            result=known.result if result is None else result,
+        )
+        self._write(now=now)
+
+    def _write(self, *, now: bool = False) -> None:
+        if not now and time.monotonic() - self._written < EVERY:
+            return
+        self._written = time.monotonic()
+        self._run = replace(
+            self._run,
+            updated=time.time(),
+            seconds_left=self._left.seconds,
+            cells=tuple(self._cells.values()),
+        )
+        with contextlib.suppress(OSError):
+            live.write(self._results, self._run)

@@ -1,0 +1,25 @@
+"""The states of a cell, in words that need no manual."""
+
+from __future__ import annotations
+
+WORDS = {
+    "waiting": "waiting",
+    "starting": "loading the model",
+    "training": "training",
+    "dev score": "training: answering dev examples",
+    "checking": "checking what was trained",
+    "answering": "answering",
+    "timing": "measuring speed",
+    "done": "done",
+    "partial": "some answers are missing",
+    "failed": "failed",
+    "skipped": "skipped",
+    "pruned": "cut short",
+}
+ENDED = ("done", "partial", "failed", "skipped", "pruned")
+"""States after which nothing more happens."""
+
+
+def in_words(state: str) -> str:
+    """What a person is told; a word that is not known stays as it is."""
+    return WORDS.get(state, state)

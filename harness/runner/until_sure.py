@@ -1,0 +1,259 @@
+"""Ask in rounds, and stop when it is sure: `harness run --stop-when-sure`.
+
+    1. every recipe that trains nothing is asked the first examples of the seeded order, then half as many again
+    2. a recipe that is shown to be worse than another one is asked no more
+    3. once these are settled, or asked everything, the next recipe is trained and catches up in the same rounds
+    4. when no answer and no training left could change which family to use, nothing more is asked
+
+Every look may be the last one, so what is claimed at it comes from confidence sequences (`evidence.anytime`). What
+was asked stays: without the option the same command asks the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import groupby
+from pathlib import Path
+
+from harness.core.execution import Executor
+from harness.evidence.verdict_types import Verdict
+from harness.results import run_labels, run_scores
+from harness.results.folder import ResultsFolder
+from harness.results.records.run import RunRecord
+from harness.runner.asked import complete
+from harness.runner.cells import Cell
+from harness.runner.executors.local import Local
+from harness.runner.one_worker import OneWorker
+from harness.runner.progress import Progress
+from harness.runner.race_progress import RaceProgress
+from harness.runner.runner import Outcome
+from harness.runner.runner import run as run_cells
+
+FIRST = 16
+"""Examples of the first round: fewer show only the largest differences."""
+GROWTH = 1.5
+"""Each round asks so many times the examples of the one before."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Race:
+    """What was asked until it was sure."""
+
+    outcome: Outcome
+    cells: tuple[Cell, ...]
+    """The cells that ran, each with the examples that it was asked."""
+    not_needed: tuple[Cell, ...]
+    """Cells that were not begun, because they could not change the verdict."""
+    saved: int
+    """Answers that were not needed."""
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What was left out, for a person."""
+        if not self.saved:
+            return ()
+        total = self.saved + sum(len(cell.examples) for cell in self.cells)
+        lines = [f"stopped when sure: {self.saved:,} of {total:,} answers were not needed"]
+        names = list(dict.fromkeys(cell.recipe.name for cell in self.not_needed))
+        if names:
+            lines.append(f"not begun, because the verdict could not change: {', '.join(names)}")
+        return (*lines, "the same command without --stop-when-sure asks the rest and keeps what is answered")
+
+
+@dataclass
+class _Entrant:
+    """A recipe's cells (its seeds and sizes), and how many examples they were asked so far."""
+
+    cells: tuple[Cell, ...]
+    asked: int = 0
+    begun: bool = False
+    out: bool = False
+    """Shown to be worse than another recipe, or failed."""
+
+    @property
+    def recipe(self) -> str:
+        return self.cells[0].recipe.name
+
+    @property
+    def trains(self) -> bool:
+        return bool(self.cells[0].recipe.weights)
+
+    @property
+    def whole(self) -> int:
+        return len(self.cells[0].all_examples)
+
+    @property
+    def active(self) -> bool:
+        return self.begun and not self.out
+
+    def now(self) -> tuple[Cell, ...]:
+        return tuple(replace(cell, first=self.asked) for cell in self.cells)
+
+
+@dataclass
+class _Rounds:
+    """Runs cells with what all rounds share, and keeps the latest record of each."""
+
+    results: Path
+    progress: RaceProgress
+    cache: bool
+    on_finished: Callable[[Path], None]
+    executor: Executor | None
+    records: dict[str, RunRecord] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    fresh: set[str] = field(default_factory=set)
+
+    def run(self, cells: Sequence[Cell]) -> None:
+        outcome = run_cells(
+            cells,
+            self.results,
+            progress=self.progress,
+            cache=self.cache,
+            on_finished=self.on_finished,
+            executor=self.executor,
+        )
+        self.records |= {record.id: record for record in outcome.records}
+        self.notes += outcome.notes
+        self.fresh |= self.progress.fresh
+
+
+def run(
+    cells: Sequence[Cell],
+    results: Path,
+    *,
+    progress: Progress,
+    cache: bool = True,
+    on_finished: Callable[[Path], None] = lambda _: None,
+    executor: Executor | None = None,
+) -> Race:
+    """Ask every cell until the verdict of its task and model is sure; arguments as `runner.run`."""
+    kept = OneWorker() if executor is None or isinstance(executor, Local) else executor
+    rounds = _Rounds(results, RaceProgress(progress), cache, on_finished, kept)
+    progress.plan(cells)
+    entrants: list[_Entrant] = []
+    for members in _questions(cells):
+        entered = _entered(members)
+        _race(entered, rounds)
+        entrants += entered
+    ran = tuple(cell for entrant in entrants if entrant.begun for cell in entrant.now())
+    rounds.progress.close(rounds.records)
+    begun = {cell.id for cell in ran}
+    return Race(
+        outcome=Outcome(
+            records=tuple(rounds.records[cell.id] for cell in ran),
+            folders=tuple(ResultsFolder(results).run(cell.id).path for cell in ran),
+            fresh=len(rounds.fresh),
+            notes=tuple(dict.fromkeys(rounds.notes)),
+        ),
+        cells=ran,
+        not_needed=tuple(cell for cell in cells if cell.id not in begun),
+        saved=sum(len(e.cells) * (e.whole - min(e.asked, e.whole)) for e in entrants),
+    )
+
+
+def _questions(cells: Sequence[Cell]) -> Iterator[list[Cell]]:
+    """The cells of each task and model: one verdict."""
+    ordered = sorted(cells, key=lambda cell: (cell.task.name, cell.model))  # stable: the cheapest stays first
+    return (list(members) for _, members in groupby(ordered, key=lambda cell: (cell.task.name, cell.model)))
+
+
+def _entered(cells: Sequence[Cell]) -> list[_Entrant]:
+    recipes: dict[str, list[Cell]] = {}
+    for cell in cells:
+        recipes.setdefault(cell.recipe.name, []).append(cell)
+    return [_Entrant(tuple(members)) for members in recipes.values()]
+
+
+def _race(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
+    """Ask until it is sure; see the module."""
+    for entrant in entrants:
+        entrant.begun = not entrant.trains
+    if not any(entrant.begun for entrant in entrants):
+        entrants[0].begun = True
+    while behind := _behind(entrants):
+        for entrant in behind:
+            _further(entrant, rounds)
+        _failed_out(behind, rounds)
+        verdict = _verdict(entrants, rounds)
+        if verdict is None:
+            _next(entrants)
+            continue
+        _worse_out(entrants, verdict, rounds)
+        waiting = [entrant for entrant in entrants if not entrant.begun]
+        if _is_settled(verdict, entrants):
+            if _cannot_change(verdict, waiting):
+                return
+            _next(entrants)
+        elif all(entrant.asked >= entrant.whole for entrant in entrants if entrant.active):
+            _next(entrants)
+
+
+def _behind(entrants: Sequence[_Entrant]) -> list[_Entrant]:
+    """Who is asked next: of those still in and not asked everything, the ones that were asked least."""
+    left = [entrant for entrant in entrants if entrant.active and entrant.asked < entrant.whole]
+    least = min((entrant.asked for entrant in left), default=0)
+    return [entrant for entrant in left if entrant.asked == least]
+
+
+def _further(entrant: _Entrant, rounds: _Rounds) -> None:
+    """One round: what was answered already, by an earlier run, costs nothing."""
+    size = FIRST if not entrant.asked else round(entrant.asked * GROWTH)
+    folders = [ResultsFolder(rounds.results).run(cell.id) for cell in entrant.cells]
+    if all(complete(cell, folder) is not None for cell, folder in zip(entrant.cells, folders, strict=True)):
+        size = entrant.whole
+    # A remainder smaller than a round's growth is not worth a round of its own.
+    entrant.asked = entrant.whole if size * GROWTH > entrant.whole * 1.2 else size
+    rounds.run(entrant.now())
+
+
+def _next(entrants: Sequence[_Entrant]) -> None:
+    """Begin the cheapest recipe that waits."""
+    waiting = next((entrant for entrant in entrants if not entrant.begun), None)
+    if waiting is not None:
+        waiting.begun = True
+
+
+def _failed_out(entrants: Sequence[_Entrant], rounds: _Rounds) -> None:
+    for entrant in entrants:
+        entrant.out |= any(rounds.records[cell.id].status == "failed" for cell in entrant.cells)
+
+
+def _verdict(entrants: Sequence[_Entrant], rounds: _Rounds) -> Verdict | None:
+    """The verdict over all answers so far; None where there is none, or more than one."""
+    cells = [cell for entrant in entrants if entrant.begun for cell in entrant.now()]
+    asked = {cell.id: frozenset(example.id for example in cell.examples) for cell in cells}
+    folders = [ResultsFolder(rounds.results).run(cell.id).path for cell in cells]
+    known = run_scores.verdicts(folders, asked=asked)
+    return known[0] if len(known) == 1 else None
+
+
+def _worse_out(entrants: Sequence[_Entrant], verdict: Verdict, rounds: _Rounds) -> None:
+    names = run_labels.labels(list(rounds.records.values()))
+    worse = {
+        pair.recipe if pair.outcome == "worse" else pair.reference
+        for pair in verdict.comparisons
+        if pair.outcome in ("better", "worse") and pair.anytime and not pair.provisional
+    }
+    for entrant in entrants:
+        entrant.out |= any(names.get(cell.id) in worse for cell in entrant.cells)
+
+
+def _is_settled(verdict: Verdict, entrants: Sequence[_Entrant]) -> bool:
+    """Whether more answers of these recipes would say nothing about the family to use."""
+    state = verdict.families.state
+    if verdict.provisional or verdict.kind == "nothing_works":
+        return False
+    if state == "only":
+        alone = len({entrant.recipe for entrant in entrants if entrant.active}) < 2
+        return alone or verdict.kind in ("winner", "tie")
+    return state in ("ahead", "level")
+
+
+def _cannot_change(verdict: Verdict, waiting: Sequence[_Entrant]) -> bool:
+    """Whether what waits is all of the family that is ahead: one more of it can win, but not for another family."""
+    from harness.evidence.families import of_recipe
+
+    if verdict.families.state != "ahead":
+        return not waiting
+    return all(of_recipe(e.cells[0].recipe.config()) == verdict.families.use for e in waiting)

@@ -1,0 +1,35 @@
+"""What `harness import` prints."""
+
+from __future__ import annotations
+
+import json
+
+from harness.core.terminal import say
+from harness.results.records.run import RunRecord
+from harness.workflows.import_logs import ImportResult
+
+
+def show(done: ImportResult, *, as_json: bool) -> None:
+    """Print what was imported, how it pairs, and the verdicts; the report's path comes last."""
+    if as_json:
+        print(json.dumps(done.to_json(), ensure_ascii=False))
+        return
+    from harness.report.terminal.summary import print_verdict
+
+    for record in done.records:
+        origin = "" if record.imported is None else f" ({record.imported.sentence})"
+        say(f"imported {record.id}: {_score(record)}{origin}")
+    for pairing in done.pairings:
+        say(pairing.sentence)
+    for note in done.notes:
+        say(f"note: {note}")
+    for verdict in done.verdicts:
+        print_verdict(verdict)
+    if done.report is not None:
+        say(f"report: {done.report}")
+
+
+def _score(record: RunRecord) -> str:
+    primary = str(record.task.primary)
+    metric = (record.metrics or {}).get(primary)
+    return f"{primary} –" if metric is None else f"{primary} {metric.mean:.3f} over {metric.n}"

@@ -1,0 +1,41 @@
+"""The verdict over prompts while retrieval and training go on, and over both while training does."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from harness.results import run_scores
+from harness.results.folder import ResultsFolder
+from harness.runner.cells import Cell
+from harness.runner.progress import Progress
+
+
+class SoFar:
+    """Says the verdict each time that all cells of a kind have ended, the cheapest kind first, while others go on."""
+
+    def __init__(self, cells: Sequence[Cell], results: Path, progress: Progress) -> None:
+        self._cells, self._results, self._progress = tuple(cells), results, progress
+        self._ended: set[str] = set()
+        self._last = ""
+
+    def finished(self, run: str) -> None:
+        """A cell has ended."""
+        self._ended.add(run)
+        left = [cell for cell in self._cells if cell.id not in self._ended]
+        cheapest = min((_cost(cell) for cell in left), default=None)
+        ended = [cell for cell in self._cells if cell.id in self._ended]
+        if cheapest is None or len(ended) < 2 or not all(_cost(cell) < cheapest for cell in ended):
+            return
+        asked = {c.id: frozenset(e.id for e in c.examples) for c in ended if c.asks is not None}
+        folders = [ResultsFolder(self._results).run(cell.id).path for cell in ended]
+        for verdict in run_scores.verdicts(folders, asked=asked):
+            if verdict.sentence != self._last and verdict.kind != "nothing_to_compare":
+                self._last = verdict.sentence
+                self._progress.so_far(
+                    f"so far, of {', '.join(s.recipe for s in verdict.summaries)}: {verdict.sentence}"
+                )
+
+
+def _cost(cell: Cell) -> tuple[bool, bool]:
+    return bool(cell.recipe.weights), cell.recipe.program.retrieves

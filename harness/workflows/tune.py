@@ -1,0 +1,371 @@
+"""`harness run --tune`: every arm searched on dev with the same budget; the champions become the experiment."""
+
+from __future__ import annotations
+
+import datetime
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+
+from harness.core import recipes as catalog
+from harness.core.activity import working
+from harness.core.errors import ConfigError, EngineError, RunError
+from harness.core.execution import Executor
+from harness.core.keys import digest
+from harness.core.protocols import Task
+from harness.core.recipes import Recipe
+from harness.core.secrets import hidden, refuse_in_model
+from harness.core.terminal import say
+from harness.evidence.cost import load as load_prices
+from harness.results import tunings
+from harness.results.folder import ResultsFolder
+from harness.results.records.run import RunRecord
+from harness.results.records.trial import TrialRecord
+from harness.results.records.tuning import ArmRecord, TuningRecord
+from harness.runner.cells import plan as cells_of
+from harness.runner.database_sync import index, open_index
+from harness.runner.experiment import Experiment, with_overrides
+from harness.runner.model_pool import fingerprint, forget_servers
+from harness.runner.progress import Progress
+from harness.runner.runner import run as run_cells
+from harness.runner.suitable import LeftOut
+from harness.search.recipe_file import write_recipe
+from harness.search.shared_base_pool import SearchWorkbench
+from harness.search.tuning import affordable, arms, outcome, sealed
+from harness.search.tuning.arms import Arm, ArmStudy, Setting, is_prompt_search
+from harness.search.tuning.budget import ArmBudget, parsed, spoken
+from harness.search.tuning.candidates import Candidates
+from harness.search.tuning.proposer import Proposer, RubbishError
+from harness.search.tuning.search_arm import ArmResult, ArmSearch, Make, Spent, evaluator
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tuned:
+    """The champions as an experiment, what was found, and the default starts that do not fit."""
+
+    experiment: Experiment
+    record: TuningRecord
+    left_out: tuple[LeftOut, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """All that is checked before anything is spent."""
+
+    experiment: Experiment
+    task: Task
+    setting: Setting
+    budget: ArmBudget
+    arms: tuple[Arm, ...]
+    workbench: SearchWorkbench
+    proposer: Proposer | None
+    left_out: tuple[LeftOut, ...] = ()
+    notes: tuple[str, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """The same for a command that is repeated, whatever its budget."""
+        decides = [self.setting.fingerprint, [[s.config() for s in arm.starts] for arm in self.arms]]
+        return f"{self.task.name}-{digest(decides)[:8]}"
+
+
+def tuned(
+    experiment: Experiment,
+    results: Path,
+    *,
+    progress: Progress,
+    executor: Executor | None = None,
+    quiet: bool = False,
+    make: Make = evaluator,
+) -> Tuned:
+    """Search every arm, ask test with the defaults and the tuned recipes, and keep what was found.
+
+    Raises:
+        ConfigError: anything that does not fit, before anything is spent.
+        RunError: no arm has a champion.
+    """
+    plan = planned(experiment, results)
+    lines = _Lines(budget=plan.budget, quiet=quiet)
+    for note in (*plan.notes, *(one.sentence for one in plan.left_out)):
+        lines.say(note)
+    names = ", ".join(arm.name for arm in plan.arms)
+    lines.say(f"tuning {names} on dev, {plan.budget.words} each; test is sealed until the end")
+    done: dict[str, ArmResult] = {}
+    faults: dict[str, str] = {}
+    for arm in plan.arms:
+        _search(plan, arm, lines, make, done, faults)
+    if experiment.settings.together:
+        for arm in _composed(plan, done):
+            _search(plan, arm, lines, make, done, faults)
+    if not done:
+        raise RunError(f"no arm has a champion: {next(iter(faults.values()))}")
+    return _met(plan, done, faults, progress=progress, executor=executor)
+
+
+def planned(experiment: Experiment, results: Path) -> Plan:
+    """Everything checked; the proposer is asked once.
+
+    Raises:
+        ConfigError: what does not fit, with the remedy.
+    """
+    from harness.tasks.load import load
+
+    settings = experiment.settings
+    _require_one(experiment)
+    prices = None if settings.prices is None else load_prices(Path(settings.prices))
+    budget = parsed(settings.tune or "", prices)
+    target, model = experiment.tasks[0], experiment.models[0]
+    forget_servers()
+    open_index(results)
+    task, notes = sealed.sealed(load(target))
+    overrides = (settings.settings,) if isinstance(settings.settings, str) else tuple(settings.settings)
+    defaults = [with_overrides(catalog.load(name), overrides) for name in arms.DEFAULT_STARTS]
+    starts = defaults if experiment.defaults else experiment.recipes
+    known, left_out = arms.arms(task, model, starts, is_default=experiment.defaults)
+    if settings.together and not {"prompt", "finetune"} <= {arm.name for arm in known}:
+        raise ConfigError(
+            "--together composes a prompt and a finetuning arm, and one of them is missing",
+            remedy="leave out --together, or name recipes of both",
+        )
+    setting = Setting(
+        target=target,
+        task=task,
+        dev_cut=bool(notes),
+        model=model,
+        fingerprint=fingerprint(model),
+        proposes=any(is_prompt_search(start) for arm in known for start in arm.starts),
+        results=results,
+        limit=experiment.limit,
+        labels=experiment.labels[0] if experiment.labels else None,
+    )
+    plan = Plan(
+        experiment=experiment,
+        task=task,
+        setting=setting,
+        budget=budget,
+        arms=tuple(known),
+        workbench=SearchWorkbench(ResultsFolder(results).answers),
+        proposer=None,
+        left_out=tuple(left_out),
+        notes=tuple(notes),
+    )
+    for arm in plan.arms:
+        for study in arms.studies(arm, setting, budget):
+            affordable.require(study, task)
+    return _with_proposer(plan, settings.proposer) if setting.proposes else plan
+
+
+def _require_one(experiment: Experiment) -> None:
+    """
+    Raises:
+        ConfigError: several tasks, models or label counts, which would each need a budget of their own.
+    """
+    counts = {"tasks": experiment.tasks, "models": experiment.models, "numbers of labels": experiment.labels}
+    for what, given in counts.items():
+        if len(given) > 1:
+            raise ConfigError(
+                f"--tune takes one of each, and there are {len(given)} {what}",
+                remedy="run the command for each",
+            )
+
+
+def _with_proposer(plan: Plan, named: str | None) -> Plan:
+    """The plan with a proposer that was asked once; without one where the model itself is no help.
+
+    Raises:
+        ConfigError: the proposer that the user named does not answer, or with nothing usable.
+    """
+    spec = named or plan.setting.model
+    refuse_in_model(spec)
+    start = next(one for arm in plan.arms for one in arm.starts if is_prompt_search(one))
+    try:
+        with working(f"asking the proposer {hidden(spec)}"):
+            proposer = Proposer(hidden(spec), plan.workbench.plain(spec, start))
+            for study in _prompt_studies(plan):
+                Candidates(
+                    plan=study, task=plan.task, workbench=plan.workbench, proposer=proposer
+                ).first_proposal()
+    except (RubbishError, EngineError) as error:
+        if named is not None:
+            raise ConfigError(
+                str(error), remedy="name another model with --proposer, or leave it out"
+            ) from None
+        note = f"{error}: instructions come from the task file alone; --proposer MODEL names a stronger one"
+        setting = replace(plan.setting, proposes=False)
+        return replace(plan, setting=setting, notes=(*plan.notes, note))
+    return replace(plan, proposer=proposer)
+
+
+def _prompt_studies(plan: Plan) -> list[ArmStudy]:
+    known = [study for arm in plan.arms for study in arms.studies(arm, plan.setting, plan.budget)]
+    return [study for study in known if is_prompt_search(study.default())]
+
+
+def _search(
+    plan: Plan,
+    arm: Arm,
+    lines: _Lines,
+    make: Make,
+    done: dict[str, ArmResult],
+    faults: dict[str, str],
+) -> None:
+    """Search one arm; what fails is said, and the other arms go on."""
+    try:
+        done[arm.name] = ArmSearch(
+            arm=arm,
+            plans=arms.studies(arm, plan.setting, plan.budget),
+            budget=plan.budget,
+            task=plan.task,
+            workbench=plan.workbench,
+            proposer=plan.proposer,
+            notify=lines.trial,
+            make=make,
+        ).run()
+    except RunError as error:
+        faults[arm.name] = str(error)
+        lines.say(f"{arm.name}: {error}")
+
+
+def _composed(plan: Plan, done: Mapping[str, ArmResult]) -> list[Arm]:
+    prompt, finetune = done.get("prompt"), done.get("finetune")
+    if prompt is None or finetune is None:
+        return []  # its search failed, which was said
+    return arms.composed(prompt.champion, finetune.champion, finetune.best.run_id, plan.setting.results)
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """What is printed on the way."""
+
+    budget: ArmBudget
+    quiet: bool
+    best: dict[str, float] = field(default_factory=dict)
+
+    def say(self, text: str) -> None:
+        if not self.quiet:
+            say(text, error=True)
+
+    def trial(self, arm: str, row: TrialRecord, spent: Spent) -> None:
+        if row.value is not None:
+            self.best[arm] = max(self.best.get(arm, 0.0), row.value)
+        value = "" if row.value is None else f" {row.value:.3f}"
+        reason = row.error or row.stopped
+        best = f"best {self.best[arm]:.3f}, " if arm in self.best else ""
+        currency, money = self.budget.currency, self.budget.prices.currency
+        used = spoken(spent.of(currency), currency, money)
+        self.say(
+            f"{arm}: trial {row.number} {row.state}{value}{f' ({reason})' if reason else ''} · {best}"
+            f"{used} of {self.budget.words}"
+        )
+
+
+def _met(
+    plan: Plan,
+    done: Mapping[str, ArmResult],
+    faults: Mapping[str, str],
+    *,
+    progress: Progress,
+    executor: Executor | None,
+) -> Tuned:
+    """Defaults and tuned recipes asked once on test; of each family the champion on dev goes on."""
+    results = plan.setting.results
+    winners = {}
+    for result in done.values():
+        best = winners.get(result.arm.family)
+        if best is None or (result.best.value or 0.0) > (best.best.value or 0.0):
+            winners[result.arm.family] = result
+    champions = {result.arm.name for result in winners.values()}
+    pairs = {name: _written(plan, result) for name, result in done.items()}
+    recipes = tuple({recipe.name: recipe for pair in pairs.values() for recipe in pair}.values())
+    experiment = replace(plan.experiment, recipes=recipes, defaults=False, invocation=None)
+    out = run_cells(
+        cells_of(experiment),
+        results,
+        progress=progress,
+        executor=executor,
+        on_finished=lambda folder: index(results, folder),
+    )
+    runs = list(zip(out.records, out.folders, strict=True))
+    records = [
+        _with_test(plan, result, pairs[name], runs, is_champion=name in champions)
+        for name, result in done.items()
+    ]
+    records += [
+        ArmRecord(arm=arm.name, family=arm.family, start=arm.starts[0].name, error=faults[arm.name])
+        for arm in plan.arms
+        if arm.name in faults
+    ]
+    record = tunings.write(results, _record(plan, records))
+    chosen = tuple(pairs[name][1] for name in done if name in champions)
+    return Tuned(experiment=_champions(plan.experiment, chosen), record=record, left_out=plan.left_out)
+
+
+def _written(plan: Plan, result: ArmResult) -> tuple[Recipe, Recipe]:
+    """The default and the tuned recipe, which is written to a file unless it is the default."""
+    if result.champion.identity() == result.default.identity():
+        return result.default, result.default
+    file = recipe_file(result.arm.name, plan.task.name)
+    about = (
+        f"Found by harness run --tune {plan.experiment.settings.tune}: study {result.study}, "
+        f"trial {result.best.number} of {len(result.rows)}."
+    )
+    write_recipe(result.champion, file, about)
+    return result.default, replace(result.champion, name=file.stem, about=about)
+
+
+def recipe_file(arm: str, task: str) -> Path:
+    """Where an arm's tuned recipe is written."""
+    return Path("baselines") / f"tuned_{arm}_{task}.yaml"
+
+
+def _with_test(
+    plan: Plan,
+    result: ArmResult,
+    pair: tuple[Recipe, Recipe],
+    runs: Sequence[tuple[RunRecord, Path]],
+    *,
+    is_champion: bool,
+) -> ArmRecord:
+    answered = [(record, path) for record, path in runs if record.has_answers]
+    sides = [[(r, path) for r, path in answered if r.recipe.name == one.name] for one in pair]
+    record = outcome.of_arm(result, plan.budget, plan.task, plan.setting.results)
+    test = outcome.on_test(sides[0], sides[1])
+    is_default = pair[0] is pair[1]
+    if is_default:
+        record, test = replace(record, dev=replace(record.dev, gain=None)), replace(test, gain=None)
+    return replace(
+        record,
+        recipe=pair[1].name,
+        recipe_file="" if is_default else str(recipe_file(result.arm.name, plan.task.name)),
+        test=test,
+        overfit=None if is_default else outcome.overfit(record.dev.gain, test.gain),
+        champion=is_champion,
+        runs=tuple(dict.fromkeys(r.id for side in sides for r, _ in side)),
+    )
+
+
+def _record(plan: Plan, records: Sequence[ArmRecord]) -> dict[str, object]:
+    budget = plan.budget
+    return {
+        "name": plan.name,
+        "task": plan.task.name,
+        "model": hidden(plan.setting.model),
+        "budget": budget.amount,
+        "currency": budget.currency,
+        "money": budget.prices.currency,
+        "proposer": None if plan.proposer is None else plan.proposer.spec,
+        "notes": list(plan.notes),
+        "arms": [json.loads(json.dumps(asdict(record))) for record in records],
+        "finished_at": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _champions(experiment: Experiment, chosen: tuple[Recipe, ...]) -> Experiment:
+    """The experiment whose verdict compares the champions alone."""
+    names = tuple(recipe.name for recipe in chosen)
+    invocation = experiment.invocation
+    if invocation is not None:
+        # A command that is pasted runs the files that were written; `--set` is in them.
+        invocation = replace(invocation, target=experiment.tasks[0], recipes=names, known=names, settings=())
+    return replace(experiment, recipes=chosen, defaults=False, invocation=invocation)

@@ -1,0 +1,1 @@
+"""The product on a GPU that is not there: `pytest -m pretended_gpu`."""

@@ -1,0 +1,343 @@
+"""A CUDA device that is not there: CPU memory that says it is on `cuda:0`, and operations that hold to CUDA's rules.
+
+Where a tensor is stands on its storage, so views, parameters and quantized weights share it. `Answers` is between Python
+and torch, and answers what is asked about devices; `Kernels` is below torch's own code (autograd, optimizers), and there
+refuses what CUDA refuses: operands on two devices, 16-bit kernels on other formats, products of two formats. Numbers are
+the CPU's, so results can be compared with those of a run without it.
+
+It shows what is computed where, in which format and whether the host waits. It shows no speed, and no memory.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils._pytree import tree_leaves
+
+aten = torch.ops.aten
+CPU, GPU = torch.device("cpu"), torch.device("cuda", 0)
+SHORT = (torch.bfloat16, torch.float16)
+_true_device = Tensor.device.__get__
+
+
+@dataclass
+class Pretended:
+    """What went on: operations by name and number format, and where the host waited for the device."""
+
+    operations: Counter[str] = field(default_factory=Counter)
+    formats: Counter[tuple[str, torch.dtype]] = field(default_factory=Counter)
+    waits: Counter[str] = field(default_factory=Counter)
+    out_of_memory: Callable[[str, int], bool] = lambda _name, _count: False
+    """(operation, elements of its result) → whether the device has no memory for it."""
+
+
+def place(tensor: Tensor) -> torch.device | None:
+    """Where a tensor says it is; None for what an operation made inside, which goes with anything."""
+    true: torch.device = _true_device(tensor)
+    if true.type != "cpu":
+        return true
+    with torch._C.DisableTorchFunction():
+        place: torch.device | None = getattr(tensor.untyped_storage(), "pretended", None)
+    return place
+
+
+def put(tensor: Tensor, device: torch.device) -> Tensor:
+    """Say that a tensor's memory is on a device."""
+    if _true_device(tensor).type == "cpu":
+        with torch._C.DisableTorchFunction():
+            storage: Any = tensor.untyped_storage()
+            storage.pretended = device
+    return tensor
+
+
+def _tensors(*values: object) -> list[Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, Tensor)]
+
+
+def _device(value: object) -> torch.device:
+    device = torch.device("cuda", value) if isinstance(value, int) else torch.device(value)  # type: ignore[call-overload]
+    return GPU if device.type == "cuda" else device
+
+
+class Answers(TorchFunctionMode):
+    """What Python is told about devices, and copies between them."""
+
+    def __init__(self, log: Pretended) -> None:
+        super().__init__()
+        self.log = log
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = dict(kwargs or {})
+        if func == _true_device:  # not `is`: every look at it makes a new object
+            return self._asked(args[0])
+        if func in (Tensor.is_cuda.__get__, Tensor.is_cpu.__get__):
+            return self._asked(args[0]).type == ("cuda" if func == Tensor.is_cuda.__get__ else "cpu")
+        if func is Tensor.get_device:
+            return 0 if self._asked(args[0]).type == "cuda" else -1
+        if func in (Tensor.numpy, Tensor.__array__) and place(args[0]) == GPU:
+            raise TypeError("can't convert cuda:0 device type tensor to numpy. Use Tensor.cpu() first")
+        if func in (Tensor.cuda, Tensor.cpu):
+            return self.moved(args[0], GPU if func is Tensor.cuda else CPU)
+        if func is Tensor.pin_memory:
+            return args[0]
+        if func is Tensor.to:
+            return self._to(*args, **kwargs)
+        return self._called(func, args, kwargs)
+
+    def _asked(self, tensor: Tensor) -> torch.device:
+        return place(tensor) or CPU
+
+    def _called(self, func: Any, args: Any, kwargs: Any) -> Any:
+        given = _tensors(args, kwargs)
+        for tensor in given:
+            if place(tensor) is None:
+                put(tensor, CPU)
+        wanted = kwargs.get("device")
+        target = None if wanted is None else _device(wanted)
+        if target is not None and target.type in ("cpu", "cuda"):
+            kwargs["device"] = CPU
+        generator = kwargs.get("generator")
+        on_gpu = target == GPU or (target is None and any(place(tensor) == GPU for tensor in given))
+        if generator is not None and on_gpu:
+            raise RuntimeError("Expected a 'cuda' device type for generator but found 'cpu'")
+        if func in (torch.tensor, torch.as_tensor) and target == GPU:
+            self.log.waits["tensor"] += 1
+        kwargs.pop("pin_memory", None)
+        result = func(*args, **kwargs)
+        if target is not None and target.type in ("cpu", "cuda"):
+            if func is torch.as_tensor and isinstance(args[0], Tensor):
+                return self.moved(result, target)
+            for tensor in _tensors(result):
+                put(tensor, target)
+        return result
+
+    def _to(self, tensor: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        target, rest = kwargs.pop("device", None), []
+        other = kwargs.pop("other", None)
+        for value in args:
+            if isinstance(value, Tensor):
+                other = value
+            elif isinstance(value, torch.device | str) or (type(value) is int):
+                target = value
+            else:
+                rest.append(value)
+        if other is not None:
+            target, kwargs["dtype"] = place(other) or CPU, other.dtype
+        before = place(tensor)
+        if target is not None and _device(target).type not in ("cpu", "cuda"):
+            return tensor.to(target, *rest, **kwargs)
+        kwargs.pop("non_blocking", None)
+        formats = [value for value in rest if isinstance(value, torch.dtype | torch.memory_format)]
+        same = tensor.to(*formats, **kwargs) if formats or kwargs else tensor
+        if same is not tensor and before is not None and place(same) is None:
+            put(same, before)
+        return same if target is None else self.moved(same, _device(target))
+
+    def moved(self, tensor: Tensor, device: torch.device) -> Tensor:
+        if _true_device(tensor).type != "cpu":
+            return put(torch.empty_like(tensor, device=CPU), device)
+        if place(tensor) == device:
+            return tensor
+        if place(tensor) is not None:
+            self.log.waits["to host" if device == CPU else "to device"] += 1
+        with torch._C.DisableTorchFunction():
+            copy = tensor.clone()
+        return put(copy, device)
+
+
+_TWO_DEVICES = {
+    aten.copy_.default,
+    aten._to_copy.default,
+    aten._foreach_copy_.default,
+    aten.is_same_size.default,
+}
+_BY_INDEX = {
+    aten.index.Tensor,
+    aten.index_put.default,
+    aten.index_put_.default,
+    aten._index_put_impl_.default,
+    aten._unsafe_index.Tensor,
+}
+_WAITS = {
+    aten._local_scalar_dense.default,
+    aten.nonzero.default,
+    aten.masked_select.default,
+    aten.equal.default,
+}
+_PRODUCTS = {
+    aten.mm.default: (0, 1),
+    aten.bmm.default: (0, 1),
+    aten.addmm.default: (1, 2),
+    aten.baddbmm.default: (1, 2),
+    aten.addmm_.default: (1, 2),
+}
+
+
+class Kernels(TorchDispatchMode):
+    """Every operation as CUDA would take it."""
+
+    def __init__(self, log: Pretended) -> None:
+        super().__init__()
+        self.log = log
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        with torch._C.DisableTorchFunction():
+            operands = [tensor for tensor in _tensors(args, kwargs) if tensor.numel()]
+            on_gpu = any(place(tensor) == GPU for tensor in operands)
+            if on_gpu:
+                self._refuse(func, args, operands)
+            result = (_KERNELS.get(func, func) if on_gpu else func)(*args, **kwargs)
+            made = _tensors(result)
+            if on_gpu:
+                self._note(func, args, made)
+            for tensor in made:
+                if place(tensor) is None and operands:
+                    put(tensor, GPU if on_gpu else CPU)
+            return result
+
+    def _refuse(self, func: Any, args: Any, operands: list[Tensor]) -> None:
+        if func in _PRODUCTS:
+            left, right = (args[i] for i in _PRODUCTS[func])
+            if left.dtype != right.dtype:
+                raise RuntimeError(
+                    f"expected m1 and m2 to have the same dtype, but got: {left.dtype} != {right.dtype}"
+                )
+        hosts = [tensor for tensor in operands if place(tensor) == CPU]
+        if not hosts or func in _TWO_DEVICES:
+            return
+        if func in _BY_INDEX:
+            values = [value for value in args[2:3] if isinstance(value, Tensor) and value.dim()]
+            if place(args[0]) == GPU and not any(place(value) == CPU for value in values):
+                self.log.waits["index from the host"] += 1
+                return
+        numbers = func.namespace == "aten" and not any(tensor.dim() for tensor in hosts)
+        if numbers and func not in _BY_INDEX and not any(word in str(func) for word in ("cat", "stack")):
+            return  # a number of the host goes with tensors of the device
+        raise RuntimeError(
+            "Expected all tensors to be on the same device, but found at least two devices, cuda:0 and cpu! "
+            f"(in {func})"
+        )
+
+    def _note(self, func: Any, args: Any, made: list[Tensor]) -> None:
+        name = str(func)
+        if not func.is_view:
+            self.log.operations[name] += 1
+            if made:
+                self.log.formats[name, made[0].dtype] += 1
+        by_mask = func in _BY_INDEX and any(t is not None and t.dtype == torch.bool for t in args[1])
+        if func in _WAITS or by_mask:
+            self.log.waits[name] += 1
+        if made and self.log.out_of_memory(name, sum(tensor.numel() for tensor in made)):
+            raise torch.OutOfMemoryError(
+                "CUDA out of memory. Tried to allocate more than is pretended to be free."
+            )
+
+
+def _attention(
+    query: Tensor, key: Tensor, value: Tensor, causal: bool, scale: float | None
+) -> tuple[Tensor, Tensor]:
+    if query.shape[1] != key.shape[1] or query.stride(-1) != 1:
+        raise RuntimeError(f"no CUDA kernel for queries {tuple(query.shape)} and keys {tuple(key.shape)}")
+    scores = (query.float() @ key.float().transpose(2, 3)) * (
+        query.shape[-1] ** -0.5 if scale is None else scale
+    )
+    if causal:
+        seen = torch.ones(scores.shape[-2:], dtype=torch.bool).tril(scores.shape[-1] - scores.shape[-2])
+        scores = scores.masked_fill(~seen, -torch.inf)
+    return (scores.softmax(-1) @ value.float()).to(query.dtype), scores.logsumexp(-1)
+
+
+def _flash(
+    query: Tensor, key: Tensor, value: Tensor, dropout: float = 0.0, causal: bool = False, debug: bool = False, *,
+    scale: float | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    if query.dtype not in SHORT or query.shape[-1] > 256 or query.shape[-1] % 8:
+        raise RuntimeError("FlashAttention only support fp16 and bf16 data type")
+    out, sums = _attention(query, key, value, causal, scale)
+    none = torch.empty(0)
+    return out, sums, none, none, query.shape[2], key.shape[2], none, none, none
+
+
+def _efficient(
+    query: Tensor, key: Tensor, value: Tensor, bias: Tensor | None, wants_sums: bool, dropout: float = 0.0,
+    causal: bool = False, *, scale: float | None = None,
+) -> tuple[Any, ...]:  # fmt: skip
+    out, sums = _attention(query, key, value, causal, scale)
+    padded = torch.full((*sums.shape[:2], -(-sums.shape[2] // 32) * 32), torch.inf)
+    padded[..., : sums.shape[2]] = sums
+    return out, padded, torch.empty(0), torch.empty(0)
+
+
+_KERNELS: dict[Any, Callable[..., Any]] = {
+    aten._scaled_dot_product_flash_attention.default: _flash,
+    aten._scaled_dot_product_efficient_attention.default: _efficient,
+    aten.bmm.dtype: lambda left, right, dtype: torch.bmm(left.to(dtype), right.to(dtype)),
+}
+"""What only CUDA has."""
+
+
+def _cuda(count: int, bfloat16: bool, free: int) -> dict[str, Callable[..., object]]:
+    """torch.cuda, as far as it is asked."""
+    state = torch.zeros(16, dtype=torch.uint8)
+    about = SimpleNamespace(
+        name="pretended", major=8, minor=0, total_memory=free, multi_processor_count=100, gcnArchName=""
+    )
+
+    def nothing(*_: object, **__: object) -> None: ...
+
+    silent = ("empty_cache", "synchronize", "set_device", "manual_seed", "manual_seed_all", "_lazy_init")
+    silent += ("set_rng_state", "set_rng_state_all", "ipc_collect", "reset_peak_memory_stats", "init")
+    return dict.fromkeys(silent, nothing) | {
+        "is_available": lambda: True,
+        "is_initialized": lambda: True,
+        "device_count": lambda: count,
+        "current_device": lambda: 0,
+        "get_device_name": lambda *_: "pretended",
+        "get_device_capability": lambda *_: (8, 0) if bfloat16 else (7, 5),
+        "get_device_properties": lambda *_: about,
+        "is_bf16_supported": lambda *_, **__: bfloat16,
+        "mem_get_info": lambda *_: (free, free),
+        "get_rng_state": lambda *_: state,
+        "get_rng_state_all": lambda *_: [state] * count,
+        "is_current_stream_capturing": lambda: False,
+        "_is_in_bad_fork": lambda: False,
+        "device": lambda *_: contextlib.nullcontext(),
+        "current_stream": lambda *_: mock.Mock(),
+    } | dict.fromkeys(("memory_reserved", "memory_allocated"), lambda *_: 0) | dict.fromkeys(
+        ("max_memory_reserved", "max_memory_allocated"), lambda *_: 1 << 20
+    )  # fmt: skip
+
+
+@contextlib.contextmanager
+def pretended(count: int = 1, *, bfloat16: bool = True, free: int = 20 << 30) -> Iterator[Pretended]:
+    """Inside the `with` block this machine has CUDA.
+
+    Args:
+        count: devices that are counted; all tensors are on the first.
+        bfloat16: whether they compute it, as Ampere and later do.
+        free: bytes that they say are free.
+    """
+    import bitsandbytes  # noqa: F401  (chooses its own kernels when it is imported: those of the CPU)
+    import transformers  # noqa: F401
+
+    log, load = Pretended(), torch.from_numpy
+    with contextlib.ExitStack() as stack:
+        # Modes belong to a thread, and transformers loads in several.
+        stack.enter_context(mock.patch.dict("os.environ", {"HF_DEACTIVATE_ASYNC_LOAD": "1"}))
+        for name, value in _cuda(count, bfloat16, free).items():
+            stack.enter_context(mock.patch.object(torch.cuda, name, value, create=True))
+        stack.enter_context(mock.patch.object(torch, "from_numpy", lambda array: put(load(array), CPU)))
+        stack.enter_context(Answers(log))
+        stack.enter_context(Kernels(log))
+        yield log

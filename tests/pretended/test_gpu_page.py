@@ -1,0 +1,45 @@
+"""`make gpu` measures everything that it promises, shown on the pretended device."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from docs import gpu as page
+from tests.conftest import write_tiny_task
+from tests.pretended.device import Pretended
+
+pytestmark = pytest.mark.pretended_gpu
+
+
+def test_the_script_fills_the_page_with_every_line(
+    gpu: Pretended, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shutil.copy(page.PAGE, tmp_path / "gpu.md")
+    task = write_tiny_task(tmp_path)
+    words = ["--model", "tiny", "--task", str(task), "--limit", "4", "--rows", "2", "--answer", "4"]
+    assert page.main([*words, "--page", str(tmp_path / "gpu.md")]) == 0
+    text = (tmp_path / "gpu.md").read_text().split(page.BEGIN)[1].split(page.END)[0]
+    assert "`tiny` on pretended" in text
+    for what in ("load", *page.METHODS, "tokens a second, 2 rows"):
+        assert f"| {what} |" in text
+    assert "failed" not in text
+    assert text.count("parity checks passed") == 3
+    assert "vLLM is not installed" in text
+
+
+def test_lines_after_the_time_is_over_are_not_measured(
+    gpu: Pretended, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page, "SECONDS", -1.0)
+    lines = list(page.measure("tiny", "none", 1, 1, 1))
+    assert all(line.result.startswith("not measured") for line in lines)
+
+
+def test_a_machine_without_a_gpu_leaves_the_page_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    before = page.PAGE.read_text()
+    assert page.main([]) == 0
+    assert "no CUDA device" in capsys.readouterr().out
+    assert page.PAGE.read_text() == before

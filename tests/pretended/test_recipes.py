@@ -1,0 +1,82 @@
+"""Every recipe, from loading to scores, on the pretended device; and faults that it must notice."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from harness.workflows.options.run import RunOptions
+from tests.conftest import write_tiny_task
+from tests.pretended.device import Pretended, pretended
+
+pytestmark = pytest.mark.pretended_gpu
+ROOT = Path(__file__).parents[2]
+SMALL = {
+    "weights.num_train_epochs": 0.5,
+    "weights.dev_examples": 0,
+    "weights.per_device_train_batch_size": 4,
+    "weights.prompts_per_step": 2,
+    "weights.num_generations": 2,
+}
+NEEDS_MORE = {
+    "classification": "an encoder",
+    "dense_rag": "a sentence encoder",
+    "hybrid_rag": "a sentence encoder",
+    "long_context": "a longer document",
+    "reranked": "a cross-encoder",
+}
+"""Recipes that the tiny decoder or this task cannot be run with."""
+RECIPES = sorted(path.stem for path in (ROOT / "baselines").glob("*.yaml") if path.stem not in NEEDS_MORE)
+
+
+@pytest.fixture(autouse=True)
+def _shares(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Prompts of a tiny task are shared on this device, too."""
+    monkeypatch.setattr("harness.engines.hf.engine._WORTH_SHARING", {"cpu": 32, "cuda": 32})
+
+
+def scores(folder: Path, recipe: str, *settings: str) -> dict[str, Any]:
+    """The record of a run of one recipe with the tiny model."""
+    from harness.runner.cells import plan
+    from harness.runner.progress import Progress
+    from harness.runner.runner import run
+    from harness.workflows import run as session
+
+    folder.mkdir(exist_ok=True)
+    task = folder / "colours" if (folder / "colours").is_dir() else write_tiny_task(folder)
+    options = RunOptions(str(task), model=("tiny",), recipes=(recipe,), limit=4, settings=settings)
+    record = run(plan(session.experiment(options)), folder / "results", progress=Progress()).records[0].raw
+    return dict(record)
+
+
+def small(recipe: str) -> list[str]:
+    from dataclasses import fields
+
+    from harness.core import recipes
+
+    loaded = recipes.load(recipe)
+    known = [{field.name for field in fields(stage)} for stage in loaded.weights]
+    stages = ["weights"] if len(known) == 1 else [f"weights.{index}" for index in range(len(known))]
+    return [
+        f"{stage}.{name.partition('.')[2]}={value}"
+        for stage, names in zip(stages, known, strict=True)
+        for name, value in SMALL.items()
+        if name.partition(".")[2] in names
+    ]
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_recipe_runs_on_the_gpu(recipe: str, gpu: Pretended, tmp_path: Path) -> None:
+    record = scores(tmp_path, recipe, *small(recipe))
+    assert record["status"] == "done", record["error"]
+    assert record["runtime"]["device"].startswith("cuda")
+    assert gpu.operations.total() > 1000
+    assert all(check["ok"] for check in record["parity"])
+
+
+def test_grpo_trains_on_one_card_where_several_are_visible(one_thread: None, tmp_path: Path) -> None:
+    with pretended(count=2):
+        record = scores(tmp_path, "lora_grpo", *small("lora_grpo"))
+    assert record["status"] == "done", record["error"]

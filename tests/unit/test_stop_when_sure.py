@@ -1,0 +1,215 @@
+"""`--stop-when-sure`: rounds in a seeded order, recipes that drop out, and answers that are asked later."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from harness.core.errors import ConfigError
+from harness.core.values import Request
+from harness.engines.fake import FakeEngine
+from harness.results.folder import RunFolder
+from harness.runner import until_sure
+from harness.runner.cells import Cell
+from harness.workflows import run as workflow
+from harness.workflows.options.run import RunOptions
+
+COLORS = ["red", "green", "blue"]
+COUNT = 120
+
+
+@pytest.fixture
+def task(tiny_task: Path) -> Path:
+    """The small task with 120 test rows, whose answers are spread over three colors."""
+    rows = [
+        {
+            "id": f"test-{i}",
+            "input": f"thing test {i}",
+            "target": COLORS[i % 3],
+            "context_ids": [f"d{i % 12}"],
+        }
+        for i in range(COUNT)
+    ]
+    (tiny_task / "test.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
+    return tiny_task
+
+
+def knows(*, few: float, rag: float = 0.0) -> Callable[[Request], str]:
+    """Zero-shot is never right; few-shot and retrieval are right on a share of the examples."""
+
+    def answer(request: Request) -> str:
+        text = " ".join(message.content for message in request.messages)
+        number = int(request.id.split("-")[1])
+        share = rag if "The colour of thing" in text else few if len(request.messages) > 3 else 0.0
+        return COLORS[number % 3] if (number * 37) % 100 < 100 * share else "nothing"
+
+    return answer
+
+
+def options(task: Path, tmp_path: Path, *, sure: bool, **more: object) -> RunOptions:
+    recipes = more.pop("recipes", ("zero_shot", "few_shot", "bm25_rag"))
+    return RunOptions(
+        str(task), model=("fake",), recipes=recipes, results=tmp_path / "results", quiet=True,
+        report=tmp_path / "report.html", stop_when_sure=sure or None, **more,
+    )  # type: ignore[arg-type]  # fmt: skip
+
+
+def session(task: Path, tmp_path: Path, *, sure: bool = True, **more: object) -> workflow.RunSession:
+    done = workflow.from_options(options(task, tmp_path, sure=sure, **more))
+    assert done is not None
+    return done
+
+
+def answered(done: workflow.RunSession) -> dict[str, set[str]]:
+    return {
+        record.recipe.name: {row.sample_id for row in RunFolder(path).rows()}
+        for record, path in zip(done.outcome.records, done.outcome.folders, strict=True)
+    }
+
+
+def test_a_clear_difference_stops_the_run_and_says_what_was_saved(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.95)
+    done = session(task, tmp_path)
+    (verdict,) = done.verdicts
+    counts = {recipe: len(ids) for recipe, ids in answered(done).items()}
+    assert verdict.families.state == "ahead"
+    assert verdict.families.use == "prompt"
+    assert all(count < COUNT / 2 for count in counts.values())
+    saved = 3 * COUNT - sum(counts.values())
+    assert f"{saved} of {3 * COUNT} answers were not needed" in done.early[0]
+    assert any("Stopped when sure" in note and f"{saved} of" in note for note in verdict.notes)
+    assert all(pair.anytime for pair in verdict.comparisons)
+    assert "Stopped when sure" in done.report.read_text("utf-8")
+    assert done.exit_code == 0
+
+
+def test_every_recipe_is_asked_the_same_beginning_of_one_order(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.95)
+    asked = answered(session(task, tmp_path))
+    shortest, *others = sorted(asked.values(), key=len)
+    assert all(shortest <= other for other in others)
+    # Not the file's beginning: a file may be sorted by label.
+    assert shortest != {f"test-{i}" for i in range(len(shortest))}
+
+
+def test_equal_recipes_are_asked_everything_and_judged_as_a_full_run(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.0)
+    done = session(task, tmp_path)
+    assert all(len(ids) == COUNT for ids in answered(done).values())
+    assert done.early == ()
+    assert not any(pair.anytime for pair in done.verdicts[0].comparisons)
+    assert all(record.planned is None and record.limit is None for record in done.outcome.records)
+
+
+def test_without_the_option_the_rest_is_asked_once_and_the_verdict_is_the_full_one(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.95)
+    early = sum(map(len, answered(session(task, tmp_path)).values()))
+    engine.asked.clear()
+    full = session(task, tmp_path, sure=False)
+    timing = 3 * 3  # Latency is measured with three prompts a recipe.
+    assert len(engine.asked) == 3 * COUNT - early + timing
+    assert all(len(ids) == COUNT for ids in answered(full).values())
+    (tmp_path / "other").mkdir()
+    alone = session(task, tmp_path / "other", sure=False)
+    assert full.verdicts[0].comparisons == alone.verdicts[0].comparisons
+    assert full.verdicts[0].sentence == alone.verdicts[0].sentence
+
+
+def test_the_same_command_again_asks_nothing(task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    engine.answer = knows(few=0.95)
+    first = session(task, tmp_path)
+    engine.asked.clear()
+    again = session(task, tmp_path)
+    assert engine.asked == []
+    assert again.verdicts[0].sentence == first.verdicts[0].sentence
+    assert again.early == first.early
+
+
+def test_a_full_run_is_taken_whole(task: Path, tmp_path: Path, engine: FakeEngine) -> None:
+    engine.answer = knows(few=0.95)
+    full = session(task, tmp_path, sure=False)
+    engine.asked.clear()
+    again = session(task, tmp_path)
+    assert engine.asked == []
+    assert again.early == ()
+    assert again.verdicts[0].comparisons == full.verdicts[0].comparisons
+
+
+def test_answers_of_an_interrupted_full_run_are_no_random_beginning(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    """The first thirty of the file are there already. They are kept, and take no part in an early verdict."""
+    engine.answer = knows(few=0.95)
+    session(task, tmp_path, sure=False, limit=30)
+    done = session(task, tmp_path)
+    for summary in done.verdicts[0].summaries:
+        record = next(r for r in done.outcome.records if r.recipe.name == summary.recipe)
+        assert summary.n == record.limit
+
+
+def test_a_recipe_that_is_worse_is_asked_less_than_those_it_is_worse_than(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    engine.answer = knows(few=0.95, rag=0.8)
+    counts = {recipe: len(ids) for recipe, ids in answered(session(task, tmp_path)).items()}
+    assert counts["zero_shot"] < counts["few_shot"]
+    assert counts["few_shot"] == counts["bm25_rag"]
+
+
+def test_training_that_cannot_change_the_family_is_not_begun(
+    task: Path, tmp_path: Path, engine: FakeEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second prompt recipe stands for what waits: of the family that is ahead, it is left alone."""
+    engine.answer = knows(few=0.95)
+    monkeypatch.setattr(until_sure._Entrant, "trains", property(lambda self: self.recipe == "again"))
+    more = {
+        "recipes": (
+            "zero_shot",
+            "few_shot",
+            "bm25_rag",
+            {"extends": "few_shot", "name": "again", "program": {"k": 4}},
+        )
+    }
+    done = session(task, tmp_path, **more)
+    assert "again" not in answered(done)
+    assert any("not begun" in line and "again" in line for line in done.early)
+    assert "not begun" not in " ".join(session(task, tmp_path / "results", sure=False, **more).early)
+
+
+def test_a_failed_recipe_does_not_stop_the_others(
+    task: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from harness.runner.model_pool import ModelPool
+
+    good = FakeEngine(knows(few=0.95))
+    monkeypatch.setattr(ModelPool, "server", lambda self, spec: good)
+    real = until_sure._Rounds.run
+
+    def broken(self: until_sure._Rounds, cells: tuple[Cell, ...]) -> None:
+        real(self, cells)
+        if cells[0].recipe.name == "zero_shot":
+            self.records[cells[0].id] = self.records[cells[0].id].changed(status="failed", error="no")
+
+    monkeypatch.setattr(until_sure._Rounds, "run", broken)
+    done = session(task, tmp_path)
+    assert done.verdicts[0].families.use == "prompt"
+    assert [r.status for r in done.outcome.records] == ["failed", "done", "done"]
+
+
+def test_a_label_curve_and_fresh_runs_need_every_answer(
+    task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    for more in ({"labels": (4, 8)}, {"fresh": True}):
+        with pytest.raises(ConfigError, match="stop-when-sure"):
+            session(task, tmp_path, **more)
