@@ -6,12 +6,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from tests.simulate import causes, checks, coverage, curves, grouped, looked_at, original
+from tests.simulate import causes, checks, coverage, curves, grouped, looked_at, original, power
 from tests.simulate.claims import Counts, count
 from tests.simulate.scale import CLOSE, LOOKED_AT, POWER, Row, RowMaker, percent, points, repeats
-from tests.simulate.world import Kind, World
+from tests.simulate.world import KINDS, Kind, World
 
-KINDS: tuple[Kind, ...] = ("binary", "graded")
 _NOISE = ((1, 0.0), (1, 0.01), (1, 0.02), (1, 0.03), (3, 0.01), (3, 0.03))
 
 
@@ -66,46 +65,6 @@ def _equal() -> Iterator[RowMaker]:
                 kind=kind, n=number * size, recipes=recipes, group_size=size, icc=0.5, trained=False
             )
             yield partial(_claims, world, f"{number} × {size}")
-
-
-def _shown(world: World) -> Row:
-    counts, before = count(world, repeats(POWER)), original.verdicts(world, repeats(POWER))
-    last = f"r{world.recipes - 1:02d}"
-    shares = [100 * number / counts.repeats for number in (
-        before["shown"], counts.shown, counts.sure, before["winner"], counts.winner.get(last, 0)
-    )]  # fmt: skip
-    about = (world.kind, f"{world.recipes}", f"{world.seeds}", points(world.noise))
-    return (*about, *(f"{share:.0f}" for share in shares))
-
-
-def _power() -> Iterator[RowMaker]:
-    for kind in KINDS:
-        for recipes in (2, 6, 12):
-            for seeds, noise in ((1, 0.0), (3, 0.02)):
-                behind = (0.05,) * (recipes - 1) + (0.0,)
-                world = World(
-                    kind=kind, n=1_000, recipes=recipes, seeds=seeds, noise=noise, behind=behind,
-                    trained=noise > 0,
-                )  # fmt: skip
-                yield partial(_shown, world)
-
-
-def _lead(world: World, lead: float) -> Row:
-    counts = count(world, repeats(POWER))
-    shares = (counts.share("sure"), counts.share("shown") - counts.share("sure"))
-    return (
-        world.kind, f"{world.n}", f"{world.recipes}", points(world.noise), points(lead),
-        *(f"{share:.0f}" for share in shares),
-    )  # fmt: skip
-
-
-def _leads() -> Iterator[RowMaker]:
-    for kind in KINDS:
-        for n, recipes in ((80, 6), (200, 2), (200, 6)):
-            for lead in (0.05, 0.1, 0.2, 0.3):
-                behind = (lead,) * (recipes - 1) + (0.0,)
-                world = World(kind=kind, n=n, recipes=recipes, noise=0.02, behind=behind)
-                yield partial(_lead, world, lead)
 
 
 def _called_not_worse(world: World) -> Row:
@@ -226,7 +185,7 @@ TABLES = (
         "provisional claims. With one training seed the first version takes training noise for a difference, so what it "
         "shows there is no power: of equal recipes it showed 64 of 100 to differ. 100 repeats.",
         ("scores", "recipes", "seeds", "noise", "shown before", "shown now", "surely", "winner before", "winner now"),
-        tuple(_power()),
+        tuple(power.five_points()),
     ),
     Table(
         "Equal recipes, looked at after every example",
@@ -247,7 +206,7 @@ TABLES = (
         "One training seed: how often a lead is shown",
         "The last of the recipes leads all others; training varies by 2 points. 100 repeats.",
         ("scores", "n", "recipes", "noise", "true lead", "shown", "shown provisionally"),
-        tuple(_leads()),
+        tuple(power.leads()),
     ),
     Table(
         "The cheaper of two recipes is worse by the margin or more",
