@@ -182,8 +182,7 @@ TABLES = (
         "One recipe is 5 points better, 1,000 examples",
         "How often it is shown better than the cheapest, and how often it is named as the winner: by the first version "
         f"of this project (commit {original.COMMIT}, its own functions on the same test sets) and now. *Surely* leaves out "
-        "provisional claims. With one training seed the first version takes training noise for a difference, so what it "
-        "shows there is no power: of equal recipes it showed 64 of 100 to differ. 100 repeats.",
+        "provisional claims. 100 repeats.",
         ("scores", "recipes", "seeds", "noise", "shown before", "shown now", "surely", "winner before", "winner now"),
         tuple(power.five_points()),
     ),

@@ -213,8 +213,11 @@ def grouped_interval(
         return -1.0, 1.0
     centre = float(differences.mean())
     se = math.sqrt(float(by_cluster.mean_variance(differences, clusters)[0]))
+    correlation = 0.0
     if needs_imagination(differences, clusters, binary=binary):
         imagined, wider = with_imaginary_groups(differences, clusters, imaginary_size(differences, clusters))
         centre, se = (imagined, wider) if wider > se else (centre, se)
-    low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters), level)
+        # Of fifty groups of many sizes, a tenth of which is lost whole, fewer than 90 % would be covered without it.
+        correlation = by_cluster.within_correlation(differences, clusters)
+    low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters, correlation), level)
     return max(-1.0, low), min(1.0, high)
