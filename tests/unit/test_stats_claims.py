@@ -171,9 +171,9 @@ def test_whole_groups_lost_are_not_called_not_worse(count_: int) -> None:
 
 @pytest.mark.parametrize("shape", ["equal", "skewed"])
 def test_graded_pairs_over_groups_are_neither_too_sure_nor_too_wide(shape: coverage.Shape) -> None:
-    """With degrees of freedom that suppose the correlation seen, the skewed ones cover 99 of 100 and more."""
+    """With degrees of freedom that suppose the correlation seen, the skewed ones cover more than 99 of 100."""
     covered, _ = coverage.two_grades(Groups(20, 10, 1.0, shape), 200, 0.2)
-    assert 93 <= covered <= 98.5
+    assert 93 <= covered <= 99
 
 
 @pytest.mark.parametrize("shape", ["equal", "skewed", "dominated"])
