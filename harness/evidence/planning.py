@@ -26,7 +26,7 @@ def examples_needed(comparison: Comparison, margin: float, alpha: float) -> int 
         comparison.sampling_se * root,
         margin,
         training_se=comparison.training_se or 0.0,
-        careful_sd=comparison.whole_group_se * root,
+        whole_group=comparison.whole_group_se * comparison.n,
         alpha=alpha,
     )
     if total is None:

@@ -22,6 +22,11 @@ NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answe
 ONE_SEED = "provisional: one training seed"
 TOGETHER = "95 %, all intervals of a verdict together"
 """Which interval a verdict shows of scores and differences."""
+LEGEND = (
+    "A point is a hundredth of the score. In brackets: where the value would lie with endlessly many such examples, "
+    "right in 95 of 100 verdicts."
+)
+"""For a reader who has never seen a verdict."""
 MOSTLY_ONE = 0.8
 """A recipe whose most common answer reaches this share gets a note."""
 

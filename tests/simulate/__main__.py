@@ -1,4 +1,5 @@
-"""Writes docs/simulations.md: how often verdicts on made-up data are wrong. `make simulate`."""
+"""Writes docs/simulations.md: how often verdicts on made-up data are wrong. `make simulate`; one table again:
+`python -m tests.simulate --only "Groups: pairs"`."""
 
 from __future__ import annotations
 
@@ -46,8 +47,16 @@ def main() -> None:
     parser.add_argument(
         "--resume", action="store_true", help="keep the rows that an interrupted run has made"
     )
+    parser.add_argument(
+        "--only",
+        nargs="+",
+        metavar="TITLE",
+        help="remake the tables whose title begins so, and keep the page's others",
+    )
     options = parser.parse_args()
     rows = _kept() if options.resume else {}
+    if options.only is not None:
+        rows = _from_page(options.only) | rows
     _ROWS.parent.mkdir(exist_ok=True)
     _simulate(rows, options.processes)
     OUT.write_text(_page(rows), encoding="utf-8")
@@ -56,6 +65,25 @@ def main() -> None:
 def _kept() -> dict[Place, Row]:
     lines = _ROWS.read_text(encoding="utf-8").splitlines() if _ROWS.exists() else []
     return {(table, row): values for (table, row), values in map(json.loads, lines)}
+
+
+def _from_page(but: Sequence[str]) -> dict[Place, Row]:
+    """The rows of the page's tables, without those whose title begins with one of `but`.
+
+    Raises:
+        SystemExit: a table of the page has other rows than today's; it must be made again.
+    """
+    sections = {part.split("\n", 1)[0]: part for part in OUT.read_text(encoding="utf-8").split("\n## ")[1:]}
+    rows: dict[Place, Row] = {}
+    for number, table in enumerate(TABLES):
+        if table.title.startswith(tuple(but)):
+            continue
+        lines = [line for line in sections.get(table.title, "").splitlines() if line.startswith("| ")]
+        head, *made = [line.strip("| ").split(" | ") for line in lines] or [[]]
+        if head != list(table.head) or len(made) != len(table.rows):
+            raise SystemExit(f'"{table.title}" has other columns or rows than on the page: make it, too')
+        rows |= {(number, place): row for place, row in enumerate(made)}
+    return rows
 
 
 def _simulate(rows: dict[Place, Row], processes: int) -> None:

@@ -7,13 +7,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from harness.evidence.verdict import decide
-from harness.evidence.verdict_types import Comparison, Verdict
+from harness.evidence.verdict_types import Verdict
 from tests.simulate.world import World, mean
 
 MARGIN = 0.02
-HOLM = 0.025
-"""Level of the reference: paired tests with Holm's correction and no intervals, as verdicts were made before
-they had families."""
 
 
 @dataclass
@@ -37,8 +34,6 @@ class Counts:
     """Verdicts in which the last recipe is shown better than the first, provisionally or not."""
     sure: int = 0
     """The same without those marked provisional."""
-    reference: int = 0
-    """Verdicts in which Holm's correction of the paired tests alone would have shown it."""
 
     def share(self, name: str) -> float:
         return 100 * float(getattr(self, name)) / self.repeats
@@ -91,11 +86,5 @@ def _count_shown(counts: Counts, verdict: Verdict, last: str) -> None:
     shown = top is not None and top.outcome == ("better" if top.reference == "r00" else "worse")
     counts.shown += shown
     counts.sure += shown and top is not None and not top.provisional
-    counts.reference += top is not None and _by_holm(top, last)
     if verdict.winner is not None:
         counts.winner[verdict.winner] = counts.winner.get(verdict.winner, 0) + 1
-
-
-def _by_holm(pair: Comparison, better: str) -> bool:
-    lead = pair.difference if pair.recipe == better else -pair.difference
-    return lead > 0 and pair.p_holm <= HOLM

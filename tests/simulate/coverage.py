@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -28,7 +29,7 @@ class Groups:
     shape: Shape = "equal"
     """Sizes: all equal; skewed as a log-normal variable (σ = 1.2); or one group with half of the examples."""
 
-    @property
+    @cached_property
     def sizes(self) -> NDArray[np.intp]:
         """Examples of each group; `size` is their average."""
         if self.shape == "equal":
@@ -39,11 +40,11 @@ class Groups:
         others = np.full(self.count - 1, max(1, self.size // 2))
         return np.append(others, self.count * self.size - others.sum())
 
-    @property
+    @cached_property
     def codes(self) -> NDArray[np.intp]:
         return np.repeat(np.arange(self.count), self.sizes)
 
-    @property
+    @cached_property
     def names(self) -> list[str]:
         return [f"g{code}" for code in self.codes]
 
@@ -101,14 +102,36 @@ def two_rates(groups: Groups, repeats: int, difference: float, seed: int = 1) ->
     return _pairs(groups, repeats, -difference, draw, seed)
 
 
+def two_grades(groups: Groups, repeats: int, difference: float, seed: int = 1) -> tuple[float, float]:
+    """The same for graded scores."""
+    behind = stats.norm.ppf(stats.norm.cdf(0.3) - difference)
+    truth = mean("graded", behind) - mean("graded", 0.3)
+
+    def draw(rng: np.random.Generator) -> Floats:
+        shared = np.sqrt(0.6) * groups.latent(rng)
+        first, second = (at - shared - np.sqrt(0.4) * groups.latent(rng) for at in (behind, 0.3))
+        return np.clip(0.25 + 0.45 * first, 0, 1) - np.clip(0.25 + 0.45 * second, 0, 1)
+
+    return _pairs(groups, repeats, truth, draw, seed, binary=False)
+
+
+PairKind = Callable[[Groups, int, float], tuple[float, float]]
+
+
 def _pairs(
-    groups: Groups, repeats: int, truth: float, draw: Callable[[np.random.Generator], Floats], seed: int
+    groups: Groups,
+    repeats: int,
+    truth: float,
+    draw: Callable[[np.random.Generator], Floats],
+    seed: int,
+    *,
+    binary: bool = True,
 ) -> tuple[float, float]:
     rng, names, covered, wrong = np.random.default_rng(seed), groups.names, 0, 0
     for _ in range(repeats):
         sign = draw(rng)
-        first = run("a", (sign > 0).astype(float), groups=names)
-        second = run("b", (sign < 0).astype(float), groups=names)
+        first = run("a", np.maximum(sign, 0), binary=binary, groups=names)
+        second = run("b", np.maximum(-sign, 0), binary=binary, groups=names)
         pair = compare(gather([first, second]), 0.02)[0]
         covered += pair.low - 1e-9 <= truth <= pair.high + 1e-9
         wrong += truth <= -0.02 and pair.outcome in ("better", "not_worse", "equivalent")

@@ -8,7 +8,7 @@ from typing import get_args
 
 from tests.simulate import coverage
 from tests.simulate.coverage import Groups, Shape
-from tests.simulate.scale import Row, RowMaker, percent, points, repeats
+from tests.simulate.scale import PAIRS, Row, RowMaker, percent, points, repeats
 
 
 def _in_groups(groups: Groups) -> Row:
@@ -30,9 +30,9 @@ def means() -> Iterator[RowMaker]:
             yield partial(_in_groups, Groups(number, size, icc))
 
 
-def _in_pairs(groups: Groups) -> Row:
-    often = repeats()
-    equal, behind, far = (coverage.two_rates(groups, often, gap) for gap in (0.0, 0.05, 0.2))
+def _in_pairs(groups: Groups, draw: coverage.PairKind) -> Row:
+    often = repeats(PAIRS)
+    equal, behind, far = (draw(groups, often, gap) for gap in (0.0, 0.05, 0.2))
     return (
         f"{groups.count} × {groups.size}",
         groups.shape,
@@ -41,20 +41,21 @@ def _in_pairs(groups: Groups) -> Row:
     )
 
 
-def pairs() -> Iterator[RowMaker]:
+def pairs(draw: coverage.PairKind) -> Iterator[RowMaker]:
     for number, size in ((10, 20), (20, 10), (50, 4)):
         for shape in get_args(Shape):
             for icc in (0.0, 0.5, 1.0):
-                yield partial(_in_pairs, Groups(number, size, icc, shape))
+                yield partial(_in_pairs, Groups(number, size, icc, shape), draw)
 
 
 def _lost(groups: Groups, noise: float) -> Row:
-    covered, wrong = coverage.lost_whole(groups, repeats(), wins=0.0, losses=0.1, noise=noise)
+    covered, wrong = coverage.lost_whole(groups, repeats(PAIRS), wins=0.0, losses=0.1, noise=noise)
     size = f"{groups.count} × {groups.size}"
     return size, groups.shape, points(noise), *percent(covered, wrong)
 
 
 def lost() -> Iterator[RowMaker]:
     for number, size in ((10, 20), (20, 10), (20, 100), (50, 4), (50, 20)):
-        for noise in (0.0, 0.01, 0.05):
-            yield partial(_lost, Groups(number, size), noise)
+        for shape in get_args(Shape):
+            for noise in (0.0, 0.01, 0.05):
+                yield partial(_lost, Groups(number, size, shape=shape), noise)

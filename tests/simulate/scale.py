@@ -12,6 +12,8 @@ LOOKED_AT = 1_000
 """Repeats of a row that is about looks at every example."""
 POWER = 100
 """Repeats of a row that has no bound."""
+PAIRS = 200
+"""Repeats of a pair over groups, of which there are many rows."""
 Row = Sequence[str]
 RowMaker = Callable[[], Row]
 

@@ -20,6 +20,7 @@ from harness.evidence.stats.resampling import Floats
 from harness.evidence.verdict_types import Cost, RunScores
 
 Kind = Literal["binary", "graded", "zeros"]
+KINDS: tuple[Kind, ...] = ("binary", "graded")
 _SHARED, _OWN = 0.6, 0.2
 _START = {"binary": 0.3, "graded": 0.3, "zeros": -0.15}
 _GRID = stats.norm.ppf((np.arange(100_000) + 0.5) / 100_000)

@@ -34,8 +34,9 @@ def decided(*runs: RunScores, **more: object):  # type: ignore[no-untyped-def]
         World(kind="zeros", n=40, recipes=2, trained=False),
         World(kind="binary", n=120, recipes=2, seeds=3, noise=0.02),
         World(kind="binary", n=200, recipes=2, group_size=10, icc=0.5, trained=False),
+        World(kind="binary", n=60, recipes=12, trained=False),
     ],
-    ids=["five", "graded", "mostly zero", "three seeds", "groups"],
+    ids=["five", "graded", "mostly zero", "three seeds", "groups", "twelve"],
 )
 def test_equal_recipes_are_called_different_in_at_most_5_of_100(world: World) -> None:
     tally = count(world, 50)
@@ -166,6 +167,38 @@ def test_whole_groups_lost_are_not_called_not_worse(count_: int) -> None:
     covered, wrong = coverage.lost_whole(Groups(count_, 20), 100, wins=0.0, losses=0.1)
     assert covered >= 93
     assert wrong == 0
+
+
+@pytest.mark.parametrize("shape", ["equal", "skewed"])
+def test_graded_pairs_over_groups_are_neither_too_sure_nor_too_wide(shape: coverage.Shape) -> None:
+    """With degrees of freedom that suppose the correlation seen, the skewed ones cover more than 99 of 100."""
+    covered, _ = coverage.two_grades(Groups(20, 10, 1.0, shape), 200, 0.2)
+    assert 93 <= covered <= 99
+
+
+@pytest.mark.parametrize("shape", ["equal", "skewed", "dominated"])
+@pytest.mark.parametrize("noise", [0.01, 0.05])
+def test_the_interval_holds_what_a_group_that_nobody_saw_would_change(
+    noise: float, shape: coverage.Shape
+) -> None:
+    """Of 100 tests of twenty groups, 12 hold none of the tenth that is lost whole, and look as if none ever were."""
+    covered, wrong = coverage.lost_whole(Groups(20, 50, shape=shape), 100, wins=0.0, losses=0.1, noise=noise)
+    assert covered >= 95
+    assert wrong <= 3
+
+
+def test_not_worse_and_a_difference_are_still_shown_over_groups() -> None:
+    rng = np.random.default_rng(8)
+    names = [f"g{i // 4}" for i in range(2_000)]
+    right = rng.random(2_000) < 0.7
+    same = right ^ (rng.random(2_000) < 0.01)
+    (level,) = compare(gather([run("a", right, groups=names), run("b", same, groups=names)]), 0.02)
+    (ahead,) = compare(
+        gather([run("a", right, groups=names), run("b", right & (rng.random(2_000) < 0.9), groups=names)]),
+        0.02,
+    )
+    assert level.outcome == "equivalent"
+    assert (ahead.outcome, ahead.low > 0.04, ahead.high < 0.1) == ("better", True, True)
 
 
 @pytest.mark.parametrize("case", causes.CASES)

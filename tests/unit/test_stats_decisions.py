@@ -71,6 +71,16 @@ def test_training_noise_is_not_cured_by_examples() -> None:
     assert power.examples_to_settle(0.0, 0.5, 0.02, training_se=0.001) is not None
 
 
+def test_what_one_more_group_could_change_shrinks_with_the_number_of_groups() -> None:
+    """Twenty groups of ten with a standard error of 6 points: ten times as many groups have 0.6, and not 1.9."""
+    needed = power.examples_to_settle(0.0, 0.01, 0.02, whole_group=0.06 * 200)
+    assert needed is not None
+    assert 0.06 * 200 / needed == pytest.approx(0.02 / power.multiplier(), rel=1e-3)
+    assert power.examples_to_settle(0.1, 0.01, 0.02, whole_group=0.06 * 200) == 1, (
+        "a difference shows without it"
+    )
+
+
 def test_seeds_and_examples_are_told_apart() -> None:
     """Simulated with known variances: both components come back on average."""
     rng = np.random.default_rng(5)

@@ -75,7 +75,9 @@ def more_seeds(situation: Situation) -> NextStep | None:
     seeds = SEEDS if most < SEEDS else most + 2
     if situation.provisional or once:
         times = "once" if most == 1 else f"{most} times"
-        reason = f"trained {times}: another seed may reverse a small difference"
+        reason = (
+            f"trained {times}, and another training may reverse a small lead: this trains each {seeds} times"
+        )
     else:
         reason = "training noise is larger than the open difference; more examples would not settle it"
     return NextStep(

@@ -76,10 +76,10 @@ def degrees_of_freedom(clusters: Codes, correlation: float = 0.0) -> float:
     Satterthwaite's: where one cluster holds most examples, the variance is little more than one squared number.
 
     Args:
-        correlation: of two examples of a cluster. Differences of two methods suppose none (Bell and McCaffrey 2002);
-            with the correlation that was seen, their intervals cover 98 to 100 % where 97 is asked. Means of one
-            method, which are skewed near 0 and 1, suppose what was seen (`within_correlation`; Imbens and Kolesár
-            2016). docs/verdict.md compares the methods.
+        correlation: of two examples of a cluster. Graded differences suppose none (Bell and McCaffrey 2002); with
+            the correlation that was seen, their intervals cover 98 to 100 % where 97 is asked. 0/1 scores, of which
+            groups may be lost whole, and means, which are skewed near 0 and 1, suppose what was seen
+            (`within_correlation`; Imbens and Kolesár 2016). docs/verdict.md compares the methods.
     """
     size = sizes(clusters)
     if len(size) < 2:

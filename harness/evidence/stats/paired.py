@@ -69,7 +69,11 @@ def _tail(differences: Floats) -> float:
     t = float(optimize.brentq(lambda x: float((sizes * np.tanh(x * sizes)).sum()) - total, 0.0, bound))
     cumulant = float(np.logaddexp(t * sizes, -t * sizes).sum()) - len(sizes) * math.log(2)
     w = math.sqrt(max(2 * (t * total - cumulant), 1e-12))
-    v = t * math.sqrt(float((sizes**2 / np.cosh(t * sizes) ** 2).sum()))
+    # 1 / cosh² of a group that holds most of the sum, without the overflow of cosh.
+    falling = np.exp(-2 * t * sizes)
+    v = t * math.sqrt(float((sizes**2 * 4 * falling / (1 + falling) ** 2).sum()))
+    if v == 0.0:
+        return least
     density = math.exp(-w * w / 2) / math.sqrt(2 * math.pi)
     return min(max(2 * (float(stats.norm.sf(w)) + density * (1 / v - 1 / w)), least), 1.0)
 
@@ -127,22 +131,19 @@ def with_imaginary_groups(
 
 
 def imaginary_size(differences: Floats, clusters: Codes) -> float:
-    """Examples of the imaginary group: half as many as tell as much as one independent one.
+    """Examples of the imaginary group: an average group where few groups differ and show little of how much they
+    vary; otherwise half as many as tell as much as one independent one.
 
-    That is half an example where those of a group agree no more than others do, and half an average group where
-    they are all alike, or where few groups differ and show little of how much they vary. Half, as in Jeffreys'
-    prior: with whole ones, intervals over groups that are all alike cover 99 to 100 % (docs/simulations.md).
-    Single examples keep the whole pair of Bonett and Price.
+    That is half an example where those of a group agree no more than others do, and half a group where they are all
+    alike. Half, as in Jeffreys' prior: with whole ones, intervals over twenty groups that are all alike cover 99 to
+    100 % where 97 is asked. Single examples keep the whole pair of Bonett and Price.
     """
     groups = by_cluster.count(clusters)
     if groups == len(differences):
         return 1.0
-    whole = len(differences) / groups
-    return (
-        whole
-        if _few_groups_differ(differences, clusters)
-        else by_cluster.design_effect(differences, clusters)
-    ) / 2
+    if _few_groups_differ(differences, clusters):
+        return len(differences) / groups
+    return by_cluster.design_effect(differences, clusters) / 2
 
 
 def needs_imagination(differences: Floats, clusters: Codes, *, binary: bool) -> bool:
@@ -212,8 +213,11 @@ def grouped_interval(
         return -1.0, 1.0
     centre = float(differences.mean())
     se = math.sqrt(float(by_cluster.mean_variance(differences, clusters)[0]))
+    correlation = 0.0
     if needs_imagination(differences, clusters, binary=binary):
         imagined, wider = with_imaginary_groups(differences, clusters, imaginary_size(differences, clusters))
         centre, se = (imagined, wider) if wider > se else (centre, se)
-    low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters), level)
+        # Of fifty groups of many sizes, a tenth of which is lost whole, fewer than 90 % would be covered without it.
+        correlation = by_cluster.within_correlation(differences, clusters)
+    low, high = student(centre, se, by_cluster.degrees_of_freedom(clusters, correlation), level)
     return max(-1.0, low), min(1.0, high)

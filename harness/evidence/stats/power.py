@@ -37,7 +37,7 @@ def examples_to_settle(
     margin: float,
     *,
     training_se: float = 0.0,
-    careful_sd: float = 0.0,
+    whole_group: float = 0.0,
     alpha: float = ALPHA,
     power: float = POWER,
 ) -> int | None:
@@ -46,14 +46,15 @@ def examples_to_settle(
     Supposes that the true difference is the observed one. Seen from there, one of the two is
     at least half a margin away, so that with a positive margin the number is finite, unless
     training noise, which no test example reduces, is too large by itself: then None, and more seeds are
-    needed; also None if `sd` is not finite. `alpha` is that of the interval which
-    decides both. `careful_sd` takes the place of a smaller `sd` where "not worse" is to be shown.
+    needed; also None if `sd` is not finite. `alpha` is that of the interval which decides both. Where "not worse"
+    is to be shown over groups, the standard error is at least `whole_group` / n: what one more group could change
+    shrinks with the number of groups, and not with its root.
     """
     needed = []
-    for distance, spread in ((difference + margin, max(sd, careful_sd)), (abs(difference), sd)):
-        if distance <= 0 or not math.isfinite(spread):
+    for distance, least in ((difference + margin, whole_group), (abs(difference), 0.0)):
+        if distance <= 0 or not math.isfinite(sd):
             continue
         room = (distance / multiplier(alpha, power)) ** 2 - training_se**2
         if room > 0:
-            needed.append(spread**2 / room)
+            needed.append(max(sd**2 / room, least / math.sqrt(room)))
     return math.ceil(min(needed)) if needed else None

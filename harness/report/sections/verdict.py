@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from markupsafe import Markup
 
 from harness.core import formatting
+from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import Comparison, Cost, RecipeSummary, Verdict
 from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData, TaskGroup
@@ -38,6 +39,7 @@ _BODY = """\
 {% endfor %}</dl></div>
 {% endfor %}
 </div>
+<p class="reading">{{ legend }}</p>
 {% endif %}
 <div class="why">
 {% if reasons %}<div><h3>Why</h3><ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>{% endif %}
@@ -92,6 +94,7 @@ def _one(group: TaskGroup, anchor: str) -> Markup:
         "sentence": _capital(verdict.sentence, names),
         "notes": [_capital(note, names) for note in verdict.notes],
         "facts": _facts(verdict),
+        "legend": LEGEND,
         "reasons": [_capital(reason, names) for reason in verdict.reasons],
         "next_step": verdict.next_step,
         "evidence": [_capital(line, names) for line in verdict.evidence],

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from harness.core import formatting, terminal
 from harness.evidence.triage import Triage
-from harness.evidence.verdict_text import TOGETHER
+from harness.evidence.verdict_text import LEGEND
 from harness.evidence.verdict_types import RecipeSummary, Verdict
 from harness.report.badges import tone
 from harness.results.run_labels import BESIDE, IMPORTED
@@ -42,10 +42,8 @@ def print_verdict(verdict: Verdict, console: Console | None = None) -> None:
         console.print(Text(note))
     console.print()
     console.print(_table(verdict))
-    if verdict.comparisons:
-        console.print(
-            Text(f"Brackets: {TOGETHER}; one by itself (harness compare) is narrower.", style="dim")
-        )
+    if verdict.summaries:
+        console.print(Text(LEGEND, style="dim"))
     for reason in verdict.reasons:
         console.print(Text(f"  · {reason}"))
     if verdict.next_step:
