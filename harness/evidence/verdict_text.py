@@ -20,8 +20,6 @@ UNPROVEN = "Can't tell yet"
 ALONE = "Nothing to compare"
 NOTHING_TO_COMPARE = "Nothing to compare: a verdict needs two recipes that answered the same examples."
 ONE_SEED = "provisional: one training seed"
-TOGETHER = "95 %, all intervals of a verdict together"
-"""Which interval a verdict shows of scores and differences."""
 LEGEND = (
     "A point is a hundredth of the score. In brackets: where the value would lie with endlessly many such examples, "
     "right in 95 of 100 verdicts."

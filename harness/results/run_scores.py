@@ -19,7 +19,7 @@ from harness.results.asked import only, restricted
 from harness.results.folder import RunFolder
 from harness.results.lines import samples
 from harness.results.records.missing import Missing
-from harness.results.records.run import AnswerRecord, RunRecord, TaskRecord, TrainRecord
+from harness.results.records.run import AnswerRecord, CellRecord, RunRecord, TaskRecord, TrainRecord
 from harness.results.records.sample import SampleRecord
 from harness.results.remote import mirror
 from harness.results.run_labels import BESIDE, labels, members, places
@@ -118,7 +118,7 @@ def _latest(group: Sequence[tuple[RunRecord, Path]], results: Path) -> Invocatio
     return invocation(record, mirror.address(results))
 
 
-def invocation(record: RunRecord, results: str) -> Invocation:
+def invocation(record: CellRecord, results: str) -> Invocation:
     """The command that a run came from; for runs from before it was recorded, one that asks the same task."""
     plain = Invocation(target=record.task.name, task=record.task.name, results=results)
     try:
