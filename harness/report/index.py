@@ -21,6 +21,8 @@ from harness.report.badges import KINDS, badge, tone
 from harness.report.data import ReportData
 from harness.report.html.page import asset, html, policy
 
+Summary = Mapping[str, Any]
+"""What a report's head says of it, as JSON."""
 NAME = "index.html"
 FOLDER = "reports"
 HISTORY = "history.html"
@@ -107,7 +109,7 @@ def write(folder: Path) -> Path:
     return out
 
 
-def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> str:
+def render(reports: Sequence[Summary], *, history: bool = False) -> str:
     """The page as text."""
 
     css = asset("css")
@@ -134,7 +136,7 @@ def render(reports: Sequence[Mapping[str, Any]], *, history: bool = False) -> st
     )
 
 
-def _named(report: Mapping[str, Any]) -> str:
+def _named(report: Summary) -> str:
     """The tasks and models of a report, and its title where that says more."""
     tasks = dict.fromkeys(str(verdict["task"]) for verdict in report["verdicts"])
     models = dict.fromkeys(report["models"] or [str(verdict["model"]) for verdict in report["verdicts"]])
@@ -142,7 +144,7 @@ def _named(report: Mapping[str, Any]) -> str:
     return title if not named else named if title in tasks else f"{named} ({title})"
 
 
-def _about(report: Mapping[str, Any], several: bool) -> str:
+def _about(report: Summary, several: bool) -> str:
     """What tells a report from the others in the list; where `several` are about the same, its file does."""
     return f"{_named(report)} · {Path(str(report['file'])).stem}" if several else _named(report)
 

@@ -178,14 +178,14 @@ def test_a_system_message_is_folded_where_a_server_takes_none(run: Run, server: 
     assert message["role"] == "user"
     assert message["content"].startswith("Say the colour.")
     assert rows()["test-0"]["prompt"].startswith("user: Say the colour.")
-    assert "no system message" in " ".join(records()[0]["answer"]["notes"])
+    assert "does not accept a system message" in " ".join(records()[0]["answer"]["notes"])
 
 
 def test_a_server_without_a_temperature_is_asked_without_and_it_is_said(run: Run, server: Server) -> None:
     text = "Unsupported value: 'temperature' does not support 0 with this model."
     server.reply = lambda body, _: (400, {"error": {"message": text}}) if "temperature" in body else None
     assert run()[0] == 0
-    assert "no temperature" in " ".join(records()[0]["answer"]["notes"])
+    assert "does not accept a temperature" in " ".join(records()[0]["answer"]["notes"])
 
 
 @pytest.mark.parametrize(
