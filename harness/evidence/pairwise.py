@@ -288,8 +288,8 @@ def _careful(pair: _Pair, low: float, high: float, level: float) -> tuple[float,
     if pair.whole_group_se <= pair.estimate.sampling_se or not low <= 0.0 <= high:
         return low, high
     se = math.hypot(pair.whole_group_se, pair.estimate.training_se or 0.0)
-    seen = by_cluster.within_correlation(pair.differences, pair.clusters)
-    df = min(pair.estimate.df, by_cluster.degrees_of_freedom(pair.clusters, seen))
+    correlation = by_cluster.within_correlation(pair.differences, pair.clusters)
+    df = min(pair.estimate.df, by_cluster.degrees_of_freedom(pair.clusters, correlation))
     lowest, highest = student(pair.estimate.mean, se, df, level)
     return max(-1.0, min(low, lowest)), min(1.0, max(high, highest))
 

@@ -130,5 +130,4 @@ def body_of(network: Network) -> Network:
     body: Network = network.base_model
     if body is not network or network.get_output_embeddings() is None:
         return body
-    inner: Network = getattr(network, "model", network)
-    return inner
+    return next((part for name, part in network.named_children() if name == "model"), network)

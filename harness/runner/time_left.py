@@ -46,7 +46,8 @@ class TimeLeft:
 
     def plan(self, cells: Sequence[Cell]) -> None:
         for cell in cells:
-            epochs = tuple(getattr(stage, "num_train_epochs", None) for stage in cell.recipe.weights)
+            settings = [stage.config().get("num_train_epochs") for stage in cell.recipe.weights]
+            epochs = tuple(value if isinstance(value, float) else None for value in settings)
             self._work[cell.key] = _Work(
                 trains=bool(cell.recipe.weights), epochs=epochs, total=len(cell.all_examples)
             )

@@ -82,7 +82,7 @@ def _from_page(but: Sequence[str]) -> dict[Place, Row]:
         head, *made = [line.strip("| ").split(" | ") for line in lines] or [[]]
         if head != list(table.head) or len(made) != len(table.rows):
             raise SystemExit(f'"{table.title}" has other columns or rows than on the page: make it, too')
-        rows |= {(number, place): row for place, row in enumerate(made)}
+        rows |= {(number, index): row for index, row in enumerate(made)}
     return rows
 
 

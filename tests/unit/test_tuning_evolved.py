@@ -20,10 +20,10 @@ pytest.importorskip("gepa")
 
 def test_gepa_keeps_the_instructions_that_the_proposer_improves(tiny_task: Path) -> None:
     task = without_test(load(tiny_task))
-    told: list[str] = []
+    proposed: list[str] = []
 
     def propose(request: Request) -> str:
-        told.append(request.messages[0].content)
+        proposed.append(request.messages[0].content)
         return f"```\n{RULE}\n```"
 
     def answer(request: Request) -> str:
@@ -37,8 +37,8 @@ def test_gepa_keeps_the_instructions_that_the_proposer_improves(tiny_task: Path)
     evolution = Evolution(cell=cell, engine=engine, proposer=Proposer("fake", FakeEngine(propose)))
     proposal = evolution.run("Say the colour.")
     assert proposal.text == RULE
-    assert "The right answer: green" in told[0]
-    assert "Say the colour." in told[0]
+    assert "The right answer: green" in proposed[0]
+    assert "Say the colour." in proposed[0]
     assert len(engine.asked) <= (PASSES + 1) * 6
     assert proposal.cost.tokens_in > 0
     assert not any("test-" in request.id for request in engine.asked)
