@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 from harness.core.errors import ConfigError
 from harness.core.protocols import ArchitectureName, Base, Weights
@@ -130,4 +130,6 @@ def body_of(network: Network) -> Network:
     body: Network = network.base_model
     if body is not network or network.get_output_embeddings() is None:
         return body
-    return next((part for name, part in network.named_children() if name == "model"), network)
+    if "model" not in dict(network.named_children()):
+        return network
+    return cast("Network", network.get_submodule("model"))
