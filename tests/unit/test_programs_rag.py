@@ -93,3 +93,33 @@ def test_passages_stand_behind_the_question_where_the_recipe_says_so() -> None:
     assert last.passages == first.passages
     assert "passages" not in rag().identity(), "finished runs keep their keys"
     assert rag(passages="last").identity()["passages"] == "last"
+
+
+def test_a_shared_order_depends_on_train_and_not_on_the_question() -> None:
+    pool = [example(f"t{i}", question="tusks of an elephant") for i in range(3)]
+    ordered = rag(k=2, order="shared").prepare(task(corpus=CORPUS), pool, 0)
+    walrus, elephant = (
+        ordered(example("x", question=text))
+        for text in ("how long are the tusks of a walrus", "elephant tusks")
+    )
+    assert [p.document for p in walrus.passages] == ["d0", "d2"], "records keep the rank"
+    assert [p.document for p in elephant.passages] == ["d2", "d0"]
+    beginning = "Walrus: A walrus has two long tusks and lives on sea ice.\n\nThe tusks of an elephant"
+    assert all(prompt.messages[-1].content.startswith(beginning) for prompt in (walrus, elephant))
+
+
+def test_passages_that_train_asks_for_most_come_first_in_a_shared_order() -> None:
+    pool = [
+        example("t0", question="copper"),
+        example("t1", question="copper heat"),
+        example("t2", question="walrus"),
+    ]
+    prompt = rag(k=2, order="shared").prepare(task(corpus=CORPUS), pool, 0)(
+        example("x", question="does a walrus like copper")
+    )
+    assert prompt.messages[-1].content.startswith("Copper conducts")
+
+
+def test_the_ranked_order_leaves_keys_as_they_were() -> None:
+    assert "order" not in rag().identity()
+    assert rag(order="shared").identity() != rag().identity()

@@ -12,6 +12,7 @@ from harness.core.kinds import Spec, build, knob
 from harness.core.protocols import Program, Prompter, Retriever, Task
 from harness.core.tools import offering
 from harness.core.values import Example, Message, Passage, Prompt
+from harness.methods.programs._passage_order import SharedOrder
 from harness.methods.programs._render import question, system
 
 
@@ -21,7 +22,8 @@ class Rag(Program):
 
     `max_chars` bounds the passages' text in characters: the last that does not fit is cut at a
     word, and those after it are left out. `passages` says on which side of the question they stand: first,
-    answers from the same passages share a prefix.
+    answers from the same passages share a prefix. `order: shared` puts them in one order for all questions,
+    so that more prompts begin alike and cost less to compute.
     """
 
     retrieves = True
@@ -32,6 +34,9 @@ class Rag(Program):
     max_chars: int | None = None
     passages: Literal["first", "last"] = knob(
         "first", key_default="first", doc="whether passages come before or after the question"
+    )
+    order: Literal["ranked", "shared"] = knob(
+        "ranked", key_default="ranked", doc="best first, or in one order for all questions, which is faster"
     )
 
     def __post_init__(self) -> None:
@@ -52,12 +57,13 @@ class Rag(Program):
         if not task.corpus:
             raise ConfigError(f"task '{task.name}' has no corpus to retrieve from", remedy="set 'corpus:'")
         index = self._retriever().index(task.corpus)
+        order = SharedOrder(task, pool, self.k).sort if self.order == "shared" else tuple
 
         def prompt(example: Example, *, dropped: int = 0) -> Prompt:
             asked = question(task, example)
             passages = _fit(index.search(asked, example, self.k), self.max_chars)
             kept = passages[: len(passages) - dropped]
-            shown = [_show(passage) for passage in kept]
+            shown = [_show(passage) for passage in order(kept)]
             content = "\n\n".join([*shown, asked] if self.passages == "first" else [asked, *shown])
             asking = (*system(task, example), *example.turns, Message("user", content))
             messages = offering(asking, example.tools)
