@@ -55,6 +55,7 @@ TABLE = {
     "margin": Row(setting="`margin`", trained=COMPARED),
     "gate": Row(setting="`gate`", trained=NOTHING),
     "licence": Row(setting="`licence`", trained=NOTHING),
+    "prompts": Row(setting="`prompts` (what `--tune` finds with them is a recipe)", trained=NOTHING),
     "recipe.name": Row(setting="name of the recipe", trained=frozenset({"comparison", "study"})),
     "recipe.about": Row(setting="`about` of the recipe", trained=NOTHING),
     "recipe.setting": Row(setting="a setting of a slot", trained=ALL),
@@ -67,6 +68,8 @@ TABLE = {
     "seeds": Row(setting="seed", trained=frozenset({"weights", "answer", "study"})),
     "labels": Row(setting="`--labels`", trained=ALL),
     "limit": Row(setting="`--limit`", trained=frozenset({"study"})),
+    "stop_when_sure": Row(setting="`--stop-when-sure`: how many are asked", trained=NOTHING),
+    "frugal": Row(setting="`--frugal`: which recipes run", trained=NOTHING),
     "settings": Row(setting="`--set`: as the setting in the recipe", trained=ALL),
 }
 """By setting of the task file, the recipe, the model and the command line."""

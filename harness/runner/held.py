@@ -15,23 +15,31 @@ WATCHED = 8
 
 
 def held(completions: Iterable[tuple[int, Completion]], form: Format) -> Iterator[tuple[int, Completion]]:
-    """The completions as they come.
+    """The completions as they come; the first ones wait until one of them is in the format.
+
+    Answers of a server that does not constrain are not passed on, so the same command asks it again instead of
+    finding them complete.
 
     Raises:
         RunError: the first complete answers are all outside the format.
     """
-    outside: list[str] | None = []
+    outside: list[tuple[int, Completion]] = []
+    enforced = False
     for position, completion in completions:
-        yield position, completion
-        if outside is None or completion.finish_reason != "stop":
+        if enforced or completion.finish_reason != "stop":
+            yield position, completion
             continue
         if form.holds(completion.text.strip()):
-            outside = None  # enforced or not, the format is met
+            enforced = True  # or the format is met without it
+            yield from outside
+            yield position, completion
             continue
-        outside.append(completion.text)
+        outside.append((position, completion))
         if len(outside) == WATCHED:
             raise RunError(
                 f"{NOT_HELD}: its first {WATCHED} complete answers are all outside the format, "
-                f"such as {outside[0][:60]!r}; leave out the constrained recipe, or use a server that takes "
+                f"such as {outside[0][1].text[:60]!r}; leave out the constrained recipe, or use a server that takes "
                 "response_format (JSON), structured_outputs (vLLM) or grammar (llama.cpp)"
             )
+    if not enforced:
+        yield from outside

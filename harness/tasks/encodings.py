@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import sys
 from pathlib import Path
 
 from harness.core.errors import ConfigError
@@ -96,10 +97,10 @@ def actual(path: Path, encoding: str) -> str:
     Raises:
         ConfigError: UTF-16 without a byte order mark, read as UTF-8.
     """
-    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
-        return encoding
     with path.open("rb") as stream:
         head = stream.read(SAMPLE)
+    if encoding.lower().replace("_", "-") not in ("utf-8", "utf8"):
+        return _with_byte_order(encoding, head)
     for mark, codec in MARKS.items():
         if head.startswith(mark):
             return codec
@@ -108,6 +109,14 @@ def actual(path: Path, encoding: str) -> str:
             "not UTF-8 but UTF-16 without a byte order mark", file=path, remedy=_remedy(path, wide, head)
         )
     return encoding
+
+
+def _with_byte_order(encoding: str, head: bytes) -> str:
+    """UTF-16 or UTF-32 with the machine's byte order where no mark names one: a stream refuses it, `decode` does not."""
+    name = codecs.lookup(encoding).name
+    if name not in ("utf-16", "utf-32") or any(head.startswith(mark) for mark in MARKS):
+        return encoding
+    return f"{name}-{'le' if sys.byteorder == 'little' else 'be'}"
 
 
 def likely(data: bytes) -> str:

@@ -82,7 +82,7 @@ def test_pins_and_trials(pins: Any, trials: Any) -> None:
 
 
 @fuzz(
-    8, said=st.lists(st.sampled_from(HOSTILE) | st.text(max_size=9), min_size=3, max_size=3), target=rubbish
+    8, lines=st.lists(st.sampled_from(HOSTILE) | st.text(max_size=9), min_size=3, max_size=3), target=rubbish
 )
 def test_reports(lines: list[str], target: Any) -> None:
     """Whatever stands in a question, an answer or a reason, the page is made and runs none of it."""

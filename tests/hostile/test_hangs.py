@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import mmap
 import threading
 import time
 from dataclasses import dataclass, replace
@@ -386,10 +387,12 @@ def test_one_template_that_is_given_up_costs_the_others_nothing(monkeypatch: pyt
 
 
 def _hold(mebibytes: int, seconds: float = 10.0) -> None:
-    """Take memory in pieces, as Python code does, and hold it."""
+    """Take memory in pieces that the process did not have before, and hold it."""
     until, held = time.thread_time() + seconds, []
     while time.thread_time() < until:
-        held.append(bytes(range(256)) * 4096 if len(held) < mebibytes else b"")
+        if len(held) < mebibytes:
+            held.append(mmap.mmap(-1, 2**20))
+            held[-1].write(bytes(2**20))
         sum(range(2000))
 
 
@@ -415,6 +418,7 @@ def test_a_bound_within_a_bound_ends_with_it(monkeypatch: pytest.MonkeyPatch) ->
 def test_an_answer_that_takes_too_much_memory_is_its_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(protocol, "ANSWER_MEMORY", 8 * 2**20)
     monkeypatch.setattr(Stubborn, "parse", lambda self, text: _hold(200))
+    monkeypatch.setattr(protocol, "READING_SECONDS", 60.0)
     reading = Stubborn().read("a")
     assert isinstance(reading.extracted, Unread)
     assert "took more than 8.0 MiB" in reading.extracted.reason

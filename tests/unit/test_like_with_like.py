@@ -226,7 +226,9 @@ def test_lessons_that_were_dropped_stand_beside_the_score_and_cost_no_labels(
     )
     run = ("run", str(tiny_task), "--model", "tiny", "--recipes", "lora", "--limit", "2", *words)
     printed = harness(*run, "--prices", "prices.yaml")
-    sentence = f"lora learnt from {12 - count} of 12 training examples: the others are longer than 100 tokens"
+    sentence = (
+        f"lora learned from {12 - count} of 12 training examples: the others are longer than 100 tokens"
+    )
     assert (sentence in printed) is stands
     assert ("earnt from" in Path("reports/colours.html").read_text()) is stands
     (record,) = records()

@@ -30,7 +30,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def cell(name: str = "lora") -> Any:
-    recipe = SimpleNamespace(name=name, weights=(SimpleNamespace(num_train_epochs=3.0),))
+    recipe = SimpleNamespace(name=name, weights=(SimpleNamespace(config=lambda: {"num_train_epochs": 3.0}),))
     return SimpleNamespace(
         id=f"task-{name}", key=name, recipe=recipe, seed=0, labels=None, all_examples=range(8)
     )

@@ -130,7 +130,8 @@ def test_code_is_right_where_its_tests_pass(
     monkeypatch: pytest.MonkeyPatch, code: str, score: float, reason: str
 ) -> None:
     monkeypatch.setenv("HARNESS_ALLOW_CODE", "1")
-    scorer = build("scorers", {"kind": "code_tests", "seconds": 1.0})
+    seconds = 1.0 if "while True" in code else 30.0  # of a machine that does other work, too
+    scorer = build("scorers", {"kind": "code_tests", "seconds": seconds})
     given, why = scorer.score(code, TESTS, EXAMPLE)
     assert given == score
     assert why.startswith(reason)

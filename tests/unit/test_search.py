@@ -141,7 +141,7 @@ def test_a_constraint_excludes_trials_from_the_best(tiny_task: Path, tmp_path: P
     result = search(plan(tiny_task, tmp_path / "r", 12, constraint=("memory<=8",)), make=fake, say=quiet)
     assert result.best.params["weights.lora_r"] <= 8
     assert any(row.params["weights.lora_r"] > 8 for row in result.rows)
-    with pytest.raises(RunError, match="keeps the constraints"):
+    with pytest.raises(RunError, match="satisfies the constraints"):
         search(plan(tiny_task, tmp_path / "r", 3, constraint=("memory<=1",)), make=fake, say=quiet)
 
 

@@ -110,6 +110,7 @@ CHANGES: dict[str, Callable[[], None]] = {
     "margin": task(margin=0.5),
     "gate": task(gate={"primary": 0.1, "must_pass": ["test-0"]}),
     "licence": task(licence="CC0"),
+    "prompts": task(prompts=["Name the color in one word."]),
     "recipe.about": recipe(about="Another text."),
     "recipe.setting": recipe("program", k=3),
 }
@@ -119,6 +120,8 @@ OPTIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "seeds": ({"seeds": 2}, {"seed": 1}),
     "labels": ({"labels": (4,)}, {"labels": 4}),
     "limit": ({"limit": 3}, {"limit": 3}),
+    "stop_when_sure": ({"stop_when_sure": True}, {}),
+    "frugal": ({"frugal": True}, {}),
     "settings": ({"settings": ("program.k=3",)}, {"settings": ("program.k=3",)}),
 }
 """Option of the command line → the arguments of a run and of a search."""
@@ -278,7 +281,8 @@ def test_the_table_has_every_setting_of_the_task_file_and_the_command_line() -> 
     assert {*DataFile.model_fields} >= {"train", "dev", "test"}
     assert "primary" in GateFile.model_fields
     settings = {item.name for item in dataclasses.fields(ExperimentSettings)} - {"recipes"}
-    assert {*OPTIONS} == settings - {"report", "prices", "cache", "executor", "log_to"}
+    tuning = {"tune", "together", "proposer"}  # What they find is a recipe, and decides as its settings do.
+    assert {*OPTIONS} == settings - tuning - {"report", "prices", "cache", "executor", "log_to"}
     assert {*OPTIONS} <= {*decides.TABLE}
 
 
