@@ -41,6 +41,9 @@ from harness.evidence.next_steps.recipes import (
 )
 from harness.evidence.next_steps.situation import NextStep, Situation
 
+MOSTLY_VALID = 0.95
+"""Share of valid answers from which on the format is not what is wrong."""
+
 __all__ = ["NextStep", "Situation", "after_triage", "next_step", "weak_fields"]
 
 
@@ -67,8 +70,9 @@ def _look(situation: Situation) -> NextStep:
     best = situation.recommended
     if (called := untried_called_for(situation)) is not None:
         return called
+    valid = f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid"
     evidence = (
-        f"check the format: {100 * best.valid_extracted:.0f} % of the answers of {best.recipe} are valid",
+        *((valid,) if best.valid_extracted < MOSTLY_VALID else ()),
         *of_failures(best),
         "check the token limit, the prompt and the labels: what the model is asked, and what a right answer looks like",
     )

@@ -38,5 +38,5 @@ def check_reachable(spec: str, bundled: tuple[str, ...]) -> None:
     except OSError:
         raise ConfigError(
             f"'{spec}' is not a model on this machine, and the hub at {address.hostname} cannot be reached",
-            remedy=f"{nearest(spec, bundled)}; or a folder, gguf:FILE",
+            remedy=f"{nearest(spec, bundled)}; or a folder, gguf:FILE, a server: openai:NAME@URL",
         ) from None

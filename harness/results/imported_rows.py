@@ -99,7 +99,7 @@ def unusable(metric: Metric, tally: Tally) -> str:
             "they are not parts of that score"
         )
     if tally.low < 0.0 or tally.high > 1.0:
-        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are no scores within [0, 1]"
+        return f"{metric.name}: values from {tally.low:.6g} to {tally.high:.6g} are not scores within [0, 1]; divide percentages by 100"
     return ""
 
 

@@ -101,6 +101,14 @@ def write(results: Path, run: LiveRun) -> None:
     write_json(path, asdict(run))
 
 
+def restore(results: Path, name: str, before: LiveRun | None) -> None:
+    """Put back what an earlier command said of itself; None: nothing was there."""
+    if before is None:
+        file(results, name).unlink(missing_ok=True)
+    else:
+        write(results, before)
+
+
 def read(results: Path, name: str) -> LiveRun | None:
     """The state of a command; None where it says nothing that can be read."""
     from harness.core.validation import adapter

@@ -34,6 +34,7 @@ class LiveFeed(Progress):
         self._left = TimeLeft()
         self._run = LiveRun(name=name, pid=os.getpid(), started=now, updated=now)
         self._cells: dict[str, LiveCell] = {}
+        self._before = live.read(results, name)
 
     def __enter__(self) -> Self:
         self._write(now=True)
@@ -44,7 +45,15 @@ class LiveFeed(Progress):
     ) -> None:
         ending: Ending = "done" if kind is None else "stopped" if kind is KeyboardInterrupt else "failed"
         self._run = replace(self._run, ending=ending)
-        self._write(now=True)
+        if kind is not None and not self._cells:
+            self._take_back()
+        else:
+            self._write(now=True)
+
+    def _take_back(self) -> None:
+        """A command that failed before it had anything to run leaves the page of the one before it."""
+        with contextlib.suppress(OSError):
+            live.restore(self._results, self._run.name, self._before)
 
     def reported(self, report: Path) -> None:
         """The report is written: from now on it is the page."""

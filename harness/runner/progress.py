@@ -150,7 +150,7 @@ class PlainProgress(Progress):
 
     def plan(self, cells: Sequence[Cell]) -> None:
         count = "1 run" if len(cells) == 1 else f"{len(cells)} runs"
-        terminal.say(f"{count}; what is complete is not repeated", error=True)
+        terminal.say(f"{count}; finished ones are not repeated", error=True)
 
     def state(self, cell: Cell, state: str) -> None:
         self._say(cell, state)

@@ -111,9 +111,11 @@ def find(
                 return Corpus(path=path, column=name, ids=ids, notes=notes)
             hints.append(_hint(path, name, match))
     if given is not None:
-        return Corpus(path=given, column=column, ids=_ids_of(given))
+        ids = _ids_of(given)
+        size = f" ({len(ids):,} documents)" if ids else ""
+        return Corpus(path=given, column=column, ids=ids, notes=(f"corpus: {_shown(given)}{size}",))
     named = [f"corpus: {_shown(path)} lies beside the data and is not read; if answers come from it: --corpus {path}"
-             for path in candidates if names.words(path.stem)[:1] == ("corpus",)]  # fmt: skip
+             for path in candidates if _sounds_like_documents(path) and _ids_of(path)]  # fmt: skip
     return Corpus(notes=tuple(hints or named)[:1])
 
 

@@ -12,6 +12,7 @@ from harness.core.execution import Executor
 from harness.core.recipes import Recipe
 from harness.core.secrets import hidden
 from harness.core.terminal import say
+from harness.evidence.random_model import is_random
 from harness.results import tunings
 from harness.results.records.run import RunRecord
 from harness.results.records.trial import TrialRecord
@@ -235,7 +236,7 @@ def _champions(experiment: Experiment, chosen: tuple[Recipe, ...]) -> Experiment
     """The experiment whose verdict compares the champions alone."""
     names = tuple(recipe.name for recipe in chosen)
     invocation = experiment.invocation
-    if invocation is not None:
+    if invocation is not None and not is_random(experiment.models[0]):
         # A command that is pasted runs the files that were written; `--set` is in them.
         invocation = replace(invocation, target=experiment.tasks[0], recipes=names, known=names, settings=())
     return replace(experiment, recipes=chosen, defaults=False, invocation=invocation)

@@ -267,7 +267,7 @@ def test_values_that_are_not_the_metric_are_no_scores() -> None:
     )
     with pytest.raises(ConfigError, match="perplexity: its 2 samples average to -4, and the log says 54.598"):
         imported(loss)
-    with pytest.raises(ConfigError, match="values from 0 to 40 are no scores within"):
+    with pytest.raises(ConfigError, match="values from 0 to 40 are not scores within"):
         imported(kit.lm_eval(Path("b"), "b", [0.0, 40.0], metric="bleu"))
     done = imported(kit.lm_eval(Path("c"), "c", [0.25, None], metric="ter", higher=False))
     assert done.records[0].task.primary == "1 - ter"

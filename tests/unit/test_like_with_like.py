@@ -230,7 +230,7 @@ def test_lessons_that_were_dropped_stand_beside_the_score_and_cost_no_labels(
         f"lora learned from {12 - count} of 12 training examples: the others are longer than 100 tokens"
     )
     assert (sentence in printed) is stands
-    assert ("earnt from" in Path("reports/colours.html").read_text()) is stands
+    assert ("earned from" in Path("reports/colours.html").read_text()) is stands
     (record,) = records()
     assert (record["train"]["lessons"], record["train"]["offered"]) == (12 - count, 12)
     done = as_json(*run, "--prices", "prices.yaml")

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -267,3 +268,17 @@ def _options(task: Path, tmp_path: Path, **more: object) -> RunOptions:
         str(task), model=("fake",), recipes=("zero_shot", "few_shot"), results=tmp_path / "results", quiet=True,
         report=tmp_path / "report.html", **more,
     )  # type: ignore[arg-type]  # fmt: skip
+
+
+def test_a_command_that_fails_before_it_runs_leaves_the_page_of_the_one_before(
+    tiny_task: Path, tmp_path: Path, engine: FakeEngine
+) -> None:
+    results = tmp_path / "results"
+    assert workflow.from_options(_options(tiny_task, tmp_path)) is not None
+    before = live.read(results, "colours")
+    with pytest.raises(ConfigError):
+        workflow.from_options(replace(_options(tiny_task, tmp_path), model=("no-such-model",)))
+    assert live.read(results, "colours") == before
+    with pytest.raises(ConfigError):
+        workflow.from_options(replace(_options(tmp_path / "nowhere", tmp_path)))
+    assert live.names(results) == ["colours"]

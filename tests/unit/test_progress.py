@@ -30,7 +30,9 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> SimpleNamespace:
 
 
 def cell(name: str = "lora") -> Any:
-    recipe = SimpleNamespace(name=name, weights=(SimpleNamespace(config=lambda: {"num_train_epochs": 3.0}),))
+    recipe = SimpleNamespace(
+        name=name, weights=(SimpleNamespace(num_train_epochs=3.0, config=lambda: {"num_train_epochs": 3.0}),)
+    )
     return SimpleNamespace(
         id=f"task-{name}", key=name, recipe=recipe, seed=0, labels=None, all_examples=range(8)
     )
@@ -97,7 +99,7 @@ def test_logs_get_plain_lines_on_stderr(clock: SimpleNamespace, capsys: pytest.C
     assert output.out == ""
     assert "\x1b" not in output.err
     assert [line.removeprefix("task-lora: ") for line in output.err.splitlines()] == [
-        "1 run; what is complete is not repeated",
+        "1 run; finished ones are not repeated",
         "training",
         "epoch 1.00 step 2 loss 1.500 · dev score 0.500",
         "answering 8 examples",
