@@ -52,7 +52,7 @@ class Race:
     def sentences(self) -> tuple[str, ...]:
         """What was left out, for a person."""
         if not self.saved:
-            return ("not sure before the last example: all were asked",)
+            return ()
         total = self.saved + sum(len(cell.examples) for cell in self.cells)
         lines = [f"stopped when sure: {self.saved:,} of {total:,} answers were not needed"]
         names = list(dict.fromkeys(cell.recipe.name for cell in self.not_needed))
