@@ -74,6 +74,29 @@ def test_the_same_command_asks_nothing_again_and_a_larger_budget_goes_on(
     assert len(tunings.read(Path("results"))) == 1
 
 
+def test_a_recipe_that_was_edited_or_that_another_search_found_is_kept(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found(**more: Any) -> Path:
+        done = session(tiny_task, **more)
+        assert done.tuning is not None
+        (arm,) = done.tuning.arms
+        assert [summary.recipe for summary in done.verdicts[0].summaries] == [Path(arm.recipe_file).stem]
+        return Path(arm.recipe_file)
+
+    serve(monkeypatch)
+    first = found()
+    assert found() == first, "the same search has one file"
+    assert found(tune=6) == first
+    text = first.read_text("utf-8")
+    other = found(limit=2)
+    assert other.stem == f"{first.stem}_2"
+    assert first.read_text("utf-8") == text
+    first.write_text(text.replace(RULE, f"{RULE} Please."), "utf-8")
+    assert found(tune=6).stem == f"{first.stem}_3"
+    assert "Please." in first.read_text("utf-8")
+
+
 def test_a_killed_search_goes_on_where_it_was(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = 12
 
