@@ -97,6 +97,20 @@ def test_a_recipe_that_was_edited_or_that_another_search_found_is_kept(
     assert "Please." in first.read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("recipes", "settings", "noted"),
+    [("few_shot", (), True), ("zero_shot", ("program.constrain=true",), True), ("zero_shot", (), False)],
+)
+def test_a_prompt_recipe_that_is_not_the_arms_default_is_named(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, recipes: str, settings: tuple[str, ...], noted: bool
+) -> None:
+    serve(monkeypatch)
+    done = session(tiny_task, tune=1, recipes=recipes, settings=settings)
+    assert done.tuning is not None
+    said = [note for note in done.tuning.notes if f"not the program of {recipes}" in note]
+    assert bool(said) == noted
+
+
 def test_a_killed_search_goes_on_where_it_was(tiny_task: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     left = 12
 
