@@ -193,6 +193,19 @@ def test_a_bad_budget_is_refused_before_anything_is_asked(
     assert engine.asked == []
 
 
+@pytest.mark.parametrize(
+    "more", [{"stop_when_sure": True, "frugal": True}, {"report": Path("taken") / "report.html"}]
+)
+def test_options_that_do_not_fit_are_refused_before_anything_is_asked(
+    tiny_task: Path, monkeypatch: pytest.MonkeyPatch, more: dict[str, Any]
+) -> None:
+    engine = serve(monkeypatch)
+    Path("taken").write_text("a file", "utf-8")
+    with pytest.raises(ConfigError, match="leave out one|is no folder"):
+        session(tiny_task, **more)
+    assert engine.asked == []
+
+
 def test_an_arm_with_more_recipes_than_trials_is_refused(
     tiny_task: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
