@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from harness.report import files, index, subjects
 from harness.report.build import build
 from harness.report.subjects import Subject
 from harness.results.run_scores import verdicts
+from harness.workflows import report
 from harness.workflows.import_logs import from_options
 from harness.workflows.options.import_logs import ImportOptions
+from harness.workflows.options.report import ReportOptions
 from tests.e2e import import_kit as kit
 from tests.report_data import make
 
@@ -50,6 +53,19 @@ def test_the_same_import_again_replaces_its_own_report_and_one_of_other_contents
 def test_a_system_that_joins_the_stored_ones_joins_their_report() -> None:
     assert _import("a", "b") == _import("c")
     assert _about(Path("reports/sums.html")) == {("sums", name) for name in "abc"}
+
+
+def test_tables_stand_beside_the_page_of_the_same_runs() -> None:
+    _import("a", "b")
+    _import("c", "d", results="elsewhere")
+    here, there = (ReportOptions(results=Path(folder)) for folder in ("results", "elsewhere"))
+    first = report.from_options(replace(here, format="html,md,csv")).files
+    assert [file.name for file in first] == ["report.html", "report.md", "report.csv"]
+    before = [file.read_bytes() for file in first]
+    second = report.from_options(replace(there, format="html,md,csv")).files
+    assert [file.name for file in second] == ["report-2.html", "report-2.md", "report-2.csv"]
+    assert report.from_options(replace(there, format="md")).files == (second[1],)
+    assert [file.read_bytes() for file in first] == before
 
 
 def test_a_report_of_another_results_folder_is_kept() -> None:
