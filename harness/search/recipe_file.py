@@ -9,6 +9,7 @@ from pathlib import Path
 import yaml
 
 from harness.core.errors import ConfigError
+from harness.core.files import draft
 from harness.core.keys import digest
 from harness.core.recipes import Recipe, read_yaml
 
@@ -29,7 +30,8 @@ def write_recipe(recipe: Recipe, file: Path, about: str) -> Path:
     config = _slots(recipe.config()) | {"about": about}
     file.parent.mkdir(parents=True, exist_ok=True)
     text = yaml.dump(_plain(config), Dumper=_Readable, sort_keys=False, allow_unicode=True, width=100)
-    file.write_text(text, encoding="utf-8")
+    with draft(file) as part:
+        part.write_text(text, encoding="utf-8")
     return file
 
 

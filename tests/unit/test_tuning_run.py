@@ -10,9 +10,11 @@ import pytest
 import yaml
 
 from harness.core.errors import ConfigError
+from harness.core.recipes import load
 from harness.core.values import Request
 from harness.results import tunings
 from harness.results.trials import read as read_trials
+from harness.search.recipe_file import write_beside
 from harness.workflows import run
 from harness.workflows.options.run import RunOptions
 from tests.conftest import Harness, edit_task
@@ -95,6 +97,20 @@ def test_a_recipe_that_was_edited_or_that_another_search_found_is_kept(
     first.write_text(text.replace(RULE, f"{RULE} Please."), "utf-8")
     assert found(tune=6).stem == f"{first.stem}_3"
     assert "Please." in first.read_text("utf-8")
+
+
+def test_a_recipe_is_written_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A half of one would count as edited, and be kept."""
+    file = write_beside(load("zero_shot"), tmp_path / "found.yaml", "Found in study s, trial 1 of 2", "s")
+    before = file.read_bytes()
+
+    def dies(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Path, "replace", dies)
+    with pytest.raises(KeyboardInterrupt):
+        write_beside(load("few_shot"), file, "Found in study s, trial 2 of 2", "s")
+    assert file.read_bytes() == before
 
 
 @pytest.mark.parametrize(
